@@ -1,0 +1,81 @@
+"""A Jupyter toolkit for the sessions of graph workflows: see them, change them, time them.
+
+import graphflow_nb
+wb = graphflow_nb.open("demo")
+"""
+
+from .errors import (
+    BridgeError,
+    CapabilityError,
+    ContextError,
+    GraphflowError,
+    LocalPostgresError,
+    QueryError,
+    ReadOnlyError,
+    SessionConflict,
+    SessionFormatError,
+    SessionNotFound,
+    StorageError,
+    StorageTimeout,
+)
+from .local_postgres import LocalPostgres, local_postgres
+from .monitoring import Hook, MonitoredStorage, Operation, Recorder
+from .notebook import Workbench, open, wrap
+from .session import ChatHistory, Context, Message, MessageRole, Session
+from .storage import (
+    Cursor,
+    GroupCount,
+    InMemorySessionStorage,
+    Migration,
+    PostgresSessionStorage,
+    Query,
+    SessionStorage,
+    SqliteSessionStorage,
+    Table,
+    connect,
+    connect_from_env,
+    get_or_create,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BridgeError",
+    "CapabilityError",
+    "ChatHistory",
+    "Context",
+    "ContextError",
+    "Cursor",
+    "GraphflowError",
+    "GroupCount",
+    "Hook",
+    "InMemorySessionStorage",
+    "LocalPostgres",
+    "LocalPostgresError",
+    "Message",
+    "MessageRole",
+    "Migration",
+    "MonitoredStorage",
+    "Operation",
+    "PostgresSessionStorage",
+    "Query",
+    "QueryError",
+    "ReadOnlyError",
+    "Recorder",
+    "Session",
+    "SessionConflict",
+    "SessionFormatError",
+    "SessionNotFound",
+    "SessionStorage",
+    "SqliteSessionStorage",
+    "StorageError",
+    "StorageTimeout",
+    "Table",
+    "Workbench",
+    "connect",
+    "connect_from_env",
+    "get_or_create",
+    "local_postgres",
+    "open",
+    "wrap",
+]

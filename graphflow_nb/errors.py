@@ -1,0 +1,135 @@
+"""Every error that graphflow_nb raises on purpose.
+
+    GraphflowError
+    ├── ContextError         a value that JSON can't hold, or a stored context that can't be read
+    ├── SessionFormatError   text that is no session in graph-flow's JSON form     (also ValueError)
+    ├── SessionNotFound      no session has that id                                (also KeyError)
+    ├── SessionConflict      the stored session is not the one read: nothing was written
+    ├── QueryError           a filter, order or path that means nothing            (also ValueError)
+    ├── StorageError         the store failed, is out of reach, or can't hold a value
+    │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
+    │   ├── ReadOnlyError        a write on a store opened for reading
+    │   └── CapabilityError      the storage lacks the method that this needs
+    ├── BridgeError          a call from a thread or loop from which it can't be served
+    └── LocalPostgresError   the private PostgreSQL server could not be started
+
+The first seven carry the meaning of graph-flow's ``GraphError`` variants of the same names. The
+driver's own exception, where there is one, is the ``__cause__``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = [
+    "BridgeError",
+    "CapabilityError",
+    "ContextError",
+    "GraphflowError",
+    "LocalPostgresError",
+    "QueryError",
+    "ReadOnlyError",
+    "SessionConflict",
+    "SessionFormatError",
+    "SessionNotFound",
+    "StorageError",
+    "StorageTimeout",
+]
+
+
+class GraphflowError(Exception):
+    """Base of every error of this package."""
+
+
+class ContextError(GraphflowError):
+    """A value that JSON can't hold, or a stored context that can't be read."""
+
+
+class SessionFormatError(GraphflowError, ValueError):
+    """Text that is no session in graph-flow's JSON form."""
+
+
+class SessionNotFound(GraphflowError, KeyError):
+    """No session has that id."""
+
+    def __init__(self, id: str):
+        super().__init__(id)
+        self.id = id
+
+    def __str__(self) -> str:
+        return f"no session has the id {self.id!r}; wb.sessions() lists those that exist"
+
+
+class SessionConflict(GraphflowError):
+    """The stored session is not the one that was read: nothing was written.
+
+    Attributes:
+        session: what the caller wanted to save, unchanged.
+        stored: what the store holds now; None if it was deleted meanwhile.
+    """
+
+    def __init__(self, session: Session, stored: Session | None):
+        super().__init__(session, stored)
+        self.session = session
+        self.stored = stored
+
+    def __str__(self) -> str:
+        mine, theirs = self.session, self.stored
+        if theirs is None:
+            return (
+                f"session {mine.id!r} (read at version {mine.version}) was deleted meanwhile; "
+                "nothing was written. To store it again as a new session, save session.copy()"
+            )
+        if mine.is_new:
+            return (
+                f"session {mine.id!r} exists already (version {theirs.version}) and this one is "
+                "new; nothing was written. Get the stored one and change that, or choose another id"
+            )
+        return (
+            f"session {mine.id!r} was saved by someone else meanwhile (stored version "
+            f"{theirs.version}, yours was read at {mine.version}); nothing was written. Get it "
+            "again, repeat the change and save; .stored and .session hold both sides"
+        )
+
+
+class QueryError(GraphflowError, ValueError):
+    """A filter, order or path that means nothing."""
+
+
+class StorageError(GraphflowError):
+    """The store failed, is out of reach, or can't hold a value."""
+
+
+class StorageTimeout(StorageError, TimeoutError):
+    """No answer in the time allowed; whether a write took place is not known."""
+
+
+class ReadOnlyError(StorageError):
+    """A write on a store that was opened for reading."""
+
+
+class CapabilityError(StorageError):
+    """The storage lacks the method that this needs."""
+
+    def __init__(self, storage: object, method: str):
+        super().__init__(storage, method)
+        self.storage = type(storage).__name__
+        self.method = method
+
+    def __str__(self) -> str:
+        return (
+            f"{self.storage} has no method {self.method!r}, which this needs; "
+            f"add it as graphflow_nb.storage describes to make this work. "
+            "save, get and delete work without it"
+        )
+
+
+class BridgeError(GraphflowError):
+    """A call from a thread or loop from which it can't be served."""
+
+
+class LocalPostgresError(GraphflowError):
+    """The private PostgreSQL server could not be started."""

@@ -1,0 +1,172 @@
+"""JSON that comes back as it was: nothing coerced on the way in, no digit lost on the way out.
+
+msgspec does the work. What it lets pass silently (NaN as null, sets as arrays, integer keys as
+strings) is refused here, and a float whose digits a Python float would not repeat (``1.10``,
+``1e400``, 20 decimals) keeps its literal.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from .errors import ContextError
+
+# serde_json refuses to read text nested deeper than 128 levels. A context value sits below
+# session, context and data, so this depth is the deepest that graph-flow can read back.
+MAX_DEPTH = 124
+
+
+class Literal(float):
+    """A float that remembers how it was written, so that it is written the same again."""
+
+    __slots__ = ("literal",)
+    literal: str
+
+    def __new__(cls, literal: str) -> Literal:
+        number = super().__new__(cls, literal)
+        number.literal = literal
+        return number
+
+    def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
+        return (self.literal,)
+
+
+def _float(literal: str) -> float:
+    number = float(literal)
+    return number if repr(number) == literal else Literal(literal)
+
+
+def _plain(value: object) -> object:
+    """The subclasses that ``check`` let through, as what they are for JSON."""
+    if isinstance(value, Literal):
+        return Raw(value.literal.encode())
+    kinds: tuple[type[Any], ...] = (str, int, float, list, dict)
+    for kind in kinds:
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError(type(value).__name__)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+_decoder = msgspec.json.Decoder(float_hook=_float)
+_decimal_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_parts_decoder = msgspec.json.Decoder(dict[str, Raw])
+_list_decoder = msgspec.json.Decoder(list[Raw])
+
+
+def _check(value: object, where: str, depth: int) -> None:
+    if value is None or value is True or value is False:
+        return
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ContextError(
+                f"{where} holds a lone surrogate at position {error.start}, which is no character: "
+                "remove it, e.g. text.encode('utf-8', 'replace').decode()"
+            ) from error
+        return
+    if isinstance(value, int):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value) and not isinstance(value, Literal):
+            raise ContextError(f"{where} is {value!r}, and JSON has no such number: use None")
+        return
+    if depth >= MAX_DEPTH and isinstance(value, (list, tuple, dict)):
+        raise ContextError(
+            f"{where[:60]} … is nested more than {MAX_DEPTH} levels deep (or contains itself), "
+            "which graph-flow could not read back"
+        )
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _check(item, f"{where}[{index}]", depth + 1)
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ContextError(
+                    f"{where} has the key {key!r} of type {type(key).__name__}: "
+                    f"JSON keys are strings, so say {str(key)!r}"
+                )
+            _check(key, f"{where}: the key {key!r}", depth)
+            _check(item, f"{where}[{key!r}]", depth + 1)
+        return
+    raise ContextError(
+        f"{where} is of type {type(value).__module__}.{type(value).__qualname__}, which JSON can't "
+        "hold: convert it to None, bool, int, float, str, list or dict first"
+    )
+
+
+def encode(value: object, where: str = "the value") -> bytes:
+    """UTF-8 JSON of ``value``; raises ContextError naming ``where`` if JSON can't hold it."""
+    _check(value, where, 1)
+    return _encoder.encode(value)
+
+
+def decode(text: bytes | str | Raw, where: str = "the value") -> Any:
+    """Python objects of a JSON text; floats keep their literal where a float alone would not."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise ContextError(f"{where} can't be read as JSON: {error}") from error
+
+
+def decode_exact(text: bytes | str | Raw) -> Any:
+    """Python objects with Decimal for every non-integer number: for comparing exactly."""
+    return _decimal_decoder.decode(text)
+
+
+def split_object(text: bytes | str | Raw, where: str) -> dict[str, Raw]:
+    """The members of a JSON object, each as its untouched text."""
+    try:
+        return _parts_decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise ContextError(f"{where} can't be read as a JSON object: {error}") from error
+
+
+def split_array(text: bytes | str | Raw, where: str) -> list[Raw]:
+    """The elements of a JSON array, each as its untouched text."""
+    try:
+        return _list_decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        raise ContextError(f"{where} can't be read as a JSON array: {error}") from error
+
+
+def join(parts: dict[str, Raw] | list[Raw]) -> bytes:
+    """The inverse of the two splits: every part is written as it was read."""
+    return _encoder.encode(parts)
+
+
+def equal(left: Any, right: Any) -> bool:
+    """Equality as JSONB has it: numbers by value (1 = 1.0), never a number with a boolean."""
+    if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(equal(left[k], right[k]) for k in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    return bool(left == right)
+
+
+def too_wide(text: str) -> str | None:
+    """The first number that PostgreSQL's numeric can't hold without loss, if there is one.
+
+    It has at most 131072 digits before and 16383 after the point, as its documentation says.
+    """
+    literals: list[str] = []
+    msgspec.json.Decoder(float_hook=literals.append).decode(text)
+    for literal in literals:
+        _, digits, exponent = Decimal(literal).as_tuple()
+        if int(exponent) < -16_383 or len(digits) + int(exponent) > 131_072:
+            return literal
+    return None
+
+
+def show(value: Any) -> str:
+    """A decoded value as JSON text for people: every number as it was written."""
+    return _encoder.encode(value).decode()

@@ -1,0 +1,27 @@
+"""How IPython shows our records, which know nothing of notebooks themselves."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from ..session import Session
+from .cards import session_html, session_text
+
+__all__ = ["register"]
+
+
+def register() -> None:
+    """Show a Session as a card, if IPython runs here; no harm done twice."""
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return
+    formatters = shell.display_formatter.formatters
+    formatters["text/html"].for_type(Session, session_html)
+    formatters["text/plain"].for_type(Session, _plain)
+
+
+def _plain(session: Session, printer: Any, cycle: bool) -> None:
+    # One line inside of a list or dict, the card on its own.
+    printer.text(repr(session) if printer.stack[:-1] else session_text(session))

@@ -1,0 +1,353 @@
+"""The notebook's door to one store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+import pandas as pd
+
+from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, dual, running_loop
+from ..errors import GraphflowError, SessionNotFound
+from ..monitoring import MonitoredStorage, Recorder
+from ..session import Context, Session
+from ..storage import (
+    Cursor,
+    Migration,
+    Query,
+    SessionStorage,
+    connect,
+    connect_from_env,
+    get_or_create,
+)
+from ..storage.query import ContextPath
+from . import cards
+from .demo import demo_storage
+from .display import register
+from .frames import counts_frame, messages_frame, sessions_frame
+from .latency import Latency
+
+__all__ = ["Workbench", "open", "wrap"]
+
+DEFAULT_LIMIT = 10_000
+_SERVERS = ("postgresql:", "postgres:")
+
+
+class Workbench:
+    """One store, monitored: look at its sessions, change them, see what that cost.
+
+    Made by ``graphflow_nb.open(url)`` or ``graphflow_nb.wrap(storage)``. Every method waits for its
+    result, in a cell, a widget callback, a thread or a script alike; where waiting is not wanted,
+    ``await wb.get.aio(id)`` is the same on the same connections.
+
+    Attributes:
+        storage: the monitored storage, a ``SessionStorage`` itself.
+        latency: what the operations cost.
+    """
+
+    def __init__(self, storage: MonitoredStorage, bridge: Bridge, recorder: Recorder):
+        self.storage = storage
+        self.latency = Latency(recorder)
+        self._bridge = bridge
+        register()
+
+    @dual
+    async def get(self, id: str) -> Session:
+        """The session of that id.
+
+        Raises:
+            SessionNotFound: there is none.
+            StorageError: the store failed.
+        """
+        session = await self.storage.get(id)
+        if session is None:
+            raise SessionNotFound(id)
+        return session
+
+    @dual
+    async def save(self, session: Session) -> None:
+        """Store a session that was got or made, and move its version on.
+
+        Raises:
+            SessionConflict: the stored one is not the one that was read (or a new one's id is
+                taken); nothing was written, and the error carries both sides.
+            StorageError: the store failed, or can't hold a value.
+        """
+        await self.storage.save(session)
+
+    @dual
+    async def upsert(self, session: Session) -> None:
+        """Store a session whatever is stored there: last write wins, and others' saves are lost."""
+        await self.storage.upsert(session)
+
+    @dual
+    async def create(
+        self,
+        id: str,
+        task: str,
+        *,
+        graph_id: str = "default",
+        status_message: str | None = None,
+        context: Context | Mapping[str, Any] | None = None,
+    ) -> Session:
+        """Store a new session and return it.
+
+        Raises:
+            SessionConflict: the id is taken.
+            ContextError: JSON can't hold a value of the context.
+            StorageError: the store failed, or can't hold a value.
+        """
+        session = Session(
+            id, task, graph_id=graph_id, status_message=status_message, context=context
+        )
+        await self.storage.save(session)
+        return session
+
+    @dual
+    async def get_or_create(self, id: str, start_task: str, graph_id: str = "default") -> Session:
+        """The session of that id, made at ``start_task`` if there is none; safe in a race."""
+        return await get_or_create(self.storage, id, start_task, graph_id)
+
+    @dual
+    async def delete(self, id: str) -> None:
+        """Delete the session of that id; no error if there is none."""
+        await self.storage.delete(id)
+
+    @dual
+    async def sessions(
+        self,
+        *,
+        graph: str | None = None,
+        task: str | None = None,
+        status: str | None = None,
+        id_prefix: str | None = None,
+        updated_since: datetime | None = None,
+        updated_until: datetime | None = None,
+        created_since: datetime | None = None,
+        created_until: datetime | None = None,
+        where: Mapping[Any, Any] | None = None,
+        has: Sequence[ContextPath] = (),
+        context: Sequence[ContextPath] = (),
+        order: str = "-updated_at",
+        limit: int | None = DEFAULT_LIMIT,
+        after: Cursor | None = None,
+    ) -> pd.DataFrame:
+        """Sessions as a DataFrame, newest first. All of it happens in the store.
+
+        Args:
+            graph, task: exactly this graph_id, this current_task_id.
+            status: this text occurs in status_message (upper and lower case differ).
+            id_prefix: the id begins so.
+            updated_since, updated_until, created_since, created_until: aware datetimes; "since"
+                is included, "until" is not.
+            where: context path to the JSON value that must be there, e.g.
+                ``{"customer.tier": "gold"}``.
+            has: context paths that must be there.
+            context: context paths to show, a column each; ``("a.b", "c")`` for keys with dots.
+            order: ``updated_at``, ``created_at`` or ``id``; with ``-`` in front descending.
+            limit: rows at most, None for all; a warning says when there are more.
+            after: ``frame.attrs["next"]`` of the page before.
+
+        Returns:
+            ``id`` (text), ``graph_id``, ``current_task_id`` (category), ``status_message`` (text),
+            ``version`` (int64), ``created_at``, ``updated_at`` (datetime64[us, UTC]),
+            ``context_bytes`` (int64, what the context takes in the store), ``messages`` (int64,
+            length of the chat history), then the context columns: text, boolean, Int64, float64 or
+            object as their values need, missing where a session has none.
+
+        Raises:
+            QueryError: a filter that means nothing.
+            CapabilityError: the storage has no method ``table``.
+            StorageError: the store failed.
+        """
+        context = [context] if isinstance(context, str) else list(context)
+        query = Query(
+            graph=graph,
+            task=task,
+            status=status,
+            id_prefix=id_prefix,
+            updated_since=updated_since,
+            updated_until=updated_until,
+            created_since=created_since,
+            created_until=created_until,
+            context=where or {},
+            has=has,
+            order=order,
+            limit=limit,
+            after=after,
+        )
+        frame = sessions_frame(await self.storage.table(query, context), context)
+        if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
+            total = await self.storage.count(query)
+            warnings.warn(
+                f"showing {len(frame):,} of {total:,} sessions; limit=None shows all",
+                stacklevel=2,
+            )
+        return frame
+
+    @dual
+    async def messages(
+        self,
+        id: str | None = None,
+        *,
+        graph: str | None = None,
+        task: str | None = None,
+        status: str | None = None,
+        id_prefix: str | None = None,
+        where: Mapping[Any, Any] | None = None,
+        limit: int = 1000,
+    ) -> pd.DataFrame:
+        """Chat messages as a DataFrame: of one session, or of the newest that match.
+
+        Args:
+            id: of the one session; None for those that the other arguments select, which are
+                those of ``sessions``.
+            limit: of sessions; a warning says when there are more.
+
+        Returns:
+            ``session_id`` (category), ``position`` (int64, 0 is the oldest kept), ``role``
+            (category), ``content`` (text), ``timestamp`` (datetime64[us, UTC]).
+
+        Raises:
+            SessionNotFound: no session has that id.
+            CapabilityError: without an id, the storage has no method ``query``.
+        """
+        if id is not None:
+            session = await self.storage.get(id)
+            if session is None:
+                raise SessionNotFound(id)
+            return messages_frame([session])
+        query = Query(
+            graph=graph,
+            task=task,
+            status=status,
+            id_prefix=id_prefix,
+            context=where or {},
+            limit=limit,
+        )
+        found = await self.storage.query(query.one_more())
+        if len(found) > limit:
+            warnings.warn(
+                f"messages of the newest {limit:,} sessions; there are more, raise limit=",
+                stacklevel=2,
+            )
+        return messages_frame(found[:limit])
+
+    @dual
+    async def summary(self) -> pd.DataFrame:
+        """How many sessions stand where, and since when nobody touched them.
+
+        Returns:
+            ``graph_id``, ``current_task_id`` (category), ``sessions`` (int64), ``oldest_update``,
+            ``newest_update`` (datetime64[us, UTC]), ``longest_untouched`` (timedelta64[us]).
+
+        Raises:
+            CapabilityError: the storage has no method ``counts``.
+        """
+        return counts_frame(await self.storage.counts(Query()))
+
+    @dual
+    async def plan_migration(self) -> Migration:
+        """The SQL that brings an older PostgreSQL table to graph-flow 0.6's form; runs nothing."""
+        return await self.storage.plan_migration()  # type: ignore[no-any-return]
+
+    @dual
+    async def migrate(self) -> Migration:
+        """Run what ``plan_migration`` shows, in one transaction."""
+        return await self.storage.migrate()  # type: ignore[no-any-return]
+
+    @dual
+    async def close(self) -> None:
+        """Give back connections and files; what was recorded stays."""
+        await self.storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _card_facts(self) -> tuple[str, Any, str, int]:
+        store = repr(self.storage.inner)
+        note = "opened for reading only" if getattr(self.storage.inner, "read_only", False) else ""
+        counts = None
+        try:
+            # Not through the monitor: looking at a card is no operation of the user's.
+            if hasattr(self.storage.inner, "counts"):
+                counts = self._bridge.run(self.storage.inner.counts(Query()))
+        except GraphflowError as error:
+            note = str(error)
+        return store, counts, note, len(self.latency)
+
+    def __repr__(self) -> str:
+        return cards.workbench_text(*self._card_facts())
+
+    def _repr_html_(self) -> str:
+        return cards.workbench_html(*self._card_facts())
+
+
+def open(url: str | None = None, *, writable: bool | None = None, **options: Any) -> Workbench:
+    """Open a store.
+
+    Args:
+        url: ``"demo"`` (sample sessions that graph-flow wrote, in memory), ``memory:``,
+            ``sqlite:path`` or ``postgresql://user@host/database``; None for what DATABASE_URL
+            names, or memory (with a logged warning) if it is not set.
+        writable: whether sessions can be changed. Left out, a server's database is opened for
+            reading only, since it may not be yours to change; memory, demo and local files are
+            writable.
+        options: of the storage's ``connect``: ``table="schema.table"``, ``timeout=30.0`` seconds,
+            ``max_connections=4``, …
+
+    Raises:
+        StorageError: the store can't be opened.
+    """
+    if url == "demo":
+        return _workbench(demo_storage(), InPlace())
+    chosen = url or os.environ.get("DATABASE_URL", "")
+    if writable is None:
+        writable = not chosen.startswith(_SERVERS)
+    if not writable:
+        options["read_only"] = True
+    bridge = LoopThread.shared()
+    storage = bridge.run(connect(url, **options) if url else connect_from_env(**options))
+    return _workbench(storage, bridge if _suspends(storage) else InPlace())
+
+
+def wrap(storage: SessionStorage, *, loop: asyncio.AbstractEventLoop | None = None) -> Workbench:
+    """A workbench on a storage that you connected, or wrote, yourself.
+
+    Args:
+        storage: anything with the coroutines ``save``, ``get`` and ``delete``; with ``table``,
+            ``query``, ``count`` and ``counts`` everything works.
+        loop: the event loop that the storage belongs to. Left out, it is the storage's own
+            ``loop``, or else the one that runs right now, or else one of our own.
+
+    Raises:
+        TypeError: it lacks one of the three.
+    """
+    for method in ("save", "get", "delete"):
+        if not callable(getattr(storage, method, None)):
+            raise TypeError(f"a storage has save, get and delete; {storage!r} lacks {method}")
+    if not _suspends(storage):
+        return _workbench(storage, InPlace())
+    if loop is None:
+        loop = getattr(storage, "loop", running_loop())
+    shared = LoopThread.shared()
+    return _workbench(storage, shared if loop is None or loop is shared.loop else ForeignLoop(loop))
+
+
+def _workbench(storage: SessionStorage, bridge: Bridge) -> Workbench:
+    recorder = Recorder()
+    if isinstance(storage, MonitoredStorage):
+        storage.add_hook(recorder)
+        return Workbench(storage, bridge, recorder)
+    return Workbench(MonitoredStorage(storage, [recorder]), bridge, recorder)
+
+
+def _suspends(storage: SessionStorage) -> bool:
+    return bool(getattr(storage, "suspends", True))

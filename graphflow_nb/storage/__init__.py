@@ -1,0 +1,31 @@
+"""Where sessions live. Asynchronous, usable without a notebook.
+
+A storage is anything with the coroutines ``save``, ``get`` and ``delete`` (``SessionStorage``).
+Capabilities beyond them, each optional:
+
+    query(query), table(query, context), count(query), counts(query)    see Query
+    upsert(session)                                                     last write wins
+    close()                                                             gives back what it holds
+"""
+
+from .base import SessionStorage, get_or_create
+from .connect import connect, connect_from_env
+from .memory import InMemorySessionStorage
+from .postgres import Migration, PostgresSessionStorage
+from .query import Cursor, GroupCount, Query, Table
+from .sqlite import SqliteSessionStorage
+
+__all__ = [
+    "Cursor",
+    "GroupCount",
+    "InMemorySessionStorage",
+    "Migration",
+    "PostgresSessionStorage",
+    "Query",
+    "SessionStorage",
+    "SqliteSessionStorage",
+    "Table",
+    "connect",
+    "connect_from_env",
+    "get_or_create",
+]

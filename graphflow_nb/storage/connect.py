@@ -1,0 +1,68 @@
+"""A storage from its URL."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from ..errors import StorageError
+from .base import SessionStorage
+from .memory import InMemorySessionStorage
+from .postgres import PostgresSessionStorage
+from .sqlite import SqliteSessionStorage
+from .url import redact
+
+__all__ = ["connect", "connect_from_env"]
+
+log = logging.getLogger("graphflow_nb")
+
+
+async def connect(url: str, **options: Any) -> SessionStorage:
+    """Open the storage that a URL names.
+
+    Args:
+        url: ``memory:``, ``sqlite:path/of/a.db`` or ``postgresql://user@host/database``.
+        options: of that storage's ``connect``, e.g. ``table=``, ``read_only=``, ``timeout=``.
+
+    Raises:
+        StorageError: an unknown scheme, or the store can't be opened.
+    """
+    scheme, colon, rest = url.partition(":")
+    if colon and scheme == "memory":
+        if options:
+            raise StorageError(f"memory: takes no options, so not {', '.join(options)}")
+        return InMemorySessionStorage()
+    if colon and scheme == "sqlite":
+        path = rest.removeprefix("//")
+        if not path:
+            raise StorageError("sqlite: needs the path of a file, e.g. sqlite:sessions.db")
+        return await SqliteSessionStorage.connect(path, **options)
+    if colon and scheme in ("postgresql", "postgres"):
+        return await PostgresSessionStorage.connect(url, **options)
+    raise StorageError(
+        f"{redact(url)!r} names no storage: say memory:, sqlite:path or postgresql://…"
+    )
+
+
+async def connect_from_env(*, fallback: bool = True, **options: Any) -> SessionStorage:
+    """Open the storage that ``DATABASE_URL`` names, as graph-flow's documentation selects one.
+
+    Args:
+        fallback: without DATABASE_URL, or if it can't be opened, use memory and log a warning;
+            False raises instead.
+        options: as for ``connect``.
+
+    Raises:
+        StorageError: with ``fallback=False``, DATABASE_URL is not set or can't be opened.
+    """
+    url = os.environ.get("DATABASE_URL")
+    try:
+        if not url:
+            raise StorageError("DATABASE_URL is not set")
+        return await connect(url, **options)
+    except StorageError as error:
+        if not fallback:
+            raise
+        log.warning("%s: using memory, so sessions are gone when this process ends", error)
+        return InMemorySessionStorage()

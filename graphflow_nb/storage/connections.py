@@ -1,0 +1,82 @@
+"""Connections to PostgreSQL that are held between operations.
+
+asyncpg's pool makes, checks and mends the connections. What it hands out is kept here after a
+clean operation, because giving it back costs a reset query, a round trip that a storage which
+leaves no session state behind does not need. After an error or a cancellation the connection goes
+back to the pool, which waits for the server to stop and resets or replaces it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+
+from ..errors import BridgeError, StorageError
+from .trace import current
+
+__all__ = ["Connections"]
+
+T = TypeVar("T")
+Connection = Any  # asyncpg's PoolConnectionProxy
+
+# Firewalls forget silent connections; asyncpg's pool too replaces them after five minutes.
+IDLE_SECONDS = 300.0
+
+
+class Connections:
+    """At most ``size`` connections, used on the loop that made them."""
+
+    def __init__(self, pool: asyncpg.Pool, size: int, timeout: float):
+        self.loop = asyncio.get_running_loop()
+        self._pool = pool
+        self._free = asyncio.Semaphore(size)
+        self._held: list[tuple[Connection, float]] = []
+        self._timeout = timeout
+        self._closed = False
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Await ``work(connection)``; reports the phase ``wait``."""
+        loop = self.loop
+        if asyncio.get_running_loop() is not loop:
+            raise BridgeError(
+                "this PostgreSQL storage belongs to another event loop, the one it was connected "
+                "on: use graphflow_nb.open(url), whose workbench can be called from anywhere"
+            )
+        if self._closed:
+            raise StorageError("the storage is closed: connect again")
+        async with self._free:
+            connection = await self._take(loop.time())
+            current().lap("wait")
+            try:
+                result = await work(connection)
+            except BaseException:
+                await self._pool.release(connection)
+                raise
+            self._held.append((connection, loop.time()))
+            return result
+
+    async def _take(self, now: float) -> Connection:
+        while self._held:
+            connection, since = self._held.pop()
+            if not connection.is_closed() and now - since < IDLE_SECONDS:
+                return connection
+            connection.terminate()
+            await self._pool.release(connection)
+        # The semaphore has seen to it that the pool has one to give: this waits for the network
+        # alone.
+        return await self._pool.acquire(timeout=self._timeout)
+
+    async def close(self) -> None:
+        """Close all; operations under way have the timeout to end."""
+        if self._closed:
+            return
+        self._closed = True
+        while self._held:
+            await self._pool.release(self._held.pop()[0])
+        try:
+            await asyncio.wait_for(self._pool.close(), self._timeout)
+        except TimeoutError:
+            self._pool.terminate()

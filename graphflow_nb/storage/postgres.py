@@ -1,0 +1,515 @@
+"""Sessions in PostgreSQL, in each form of graph-flow's table."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, TypeVar
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+
+from ..errors import GraphflowError, ReadOnlyError, SessionConflict, StorageError, StorageTimeout
+from ..exactjson import too_wide
+from ..session import Session, mark_saved, stored_session
+from . import postgres_sql as sql
+from .base import check_text, check_texts
+from .connections import Connections
+from .query import UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page
+from .trace import current
+from .url import check_postgres_url, redact
+
+__all__ = ["Migration", "PostgresSessionStorage"]
+
+T = TypeVar("T")
+log = logging.getLogger("graphflow_nb")
+
+_EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts µs from 2000-01-01
+_INFINITE = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
+
+# The table is no longer what it was when the statements were made.
+_OUTDATED = (
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.DatatypeMismatchError,
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.DataError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The step from a table's form to graph-flow 0.6's.
+
+    Attributes:
+        table: quoted name.
+        statements: SQL to run, in one transaction; empty if the table is of that form.
+    """
+
+    table: str
+    statements: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if not self.statements:
+            return f"-- {self.table} has graph-flow 0.6's form already"
+        return "\n".join(["BEGIN;", *(f"{s};" for s in self.statements), "COMMIT;"])
+
+
+class PostgresSessionStorage:
+    """Sessions in a PostgreSQL table; made by ``await PostgresSessionStorage.connect(url)``.
+
+    Mirrors graph-flow's ``storage_postgres.rs`` (0.6) and opens the older tables too. A save is
+    compare-and-swap on ``version``, or where the table has none on the row's ``xmin``.
+    """
+
+    suspends: ClassVar[bool] = True
+    #: Reports wait, encode, execute and decode.
+    phases: ClassVar[bool] = True
+
+    def __init__(
+        self, connections: Connections, form: sql.TableForm, name: str, url: str, read_only: bool
+    ):
+        self._connections = connections
+        self._name = name
+        self._url = url
+        self._set_form(form)
+        self.read_only = read_only
+        self.server_version = ""
+
+    def _set_form(self, form: sql.TableForm) -> None:
+        self.form = form
+        self._sql = sql.Statements(form)
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        table: str = "sessions",
+        read_only: bool = False,
+        max_connections: int = 4,
+        timeout: float = 30.0,
+        statement_cache_size: int = 100,
+    ) -> Self:
+        """Open a table, on the running event loop.
+
+        An existing table is opened in the form that it has and never altered; a missing one is
+        created in graph-flow 0.6's form, unless ``read_only``.
+
+        Args:
+            url: ``postgresql://user:password@host:port/database``, options as asyncpg takes them.
+            table: name of the table, ``schema.table`` too; as in SQL, quote what is not lower case.
+            read_only: refuse every write, in the database session too.
+            max_connections: at most so many are held.
+            timeout: seconds that connecting or one statement may take.
+            statement_cache_size: 0 behind PgBouncer in transaction mode.
+
+        Raises:
+            StorageError: no such server, database or right; or the table is no ``sessions`` table.
+            StorageTimeout: no answer in time.
+        """
+        check_postgres_url(url)
+        settings = {"application_name": "graphflow_nb"}
+        if read_only:
+            settings["default_transaction_read_only"] = "on"
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=0,
+                max_size=max_connections,
+                timeout=min(timeout, 10.0),
+                command_timeout=timeout,
+                statement_cache_size=statement_cache_size,
+                server_settings=settings,
+            )
+        except Exception as error:
+            raise _translated(error, url) from _cause(error, url)
+        connections = Connections(pool, max_connections, timeout)
+        storage = cls(connections, sql.TableForm(table, False, True), table, url, read_only)
+        try:
+            storage._set_form(await storage._run(lambda c: storage._inspect(c, create=True)))
+        except BaseException:
+            await connections.close()
+            raise
+        return storage
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The event loop that the connections belong to."""
+        return self._connections.loop
+
+    async def _inspect(self, connection: Any, *, create: bool = False) -> sql.TableForm:
+        try:
+            row = await connection.fetchrow(sql.INSPECT, self._name)
+        except asyncpg.InvalidParameterValueError as error:
+            raise StorageError(
+                f"{self._name!r} is no name of a table; say 'table' or 'schema.table', and put "
+                "double quotes around what is not lower case"
+            ) from error
+        self.server_version = row["server_version"]
+        if row["standby"]:
+            self.read_only = True
+        table = row["quoted"]
+        if not row["present"]:
+            if self.read_only or not create:
+                raise StorageError(
+                    f"there is no table {table} in {redact(self._url)}"
+                    + (", and a read-only workbench creates none" if self.read_only else "")
+                    + "; graphflow_nb.open(url, table='schema.table') opens another"
+                )
+            # Someone else may be creating it at this very moment.
+            with suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
+                await connection.execute(sql.create(table))
+            return await self._inspect(connection)
+        columns = json.loads(row["columns"] or "{}")
+        wrong = [n for n, types in sql.COLUMNS.items() if columns.get(n) not in types]
+        if columns.get("id") not in {"uuid", "text", "character varying"}:
+            wrong.insert(0, "id")
+        if columns.get("version", "bigint") != "bigint":
+            wrong.append("version")
+        if wrong:
+            raise StorageError(
+                f"{table} is no table of graph-flow sessions: "
+                + ", ".join(f"{n} is {columns.get(n, 'missing')}" for n in wrong)
+            )
+        if not row["unique_id"]:
+            raise StorageError(f"{table} has no unique index on id, so no save on it would be safe")
+        return sql.TableForm(table, columns["id"] == "uuid", "version" in columns)
+
+    async def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        try:
+            return await self._connections.run(work)
+        except GraphflowError:
+            raise
+        except Exception as error:
+            raise _translated(error, self._url) from _cause(error, self._url)
+
+    async def _reformed(self, connection: Any) -> bool:
+        """Whether the table has another form than the statements were made for; adapts to it."""
+        form = await self._inspect(connection)
+        if form == self.form:
+            return False
+        log.warning("the table changed to %s; going on with that", form)
+        self._set_form(form)
+        return True
+
+    async def _retry_reformed(
+        self, connection: Any, work: Callable[[Any], Awaitable[T]], checks: Callable[[], None]
+    ) -> T:
+        try:
+            return await work(connection)
+        except _OUTDATED:
+            if not await self._reformed(connection):
+                raise
+            checks()
+            return await work(connection)
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise ReadOnlyError(
+                f"{redact(self._url)} was opened for reading only: nothing was written"
+            )
+
+    def _check_id(self, id: str) -> None:
+        check_text(id, "id", nul=False)
+        if self.form.uuid:
+            try:
+                UUID(id)
+            except ValueError as error:
+                raise StorageError(
+                    f"id {id!r} is no UUID, and the id column of {self.form.table} takes nothing "
+                    "else; plan_migration() shows the step to text ids"
+                ) from error
+
+    def _check_session(self, session: Session) -> str:
+        check_texts(session, nul=False)
+        self._check_id(session.id)
+        if session._extra:
+            raise StorageError(
+                f"the session has members that this table has no column for: "
+                f"{', '.join(session._extra)}; session.copy() keeps them, so take them out of the "
+                "JSON first"
+            )
+        if not 0 <= session.version < 2**63 - 1:
+            raise StorageError(f"version {session.version} does not fit the column BIGINT")
+        text = session.context_json()
+        text = text if isinstance(text, str) else text.decode()
+        _check_jsonb(text)
+        return text
+
+    async def save(self, session: Session) -> None:
+        """Store a session; raises SessionConflict if the stored one is not the one read."""
+        await self._write(session, upsert=False)
+
+    async def upsert(self, session: Session) -> None:
+        """Store a session whatever is stored there: last write wins.
+
+        The stored version is counted up, so that workers on graph-flow 0.6 notice.
+        """
+        await self._write(session, upsert=True)
+
+    async def _write(self, session: Session, *, upsert: bool) -> None:
+        self._check_writable()
+        trace = current()
+        context = self._check_session(session)
+        new, version = session.is_new, session.version
+        fields = (
+            session.id,
+            session.graph_id,
+            session.current_task_id,
+            session.status_message,
+            context,
+        )
+        trace.lap("encode")
+        trace.size(len(context), 1)
+
+        async def write(connection: Any) -> Any:
+            if upsert:
+                return await connection.fetchrow(self._sql.upsert, *fields)
+            if new:
+                return await connection.fetchrow(self._sql.insert, *fields)
+            return await connection.fetchrow(self._sql.update, *fields, version)
+
+        def checks() -> None:
+            self._check_id(session.id)
+
+        async def work(connection: Any) -> Any:
+            row = await self._retry_reformed(connection, write, checks)
+            if row is not None:
+                return row
+            if not self.form.versioned and await self._reformed(connection):
+                row = await write(connection)
+                if row is not None:
+                    return row
+            stored = await connection.fetchrow(self._sql.get, session.id)
+            raise SessionConflict(session, None if stored is None else stored_session(*stored))
+
+        row = await self._run(work)
+        trace.lap("execute")
+        mark_saved(session, *row)
+
+    async def get(self, id: str) -> Session | None:
+        """The session of that id, or None."""
+        self._check_id(id)
+
+        async def read(connection: Any) -> Any:
+            return await connection.fetchrow(self._sql.get, id)
+
+        row = await self._run(lambda c: self._retry_reformed(c, read, lambda: None))
+        trace = current()
+        trace.lap("execute")
+        if row is None:
+            return None
+        session = stored_session(*row)
+        trace.size(len(row[4]), 1)
+        trace.lap("decode")
+        return session
+
+    async def delete(self, id: str) -> None:
+        """Delete the session of that id, if there is one."""
+        self._check_writable()
+        self._check_id(id)
+
+        async def work(connection: Any) -> None:
+            await connection.execute(self._sql.delete, id)
+
+        await self._run(lambda c: self._retry_reformed(c, work, lambda: None))
+        current().lap("execute")
+
+    async def close(self) -> None:
+        """Give back the connections; closing twice is no error."""
+        await self._connections.close()
+
+    async def query(self, query: Query) -> list[Session]:
+        """The selected sessions, in order.
+
+        Ids are ordered by the column's collation, since only so its primary key serves a page.
+        """
+
+        async def read(connection: Any) -> Any:
+            text, arguments = self._sql.select(query)
+            return await connection.fetch(text, *arguments)
+
+        rows = await self._fetch(read, query)
+        sessions = [stored_session(*row) for row in rows]
+        current().size(sum(len(row[4]) for row in rows), len(rows))
+        current().lap("decode")
+        return sessions
+
+    async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
+        """The selected sessions by column; ``context_bytes`` is what a context takes on disk."""
+        wider = query.one_more()
+
+        async def read(connection: Any) -> Any:
+            row = await connection.fetchrow(*_flat(self._sql.columns(wider, context)))
+            texts = row[1 : 5 + len(context)]
+            if row[0] and any(t.count(sql.SEPARATOR) != row[0] - 1 for t in texts):
+                row = await connection.fetchrow(
+                    *_flat(self._sql.columns(wider, context, arrays=True))
+                )
+            return row
+
+        row = await self._fetch(read, query)
+        table = _unpack(row, len(context))
+        current().size(int(table.context_bytes.sum()), len(table))
+        current().lap("decode")
+        return cut_page(table, query)
+
+    async def count(self, query: Query) -> int:
+        """How many sessions are selected; limit and page are ignored."""
+
+        async def read(connection: Any) -> Any:
+            return await connection.fetchval(*_flat(self._sql.count(query)))
+
+        return int(await self._fetch(read, query))
+
+    async def counts(self, query: Query) -> list[GroupCount]:
+        """How many of the selected sessions stand at each task of each graph."""
+
+        async def read(connection: Any) -> Any:
+            return await connection.fetch(*_flat(self._sql.counts(query)))
+
+        return [GroupCount(*row) for row in await self._fetch(read, query)]
+
+    async def _fetch(self, read: Callable[[Any], Awaitable[Any]], query: Query) -> Any:
+        for _, value in query.conditions():
+            if value is not None:
+                _check_jsonb(value.decode())
+        result = await self._run(lambda c: self._retry_reformed(c, read, lambda: None))
+        current().lap("execute")
+        return result
+
+    async def plan_migration(self) -> Migration:
+        """The statements that bring the table to graph-flow 0.6's form; runs none of them."""
+        form = await self._run(self._inspect)
+        return Migration(form.table, tuple(form.migration()))
+
+    async def migrate(self) -> Migration:
+        """Run what ``plan_migration`` shows, in one transaction, and go on with the new form.
+
+        It waits at most five seconds for the table's lock. Workers on graph-flow before 0.6 can't
+        use the table afterwards where its ids were UUIDs.
+
+        Returns:
+            What was run.
+        """
+        self._check_writable()
+
+        async def work(connection: Any) -> Migration:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL lock_timeout = '5s'")
+                plan = Migration(
+                    self.form.table, tuple((await self._inspect(connection)).migration())
+                )
+                for statement in plan.statements:
+                    await connection.execute(statement)
+            self._set_form(await self._inspect(connection))
+            return plan
+
+        return await self._run(work)
+
+    def __repr__(self) -> str:
+        mode = ", read-only" if self.read_only else ""
+        return f"<PostgresSessionStorage {redact(self._url)}: {self.form}{mode}>"
+
+
+def _flat(statement: tuple[str, list[Any]]) -> tuple[Any, ...]:
+    return (statement[0], *statement[1])
+
+
+def _unpack(row: Any, paths: int) -> Table:
+    n = row[0]
+    texts = list(row[1 : 5 + paths])
+    for i, text in enumerate(texts):
+        if isinstance(text, str):
+            texts[i] = text.split(sql.SEPARATOR)
+            if i == 3:
+                texts[i] = [value[1:] if value else None for value in texts[i]]
+            elif i > 3:
+                texts[i] = [value or None for value in texts[i]]
+    version, created, updated, size, messages = row[5 + paths :]
+    if not n:
+        texts = [[] for _ in texts]
+    return Table(
+        id=texts[0],
+        graph_id=texts[1],
+        current_task_id=texts[2],
+        status_message=texts[3],
+        version=_numbers(version, ">i8"),
+        created=_times(created),
+        updated=_times(updated),
+        context_bytes=_numbers(size, ">i4"),
+        messages=_numbers(messages, ">i4"),
+        context=texts[4:],
+        next=None,
+    )
+
+
+def _numbers(data: bytes | None, form: str) -> Any:
+    return np.frombuffer(data or b"", form).astype(np.int64)
+
+
+def _times(data: bytes | None) -> Any:
+    times = _numbers(data, ">i8")
+    return np.where(np.isin(times, _INFINITE), UNKNOWN_TIME, times + _EPOCH_2000)
+
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_EXPONENT = re.compile(r"\d[eE][+-]?\d{4}")
+
+
+def _check_jsonb(text: str) -> None:
+    """Raise StorageError for what JSON can hold and JSONB can't, before it is sent."""
+    if "\\u0000" in text and _NUL.search(text):
+        raise StorageError("context holds the character U+0000 (\\u0000), which JSONB can't hold")
+    if _EXPONENT.search(text) and (wrong := too_wide(text)):
+        raise StorageError(f"context holds the number {wrong[:40]}, which JSONB can't hold")
+
+
+def _translated(error: Exception, url: str) -> StorageError:
+    """A driver's exception as ours; the only place where that happens for PostgreSQL."""
+    place = redact(url)
+    said = str(error) or type(error).__name__
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return ReadOnlyError(f"{place} takes no writes: {said}")
+    if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
+        return StorageTimeout(
+            f"{place} gave no answer in time; whether a write took place is not known. "
+            "Try again, or connect with a longer timeout="
+        )
+    if isinstance(
+        error, (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+    ):
+        return StorageError(f"{place} refused the user or password: check the URL")
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return StorageError(f"{place}: {said}; ask for this right or open it with another user")
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return StorageError(f"{place}: {said}; check the URL's last part")
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return StorageError(f"{place}: {said}; try again later or with max_connections=1")
+    if isinstance(
+        error,
+        (
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.CannotConnectNowError,
+        ),
+    ):
+        return StorageError(
+            f"{place} is out of reach ({said}); whether a write that was under way took place is "
+            "not known. The workbench connects again by itself: is the server running?"
+        )
+    return StorageError(f"{place}: {said}")
+
+
+def _cause(error: Exception, url: str) -> Exception | None:
+    """The error itself, unless it would tell the password."""
+    return None if redact(url, error) != str(error) else error

@@ -1,0 +1,238 @@
+"""Every SQL statement for PostgreSQL, for each form of graph-flow's ``sessions`` table.
+
+Values are always parameters; identifiers come quoted from the server (``quote_ident``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .query import ContextPath, Query, parse_path
+
+# What stands between the texts of a column that comes as one string, and stands in none of them
+# but by accident: then the count differs and the slower form is asked for.
+SEPARATOR = "\x1f"
+
+INSPECT = """
+WITH named AS (SELECT parse_ident($1) AS name),
+target AS (
+    SELECT to_regclass(array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest(name) AS p), '.'))
+        AS oid, array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest(name) AS p), '.') AS quoted
+    FROM named
+)
+SELECT quoted, oid IS NOT NULL AS present,
+    (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute
+        WHERE attrelid = target.oid AND attnum > 0 AND NOT attisdropped)::text AS columns,
+    EXISTS (SELECT FROM pg_index AS i
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = target.oid AND i.indisunique AND i.indnkeyatts = 1
+        AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
+    current_setting('server_version') AS server_version,
+    pg_is_in_recovery() AS standby
+FROM target
+"""
+
+COLUMNS = {
+    "graph_id": {"text", "character varying"},
+    "current_task_id": {"text", "character varying"},
+    "status_message": {"text", "character varying"},
+    "context": {"jsonb"},
+    "created_at": {"timestamp with time zone"},
+    "updated_at": {"timestamp with time zone"},
+}
+
+
+def create(table: str) -> str:
+    """The table as graph-flow 0.6 creates it (``storage_postgres.rs``)."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table} (id TEXT PRIMARY KEY, graph_id TEXT NOT NULL, "
+        "current_task_id TEXT NOT NULL, status_message TEXT, context JSONB NOT NULL, "
+        "version BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMPTZ DEFAULT NOW(), "
+        "updated_at TIMESTAMPTZ DEFAULT NOW())"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TableForm:
+    """What the catalog says of a ``sessions`` table.
+
+    Attributes:
+        table: its quoted name.
+        uuid: whether ``id`` is a UUID (graph-flow before 0.6) and not text.
+        versioned: whether it has ``version`` (graph-flow 0.6).
+    """
+
+    table: str
+    uuid: bool
+    versioned: bool
+
+    def migration(self) -> list[str]:
+        """What graph-flow 0.6 runs on an older table when it connects."""
+        steps = []
+        if self.uuid:
+            steps.append(f"ALTER TABLE {self.table} ALTER COLUMN id TYPE TEXT")
+        if not self.versioned:
+            steps.append(f"ALTER TABLE {self.table} ADD COLUMN version BIGINT NOT NULL DEFAULT 0")
+        return steps
+
+    def __str__(self) -> str:
+        id = "UUID" if self.uuid else "TEXT"
+        return f"{self.table} (id {id}, {'with' if self.versioned else 'without'} version)"
+
+
+class Statements:
+    """The statements for one table of one form."""
+
+    def __init__(self, form: TableForm):
+        self.form = form
+        table = form.table
+        self.id = "id::text" if form.uuid else "id"
+        # Where no column counts the saves, the transaction that wrote the row names its state.
+        self.version = "version" if form.versioned else "xmin::text::bigint"
+        columns = (
+            f"{self.id}, graph_id, current_task_id, status_message, context, {self.version}, "
+            "created_at, updated_at"
+        )
+        saved = f"RETURNING {self.version}, created_at, updated_at"
+        self.get = f"SELECT {columns} FROM {table} WHERE id = $1"
+        self.query = f"SELECT {columns} FROM {table}"
+        self.delete = f"DELETE FROM {table} WHERE id = $1"
+
+        names, values, change = "", "", "graph_id = $2, current_task_id = $3, status_message = $4"
+        change += ", context = $5, updated_at = now()"
+        if form.versioned:
+            names, values = ", version", ", 1"
+            change += ", version = s.version + 1"
+            unchanged = "version = $6"
+        else:
+            # A worker on graph-flow 0.6 adds the column while it connects. A save that did not
+            # count up then would be overwritten by the worker's next one, so it must not happen.
+            unchanged = (
+                "xmin::text::bigint = $6 AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE "
+                f"attrelid = '{table.replace(chr(39), chr(39) * 2)}'::regclass "
+                "AND attname = 'version' AND NOT attisdropped)"
+            )
+        insert = (
+            f"INSERT INTO {table} AS s "
+            f"(id, graph_id, current_task_id, status_message, context{names}) "
+            f"VALUES ($1, $2, $3, $4, $5{values}) ON CONFLICT (id)"
+        )
+        self.insert = f"{insert} DO NOTHING {saved}"
+        self.update = f"UPDATE {table} AS s SET {change} WHERE id = $1 AND {unchanged} {saved}"
+        self.upsert = f"{insert} DO UPDATE SET {change} {saved}"
+
+    def select(self, query: Query) -> tuple[str, list[Any]]:
+        """Whole rows of the selected sessions."""
+        where, arguments = self._where(query, page=True)
+        return f"{self.query}{where}{self._order(query, arguments)}", arguments
+
+    def count(self, query: Query) -> tuple[str, list[Any]]:
+        where, arguments = self._where(query, page=False)
+        return f"SELECT count(*) FROM {self.form.table}{where}", arguments
+
+    def counts(self, query: Query) -> tuple[str, list[Any]]:
+        where, arguments = self._where(query, page=False)
+        return (
+            "SELECT graph_id, current_task_id, count(*), min(updated_at), max(updated_at) "
+            f"FROM {self.form.table}{where} GROUP BY 1, 2 "
+            'ORDER BY graph_id COLLATE "C", current_task_id COLLATE "C"',
+            arguments,
+        )
+
+    def columns(
+        self, query: Query, context: Sequence[ContextPath], *, arrays: bool = False
+    ) -> tuple[str, list[Any]]:
+        """One row with whole columns in it: the server packs them quicker than rows travel.
+
+        Args:
+            arrays: text columns as arrays, slower but for texts in which SEPARATOR occurs.
+        """
+        where, arguments = self._where(query, page=True)
+        messages = "context #> '{chat_history,messages}'"
+        values = []
+        for i, path in enumerate(context):
+            arguments.append(["data", *parse_path(path)])
+            values.append(f", (context #> ${len(arguments)}::text[])::text AS c{i}")
+        rows = (
+            f"SELECT {self.id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
+            f"{self.version} AS v, created_at AS c, updated_at AS u, pg_column_size(context) AS b, "
+            f"CASE jsonb_typeof({messages}) WHEN 'array' THEN jsonb_array_length({messages}) "
+            f"ELSE 0 END AS m{''.join(values)} FROM {self.form.table}{where}"
+            # The limit, even a boundless one, keeps the order of rows through the aggregates.
+            f"{self._order(query, arguments)}{'' if query.limit is not None else f' LIMIT {2**62}'}"
+        )
+        texts = ["i", "g", "t", "s", *(f"c{i}" for i in range(len(context)))]
+        if arrays:
+            packed = [f"array_agg({name})" for name in texts]
+        else:
+            # id, graph and task are never null. The other texts say '' where they are: JSON text
+            # is never empty, and a status gets a mark in front.
+            never_empty = {"s": "'=' || s"}
+            packed = [
+                name if name in "igt" else f"coalesce({never_empty.get(name, name)}, '')"
+                for name in texts
+            ]
+            packed = [f"string_agg({text}, E'\\x1f')" for text in packed]
+        packed += [
+            "string_agg(int8send(v), ''::bytea)",
+            *(
+                f"string_agg(coalesce(timestamptz_send({time}), '\\x8000000000000000'), ''::bytea)"
+                for time in "cu"
+            ),
+            "string_agg(int4send(b), ''::bytea)",
+            "string_agg(int4send(m), ''::bytea)",
+        ]
+        return f"SELECT count(*), {', '.join(packed)} FROM ({rows}) AS r", arguments
+
+    def _where(self, query: Query, *, page: bool) -> tuple[str, list[Any]]:
+        arguments: list[Any] = []
+
+        def put(value: Any) -> str:
+            arguments.append(value)
+            return f"${len(arguments)}"
+
+        terms = []
+        if query.graph is not None:
+            terms.append(f"graph_id = {put(query.graph)}")
+        if query.task is not None:
+            terms.append(f"current_task_id = {put(query.task)}")
+        if query.status is not None:
+            terms.append(f"strpos(status_message, {put(query.status)}) > 0")
+        if query.id_prefix is not None:
+            terms.append(f"starts_with({self.id}, {put(query.id_prefix)})")
+        for name in ("updated", "created"):
+            if (since := getattr(query, f"{name}_since")) is not None:
+                terms.append(f"{name}_at >= {put(since)}")
+            if (until := getattr(query, f"{name}_until")) is not None:
+                terms.append(f"{name}_at < {put(until)}")
+        for path, value in query.conditions():
+            found = f"(context #> {put(['data', *path])}::text[])"
+            terms.append(
+                f"{found} IS NOT NULL" if value is None else f"{found} = {put(value.decode())}"
+            )
+        if page and query.after is not None:
+            terms.append(self._after(query, put))
+        return (f" WHERE {' AND '.join(terms)}" if terms else ""), arguments
+
+    def _after(self, query: Query, put: Any) -> str:
+        cursor, column, than = query.after, query.order_by, "<" if query.descending else ">"
+        assert cursor is not None
+        id = f"{put(cursor.id)}{'::uuid' if self.form.uuid else ''}"
+        if column == "id":
+            return f"id {than} {id}"
+        if cursor.time is None:
+            rest = f" OR {column} IS NOT NULL" if query.descending else ""
+            return f"(({column} IS NULL AND id {than} {id}){rest})"
+        rest = "" if query.descending else f" OR {column} IS NULL"
+        return f"(({column}, id) {than} ({put(cursor.time)}, {id}){rest})"
+
+    def _order(self, query: Query, arguments: list[Any]) -> str:
+        way = " DESC" if query.descending else ""
+        columns = ["id"] if query.order_by == "id" else [query.order_by, "id"]
+        text = " ORDER BY " + ", ".join(f"{column}{way}" for column in columns)
+        if query.limit is not None:
+            arguments.append(query.limit)
+            text += f" LIMIT ${len(arguments)}"
+        return text

@@ -1,0 +1,290 @@
+"""Sessions in a SQLite file: the embedded store that survives a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+import msgspec
+import numpy as np
+
+from ..errors import GraphflowError, ReadOnlyError, SessionConflict, StorageError, StorageTimeout
+from ..session import Session, mark_saved, stored_session
+from . import sqlite_sql as sql
+from .base import check_text, check_texts
+from .query import (
+    ContextPath,
+    GroupCount,
+    Query,
+    Table,
+    cut_page,
+    holds,
+    time_of,
+    value_at,
+)
+from .trace import current
+
+__all__ = ["SqliteSessionStorage"]
+
+T = TypeVar("T")
+
+
+class SqliteSessionStorage:
+    """Sessions in a SQLite file, in WAL mode; made by ``await SqliteSessionStorage.connect(path)``.
+
+    The same rules as graph-flow 0.6 has for PostgreSQL. Several processes may have it open. One
+    thread does the work, so the storage can be used on any event loop.
+    """
+
+    suspends: ClassVar[bool] = True
+    #: Reports wait, encode, execute and decode.
+    phases: ClassVar[bool] = True
+    #: It belongs to no event loop.
+    loop: ClassVar[None] = None
+
+    def __init__(self, path: str, timeout: float, read_only: bool):
+        self.path = path
+        self.read_only = read_only
+        self._timeout = timeout
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="graphflow_nb-sqlite")
+        self._db: sqlite3.Connection | None = None
+        self._running: object = None
+        self._running_lock = threading.Lock()
+
+    @classmethod
+    async def connect(
+        cls, path: str | Path, *, read_only: bool = False, timeout: float = 30.0
+    ) -> Self:
+        """Open a file, made if it is not there (unless ``read_only``).
+
+        Args:
+            path: of the file; its folder must exist.
+            read_only: refuse every write, in the database too.
+            timeout: seconds to wait for another process's write.
+
+        Raises:
+            StorageError: no such folder or right, or the file is no store of sessions.
+        """
+        storage = cls(str(path), timeout, read_only)
+        try:
+            await storage._run(storage._open)
+        except BaseException:
+            storage._worker.shutdown(wait=False)
+            raise
+        return storage
+
+    def _open(self, _: None) -> None:
+        uri = f"{Path(self.path).absolute().as_uri()}?mode={'ro' if self.read_only else 'rwc'}"
+        db = sqlite3.connect(
+            uri, uri=True, timeout=self._timeout, isolation_level=None, check_same_thread=False
+        )
+        try:
+            if not self.read_only:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.executescript(sql.CREATE)
+            db.execute("PRAGMA synchronous = FULL")  # a save that returned survives a power cut
+            columns = {row[1] for row in db.execute("PRAGMA table_info(sessions)")}
+            if sql.COLUMNS - columns:
+                missing = ", ".join(sorted(sql.COLUMNS - columns))
+                raise StorageError(
+                    f"{self.path} is no store of sessions: its table sessions has no {missing}"
+                )
+            db.create_function("holds", 3, _holds, deterministic=True)
+            db.create_function("value_at", 2, _value_at, deterministic=True)
+        except BaseException:
+            db.close()
+            raise
+        self._db = db
+
+    async def _run(self, work: Callable[[Any], T]) -> T:
+        """``work(connection)`` on the worker thread; reports the phases wait and execute."""
+        began = 0
+
+        def job() -> T:
+            nonlocal began
+            began = time.perf_counter_ns()
+            with self._running_lock:
+                self._running = job
+            try:
+                if self._db is None and work != self._open:
+                    raise StorageError("the storage is closed: connect again")
+                return work(self._db)
+            finally:
+                with self._running_lock:
+                    self._running = None
+
+        trace = current()
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._worker, job)
+            result = await future
+        except asyncio.CancelledError:
+            with self._running_lock:
+                if self._running is job and self._db is not None:
+                    self._db.interrupt()
+            raise
+        except GraphflowError:
+            raise
+        except (sqlite3.Error, OSError, RuntimeError, OverflowError) as error:
+            raise _translated(error, self.path) from error
+        trace.lap("execute")
+        return result
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise ReadOnlyError(f"{self.path} was opened for reading only: nothing was written")
+
+    async def save(self, session: Session) -> None:
+        """Store a session; raises SessionConflict if the stored one is not the one read."""
+        await self._write(session, upsert=False)
+
+    async def upsert(self, session: Session) -> None:
+        """Store a session whatever is stored there: last write wins."""
+        await self._write(session, upsert=True)
+
+    async def _write(self, session: Session, *, upsert: bool) -> None:
+        self._check_writable()
+        check_texts(session, nul=True)
+        if session._extra:
+            raise StorageError(
+                "the session has members that this store has no column for: "
+                f"{', '.join(session._extra)}; take them out of the JSON first"
+            )
+        trace = current()
+        text = session.context_json()
+        context = text if isinstance(text, str) else text.decode()
+        now = time.time_ns() // 1000
+        new, version = session.is_new, session.version
+        fields = (session.graph_id, session.current_task_id, session.status_message, context)
+        trace.lap("encode")
+        trace.size(len(context), 1)
+
+        def work(db: Any) -> tuple[int, int]:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                row = db.execute(sql.GET, (session.id,)).fetchone()
+                if not upsert and (row is None) is not new:
+                    raise SessionConflict(session, None if row is None else stored_session(*row))
+                if row is None:
+                    after, created = 1, now
+                    db.execute(sql.INSERT, (session.id, *fields, after, created, now))
+                else:
+                    if not upsert and row[5] != version:
+                        raise SessionConflict(session, stored_session(*row))
+                    after, created = row[5] + 1, row[6]
+                    db.execute(sql.UPDATE, (*fields, after, now, session.id))
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+            return after, created
+
+        after, created = await self._run(work)
+        mark_saved(session, after, created, now)
+
+    async def get(self, id: str) -> Session | None:
+        """The session of that id, or None."""
+        check_text(id, "id", nul=True)
+        row = await self._run(lambda db: db.execute(sql.GET, (id,)).fetchone())
+        if row is None:
+            return None
+        trace = current()
+        trace.size(len(row[4]), 1)
+        session = stored_session(*row)
+        trace.lap("decode")
+        return session
+
+    async def delete(self, id: str) -> None:
+        """Delete the session of that id, if there is one."""
+        self._check_writable()
+        check_text(id, "id", nul=True)
+        await self._run(lambda db: db.execute(sql.DELETE, (id,)))
+
+    async def close(self) -> None:
+        """Close the file; closing twice is no error."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.close()
+            self._db = None
+
+        if self._db is not None:
+            await self._run(work)
+            self._worker.shutdown(wait=False)
+
+    async def query(self, query: Query) -> list[Session]:
+        """The selected sessions, in order."""
+        text, arguments = sql.select(sql.ROW, query)
+        rows = await self._run(lambda db: db.execute(text, arguments).fetchall())
+        current().size(sum(len(row[4]) for row in rows), len(rows))
+        sessions = [stored_session(*row) for row in rows]
+        current().lap("decode")
+        return sessions
+
+    async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
+        """The selected sessions by column; ``context_bytes`` is the length of the JSON text."""
+        text, arguments = sql.table(query.one_more(), context)
+        rows = await self._run(lambda db: db.execute(text, arguments).fetchall())
+        columns: list[Any] = list(zip(*rows, strict=True)) or [() for _ in range(9 + len(context))]
+        columns[4:9] = (np.array(column, np.int64) for column in columns[4:9])
+        table = Table(*columns[:9], context=columns[9:], next=None)
+        current().size(int(table.context_bytes.sum()), len(table))
+        current().lap("decode")
+        return cut_page(table, query)
+
+    async def count(self, query: Query) -> int:
+        """How many sessions are selected; limit and page are ignored."""
+        text, arguments = sql.count(query)
+        row = await self._run(lambda db: db.execute(text, arguments).fetchone())
+        return int(row[0])
+
+    async def counts(self, query: Query) -> list[GroupCount]:
+        """How many of the selected sessions stand at each task of each graph."""
+        text, arguments = sql.counts(query)
+        rows = await self._run(lambda db: db.execute(text, arguments).fetchall())
+        return [
+            GroupCount(graph, task, n, time_of(oldest), time_of(newest))
+            for graph, task, n, oldest, newest in rows
+        ]
+
+    def __repr__(self) -> str:
+        mode = ", read-only" if self.read_only else ""
+        return f"<SqliteSessionStorage {self.path}{mode}>"
+
+
+@lru_cache(64)
+def _path(text: str) -> list[str]:
+    return msgspec.json.decode(text, type=list[str])
+
+
+def _holds(context: str, path: str, value: bytes | None) -> bool:
+    return holds(context, _path(path), value)
+
+
+def _value_at(context: str, path: str) -> str | None:
+    found = value_at(context, _path(path))
+    return None if found is None else bytes(found).decode()
+
+
+def _translated(error: Exception, path: str) -> StorageError:
+    """A driver's exception as ours; the only place where that happens for SQLite."""
+    said = str(error)
+    if "locked" in said or "busy" in said:
+        return StorageTimeout(
+            f"{path} is being written by another process, and did not become free in time; "
+            "nothing was written. Try again, or connect with a longer timeout="
+        )
+    if "readonly" in said:
+        return ReadOnlyError(f"{path} takes no writes: {said}; check the rights on file and folder")
+    if "unable to open" in said:
+        return StorageError(
+            f"{path} can't be opened: does its folder exist, and may you write there?"
+        )
+    if isinstance(error, RuntimeError):
+        return StorageError("the storage is closed: connect again")
+    return StorageError(f"{path}: {said}")

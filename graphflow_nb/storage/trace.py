@@ -1,0 +1,63 @@
+"""Where the time of one operation goes: storages tell it, monitoring listens.
+
+A storage calls ``lap`` at the end of each phase. When nobody listens that is one call that does
+nothing.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from time import perf_counter_ns
+from typing import Literal, Protocol
+
+__all__ = ["LISTENER", "Listener", "Trace", "current"]
+
+Phase = Literal["wait", "encode", "execute", "decode"]
+
+
+class Listener(Protocol):
+    """What a storage reports to."""
+
+    def lap(self, phase: Phase) -> None:
+        """The time since the last lap (or the start) belongs to this phase."""
+
+    def size(self, bytes: int, rows: int) -> None:
+        """What was carried: bytes of contexts, and sessions."""
+
+
+class Trace:
+    """The phases of one operation, in nanoseconds of a monotonic clock."""
+
+    __slots__ = ("_last", "bytes", "decode", "encode", "execute", "rows", "wait")
+
+    def __init__(self, start: int):
+        self._last = start
+        self.wait = self.encode = self.execute = self.decode = 0
+        self.bytes = self.rows = 0
+
+    def lap(self, phase: Phase) -> None:
+        now = perf_counter_ns()
+        setattr(self, phase, getattr(self, phase) + now - self._last)
+        self._last = now
+
+    def size(self, bytes: int, rows: int) -> None:
+        self.bytes += bytes
+        self.rows += rows
+
+
+class _Nobody:
+    __slots__ = ()
+
+    def lap(self, phase: Phase) -> None:
+        pass
+
+    def size(self, bytes: int, rows: int) -> None:
+        pass
+
+
+_NOBODY = _Nobody()
+
+#: Set by monitoring around each operation on a storage that reports phases.
+LISTENER: ContextVar[Listener] = ContextVar("graphflow_nb_listener", default=_NOBODY)
+
+current = LISTENER.get
