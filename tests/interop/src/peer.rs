@@ -1,0 +1,349 @@
+// Included once for each version of the crate; `graph_flow`, `context`, `kind` and `TEXT_IDS` come
+// from there.
+
+use crate::content::{self, Chance};
+use crate::Arguments;
+use graph_flow::{
+    Context, FanOutTask, FlowRunner, Graph, GraphBuilder, GraphError, NextAction,
+    PostgresSessionStorage, Result, Session, SessionStorage, Task, TaskResult,
+};
+use serde_json::{Value, json};
+use std::io::BufRead;
+use std::sync::Arc;
+
+type Answer = std::result::Result<(), (&'static str, String)>;
+
+/// A task that is a name and what it does.
+struct Step(&'static str);
+
+#[async_trait::async_trait]
+impl Task for Step {
+    fn id(&self) -> &str {
+        self.0
+    }
+
+    async fn run(&self, ctx: Context) -> Result<TaskResult> {
+        use NextAction::*;
+        let done = |action, status: String| {
+            TaskResult::new_with_status(Some(status.clone()), action, Some(status))
+        };
+        let number = |value: Option<Value>| value.and_then(|v| v.as_f64()).unwrap_or(0.0);
+        Ok(match self.0 {
+            "intake" => {
+                let name = context::get(&ctx, "customer").await.unwrap_or_default()["name"].clone();
+                context::say(&ctx, "user", format!("I am {name} and want to report damage.")).await;
+                context::say(&ctx, "system", "claim opened".into()).await;
+                done(ContinueAndExecute, "claim taken in".into())
+            }
+            "fraud_check" => {
+                if context::get(&ctx, "fraud_service").await == Some(json!("down")) {
+                    return Err(GraphError::TaskExecutionFailed("fraud service is down".into()));
+                }
+                done(End, "no sign of fraud".into())
+            }
+            "coverage_check" => done(End, "covered".into()),
+            "estimate" => {
+                let amount = number(context::get(&ctx, "amount").await);
+                context::set(&ctx, "estimate", json!({"low": amount * 0.8, "high": amount * 1.1})).await?;
+                done(End, "estimated".into())
+            }
+            "await_documents" => match context::get(&ctx, "documents").await {
+                None => {
+                    context::say(&ctx, "assistant", "Please send us photos of the damage.".into()).await;
+                    done(WaitForInput, "waiting for documents".into())
+                }
+                Some(_) => done(ContinueAndExecute, "documents received".into()),
+            },
+            "decide" => {
+                let amount = number(context::get(&ctx, "amount").await);
+                let approved = amount < 2_000.0;
+                context::set(&ctx, "approved", json!(approved)).await?;
+                let word = if approved { "approved" } else { "approved in part" };
+                context::say(&ctx, "assistant", format!("Your claim of {amount:.2} is {word}.")).await;
+                done(Continue, format!("decided: {word}"))
+            }
+            "payout" => {
+                if context::get(&ctx, "iban").await.is_none_or(|iban| iban.is_null()) {
+                    return Err(GraphError::TaskExecutionFailed("no account to pay to".into()));
+                }
+                context::set(&ctx, "paid", json!(true)).await?;
+                done(End, "paid".into())
+            }
+            "greet" => {
+                let question = context::get(&ctx, "question").await.unwrap_or_default();
+                context::say(&ctx, "user", question.as_str().unwrap_or("Hello?").into()).await;
+                context::say(&ctx, "assistant", "Hello, I will look into that.".into()).await;
+                done(Continue, "greeted".into())
+            }
+            "triage" => done(GoTo("await_customer".into()), "triaged".into()),
+            "await_customer" => match context::get(&ctx, "customer_reply").await.filter(|v| !v.is_null()) {
+                None => done(WaitForInput, "waiting for the customer".into()),
+                Some(reply) => {
+                    context::say(&ctx, "user", reply.as_str().unwrap_or("…").into()).await;
+                    context::set(&ctx, "customer_reply", Value::Null).await?;
+                    done(ContinueAndExecute, "customer replied".into())
+                }
+            },
+            "answer" => {
+                let turn = number(context::get(&ctx, "turns").await) as u64 + 1;
+                context::set(&ctx, "turns", json!(turn)).await?;
+                context::say(&ctx, "assistant", content::answer(turn)).await;
+                if turn as f64 >= number(context::get(&ctx, "turns_wanted").await) {
+                    done(ContinueAndExecute, "answered".into())
+                } else {
+                    done(GoTo("await_customer".into()), format!("answered {turn} times"))
+                }
+            }
+            "closed" => {
+                context::set(&ctx, "satisfied", json!(true)).await?;
+                context::say(&ctx, "system", "ticket closed".into()).await;
+                done(End, "closed".into())
+            }
+            other => return Err(GraphError::TaskNotFound(other.into())),
+        })
+    }
+}
+
+fn step(name: &'static str) -> Arc<dyn Task> {
+    Arc::new(Step(name))
+}
+
+fn graph(name: &str) -> Result<Graph> {
+    if name == "support" {
+        return support();
+    }
+    let checks = FanOutTask::new(
+        "checks",
+        vec![step("fraud_check"), step("coverage_check"), step("estimate")],
+    )
+    .with_next_action(NextAction::ContinueAndExecute);
+    let large = |ctx: &Context| {
+        context::peek(ctx, "amount").and_then(|v| v.as_f64()).unwrap_or(0.0) > 700.0
+    };
+    built(
+        GraphBuilder::new("claims")
+            .add_task(step("intake"))
+            .add_task(checks)
+            .add_task(step("await_documents"))
+            .add_task(step("decide"))
+            .add_task(step("payout"))
+            .add_edge("intake", "checks")
+            .add_conditional_edge("checks", large, "await_documents", "decide")
+            .add_edge("await_documents", "decide")
+            .add_edge("decide", "payout"),
+    )
+}
+
+fn support() -> Result<Graph> {
+    built(
+        GraphBuilder::new("support")
+            .add_task(step("greet"))
+            .add_task(step("triage"))
+            .add_task(step("await_customer"))
+            .add_task(step("answer"))
+            .add_task(step("closed"))
+            .add_edge("greet", "triage")
+            .add_edge("await_customer", "answer")
+            .add_edge("answer", "closed"),
+    )
+}
+
+/// 0.5 builds a graph, 0.6 a result of one.
+fn built(builder: GraphBuilder) -> Result<Graph> {
+    trait IntoResult {
+        fn into_result(self) -> Result<Graph>;
+    }
+    impl IntoResult for Graph {
+        fn into_result(self) -> Result<Graph> {
+            Ok(self)
+        }
+    }
+    impl IntoResult for Result<Graph> {
+        fn into_result(self) -> Result<Graph> {
+            self
+        }
+    }
+    builder.build().into_result()
+}
+
+struct Peer {
+    storage: Arc<dyn SessionStorage>,
+}
+
+impl Peer {
+    async fn connect(url: &str) -> Result<Self> {
+        Ok(Self { storage: Arc::new(PostgresSessionStorage::connect(url).await?) })
+    }
+
+    async fn load(&self, id: &str) -> Result<Session> {
+        let found = self.storage.get(id).await?;
+        found.ok_or_else(|| GraphError::SessionNotFound(id.into()))
+    }
+
+    async fn create(&self, id: &str, graph_id: &str, values: &Value) -> Result<()> {
+        let start = if graph_id == "support" { "greet" } else { "intake" };
+        let mut session = Session::new_from_task(id.into(), start);
+        session.graph_id = graph_id.into();
+        for (key, value) in values.as_object().into_iter().flatten() {
+            context::set(&session.context, key, value.clone()).await?;
+        }
+        self.storage.save(session).await
+    }
+
+    async fn change(&self, id: &str, values: &[(String, Value)]) -> Result<()> {
+        let session = self.load(id).await?;
+        for (key, value) in values {
+            context::set(&session.context, key, value.clone()).await?;
+        }
+        self.storage.save(session).await
+    }
+
+    /// One step; the status is `completed`, `waiting`, `paused` or `failed`.
+    async fn step(&self, id: &str) -> Result<(&'static str, Option<String>)> {
+        use graph_flow::ExecutionStatus::*;
+        let runner = FlowRunner::new(
+            Arc::new(graph(&self.load(id).await?.graph_id)?),
+            self.storage.clone(),
+        );
+        let done = match runner.run(id).await {
+            Err(GraphError::TaskExecutionFailed(why)) => return Ok(("failed", Some(why))),
+            result => result?,
+        };
+        #[allow(unreachable_patterns)] // 0.5 has a status for errors too
+        let status = match done.status {
+            Completed => "completed",
+            WaitingForInput => "waiting",
+            Paused { .. } => "paused",
+            _ => "failed",
+        };
+        Ok((status, done.response))
+    }
+
+    /// Many sessions, some of which wait, fail, or are left in the middle by a worker that stops.
+    async fn write(&self, words: &Arguments) -> Result<()> {
+        let mut chance = Chance::new(words.seed);
+        let mut open = Vec::new();
+        for i in 0..words.count {
+            let graph_id = if i % 3 == 2 { "support" } else { "claims" };
+            let name = format!("{}-{:04}", graph_id.trim_end_matches('s'), i + 1);
+            let id = if TEXT_IDS {
+                name
+            } else {
+                uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
+            };
+            let values = if graph_id == "claims" {
+                content::claim(&mut chance)
+            } else {
+                content::ticket(&mut chance)
+            };
+            self.create(&id, graph_id, &values).await?;
+            open.push(id);
+        }
+        // Round by round over all of them, so that their times interleave as in a real store.
+        for turn in 0..24 {
+            let mut still = Vec::new();
+            for id in open {
+                tokio::time::sleep(std::time::Duration::from_millis(words.pause_ms)).await;
+                if chance.below(12) == 0 {
+                    self.report(&id, "left").await?;
+                    continue;
+                }
+                let (status, _) = self.step(&id).await?;
+                if status == "completed" || status == "failed" {
+                    self.report(&id, status).await?;
+                    continue;
+                }
+                if status == "waiting" {
+                    let (key, value) = match self.load(&id).await?.graph_id.as_str() {
+                        "support" => ("customer_reply", json!(content::reply(turn))),
+                        _ => ("documents", json!([{"name": "damage.jpg", "bytes": 482_113}])),
+                    };
+                    if chance.below(5) == 0 {
+                        self.report(&id, status).await?;
+                        continue;
+                    }
+                    self.change(&id, &[(key.into(), value)]).await?;
+                }
+                still.push(id);
+            }
+            open = still;
+        }
+        for id in open {
+            self.report(&id, "left").await?;
+        }
+        Ok(())
+    }
+
+    async fn report(&self, id: &str, status: &str) -> Result<()> {
+        let session = self.load(id).await?;
+        let (graph_id, task) = (session.graph_id, session.current_task_id);
+        println!(
+            "{}",
+            json!({"id": id, "graph_id": graph_id, "current_task_id": task, "status": status})
+        );
+        Ok(())
+    }
+
+    async fn run(&self, id: &str) -> Result<()> {
+        for _ in 0..100 {
+            let (status, response) = self.step(id).await?;
+            let task = self.load(id).await?.current_task_id;
+            println!("{}", json!({"status": status, "current_task_id": task, "response": response}));
+            if status != "paused" {
+                break;
+            }
+        }
+        println!("{}", text(&self.load(id).await?));
+        Ok(())
+    }
+}
+
+fn text(session: &Session) -> String {
+    serde_json::to_string(session).expect("a session is JSON")
+}
+
+pub async fn answer(words: Arguments) -> Answer {
+    let told = |error: GraphError| (kind(&error), error.to_string());
+    if words.command == "echo" {
+        for line in std::io::stdin().lock().lines() {
+            let line = line.map_err(|error| ("io", error.to_string()))?;
+            let session: Session =
+                serde_json::from_str(&line).map_err(|error| ("json", error.to_string()))?;
+            println!("{}", text(&session));
+        }
+        return Ok(());
+    }
+    if words.command == "dump" {
+        return crate::content::dump(&words.url).await.map_err(|error| ("storage", error.to_string()));
+    }
+    let peer = Peer::connect(&words.url).await.map_err(told)?;
+    let id = words.id.as_str();
+    match words.command.as_str() {
+        "write" => peer.write(&words).await,
+        "new" => {
+            let values = words.set.iter().cloned().collect::<serde_json::Map<_, _>>().into();
+            peer.create(id, &words.graph, &values).await
+        }
+        "read" => peer.storage.get(id).await.map(|found| match found {
+            Some(session) => println!("{}", text(&session)),
+            None => println!("{}", json!({"missing": true})),
+        }),
+        "run" => {
+            if !words.set.is_empty() {
+                peer.change(id, &words.set).await.map_err(told)?;
+            }
+            peer.run(id).await
+        }
+        "hold" => {
+            let session = peer.load(id).await.map_err(told)?;
+            println!("{}", json!({"held": true}));
+            std::io::stdin().lock().lines().next();
+            for (key, value) in words.set {
+                context::set(&session.context, &key, value).await.map_err(told)?;
+            }
+            peer.storage.save(session).await.map(|()| println!("{}", json!({"saved": true})))
+        }
+        other => return Err(("usage", format!("no command {other}"))),
+    }
+    .map_err(told)
+}
