@@ -193,7 +193,7 @@ class InMemorySessionStorage:
         if query.task is not None:
             rows = [r for r in rows if r[1].current_task_id == query.task]
         if (status := query.status) is not None:
-            rows = [r for r in rows if status in (r[1].status_message or ("" if status else "-"))]
+            rows = [r for r in rows if (s := r[1].status_message) is not None and status in s]
         if query.id_prefix is not None:
             rows = [r for r in rows if r[0].startswith(query.id_prefix)]
         for path, value in query.conditions():

@@ -1,0 +1,111 @@
+"""Fixtures: one private PostgreSQL server for the run, and every store behind one name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import graphflow_nb as g
+
+# CI sets this: there every part must be present, and the campaigns run at full size.
+COMPLETE = os.environ.get("GRAPHFLOW_NB_TESTS") == "complete"
+
+settings.register_profile(
+    "default",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("default")
+
+TABLES = {
+    "documented": "id TEXT PRIMARY KEY",
+    "crate-0.5": "id UUID PRIMARY KEY",
+    "crate-0.6": "id TEXT PRIMARY KEY, version BIGINT NOT NULL DEFAULT 0",
+}
+STORES = ["memory", "sqlite", *TABLES]
+
+_numbers = count()
+
+
+def need(part: str, present: bool) -> None:
+    """Leave a test out where a part is missing; in CI that is a failure."""
+    if not present:
+        assert not COMPLETE, f"{part} is missing, and CI must have it"
+        pytest.skip(f"{part} is not on this machine")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[g.LocalPostgres]:
+    with g.local_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(server: g.LocalPostgres) -> str:
+    """The URL of an empty database."""
+    return server.create_database(f"test{next(_numbers)}")
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """Runs coroutines on one loop, as long as the test lasts."""
+    with asyncio.Runner() as runner:
+        yield runner.run
+
+
+async def create_table(url: str, form: str, name: str = "sessions") -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        f"CREATE TABLE {name} ({TABLES[form]}, graph_id TEXT NOT NULL, current_task_id TEXT NOT "
+        "NULL, status_message TEXT, context JSONB NOT NULL, created_at TIMESTAMPTZ DEFAULT now(), "
+        "updated_at TIMESTAMPTZ DEFAULT now())"
+    )
+    await connection.close()
+
+
+class Store:
+    """A kind of store under test: opens storages on the same data, makes ids that it takes."""
+
+    def __init__(self, kind: str, url: str):
+        self.kind = kind
+        self.url = url
+        self._shared = g.InMemorySessionStorage() if kind == "memory" else None
+
+    async def open(self) -> Any:
+        return self._shared or await g.connect(self.url)
+
+    def id(self, name: str) -> str:
+        """An id that sorts as its name does, a UUID where only those are taken."""
+        if self.kind != "crate-0.5":
+            return name
+        digits = name.encode().hex().ljust(32, "0")[:32]
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    kind = request.param
+    if kind == "memory":
+        return Store(kind, "memory:")
+    if kind == "sqlite":
+        return Store(kind, f"sqlite:{tmp_path / 'sessions.db'}")
+    url = request.getfixturevalue("database")
+    asyncio.run(create_table(url, kind))
+    return Store(kind, url)
+
+
+@pytest.fixture
+def storage(store: Store, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Iterator[Any]:
+    storage = run(store.open())
+    yield storage
+    run(storage.close())
