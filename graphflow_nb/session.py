@@ -592,4 +592,5 @@ def mark_saved(
 def _datetime(value: datetime | int | None) -> datetime | None:
     if isinstance(value, int):
         return _EPOCH + timedelta(microseconds=value)
-    return value
+    # asyncpg's naive datetimes stand for PostgreSQL's infinities.
+    return value if value is not None and value.tzinfo is not None else None

@@ -45,7 +45,7 @@ def _code(text: str) -> str:
 
 def age(time: datetime | None) -> str:
     """How long ago, for people: ``3 min ago``."""
-    if time is None:
+    if time is None or time.tzinfo is None:  # PostgreSQL's infinities are naive
         return "at a time unknown"
     seconds = (datetime.now(UTC) - time).total_seconds()
     for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
@@ -187,7 +187,8 @@ def _where(counts: Sequence[GroupCount]) -> list[GroupCount]:
 
 
 def _newest(counts: Sequence[GroupCount]) -> datetime | None:
-    return max((c.newest for c in counts if c.newest is not None), default=None)
+    times = (c.newest for c in counts if c.newest is not None and c.newest.tzinfo is not None)
+    return max(times, default=None)
 
 
 def workbench_html(store: str, counts: Sequence[GroupCount] | None, note: str, ops: int) -> str:

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from .. import exactjson
 from ..monitoring import Operation
 from ..session import Session
-from ..storage.query import ContextPath, GroupCount, Table, path_label
+from ..storage.query import (
+    FINITE,
+    UNKNOWN_TIME,
+    ContextPath,
+    GroupCount,
+    Table,
+    path_label,
+)
 
 __all__ = ["counts_frame", "messages_frame", "operations_frame", "sessions_frame"]
 
@@ -62,7 +69,9 @@ def _category(values: Sequence[str]) -> pd.Categorical:
 
 
 def _times(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(micros.view("M8[us]")).tz_localize("UTC")
+    # PostgreSQL's infinities are no dates: they show as missing.
+    dates = np.where(np.abs(micros // 2) < FINITE, micros, UNKNOWN_TIME).view("M8[us]")
+    return pd.DatetimeIndex(dates).tz_localize("UTC")
 
 
 def _values(texts: Sequence[str | None]) -> Any:
@@ -146,12 +155,16 @@ def _shown(message: Any) -> _Message:
     return _Message(message.role.value, message.content, message.timestamp.isoformat())
 
 
+def _finite(time: datetime | None) -> datetime | None:
+    return time if time is not None and time.tzinfo is not None else None
+
+
 def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
     """One row a graph and task; see ``Workbench.summary`` for the columns."""
     now = datetime.now(UTC)
     times = {
         name: pd.to_datetime(
-            pd.Series([getattr(c, name) for c in counts], dtype=object), utc=True
+            pd.Series([_finite(getattr(c, name)) for c in counts], dtype=object), utc=True
         ).astype("datetime64[us, UTC]")
         for name in ("oldest", "newest")
     }

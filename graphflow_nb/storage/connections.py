@@ -61,9 +61,10 @@ class Connections:
     async def _take(self, now: float) -> Connection:
         while self._held:
             connection, since = self._held.pop()
-            if not connection.is_closed() and now - since < IDLE_SECONDS:
-                return connection
-            connection.terminate()
+            if _lives(connection):
+                if now - since < IDLE_SECONDS:
+                    return connection
+                connection.terminate()
             await self._pool.release(connection)
         # The semaphore has seen to it that the pool has one to give: this waits for the network
         # alone.
@@ -80,3 +81,10 @@ class Connections:
             await asyncio.wait_for(self._pool.close(), self._timeout)
         except TimeoutError:
             self._pool.terminate()
+
+
+def _lives(connection: Connection) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool took it back when the server closed it
+        return False

@@ -21,7 +21,7 @@ from ..session import Session, mark_saved, stored_session
 from . import postgres_sql as sql
 from .base import check_text, check_texts
 from .connections import Connections
-from .query import UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page
+from .query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page
 from .trace import current
 from .url import check_postgres_url, redact
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 log = logging.getLogger("graphflow_nb")
 
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts µs from 2000-01-01
-_INFINITE = (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
+_NULL = np.iinfo(np.int64).min + 1  # what the statement says for a time that is null
 
 # The table is no longer what it was when the statements were made.
 _OUTDATED = (
@@ -457,7 +457,8 @@ def _numbers(data: bytes | None, form: str) -> Any:
 
 def _times(data: bytes | None) -> Any:
     times = _numbers(data, ">i8")
-    return np.where(np.isin(times, _INFINITE), UNKNOWN_TIME, times + _EPOCH_2000)
+    finite = np.abs(times // 2) < FINITE  # halved, since the least number has no absolute value
+    return np.where(finite, times + _EPOCH_2000, np.where(times == _NULL, UNKNOWN_TIME, times | 1))
 
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")

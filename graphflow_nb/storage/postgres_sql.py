@@ -178,7 +178,7 @@ class Statements:
         packed += [
             "string_agg(int8send(v), ''::bytea)",
             *(
-                f"string_agg(coalesce(timestamptz_send({time}), '\\x8000000000000000'), ''::bytea)"
+                f"string_agg(coalesce(timestamptz_send({time}), '\\x8000000000000001'), ''::bytea)"
                 for time in "cu"
             ),
             "string_agg(int4send(b), ''::bytea)",

@@ -27,6 +27,7 @@ __all__ = ["ContextPath", "Cursor", "GroupCount", "Query", "Table"]
 ContextPath = str | Sequence[str]
 ORDERS: Final = ("updated_at", "created_at", "id")
 UNKNOWN_TIME: Final = np.iinfo(np.int64).min  # what numpy shows as NaT
+FINITE: Final = 2**60  # µs: what is further away stands for an infinity
 
 _INDEX = re.compile(r"-?\d+")
 
@@ -147,7 +148,8 @@ class Table:
         id, graph_id, current_task_id: text.
         status_message: text or None.
         version: int64.
-        created, updated: int64, µs since 1970 UTC; ``UNKNOWN_TIME`` where unknown.
+        created, updated: int64, µs since 1970 UTC; ``UNKNOWN_TIME`` where unknown, beyond
+            ±``FINITE`` for PostgreSQL's infinities.
         context_bytes: int64, what the context takes in the store.
         messages: int64, length of the chat history.
         context: for each path asked for, the value's JSON text, or None where it is absent.
@@ -228,7 +230,9 @@ def micros_of(time: datetime) -> int:
 
 
 def time_of(micros: int) -> datetime:
-    """The inverse of ``micros_of``, in UTC."""
+    """The inverse of ``micros_of``, in UTC; naive for PostgreSQL's infinities, as asyncpg has it."""
+    if abs(micros) > FINITE:
+        return datetime.max if micros > 0 else datetime.min
     return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
 
 
