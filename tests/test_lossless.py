@@ -40,7 +40,8 @@ def _object(items: dict[str, str]) -> str:
 values = st.recursive(
     scalars,
     lambda inner: st.one_of(
-        st.lists(inner, max_size=4).map(_array), st.dictionaries(texts, inner, max_size=4).map(_object)
+        st.lists(inner, max_size=4).map(_array),
+        st.dictionaries(texts, inner, max_size=4).map(_object),
     ),
     max_leaves=12,
 )

@@ -221,7 +221,12 @@ def test_messages():
     assert abs((datetime.now(UTC) - message.timestamp).total_seconds()) < 60
     assert pickle.loads(pickle.dumps(message)) == message
     assert hash(message) == hash(pickle.loads(pickle.dumps(message)))
-    for wrong in (("Tool", "x"), ("User", 7), ("User", "\ud800"), ("User", "x", datetime(2026, 1, 1))):
+    for wrong in (
+        ("Tool", "x"),
+        ("User", 7),
+        ("User", "\ud800"),
+        ("User", "x", datetime(2026, 1, 1)),
+    ):
         with pytest.raises(ContextError):
             Message(*wrong)
     with pytest.raises(AttributeError):

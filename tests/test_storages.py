@@ -22,7 +22,9 @@ def test_absence(store, storage, run):
 
 
 def test_round_trip(store, storage, run):
-    session = new(store, graph_id="grüße", status_message="läuft\n", context={"n": 2**60, "x": [1.5]})
+    session = new(
+        store, graph_id="grüße", status_message="läuft\n", context={"n": 2**60, "x": [1.5]}
+    )
     session.context.add_user_message("hi 🙂")
     run(storage.save(session))
     found = run(storage.get(session.id))

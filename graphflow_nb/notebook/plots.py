@@ -78,7 +78,7 @@ def plot_ecdf(frame: pd.DataFrame, ax: Axes) -> Axes:
     ax.set(
         ylim=(-0.02, 1.02),
         xlabel="latency",
-        ylabel="share of operations that took at most so long",
+        ylabel="share of operations, at most so long",
         title=f"Distribution, n = {len(frame):,}",
     )
     for level, name in ((0.5, "p50"), (0.99, "p99")):
@@ -175,7 +175,7 @@ def _log_time(axis: object) -> None:
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})  # type: ignore[attr-defined]
     axis.set_major_formatter(FuncFormatter(lambda micros, _: duration_text(micros)))  # type: ignore[attr-defined]
     low, high = axis.get_data_interval()  # type: ignore[attr-defined]
-    if not 0 < low < high or high / low > 12:
+    if not 0 < low < high or high / low > 60:
         axis.set_minor_formatter(NullFormatter())  # type: ignore[attr-defined]
     else:
         axis.set_minor_formatter(  # type: ignore[attr-defined]

@@ -183,10 +183,7 @@ class Workbench:
         frame = sessions_frame(await self.storage.table(query, context), context)
         if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
             total = await self.storage.count(query)
-            warnings.warn(
-                f"showing {len(frame):,} of {total:,} sessions; limit=None shows all",
-                stacklevel=2,
-            )
+            _tell(f"showing {len(frame):,} of {total:,} sessions; limit=None shows all")
         return frame
 
     @dual
@@ -231,10 +228,7 @@ class Workbench:
         )
         found = await self.storage.query(query.one_more())
         if len(found) > limit:
-            warnings.warn(
-                f"messages of the newest {limit:,} sessions; there are more, raise limit=",
-                stacklevel=2,
-            )
+            _tell(f"messages of the newest {limit:,} sessions; there are more, raise limit=")
         return messages_frame(found[:limit])
 
     @dual
@@ -351,3 +345,8 @@ def _workbench(storage: SessionStorage, bridge: Bridge) -> Workbench:
 
 def _suspends(storage: SessionStorage) -> bool:
     return bool(getattr(storage, "suspends", True))
+
+
+def _tell(text: str) -> None:
+    # No place in a file: the call may run on another thread, and its path would be noise.
+    warnings.warn_explicit(text, UserWarning, "graphflow_nb", 0)

@@ -230,7 +230,7 @@ def micros_of(time: datetime) -> int:
 
 
 def time_of(micros: int) -> datetime:
-    """The inverse of ``micros_of``, in UTC; naive for PostgreSQL's infinities, as asyncpg has it."""
+    """The inverse of ``micros_of``; naive for PostgreSQL's infinities, as asyncpg has them."""
     if abs(micros) > FINITE:
         return datetime.max if micros > 0 else datetime.min
     return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)

@@ -231,8 +231,20 @@ class SqliteSessionStorage:
         text, arguments = sql.table(query.one_more(), context)
         rows = await self._run(lambda db: db.execute(text, arguments).fetchall())
         columns: list[Any] = list(zip(*rows, strict=True)) or [() for _ in range(9 + len(context))]
-        columns[4:9] = (np.array(column, np.int64) for column in columns[4:9])
-        table = Table(*columns[:9], context=columns[9:], next=None)
+        version, created, updated, size, messages = (np.array(c, np.int64) for c in columns[4:9])
+        table = Table(
+            id=columns[0],
+            graph_id=columns[1],
+            current_task_id=columns[2],
+            status_message=columns[3],
+            version=version,
+            created=created,
+            updated=updated,
+            context_bytes=size,
+            messages=messages,
+            context=columns[9:],
+            next=None,
+        )
         current().size(int(table.context_bytes.sum()), len(table))
         current().lap("decode")
         return cut_page(table, query)
