@@ -18,7 +18,7 @@ from .errors import (
     StorageError,
     StorageTimeout,
 )
-from .local_postgres import LocalPostgres, local_postgres
+from .private_server import LocalPostgres, local_postgres
 from .monitoring import Hook, MonitoredStorage, Operation, Recorder
 from .notebook import Workbench, open, wrap
 from .session import ChatHistory, Context, Message, MessageRole, Session

@@ -80,6 +80,8 @@ def _content(session: Session) -> tuple[Any, Sequence[Message], str]:
     try:
         context = exactjson.decode(session.context_json(), "the context")
         data = context.get("data", {}) if isinstance(context, dict) else context
+        if not isinstance(data, dict):
+            raise ContextError(f"data is no object but {type(data).__name__}")
     except ContextError as error:
         return {}, [], str(error)
     try:

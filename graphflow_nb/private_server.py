@@ -26,7 +26,7 @@ from .errors import LocalPostgresError
 
 __all__ = ["LocalPostgres", "local_postgres"]
 
-_GUARD = Path(__file__).with_name("_postgres_guard.py")
+_GUARD = Path(__file__).with_name("_private_server_guard.py")
 _START_SECONDS = 30.0
 _DEAD_PID = 2**30  # beyond what any system gives a process
 

@@ -1,0 +1,152 @@
+"""What an operation costs is told in full, and telling it changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import MonitoredStorage, Query, Recorder, Session
+
+
+class Slow:
+    """The three methods, each a tenth of a second long."""
+
+    async def save(self, session):
+        await asyncio.sleep(0.1)
+        if session.id == "bad":
+            raise g.StorageError("no")
+
+    async def get(self, id):
+        await asyncio.sleep(0.1)
+
+    async def delete(self, id):
+        await asyncio.sleep(0.1)
+
+
+def test_a_monitored_storage_behaves_the_same(store, run):
+    recorder = Recorder()
+
+    async def use():
+        inner = await store.open()
+        storage = MonitoredStorage(inner, [recorder])
+        session = Session(store.id("a"), "t", context={"k": "v" * 100})
+        await storage.save(session)
+        await storage.get(session.id)
+        await storage.get(store.id("nobody"))
+        with pytest.raises(g.SessionConflict):
+            await storage.save(Session(store.id("a"), "t"))
+        await storage.upsert(session)
+        assert len(await storage.query(Query())) == 1
+        assert len(await storage.table(Query())) == 1
+        assert await storage.count(Query()) == 1
+        assert len(await storage.counts(Query())) == 1
+        await storage.delete(session.id)
+        await storage.close()
+
+    run(use())
+    told = [(o.op, o.outcome, o.error) for o in recorder.operations()]
+    assert told == [
+        ("save", "ok", None),
+        ("get", "ok", None),
+        ("get", "missing", None),
+        ("save", "conflict", "SessionConflict"),
+        ("upsert", "ok", None),
+        ("query", "ok", None),
+        ("table", "ok", None),
+        ("count", "ok", None),
+        ("counts", "ok", None),
+        ("delete", "ok", None),
+    ]
+    for o in recorder.operations():
+        phases = o.wait_ns, o.encode_ns, o.execute_ns, o.decode_ns
+        assert min(phases) >= 0
+        assert sum(phases) <= o.duration_ns
+    if store.kind != "memory":
+        save, get = recorder.operations()[:2]
+        assert save.encode_ns > 0
+        assert save.execute_ns > 0
+        assert get.decode_ns > 0
+        assert save.bytes >= 100
+        assert get.bytes >= 100
+        assert save.rows == get.rows == 1
+        assert sum((get.wait_ns, get.execute_ns, get.decode_ns)) > 0.5 * get.duration_ns
+    if store.kind in ("documented", "crate-0.5", "crate-0.6"):
+        assert get.wait_ns > 0
+
+
+def test_durations_are_true_and_failures_count(run):
+    recorder = Recorder()
+    storage = MonitoredStorage(Slow(), [recorder])
+
+    async def use():
+        await storage.save(Session("a", "t"))
+        with pytest.raises(g.StorageError):
+            await storage.save(Session("bad", "t"))
+        task = asyncio.ensure_future(storage.get("a"))
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    before = time.time_ns()
+    run(use())
+    ok, bad, cancelled = recorder.operations()
+    assert (ok.outcome, bad.outcome, cancelled.outcome) == ("ok", "error", "cancelled")
+    assert bad.error == "StorageError"
+    assert cancelled.session_id == "a"
+    assert 95e6 < ok.duration_ns < 200e6
+    assert cancelled.duration_ns < 95e6
+    assert before <= ok.started_at_ns <= before + 1e9
+    assert ok.storage == "Slow"
+
+
+def test_a_hook_that_raises_is_dropped_and_said_once(caplog, run):
+    class Broken:
+        calls = 0
+
+        def on_operation(self, operation):
+            self.calls += 1
+            raise ValueError("hook")
+
+    broken, recorder = Broken(), Recorder()
+    storage = MonitoredStorage(g.InMemorySessionStorage(), [broken, recorder])
+    run(storage.save(Session("a", "t")))
+    assert run(storage.get("a")).id == "a"
+    assert broken.calls == 1
+    assert len(recorder) == 2
+    assert sum("dropped the hook" in r.message for r in caplog.records) == 1
+
+
+def test_hooks_come_and_go(run):
+    recorder = Recorder()
+    storage = MonitoredStorage(g.InMemorySessionStorage())
+    storage.add_hook(recorder)
+    run(storage.get("a"))
+    storage.remove_hook(recorder)
+    run(storage.get("a"))
+    assert len(recorder) == 1
+
+
+def test_a_recorder_is_bounded(run):
+    recorder = Recorder(limit=10)
+    storage = MonitoredStorage(g.InMemorySessionStorage(), [recorder])
+    for i in range(25):
+        run(storage.get(str(i)))
+    assert [o.session_id for o in recorder.operations()] == [str(i) for i in range(15, 25)]
+    recorder.clear()
+    assert len(recorder) == 0
+    with pytest.raises(ValueError, match="at least one"):
+        Recorder(limit=0)
+
+
+def test_what_a_storage_lacks_is_named(run):
+    storage = MonitoredStorage(Slow())
+    for call in (storage.query, storage.table, storage.count, storage.counts):
+        with pytest.raises(g.CapabilityError, match=f"Slow has no method '{call.__name__}'"):
+            run(call(Query()))
+    with pytest.raises(g.CapabilityError, match="upsert"):
+        run(storage.upsert(Session("a", "t")))
+    run(storage.close())
