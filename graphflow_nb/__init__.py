@@ -18,9 +18,9 @@ from .errors import (
     StorageError,
     StorageTimeout,
 )
-from .private_server import LocalPostgres, local_postgres
 from .monitoring import Hook, MonitoredStorage, Operation, Recorder
 from .notebook import Workbench, open, wrap
+from .private_server import LocalPostgres, local_postgres
 from .session import ChatHistory, Context, Message, MessageRole, Session
 from .storage import (
     Cursor,

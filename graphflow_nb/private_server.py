@@ -244,7 +244,9 @@ class LocalPostgres:
     def _url(self, database: str) -> str:
         if self._runtime is None:
             raise LocalPostgresError("the server is stopped: call start() first")
-        return f"postgresql://postgres@/{quote(database, safe='')}?host={self._runtime}"
+        # Of the ways to write a socket's folder the one that asyncpg, libpq and sqlx all take.
+        host = quote(str(self._runtime), safe="")
+        return f"postgresql://postgres@{host}/{quote(database, safe='')}"
 
     @property
     def version(self) -> str:

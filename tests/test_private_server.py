@@ -65,7 +65,9 @@ def test_start_stop_and_start(server):
         assert runtime is not None
         assert stat.S_IMODE(runtime.stat().st_mode) == 0o700
         assert private.url in repr(private)
-        assert ask(private.create_database('odd "name"'), "SELECT current_database()") == 'odd "name"'
+        assert (
+            ask(private.create_database('odd "name"'), "SELECT current_database()") == 'odd "name"'
+        )
     assert gone(pid, runtime)
     private.stop()
     assert repr(private) == "<LocalPostgres, stopped>"

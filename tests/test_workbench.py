@@ -228,8 +228,9 @@ def test_a_plot_says_what_it_left_out():
 
 def test_plots_leave_pyplot_alone():
     code = (
-        "import sys, graphflow_nb as g; wb = g.open('demo'); assert 'matplotlib' not in sys.modules;"
-        "wb.get('claim-0011'); wb.latency.plot()._repr_png_();"
+        "import sys, graphflow_nb as g; wb = g.open('demo');"
+        "assert 'matplotlib' not in sys.modules;"
+        "wb.get('claim-0014'); wb.latency.plot()._repr_png_();"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -238,13 +239,13 @@ def test_plots_leave_pyplot_alone():
 def test_demo():
     wb, other = g.open("demo"), g.open("demo")
     assert len(wb.sessions()) == DEMO_COUNT
-    session = wb.get("claim-0011")
+    session = wb.get("claim-0014")
     assert session.context["policy_number"] > 2**53
     assert session.updated_at.year == 2026
     assert len(session.context.chat_history) == 3
     session.context["documents"] = []
     wb.save(session)
-    assert "documents" not in other.get("claim-0011").context
+    assert "documents" not in other.get("claim-0014").context
     assert set(wb.summary()["graph_id"]) == {"claims", "support"}
 
 
@@ -370,7 +371,9 @@ def test_from_a_script_a_thread_and_a_running_loop(wb, store):
     async def in_a_loop() -> None:
         results.append(wb.get(id).to_json())
         results.append((await wb.get.aio(id)).to_json())
-        results.extend(s.to_json() for s in await asyncio.gather(*(wb.get.aio(id) for _ in range(5))))
+        results.extend(
+            s.to_json() for s in await asyncio.gather(*(wb.get.aio(id) for _ in range(5)))
+        )
 
     threads = [threading.Thread(target=lambda: asyncio.run(in_a_loop())) for _ in range(3)]
     for thread in threads:
@@ -546,7 +549,9 @@ def test_an_interrupt_returns_at_once_and_leaves_the_connection_usable(database)
 def test_an_interrupt_of_sqlite(tmp_path):
     wb = g.open(f"sqlite:{tmp_path / 's.db'}")
     wb.create("a", "t")
-    endless = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    endless = (
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    )
     inner = wb.storage.inner
     interrupt_after(0.3)
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-//! Writes, reads and runs real graph-flow sessions, in either version of the crate.
+//! Writes, reads and runs real graph-flow sessions, in each version of the crate.
 //!
 //! Every answer is one JSON object a line on stdout; a failure is one on stderr, with exit code 1.
 
@@ -41,40 +41,16 @@ mod v05 {
     include!("peer.rs");
 }
 
-/// graph-flow 0.6: the context is synchronous, ids are any text, saves can conflict.
 mod v06 {
     use graph_flow_06 as graph_flow;
-    const TEXT_IDS: bool = true;
+    include!("sync.rs");
+    include!("peer.rs");
+}
 
-    mod context {
-        use super::graph_flow::{Context, Result};
-        use serde_json::Value;
-
-        pub async fn get(context: &Context, key: &str) -> Option<Value> {
-            context.get(key)
-        }
-        pub async fn set(context: &Context, key: &str, value: Value) -> Result<()> {
-            context.set(key, value)
-        }
-        pub fn peek(context: &Context, key: &str) -> Option<Value> {
-            context.get(key)
-        }
-        pub async fn say(context: &Context, role: &str, text: String) {
-            match role {
-                "user" => context.add_user_message(text),
-                "assistant" => context.add_assistant_message(text),
-                _ => context.add_system_message(text),
-            }
-        }
-    }
-    fn kind(error: &graph_flow::GraphError) -> &'static str {
-        match error {
-            graph_flow::GraphError::SessionConflict(_) => "conflict",
-            graph_flow::GraphError::StorageError(_) => "storage",
-            graph_flow::GraphError::TaskExecutionFailed(_) => "task",
-            _ => "other",
-        }
-    }
+/// The newest on crates.io when this was written.
+mod v08 {
+    use graph_flow_08 as graph_flow;
+    include!("sync.rs");
     include!("peer.rs");
 }
 
@@ -96,7 +72,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
             .next()
             .ok_or_else(|| anyhow::anyhow!("missing {what}"))
     };
-    let version = next("version: 0.5 or 0.6")?;
+    let version = next("version: 0.5, 0.6 or 0.8")?;
     let mut found = Arguments {
         command: next("command: write, new, read, run, hold, echo or dump")?,
         url: String::new(),
@@ -135,6 +111,7 @@ async fn main() {
     let answer = match arguments(std::env::args().skip(1)) {
         Ok((version, words)) if version == "0.5" => v05::answer(words).await,
         Ok((version, words)) if version == "0.6" => v06::answer(words).await,
+        Ok((version, words)) if version == "0.8" => v08::answer(words).await,
         Ok((version, _)) => Err(("usage", format!("no version {version}"))),
         Err(error) => Err(("usage", error.to_string())),
     };

@@ -223,48 +223,21 @@ impl Peer {
     async fn write(&self, words: &Arguments) -> Result<()> {
         let mut chance = Chance::new(words.seed);
         let mut open = Vec::new();
-        for i in 0..words.count {
-            let graph_id = if i % 3 == 2 { "support" } else { "claims" };
-            let name = format!("{}-{:04}", graph_id.trim_end_matches('s'), i + 1);
-            let id = if TEXT_IDS {
-                name
-            } else {
-                uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
-            };
-            let values = if graph_id == "claims" {
-                content::claim(&mut chance)
-            } else {
-                content::ticket(&mut chance)
-            };
-            self.create(&id, graph_id, &values).await?;
-            open.push(id);
-        }
+        let mut made = 0;
         // Round by round over all of them, so that their times interleave as in a real store.
-        for turn in 0..24 {
+        for turn in 0..30 {
+            for _ in 0..words.count.div_ceil(8).min(words.count - made) {
+                made += 1;
+                open.push(self.begin(made, &mut chance).await?);
+            }
             let mut still = Vec::new();
             for id in open {
                 tokio::time::sleep(std::time::Duration::from_millis(words.pause_ms)).await;
-                if chance.below(12) == 0 {
+                if chance.below(14) == 0 {
                     self.report(&id, "left").await?;
-                    continue;
+                } else if self.go_on(&id, turn, &mut chance).await? {
+                    still.push(id);
                 }
-                let (status, _) = self.step(&id).await?;
-                if status == "completed" || status == "failed" {
-                    self.report(&id, status).await?;
-                    continue;
-                }
-                if status == "waiting" {
-                    let (key, value) = match self.load(&id).await?.graph_id.as_str() {
-                        "support" => ("customer_reply", json!(content::reply(turn))),
-                        _ => ("documents", json!([{"name": "damage.jpg", "bytes": 482_113}])),
-                    };
-                    if chance.below(5) == 0 {
-                        self.report(&id, status).await?;
-                        continue;
-                    }
-                    self.change(&id, &[(key.into(), value)]).await?;
-                }
-                still.push(id);
             }
             open = still;
         }
@@ -272,6 +245,47 @@ impl Peer {
             self.report(&id, "left").await?;
         }
         Ok(())
+    }
+
+    async fn begin(&self, number: u64, chance: &mut Chance) -> Result<String> {
+        let graph_id = if number.is_multiple_of(3) { "support" } else { "claims" };
+        let name = format!("{}-{number:04}", graph_id.trim_end_matches('s'));
+        let id = if TEXT_IDS && !number.is_multiple_of(11) {
+            name
+        } else {
+            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
+        };
+        let values = match graph_id {
+            "claims" => content::claim(chance),
+            _ => content::ticket(chance),
+        };
+        self.create(&id, graph_id, &values).await?;
+        Ok(id)
+    }
+
+    /// One step, and the answer of whoever is waited for; whether there is more to do.
+    async fn go_on(&self, id: &str, turn: u64, chance: &mut Chance) -> Result<bool> {
+        let (status, response) = self.step(id).await?;
+        match status {
+            "paused" => return Ok(true),
+            "waiting" if chance.below(6) > 0 => {
+                let (key, value) = match self.load(id).await?.graph_id.as_str() {
+                    "support" => ("customer_reply", json!(content::reply(turn))),
+                    _ => ("documents", json!([{"name": "damage.jpg", "bytes": 482_113}])),
+                };
+                self.change(id, &[(key.into(), value)]).await?;
+                return Ok(true);
+            }
+            "failed" if chance.below(3) > 0 => {
+                // The runner saves nothing of a step that failed; a careful worker notes it.
+                let mut session = self.load(id).await?;
+                session.status_message = response;
+                self.storage.save(session).await?;
+            }
+            _ => {}
+        }
+        self.report(id, status).await?;
+        Ok(false)
     }
 
     async fn report(&self, id: &str, status: &str) -> Result<()> {
