@@ -108,6 +108,28 @@ def encode(value: object, where: str = "the value") -> bytes:
     return _encoder.encode(value)
 
 
+def encode_unchecked(value: object) -> bytes:
+    """UTF-8 JSON of a value that was decoded, which JSON can hold therefore."""
+    return _encoder.encode(value)
+
+
+def encodes_to(value: object, text: bytes) -> bool:
+    """Whether a decoded value, possibly changed in place, still encodes to the same text."""
+    try:
+        return _encoder.encode(value) == text and (b"null" not in text or _finite(value))
+    except (TypeError, ValueError, RecursionError):
+        return False  # something that JSON can't hold was put in: the full check names it
+
+
+def _finite(value: object) -> bool:
+    """No NaN or infinity has taken the place of a null, which msgspec would write for it."""
+    if isinstance(value, float):
+        return math.isfinite(value) or isinstance(value, Literal)
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    return all(map(_finite, value)) if isinstance(value, (list, tuple)) else True
+
+
 def decode(text: bytes | str | Raw, where: str = "the value") -> Any:
     """Python objects of a JSON text; floats keep their literal where a float alone would not."""
     try:

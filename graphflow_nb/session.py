@@ -222,7 +222,7 @@ class Context(MutableMapping[str, Any]):
             surrogate, …), naming the key; on reading, a stored context that can't be read.
     """
 
-    __slots__ = ("_data", "_dirty", "_history", "_parts", "_text", "_values")
+    __slots__ = ("_data", "_dirty", "_encoded", "_history", "_parts", "_text", "_values")
 
     _history: ChatHistory | None
 
@@ -243,6 +243,7 @@ class Context(MutableMapping[str, Any]):
         self._data: dict[str, Raw] | None = None
         self._parts: dict[str, Raw] = {}
         self._values: dict[str, Any] = {}
+        self._encoded: dict[str, bytes] = {}
         self._history = None
 
     @classmethod
@@ -283,11 +284,13 @@ class Context(MutableMapping[str, Any]):
     def _take_changes_in_place(self) -> None:
         # Only lists and dicts that were handed out are kept in _values. Comparing the encoded
         # forms tells 1 from True and 1.0, and leaves the text alone where nothing changed.
-        data = self._open()
+        data, before = self._open(), self._encoded
         for key, value in self._values.items():
-            now = exactjson.encode(value, f"context[{key!r}]")
-            if now != exactjson.encode(exactjson.decode(data[key])):
-                data[key] = Raw(now)
+            if key not in before:
+                before[key] = exactjson.encode_unchecked(exactjson.decode(data[key]))
+            if not exactjson.encodes_to(value, before[key]):
+                data[key] = Raw(exactjson.encode(value, f"context[{key!r}]"))
+                before[key] = bytes(data[key])
                 self._dirty = True
 
     # The crate's names: set, get, remove, clear.
@@ -301,8 +304,12 @@ class Context(MutableMapping[str, Any]):
         exactjson.encode(key, f"the key {key!r}")
         text = exactjson.encode(value, f"context[{key!r}]")
         self._open()[key] = Raw(text)
-        self._values.pop(key, None)
+        self._forget(key)
         self._dirty = True
+
+    def _forget(self, key: str) -> None:
+        self._values.pop(key, None)
+        self._encoded.pop(key, None)
 
     def remove(self, key: str) -> Any:
         """Remove a key and return its value, or None if there was none."""
@@ -312,6 +319,7 @@ class Context(MutableMapping[str, Any]):
         """Remove all data; the chat history stays."""
         self._open().clear()
         self._values.clear()
+        self._encoded.clear()
         self._dirty = True
 
     __setitem__ = set
@@ -326,7 +334,7 @@ class Context(MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         del self._open()[key]
-        self._values.pop(key, None)
+        self._forget(key)
         self._dirty = True
 
     def __contains__(self, key: object) -> bool:

@@ -188,6 +188,24 @@ def test_numbers_that_a_float_would_change():
     assert b"[1.10,1e400,0.1,123456789.123456789123,1]" in context.to_json()
 
 
+def test_a_nan_in_the_place_of_a_null_is_noticed():
+    context = Context({"k": [None, {"x": None}]})
+    context["k"]
+    context.to_json()
+    context["k"][1]["x"] = math.nan
+    with pytest.raises(ContextError, match="nan"):
+        context.to_json()
+
+
+def test_changes_in_place_are_seen_again_and_again():
+    context = Context({"k": [1]})
+    for i in range(3):
+        context["k"].append(i)
+        assert Context.from_json(context.to_json())["k"] == context["k"]
+    context["k"] = [9]
+    assert Context.from_json(context.to_json())["k"] == [9]
+
+
 def test_equality_is_that_of_json():
     assert Context({"a": 1, "b": [1.0]}) == Context({"b": [1], "a": 1.0})
     assert Context({"a": 1}) != Context({"a": True})

@@ -1,0 +1,348 @@
+"""Our figures beside those of peers and floors, measured in the same run.
+
+    pip install -c constraints.txt -e '.[benchmark]'
+    python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge]
+
+A figure is the median of many calls in rounds that alternate between the contestants, so that a
+slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
+than a time, which is this machine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import graphflow_nb as g
+from graphflow_nb import MonitoredStorage, Recorder, Session
+
+ROUNDS = 15
+
+
+def session_of_700_bytes(id: str = "a" * 36) -> Session:
+    session = Session(id, "await_documents", graph_id="claims", status_message="waiting")
+    session.context["customer"] = {"name": "Ana Souza", "tier": "gold", "city": "Porto"}
+    session.context["items"] = [{"what": "roof tiles", "price": 100.5 + i} for i in range(6)]
+    session.context["policy_number"] = 2**53 + 1
+    session.context.add_user_message("I am Ana Souza and want to report damage.")
+    session.context.add_assistant_message("Please send us photos of the damage.")
+    return session
+
+
+class Report:
+    """Rows of figures; medians in µs."""
+
+    def __init__(self, title: str):
+        print(f"\n{title}")
+
+    def row(self, name: str, micros: float, floor: float | None = None, note: str = "") -> None:
+        ratio = "" if floor is None else f"{micros / floor:6.2f}×"
+        print(f"  {name:<52}{micros:>12,.2f} µs {ratio:>8}  {note}", flush=True)
+
+
+async def timed(
+    contestants: dict[str, Callable[[], Awaitable[Any]]], calls: int
+) -> dict[str, float]:
+    """Median µs a call of each, in alternating rounds."""
+    rounds: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(ROUNDS + 1):
+        for name, call in contestants.items():
+            gc.collect()
+            gc.disable()
+            began = time.perf_counter_ns()
+            for _ in range(calls):
+                await call()
+            took = (time.perf_counter_ns() - began) / calls / 1000
+            gc.enable()
+            if number:  # the first round warms up
+                rounds[name].append(took)
+    return {name: statistics.median(values) for name, values in rounds.items()}
+
+
+def checkpoint_of(session: Session) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same content as LangGraph keeps it: a configuration and a checkpoint."""
+    from langgraph.checkpoint.base import empty_checkpoint
+
+    checkpoint: dict[str, Any] = dict(empty_checkpoint())
+    messages = [{"role": str(m.role), "content": m.content} for m in session.context.chat_history]
+    checkpoint["channel_values"] = {"state": dict(session.context) | {"messages": messages}}
+    checkpoint["channel_versions"] = {"state": "1"}
+    return {"configurable": {"thread_id": session.id, "checkpoint_ns": ""}}, checkpoint
+
+
+async def memory() -> None:
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    storage, session = g.InMemorySessionStorage(), session_of_700_bytes()
+    await storage.save(session)
+    saver = InMemorySaver()
+    config, checkpoint = checkpoint_of(session.copy())
+    saver.put(config, checkpoint, {}, {"state": "1"})  # type: ignore[arg-type]
+
+    async def nothing() -> None:
+        pass
+
+    async def changed() -> None:
+        session.context.set("n", 1)
+        await storage.save(session)
+
+    read = session.copy("b" * 36)
+    await storage.save(read)
+    for key in read.context:
+        read.context[key]  # what was handed out may have been changed, so a save has to look
+
+    async def put() -> None:
+        saver.put(config, checkpoint, {}, {"state": "1"})  # type: ignore[arg-type]
+
+    async def get() -> None:
+        saver.get_tuple(config)  # type: ignore[arg-type]
+
+    found = await timed(
+        {
+            "bare coroutine": nothing,
+            "save": lambda: storage.save(session),
+            "set a value and save": changed,
+            "save what was read": lambda: storage.save(read),
+            "get": lambda: storage.get(session.id),
+            "put": put,
+            "get_tuple": get,
+        },
+        3000,
+    )
+    report = Report(f"memory, a session of {len(session.context_json())} bytes of context")
+    report.row("bare coroutine call", found["bare coroutine"])
+    report.row("LangGraph InMemorySaver.put", found["put"])
+    report.row("save", found["save"], found["put"], "aim ≤ 1.2 µs")
+    report.row("set a value and save", found["set a value and save"], found["put"])
+    report.row("save after reading each value", found["save what was read"], found["put"])
+    report.row("LangGraph InMemorySaver.get_tuple", found["get_tuple"])
+    report.row("get", found["get"], found["get_tuple"], "aim ≤ 0.6 µs")
+
+
+async def monitoring() -> None:
+    storage, session = g.InMemorySessionStorage(), session_of_700_bytes()
+    monitored = MonitoredStorage(storage, [Recorder()])
+    await storage.save(session)
+    found = await timed(
+        {
+            "get": lambda: storage.get(session.id),
+            "monitored get": lambda: monitored.get(session.id),
+            "save": lambda: storage.save(session),
+            "monitored save": lambda: monitored.save(session),
+        },
+        5000,
+    )
+    report = Report("monitoring with a recorder, memory")
+    for op in ("get", "save"):
+        report.row(f"added to a {op}", found[f"monitored {op}"] - found[op], None, "aim ≤ 0.5 µs")
+
+
+async def postgres(url: str) -> None:
+    import asyncpg
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+    storage = await g.PostgresSessionStorage.connect(url)
+    monitored = MonitoredStorage(storage, [Recorder()])
+    session, other = session_of_700_bytes(), session_of_700_bytes("b" * 36)
+    await storage.save(session)
+    text = session.context_json()
+    text = text.decode() if isinstance(text, bytes) else text
+    connection = await asyncpg.connect(url)
+    sql = storage._sql
+    read = await connection.prepare(sql.get)
+    insert = await connection.prepare(sql.upsert)
+    remove = await connection.prepare(sql.delete)
+    fields = (other.id, other.graph_id, other.current_task_id, other.status_message, text)
+    pool = await asyncpg.create_pool(url, min_size=1, max_size=1)
+
+    async def pooled() -> None:
+        async with pool.acquire() as held:
+            await held.fetchrow(sql.get, session.id)
+
+    async with AsyncPostgresSaver.from_conn_string(url) as saver:
+        await saver.setup()
+        config, checkpoint = checkpoint_of(session.copy())
+        await saver.aput(config, checkpoint, {}, {"state": "1"})  # type: ignore[arg-type]
+        found = await timed(
+            {
+                "prepared get": lambda: read.fetchrow(session.id),
+                "prepared save": lambda: insert.fetchrow(*fields),
+                "prepared delete": lambda: remove.fetchrow("nobody"),
+                "pooled get": pooled,
+                "get": lambda: storage.get(session.id),
+                "monitored get": lambda: monitored.get(session.id),
+                "save": lambda: storage.save(session),
+                "delete": lambda: storage.delete("nobody"),
+                "aput": lambda: saver.aput(config, checkpoint, {}, {"state": "1"}),  # type: ignore[arg-type]
+                "aget": lambda: saver.aget_tuple(config),  # type: ignore[arg-type]
+            },
+            150,
+        )
+    report = Report(f"PostgreSQL {storage.server_version}, against a prepared statement held open")
+    for op in ("get", "save", "delete"):
+        report.row(f"prepared statement, {op}", found[f"prepared {op}"])
+        aim = "aim ≤ 1.3×" if op == "get" else ""
+        report.row(op, found[op], found[f"prepared {op}"], aim)
+    report.row("get, monitored", found["monitored get"], found["prepared get"])
+    report.row("asyncpg's pool as it is, get", found["pooled get"], found["prepared get"])
+    report = Report("PostgreSQL, against LangGraph's AsyncPostgresSaver (how many times as quick)")
+    for op, peer in (("save", "aput"), ("get", "aget")):
+        report.row(f"AsyncPostgresSaver.{peer}", found[peer], found[op], f"× our {op}, aim ≥ 2×")
+    await connection.close()
+    await pool.close()
+    await storage.close()
+
+
+FILL = """
+INSERT INTO sessions (id, graph_id, current_task_id, status_message, context, version,
+    created_at, updated_at)
+SELECT gen_random_uuid()::text, (ARRAY['claims', 'support', 'orders'])[1 + i % 3],
+    (ARRAY['intake', 'checks', 'await_documents', 'decide', 'payout'])[1 + i % 5],
+    CASE WHEN i % 4 > 0 THEN 'step ' || i % 7 || ' done' END,
+    jsonb_build_object('data', jsonb_build_object('customer', jsonb_build_object('name',
+        md5(i::text), 'tier', (ARRAY['gold', 'silver'])[1 + i % 2]), 'amount', i * 1.25,
+        'policy', 9007199254740993 + i, 'notes', repeat(md5((i + 1)::text), 4)),
+        'chat_history', jsonb_build_object('max_messages', 1000, 'messages', jsonb_build_array(
+            jsonb_build_object('role', 'User', 'content', md5((i + 2)::text),
+                'timestamp', '2026-01-01T00:00:00Z'),
+            jsonb_build_object('role', 'Assistant', 'content', repeat(md5((i + 3)::text), 5),
+                'timestamp', '2026-01-01T00:00:01Z')))),
+    i % 9, now() - i * interval '1 second', now() - i * interval '1 second'
+FROM generate_series(1, 200000) AS i
+"""
+# What wb.sessions() shows, as someone would write it who knows the table.
+NINE = """
+SELECT id, graph_id, current_task_id, status_message, version, created_at, updated_at,
+    pg_column_size(context) AS context_bytes,
+    jsonb_array_length(context #> '{chat_history,messages}') AS messages,
+    context #>> '{data,customer,tier}' AS tier
+FROM sessions ORDER BY updated_at DESC, id DESC
+"""
+
+
+def frame(url: str) -> None:
+    import adbc_driver_postgresql.dbapi as adbc
+    import connectorx
+    import pandas as pd
+    import sqlalchemy
+
+    wb = g.open(url, writable=True, timeout=300)
+    inner = wb.storage.inner
+
+    async def fill() -> None:
+        await inner._run(lambda c: c.execute(FILL))  # type: ignore[attr-defined]
+        await inner._run(lambda c: c.execute("VACUUM ANALYZE sessions"))  # type: ignore[attr-defined]
+
+    wb._bridge.run(fill())
+
+    def ours() -> int:
+        return len(wb.sessions(context=["customer.tier"], limit=None))
+
+    def with_adbc() -> int:
+        with adbc.connect(url) as connection, connection.cursor() as cursor:
+            cursor.execute(NINE)
+            return len(cursor.fetch_df())
+
+    def with_connectorx() -> int:
+        return len(connectorx.read_sql(url, NINE))
+
+    def with_pandas() -> int:
+        engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        found = pd.read_sql("SELECT * FROM sessions ORDER BY updated_at DESC", engine)
+        found["tier"] = found["context"].map(lambda c: c["data"].get("customer", {}).get("tier"))
+        found["messages"] = found["context"].map(lambda c: len(c["chat_history"]["messages"]))
+        return len(found)
+
+    contestants = {"ours": ours, "ADBC": with_adbc, "connectorx": with_connectorx}
+    took: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(8):
+        for name, call in contestants.items():
+            began = time.perf_counter()
+            assert call() == 200_000
+            if number:
+                took[name].append(time.perf_counter() - began)
+    began = time.perf_counter()
+    assert with_pandas() == 200_000
+    slow = time.perf_counter() - began
+    found = {name: statistics.median(values) for name, values in took.items()}
+    mine = found.pop("ours")
+    quickest = min(found.values())
+    print("\nDataFrame of 200,000 sessions with one context column, newest first")
+    print(f"  {'wb.sessions(context=[…], limit=None)':<52}{mine:>12.3f} s")
+    for name, value in found.items():
+        print(f"  {name:<52}{value:>12.3f} s")
+    print(f"  {'pandas.read_sql, contexts read in Python':<52}{slow:>12.3f} s")
+    print(f"  ours to the quickest of the others: {mine / quickest:.2f}× (aim ≤ 1.5×)")
+    print(f"  pandas.read_sql to ours: {slow / mine:.1f}× (aim ≥ 5×)")
+    wb.close()
+
+
+def bridge(url: str) -> None:
+    def median(call: Callable[[], object], calls: int) -> float:
+        took = []
+        for _ in range(calls):
+            began = time.perf_counter_ns()
+            call()
+            took.append((time.perf_counter_ns() - began) / 1000)
+        return statistics.median(took)
+
+    memory = g.open("memory:")
+    memory.save(session_of_700_bytes())
+    pg = g.open(url, writable=True)
+    pg.upsert(session_of_700_bytes())
+    id = "a" * 36
+
+    async def awaited() -> float:
+        took = []
+        for _ in range(1000):
+            began = time.perf_counter_ns()
+            await pg.storage.get(id)
+            took.append((time.perf_counter_ns() - began) / 1000)
+        return statistics.median(took)
+
+    async def nothing() -> None:
+        pass
+
+    rounds = [
+        (
+            median(lambda: memory.get(id), 3000),
+            pg._bridge.run(awaited()),
+            median(lambda: pg.get(id), 1000),
+            median(lambda: pg._bridge.run(nothing()), 1000),
+        )
+        for _ in range(7)
+    ]
+    in_memory, floor, synchronous, hop = (
+        statistics.median(column) for column in zip(*rounds, strict=True)
+    )
+    report = Report("synchronous calls")
+    report.row("wb.get, memory", in_memory, None, "aim ≤ 10 µs")
+    report.row("bare hop to the loop's thread and back", hop)
+    report.row("await get on the loop itself, PostgreSQL", floor)
+    report.row("wb.get, PostgreSQL", synchronous, floor)
+    report.row("  more than await", synchronous - floor, None, "aim ≤ 100 µs")
+    pg.close()
+
+
+def main(names: list[str]) -> None:
+    parts = names or ["memory", "monitoring", "postgres", "frame", "bridge"]
+    if "memory" in parts:
+        asyncio.run(memory())
+    if "monitoring" in parts:
+        asyncio.run(monitoring())
+    with g.local_postgres() as server:
+        if "postgres" in parts:
+            asyncio.run(postgres(server.create_database("operations")))
+        if "frame" in parts:
+            frame(server.create_database("many"))
+        if "bridge" in parts:
+            bridge(server.create_database("calls"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
