@@ -46,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if known.url:
         os.environ["DATABASE_URL"] = known.url
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        # In a container everyone is root. The server listens on this machine alone, by a token.
+        more.append("--allow-root")
     notebook = _quickstart()
     print(f"opening {notebook} in JupyterLab", flush=True)
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *more])

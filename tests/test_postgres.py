@@ -143,6 +143,18 @@ def test_a_worker_that_migrates_meanwhile_is_noticed(database, run, form):
     run(storage.close())
 
 
+def test_an_upsert_notices_it_too(database, run):
+    run(create_table(database, "documented"))
+    storage = run(connect(database))
+    session = Session("a", "t")
+    run(storage.save(session))
+    run(execute(database, "ALTER TABLE sessions ADD COLUMN version BIGINT NOT NULL DEFAULT 0"))
+    run(storage.upsert(session))
+    assert session.version == 1
+    assert run(execute(database, "SELECT version FROM sessions"))[0][0] == 1
+    run(storage.close())
+
+
 def test_rows_that_others_change_by_hand_conflict_on_a_table_without_version(database, run):
     run(create_table(database, "documented"))
     storage = run(connect(database))

@@ -105,14 +105,18 @@ class Statements:
         if form.versioned:
             names, values = ", version", ", 1"
             change += ", version = s.version + 1"
-            unchanged = "version = $6"
+            upsertable, unchanged = "", "version = $6"
         else:
             # A worker on graph-flow 0.6 adds the column while it connects. A save that did not
             # count up then would be overwritten by the worker's next one, so it must not happen.
-            unchanged = (
-                "xmin::text::bigint = $6 AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE "
+            countless = (
+                "NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE "
                 f"attrelid = '{table.replace(chr(39), chr(39) * 2)}'::regclass "
                 "AND attname = 'version' AND NOT attisdropped)"
+            )
+            upsertable, unchanged = (
+                f" WHERE {countless}",
+                f"xmin::text::bigint = $6 AND {countless}",
             )
         insert = (
             f"INSERT INTO {table} AS s "
@@ -121,7 +125,7 @@ class Statements:
         )
         self.insert = f"{insert} DO NOTHING {saved}"
         self.update = f"UPDATE {table} AS s SET {change} WHERE id = $1 AND {unchanged} {saved}"
-        self.upsert = f"{insert} DO UPDATE SET {change} {saved}"
+        self.upsert = f"{insert} DO UPDATE SET {change}{upsertable} {saved}"
 
     def select(self, query: Query) -> tuple[str, list[Any]]:
         """Whole rows of the selected sessions."""
