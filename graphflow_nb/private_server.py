@@ -30,6 +30,9 @@ _GUARD = Path(__file__).with_name("_private_server_guard.py")
 _START_SECONDS = 30.0
 _DEAD_PID = 2**30  # beyond what any system gives a process
 
+# A server lives on when only its url is kept; it ends by stop() or with this process.
+_started: set[LocalPostgres] = set()
+
 
 class LocalPostgres:
     """A private PostgreSQL server; ``local_postgres()`` makes and starts one.
@@ -185,6 +188,7 @@ class LocalPostgres:
             self.pid = int(self._guard.stdout.readline() or 0) or None
             self._guard.stdout.close()
             self._finalizer = weakref.finalize(self, _end, self._guard, self._guard.stdin)
+            _started.add(self)
             if self._ready(deadline):
                 return
             self._let_go(b"k")
@@ -214,6 +218,7 @@ class LocalPostgres:
                 with suppress(OSError):
                     self._guard.stdin.write(last_word)
             self._finalizer()
+            _started.discard(self)
         self._guard, self._finalizer, self.pid = None, None, None
 
     def stop(self) -> None:
@@ -244,9 +249,10 @@ class LocalPostgres:
     def _url(self, database: str) -> str:
         if self._runtime is None:
             raise LocalPostgresError("the server is stopped: call start() first")
-        # Of the ways to write a socket's folder the one that asyncpg, libpq and sqlx all take.
+        # Of the ways to write a socket's folder the one that asyncpg, libpq, sqlx and SQLAlchemy
+        # all take.
         host = quote(str(self._runtime), safe="")
-        return f"postgresql://postgres@{host}/{quote(database, safe='')}"
+        return f"postgresql:///{quote(database, safe='')}?host={host}&user=postgres"
 
     @property
     def version(self) -> str:

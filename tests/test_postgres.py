@@ -340,7 +340,7 @@ def test_passwords_appear_nowhere(url, caplog, monkeypatch):
 
 
 def test_the_wrong_password_is_not_repeated(server, database, run):
-    storage = run(connect(database.replace("postgres@", f"postgres:{QUOTED}@")))
+    storage = run(connect(f"{database}&password={QUOTED}"))
     assert "s3cr" not in repr(storage)
     assert "s3cr" not in repr(g.MonitoredStorage(storage))
     run(storage.close())

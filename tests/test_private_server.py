@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import stat
@@ -157,6 +158,12 @@ def test_binaries_in_a_closed_place_are_copied(monkeypatch):
         assert private._bin is not None
         assert private._bin.is_relative_to(private._runtime)
         assert ask(private.url, "SELECT 1") == 1
+
+
+def test_it_outlives_its_object():
+    url = g.local_postgres().url
+    gc.collect()
+    assert ask(url, "SELECT 1") == 1
 
 
 def test_many_at_once():

@@ -147,6 +147,9 @@ class PostgresSessionStorage:
     async def _inspect(self, connection: Any, *, create: bool = False) -> sql.TableForm:
         try:
             row = await connection.fetchrow(sql.INSPECT, self._name)
+            if row["present"] and row["columns"] is None:
+                # Created after this statement began: its name is known before its columns are.
+                row = await connection.fetchrow(sql.INSPECT, self._name)
         except asyncpg.InvalidParameterValueError as error:
             raise StorageError(
                 f"{self._name!r} is no name of a table; say 'table' or 'schema.table', and put "
@@ -199,15 +202,12 @@ class PostgresSessionStorage:
         self._set_form(form)
         return True
 
-    async def _retry_reformed(
-        self, connection: Any, work: Callable[[Any], Awaitable[T]], checks: Callable[[], None]
-    ) -> T:
+    async def _retry_reformed(self, connection: Any, work: Callable[[Any], Awaitable[T]]) -> T:
         try:
             return await work(connection)
         except _OUTDATED:
             if not await self._reformed(connection):
                 raise
-            checks()
             return await work(connection)
 
     def _check_writable(self) -> None:
@@ -276,22 +276,18 @@ class PostgresSessionStorage:
                 return await connection.fetchrow(self._sql.insert, *fields)
             return await connection.fetchrow(self._sql.update, *fields, version)
 
-        def checks() -> None:
-            self._check_id(session.id)
-
-        async def work(connection: Any) -> Any:
-            row = await self._retry_reformed(connection, write, checks)
-            if row is not None:
-                return row
-            if not self.form.versioned and await self._reformed(connection):
+        async def work(connection: Any) -> tuple[Any, Any]:
+            row = await self._retry_reformed(connection, write)
+            if row is None and not self.form.versioned and await self._reformed(connection):
                 row = await write(connection)
-                if row is not None:
-                    return row
-            stored = await connection.fetchrow(self._sql.get, session.id)
-            raise SessionConflict(session, None if stored is None else stored_session(*stored))
+            if row is not None:
+                return row, None
+            return None, await connection.fetchrow(self._sql.get, session.id)
 
-        row = await self._run(work)
+        row, stored = await self._run(work)
         trace.lap("execute")
+        if row is None:
+            raise SessionConflict(session, None if stored is None else stored_session(*stored))
         mark_saved(session, *row)
 
     async def get(self, id: str) -> Session | None:
@@ -301,7 +297,7 @@ class PostgresSessionStorage:
         async def read(connection: Any) -> Any:
             return await connection.fetchrow(self._sql.get, id)
 
-        row = await self._run(lambda c: self._retry_reformed(c, read, lambda: None))
+        row = await self._run(lambda c: self._retry_reformed(c, read))
         trace = current()
         trace.lap("execute")
         if row is None:
@@ -319,7 +315,7 @@ class PostgresSessionStorage:
         async def work(connection: Any) -> None:
             await connection.execute(self._sql.delete, id)
 
-        await self._run(lambda c: self._retry_reformed(c, work, lambda: None))
+        await self._run(lambda c: self._retry_reformed(c, work))
         current().lap("execute")
 
     async def close(self) -> None:
@@ -381,7 +377,7 @@ class PostgresSessionStorage:
         for _, value in query.conditions():
             if value is not None:
                 _check_jsonb(value.decode())
-        result = await self._run(lambda c: self._retry_reformed(c, read, lambda: None))
+        result = await self._run(lambda c: self._retry_reformed(c, read))
         current().lap("execute")
         return result
 
