@@ -167,7 +167,8 @@ class PostgresSessionStorage:
                     + "; graphflow_nb.open(url, table='schema.table') opens another"
                 )
             # Someone else may be creating it at this very moment.
-            with suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
+            races = (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError)
+            with suppress(*races, asyncpg.DuplicateTableError):
                 await connection.execute(sql.create(table))
             return await self._inspect(connection)
         columns = json.loads(row["columns"] or "{}")
