@@ -16,6 +16,7 @@ import asyncio
 import concurrent.futures
 import os
 import threading
+from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import update_wrapper
 from importlib import import_module
@@ -59,20 +60,67 @@ class InPlace:
         return coroutine
 
 
+class _Call:
+    """A coroutine on its way through another thread's loop, and the lock at which its caller waits.
+
+    ``asyncio.run_coroutine_threadsafe`` would do, but its two futures and their callbacks take the
+    interpreter's lock from the thread that is waking up: with them a call on PostgreSQL takes
+    70 µs more.
+    """
+
+    __slots__ = ("_coroutine", "_done", "_error", "_result", "_task")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]):
+        self._coroutine = coroutine
+        self._done = allocate_lock()
+        self._done.acquire()
+        self._error: BaseException | None = None
+        self._result: Any = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.ensure_future(self._run())
+
+    async def _run(self) -> None:
+        try:
+            self._result = await self._coroutine
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._done.release()
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def wait(self, alive: Callable[[], bool]) -> Any:
+        # The time limit is there for a loop that ends meanwhile, and for systems on which a wait
+        # without one can't be interrupted.
+        while not self._done.acquire(timeout=1.0):
+            if not alive():
+                raise BridgeError("the event loop ended before the call did: open the store again")
+        if self._error is None:
+            return self._result
+        try:
+            raise self._error
+        finally:
+            self._error = None  # or it would hold itself through its traceback
+
+
 def _submit(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], alive: Callable[[], bool]
 ) -> T:
-    future = _schedule(loop, coroutine)
+    call = _Call(coroutine)
     try:
-        # The time limit is there for a loop that ends meanwhile, and for systems on which a wait
-        # without one can't be interrupted.
-        while not concurrent.futures.wait((future,), timeout=1.0).done:
-            if not alive():
-                raise BridgeError("the event loop ended before the call did: open the store again")
-        return future.result()
-    except BaseException:
+        loop.call_soon_threadsafe(call.start)
+    except RuntimeError as error:
+        coroutine.close()
+        raise BridgeError("the event loop of this storage is closed: open it again") from error
+    try:
+        return call.wait(alive)  # type: ignore[no-any-return]
+    except KeyboardInterrupt:
         # The coroutine ends by itself and its storage cleans up after it: nobody waits for that.
-        future.cancel()
+        loop.call_soon_threadsafe(call.cancel)
         raise
 
 

@@ -33,7 +33,7 @@ class MonitoredStorage:
 
     def __init__(self, storage: SessionStorage, hooks: Iterable[Hook] = ()):
         self.inner = storage
-        self._hooks = tuple(hooks)
+        self._hooks = tuple((hook, hook.on_operation) for hook in hooks)
         self._name = type(storage).__name__
         self._save, self._get, self._delete = storage.save, storage.get, storage.delete
         self._traced = bool(getattr(storage, "phases", False))
@@ -54,16 +54,16 @@ class MonitoredStorage:
 
     def add_hook(self, hook: Hook) -> None:
         """Tell this hook too from now on."""
-        self._hooks += (hook,)
+        self._hooks += ((hook, hook.on_operation),)
 
     def remove_hook(self, hook: Hook) -> None:
         """Stop telling it; no error if it was dropped already."""
-        self._hooks = tuple(h for h in self._hooks if h is not hook)
+        self._hooks = tuple(pair for pair in self._hooks if pair[0] is not hook)
 
     def _tell(self, operation: Operation) -> None:
-        for hook in self._hooks:
+        for hook, hear in self._hooks:
             try:
-                hook.on_operation(operation)
+                hear(operation)
             except Exception:
                 self.remove_hook(hook)
                 log.exception("dropped the hook %r, which raised", hook)
@@ -116,7 +116,8 @@ class MonitoredStorage:
         except BaseException as raised:
             self._failed("save", session.id, start, raised)
             raise
-        self._tell(Operation("save", self._name, session.id, start, perf_counter_ns() - start))
+        duration = perf_counter_ns() - start
+        self._tell(Operation("save", self._name, session.id, start, duration))
 
     async def _get_plain(self, id: str) -> Session | None:
         start = perf_counter_ns()

@@ -299,7 +299,7 @@ def bridge(url: str) -> None:
 
     async def awaited() -> float:
         took = []
-        for _ in range(1000):
+        for _ in range(100):
             began = time.perf_counter_ns()
             await pg.storage.get(id)
             took.append((time.perf_counter_ns() - began) / 1000)
@@ -310,12 +310,12 @@ def bridge(url: str) -> None:
 
     rounds = [
         (
-            median(lambda: memory.get(id), 3000),
+            median(lambda: memory.get(id), 300),
             pg._bridge.run(awaited()),
-            median(lambda: pg.get(id), 1000),
-            median(lambda: pg._bridge.run(nothing()), 1000),
+            median(lambda: pg.get(id), 100),
+            median(lambda: pg._bridge.run(nothing()), 100),
         )
-        for _ in range(7)
+        for _ in range(60)  # short ones, since threads settle on processors after a while
     ]
     in_memory, floor, synchronous, hop = (
         statistics.median(column) for column in zip(*rounds, strict=True)
