@@ -122,8 +122,7 @@ class CapabilityError(StorageError):
     def __str__(self) -> str:
         return (
             f"{self.storage} has no method {self.method!r}, which this needs; "
-            f"add it as graphflow_nb.storage describes to make this work. "
-            "save, get and delete work without it"
+            "add it as graphflow_nb.storage describes to make this work"
         )
 
 

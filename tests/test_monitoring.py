@@ -73,7 +73,6 @@ def test_a_monitored_storage_behaves_the_same(store, run):
         assert get.bytes >= 100
         assert save.rows == get.rows == 1
         assert sum((get.wait_ns, get.execute_ns, get.decode_ns)) > 0.5 * get.duration_ns
-    if store.kind in ("documented", "crate-0.5", "crate-0.6"):
         assert get.wait_ns > 0
 
 

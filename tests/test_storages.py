@@ -180,6 +180,13 @@ def test_unknown_members_are_never_dropped_silently(store, storage, run):
             run(storage.save(session))
 
 
+@pytest.mark.parametrize("id", [7, None, ["a"], "lone \ud800"])
+def test_ids_that_are_none(store, storage, run, id):
+    for call in (storage.get, storage.delete):
+        with pytest.raises(g.StorageError, match="id"):
+            run(call(id))
+
+
 def test_a_closed_storage_says_so(store, run):
     storage = run(store.open())
     run(storage.close())

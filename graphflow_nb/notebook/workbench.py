@@ -12,7 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, dual, running_loop
-from ..errors import GraphflowError, SessionNotFound
+from ..errors import CapabilityError, GraphflowError, SessionNotFound, StorageError
 from ..monitoring import MonitoredStorage, Recorder
 from ..session import Context, Session
 from ..storage import (
@@ -300,6 +300,8 @@ def open(url: str | None = None, *, writable: bool | None = None, **options: Any
     Raises:
         StorageError: the store can't be opened.
     """
+    if not (url is None or isinstance(url, str)):
+        raise StorageError(f"a store is named by its URL, a text, and not by {url!r}")
     if url == "demo":
         return _workbench(demo_storage(), InPlace())
     chosen = url or os.environ.get("DATABASE_URL", "")
@@ -322,11 +324,11 @@ def wrap(storage: SessionStorage, *, loop: asyncio.AbstractEventLoop | None = No
             ``loop``, or else the one that runs right now, or else one of our own.
 
     Raises:
-        TypeError: it lacks one of the three.
+        CapabilityError: it lacks one of the three.
     """
     for method in ("save", "get", "delete"):
         if not callable(getattr(storage, method, None)):
-            raise TypeError(f"a storage has save, get and delete; {storage!r} lacks {method}")
+            raise CapabilityError(storage, method)
     if not _suspends(storage):
         return _workbench(storage, InPlace())
     if loop is None:

@@ -123,6 +123,7 @@ class InMemorySessionStorage:
 
     async def get(self, id: str) -> Session | None:
         """The session of that id, or None."""
+        check_text(id, "id", nul=True)
         row = self._rows.get(id)
         return None if row is None else _session(id, row)
 

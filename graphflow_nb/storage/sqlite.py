@@ -133,6 +133,7 @@ class SqliteSessionStorage:
             raise
         except (sqlite3.Error, OSError, RuntimeError, OverflowError) as error:
             raise _translated(error, self.path) from error
+        trace.lap("wait", began)
         trace.lap("execute")
         return result
 

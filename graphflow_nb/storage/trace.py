@@ -18,8 +18,12 @@ Phase = Literal["wait", "encode", "execute", "decode"]
 class Listener(Protocol):
     """What a storage reports to."""
 
-    def lap(self, phase: Phase) -> None:
-        """The time since the last lap (or the start) belongs to this phase."""
+    def lap(self, phase: Phase, until: int | None = None) -> None:
+        """The time since the last lap (or the start) belongs to this phase.
+
+        Args:
+            until: when the phase ended, on ``time.perf_counter_ns``; now if left out.
+        """
 
     def size(self, bytes: int, rows: int) -> None:
         """What was carried: bytes of contexts, and sessions."""
@@ -35,8 +39,8 @@ class Trace:
         self.wait = self.encode = self.execute = self.decode = 0
         self.bytes = self.rows = 0
 
-    def lap(self, phase: Phase) -> None:
-        now = perf_counter_ns()
+    def lap(self, phase: Phase, until: int | None = None) -> None:
+        now = perf_counter_ns() if until is None else until
         setattr(self, phase, getattr(self, phase) + now - self._last)
         self._last = now
 
@@ -48,7 +52,7 @@ class Trace:
 class _Nobody:
     __slots__ = ()
 
-    def lap(self, phase: Phase) -> None:
+    def lap(self, phase: Phase, until: int | None = None) -> None:
         pass
 
     def size(self, bytes: int, rows: int) -> None:
