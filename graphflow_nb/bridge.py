@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import update_wrapper
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from .errors import BridgeError
@@ -258,18 +259,17 @@ class _Bound(Generic[P, T]):
     """A method of one object, callable both ways."""
 
     def __init__(self, method: Callable[..., Coroutine[Any, Any, T]], owner: Any):
-        self.__wrapped__ = method
-        self._owner = owner
+        # A bound method, so that help and completion show its arguments without self.
+        self.__wrapped__: Callable[..., Coroutine[Any, Any, T]] = MethodType(method, owner)
         self.__doc__ = method.__doc__
+        self._bridge: Bridge = owner._bridge
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        owner = self._owner
-        return owner._bridge.run(self.__wrapped__(owner, *args, **kwargs))  # type: ignore[no-any-return]
+        return self._bridge.run(self.__wrapped__(*args, **kwargs))
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """The same to be awaited, on the same connections."""
-        owner = self._owner
-        return owner._bridge.wait(self.__wrapped__(owner, *args, **kwargs))  # type: ignore[no-any-return]
+        return self._bridge.wait(self.__wrapped__(*args, **kwargs))
 
 
 class Dual(Generic[S, P, T]):

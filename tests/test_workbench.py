@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import multiprocessing
@@ -394,6 +395,7 @@ def test_from_a_script_a_thread_and_a_running_loop(wb, store):
 def test_methods_keep_their_documentation(wb):
     assert "The session of that id" in wb.get.__doc__
     assert "SessionNotFound" in g.Workbench.get.__doc__
+    assert str(inspect.signature(wb.get)) == "(id: 'str') -> 'Session'"
 
 
 def test_wrap_on_a_loop_that_runs_the_call(database):
