@@ -21,6 +21,8 @@ from ..conftest import need
 HERE = Path(__file__).parent
 VERSIONS = ["0.5", "0.6", "0.8"]
 
+pytestmark = pytest.mark.timeout(1500)  # the first test builds the peer
+
 
 @pytest.fixture(scope="session")
 def program() -> Path:
