@@ -28,6 +28,7 @@ __all__ = ["LocalPostgres", "local_postgres"]
 
 _GUARD = Path(__file__).with_name("_private_server_guard.py")
 _START_SECONDS = 30.0
+_STOPPED = "the server is stopped: call start() first"
 _DEAD_PID = 2**30  # beyond what any system gives a process
 
 # A server lives on when only its url is kept; it ends by stop() or with this process.
@@ -116,10 +117,12 @@ class LocalPostgres:
     def _check_version(self, data: Path) -> None:
         with suppress(FileNotFoundError):
             stored = (data / "PG_VERSION").read_text().strip()
-            if stored != self.version.partition(".")[0]:
+            assert self._bin is not None
+            version = _version(self._bin)
+            if stored != version.partition(".")[0]:
                 raise LocalPostgresError(
-                    f"{data} was made by PostgreSQL {stored}, and this is {self.version}: use "
-                    "another folder, or pg_upgrade"
+                    f"{data} was made by PostgreSQL {stored}, and this is {version}: use another "
+                    "folder, or pg_upgrade"
                 )
         process = _postmaster(data)
         if process is not None:
@@ -248,7 +251,7 @@ class LocalPostgres:
 
     def _url(self, database: str) -> str:
         if self._runtime is None:
-            raise LocalPostgresError("the server is stopped: call start() first")
+            raise LocalPostgresError(_STOPPED)
         # Of the ways to write a socket's folder the one that asyncpg, libpq, sqlx and SQLAlchemy
         # all take.
         host = quote(str(self._runtime), safe="")
@@ -257,7 +260,8 @@ class LocalPostgres:
     @property
     def version(self) -> str:
         """The server's version, e.g. ``18.6``."""
-        assert self._bin is not None
+        if self._runtime is None or self._bin is None:
+            raise LocalPostgresError(_STOPPED)
         return _version(self._bin)
 
     def create_database(self, name: str) -> str:

@@ -72,8 +72,9 @@ def test_start_stop_and_start(server):
     assert gone(pid, runtime)
     private.stop()
     assert repr(private) == "<LocalPostgres, stopped>"
-    with pytest.raises(g.LocalPostgresError, match="start"):
-        private.url  # noqa: B018
+    for name in ("url", "version"):
+        with pytest.raises(g.LocalPostgresError, match="start"):
+            getattr(private, name)
 
 
 def test_data_in_a_folder_are_kept(open_folder):

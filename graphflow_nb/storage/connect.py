@@ -35,7 +35,7 @@ async def connect(url: str, **options: Any) -> SessionStorage:
         return InMemorySessionStorage()
     if colon and scheme == "sqlite":
         path = rest.removeprefix("//")
-        if not path:
+        if path in ("", ":memory:"):
             raise StorageError("sqlite: needs the path of a file, e.g. sqlite:sessions.db")
         return await SqliteSessionStorage.connect(path, **options)
     if colon and scheme in ("postgresql", "postgres"):
