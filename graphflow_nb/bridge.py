@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import sys
 import threading
 from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Coroutine
@@ -99,7 +100,10 @@ class _Call:
         # without one can't be interrupted.
         while not self._done.acquire(timeout=1.0):
             if not alive():
-                raise BridgeError("the event loop ended before the call did: open the store again")
+                raise BridgeError(
+                    "the event loop ended before the call did, so whether it was carried out is "
+                    "not known: open the store again"
+                )
         if self._error is None:
             return self._result
         try:
@@ -183,7 +187,11 @@ class LoopThread:
                 "a synchronous call from the loop's own thread (a hook, say) would wait for itself "
                 "for ever: await the .aio form there, e.g. await wb.get.aio(id)"
             )
-        return _submit(self.loop, coroutine, self._thread.is_alive)
+        return _submit(self.loop, coroutine, self._alive)
+
+    def _alive(self) -> bool:
+        # When Python ends, a daemon thread stands still, and is alive all the same.
+        return self._thread.is_alive() and not sys.is_finalizing()
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
         self._check(coroutine)
@@ -206,6 +214,8 @@ class ForeignLoop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self.loop = loop
+        self._turn = threading.Lock()
+        self._driven = False  # run by one of our callers, and only as long as its call takes
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         running = running_loop()
@@ -216,7 +226,7 @@ class ForeignLoop:
                 coroutine.close()
                 raise
             return self.loop.run_until_complete(coroutine)
-        if self.loop.is_running():
+        if self.loop.is_running() and not self._driven:
             return _submit(self.loop, coroutine, self.loop.is_running)
         if self.loop.is_closed() or running is not None:
             coroutine.close()
@@ -224,7 +234,12 @@ class ForeignLoop:
                 "the event loop on which this storage was connected no longer runs: use "
                 "graphflow_nb.open(url), or connect on the loop that is in use"
             )
-        return self.loop.run_until_complete(coroutine)
+        with self._turn:
+            self._driven = True
+            try:
+                return self.loop.run_until_complete(coroutine)
+            finally:
+                self._driven = False
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
         return _await_elsewhere(self.loop, coroutine)

@@ -7,8 +7,9 @@ strings) is refused here, and a float whose digits a Python float would not repe
 
 from __future__ import annotations
 
+import json
 import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -54,7 +55,16 @@ def _plain(value: object) -> object:
 
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
 _decoder = msgspec.json.Decoder(float_hook=_float)
-_decimal_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def _decimal(literal: str) -> Decimal | str:
+    try:
+        return Decimal(literal)
+    except InvalidOperation:  # an exponent beyond all measure: equal to its own text alone
+        return f"number {literal}"
+
+
+_decimal_decoder = msgspec.json.Decoder(float_hook=_decimal)
 _parts_decoder = msgspec.json.Decoder(dict[str, Raw])
 _list_decoder = msgspec.json.Decoder(list[Raw])
 
@@ -105,7 +115,10 @@ def _check(value: object, where: str, depth: int) -> None:
 def encode(value: object, where: str = "the value") -> bytes:
     """UTF-8 JSON of ``value``; raises ContextError naming ``where`` if JSON can't hold it."""
     _check(value, where, 1)
-    return _encoder.encode(value)
+    try:
+        return _encoder.encode(value)
+    except ValueError as error:  # an integer of more digits than Python writes
+        raise ContextError(f"{where} can't be written as JSON: {error}") from error
 
 
 def encode_unchecked(value: object) -> bytes:
@@ -134,20 +147,24 @@ def decode(text: bytes | str | Raw, where: str = "the value") -> Any:
     """Python objects of a JSON text; floats keep their literal where a float alone would not."""
     try:
         return _decoder.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError) as error:
         raise ContextError(f"{where} can't be read as JSON: {error}") from error
 
 
 def decode_exact(text: bytes | str | Raw) -> Any:
     """Python objects with Decimal for every non-integer number: for comparing exactly."""
-    return _decimal_decoder.decode(text)
+    try:
+        return _decimal_decoder.decode(text)
+    except msgspec.ValidationError:  # an integer of thousands of digits
+        whole = text if isinstance(text, (str, bytes)) else bytes(text)
+        return json.loads(whole, parse_int=_decimal, parse_float=_decimal)
 
 
 def split_object(text: bytes | str | Raw, where: str) -> dict[str, Raw]:
     """The members of a JSON object, each as its untouched text."""
     try:
         return _parts_decoder.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError) as error:
         raise ContextError(f"{where} can't be read as a JSON object: {error}") from error
 
 
@@ -155,7 +172,7 @@ def split_array(text: bytes | str | Raw, where: str) -> list[Raw]:
     """The elements of a JSON array, each as its untouched text."""
     try:
         return _list_decoder.decode(text)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError) as error:
         raise ContextError(f"{where} can't be read as a JSON array: {error}") from error
 
 
@@ -181,9 +198,15 @@ def too_wide(text: str) -> str | None:
     It has at most 131072 digits before and 16383 after the point, as its documentation says.
     """
     literals: list[str] = []
-    msgspec.json.Decoder(float_hook=literals.append).decode(text)
+    try:
+        json.loads(text, parse_float=literals.append, parse_int=literals.append)
+    except (ValueError, RecursionError):
+        return None  # no JSON that could be looked into: the server says what is wrong
     for literal in literals:
-        _, digits, exponent = Decimal(literal).as_tuple()
+        number = _decimal(literal)
+        if isinstance(number, str):
+            return literal
+        _, digits, exponent = number.as_tuple()
         if int(exponent) < -16_383 or len(digits) + int(exponent) > 131_072:
             return literal
     return None

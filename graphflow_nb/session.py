@@ -58,8 +58,10 @@ class Message:
     def __init__(self, role: MessageRole | str, content: str, timestamp: datetime | None = None):
         if timestamp is None:
             timestamp = datetime.now(UTC)
-        elif timestamp.tzinfo is None:
-            raise ContextError("a message's timestamp needs a time zone, e.g. datetime.now(UTC)")
+        elif not isinstance(timestamp, datetime) or timestamp.tzinfo is None:
+            raise ContextError(
+                f"a message's timestamp is a datetime with a time zone, not {timestamp!r}"
+            )
         if not isinstance(content, str):
             raise ContextError(f"a message's content is text, not {type(content).__name__}")
         timestamp = timestamp.astimezone(UTC)
@@ -136,6 +138,8 @@ class ChatHistory(Sequence[Message]):
         messages: Iterable[Message] = (),
         max_messages: int | None = DEFAULT_MAX_MESSAGES,
     ):
+        if not _is_limit(max_messages):
+            raise ContextError(f"max_messages is a count or None, not {max_messages!r}")
         self._parts: dict[str, Raw] = {}
         self._messages: list[Raw | Message] = []
         self.changed = True
@@ -150,7 +154,7 @@ class ChatHistory(Sequence[Message]):
         stored = history._parts.get("messages", Raw(b"[]"))
         history._messages = list(exactjson.split_array(stored, "chat_history.messages"))
         limit = exactjson.decode(history._parts.get("max_messages", Raw(b"null")), "max_messages")
-        if not (limit is None or (type(limit) is int and limit >= 0)):
+        if not _is_limit(limit):
             raise ContextError(f"chat_history.max_messages is a count or null, not {limit!r}")
         history._max = limit
         history.changed = False
@@ -206,6 +210,10 @@ class ChatHistory(Sequence[Message]):
         return f"<ChatHistory of {len(self)} messages, at most {self._max}>"
 
 
+def _is_limit(value: object) -> bool:
+    return value is None or (type(value) is int and value >= 0)
+
+
 class Context(MutableMapping[str, Any]):
     """What a session remembers: ``data`` (string keys to JSON values) and ``chat_history``.
 
@@ -234,6 +242,8 @@ class Context(MutableMapping[str, Any]):
         self._start(_EMPTY_CONTEXT)
         if max_messages != DEFAULT_MAX_MESSAGES:
             self._history = ChatHistory(max_messages=max_messages)
+        if not (data is None or isinstance(data, Mapping)):
+            raise ContextError(f"a context's data are a mapping, not {type(data).__name__}")
         for key, value in (data or {}).items():
             self.set(key, value)
 
@@ -314,6 +324,12 @@ class Context(MutableMapping[str, Any]):
     def remove(self, key: str) -> Any:
         """Remove a key and return its value, or None if there was none."""
         return self.pop(key, None)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value of a key, set to ``default`` if there is none; what is returned is stored."""
+        if key not in self:
+            self.set(key, default)
+        return self[key]
 
     def clear(self) -> None:
         """Remove all data; the chat history stays."""
@@ -441,6 +457,8 @@ class Session:
         self.status_message = status_message
         self._context: Context | str | bytes
         self._context = context if isinstance(context, Context) else Context(context)
+        if type(version) is not int or version < 0:
+            raise SessionFormatError(f"a session's version is a count, not {version!r}")
         self.version = version
         self._stored = version > 0
         self._created: datetime | int | None = None

@@ -262,11 +262,15 @@ def test_contexts_that_jsonb_cannot_hold(database, run):
             run(storage.save(Session("a", "t", context={"k": value})))
         with pytest.raises(StorageError, match=r"U\+0000"):
             run(storage.count(Query(context={"k": value})))
-    for literal in ("1e200000", "1e-20000", "-1.5E+131073"):
+    for literal in ("1e200000", "1e-20000", "-1.5E+131073", "1e99999999999999999999"):
         session = Session("a", "t")
         session._context = '{"data":{"k":%s}}' % literal
         with pytest.raises(StorageError, match="number"):
             run(storage.save(session))
+    session = Session("a", "t")
+    session._context = '{"data":{"k":[1e99999]}'
+    with pytest.raises(StorageError, match="json"):
+        run(storage.save(session))
     harmless = {"k": ["\\u0000", "12e99999", "a\\0"]}
     run(storage.save(Session("a", "t", context=harmless)))
     assert dict(run(storage.get("a")).context) == harmless
@@ -321,6 +325,14 @@ QUOTED = "s3cr%3At%40%2F%3F%23pw"
         f"postgresqll://u:{QUOTED}@127.0.0.1:1/db",
         f"postgresql://u:{QUOTED}@[::1:1/db",
         f"mysql://u:{QUOTED}@127.0.0.1/db",
+        f"postgresql://me@corp.example:{QUOTED}@127.0.0.1:1/db",
+        "postgresql://u:?s3cr@127.0.0.1:1/db",
+        "postgresql://u:123?s3cr@127.0.0.1:1/db",
+        "postgresql:u:s3cr@127.0.0.1/db",
+        "postgresql:/u:s3cr@127.0.0.1/db",
+        "//u:s3cr@127.0.0.1/db",
+        "u:s3cr@127.0.0.1/db",
+        "host=127.0.0.1 password=s3cr dbname=x",
     ],
 )
 def test_passwords_appear_nowhere(url, caplog, monkeypatch):

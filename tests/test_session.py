@@ -138,6 +138,32 @@ def test_values_are_copied_when_set_and_live_when_got():
     assert Context.from_json(context.to_json())["k"] == {"list": [1, 3]}
 
 
+def test_setdefault_returns_what_is_stored():
+    context = Context()
+    context.setdefault("items", []).append(1)
+    context.setdefault("items", []).append(2)
+    assert Context.from_json(context.to_json())["items"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Context([1]),
+        lambda: Context("x"),
+        lambda: Context(max_messages=-1),
+        lambda: ChatHistory(max_messages="3"),
+        lambda: Message("User", "x", "2024-01-01T00:00:00Z"),
+        lambda: Context({"k": 10**5000}),
+        lambda: Session.from_json({"id": "a"}),
+        lambda: Session("a", "t", version="1"),
+        lambda: Session("a", "t", version=-1),
+    ],
+)
+def test_wrong_types_raise_our_own_errors(make):
+    with pytest.raises((ContextError, SessionFormatError)):
+        make()
+
+
 @pytest.mark.parametrize(
     "value",
     [

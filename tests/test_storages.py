@@ -10,6 +10,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Context, Query, Session, SessionConflict
+from graphflow_nb.notebook.frames import sessions_frame
 
 
 def new(store, name="a", task="t", **more):
@@ -98,6 +99,23 @@ def test_a_stale_save_does_not_bring_a_deleted_session_back(store, storage, run)
     assert run(storage.get(session.id)) is None
     run(storage.save(session.copy()))
     assert run(storage.get(session.id)) is not None
+
+
+def test_a_session_made_anew_is_not_the_one_that_was_read(store, storage, run):
+    first = new(store, context={"who": "first"})
+    run(storage.save(first))
+    run(storage.delete(first.id))
+    run(storage.save(new(store, context={"who": "second"})))
+    with pytest.raises(SessionConflict):
+        run(storage.save(first))
+    other = new(store, "b")
+    run(storage.save(other))
+    other.id = first.id
+    with pytest.raises(SessionConflict):
+        run(storage.save(other))
+    assert run(storage.get(first.id)).context["who"] == "second"
+    kept = Session.from_json(run(storage.get(first.id)).to_json())
+    run(storage.save(kept))  # JSON knows no times, and is taken at its version
 
 
 def test_upsert_overwrites_and_is_noticed(store, storage, run):
@@ -251,6 +269,10 @@ CASES = [
     ({"has": ["customer", "n"]}, ["aa1", "b_1"]),
     ({"has": [("customer", "a.b", "0")]}, ["aa2"]),
     ({"has": ["nothing"]}, []),
+    ({"has": ["list.+1"]}, ["b%1"]),
+    ({"has": ["list.1x"]}, []),
+    ({"has": ["list.9999999999"]}, []),
+    ({"has": ["list.%s" % ("9" * 5000)]}, []),
     ({"graph": "claims", "context": {"n": 1}, "has": ["big"], "status": "wait"}, ["ab1"]),
 ]
 
@@ -372,6 +394,17 @@ def test_texts_with_the_separator_of_columns(store, storage, run):
     assert list(table.graph_id) == ["\x1f", "default"]
 
 
+def test_numbers_beyond_measure(store, storage, run):
+    session = new(store)
+    session._context = '{"data":{"huge":%s,"wide":1e99999}}' % ("9" * 5000)
+    run(storage.save(session))
+    assert run(storage.count(Query(context={"huge": 1}))) == 0
+    assert run(storage.count(Query(context={"wide": 1}))) == 0
+    assert run(storage.count(Query(has=["huge", "wide"]))) == 1
+    frame = sessions_frame(run(storage.table(Query(), ["huge"])), ["huge"])
+    assert frame["huge"].tolist() == ["9" * 5000]
+
+
 def test_malformed_contexts_are_listed(store, storage, run):
     session = new(store)
     session._context = '{"chat_history": 7, "data": [1]}'
@@ -399,6 +432,12 @@ def test_malformed_contexts_are_listed(store, storage, run):
         {"context": {"a": math.nan}},
         {"has": [()]},
         {"has": [("a", 1)]},
+        {"has": None},
+        {"has": [5]},
+        {"context": "a"},
+        {"context": {5: 1}},
+        {"order": None},
+        {"after": "x"},
         {"order": "id", "after": g.Cursor("-id", "a")},
     ],
     ids=str,

@@ -338,6 +338,7 @@ def test_selection_by_url(tmp_path, monkeypatch, caplog):
         7,
         "redis://x",
         "sqlite:",
+        "sqlite::memory:",
         "nonsense",
         f"sqlite:{tmp_path}/no/where.db",
     ):
@@ -360,6 +361,79 @@ def test_sqlite_survives_a_restart_and_a_second_process(tmp_path):
     subprocess.run([sys.executable, "-c", code.replace("'a'", "'b'")], check=True)
     assert len(wb.sessions()) == 2
     wb.close()
+
+
+def test_memory_is_not_opened_for_reading_only(monkeypatch):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    for url in ("demo", "memory:", None):
+        with pytest.raises(g.StorageError):
+            g.open(url, writable=False)
+
+
+def test_wrong_arguments_raise_our_own_errors():
+    wb = g.open("memory:")
+    for call in (
+        lambda: wb.save(None),
+        lambda: wb.upsert("x"),
+        lambda: wb.create("\ud800", "t"),
+        lambda: wb.create("a", "t", context=[1]),
+        lambda: wb.sessions(context=[5]),
+        lambda: wb.sessions(context=None),
+        lambda: wb.sessions(where="a"),
+        lambda: wb.sessions(after="a"),
+    ):
+        with pytest.raises(g.GraphflowError):
+            call()
+    assert wb.latency.frame()["session_id"].tolist() == ["?"]
+    assert wb.messages(limit=None).empty
+
+
+def test_closing_while_an_operation_is_under_way(database):
+    wb = g.open(database, writable=True)
+    inner = wb.storage.inner
+    thread = threading.Thread(
+        target=lambda: wb._bridge.run(inner._run(lambda c: c.execute("SELECT pg_sleep(0.5)")))
+    )
+    thread.start()
+    time.sleep(0.2)
+    began = time.monotonic()
+    wb.close()
+    assert time.monotonic() - began < 3
+    thread.join()
+
+
+def test_two_threads_on_a_loop_that_rests(database):
+    loop = asyncio.new_event_loop()
+    wb = g.wrap(loop.run_until_complete(g.connect(database)))
+    raised = []
+
+    def work(name: str) -> None:
+        try:
+            for i in range(10):
+                wb.create(f"{name}{i}", "t")
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert raised == []
+    assert wb.summary()["sessions"].sum() == 20
+    wb.close()
+    loop.close()
+
+
+def test_a_call_while_python_ends_does_not_hang(tmp_path):
+    code = (
+        "import graphflow_nb as g\n"
+        "class Late:\n"
+        f"    def __init__(self): self.wb = g.open('sqlite:{tmp_path / 's.db'}'); self.me = self\n"
+        "    def __del__(self): self.wb.close()\n"
+        "late = Late()"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=30, capture_output=True)
 
 
 def test_an_unknown_option_is_an_error(database):

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .. import exactjson
+from ..errors import ContextError
 from ..monitoring import Operation
 from ..session import Session
 from ..storage.query import (
@@ -80,7 +81,7 @@ def _values(texts: Sequence[str | None]) -> Any:
     try:
         found = msgspec.json.decode("[" + ",".join(present) + "]")
     except msgspec.MsgspecError:  # a number beyond float or int, for one
-        found = [exactjson.decode(text) for text in present]
+        found = [_value(text) for text in present]
     if len(present) < len(texts):
         each = iter(found)
         values = [None if text is None else next(each) for text in texts]
@@ -102,6 +103,13 @@ def _values(texts: Sequence[str | None]) -> Any:
     ):
         return np.array([np.nan if v is None else v for v in values], np.float64)
     return _objects(values)
+
+
+def _value(text: str) -> Any:
+    try:
+        return exactjson.decode(text)
+    except ContextError:  # an integer of thousands of digits: its text says more than nothing
+        return text
 
 
 class _Message(msgspec.Struct):
@@ -185,6 +193,11 @@ def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
     )
 
 
+def _shown_id(id: str | None) -> str | None:
+    # Operations on ids that no store takes are recorded too, and no column takes those either.
+    return id if not isinstance(id, str) else id.encode("utf-8", "replace").decode()
+
+
 def operations_frame(operations: Sequence[Operation]) -> pd.DataFrame:
     """One row an operation; see ``Latency.frame`` for the columns."""
 
@@ -196,7 +209,7 @@ def operations_frame(operations: Sequence[Operation]) -> pd.DataFrame:
         {
             "op": _category([o.op for o in operations]),
             "storage": _category([o.storage for o in operations]),
-            "session_id": _text([o.session_id for o in operations]),
+            "session_id": _text([_shown_id(o.session_id) for o in operations]),
             "started_at": started,
             **{
                 name: ints(name)

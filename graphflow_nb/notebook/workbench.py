@@ -12,7 +12,13 @@ from typing import Any, Self
 import pandas as pd
 
 from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, dual, running_loop
-from ..errors import CapabilityError, GraphflowError, SessionNotFound, StorageError
+from ..errors import (
+    CapabilityError,
+    GraphflowError,
+    QueryError,
+    SessionNotFound,
+    StorageError,
+)
 from ..monitoring import MonitoredStorage, Recorder
 from ..session import Context, Session
 from ..storage import (
@@ -24,7 +30,7 @@ from ..storage import (
     connect_from_env,
     get_or_create,
 )
-from ..storage.query import ContextPath
+from ..storage.query import ContextPath, parse_path
 from . import cards
 from .demo import demo_storage
 from .display import register
@@ -77,12 +83,12 @@ class Workbench:
                 taken); nothing was written, and the error carries both sides.
             StorageError: the store failed, or can't hold a value.
         """
-        await self.storage.save(session)
+        await self.storage.save(_checked(session))
 
     @dual
     async def upsert(self, session: Session) -> None:
         """Store a session whatever is stored there: last write wins, and others' saves are lost."""
-        await self.storage.upsert(session)
+        await self.storage.upsert(_checked(session))
 
     @dual
     async def create(
@@ -164,7 +170,11 @@ class Workbench:
             CapabilityError: the storage has no method ``table``.
             StorageError: the store failed.
         """
-        context = [context] if isinstance(context, str) else list(context)
+        context = [context] if isinstance(context, str) else context
+        if not isinstance(context, Sequence):
+            raise QueryError(f"context= is a list of context paths, not {context!r}")
+        for path in context:
+            parse_path(path)
         query = Query(
             graph=graph,
             task=task,
@@ -174,7 +184,7 @@ class Workbench:
             updated_until=updated_until,
             created_since=created_since,
             created_until=created_until,
-            context=where or {},
+            context={} if where is None else where,
             has=has,
             order=order,
             limit=limit,
@@ -196,14 +206,14 @@ class Workbench:
         status: str | None = None,
         id_prefix: str | None = None,
         where: Mapping[Any, Any] | None = None,
-        limit: int = 1000,
+        limit: int | None = 1000,
     ) -> pd.DataFrame:
         """Chat messages as a DataFrame: of one session, or of the newest that match.
 
         Args:
             id: of the one session; None for those that the other arguments select, which are
                 those of ``sessions``.
-            limit: of sessions; a warning says when there are more.
+            limit: of sessions, None for all; a warning says when there are more.
 
         Returns:
             ``session_id`` (category), ``position`` (int64, 0 is the oldest kept), ``role``
@@ -223,11 +233,11 @@ class Workbench:
             task=task,
             status=status,
             id_prefix=id_prefix,
-            context=where or {},
+            context={} if where is None else where,
             limit=limit,
         )
         found = await self.storage.query(query.one_more())
-        if len(found) > limit:
+        if limit is not None and len(found) > limit:
             _tell(f"messages of the newest {limit:,} sessions; there are more, raise limit=")
         return messages_frame(found[:limit])
 
@@ -303,15 +313,22 @@ def open(url: str | None = None, *, writable: bool | None = None, **options: Any
     if not (url is None or isinstance(url, str)):
         raise StorageError(f"a store is named by its URL, a text, and not by {url!r}")
     if url == "demo":
-        return _workbench(demo_storage(), InPlace())
+        return _in_memory(demo_storage(), writable)
     chosen = url or os.environ.get("DATABASE_URL", "")
-    if writable is None:
-        writable = not chosen.startswith(_SERVERS)
-    if not writable:
+    if not writable and (writable is False or chosen.startswith(_SERVERS)) and chosen != "memory:":
         options["read_only"] = True
     bridge = LoopThread.shared()
     storage = bridge.run(connect(url, **options) if url else connect_from_env(**options))
-    return _workbench(storage, bridge if _suspends(storage) else InPlace())
+    return _workbench(storage, bridge) if _suspends(storage) else _in_memory(storage, writable)
+
+
+def _in_memory(storage: SessionStorage, writable: bool | None) -> Workbench:
+    if writable is False:
+        raise StorageError(
+            "sessions in memory can't be opened for reading only: they are yours alone, so leave "
+            "writable= out"
+        )
+    return _workbench(storage, InPlace())
 
 
 def wrap(storage: SessionStorage, *, loop: asyncio.AbstractEventLoop | None = None) -> Workbench:
@@ -347,6 +364,12 @@ def _workbench(storage: SessionStorage, bridge: Bridge) -> Workbench:
 
 def _suspends(storage: SessionStorage) -> bool:
     return bool(getattr(storage, "suspends", True))
+
+
+def _checked(session: Session) -> Session:
+    if not isinstance(session, Session):
+        raise StorageError(f"what is saved is a Session, not {session!r}")
+    return session
 
 
 def _tell(text: str) -> None:

@@ -28,6 +28,8 @@ async def connect(url: str, **options: Any) -> SessionStorage:
     Raises:
         StorageError: an unknown scheme, or the store can't be opened.
     """
+    if not isinstance(url, str):
+        raise StorageError(f"a store is named by its URL, a text, and not by {url!r}")
     scheme, colon, rest = url.partition(":")
     if colon and scheme == "memory":
         if options:

@@ -55,7 +55,10 @@ class Connections:
             except BaseException:
                 await self._pool.release(connection)
                 raise
-            self._held.append((connection, loop.time()))
+            if self._closed:
+                await self._pool.release(connection)
+            else:
+                self._held.append((connection, loop.time()))
             return result
 
     async def _take(self, now: float) -> Connection:

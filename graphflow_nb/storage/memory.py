@@ -89,7 +89,7 @@ class InMemorySessionStorage:
                 if not session.is_new:
                     raise SessionConflict(session, None)
                 created = now
-            elif row.version != version or session.is_new:
+            elif row.version != version or session.is_new or not _same(session, row):
                 raise SessionConflict(session, _session(id, row))
             else:
                 created = row.created
@@ -218,6 +218,11 @@ class InMemorySessionStorage:
 
 
 _row = tuple.__new__  # a NamedTuple's own constructor costs a third of a save
+
+
+def _same(session: Session, row: _Row) -> bool:
+    """False for a row that was deleted and made anew, though the version may be the same."""
+    return session._created is None or session._created == row.created
 
 
 def _session(id: str, row: _Row) -> Session:

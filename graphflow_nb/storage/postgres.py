@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
@@ -260,6 +261,7 @@ class PostgresSessionStorage:
         trace = current()
         context = self._check_session(session)
         new, version = session.is_new, session.version
+        created = session._created if isinstance(session._created, datetime) else None
         fields = (
             session.id,
             session.graph_id,
@@ -275,6 +277,8 @@ class PostgresSessionStorage:
                 return await connection.fetchrow(self._sql.upsert, *fields)
             if new:
                 return await connection.fetchrow(self._sql.insert, *fields)
+            if self.form.versioned:
+                return await connection.fetchrow(self._sql.update, *fields, version, created)
             return await connection.fetchrow(self._sql.update, *fields, version)
 
         async def work(connection: Any) -> tuple[Any, Any]:

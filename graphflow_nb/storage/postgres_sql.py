@@ -105,7 +105,9 @@ class Statements:
         if form.versioned:
             names, values = ", version", ", 1"
             change += ", version = s.version + 1"
-            upsertable, unchanged = "", "version = $6"
+            # A session that was deleted and made anew may have the same version.
+            upsertable = ""
+            unchanged = "version = $6 AND ($7::timestamptz IS NULL OR created_at = $7)"
         else:
             # A worker on graph-flow 0.6 adds the column while it connects. A save that did not
             # count up then would be overwritten by the worker's next one, so it must not happen.

@@ -29,7 +29,7 @@ ORDERS: Final = ("updated_at", "created_at", "id")
 UNKNOWN_TIME: Final = np.iinfo(np.int64).min  # what numpy shows as NaT
 FINITE: Final = 2**60  # µs: what is further away stands for an infinity
 
-_INDEX = re.compile(r"-?\d+")
+_INDEX = re.compile(r"\s*[+-]?[0-9]{1,10}", re.ASCII)  # what PostgreSQL takes for an index
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,13 @@ class Query:
                 raise QueryError(f"{name} must be a datetime, not {value!r}")
             if value.tzinfo is None:
                 raise QueryError(f"{name} needs a time zone, e.g. datetime.now(UTC)")
-        if self.order.removeprefix("-") not in ORDERS:
+        if not isinstance(self.order, str) or self.order.removeprefix("-") not in ORDERS:
             known = ", ".join(f"{o}, -{o}" for o in ORDERS)
             raise QueryError(f"there is no order {self.order!r}; known are {known}")
         if self.limit is not None and (type(self.limit) is not int or self.limit < 0):
             raise QueryError(f"limit must be a count of sessions, not {self.limit!r}")
+        if not (self.after is None or isinstance(self.after, Cursor)):
+            raise QueryError(f"after is the next of a page, not {self.after!r}")
         if self.after is not None and self.after.order != self.order:
             raise QueryError(
                 f"this page goes by {self.order}, but the one before went by {self.after.order}: "
@@ -105,6 +107,10 @@ class Query:
             )
         if isinstance(self.has, str):
             object.__setattr__(self, "has", (self.has,))
+        if not isinstance(self.has, Sequence):
+            raise QueryError(f"has is a list of context paths, not {self.has!r}")
+        if not isinstance(self.context, Mapping):
+            raise QueryError(f"context conditions map paths to values, not {self.context!r}")
         for path in (*self.context, *self.has):
             parse_path(path)
         for path, value in self.context.items():
@@ -204,7 +210,10 @@ def cursor_after(session: Session, order: str) -> Cursor:
 
 def parse_path(path: ContextPath) -> tuple[str, ...]:
     """``"a.b"`` and ``("a", "b")`` as keys; raises QueryError for an empty or odd one."""
-    keys = tuple(path.split(".")) if isinstance(path, str) else tuple(path)
+    if isinstance(path, str):
+        keys = tuple(path.split("."))
+    else:
+        keys = tuple(path) if isinstance(path, Sequence) else ()
     if not keys or not all(isinstance(key, str) and _encodable(key) for key in keys) or not path:
         raise QueryError(f"a context path is 'key', 'key.key' or a tuple of keys, not {path!r}")
     return keys

@@ -161,7 +161,7 @@ class SqliteSessionStorage:
         text = session.context_json()
         context = text if isinstance(text, str) else text.decode()
         now = time.time_ns() // 1000
-        new, version = session.is_new, session.version
+        new, version, known = session.is_new, session.version, session._created
         fields = (session.graph_id, session.current_task_id, session.status_message, context)
         trace.lap("encode")
         trace.size(len(context), 1)
@@ -176,7 +176,9 @@ class SqliteSessionStorage:
                     after, created = 1, now
                     db.execute(sql.INSERT, (session.id, *fields, after, created, now))
                 else:
-                    if not upsert and row[5] != version:
+                    # A session that was deleted and made anew may have the same version.
+                    remade = known is not None and known != row[6]
+                    if not upsert and (row[5] != version or remade):
                         raise SessionConflict(session, stored_session(*row))
                     after, created = row[5] + 1, row[6]
                     db.execute(sql.UPDATE, (*fields, after, now, session.id))

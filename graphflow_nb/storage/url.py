@@ -10,8 +10,12 @@ from ..errors import StorageError
 
 __all__ = ["check_postgres_url", "redact"]
 
-_PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):(.*)@", re.DOTALL)
-_PARAMETER = re.compile(r"([?&](?:password|sslpassword|passfile)=)[^&#]*", re.IGNORECASE)
+# Whatever stands between the first colon after the scheme and the last @ may be a password, also in
+# a URL that is written wrong: rather too much is hidden than too little.
+_PASSWORD = re.compile(r"^((?:[A-Za-z][\w+.-]*://|postgres(?:ql)?:/?|//)?[^:]*):(.*)@", re.DOTALL)
+_PARAMETER = re.compile(
+    r"((?:^|[?&\s])(?:password|sslpassword|passfile)\s*=)[^&#\s]*", re.IGNORECASE
+)
 
 
 def redact(url: str, error: object = None) -> str:
@@ -19,7 +23,7 @@ def redact(url: str, error: object = None) -> str:
     if error is None:
         return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
     text = str(error)
-    for secret in _secrets(url):
+    for secret in sorted(_secrets(url), key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 
@@ -40,6 +44,9 @@ def check_postgres_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         _ = parts.port
+        # An @ behind the host, or a second one in front of it, was meant as part of a password.
+        if "@" in url[url.index(parts.netloc) + len(parts.netloc) :] or parts.netloc.count("@") > 1:
+            raise ValueError
     except ValueError:
         # The cause is dropped: it quotes a piece of the URL, which may be of the password.
         raise StorageError(
