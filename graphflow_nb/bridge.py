@@ -80,8 +80,8 @@ class _Call:
         self._result: Any = None
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        self._task = asyncio.ensure_future(self._run())
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._task = loop.create_task(self._run())
 
     async def _run(self) -> None:
         try:
@@ -117,7 +117,7 @@ def _submit(
 ) -> T:
     call = _Call(coroutine)
     try:
-        loop.call_soon_threadsafe(call.start)
+        loop.call_soon_threadsafe(call.start, loop)
     except RuntimeError as error:
         coroutine.close()
         raise BridgeError("the event loop of this storage is closed: open it again") from error

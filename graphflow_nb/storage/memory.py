@@ -82,14 +82,19 @@ class InMemorySessionStorage:
         check_texts(session, nul=True)
         context = session.context_json()
         now = time.time_ns() // 1000
-        id, version = session.id, session.version
+        id, version, known = session.id, session.version, session._created
         with self._lock:
             row = self._rows.get(id)
             if row is None:
                 if not session.is_new:
                     raise SessionConflict(session, None)
                 created = now
-            elif row.version != version or session.is_new or not _same(session, row):
+            elif (
+                row.version != version
+                or (version == 0 and session.is_new)
+                # Deleted and made anew, a session may have the same version.
+                or (known is not None and known != row.created)
+            ):
                 raise SessionConflict(session, _session(id, row))
             else:
                 created = row.created
@@ -218,11 +223,6 @@ class InMemorySessionStorage:
 
 
 _row = tuple.__new__  # a NamedTuple's own constructor costs a third of a save
-
-
-def _same(session: Session, row: _Row) -> bool:
-    """False for a row that was deleted and made anew, though the version may be the same."""
-    return session._created is None or session._created == row.created
 
 
 def _session(id: str, row: _Row) -> Session:
