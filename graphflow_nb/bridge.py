@@ -70,10 +70,11 @@ class _Call:
     70 µs more.
     """
 
-    __slots__ = ("_coroutine", "_done", "_error", "_result", "_task")
+    __slots__ = ("_abandoned", "_coroutine", "_done", "_error", "_result", "_task")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]):
         self._coroutine = coroutine
+        self._abandoned = False
         self._done = allocate_lock()
         self._done.acquire()
         self._error: BaseException | None = None
@@ -81,7 +82,10 @@ class _Call:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._task = loop.create_task(self._run())
+        if self._abandoned:
+            self._coroutine.close()
+        else:
+            self._task = loop.create_task(self._run())
 
     async def _run(self) -> None:
         try:
@@ -100,12 +104,18 @@ class _Call:
         # without one can't be interrupted.
         while not self._done.acquire(timeout=1.0):
             if not alive():
+                self._abandoned = True
                 raise BridgeError(
                     "the event loop ended before the call did, so whether it was carried out is "
                     "not known: open the store again"
                 )
         if self._error is None:
             return self._result
+        if isinstance(self._error, asyncio.CancelledError):
+            raise BridgeError(
+                "the event loop cancelled the call, as it does when it ends; whether a write took "
+                "place is not known: open the store again"
+            ) from self._error
         try:
             raise self._error
         finally:
@@ -214,8 +224,7 @@ class ForeignLoop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self.loop = loop
-        self._turn = threading.Lock()
-        self._driven = False  # run by one of our callers, and only as long as its call takes
+        self._turn = threading.Lock()  # held by whoever drives a loop that rests
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         running = running_loop()
@@ -225,21 +234,28 @@ class ForeignLoop:
             except BridgeError:
                 coroutine.close()
                 raise
-            return self.loop.run_until_complete(coroutine)
-        if self.loop.is_running() and not self._driven:
-            return _submit(self.loop, coroutine, self.loop.is_running)
-        if self.loop.is_closed() or running is not None:
-            coroutine.close()
-            raise BridgeError(
-                "the event loop on which this storage was connected no longer runs: use "
-                "graphflow_nb.open(url), or connect on the loop that is in use"
-            )
+            return self._drive(coroutine)
         with self._turn:
-            self._driven = True
-            try:
-                return self.loop.run_until_complete(coroutine)
-            finally:
-                self._driven = False
+            if not self.loop.is_running():
+                if self.loop.is_closed() or running is not None:
+                    coroutine.close()
+                    raise BridgeError(
+                        "the event loop on which this storage was connected no longer runs: use "
+                        "graphflow_nb.open(url), or connect on the loop that is in use"
+                    )
+                return self._drive(coroutine)
+        return _submit(self.loop, coroutine, self.loop.is_running)
+
+    def _drive(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        task = self.loop.create_task(coroutine)
+        try:
+            return self.loop.run_until_complete(task)
+        except KeyboardInterrupt:
+            # Left alone, the task would go on with the next call, and write after all.
+            task.cancel()
+            if not self.loop.is_running():
+                self.loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+            raise
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
         return _await_elsewhere(self.loop, coroutine)

@@ -11,6 +11,7 @@ digits of every number included.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self, overload
@@ -64,7 +65,10 @@ class Message:
             )
         if not isinstance(content, str):
             raise ContextError(f"a message's content is text, not {type(content).__name__}")
-        timestamp = timestamp.astimezone(UTC)
+        try:
+            timestamp = timestamp.astimezone(UTC)
+        except OverflowError as error:
+            raise ContextError(f"a message's timestamp is out of range: {timestamp!r}") from error
         role = _role(role)
         text = timestamp.isoformat().replace("+00:00", "Z")
         raw = exactjson.encode(
@@ -84,12 +88,13 @@ class Message:
             timestamp = datetime.fromisoformat(text)
             if timestamp.tzinfo is None:
                 raise ValueError("the timestamp has no time zone")
-        except (KeyError, TypeError, ValueError) as error:
+            timestamp = timestamp.astimezone(UTC)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ContextError(
                 f"{where} is no message of role, content and RFC 3339 timestamp: {error!r}"
             ) from error
         message = cls.__new__(cls)
-        message._fill(_role(role), content, timestamp.astimezone(UTC), raw)
+        message._fill(_role(role), content, timestamp, raw)
         return message
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -421,7 +426,7 @@ class Session:
         graph_id: which graph it runs; ``"default"`` as in the crate.
         current_task_id: the task at which it stands.
         status_message: what the last task said of itself.
-        context: data and chat history; empty if left out.
+        context: data and chat history, copied; empty if left out.
         version: 0 for a new session; a store moves it on with each save. On a table without a
             version column the id of the row's last transaction (``xmin``) stands in for it.
 
@@ -456,7 +461,8 @@ class Session:
         self.current_task_id = current_task_id
         self.status_message = status_message
         self._context: Context | str | bytes
-        self._context = context if isinstance(context, Context) else Context(context)
+        # A copy, since two sessions that share a context would be saved with each other's changes.
+        self._context = copy(context) if isinstance(context, Context) else Context(context)
         if type(version) is not int or version < 0:
             raise SessionFormatError(f"a session's version is a count, not {version!r}")
         self.version = version
@@ -482,7 +488,7 @@ class Session:
     def context(self, context: Context) -> None:
         if not isinstance(context, Context):
             raise ContextError("a session's context is a Context, e.g. Context({'key': 'value'})")
-        self._context = context
+        self._context = copy(context)
 
     @property
     def is_new(self) -> bool:

@@ -344,11 +344,30 @@ def test_passwords_appear_nowhere(url, caplog, monkeypatch):
     with pytest.raises(StorageError) as caught:
         g.open(url)
     monkeypatch.setenv("DATABASE_URL", url)
-    g.open().close()  # falls back to memory, with a warning
+    with pytest.raises(StorageError):
+        g.open()
+    asyncio.run(g.connect_from_env())  # falls back to memory, with a warning
     said = "".join(traceback.format_exception(caught.value)) + caplog.text + redact(url)
     assert "using memory" in caplog.text
     for secret in (SECRET, QUOTED, "s3cr"):
         assert secret not in said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://worker@db.example:5432/flows",
+        "postgresql://db.example:5432/flows",
+        "postgresql://u@h/db",
+        "postgresql:///db?host=%2Ftmp&user=postgres",
+        "sqlite:a:b.db",
+    ],
+)
+def test_what_holds_no_password_is_said_as_it_is(url):
+    from graphflow_nb.storage.url import redact
+
+    assert redact(url) == url
+    assert redact(url, f"no {url}") == f"no {url}"
 
 
 def test_the_wrong_password_is_not_repeated(server, database, run):

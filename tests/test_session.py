@@ -276,7 +276,13 @@ def test_messages():
     with pytest.raises(AttributeError):
         message.content = "other"  # type: ignore[misc]
     stored = '{"data":{},"chat_history":{"messages":[%s],"max_messages":null}}'
-    for wrong in ('{"role":"Tool","content":"x","timestamp":"2026-01-01T00:00:00Z"}', "7", "{}"):
+    early = '{"role":"User","content":"x","timestamp":"0001-01-01T00:00:00+05:00"}'
+    for wrong in (
+        early,
+        '{"role":"Tool","content":"x","timestamp":"2026-01-01T00:00:00Z"}',
+        "7",
+        "{}",
+    ):
         context = Context.from_json(stored % wrong)
         assert len(context.chat_history) == 1
         with pytest.raises(ContextError, match=r"messages\[0\]|role"):

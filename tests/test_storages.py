@@ -438,6 +438,7 @@ def test_malformed_contexts_are_listed(store, storage, run):
         {"context": {5: 1}},
         {"order": None},
         {"after": "x"},
+        {"after": g.Cursor("-updated_at", "a", datetime(2026, 1, 1))},
         {"order": "id", "after": g.Cursor("-id", "a")},
     ],
     ids=str,
@@ -463,10 +464,14 @@ def test_cancellation_leaves_the_storage_usable(store, storage, run):
     run(storage.save(session))
 
 
-def test_context_object_shared_by_two_sessions_is_stored_twice(store, storage, run):
+def test_two_sessions_never_share_a_context(store, storage, run):
     context = Context({"k": 1})
     first, second = new(store, "a", context=context), new(store, "b", context=context)
-    run(storage.save(first))
-    context["k"] = 2
-    run(storage.save(second))
-    assert run(storage.get(first.id)).context["k"] == 1
+    third = new(store, "c")
+    third.context = context
+    first.context["k"] = 2
+    context["k"] = 3
+    for session in (first, second, third):
+        run(storage.save(session))
+    stored = [run(storage.get(session.id)).context["k"] for session in (first, second, third)]
+    assert stored == [2, 1, 1]

@@ -437,8 +437,9 @@ def test_a_call_while_python_ends_does_not_hang(tmp_path):
 
 
 def test_an_unknown_option_is_an_error(database):
-    with pytest.raises(TypeError):
-        g.open(database, tabel="x")
+    for url in (database, "sqlite:x.db"):
+        with pytest.raises(g.StorageError, match="no option tabel"):
+            g.open(url, tabel="x")
 
 
 # From everywhere
@@ -627,6 +628,58 @@ def test_an_interrupt_returns_at_once_and_leaves_the_connection_usable(database)
     active += "pg_backend_pid() AND state = 'active'"
     assert wb._bridge.run(inner._run(lambda c: c.fetchval(active))) == 0
     wb.close()
+
+
+class Late:
+    """Writes half a second after it was asked to."""
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.saved = []
+
+    async def save(self, session):
+        await asyncio.sleep(0.5)
+        self.saved.append(session.id)
+
+    async def get(self, id):
+        await asyncio.sleep(0.8)
+
+    async def delete(self, id):
+        pass
+
+
+def test_an_interrupted_save_is_not_made_up_for_later():
+    loop = asyncio.new_event_loop()
+    storage = Late(loop)
+    wb = g.wrap(storage)
+    interrupt_after(0.2)
+    with pytest.raises(KeyboardInterrupt):
+        wb.create("a", "t")
+    with pytest.raises(g.SessionNotFound):
+        wb.get("other")
+    assert storage.saved == []
+    loop.close()
+
+
+def test_a_loop_that_ends_under_a_call():
+    raised = []
+
+    async def main():
+        wb = g.wrap(Late(asyncio.get_running_loop()))
+
+        def call():
+            try:
+                wb.create("a", "t")
+            except BaseException as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        await asyncio.sleep(0.2)
+        return thread
+
+    asyncio.run(main()).join()
+    assert isinstance(raised[0], g.BridgeError)
 
 
 def test_an_interrupt_of_sqlite(tmp_path):

@@ -318,7 +318,9 @@ def open(url: str | None = None, *, writable: bool | None = None, **options: Any
     if not writable and (writable is False or chosen.startswith(_SERVERS)) and chosen != "memory:":
         options["read_only"] = True
     bridge = LoopThread.shared()
-    storage = bridge.run(connect(url, **options) if url else connect_from_env(**options))
+    # With a URL, from wherever it comes, there is no falling back: a store that is not the one that
+    # was meant would take changes that are lost with it.
+    storage = bridge.run(connect(chosen, **options) if chosen else connect_from_env(**options))
     return _workbench(storage, bridge) if _suspends(storage) else _in_memory(storage, writable)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from ..errors import StorageError
@@ -39,12 +41,21 @@ async def connect(url: str, **options: Any) -> SessionStorage:
         path = rest.removeprefix("//")
         if path in ("", ":memory:"):
             raise StorageError("sqlite: needs the path of a file, e.g. sqlite:sessions.db")
+        _check_options(SqliteSessionStorage.connect, options)
         return await SqliteSessionStorage.connect(path, **options)
     if colon and scheme in ("postgresql", "postgres"):
+        _check_options(PostgresSessionStorage.connect, options)
         return await PostgresSessionStorage.connect(url, **options)
     raise StorageError(
         f"{redact(url)!r} names no storage: say memory:, sqlite:path or postgresql://…"
     )
+
+
+def _check_options(opener: Callable[..., object], options: dict[str, Any]) -> None:
+    known = list(signature(opener).parameters)[1:]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise StorageError(f"there is no option {', '.join(unknown)}; known are {', '.join(known)}")
 
 
 async def connect_from_env(*, fallback: bool = True, **options: Any) -> SessionStorage:

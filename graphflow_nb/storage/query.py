@@ -84,7 +84,9 @@ class Query:
             if value is not None and not isinstance(value, str):
                 raise QueryError(f"{name} must be text, not {value!r}")
             if value is not None and ("\0" in value or not _encodable(value)):
-                raise QueryError(f"{name} holds a character that no session can: {value!r}")
+                raise QueryError(
+                    f"{name} holds U+0000 or a lone surrogate, which can't be looked for: {value!r}"
+                )
         for name in ("updated_since", "updated_until", "created_since", "created_until"):
             value = getattr(self, name)
             if value is None:
@@ -100,6 +102,10 @@ class Query:
             raise QueryError(f"limit must be a count of sessions, not {self.limit!r}")
         if not (self.after is None or isinstance(self.after, Cursor)):
             raise QueryError(f"after is the next of a page, not {self.after!r}")
+        if self.after is not None and self.after.time is not None:
+            time = self.after.time
+            if time.tzinfo is None and time not in (datetime.max, datetime.min):
+                raise QueryError(f"the time of a cursor needs a time zone: {time!r}")
         if self.after is not None and self.after.order != self.order:
             raise QueryError(
                 f"this page goes by {self.order}, but the one before went by {self.after.order}: "
@@ -132,7 +138,7 @@ class Query:
 
     def one_more(self) -> Query:
         """The same with the limit one higher, to learn whether there is another page."""
-        return self if self.limit is None else replace(self, limit=self.limit + 1)
+        return self if self.limit is None else replace(self, limit=min(self.limit + 1, 2**63 - 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ class SqliteSessionStorage:
             raise
         except GraphflowError:
             raise
-        except (sqlite3.Error, OSError, RuntimeError, OverflowError) as error:
+        except (sqlite3.Error, OSError, RuntimeError, OverflowError, TypeError) as error:
             raise _translated(error, self.path) from error
         trace.lap("wait", began)
         trace.lap("execute")

@@ -12,7 +12,7 @@ __all__ = ["check_postgres_url", "redact"]
 
 # Whatever stands between the first colon after the scheme and the last @ may be a password, also in
 # a URL that is written wrong: rather too much is hidden than too little.
-_PASSWORD = re.compile(r"^((?:[A-Za-z][\w+.-]*://|postgres(?:ql)?:/?|//)?[^:]*):(.*)@", re.DOTALL)
+_PASSWORD = re.compile(r"^((?:[A-Za-z][\w+.-]*://|postgres(?:ql)?:/?|//)?+[^:]*):(.*)@", re.DOTALL)
 _PARAMETER = re.compile(
     r"((?:^|[?&\s])(?:password|sslpassword|passfile)\s*=)[^&#\s]*", re.IGNORECASE
 )
