@@ -24,6 +24,8 @@ import graphflow_nb as g
 from graphflow_nb import Session
 from graphflow_nb.storage.query import UNKNOWN_TIME
 
+from .conftest import need
+
 DEMO_COUNT = 120
 
 
@@ -576,8 +578,8 @@ def test_a_storage_that_lies_about_suspending():
         g.wrap(Liar()).storage and g.wrap(Liar()).delete("a")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_forked_process_is_told_to_open_again(database):
+    need("fork", hasattr(os, "fork"))
     wb = g.open(database, writable=True)
     wb.create("a", "t")
 
