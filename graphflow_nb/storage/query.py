@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from .. import exactjson
 from ..errors import QueryError
-from ..session import Session
 
 __all__ = ["ContextPath", "Cursor", "GroupCount", "Query", "Table"]
 
@@ -206,12 +205,6 @@ def cut_page(table: Table, query: Query) -> Table:
         context=[column[:n] for column in table.context],
         next=Cursor(query.order, table.id[n - 1], last) if n else query.after,
     )
-
-
-def cursor_after(session: Session, order: str) -> Cursor:
-    """The cursor of the page that follows this session."""
-    column = order.removeprefix("-")
-    return Cursor(order, session.id, None if column == "id" else getattr(session, column))
 
 
 def parse_path(path: ContextPath) -> tuple[str, ...]:
