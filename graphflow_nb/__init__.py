@@ -4,12 +4,14 @@ import graphflow_nb
 wb = graphflow_nb.open("demo")
 """
 
+from .changes import Change, Clash, Merge, Patch, diff
 from .errors import (
     BridgeError,
     CapabilityError,
     ContextError,
     GraphflowError,
     LocalPostgresError,
+    PatchError,
     QueryError,
     ReadOnlyError,
     SessionConflict,
@@ -42,7 +44,9 @@ __version__ = "0.1.0"
 __all__ = [
     "BridgeError",
     "CapabilityError",
+    "Change",
     "ChatHistory",
+    "Clash",
     "Context",
     "ContextError",
     "Cursor",
@@ -53,10 +57,13 @@ __all__ = [
     "LocalPostgres",
     "LocalPostgresError",
     "Message",
+    "Merge",
     "MessageRole",
     "Migration",
     "MonitoredStorage",
     "Operation",
+    "Patch",
+    "PatchError",
     "PostgresSessionStorage",
     "Query",
     "QueryError",
@@ -74,6 +81,7 @@ __all__ = [
     "Workbench",
     "connect",
     "connect_from_env",
+    "diff",
     "get_or_create",
     "local_postgres",
     "open",

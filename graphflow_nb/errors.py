@@ -5,6 +5,7 @@
     ├── SessionFormatError   text that is no session in graph-flow's JSON form     (also ValueError)
     ├── SessionNotFound      no session has that id                                (also KeyError)
     ├── SessionConflict      the stored session is not the one read: nothing was written
+    ├── PatchError           a change that does not fit the session                (also ValueError)
     ├── QueryError           a filter, order or path that means nothing            (also ValueError)
     ├── StorageError         the store failed, is out of reach, or can't hold a value
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
@@ -30,6 +31,7 @@ __all__ = [
     "ContextError",
     "GraphflowError",
     "LocalPostgresError",
+    "PatchError",
     "QueryError",
     "ReadOnlyError",
     "SessionConflict",
@@ -93,6 +95,10 @@ class SessionConflict(GraphflowError):
             f"{theirs.version}, yours was read at {mine.version}); nothing was written. Get it "
             "again, repeat the change and save; .stored and .session hold both sides"
         )
+
+
+class PatchError(GraphflowError, ValueError):
+    """A change that does not fit the session."""
 
 
 class QueryError(GraphflowError, ValueError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -112,9 +113,13 @@ def _check(value: object, where: str, depth: int) -> None:
     )
 
 
-def encode(value: object, where: str = "the value") -> bytes:
-    """UTF-8 JSON of ``value``; raises ContextError naming ``where`` if JSON can't hold it."""
-    _check(value, where, 1)
+def encode(value: object, where: str = "the value", depth: int = 1) -> bytes:
+    """UTF-8 JSON of ``value``; raises ContextError naming ``where`` if JSON can't hold it.
+
+    Args:
+        depth: how deep below a context's ``data`` it will stand.
+    """
+    _check(value, where, depth)
     try:
         return _encoder.encode(value)
     except ValueError as error:  # an integer of more digits than Python writes
@@ -215,3 +220,91 @@ def too_wide(text: str) -> str | None:
 def show(value: Any) -> str:
     """A decoded value as JSON text for people: every number as it was written."""
     return _encoder.encode(value).decode()
+
+
+def kind(text: bytes | str | Raw) -> str:
+    """What a JSON text is, by its first character: object, array, string, number, true, …"""
+    first = bytes(text, "utf-8") if isinstance(text, str) else bytes(text)
+    return _KINDS.get(first.lstrip()[:1], "number")
+
+
+_KINDS = {b"{": "object", b"[": "array", b'"': "string", b"t": "true", b"f": "false", b"n": "null"}
+
+
+def same(left: Raw | None, right: Raw | None) -> bool:
+    """Whether two JSON texts say the same, digit for digit: 1, 1.0 and 1.00 are three numbers.
+
+    The order of keys, blanks and the spelling of escapes do not matter. None stands for nothing.
+    """
+    if left is None or right is None:
+        return left is right
+    if left == right:
+        return True
+    form = kind(left)
+    if form != kind(right):
+        return False
+    try:
+        if form == "object":
+            mine, theirs = split_object(left, ""), split_object(right, "")
+            return mine.keys() == theirs.keys() and all(same(mine[k], theirs[k]) for k in mine)
+        if form == "array":
+            ours, others = split_array(left, ""), split_array(right, "")
+            return len(ours) == len(others) and all(map(same, ours, others))
+        return form == "string" and bool(decode(left) == decode(right))
+    except (ContextError, RecursionError):
+        return False  # too deep to look into, and not the same text
+
+
+def pretty(text: bytes | str | Raw) -> str:
+    """A JSON text with line breaks, its numbers and strings as they were written."""
+    whole = text if isinstance(text, str) else bytes(text).decode(errors="replace")
+    try:
+        return msgspec.json.format(whole, indent=2)
+    except (msgspec.MsgspecError, RecursionError):
+        return whole  # no JSON, or nested too deep: shown as it is
+
+
+def typed(text: str) -> Raw:
+    """A JSON text that a person wrote, without its blanks.
+
+    Raises:
+        ContextError: it is no JSON, naming line and column; or a key stands twice in an object; or
+            it is nested deeper than graph-flow reads.
+    """
+    try:
+        compact = msgspec.json.format(text, indent=-1)
+        json.loads(compact, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise ContextError(_located(text, error)) from error
+    except RecursionError as error:
+        raise ContextError(
+            f"nested more than {MAX_DEPTH} levels deep, which graph-flow could not read back"
+        ) from error
+    except ValueError as error:
+        raise ContextError(f"this is no JSON: {error}") from error
+    return Raw(compact.encode())
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ContextError(f"the key {show(twice)} stands twice in one object: only one can stay")
+    return found
+
+
+_AT_BYTE = re.compile(r"(?:JSON is malformed: )?(.*) \(byte (\d+)\)")
+
+
+def _located(text: str, error: Exception) -> str:
+    found = _AT_BYTE.fullmatch(str(error))
+    if isinstance(error, UnicodeEncodeError):
+        reason, before = "a lone surrogate, which is no character", text[: error.start]
+    elif found:
+        reason = found[1]
+        before = text.encode()[: int(found[2])].decode(errors="ignore")
+    else:
+        reason, before = "the text ends too early", text
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return f"line {line}, column {column}: {reason}"

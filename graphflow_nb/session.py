@@ -517,6 +517,13 @@ class Session:
         twin._extra = self._extra
         return twin
 
+    def __copy__(self) -> Session:
+        """The same session at the same version, with a context of its own."""
+        twin = self.copy()
+        twin.version, twin._stored = self.version, self._stored
+        twin._created, twin._updated = self._created, self._updated
+        return twin
+
     def context_json(self) -> str | bytes:
         """The context's JSON text, without reading it if it was never touched."""
         context = self._context

@@ -39,7 +39,8 @@ def test_as_committed(path: Path):
 
 def test_floors_import_only_from_floors_below():
     """README's architecture, checked against the code."""
-    floors = ["errors", "exactjson", "session", "storage", "monitoring", "bridge", "notebook"]
+    floors = ["errors", "exactjson", "session", "changes", "storage", "monitoring", "journal"]
+    floors += ["bridge", "notebook"]
     package = Path(graphflow_nb.__file__).parent
     for path in package.rglob("*.py"):
         parts = path.relative_to(package).with_suffix("").parts

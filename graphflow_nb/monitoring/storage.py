@@ -158,6 +158,15 @@ class MonitoredStorage:
     async def counts(self, query: Query) -> list[GroupCount]:
         return await self._beyond("counts", query)  # type: ignore[no-any-return]
 
+    async def delete_many(
+        self, ids: Sequence[str], versions: Sequence[int] | None = None
+    ) -> list[str]:
+        return await self._beyond("delete_many", ids, versions)  # type: ignore[no-any-return]
+
+    async def restore(self, session: Session) -> None:
+        call = capability(self.inner, "restore")
+        await self._watched("restore", session.id, lambda: call(session))
+
     async def plan_migration(self) -> Any:
         return await self._beyond("plan_migration")
 

@@ -12,7 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .. import exactjson
+from ..changes.patch import diff, pointer
 from ..errors import ContextError
+from ..journal import Entry
 from ..monitoring import Operation
 from ..session import Session
 from ..storage.query import (
@@ -24,7 +26,14 @@ from ..storage.query import (
     path_label,
 )
 
-__all__ = ["counts_frame", "messages_frame", "operations_frame", "sessions_frame"]
+__all__ = [
+    "changed",
+    "counts_frame",
+    "journal_frame",
+    "messages_frame",
+    "operations_frame",
+    "sessions_frame",
+]
 
 TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
 
@@ -191,6 +200,41 @@ def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
         ascending=[True, False, True],
         ignore_index=True,
     )
+
+
+def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
+    """One row a write; see ``Workbench.journal`` for the columns."""
+
+    def numbers(values: Iterable[int | None]) -> Any:
+        return pd.array(list(values), dtype="Int64")
+
+    return pd.DataFrame(
+        {
+            "at": pd.DatetimeIndex([e.at for e in entries], dtype="datetime64[us, UTC]"),
+            "op": _category([e.op for e in entries]),
+            "session_id": _text([e.id for e in entries]),
+            "changes": _text([changed(e) for e in entries]),
+            "version_before": numbers(_version(e.before) for e in entries),
+            "version_after": numbers(_version(e.after) for e in entries),
+            "state": _category([e.state for e in entries]),
+            "undoes": numbers(e.undoes for e in entries),
+            "undone_by": numbers(e.undone_by for e in entries),
+        },
+        index=pd.Index([e.number for e in entries], dtype="int64", name="entry"),
+    )
+
+
+def changed(entry: Entry) -> str:
+    """What a write changed, in a line."""
+    if entry.before is None or entry.after is None:
+        return "created" if entry.before is None else "deleted"
+    paths = [pointer(change.path) for change in diff(entry.before, entry.after)]
+    shown = ", ".join(paths[:5]) or "nothing"
+    return shown if len(paths) <= 5 else f"{shown} and {len(paths) - 5:,} more"
+
+
+def _version(session: Session | None) -> int | None:
+    return None if session is None else session.version
 
 
 def _shown_id(id: str | None) -> str | None:

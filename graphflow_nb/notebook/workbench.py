@@ -12,13 +12,16 @@ from typing import Any, Self
 import pandas as pd
 
 from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, dual, running_loop
+from ..changes import Patch, apply
 from ..errors import (
     CapabilityError,
     GraphflowError,
     QueryError,
+    SessionConflict,
     SessionNotFound,
     StorageError,
 )
+from ..journal import Journal, JournaledStorage
 from ..monitoring import MonitoredStorage, Recorder
 from ..session import Context, Session
 from ..storage import (
@@ -34,7 +37,7 @@ from ..storage.query import ContextPath, parse_path
 from . import cards
 from .demo import demo_storage
 from .display import register
-from .frames import counts_frame, messages_frame, sessions_frame
+from .frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from .latency import Latency
 
 __all__ = ["Workbench", "open", "wrap"]
@@ -55,9 +58,20 @@ class Workbench:
         latency: what the operations cost.
     """
 
-    def __init__(self, storage: MonitoredStorage, bridge: Bridge, recorder: Recorder):
+    def __init__(
+        self,
+        storage: MonitoredStorage,
+        bridge: Bridge,
+        recorder: Recorder,
+        journal: Journal | None = None,
+    ):
         self.storage = storage
         self.latency = Latency(recorder)
+        inner = storage.inner
+        place = getattr(inner, "place", type(inner).__name__)
+        self._journaled = JournaledStorage(
+            storage, Journal() if journal is None else journal, inner, place
+        )
         self._bridge = bridge
         register()
 
@@ -83,12 +97,12 @@ class Workbench:
                 taken); nothing was written, and the error carries both sides.
             StorageError: the store failed, or can't hold a value.
         """
-        await self.storage.save(_checked(session))
+        await self._journaled.save(_checked(session))
 
     @dual
     async def upsert(self, session: Session) -> None:
         """Store a session whatever is stored there: last write wins, and others' saves are lost."""
-        await self.storage.upsert(_checked(session))
+        await self._journaled.upsert(_checked(session))
 
     @dual
     async def create(
@@ -110,18 +124,101 @@ class Workbench:
         session = Session(
             id, task, graph_id=graph_id, status_message=status_message, context=context
         )
-        await self.storage.save(session)
+        await self._journaled.save(session)
         return session
 
     @dual
     async def get_or_create(self, id: str, start_task: str, graph_id: str = "default") -> Session:
         """The session of that id, made at ``start_task`` if there is none; safe in a race."""
-        return await get_or_create(self.storage, id, start_task, graph_id)
+        return await get_or_create(self._journaled, id, start_task, graph_id)
 
     @dual
-    async def delete(self, id: str) -> None:
-        """Delete the session of that id; no error if there is none."""
-        await self.storage.delete(id)
+    async def patch(
+        self,
+        id: str,
+        changes: Patch | str | Sequence[Mapping[str, Any]],
+        *,
+        version: int | None = None,
+    ) -> Session:
+        """Change parts of a session by a JSON Patch (RFC 6902), and return it as it is then.
+
+        Args:
+            id: of the session.
+            changes: e.g. ``[{"op": "replace", "path": "/status_message", "value": "mended"}]``. As
+                JSON text it keeps the digits of every number. Paths begin with ``/graph_id``,
+                ``/current_task_id``, ``/status_message``, ``/context/data`` or
+                ``/context/chat_history``; what they do not touch stays as it is stored.
+            version: that it must still have; None changes the one that is stored now.
+
+        Raises:
+            PatchError: a path that is not there, or a result that graph-flow could not read.
+            SessionNotFound: there is no such session.
+            SessionConflict: it has another version, or was saved by someone meanwhile; nothing was
+                written.
+            StorageError: the store failed, or can't hold a value.
+        """
+        patch = Patch(changes)
+        stored = await self.storage.get(id)
+        if stored is None:
+            raise SessionNotFound(id)
+        wanted = apply(stored, patch)
+        if version is not None and version != stored.version:
+            wanted.version = version
+            raise SessionConflict(wanted, stored)
+        await self._journaled.save(wanted)
+        return wanted
+
+    @dual
+    async def delete(self, ids: str | Sequence[str] | Mapping[str, int]) -> list[str]:
+        """Delete one session or many; no error for those that are not there.
+
+        Args:
+            ids: an id, a list of ids, or a mapping from id to the version that it must still have:
+                what someone saved meanwhile then stays.
+
+        Returns:
+            The ids that were deleted.
+
+        Raises:
+            StorageError: the store failed.
+        """
+        if isinstance(ids, Mapping):
+            return await self._journaled.delete_many(list(ids), list(ids.values()))
+        return await self._journaled.delete_many([ids] if isinstance(ids, str) else list(ids))
+
+    @property
+    def journal(self) -> pd.DataFrame:
+        """What was written through this workbench (or its journal's file), oldest first.
+
+        ``wb.storage`` and other programs write without it.
+
+        Returns:
+            Indexed by ``entry`` (int64): ``at`` (datetime64[us, UTC]), ``op`` (category: save,
+            upsert, delete, restore, undo), ``session_id`` (text), ``changes`` (text, the paths
+            that changed, or ``created``, ``deleted``), ``version_before``, ``version_after``
+            (Int64), ``state`` (category: ``done``, or ``unknown`` where the store was lost while
+            it was writing), ``undoes``, ``undone_by`` (Int64, entries).
+        """
+        return journal_frame(self._journaled.entries())
+
+    @dual
+    async def undo(self, entry: int | None = None) -> Session | None:
+        """Take back one write of the journal, if the session is still as that write left it.
+
+        A deleted session comes back with the time of its creation, at a higher version.
+
+        Args:
+            entry: its number in ``wb.journal``; None for the newest that was not undone.
+
+        Returns:
+            The session as it is stored now; None if the write had created it.
+
+        Raises:
+            SessionConflict: the session was changed since; nothing was written.
+            PatchError: there is no such entry, or it was undone already.
+            StorageError: the store failed.
+        """
+        return await self._journaled.undo(entry)
 
     @dual
     async def sessions(
@@ -130,7 +227,9 @@ class Workbench:
         graph: str | None = None,
         task: str | None = None,
         status: str | None = None,
+        text: str | None = None,
         id_prefix: str | None = None,
+        ids: Sequence[str] | None = None,
         updated_since: datetime | None = None,
         updated_until: datetime | None = None,
         created_since: datetime | None = None,
@@ -147,7 +246,9 @@ class Workbench:
         Args:
             graph, task: exactly this graph_id, this current_task_id.
             status: this text occurs in status_message (upper and lower case differ).
+            text: this text occurs in the id or in status_message.
             id_prefix: the id begins so.
+            ids: the id is one of these, 10,000 at most.
             updated_since, updated_until, created_since, created_until: aware datetimes; "since"
                 is included, "until" is not.
             where: context path to the JSON value that must be there, e.g.
@@ -179,7 +280,9 @@ class Workbench:
             graph=graph,
             task=task,
             status=status,
+            text=text,
             id_prefix=id_prefix,
+            ids=ids,
             updated_since=updated_since,
             updated_until=updated_until,
             created_since=created_since,
@@ -294,7 +397,13 @@ class Workbench:
         return cards.workbench_html(*self._card_facts())
 
 
-def open(url: str | None = None, *, writable: bool | None = None, **options: Any) -> Workbench:
+def open(
+    url: str | None = None,
+    *,
+    writable: bool | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Workbench:
     """Open a store.
 
     Args:
@@ -304,6 +413,9 @@ def open(url: str | None = None, *, writable: bool | None = None, **options: Any
         writable: whether sessions can be changed. Left out, a server's database is opened for
             reading only, since it may not be yours to change; memory, demo and local files are
             writable.
+        journal: a file that keeps what this workbench writes and what stood there before, so that
+            it can be undone after a restart. It holds contexts of sessions, and is made readable
+            by its owner alone. Left out, the journal is kept in memory.
         options: of the storage's ``connect``: ``table="schema.table"``, ``timeout=30.0`` seconds,
             ``max_connections=4``, …
 
@@ -313,7 +425,7 @@ def open(url: str | None = None, *, writable: bool | None = None, **options: Any
     if not (url is None or isinstance(url, str)):
         raise StorageError(f"a store is named by its URL, a text, and not by {url!r}")
     if url == "demo":
-        return _in_memory(demo_storage(), writable)
+        return _in_memory(demo_storage(), writable, journal)
     chosen = url or os.environ.get("DATABASE_URL", "")
     if not writable and (writable is False or chosen.startswith(_SERVERS)) and chosen != "memory:":
         options["read_only"] = True
@@ -321,19 +433,28 @@ def open(url: str | None = None, *, writable: bool | None = None, **options: Any
     # With a URL, from wherever it comes, there is no falling back: a store that is not the one that
     # was meant would take changes that are lost with it.
     storage = bridge.run(connect(chosen, **options) if chosen else connect_from_env(**options))
-    return _workbench(storage, bridge) if _suspends(storage) else _in_memory(storage, writable)
+    if not _suspends(storage):
+        return _in_memory(storage, writable, journal)
+    return _workbench(storage, bridge, journal)
 
 
-def _in_memory(storage: SessionStorage, writable: bool | None) -> Workbench:
+def _in_memory(
+    storage: SessionStorage, writable: bool | None, journal: str | os.PathLike[str] | None
+) -> Workbench:
     if writable is False:
         raise StorageError(
             "sessions in memory can't be opened for reading only: they are yours alone, so leave "
             "writable= out"
         )
-    return _workbench(storage, InPlace())
+    return _workbench(storage, InPlace(), journal)
 
 
-def wrap(storage: SessionStorage, *, loop: asyncio.AbstractEventLoop | None = None) -> Workbench:
+def wrap(
+    storage: SessionStorage,
+    *,
+    loop: asyncio.AbstractEventLoop | None = None,
+    journal: str | os.PathLike[str] | None = None,
+) -> Workbench:
     """A workbench on a storage that you connected, or wrote, yourself.
 
     Args:
@@ -341,6 +462,7 @@ def wrap(storage: SessionStorage, *, loop: asyncio.AbstractEventLoop | None = No
             ``query``, ``count`` and ``counts`` everything works.
         loop: the event loop that the storage belongs to. Left out, it is the storage's own
             ``loop``, or else the one that runs right now, or else one of our own.
+        journal: as for ``open``.
 
     Raises:
         CapabilityError: it lacks one of the three.
@@ -349,19 +471,24 @@ def wrap(storage: SessionStorage, *, loop: asyncio.AbstractEventLoop | None = No
         if not callable(getattr(storage, method, None)):
             raise CapabilityError(storage, method)
     if not _suspends(storage):
-        return _workbench(storage, InPlace())
+        return _workbench(storage, InPlace(), journal)
     if loop is None:
         loop = getattr(storage, "loop", running_loop())
     shared = LoopThread.shared()
-    return _workbench(storage, shared if loop is None or loop is shared.loop else ForeignLoop(loop))
+    bridge = shared if loop is None or loop is shared.loop else ForeignLoop(loop)
+    return _workbench(storage, bridge, journal)
 
 
-def _workbench(storage: SessionStorage, bridge: Bridge) -> Workbench:
+def _workbench(
+    storage: SessionStorage, bridge: Bridge, journal: str | os.PathLike[str] | None
+) -> Workbench:
     recorder = Recorder()
+    kept = None if journal is None else Journal.at(journal)
     if isinstance(storage, MonitoredStorage):
         storage.add_hook(recorder)
-        return Workbench(storage, bridge, recorder)
-    return Workbench(MonitoredStorage(storage, [recorder]), bridge, recorder)
+    else:
+        storage = MonitoredStorage(storage, [recorder])
+    return Workbench(storage, bridge, recorder, kept)
 
 
 def _suspends(storage: SessionStorage) -> bool:

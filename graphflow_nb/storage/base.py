@@ -15,7 +15,9 @@ from .query import ContextPath, GroupCount, Query, Table
 
 __all__ = [
     "Closable",
+    "Deletable",
     "Queryable",
+    "Restorable",
     "SessionStorage",
     "Upsertable",
     "capability",
@@ -51,6 +53,20 @@ class Upsertable(Protocol):
     """Last write wins: the plain upsert of graph-flow's documentation."""
 
     async def upsert(self, session: Session) -> None: ...
+
+
+class Deletable(Protocol):
+    """Delete several at once, each only if it still has the version that goes with it."""
+
+    async def delete_many(
+        self, ids: Sequence[str], versions: Sequence[int] | None = None
+    ) -> list[str]: ...
+
+
+class Restorable(Protocol):
+    """Put a deleted session back with the time of its creation, its version moved on."""
+
+    async def restore(self, session: Session) -> None: ...
 
 
 class Closable(Protocol):

@@ -54,6 +54,9 @@ class InMemorySessionStorage:
         self._rows: dict[str, _Row] = {}
         self._lock = threading.Lock()
 
+    #: Which store it is: that of this process.
+    place: ClassVar[str] = "memory"
+
     @classmethod
     def from_sessions(cls, sessions: Iterable[Session]) -> Self:
         """A store that holds copies of sessions with the versions and times that they have."""
@@ -138,6 +141,35 @@ class InMemorySessionStorage:
         with self._lock:
             self._rows.pop(id, None)
 
+    async def delete_many(
+        self, ids: Sequence[str], versions: Sequence[int] | None = None
+    ) -> list[str]:
+        """Delete these, where versions are given only those that still have them.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        deleted = []
+        with self._lock:
+            for index, id in enumerate(ids):
+                row = self._rows.get(id)
+                if row is not None and (versions is None or row.version == versions[index]):
+                    del self._rows[id]
+                    deleted.append(id)
+        return deleted
+
+    async def restore(self, session: Session) -> None:
+        """Put a deleted session back; raises SessionConflict if its id is taken."""
+        check_texts(session, nul=True)
+        context = session.context_json()
+        now = time.time_ns() // 1000
+        created = now if session.created_at is None else micros_of(session.created_at)
+        with self._lock:
+            row = self._rows.get(session.id)
+            if row is not None:
+                raise SessionConflict(session, _session(session.id, row))
+            self._put(session, context, session.version + 1, created, now)
+
     async def close(self) -> None:
         """Nothing to give back; the sessions stay."""
 
@@ -188,7 +220,10 @@ class InMemorySessionStorage:
 
     def _matching(self, query: Query) -> list[tuple[str, _Row]]:
         with self._lock:
-            rows = list(self._rows.items())
+            if query.ids is None:
+                rows = list(self._rows.items())
+            else:
+                rows = [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
         for name in ("updated", "created"):
             if (since := getattr(query, f"{name}_since")) is not None:
                 rows = [r for r in rows if getattr(r[1], name) >= micros_of(since)]
@@ -200,6 +235,8 @@ class InMemorySessionStorage:
             rows = [r for r in rows if r[1].current_task_id == query.task]
         if (status := query.status) is not None:
             rows = [r for r in rows if (s := r[1].status_message) is not None and status in s]
+        if (text := query.text) is not None:
+            rows = [r for r in rows if text in r[0] or text in (r[1].status_message or "")]
         if query.id_prefix is not None:
             rows = [r for r in rows if r[0].startswith(query.id_prefix)]
         for path, value in query.conditions():

@@ -34,6 +34,8 @@ log = logging.getLogger("graphflow_nb")
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts µs from 2000-01-01
 _NULL = np.iinfo(np.int64).min + 1  # what the statement says for a time that is null
 
+SORTED_QUICKLY = 50_000  # sessions; sorting these takes about 10 ms
+
 # The table is no longer what it was when the statements were made.
 _OUTDATED = (
     asyncpg.UndefinedColumnError,
@@ -144,6 +146,11 @@ class PostgresSessionStorage:
     def loop(self) -> AbstractEventLoop:
         """The event loop that the connections belong to."""
         return self._connections.loop
+
+    @property
+    def place(self) -> str:
+        """Which table it is, without the password."""
+        return f"{redact(self._url)} {self.form.table}"
 
     async def _inspect(self, connection: Any, *, create: bool = False) -> sql.TableForm:
         try:
@@ -322,6 +329,65 @@ class PostgresSessionStorage:
 
         await self._run(lambda c: self._retry_reformed(c, work))
         current().lap("execute")
+
+    async def delete_many(
+        self, ids: Sequence[str], versions: Sequence[int] | None = None
+    ) -> list[str]:
+        """Delete these, where versions are given only those that still have them; all at once.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        self._check_writable()
+        for id in ids:
+            self._check_id(id)
+
+        async def work(connection: Any) -> Any:
+            if versions is None:
+                return await connection.fetch(self._sql.delete_many, ids)
+            return await connection.fetch(self._sql.delete_versions, ids, versions)
+
+        rows = await self._run(lambda c: self._retry_reformed(c, work))
+        current().lap("execute")
+        deleted = {row[0] for row in rows}
+        # A UUID may have been given in another spelling.
+        return [id for id in ids if (str(UUID(id)) if self.form.uuid else id) in deleted]
+
+    async def restore(self, session: Session) -> None:
+        """Put a deleted session back; raises SessionConflict if its id is taken."""
+        self._check_writable()
+        context = self._check_session(session)
+        created = session._created if isinstance(session._created, datetime) else None
+        fields = (session.id, session.graph_id, session.current_task_id, session.status_message)
+
+        async def work(connection: Any) -> tuple[Any, Any]:
+            version = [session.version + 1] if self.form.versioned else []
+            row = await connection.fetchrow(self._sql.restore, *fields, context, created, *version)
+            if row is not None:
+                return row, None
+            return None, await connection.fetchrow(self._sql.get, session.id)
+
+        row, stored = await self._run(lambda c: self._retry_reformed(c, work))
+        current().lap("execute")
+        if row is None:
+            raise SessionConflict(session, None if stored is None else stored_session(*stored))
+        mark_saved(session, *row)
+
+    async def slow_orders(self) -> dict[str, str]:
+        """The orders that no index serves in a large table, and for each what would help."""
+
+        async def read(connection: Any) -> Any:
+            return await connection.fetchrow(sql.ORDERS, self.form.table)
+
+        about, indexed = await self._run(read)
+        if about <= SORTED_QUICKLY:
+            return {}
+        return {
+            order: f"no index serves this order, so about {about:,} sessions are sorted for each "
+            f"page; CREATE INDEX CONCURRENTLY ON {self.form.table} ({order}, id); makes it quick"
+            for order in ("updated_at", "created_at")
+            if order not in indexed
+        }
 
     async def close(self) -> None:
         """Give back the connections; closing twice is no error."""

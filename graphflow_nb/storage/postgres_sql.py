@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from .query import ContextPath, Query, parse_path
+from .query import ContextPath, Query, encodable, parse_path
 
 # What stands between the texts of a column that comes as one string, and stands in none of them
 # but by accident: then the count differs and the slower form is asked for.
@@ -32,6 +33,17 @@ SELECT quoted, oid IS NOT NULL AS present,
     current_setting('server_version') AS server_version,
     pg_is_in_recovery() AS standby
 FROM target
+"""
+
+# How many sessions there are, about, and which orders an index serves. $1 is the quoted name.
+ORDERS = """
+SELECT CASE WHEN reltuples >= 0 THEN reltuples ELSE pg_relation_size(oid) / 500.0 END::bigint,
+    ARRAY(SELECT a.attname::text FROM pg_index AS i
+        JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_am AS m ON m.oid = x.relam
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'
+    )
+FROM pg_class AS c WHERE oid = $1::text::regclass
 """
 
 COLUMNS = {
@@ -89,6 +101,7 @@ class Statements:
         self.form = form
         table = form.table
         self.id = "id::text" if form.uuid else "id"
+        self.id_type = "uuid" if form.uuid else "text"
         # Where no column counts the saves, the transaction that wrote the row names its state.
         self.version = "version" if form.versioned else "xmin::text::bigint"
         columns = (
@@ -99,6 +112,13 @@ class Statements:
         self.get = f"SELECT {columns} FROM {table} WHERE id = $1"
         self.query = f"SELECT {columns} FROM {table}"
         self.delete = f"DELETE FROM {table} WHERE id = $1"
+        self.delete_many = (
+            f"DELETE FROM {table} WHERE id = ANY($1::{self.id_type}[]) RETURNING {self.id}"
+        )
+        self.delete_versions = (
+            f"DELETE FROM {table} AS s USING unnest($1::{self.id_type}[], $2::bigint[]) "
+            f"AS k (i, v) WHERE s.id = k.i AND {self.version} = k.v RETURNING {self.id}"
+        )
 
         names, values, change = "", "", "graph_id = $2, current_task_id = $3, status_message = $4"
         change += ", context = $5, updated_at = now()"
@@ -127,7 +147,22 @@ class Statements:
         )
         self.insert = f"{insert} DO NOTHING {saved}"
         self.update = f"UPDATE {table} AS s SET {change} WHERE id = $1 AND {unchanged} {saved}"
+        restored = ", $7" if form.versioned else ""
+        self.restore = (
+            f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context, "
+            f"created_at{names}) VALUES ($1, $2, $3, $4, $5, coalesce($6::timestamptz, now())"
+            f"{restored}) ON CONFLICT (id) DO NOTHING {saved}"
+        )
         self.upsert = f"{insert} DO UPDATE SET {change}{upsertable} {saved}"
+
+    def storable(self, id: str) -> bool:
+        """Whether the table could hold such an id."""
+        if self.form.uuid:
+            try:
+                UUID(id)
+            except ValueError:
+                return False
+        return "\0" not in id and encodable(id)
 
     def select(self, query: Query) -> tuple[str, list[Any]]:
         """Whole rows of the selected sessions."""
@@ -206,6 +241,12 @@ class Statements:
             terms.append(f"current_task_id = {put(query.task)}")
         if query.status is not None:
             terms.append(f"strpos(status_message, {put(query.status)}) > 0")
+        if query.text is not None:
+            text = put(query.text)
+            terms.append(f"(strpos({self.id}, {text}) > 0 OR strpos(status_message, {text}) > 0)")
+        if query.ids is not None:
+            ids = put([id for id in query.ids if self.storable(id)])
+            terms.append(f"id = ANY({ids}::{self.id_type}[])")
         if query.id_prefix is not None:
             terms.append(f"starts_with({self.id}, {put(query.id_prefix)})")
         for name in ("updated", "created"):

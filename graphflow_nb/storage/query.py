@@ -24,6 +24,7 @@ from ..errors import QueryError
 __all__ = ["ContextPath", "Cursor", "GroupCount", "Query", "Table"]
 
 ContextPath = str | Sequence[str]
+MAX_IDS: Final = 10_000
 ORDERS: Final = ("updated_at", "created_at", "id")
 UNKNOWN_TIME: Final = np.iinfo(np.int64).min  # what numpy shows as NaT
 FINITE: Final = 2**60  # µs: what is further away stands for an infinity
@@ -47,7 +48,9 @@ class Query:
     Args:
         graph, task: exactly this graph_id, this current_task_id.
         status: this text occurs in status_message.
+        text: this text occurs in the id or in status_message.
         id_prefix: the id begins so.
+        ids: the id is one of these, 10,000 at most.
         updated_since, updated_until, created_since, created_until: aware datetimes; "since" is
             included, "until" is not.
         context: context path to JSON value that must be there.
@@ -66,7 +69,9 @@ class Query:
     graph: str | None = None
     task: str | None = None
     status: str | None = None
+    text: str | None = None
     id_prefix: str | None = None
+    ids: Sequence[str] | None = None
     updated_since: datetime | None = None
     updated_until: datetime | None = None
     created_since: datetime | None = None
@@ -78,14 +83,21 @@ class Query:
     after: Cursor | None = None
 
     def __post_init__(self) -> None:
-        for name in ("graph", "task", "status", "id_prefix"):
+        for name in ("graph", "task", "status", "text", "id_prefix"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise QueryError(f"{name} must be text, not {value!r}")
-            if value is not None and ("\0" in value or not _encodable(value)):
+            if value is not None and ("\0" in value or not encodable(value)):
                 raise QueryError(
                     f"{name} holds U+0000 or a lone surrogate, which can't be looked for: {value!r}"
                 )
+        if self.ids is not None and (
+            not isinstance(self.ids, Sequence)
+            or isinstance(self.ids, str)
+            or len(self.ids) > MAX_IDS
+            or not all(isinstance(id, str) for id in self.ids)
+        ):
+            raise QueryError(f"ids are a list of at most {MAX_IDS:,} ids")
         for name in ("updated_since", "updated_until", "created_since", "created_until"):
             value = getattr(self, name)
             if value is None:
@@ -213,7 +225,7 @@ def parse_path(path: ContextPath) -> tuple[str, ...]:
         keys = tuple(path.split("."))
     else:
         keys = tuple(path) if isinstance(path, Sequence) else ()
-    if not keys or not all(isinstance(key, str) and _encodable(key) for key in keys) or not path:
+    if not keys or not all(isinstance(key, str) and encodable(key) for key in keys) or not path:
         raise QueryError(f"a context path is 'key', 'key.key' or a tuple of keys, not {path!r}")
     return keys
 
@@ -223,7 +235,8 @@ def path_label(path: ContextPath) -> str:
     return path if isinstance(path, str) else ".".join(path)
 
 
-def _encodable(text: str) -> bool:
+def encodable(text: str) -> bool:
+    """Whether a text is Unicode, without lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

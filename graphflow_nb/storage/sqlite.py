@@ -26,6 +26,7 @@ from .query import (
     Table,
     cut_page,
     holds,
+    micros_of,
     time_of,
     value_at,
 )
@@ -34,6 +35,8 @@ from .trace import current
 __all__ = ["SqliteSessionStorage"]
 
 T = TypeVar("T")
+
+SORTED_QUICKLY = 50_000  # sessions
 
 
 class SqliteSessionStorage:
@@ -103,6 +106,11 @@ class SqliteSessionStorage:
             raise
         self._db = db
 
+    @property
+    def place(self) -> str:
+        """Which file it is."""
+        return f"sqlite:{Path(self.path).absolute()}"
+
     async def _run(self, work: Callable[[Any], T]) -> T:
         """``work(connection)`` on the worker thread; reports the phases wait and execute."""
         began = 0
@@ -141,6 +149,17 @@ class SqliteSessionStorage:
         if self.read_only:
             raise ReadOnlyError(f"{self.path} was opened for reading only: nothing was written")
 
+    def _fields(self, session: Session) -> tuple[str, str, str | None, str]:
+        check_texts(session, nul=True)
+        if session._extra:
+            raise StorageError(
+                "the session has members that this store has no column for: "
+                f"{', '.join(session._extra)}; take them out of the JSON first"
+            )
+        text = session.context_json()
+        context = text if isinstance(text, str) else text.decode()
+        return session.graph_id, session.current_task_id, session.status_message, context
+
     async def save(self, session: Session) -> None:
         """Store a session; raises SessionConflict if the stored one is not the one read."""
         await self._write(session, upsert=False)
@@ -151,20 +170,12 @@ class SqliteSessionStorage:
 
     async def _write(self, session: Session, *, upsert: bool) -> None:
         self._check_writable()
-        check_texts(session, nul=True)
-        if session._extra:
-            raise StorageError(
-                "the session has members that this store has no column for: "
-                f"{', '.join(session._extra)}; take them out of the JSON first"
-            )
         trace = current()
-        text = session.context_json()
-        context = text if isinstance(text, str) else text.decode()
+        fields = self._fields(session)
         now = time.time_ns() // 1000
         new, version, known = session.is_new, session.version, session._created
-        fields = (session.graph_id, session.current_task_id, session.status_message, context)
         trace.lap("encode")
-        trace.size(len(context), 1)
+        trace.size(len(fields[-1]), 1)
 
         def work(db: Any) -> tuple[int, int]:
             db.execute("BEGIN IMMEDIATE")
@@ -208,6 +219,67 @@ class SqliteSessionStorage:
         self._check_writable()
         check_text(id, "id", nul=True)
         await self._run(lambda db: db.execute(sql.DELETE, (id,)))
+
+    async def delete_many(
+        self, ids: Sequence[str], versions: Sequence[int] | None = None
+    ) -> list[str]:
+        """Delete these, where versions are given only those that still have them; all at once.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        self._check_writable()
+        for id in ids:
+            check_text(id, "id", nul=True)
+
+        def work(db: Any) -> list[str]:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                deleted = []
+                for index, id in enumerate(ids):
+                    if versions is None:
+                        cursor = db.execute(sql.DELETE, (id,))
+                    else:
+                        cursor = db.execute(sql.DELETE_VERSION, (id, versions[index]))
+                    if cursor.rowcount:
+                        deleted.append(id)
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+            return deleted
+
+        return await self._run(work)
+
+    async def restore(self, session: Session) -> None:
+        """Put a deleted session back; raises SessionConflict if its id is taken."""
+        self._check_writable()
+        fields = self._fields(session)
+        now = time.time_ns() // 1000
+        created = now if session.created_at is None else micros_of(session.created_at)
+        after = session.version + 1
+
+        def work(db: Any) -> None:
+            try:
+                db.execute(sql.INSERT, (session.id, *fields, after, created, now))
+            except sqlite3.IntegrityError:
+                row = db.execute(sql.GET, (session.id,)).fetchone()
+                raise SessionConflict(
+                    session, None if row is None else stored_session(*row)
+                ) from None
+
+        await self._run(work)
+        mark_saved(session, after, created, now)
+
+    async def slow_orders(self) -> dict[str, str]:
+        """The orders that no index serves; nothing is said of small files."""
+        row = await self._run(lambda db: db.execute(sql.COUNT_TO, (SORTED_QUICKLY + 1,)).fetchone())
+        if row[0] <= SORTED_QUICKLY:
+            return {}
+        return {
+            "created_at": "no index serves this order, so all sessions are sorted for each page; "
+            "CREATE INDEX sessions_by_creation ON sessions (created_at, id); makes it quick"
+        }
 
     async def close(self) -> None:
         """Close the file; closing twice is no error."""

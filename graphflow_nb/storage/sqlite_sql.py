@@ -36,6 +36,9 @@ UPDATE = (
     "version = ?, updated_at = ? WHERE id = ?"
 )
 DELETE = "DELETE FROM sessions WHERE id = ?"
+DELETE_VERSION = "DELETE FROM sessions WHERE id = ? AND version = ?"
+
+COUNT_TO = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT ?)"
 
 
 def select(columns: str, query: Query, first: Sequence[Any] = ()) -> tuple[str, list[Any]]:
@@ -93,6 +96,15 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         put("current_task_id = ?", query.task)
     if query.status is not None:
         put("instr(CAST(status_message AS BLOB), ?) > 0", query.status.encode())
+    if query.text is not None:
+        text = query.text.encode()
+        put(
+            "(instr(CAST(id AS BLOB), ?) > 0 OR instr(CAST(status_message AS BLOB), ?) > 0)",
+            text,
+            text,
+        )
+    if query.ids is not None:
+        put(f"id IN ({', '.join('?' * len(query.ids))})", *query.ids)
     if query.id_prefix is not None:
         prefix = query.id_prefix.encode()
         put("id >= ? AND substr(CAST(id AS BLOB), 1, ?) = ?", query.id_prefix, len(prefix), prefix)

@@ -1,0 +1,223 @@
+"""A storage whose writes are noted, and can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+from ..changes.patch import diff, document, with_document
+from ..errors import PatchError, SessionConflict, StorageError
+from ..session import Session
+from ..storage.base import SessionStorage
+from ..storage.query import MAX_IDS, Query
+from .entries import Entry, Journal
+
+__all__ = ["JournaledStorage"]
+
+
+class JournaledStorage:
+    """Wraps a storage; every write is noted with what stood there before.
+
+    Before each write the session is read once more, through ``reading``. A save that is
+    compare-and-swap then replaces just what was read, since otherwise it is refused. Deletes are
+    compare-and-swap too, again and again until one succeeds.
+
+    Args:
+        storage: that writes.
+        journal: that notes.
+        reading: the storage inside that is read for the journal, so that no operation is recorded.
+        place: the store's name in the journal, without secrets.
+    """
+
+    def __init__(
+        self, storage: SessionStorage, journal: Journal, reading: SessionStorage, place: str
+    ):
+        self.inner = storage
+        self.journal = journal
+        self._reading = reading
+        self._place = place
+
+    async def get(self, id: str) -> Session | None:
+        return await self.inner.get(id)
+
+    async def save(self, session: Session) -> None:
+        await self._save("save", session, None)
+
+    async def _save(self, op: Any, session: Session, undoes: int | None) -> None:
+        before = None if session.is_new else await self._reading.get(session.id)
+        if before is None and not session.is_new:
+            raise SessionConflict(session, None)
+        with self.journal.writing(self._place, op, [(before, session)], undoes):
+            await self.inner.save(session)
+
+    async def upsert(self, session: Session) -> None:
+        before = await self._reading.get(session.id)
+        with self.journal.writing(self._place, "upsert", [(before, session)]):
+            await self.inner.upsert(session)  # type: ignore[attr-defined]
+
+    async def delete(self, id: str) -> None:
+        for _ in range(10):
+            before = await self._reading.get(id)
+            if before is None or await self._delete("delete", [before]):
+                return
+        raise StorageError(f"session {id!r} was saved by others ten times in a row: try again")
+
+    async def delete_many(
+        self, ids: Sequence[str], versions: Sequence[int] | None = None
+    ) -> list[str]:
+        """Delete these, where versions are given only those that still have them.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        found = await self._read(ids)
+        wanted = dict(zip(ids, versions, strict=True)) if versions is not None else {}
+        deleted: list[str] = []
+        # In portions, so that no transaction grows without bound.
+        for start in range(0, len(found), 1000):
+            portion = found[start : start + 1000]
+            if versions is not None:
+                portion = [s for s in portion if s.version == wanted[s.id]]
+            if portion:
+                deleted += await self._delete("delete", portion)
+        if versions is None:
+            for session in found:
+                if session.id not in deleted:  # saved while it was to be deleted
+                    await self.delete(session.id)
+            deleted = [session.id for session in found]
+        return deleted
+
+    async def _read(self, ids: Sequence[str]) -> list[Session]:
+        ids = list(dict.fromkeys(ids))
+        found: dict[str, Session] = {}
+        if hasattr(self._reading, "query"):
+            for start in range(0, len(ids), MAX_IDS):
+                query = Query(ids=ids[start : start + MAX_IDS], order="id")
+                found |= {s.id: s for s in await self._reading.query(query)}
+        else:
+            for id in ids:
+                session = await self._reading.get(id)
+                if session is not None:
+                    found[id] = session
+        return [found[id] for id in ids if id in found]
+
+    async def _delete(
+        self, op: Any, sessions: Sequence[Session], undoes: int | None = None
+    ) -> list[str]:
+        with self.journal.writing(self._place, op, [(s, None) for s in sessions], undoes) as done:
+            deleted = await delete_unchanged(self.inner, sessions)
+            gone = set(deleted)
+            done[:] = [entry for entry in done if entry.id in gone]
+        return deleted
+
+    # Undoing
+
+    def entries(self) -> list[Entry]:
+        """The writes on this store, oldest first."""
+        return self.journal.entries(self._place)
+
+    async def undo(self, number: int | None = None) -> Session | None:
+        """Take one write back, if the session is still as that write left it.
+
+        Args:
+            number: of the entry; None for the newest that was not undone and undoes none.
+
+        Returns:
+            The session as it is stored now, None if the write had created it.
+
+        Raises:
+            SessionConflict: the session was changed since; nothing was written.
+            PatchError: there is no such entry, or it was undone already.
+        """
+        entry = self._pick(number)
+        stored = await self._reading.get(entry.id)
+        if not _is(stored, entry.after, told=entry.state == "done"):
+            if entry.state == "unknown" and _is(stored, entry.before, told=False):
+                self.journal.forget(entry.number)  # it never was written
+                return stored
+            wanted = entry.before or entry.after
+            assert wanted is not None
+            raise SessionConflict(copy(wanted), stored)
+        if entry.before is None:
+            assert stored is not None
+            if not await self._delete("undo", [stored], entry.number):
+                raise SessionConflict(stored, await self._reading.get(entry.id))
+            return None
+        if stored is None:
+            back = copy(entry.before)
+            with self.journal.writing(self._place, "undo", [(None, back)], entry.number):
+                await restore(self.inner, back)
+            return back
+        back = with_document(stored, document(entry.before))
+        await self._save("undo", back, entry.number)
+        return back
+
+    def _pick(self, number: int | None) -> Entry:
+        entries = self.entries()
+        if number is None:
+            # An undo is no write of its own here, or undoing twice would go back and forth.
+            open = [e for e in entries if e.undone_by is None and e.undoes is None]
+            if not open:
+                raise PatchError("there is nothing to undo: the journal has no write left")
+            return open[-1]
+        for entry in entries:
+            if entry.number == number:
+                if entry.undone_by is not None:
+                    raise PatchError(f"entry {number} was undone already, by {entry.undone_by}")
+                return entry
+        raise PatchError(
+            f"the journal has no entry {number!r} of this store; wb.journal lists them"
+        )
+
+
+def _is(stored: Session | None, known: Session | None, told: bool) -> bool:
+    """Whether a session is the one known, by its version if that was told, or by its content.
+
+    By content, because undoing one write moves on the version that an earlier one had left.
+    """
+    if stored is None or known is None:
+        return stored is known
+    by_version = stored.version == known.version and stored.created_at == known.created_at
+    return (told and by_version) or not diff(stored, known)
+
+
+async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[str]:
+    """Delete sessions that are as they were read; one by one where the storage has no better way.
+
+    Then a save between the comparison and the delete is lost, which only a storage with
+    ``delete_many`` can prevent.
+    """
+    if _has(storage, "delete_many"):
+        found: list[str] = await storage.delete_many(
+            [s.id for s in sessions], [s.version for s in sessions]
+        )
+        return found
+    deleted = []
+    for session in sessions:
+        stored = await storage.get(session.id)
+        if stored is not None and stored.version == session.version:
+            await storage.delete(session.id)
+            deleted.append(session.id)
+    return deleted
+
+
+async def restore(storage: Any, session: Session) -> None:
+    """Put a deleted session back; as a new one where the storage has no better way."""
+    if _has(storage, "restore"):
+        await storage.restore(session)
+        return
+    fresh = session.copy()
+    await storage.save(fresh)
+    session.version, session._created, session._updated = (
+        fresh.version,
+        fresh._created,
+        fresh._updated,
+    )
+
+
+def _has(storage: Any, method: str) -> bool:
+    """Whether the storage has a capability, inside of wrappers that forward all of them too."""
+    while hasattr(storage, "inner"):
+        storage = storage.inner
+    return hasattr(storage, method)
