@@ -43,6 +43,9 @@ class Bridge(Protocol):
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """The result, to be awaited on any loop."""
 
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Begin it and go on; the future can cancel it."""
+
 
 class InPlace:
     """For coroutines that never suspend."""
@@ -60,6 +63,11 @@ class InPlace:
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
         return coroutine
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+        done.set_result(self.run(coroutine))
+        return done
 
 
 class _Call:
@@ -207,6 +215,10 @@ class LoopThread:
         self._check(coroutine)
         return _await_elsewhere(self.loop, coroutine)
 
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        self._check(coroutine)
+        return _schedule(self.loop, coroutine)
+
     _shared: LoopThread | None = None
     _lock = threading.Lock()
 
@@ -259,6 +271,9 @@ class ForeignLoop:
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
         return _await_elsewhere(self.loop, coroutine)
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        return _schedule(self.loop, coroutine)
 
 
 def _let_reenter(loop: asyncio.AbstractEventLoop) -> None:

@@ -16,7 +16,19 @@ from ..errors import ContextError
 from ..session import Message, Session
 from ..storage.query import GroupCount
 
-__all__ = ["age", "session_html", "session_text", "workbench_html", "workbench_text"]
+__all__ = [
+    "CARD_CSS",
+    "age",
+    "card",
+    "chat_html",
+    "code",
+    "context_html",
+    "overview_html",
+    "session_html",
+    "session_text",
+    "workbench_html",
+    "workbench_text",
+]
 
 MAX_ITEMS = 100  # of one object or array
 MAX_NODES = 2_000  # of one tree
@@ -24,11 +36,13 @@ MAX_TEXT = 2_000  # characters of one text
 MAX_MESSAGES = 50
 MAX_TASKS = 20
 
-_STYLE = f"<style>{files(__package__).joinpath('card.css').read_text()}</style>"
+CARD_CSS = files(__package__).joinpath("card.css").read_text()
+STYLE = f"<style>{CARD_CSS}</style>"
 
 
-def _card(title: str, body: str) -> str:
-    return f'{_STYLE}<div class="gfnb"><h4>{title}</h4>{body}</div>'
+def card(title: str, body: str) -> str:
+    """A box with a title, both HTML."""
+    return f'{STYLE}<div class="gfnb"><h4>{title}</h4>{body}</div>'
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
@@ -36,7 +50,8 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
     return f"<table>{cells}</table>"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """A text from a store: escaped, and cut where it is long."""
     shown = escape(text[:MAX_TEXT])
     if len(text) > MAX_TEXT:
         shown += f'</code> <span class="q">… {len(text):,} characters in all</span><code>'
@@ -93,44 +108,79 @@ def _content(session: Session) -> tuple[Any, Sequence[Message], str]:
 
 def session_html(session: Session) -> str:
     """A session's card: facts, context as a collapsible tree, chat as messages."""
-    data, messages, wrong = _content(session)
-    body = _table([(name, _code(value)) for name, value in _facts(session)])
-    if wrong:
-        body += f"<p><strong>The context can't be read:</strong> {_code(wrong)}</p>"
+    body = overview_html(session)
+    content, messages, wrong = _content(session)
     size = len(session.context_json())
-    keys = len(data) if isinstance(data, dict) else 0
-    budget = iter(range(MAX_NODES))
-    tree = "".join(_tree(data, budget)) if data else '<div class="l q">empty</div>'
     body += (
-        f"<details open><summary><b>context</b> <span class=q>{keys} keys, {_size(size)}</span>"
-        f"</summary>{tree}</details>"
-    )
-    try:
-        chat = _chat(messages)
-    except ContextError as error:
-        chat = f"<p>{_code(str(error))}</p>"
-    body += (
+        f"<details open><summary><b>context</b> <span class=q>{_keys(content)}, {_size(size)}"
+        f"</span></summary>{'' if wrong else _context(content)}</details>"
         f"<details open><summary><b>chat</b> <span class=q>{len(messages)} messages</span>"
-        f"</summary>{chat}</details>"
+        f"</summary>{_messages(messages)}</details>"
     )
-    return _card(f"session {_code(session.id)}", body)
+    return card(f"session {code(session.id)}", body)
 
 
-def _tree(value: Any, budget: Iterator[int]) -> Iterator[str]:
+def overview_html(session: Session) -> str:
+    """A session's facts, and what is wrong with its context if it can't be read."""
+    body = _table([(name, code(value)) for name, value in _facts(session)])
+    wrong = _content(session)[2]
+    if wrong:
+        body += f"<p><strong>The context can't be read:</strong> {code(wrong)}</p>"
+    return body
+
+
+def context_html(session: Session) -> str:
+    """A session's context as a collapsible tree, with the path of each value."""
+    content, _, wrong = _content(session)
+    return code(wrong) if wrong and not content else _context(content)
+
+
+def chat_html(session: Session) -> str:
+    """A session's chat as a conversation."""
+    return _messages(_content(session)[1])
+
+
+def _keys(content: Any) -> str:
+    return f"{len(content) if isinstance(content, dict) else 0} keys"
+
+
+def _context(content: Any) -> str:
+    budget = iter(range(MAX_NODES))
+    return "".join(_tree(content, (), budget)) if content else '<div class="l q">empty</div>'
+
+
+def _messages(messages: Sequence[Message]) -> str:
+    try:
+        return _chat(messages)
+    except ContextError as error:
+        return f"<p>{code(str(error))}</p>"
+
+
+def _path(keys: tuple[str, ...]) -> str:
+    """A path as ``sessions(context=[…])`` takes it, which one click selects."""
+    plain = all(key and "." not in key for key in keys)
+    text = ".".join(keys) if plain else repr(keys)
+    return f'<span class="p" title="path: click and copy">{code(text)}</span>' if keys else ""
+
+
+def _tree(value: Any, path: tuple[str, ...], budget: Iterator[int]) -> Iterator[str]:
     """The inside of an object or array."""
     items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
     for name, item in items[:MAX_ITEMS]:
         if next(budget, None) is None:
             yield '<div class="l q">… more, not shown</div>'
             return
-        key = f"<b>{_code(str(name))}</b>"
+        key, here = f"<b>{code(str(name))}</b>", (*path, str(name))
         if isinstance(item, (dict, list)) and item:
             kind = "keys" if isinstance(item, dict) else "items"
-            yield f"<details><summary>{key} <span class=q>{len(item)} {kind}</span></summary>"
-            yield from _tree(item, budget)
+            yield (
+                f"<details><summary>{key} <span class=q>{len(item)} {kind}</span> {_path(here)}"
+                "</summary>"
+            )
+            yield from _tree(item, here, budget)
             yield "</details>"
         else:
-            yield f'<div class="l">{key}: {_code(_scalar(item))}</div>'
+            yield f'<div class="l">{key}: {code(_scalar(item))} {_path(here)}</div>'
     if len(items) > MAX_ITEMS:
         yield f'<div class="l q">… {len(items) - MAX_ITEMS:,} more, not shown</div>'
 
@@ -147,7 +197,7 @@ def _chat(messages: Sequence[Message]) -> str:
         time = f"{message.timestamp:%Y-%m-%d %H:%M:%S}"
         parts.append(
             f'<div class="m {message.role.value}"><span class=q>{message.role.value}, {time} UTC'
-            f"</span><br>{_code(message.content)}</div>"
+            f"</span><br>{code(message.content)}</div>"
         )
     return "".join(parts) or '<div class="l q">none</div>'
 
@@ -202,9 +252,9 @@ def workbench_html(store: str, counts: Sequence[GroupCount] | None, note: str, o
         note: what else to say, such as read-only or out of reach.
         ops: operations recorded.
     """
-    rows = [("store", _code(store))]
+    rows = [("store", code(store))]
     if note:
-        rows.append(("note", _code(note)))
+        rows.append(("note", code(note)))
     if counts is not None:
         total, graphs = sum(c.sessions for c in counts), len({c.graph_id for c in counts})
         rows.append(("sessions", f"{total:,} in {graphs} graphs"))
@@ -216,7 +266,7 @@ def workbench_html(store: str, counts: Sequence[GroupCount] | None, note: str, o
         body += f"<table><tr>{names}</tr>"
         for c in _where(counts)[:MAX_TASKS]:
             body += (
-                f"<tr><td>{_code(c.graph_id)}</td><td>{_code(c.current_task_id)}</td>"
+                f"<tr><td>{code(c.graph_id)}</td><td>{code(c.current_task_id)}</td>"
                 f"<td class=n>{c.sessions:,}</td><td>{escape(age(c.oldest))}</td></tr>"
             )
         body += "</table>"
@@ -224,7 +274,7 @@ def workbench_html(store: str, counts: Sequence[GroupCount] | None, note: str, o
             body += (
                 f"<div class=q>showing {MAX_TASKS} of {len(counts):,}; wb.summary() has all</div>"
             )
-    return _card("graphflow_nb workbench", body)
+    return card("graphflow_nb workbench", body)
 
 
 def workbench_text(store: str, counts: Sequence[GroupCount] | None, note: str, ops: int) -> str:

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
@@ -39,6 +39,9 @@ from .demo import demo_storage
 from .display import register
 from .frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from .latency import Latency
+
+if TYPE_CHECKING:
+    from .browse import Browser
 
 __all__ = ["Workbench", "open", "wrap"]
 
@@ -356,6 +359,59 @@ class Workbench:
             CapabilityError: the storage has no method ``counts``.
         """
         return counts_frame(await self.storage.counts(Query()))
+
+    def browse(
+        self,
+        *,
+        session: str | None = None,
+        graph: str | None = None,
+        task: str | None = None,
+        text: str | None = None,
+        status: str | None = None,
+        id_prefix: str | None = None,
+        updated_since: datetime | None = None,
+        updated_until: datetime | None = None,
+        where: Mapping[Any, Any] | None = None,
+        has: Sequence[ContextPath] = (),
+        order: str | None = None,
+        page_size: int = 50,
+    ) -> Browser:
+        """A view in which to find, read, create, edit, copy, delete and restore sessions.
+
+        Args:
+            session: the id of one to open at once.
+            graph, task, text, status, id_prefix, updated_since, updated_until, where, has: to
+                begin with, as for ``sessions``.
+            order: as for ``sessions``; left out it is newest first, or by id where the store could
+                order by time only by sorting a large table.
+            page_size: sessions a page, 1 to 1000.
+
+        Returns:
+            A widget. In later cells ``browser.selected`` is the DataFrame of the selected sessions
+            and ``browser.session`` the open one.
+
+        Raises:
+            QueryError: a filter that means nothing.
+        """
+        from .browse import Browser  # with its widgets: only when they are wanted
+        from .browse.listing import Filters
+
+        if type(page_size) is not int or not 1 <= page_size <= 1000:
+            raise QueryError(f"page_size is 1 to 1000 sessions, not {page_size!r}")
+        filters = Filters(
+            graph=graph,
+            task=task,
+            text=text,
+            status=status,
+            id_prefix=id_prefix,
+            updated_since=updated_since,
+            updated_until=updated_until,
+            where=dict(where or {}),
+            has=(has,) if isinstance(has, str) else tuple(has),
+        )
+        filters.query()
+        Query(order=order or "id")
+        return Browser(self, filters, order=order, page_size=page_size, session=session)
 
     @dual
     async def plan_migration(self) -> Migration:

@@ -1,0 +1,353 @@
+"""The open session, to be changed: draft, preview, save, conflict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import ipywidgets as widgets
+from msgspec import Raw
+
+from ... import exactjson
+from ...changes import KINDS, json_value
+from ...changes.merge import Choice
+from ...changes.patch import Path, value_at
+from ...errors import ContextError, GraphflowError, PatchError
+from ...session import MessageRole
+from ...storage.query import parse_path
+from .render import clash_html, merge_html, notice, patch_html
+
+if TYPE_CHECKING:
+    from .view import Browser
+
+__all__ = ["Editor"]
+
+MAX_TEXT = 200_000  # characters of a context that a text box takes
+MAX_PATHS = 500
+
+
+class Editor:
+    """Fields of the draft; nothing is written but by the Save button, after a preview."""
+
+    def __init__(self, browser: Browser):
+        self._browser = browser
+        wide = {"width": "auto"}
+        self.task = widgets.Combobox(
+            description="Task",
+            ensure_option=False,
+            tooltip="The task at which it goes on; choose one, or type another",
+        )
+        self.status = widgets.Text(
+            description="Status",
+            placeholder="none (null)",
+            tooltip="status_message: what the last task said of itself",
+        )
+        self.way = widgets.ToggleButtons(
+            options=["One value", "Context as JSON", "Chat message"],
+            style={"button_width": "auto"},
+        )
+        self.path = widgets.Combobox(
+            description="Path",
+            ensure_option=False,
+            placeholder="customer.tier",
+            tooltip="Path in the context's data, keys joined by dots; the last key may be new",
+        )
+        self.kind = widgets.Dropdown(
+            description="is", options=KINDS, tooltip="What kind of value it shall be"
+        )
+        self.value = widgets.Textarea(description="Value", rows=1, tooltip="The value")
+        self.set = widgets.Button(
+            description="Set value", tooltip="Set it in the draft; nothing is stored yet"
+        )
+        self.remove = widgets.Button(
+            description="Remove value", tooltip="Take it out of the draft; nothing is stored yet"
+        )
+        one = widgets.HBox([self.path, self.kind, self.value, self.set, self.remove])
+        one.add_class("gfnb-bar")
+        self.json = widgets.Textarea(
+            rows=16, layout=wide, description="JSON", tooltip="The whole context as JSON"
+        )
+        self.json.add_class("gfnb-json")
+        self.wrong = widgets.HTML()
+        self.role = widgets.Dropdown(description="Role", options=[str(r) for r in MessageRole])
+        self.message = widgets.Textarea(description="Message", rows=2, layout=wide)
+        self.add = widgets.Button(
+            description="Add message", tooltip="Append it in the draft; nothing is stored yet"
+        )
+        chat = widgets.VBox([self.role, self.message, self.add])
+        self._ways = {
+            "One value": one,
+            "Context as JSON": widgets.VBox([self.json, self.wrong]),
+            "Chat message": chat,
+        }
+        self.look = widgets.Button(
+            description="Preview changes",
+            tooltip="Shows what saving would change; nothing is stored yet",
+            icon="search",
+            button_style="info",
+        )
+        self.discard = widgets.Button(
+            description="Discard changes", tooltip="Drop the draft", icon="undo"
+        )
+        self.preview = widgets.HTML()
+        self.preview.add_class("gfnb-text")
+        self.save = widgets.Button(
+            description="Save",
+            icon="check",
+            button_style="success",
+            layout={"width": "auto", "align_self": "flex-start"},
+        )
+        self._confirm = widgets.VBox([self.preview, self.save])
+        self.conflict = widgets.VBox()
+        self.conflict.add_class("gfnb-conflict")
+        top = widgets.HBox([self.task, self.status])
+        top.add_class("gfnb-bar")
+        top.add_class("gfnb-wide")
+        buttons = widgets.HBox([self.look, self.discard])
+        self._fields = widgets.VBox([top, self.way, *self._ways.values(), buttons])
+        self.box = widgets.VBox([self._fields, self.conflict, self._confirm])
+        self._draft: Any = None
+        self._merge: Any = None
+        self._choices: list[tuple[Path, widgets.RadioButtons]] = []
+        self._wire()
+
+    def _wire(self) -> None:
+        act = self._browser.act
+
+        def watched(control: Any, work: Any) -> None:
+            def changed(change: Any) -> None:
+                if not self._browser.rendering:
+                    act(lambda: work(change["new"]), quiet=True)
+
+            control.observe(changed, "value")
+
+        watched(self.task, lambda value: self._set("current_task_id", value))
+        watched(self.status, lambda value: self._set("status_message", value or None))
+        watched(self.json, self._type)
+        watched(self.path, self._choose)
+        watched(self.way, lambda _: None)
+        self.set.on_click(lambda _: act(self._set_value))
+        self.remove.on_click(lambda _: act(self._remove_value))
+        self.add.on_click(lambda _: act(self._add_message))
+        self.look.on_click(lambda _: act(self._look))
+        self.discard.on_click(lambda _: act(self._discard))
+        self.save.on_click(lambda _: act(self._save))
+
+    # What the fields do to the draft
+
+    def _set(self, field: str, value: str | None) -> None:
+        self._browser.desk.edit().set(field, value)
+        self._browser.desk.touched()
+
+    def _type(self, text: str) -> None:
+        self._browser.desk.touched()
+        try:
+            self._browser.desk.edit().set_context_text(text)
+            self.wrong.value = ""
+        except ContextError as error:
+            self.wrong.value = notice("error", str(error))
+
+    def _keys(self) -> Path:
+        path = self.path.value.strip()
+        if not path:
+            raise PatchError("say the path of a value first, e.g. customer.tier")
+        return parse_path(path)
+
+    def _choose(self, path: str) -> None:
+        """Show the value that stands at a path."""
+        try:
+            raw = value_at(self._browser.desk.edit().context, ("data", *parse_path(path)))
+        except GraphflowError:
+            return
+        form = exactjson.kind(raw)
+        text = bytes(raw).decode()
+        if len(text) > MAX_TEXT:
+            return
+        self.kind.value = {"string": "text", "object": "JSON", "array": "JSON"}.get(form, form)
+        self.value.value = exactjson.decode(raw) if form == "string" else exactjson.pretty(text)
+
+    def _set_value(self) -> None:
+        value = json_value(self.kind.value, self.value.value)
+        self._browser.desk.edit().set_value(self._keys(), value)
+        self._changed()
+
+    def _remove_value(self) -> None:
+        self._browser.desk.edit().remove_value(self._keys())
+        self._changed()
+
+    def _add_message(self) -> None:
+        if not self.message.value:
+            raise PatchError("write the message first")
+        self._browser.desk.edit().add_message(self.role.value, self.message.value)
+        self.message.value = ""
+        self._changed()
+
+    def _changed(self) -> None:
+        self._browser.desk.touched()
+        self._fill_context()
+
+    def _look(self) -> None:
+        if self.wrong.value:
+            raise ContextError("the context is no JSON that could be saved: mend it, or discard")
+        self._browser.desk.look()
+
+    def _discard(self) -> None:
+        self._browser.desk.discard()
+        self._browser.reader.show("Overview")
+
+    def _save(self) -> None:
+        desk = self._browser.desk
+        assert desk.draft is not None
+        id, new = desk.draft.base.id, desk.new
+        desk.save()
+        if desk.conflict is not None or desk.deleted_meanwhile:
+            return
+        self._browser.reader.show("Overview")
+        self._browser.listing.load()
+        self._browser.tell("good", f"{'Created' if new else 'Saved'} {id!r}; Journal can undo it")
+        self._browser.count_later(again=new)
+
+    # Showing
+
+    def render(self, *, visible: bool) -> None:
+        desk = self._browser.desk
+        self.box.layout.display = "" if visible and desk.draft is not None else "none"
+        if desk.draft is None:
+            self._draft = None
+            return
+        if desk.draft is not self._draft:
+            self._draft = desk.draft
+            self._fill()
+        for name, box in self._ways.items():
+            box.layout.display = "" if name == self.way.value else "none"
+        self._render_conflict()
+        open_conflict = desk.conflict is not None or desk.deleted_meanwhile
+        self._fields.layout.display = "none" if open_conflict else ""
+        self._confirm.layout.display = "none" if desk.preview is None else ""
+        if desk.preview is not None:
+            changes = len(desk.preview)
+            words = "Save this new session" if desk.new else f"Save {_changes(changes)}"
+            self.save.description = words
+            self.save.tooltip = f"{words}, if nobody saved the session meanwhile"
+            html = patch_html(desk.preview, "A new session with nothing in its context yet.")
+            self.preview.value = f'<div class="gfnb gfnb-plain"><b>This will change</b>{html}</div>'
+
+    def _fill(self) -> None:
+        draft = self._draft
+        tasks = [name for name, _ in self._browser.listing.tasks(draft.get("graph_id"))]
+        self.task.options = tasks[:MAX_PATHS]
+        self.task.value = draft.get("current_task_id")
+        self.status.value = draft.get("status_message") or ""
+        self.path.value = self.value.value = self.message.value = ""
+        self._fill_context()
+
+    def _fill_context(self) -> None:
+        draft = self._draft
+        text = draft.context_text
+        self.json.disabled = len(text) > MAX_TEXT
+        self.wrong.value = ""
+        if self.json.disabled:
+            self.json.value = ""
+            self.json.placeholder = (
+                f"{len(text):,} characters are too many for a text box: change single values"
+            )
+        else:
+            self.json.value = text
+        self.path.options = _paths(draft.context)
+
+    def _render_conflict(self) -> None:
+        desk = self._browser.desk
+        merge = desk.conflict
+        shown = "deleted" if desk.deleted_meanwhile else merge
+        if shown is self._merge:
+            return
+        self._merge = shown
+        self._choices = []
+        if shown is None:
+            self.conflict.children = ()
+            return
+        drop = widgets.Button(
+            description="Drop my changes", tooltip="Keep what is stored", icon="undo"
+        )
+        drop.on_click(lambda _: self._browser.act(self._drop))
+        if merge is None:
+            text = notice("warning", "Someone deleted this session meanwhile. Nothing was written.")
+            keep = widgets.Button(description="Save it as a new session", layout={"width": "auto"})
+            keep.on_click(lambda _: self._browser.act(self._keep))
+            self.conflict.children = (widgets.HTML(text), widgets.HBox([keep, drop]))
+            return
+        clashes = len(merge.clashes)
+        say = "Someone saved this session meanwhile. Nothing was written. " + (
+            f"Choose at {'one place' if clashes == 1 else f'{clashes} places'} that both changed."
+            if clashes
+            else "Your changes do not touch theirs."
+        )
+        html = f'{notice("warning", say)}<div class="gfnb gfnb-plain">{merge_html(merge)}</div>'
+        children: list[Any] = [widgets.HTML(html)]
+        for clash in merge.clashes:
+            choice = widgets.RadioButtons(
+                options=[("keep what is stored now", "stored"), ("take mine", "mine")],
+                value=None,
+                layout={"width": "auto"},
+            )
+            self._choices.append((clash.path, choice))
+            children += [
+                widgets.HTML(f'<div class="gfnb gfnb-plain">{clash_html(clash)}</div>'),
+                choice,
+            ]
+        use = widgets.Button(
+            description="Preview the merged session",
+            button_style="info",
+            icon="search",
+            layout={"width": "auto"},
+        )
+        use.on_click(lambda _: self._browser.act(self._resolve))
+        self.conflict.children = (*children, widgets.HBox([use, drop]))
+
+    def _resolve(self) -> None:
+        desk = self._browser.desk
+        chosen = {path: control.value for path, control in self._choices}
+        if None in chosen.values():
+            raise PatchError("choose at each place that both sides changed")
+        desk.resolve(cast(dict[Path, Choice], chosen))
+        if desk.draft is None:
+            self._browser.reader.show("Overview")
+            self._browser.tell("info", "What you wanted is stored already")
+
+    def _drop(self) -> None:
+        desk = self._browser.desk
+        id = desk.session.id if desk.session is not None else None
+        gone = desk.deleted_meanwhile
+        desk.discard()
+        self._browser.reader.show("Overview")
+        if id is not None:
+            if gone:
+                desk.close()
+            else:
+                desk.open(id)
+
+    def _keep(self) -> None:
+        self._browser.desk.keep_deleted()
+        self._browser.desk.look()
+
+
+def _changes(count: int) -> str:
+    return "1 change" if count == 1 else f"{count:,} changes"
+
+
+def _paths(context: Raw) -> list[str]:
+    """Paths of a context's data that a person may want to change."""
+    found: list[str] = []
+
+    def walk(raw: Raw, path: Path) -> None:
+        for key, text in exactjson.split_object(raw, "").items():
+            if len(found) >= MAX_PATHS or "." in key or not key or len(key) > 200:
+                continue
+            found.append(".".join((*path, key)))
+            if exactjson.kind(text) == "object" and len(path) < 5:
+                walk(text, (*path, key))
+
+    try:
+        walk(value_at(context, ("data",)), ())
+    except GraphflowError:
+        return []
+    return found

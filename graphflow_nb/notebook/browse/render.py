@@ -1,0 +1,243 @@
+"""What the browser shows, as cells of rows and as HTML. Whatever comes from a store is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+import pandas as pd
+from msgspec import Raw
+
+from ... import exactjson
+from ...changes import Change, Clash, Merge, Patch
+from ...changes.patch import pointer
+from ...journal import Entry
+from ...session import Session
+from .. import cards
+from ..frames import changed
+
+__all__ = [
+    "COLUMNS",
+    "clash_html",
+    "code_html",
+    "journal_rows",
+    "notice",
+    "patch_html",
+    "raw_html",
+    "session_rows",
+    "static_table",
+]
+
+COLUMNS: list[dict[str, Any]] = [
+    {"name": "id", "label": "id", "sortable": True},
+    {"name": "graph_id", "label": "graph"},
+    {"name": "current_task_id", "label": "task"},
+    {"name": "status_message", "label": "status"},
+    {"name": "updated_at", "label": "updated", "sortable": True},
+    {"name": "created_at", "label": "created", "sortable": True},
+    {"name": "messages", "label": "messages", "number": True},
+    {"name": "context_bytes", "label": "context", "number": True},
+    {"name": "version", "label": "version", "number": True},
+]
+JOURNAL_COLUMNS: list[dict[str, Any]] = [
+    {"name": "entry", "label": "entry", "number": True},
+    {"name": "at", "label": "when"},
+    {"name": "op", "label": "what"},
+    {"name": "session_id", "label": "session"},
+    {"name": "changes", "label": "changes"},
+    {"name": "state", "label": "state"},
+]
+MAX_CELL = 120  # characters of a text in a cell
+MAX_CHANGES = 200  # of one patch
+MAX_RAW = 100_000  # characters of the raw JSON
+
+
+def _short(text: str, width: int = MAX_CELL) -> str:
+    line = text.replace("\n", " ⏎ ")
+    return line if len(line) <= width else f"{line[:width]}…"
+
+
+def _cell(text: str | None) -> str | list[str]:
+    """What a cell shows, and what it says when it is pointed at."""
+    if text is None:
+        return ""
+    return (
+        text if len(text) <= MAX_CELL and "\n" not in text else [_short(text), _short(text, 1000)]
+    )
+
+
+def _when(time: Any) -> str | list[str]:
+    if time is pd.NaT:
+        return "unknown"
+    return [cards.age(time.to_pydatetime()), f"{time:%Y-%m-%d %H:%M:%S} UTC"]
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} B" if count < 10_000 else f"{count / 1000:,.0f} kB"
+
+
+def session_rows(frame: pd.DataFrame) -> list[list[Any]]:
+    """The cells of a page of ``Workbench.sessions``."""
+    rows: Any = frame.itertuples()
+    return [
+        [
+            _cell(row.id),
+            _cell(row.graph_id),
+            _cell(row.current_task_id),
+            _cell(row.status_message if isinstance(row.status_message, str) else None),
+            _when(row.updated_at),
+            _when(row.created_at),
+            f"{row.messages:,}",
+            _bytes(row.context_bytes),
+            str(row.version),
+        ]
+        for row in rows
+    ]
+
+
+def journal_rows(entries: Sequence[Entry]) -> list[list[Any]]:
+    """The cells of writes in the journal."""
+    return [
+        [
+            str(entry.number),
+            _when(pd.Timestamp(entry.at)),
+            entry.op,
+            _cell(entry.id),
+            _cell(changed(entry)),
+            entry.state if entry.state == "done" else ["unknown", "the store was lost meanwhile"],
+        ]
+        for entry in entries
+    ]
+
+
+# Changes
+
+
+def _value(raw: Raw | None) -> str:
+    return '<span class="q">nothing</span>' if raw is None else cards.code(_text(raw))
+
+
+def _text(raw: Raw) -> str:
+    text = bytes(raw).decode(errors="replace")
+    # Strings stand as they read, if that is shorter: without the escapes of JSON.
+    return text if len(text) > 300 or exactjson.kind(raw) == "string" else exactjson.pretty(text)
+
+
+_SIGNS = {"add": "+ add", "remove": "− remove", "replace": "± change"}
+
+
+def patch_html(patch: Patch, nothing: str = "No change.") -> str:
+    """A patch as a table: what happens, where, and the values before and after."""
+    if not len(patch):
+        return f"<p>{escape(nothing)}</p>"
+    rows = "".join(_change(change) for change in patch[:MAX_CHANGES])
+    if len(patch) > MAX_CHANGES:
+        rows += (
+            f'<tr><td class="q" colspan="4">{len(patch) - MAX_CHANGES:,} more changes, '
+            "not shown</td></tr>"
+        )
+    heads = "<th></th><th>path</th><th>before</th><th>after</th>"
+    return f'<table class="gfnb-diff"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _change(change: Change) -> str:
+    return (
+        f'<tr class="gfnb-{change.op}"><td>{_SIGNS.get(change.op, change.op)}</td>'
+        f"<td>{cards.code(pointer(change.path))}</td>"
+        f"<td>{_value(change.before)}</td><td>{_value(change.value)}</td></tr>"
+    )
+
+
+def clash_html(clash: Clash) -> str:
+    """A place that both sides changed."""
+    return (
+        f'<table class="gfnb-diff"><tbody>'
+        f"<tr><th>path</th><td>{cards.code(clash.pointer)}</td></tr>"
+        f"<tr><th>you opened</th><td>{_value(clash.base)}</td></tr>"
+        f"<tr><th>stored now</th><td>{_value(clash.stored)}</td></tr>"
+        f"<tr><th>you want</th><td>{_value(clash.mine)}</td></tr></tbody></table>"
+    )
+
+
+def merge_html(merge: Merge) -> str:
+    """What was saved meanwhile, and what of one's own goes with it untouched."""
+    return (
+        "<b>Saved meanwhile by someone else</b>"
+        + patch_html(merge.theirs)
+        + "<b>Your changes that do not touch theirs: merged on their own</b>"
+        + patch_html(merge.mine, "None.")
+    )
+
+
+# Pieces
+
+
+def notice(kind: str, text: str, detail: str = "") -> str:
+    """A line that tells something: ``error``, ``warning``, ``good`` or ``info``."""
+    if not text:
+        return ""
+    word = {"error": "Error: ", "warning": "Note: ", "good": "", "info": ""}[kind]
+    more = (
+        f"<details><summary>details</summary><pre>{escape(detail[:20_000])}</pre></details>"
+        if detail
+        else ""
+    )
+    role = "alert" if kind == "error" else "status"
+    return (
+        f'<div class="gfnb-notice gfnb-{kind}" role="{role}"><b>{word}</b>'
+        f"{escape(_short(text, 2000))}{more}</div>"
+    )
+
+
+def code_html(code: str) -> str:
+    """A call that was made, to be copied into a cell."""
+    if not code:
+        return ""
+    shown = code if len(code) <= 20_000 else f"{code[:20_000]} … ({len(code):,} characters)"
+    return (
+        '<div class="gfnb-code"><span class="q">in a cell:</span> '
+        f"<code>{escape(shown)}</code></div>"
+    )
+
+
+def raw_html(session: Session) -> str:
+    """The raw JSON of a session, as graph-flow writes it."""
+    try:
+        text = exactjson.pretty(session.to_json())
+    except Exception as error:  # a context that is no JSON can be shown all the same
+        context = session.context_json()
+        text = context if isinstance(context, str) else context.decode(errors="replace")
+        return notice("error", str(error)) + f"<pre>{escape(text[:MAX_RAW])}</pre>"
+    cut = (
+        f'<p class="q">the first {MAX_RAW:,} of {len(text):,} characters; '
+        "browser.session.to_json() has all</p>"
+        if len(text) > MAX_RAW
+        else ""
+    )
+    return f"{cut}<pre>{escape(text[:MAX_RAW])}</pre>"
+
+
+def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> str:
+    """A page of sessions as an HTML table, for where no kernel is."""
+    if frame is None or not len(frame):
+        return f"<p>{escape(shown)}</p>"
+    heads = "".join(
+        f"<th{' class=n' if column.get('number') else ''}>{column['label']}</th>"
+        for column in COLUMNS
+    )
+    rows = []
+    for id, cells in zip(frame["id"], session_rows(frame), strict=True):
+        texts = (cell if isinstance(cell, str) else cell[0] for cell in cells)
+        row = "".join(
+            f"<td{' class=n' if column.get('number') else ''}>{escape(text)}</td>"
+            for column, text in zip(COLUMNS, texts, strict=True)
+        )
+        rows.append(f"<tr{' class=gfnb-open' if id == opened else ''}>{row}</tr>")
+    return f"<p>{escape(shown)}</p><table><tr>{heads}</tr>{''.join(rows)}</table>"
+
+
+def now() -> str:
+    """The time of day, for a line that says when it was true."""
+    return f"{datetime.now(UTC):%H:%M:%S} UTC"
