@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 
 from .conftest import need
+from .jupyter import (
+    CHROMIUM,
+    FLAGS,
+    OTHER_KERNEL,
+    Jupyter,
+    idle,
+    jupyterlab,
+    older_kernel,
+    open_in_lab,
+    run_all,
+    write_notebook,
+)
 
-TOKEN = "test"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# Where CI puts the other ipykernel, the last one that runs callbacks on subshell threads.
-OTHER = Path(sys.prefix) / "ipykernel-7.3"
 QUEUED = 12
 
 CELLS = [
@@ -107,78 +100,18 @@ print(wb.get("a").id, "again", time.monotonic() - began < 20)""",
 def test_cli_opens_the_quickstart(tmp_path):
     """`graphflow-nb lab` as a person starts it, without any server of sessions."""
     command = Path(sys.executable).with_name("graphflow-nb")
-    with lab(tmp_path, [str(command), "lab", "--no-browser"]) as base:
-        pass
-    assert base.startswith("http://127.0.0.1")
+    with Jupyter(tmp_path, [str(command), "lab", "--no-browser"]) as server:
+        assert server.ask("GET", "/api/status")["kernels"] == 0
     help = subprocess.run([command, "lab", "--help"], capture_output=True, text=True, check=True)
     assert "DATABASE_URL" in help.stdout
-
-
-class lab:  # noqa: N801
-    """A JupyterLab server on a free port of this machine."""
-
-    def __init__(self, folder: Path, command: list[str]):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.base = f"http://127.0.0.1:{port}"
-        settings = folder / "settings/@jupyterlab/apputils-extension"
-        settings.mkdir(parents=True)
-        (settings / "notification.jupyterlab-settings").write_text(
-            '{"fetchNews": "false", "checkForUpdates": false}'
-        )
-        environment = os.environ | {
-            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "IPYTHONDIR": str(folder / "ipython"),
-        }
-        words = [f"--port={port}", "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
-        words += ["--ServerApp.port_retries=0", "--allow-root"]
-        self.log = (folder / "lab.log").open("w+")
-        self.process = subprocess.Popen(
-            [*command, *words], cwd=folder, env=environment, stdout=self.log, stderr=self.log
-        )
-
-    def __enter__(self) -> str:
-        for _ in range(300):
-            try:
-                self.ask("GET", "/api/status")
-                return self.base
-            except OSError:
-                assert self.process.poll() is None, Path(self.log.name).read_text()
-                time.sleep(0.1)
-        raise AssertionError(Path(self.log.name).read_text())
-
-    def ask(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(
-            self.base + path, method=method, headers={"Authorization": f"token {TOKEN}"}
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"null")
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self.ask("POST", "/api/shutdown")
-            self.process.wait(20)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            self.log.close()
 
 
 @pytest.fixture(params=["installed", "7.3"])
 def kernel(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The kernel of the installed ipykernel, or an older one laid over it."""
     if request.param == "7.3":
-        need("ipykernel 7.3", OTHER.exists())
-        folder = tmp_path / "data/kernels/python3"
-        folder.mkdir(parents=True)
-        words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        spec = {"argv": words, "display_name": "ipykernel 7.3", "language": "python"}
-        (folder / "kernel.json").write_text(json.dumps(spec | {"env": {"PYTHONPATH": str(OTHER)}}))
-        monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "data"))
+        need("ipykernel 7.3", OTHER_KERNEL.exists())
+        monkeypatch.setenv("JUPYTER_PATH", str(older_kernel(tmp_path)))
     return request.param
 
 
@@ -187,28 +120,12 @@ def test_one_workbench_from_everywhere(kernel, tmp_path, database):
     need("chromium", CHROMIUM is not None)
     from playwright.sync_api import expect, sync_playwright
 
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(text.replace("URL", repr(database))) for text in CELLS],
-        metadata={
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
-        },
-    )
-    nbformat.write(notebook, tmp_path / "work.ipynb")
-    server = lab(tmp_path, [sys.executable, "-m", "jupyterlab", "--no-browser"])
-    with server as base, sync_playwright() as playwright:
+    write_notebook(tmp_path / "work.ipynb", [text.replace("URL", repr(database)) for text in CELLS])
+    with jupyterlab(tmp_path) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
-        page.goto(f"{base}/lab/tree/work.ipynb?token={TOKEN}&reset")
-        idle = page.locator('.jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status="idle"]')
-        idle.wait_for(state="attached", timeout=60_000)
-        # The indicator says idle before there is a kernel; what is run then asks for one.
-        for _ in range(300):
-            kernels = server.ask("GET", "/api/kernels")
-            if kernels and kernels[0]["connections"] and kernels[0]["execution_state"] == "idle":
-                break
-            time.sleep(0.1)
-        page.get_by_text("Run", exact=True).first.click()
-        page.get_by_text("Run All Cells", exact=True).click()
+        open_in_lab(page, server, "work.ipynb")
+        run_all(page)
 
         # The last cell hangs in a slow query, until the kernel is interrupted.
         saved = tmp_path / "work.ipynb"
@@ -220,7 +137,7 @@ def test_one_workbench_from_everywhere(kernel, tmp_path, database):
         server.ask("POST", f"/api/kernels/{running['id']}/interrupt")
         expect(outputs.filter(has_text="a again True")).to_be_visible(timeout=30_000)
         assert time.monotonic() - began < 5
-        idle.wait_for(state="attached")
+        idle(page).wait_for(state="attached")
 
         button = page.get_by_role("button", name="count one")
         button.scroll_into_view_if_needed()

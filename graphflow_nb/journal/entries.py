@@ -32,7 +32,7 @@ except ImportError:  # Windows: there a journal may not be shared by two process
 __all__ = ["Entry", "Journal", "Op"]
 
 Op = Literal["save", "upsert", "delete", "restore", "undo"]
-State = Literal["done", "unknown"]
+State = Literal["done", "unknown", "void"]
 MAX_BYTES = 64_000_000
 log = logging.getLogger("graphflow_nb")
 
@@ -48,7 +48,8 @@ class Entry:
         op: what was called; ``undo`` for a write that undid another.
         id: of the session.
         before, after: the session as it was and as it was written; None where there was none.
-        state: ``done``, or ``unknown`` for a write whose outcome nobody heard of.
+        state: ``done``; ``unknown`` for a write whose outcome nobody heard of; ``void`` if there
+            is nothing to undo, since the session is as it was before all the same.
         undoes, undone_by: numbers of entries.
     """
 
@@ -193,6 +194,8 @@ class Journal:
             )
         elif entry is not None and line.outcome == "failed":
             self._forget(entry)
+        elif entry is not None and line.outcome == "void":
+            entry.state = "void"
         elif entry is not None:
             self._done(entry, line.version, _time(line.created), _time(line.updated))
 
@@ -279,13 +282,13 @@ class Journal:
             except StorageError as error:
                 log.warning("%s; the write itself took place", error)
 
-    def forget(self, number: int) -> None:
-        """Strike out an entry of which it is known by now that nothing was written."""
+    def void(self, number: int) -> None:
+        """Note that there is nothing to undo about an entry, or no longer."""
         with self._lock:
             entry = self._entries.get(number)
             if entry is not None:
-                self._forget(entry)
-                self._write([_Line(number, outcome="failed")])
+                self._write([_Line(number, outcome="void")])
+                entry.state = "void"
 
     def _write(self, lines: Iterable[_Line]) -> None:
         if self._file is None:

@@ -117,6 +117,17 @@ class JournaledStorage:
         """The writes on this store, oldest first."""
         return self.journal.entries(self._place)
 
+    def undoable(self) -> list[Entry]:
+        """Those that ``undo`` could take back, oldest first.
+
+        An undo is no write of its own here, or undoing twice would go back and forth.
+        """
+        return [
+            entry
+            for entry in self.entries()
+            if entry.undone_by is None and entry.undoes is None and entry.state != "void"
+        ]
+
     async def undo(self, number: int | None = None) -> Session | None:
         """Take one write back, if the session is still as that write left it.
 
@@ -133,8 +144,8 @@ class JournaledStorage:
         entry = self._pick(number)
         stored = await self._reading.get(entry.id)
         if not _is(stored, entry.after, told=entry.state == "done"):
-            if entry.state == "unknown" and _is(stored, entry.before, told=False):
-                self.journal.forget(entry.number)  # it never was written
+            if _is(stored, entry.before, told=False):
+                self.journal.void(entry.number)  # never written, or taken back by someone else
                 return stored
             wanted = entry.before or entry.after
             assert wanted is not None
@@ -153,15 +164,33 @@ class JournaledStorage:
         await self._save("undo", back, entry.number)
         return back
 
+    async def undo_all(self) -> tuple[int, list[str]]:
+        """Take back every write, newest first.
+
+        Of a session that was changed by others since, what was written before is left alone too.
+
+        Returns:
+            How many were taken back, and the ids of the sessions that were left alone.
+        """
+        done = 0
+        changed: dict[str, None] = {}
+        for entry in reversed(self.undoable()):
+            if entry.id in changed:
+                continue
+            try:
+                await self.undo(entry.number)
+                done += 1
+            except SessionConflict:
+                changed[entry.id] = None
+        return done, list(changed)
+
     def _pick(self, number: int | None) -> Entry:
-        entries = self.entries()
         if number is None:
-            # An undo is no write of its own here, or undoing twice would go back and forth.
-            open = [e for e in entries if e.undone_by is None and e.undoes is None]
-            if not open:
+            undoable = self.undoable()
+            if not undoable:
                 raise PatchError("there is nothing to undo: the journal has no write left")
-            return open[-1]
-        for entry in entries:
+            return undoable[-1]
+        for entry in self.entries():
             if entry.number == number:
                 if entry.undone_by is not None:
                     raise PatchError(f"entry {number} was undone already, by {entry.undone_by}")

@@ -173,6 +173,15 @@ class MonitoredStorage:
     async def migrate(self) -> Any:
         return await self._beyond("migrate")
 
+    async def plan_trigger(self) -> Any:
+        return await self._beyond("plan_trigger")
+
+    async def install_trigger(self) -> Any:
+        return await self._beyond("install_trigger")
+
+    async def remove_trigger(self) -> Any:
+        return await self._beyond("remove_trigger")
+
     async def _beyond(self, method: str, *arguments: Any) -> Any:
         call = capability(self.inner, method)
         return await self._watched(method, None, lambda: call(*arguments))

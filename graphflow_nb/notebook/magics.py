@@ -26,6 +26,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 MOST: Final = 50  # rows shown unless more are asked for, and completions offered
 
+_MATCHER: Final = "graphflow_nb.gf"
 _ASSIGNMENT: Final = r"[^%]*=\s*%gf\s"  # sessions = %gf …
 _START: Final = re.compile(rf"\s*%?gf\s|{_ASSIGNMENT}")
 # IPython expands braces and $, and a backslash before the end of the line continues that: what
@@ -68,7 +69,7 @@ class _Parser(argparse.ArgumentParser):
         return vars(self.parse_args(joined))
 
     def error(self, message: str) -> NoReturn:
-        raise QueryError(f"{redact(message)}; type {self.usage_line()}")
+        raise QueryError(f"{redact(message)}; type {self.usage_line()}") from None
 
 
 def _parsers() -> dict[str, _Parser]:
@@ -244,11 +245,24 @@ def load_ipython_extension(ipython: Any) -> None:
     ipython.register_magic_function(gf.run, "line", "gf")
     ipython.set_hook("complete_command", gf.complete, str_key="%gf")
     ipython.set_hook("complete_command", gf.complete, re_key=_ASSIGNMENT)
+    with suppress(ImportError):  # which older ones than IPython 8.6 raise
+        from IPython.core.completer import context_matcher
+
+        # A hook alone lets Jedi put Python's names in front of ours, as if these were code.
+        def without_jedi(context: Any) -> dict[str, Any]:
+            if not _START.match(context.text_until_cursor):
+                return {"completions": []}
+            return {**ipython.Completer.custom_completer_matcher(context), "do_not_suppress": set()}
+
+        matcher = context_matcher(identifier=_MATCHER)(without_jedi)
+        ipython.Completer.custom_matchers.append(matcher)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
     """Take ``%gf`` away again; the variables that it made stay."""
     ipython.magics_manager.magics["line"].pop("gf", None)
-    completers = ipython.strdispatchers["complete_command"]
-    completers.strs.pop("%gf", None)
-    completers.regexs.pop(re.compile(_ASSIGNMENT), None)
+    hooks = ipython.strdispatchers["complete_command"]
+    hooks.strs.pop("%gf", None)
+    hooks.regexs.pop(re.compile(_ASSIGNMENT), None)
+    matchers = getattr(ipython.Completer, "custom_matchers", [])
+    matchers[:] = [m for m in matchers if getattr(m, "matcher_identifier", None) != _MATCHER]

@@ -22,6 +22,7 @@ from ..session import Session, mark_saved, stored_session
 from . import postgres_sql as sql
 from .base import check_text, check_texts
 from .connections import Connections
+from .postgres_watch import INSTALLED, Watcher, drop_statements, trigger_statements
 from .query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page
 from .trace import current
 from .url import check_postgres_url, redact
@@ -388,6 +389,55 @@ class PostgresSessionStorage:
             for order in ("updated_at", "created_at")
             if order not in indexed
         }
+
+    async def plan_trigger(self) -> Migration:
+        """The statements that make the table tell of its changes; runs none of them."""
+        return Migration(self.form.table, trigger_statements(self.form.table))
+
+    async def install_trigger(self) -> Migration:
+        """Run what ``plan_trigger`` shows; it waits at most five seconds for the table's lock."""
+        return await self._execute(await self.plan_trigger())
+
+    async def remove_trigger(self) -> Migration:
+        """Take the trigger away again, if it is there."""
+        return await self._execute(Migration(self.form.table, drop_statements(self.form.table)))
+
+    async def _execute(self, plan: Migration) -> Migration:
+        self._check_writable()
+
+        async def work(connection: Any) -> None:
+            async with connection.transaction():
+                await connection.execute("SET LOCAL lock_timeout = '5s'")
+                for statement in plan.statements:
+                    await connection.execute(statement)
+
+        await self._run(work)
+        return plan
+
+    async def watch(
+        self, on_change: Callable[[str], None], on_state: Callable[[bool], None]
+    ) -> None:
+        """Tell of changes until cancelled; returns at once if the trigger is not installed.
+
+        Args:
+            on_change: called with the id of each session that changed, ``""`` for any.
+            on_state: called with True when changes are heard of, with False when no longer.
+        """
+
+        async def look(connection: Any) -> Any:
+            return await connection.fetchrow(INSTALLED, self.form.table)
+
+        installed, channel = await self._run(look)
+        if installed:
+            settings = {"application_name": "graphflow_nb"}
+            await Watcher(
+                lambda: asyncpg.connect(
+                    self._url, timeout=10, statement_cache_size=0, server_settings=settings
+                ),
+                channel,
+                on_change,
+                on_state,
+            ).run()
 
     async def close(self) -> None:
         """Give back the connections; closing twice is no error."""

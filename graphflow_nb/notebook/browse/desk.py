@@ -11,7 +11,7 @@ from uuid import uuid4
 from ...changes import Draft, Merge, Patch, diff, python
 from ...changes.merge import Choice
 from ...changes.patch import Path
-from ...errors import PatchError, SessionConflict
+from ...errors import PatchError, SessionConflict, SessionNotFound
 from ...journal import Entry
 from ...session import Session
 from ..workbench import Workbench
@@ -156,11 +156,11 @@ class Desk:
                 arguments = f"{base.id!r}, {python(self.preview)}, version={base.version}"
                 self._called(f"wb.patch({arguments})")
                 session = self._wb.patch(base.id, self.preview, version=base.version)
-        except SessionConflict as conflict:
+        except (SessionConflict, SessionNotFound) as error:
             self.preview = None
             if self.new:
                 raise
-            self._differ(base, conflict.stored, draft.session())
+            self._differ(base, getattr(error, "stored", None), draft.session())
             return
         self._put(self._wb.get(session.id))
 
@@ -260,8 +260,7 @@ class Desk:
 
     def undoable(self) -> list[Entry]:
         """The writes that can be undone, newest first."""
-        entries = self._wb._journaled.entries()
-        return [e for e in reversed(entries) if e.undone_by is None and e.undoes is None]
+        return self._wb._journaled.undoable()[::-1]
 
     def undo(self, entry: Entry) -> None:
         """Take a write back; if the session was changed since, ``conflict`` holds both sides."""
@@ -279,12 +278,14 @@ class Desk:
         if self.session is not None and self.session.id == entry.id:
             self._put(None if session is None else self._wb.get(entry.id))
 
-    def undo_all(self) -> int:
-        """Take back every write, newest first, up to one that can't be; how many were."""
-        done = 0
-        for entry in self.undoable():
-            self.undo(entry)
-            if self.conflict is not None:
-                break
-            done += 1
-        return done
+    def undo_all(self) -> tuple[int, list[str]]:
+        """Take back every write, newest first; how many, and sessions that others changed since.
+
+        Of such a session nothing is taken back that was written before.
+        """
+        self._check_free()
+        self._called("wb.undo_all()")
+        before = len(self.undoable())
+        changed = self._wb.undo_all()
+        self.follow()
+        return before - len(self.undoable()), changed

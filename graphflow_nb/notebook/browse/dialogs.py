@@ -209,6 +209,7 @@ class Undo(_Dialog):
             self._chosen = []
         self._entries = entries[:MAX_ENTRIES]
         self.table.show(
+            [e.number for e in self._entries],
             journal_rows(self._entries),
             selected=self._chosen,
             empty="Nothing to undo: nothing was written yet, or all was taken back.",
@@ -235,15 +236,20 @@ class Undo(_Dialog):
         self._finished(len(chosen))
 
     def _undo_all(self) -> None:
-        done = self.browser.desk.undo_all()
-        if self.browser.desk.conflict is not None:
-            self._stopped(done)
-        else:
-            self._finished(done)
+        done, changed = self.browser.desk.undo_all()
+        self._finished(done, changed)
 
-    def _finished(self, done: int) -> None:
+    def _finished(self, done: int, changed: list[str] | None = None) -> None:
         self.browser.listing.load()
-        self.browser.tell("good", f"Undone: {done:,} {'write' if done == 1 else 'writes'}")
+        text = f"Undone: {done:,} {'write' if done == 1 else 'writes'}"
+        if changed:
+            names = ", ".join(map(repr, changed[:MAX_NAMED]))
+            more = f" and {len(changed) - MAX_NAMED:,} more" if len(changed) > MAX_NAMED else ""
+            text += (
+                f"; left alone, since others changed them: {names}{more}. Select one here and undo "
+                "it to merge"
+            )
+        self.browser.tell("warning" if changed else "good", text)
         self.browser.count_later(again=True)
 
     def _stopped(self, done: int) -> None:

@@ -102,7 +102,8 @@ class FilterBar:
 
     def _clear(self) -> None:
         self._browser.listing.clear()
-        self.text.value = self.path.value = self.value.value = ""
+        with self._browser.quietly():
+            self.text.value = self.path.value = self.value.value = ""
         self._browser.count_later()
 
     def render(self) -> None:

@@ -20,15 +20,17 @@ function render({ model, el }) {
   let focus = 0; // the row that Tab leads to
   let anchor = 0; // where a selection with Shift began
   let selected = new Set();
+  let said = 0; // when a person last selected: what the kernel answered to before is outdated
 
   const number = () => model.get("page").number ?? 0;
-  const send = (event, value) => model.send({ event, value, number: number() });
+  const send = (event, value, said) => model.send({ event, value, number: number(), said });
   const count = () => body.rows.length;
 
   function choose(rows) {
     selected = new Set(rows);
+    said = Math.max(said + 1, Date.now());
     paint();
-    send("select", [...selected].sort((a, b) => a - b));
+    send("select", [...selected].sort((a, b) => a - b), said);
   }
 
   function between(a, b) {
@@ -103,45 +105,60 @@ function render({ model, el }) {
 
   let shown = null;
 
+  function newRow(texts) {
+    const columns = model.get("columns");
+    const row = document.createElement("tr");
+    const tick = document.createElement("input");
+    tick.type = "checkbox";
+    tick.tabIndex = -1;
+    tick.setAttribute("aria-label", `select ${Array.isArray(texts[0]) ? texts[0][0] : texts[0]}`);
+    const first = row.insertCell();
+    first.className = "gfnb-narrow";
+    first.append(tick);
+    row.insertCell().className = "gfnb-narrow gfnb-mark";
+    for (const i of texts.keys()) {
+      const cell = row.insertCell();
+      cell.dir = "auto";
+      if (columns[i]?.number) cell.className = "gfnb-number";
+    }
+    return row;
+  }
+
   function fill() {
     const page = model.get("page");
     const held = body.contains(document.activeElement);
     fillHead();
-    if (page.rows !== shown) {
-      shown = page.rows;
-      const columns = model.get("columns");
-      const rows = (page.rows ?? []).map((texts, index) => {
-        const row = document.createElement("tr");
-        const tick = document.createElement("input");
-        tick.type = "checkbox";
-        tick.tabIndex = -1;
-        tick.setAttribute("aria-label", `select ${texts[0]}`);
-        const first = row.insertCell();
-        first.className = "gfnb-narrow";
-        first.append(tick);
-        row.insertCell().className = "gfnb-narrow gfnb-mark";
-        texts.forEach((text, i) => {
-          const cell = row.insertCell();
-          const [short, long] = Array.isArray(text) ? text : [text, text];
-          cell.textContent = short;
-          cell.title = long;
-          cell.dir = "auto";
-          if (columns[i]?.number) cell.className = "gfnb-number";
-        });
-        return row;
-      });
-      body.replaceChildren(...rows);
-      focus = Math.min(focus, Math.max(0, rows.length - 1));
+    const rows = page.rows ?? [];
+    if (page.number !== shown) {
+      shown = page.number;
+      said = 0;
+      body.replaceChildren(...rows.map(newRow));
+      focus = anchor = Math.min(focus, Math.max(0, rows.length - 1));
     }
-    empty.textContent = (page.rows ?? []).length ? "" : (page.empty ?? "");
+    // In place, so that a click under way still finds its row.
+    rows.forEach((texts, index) => {
+      texts.forEach((text, i) => {
+        const [short, long] = Array.isArray(text) ? text : [text, text];
+        const cell = body.rows[index].cells[i + 2];
+        if (cell.textContent !== short) cell.textContent = short;
+        cell.title = long;
+      });
+    });
+    empty.textContent = rows.length ? "" : (page.empty ?? "");
     paint();
     if (held && count()) body.rows[focus].focus();
   }
 
   function mark() {
-    const { rows = [], number: of } = model.get("selection");
-    if (of === number()) selected = new Set(rows);
+    const { rows = [], number: of, said: then = 0 } = model.get("selection");
+    if (of === number() && then >= said) selected = new Set(rows);
     paint();
+  }
+
+  // Whoever selects a part of a cell's text wants to copy it.
+  function dragged() {
+    const picked = window.getSelection();
+    return picked && !picked.isCollapsed && body.contains(picked.anchorNode);
   }
 
   body.addEventListener("click", (event) => {
@@ -151,7 +168,7 @@ function render({ model, el }) {
     focus = index;
     if (event.target.type === "checkbox" || event.ctrlKey || event.metaKey) toggle(index);
     else if (event.shiftKey) choose(between(anchor, index));
-    else if (!window.getSelection()?.toString()) open(index);
+    else if (!dragged()) open(index);
     row.focus();
   });
 

@@ -38,7 +38,7 @@ class RowTable(anywidget.AnyWidget):
     columns: Any = traitlets.List().tag(sync=True)
     #: cells, marks, order and a number that tells one page from the next, in one message
     page = traitlets.Dict().tag(sync=True)
-    #: numbers of the selected rows, with that of the page
+    #: numbers of the selected rows, with that of the page and of the message it answers
     selection = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -57,11 +57,14 @@ class RowTable(anywidget.AnyWidget):
             "sort": on_sort,
             "turn": on_turn,
         }
+        self._keys: list[Any] = []
+        self._said = 0
         self.on_msg(self._heard)
 
     def show(
         self,
-        rows: Sequence[Sequence[str]],
+        keys: Sequence[Any],
+        rows: Sequence[Sequence[str | list[str]]],
         *,
         selected: Sequence[int] = (),
         opened: int | None = None,
@@ -69,7 +72,15 @@ class RowTable(anywidget.AnyWidget):
         order: str = "",
         empty: str = "",
     ) -> None:
-        """Show these rows; nothing is sent if they are shown already."""
+        """Show these rows; nothing is sent if they are shown already.
+
+        Args:
+            keys: what tells one row from another.
+            rows: their cells, each a text, or a short text and what it says when pointed at.
+            selected, opened, marked: numbers of rows.
+            order: a column's name, with ``-`` in front descending.
+            empty: what to say if there is no row.
+        """
         page = {
             "rows": [list(row) for row in rows],
             "opened": opened,
@@ -77,17 +88,19 @@ class RowTable(anywidget.AnyWidget):
             "order": order,
             "empty": empty,
         }
-        known = {name: value for name, value in self.page.items() if name != "number"}
         number = self.page.get("number", 0)
-        if known != page:
-            if known.get("rows") != page["rows"]:
-                number += 1
-            self.page = page | {"number": number}
-        selection = {"rows": list(selected), "number": number}
+        if list(keys) != self._keys:
+            self._keys = list(keys)
+            number += 1
+        page["number"] = number
+        if self.page != page:
+            self.page = page
+        selection = {"rows": list(selected), "number": number, "said": self._said}
         if self.selection != selection:
             self.selection = selection
 
     def _heard(self, _: Any, content: Any, buffers: Any) -> None:
+        self._said = content.get("said") or self._said
         handler = self._handlers.get(content.get("event"))
         # What was clicked on a page that is gone means none of the rows that are there now.
         if handler is not None and content.get("number") == self.page.get("number"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from html import escape
 from typing import Any
@@ -185,12 +186,18 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     def render(self) -> None:
         """Show the state; what did not change is not sent."""
+        with self.quietly():
+            self._render()
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """While a program and no person changes what the widgets show."""
         with self._lock:
-            self._rendering = threading.get_ident()
+            before, self._rendering = self._rendering, threading.get_ident()
             try:
-                self._render()
+                yield
             finally:
-                self._rendering = None
+                self._rendering = before
 
     def _render(self) -> None:
         listing, desk = self.listing, self.desk
@@ -213,6 +220,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         places = {id: index for index, id in enumerate(ids)}
         opened = desk.session.id if desk.session is not None else None
         self.table.show(
+            ids,
             [] if listing.frame is None else session_rows(listing.frame),
             selected=[places[id] for id in listing.selected],
             opened=places.get(opened or ""),
@@ -340,10 +348,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     def _say(self, text: str, wrong: bool) -> None:
         self._following.value = notice("error" if wrong else "info", text)
         if self._live is not None and not self._live.running:
-            with self._lock:
-                self._rendering = threading.get_ident()
+            with self.quietly():
                 self.follow.value = False
-                self._rendering = None
 
     # Without a kernel
 
