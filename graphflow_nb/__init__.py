@@ -22,6 +22,7 @@ from .errors import (
 )
 from .monitoring import Hook, MonitoredStorage, Operation, Recorder
 from .notebook import Workbench, open, wrap
+from .notebook.magics import load_ipython_extension, unload_ipython_extension
 from .private_server import LocalPostgres, local_postgres
 from .session import ChatHistory, Context, Message, MessageRole, Session
 from .storage import (
@@ -83,7 +84,9 @@ __all__ = [
     "connect_from_env",
     "diff",
     "get_or_create",
+    "load_ipython_extension",
     "local_postgres",
     "open",
+    "unload_ipython_extension",
     "wrap",
 ]

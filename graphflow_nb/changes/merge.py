@@ -144,9 +144,13 @@ def _merge_arrays(
             assert text is not None
             merged.append(text)
         return Raw(exactjson.join(merged))
-    if path == MESSAGES and _begins(mine, base):
-        # A conversation only grows: what was said meanwhile comes first.
-        return Raw(exactjson.join(stored + mine[len(base) :]))
+    if path == MESSAGES:
+        # What one side only appended goes with whatever the other did; what was said meanwhile
+        # comes first.
+        if _begins(mine, base):
+            return Raw(exactjson.join(stored + mine[len(base) :]))
+        if _begins(stored, base):
+            return Raw(exactjson.join(mine + stored[len(base) :]))
     return None
 
 

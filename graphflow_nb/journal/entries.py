@@ -11,7 +11,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -100,6 +100,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
 
 
 _reader = msgspec.json.Decoder(_Line)
+_BEGINNING = b'{"entry":'
 
 
 class Journal:
@@ -161,20 +162,15 @@ class Journal:
         self.path, self._file = path, file
 
     def _load(self, file: BinaryIO, path: Path) -> None:
-        for number, text in enumerate(file, 1):
+        for text in file:
+            if not (text.startswith(_BEGINNING) or _BEGINNING.startswith(text.rstrip())):
+                raise StorageError(f"{path} is no journal of graphflow_nb: name another file")
+            # A line that was cut off while it was written can't be read: the write that it was to
+            # tell of had not begun, or its outcome is unknown.
+            with suppress(msgspec.MsgspecError):
+                self._take(_reader.decode(text))
             if not text.endswith(b"\n"):
-                # Cut off while it was written: that write had not begun yet.
                 file.write(b"\n")
-                break
-            if not text.strip():
-                continue
-            try:
-                line = _reader.decode(text)
-            except msgspec.MsgspecError as error:
-                if number > 1 and len(self._entries):
-                    continue  # a line cut off long ago
-                raise StorageError(f"{path} is no journal of graphflow_nb: {error}") from error
-            self._take(line)
 
     def _take(self, line: _Line) -> None:
         entry = self._entries.get(line.entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["FilterBar", "Pager"]
 
 MAX_CHOICES = 500
+ALL: Final = False  # None would be no choice at all, and is shown as an empty box
 
 
 class FilterBar:
@@ -25,12 +26,12 @@ class FilterBar:
         self._browser = browser
         filters = browser.listing.filters
         self.graph = widgets.Dropdown(
-            description="Graph", tooltip="Only sessions of this graph", options=[("all", None)]
+            description="Graph", tooltip="Only sessions of this graph", options=[("all", ALL)]
         )
         self.task = widgets.Dropdown(
             description="Task",
             tooltip="Only sessions that stand at this task",
-            options=[("all", None)],
+            options=[("all", ALL)],
         )
         self.text = widgets.Text(
             description="Find",
@@ -88,7 +89,7 @@ class FilterBar:
             conditions["where"] = {path: parse_value(value)}
         elif path:
             conditions["has"] = (path,)
-        graph, task = self.graph.value, self.task.value
+        graph, task = (None if c.value is ALL else c.value for c in (self.graph, self.task))
         if graph != listing.filters.graph and task not in dict(listing.tasks(graph)):
             task = None  # a task of the graph that was chosen before
         listing.filter(
@@ -116,14 +117,15 @@ class FilterBar:
 
     @staticmethod
     def _offer(control: widgets.Dropdown, counts: list[tuple[str, int]], chosen: Any) -> None:
-        options: list[tuple[str, Any]] = [("all", None)]
+        options: list[tuple[str, Any]] = [("all", ALL)]
         options += [(f"{_name(name)} ({count:,})", name) for name, count in counts[:MAX_CHOICES]]
         if chosen is not None and chosen not in dict(counts[:MAX_CHOICES]):
             options.append((_name(chosen), chosen))
         if control.options != tuple(options):
             control.options = options
-        if control.value != chosen:
-            control.value = chosen
+        value = ALL if chosen is None else chosen
+        if control.value != value:
+            control.value = value
 
 
 def _name(text: str) -> str:

@@ -36,10 +36,10 @@ COLUMNS: list[dict[str, Any]] = [
     {"name": "current_task_id", "label": "task"},
     {"name": "status_message", "label": "status"},
     {"name": "updated_at", "label": "updated", "sortable": True},
-    {"name": "created_at", "label": "created", "sortable": True},
     {"name": "messages", "label": "messages", "number": True},
     {"name": "context_bytes", "label": "context", "number": True},
     {"name": "version", "label": "version", "number": True},
+    {"name": "created_at", "label": "created", "sortable": True},
 ]
 JOURNAL_COLUMNS: list[dict[str, Any]] = [
     {"name": "entry", "label": "entry", "number": True},
@@ -88,10 +88,10 @@ def session_rows(frame: pd.DataFrame) -> list[list[Any]]:
             _cell(row.current_task_id),
             _cell(row.status_message if isinstance(row.status_message, str) else None),
             _when(row.updated_at),
-            _when(row.created_at),
             f"{row.messages:,}",
             _bytes(row.context_bytes),
             str(row.version),
+            _when(row.created_at),
         ]
         for row in rows
     ]

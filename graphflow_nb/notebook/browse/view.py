@@ -104,7 +104,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             "Compare", "columns", "The differences between two selected sessions", self._compare_two
         )
         self.follow.observe(self._switch, "value")
-        actions = [self.reload, self.follow, self._following, self.compare]
+        actions = [self.reload, self.follow, self.compare]
         self.bar, self.pager = FilterBar(self), Pager(self)
         self.reader, self.comparison = Reader(self), Comparison(self)
         self.dialogs: list[Any] = []
@@ -129,6 +129,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             self._head,
             self.bar.box,
             row,
+            self._following,
             self._said,
             *(dialog.box for dialog in self.dialogs),
             self._hint,
