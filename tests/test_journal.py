@@ -172,11 +172,13 @@ def test_cut_off_anywhere_it_can_be_read(tmp_path):
             with journal.writing("here", "save", [(None, session)]):
                 pass
     whole = file.read_bytes()
+    # A line is whole without its end too.
+    ends = [i for i, byte in enumerate(whole) if byte == ord("\n")]
     for length in range(0, len(whole), 7):
         file.write_bytes(whole[:length])
         with Journal.at(file) as journal:
             known = journal.entries("here")
-            lines = whole[:length].decode(errors="ignore").count("\n")
+            lines = sum(whole[:length].startswith(whole[:end]) for end in ends)
             assert len(known) == (lines + 1) // 2
             assert [e.state for e in known] == ["done"] * (lines // 2) + ["unknown"] * (lines % 2)
             with journal.writing("here", "save", [(None, g.Session("next", "t"))]):

@@ -419,7 +419,7 @@ class Workbench:
             id_prefix=id_prefix,
             updated_since=updated_since,
             updated_until=updated_until,
-            where=dict(where or {}),
+            where={} if where is None else where,
             has=(has,) if isinstance(has, str) else tuple(has),
         )
         filters.query()

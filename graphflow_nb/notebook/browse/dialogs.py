@@ -123,7 +123,11 @@ class Delete(_Dialog):
         super().__init__(browser, "Delete")
         self.text = widgets.HTML()
         self.typed = widgets.Text(description="Number", tooltip="How many are deleted, typed")
-        self.go = widgets.Button(button_style="danger", icon="trash", layout={"width": "auto"})
+        self.go = widgets.Button(
+            button_style="danger",
+            icon="trash",
+            tooltip="Delete them, but what was saved by others since; the journal can undo it",
+        )
         self.go.on_click(lambda _: browser.act(self._go))
         self.typed.observe(self._refresh, "value")
         self._versions: dict[str, int] = {}
@@ -185,7 +189,9 @@ class Undo(_Dialog):
         self.go = widgets.Button(
             description="Undo selected", icon="undo", tooltip="Newest first", button_style="info"
         )
-        self.all = widgets.Button(icon="undo", tooltip="Newest first", layout={"width": "auto"})
+        self.all = widgets.Button(
+            description="Undo all", icon="undo", tooltip="Newest first", layout={"width": "auto"}
+        )
         self.go.on_click(lambda _: browser.act(self._undo))
         self.all.on_click(lambda _: browser.act(self._undo_all))
         self.note = widgets.HTML()

@@ -68,7 +68,9 @@ class Editor:
         )
         self.json.add_class("gfnb-json")
         self.wrong = widgets.HTML()
-        self.role = widgets.Dropdown(description="Role", options=[str(r) for r in MessageRole])
+        self.role = widgets.Dropdown(
+            description="Role", tooltip="Who says it", options=[str(r) for r in MessageRole]
+        )
         self.message = widgets.Textarea(description="Message", rows=2, layout=wide)
         self.add = widgets.Button(
             description="Add message", tooltip="Append it in the draft; nothing is stored yet"

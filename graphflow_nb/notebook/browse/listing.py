@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -44,7 +45,7 @@ class Filters:
     id_prefix: str | None = None
     updated_since: datetime | None = None
     updated_until: datetime | None = None
-    where: dict[Any, Any] = field(default_factory=dict)
+    where: Mapping[Any, Any] = field(default_factory=dict)
     has: tuple[Any, ...] = ()
 
     def given(self) -> dict[str, Any]:

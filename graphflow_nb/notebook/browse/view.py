@@ -147,9 +147,11 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     def _start(self, session: str | None) -> None:
         def work() -> None:
-            self.listing.start()
-            if session is not None:
-                self.desk.open(session)
+            try:
+                self.listing.start()
+            finally:  # a store that can't list may have it all the same
+                if session is not None:
+                    self.desk.open(session)
 
         self.act(work)
         self.count_later()
