@@ -1,7 +1,7 @@
 """Our figures beside those of peers and floors, measured in the same run.
 
-    pip install -c constraints.txt -e '.[benchmark]'
-    python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge]
+    pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
+    python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse]
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -20,6 +20,8 @@ from typing import Any
 
 import graphflow_nb as g
 from graphflow_nb import MonitoredStorage, Recorder, Session
+
+from .browse import browse
 
 ROUNDS = 15
 
@@ -330,7 +332,7 @@ def bridge(url: str) -> None:
 
 
 def main(names: list[str]) -> None:
-    parts = names or ["memory", "monitoring", "postgres", "frame", "bridge"]
+    parts = names or ["memory", "monitoring", "postgres", "frame", "bridge", "browse"]
     if "memory" in parts:
         asyncio.run(memory())
     if "monitoring" in parts:
@@ -342,6 +344,8 @@ def main(names: list[str]) -> None:
             frame(server.create_database("many"))
         if "bridge" in parts:
             bridge(server.create_database("calls"))
+        if "browse" in parts:
+            browse(server, Report("The browser in JupyterLab, click to rows (aim ≤ 300 ms)").row)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ class Editor:
         self.preview.add_class("gfnb-text")
         self.save = widgets.Button(
             description="Save",
+            tooltip="After a preview",
             icon="check",
             button_style="success",
             layout={"width": "auto", "align_self": "flex-start"},
