@@ -1,4 +1,4 @@
-"""What a workbench and a session look like: static HTML, and plain text for terminals.
+"""What a workbench, a session and a patch look like: static HTML, and plain text for terminals.
 
 Whatever comes from a store is escaped; long things are cut, and the cut is shown.
 """
@@ -11,7 +11,11 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from msgspec import Raw
+
 from .. import exactjson
+from ..changes import Change, Patch
+from ..changes.patch import pointer
 from ..errors import ContextError
 from ..session import Message, Session
 from ..storage.query import GroupCount
@@ -24,8 +28,10 @@ __all__ = [
     "code",
     "context_html",
     "overview_html",
+    "patch_html",
     "session_html",
     "session_text",
+    "value_html",
     "workbench_html",
     "workbench_text",
 ]
@@ -35,6 +41,7 @@ MAX_NODES = 2_000  # of one tree
 MAX_TEXT = 2_000  # characters of one text
 MAX_MESSAGES = 50
 MAX_TASKS = 20
+MAX_CHANGES = 200  # of one patch
 
 CARD_CSS = files(__package__).joinpath("card.css").read_text()
 STYLE = f"<style>{CARD_CSS}</style>"
@@ -229,6 +236,45 @@ def session_text(session: Session) -> str:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[:width]} … ({len(text):,} characters)"
+
+
+# Changes
+
+
+def value_html(raw: Raw | None) -> str:
+    """A JSON text, or that there is none."""
+    return '<span class="q">nothing</span>' if raw is None else code(_json(raw))
+
+
+def _json(raw: Raw) -> str:
+    text = bytes(raw).decode(errors="replace")
+    # Strings stand as they read, if that is shorter: without the escapes of JSON.
+    return text if len(text) > 300 or exactjson.kind(raw) == "string" else exactjson.pretty(text)
+
+
+_SIGNS = {"add": "+ add", "remove": "− remove", "replace": "± change"}
+
+
+def patch_html(patch: Patch, nothing: str = "No change.") -> str:
+    """A patch as a table: what happens, where, and the values before and after."""
+    if not len(patch):
+        return f"<p>{escape(nothing)}</p>"
+    rows = "".join(_change(change) for change in patch[:MAX_CHANGES])
+    if len(patch) > MAX_CHANGES:
+        rows += (
+            f'<tr><td class="q" colspan="4">{len(patch) - MAX_CHANGES:,} more changes, '
+            "not shown</td></tr>"
+        )
+    heads = "<th></th><th>path</th><th>before</th><th>after</th>"
+    return f'<table class="gfnb-diff"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _change(change: Change) -> str:
+    return (
+        f'<tr class="gfnb-{change.op}"><td>{_SIGNS.get(change.op, change.op)}</td>'
+        f"<td>{code(pointer(change.path))}</td>"
+        f"<td>{value_html(change.before)}</td><td>{value_html(change.value)}</td></tr>"
+    )
 
 
 # A workbench

@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from ..changes import Patch
 from ..session import Session
-from .cards import session_html, session_text
+from .cards import card, patch_html, session_html, session_text
 
 __all__ = ["register"]
 
 
 def register() -> None:
-    """Show a Session as a card, if IPython runs here; no harm done twice."""
+    """Show a Session and a Patch as cards, if IPython runs here; no harm done twice."""
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None else None
     if shell is None:
@@ -20,6 +21,7 @@ def register() -> None:
     formatters = shell.display_formatter.formatters
     formatters["text/html"].for_type(Session, session_html)
     formatters["text/plain"].for_type(Session, _plain)
+    formatters["text/html"].for_type(Patch, lambda patch: card("changes", patch_html(patch)))
 
 
 def _plain(session: Session, printer: Any, cycle: bool) -> None:

@@ -1,4 +1,4 @@
-"""The browser in a real JupyterLab: from a click to rows on the screen, in a small and a large store.
+"""The browser in a real JupyterLab: from a click to rows on the screen, at two sizes of the store.
 
 Each figure is the median of alternating rounds. Time is taken in the page itself, from the click to
 the frame after the rows were changed, and what the server sends over its socket is counted there.

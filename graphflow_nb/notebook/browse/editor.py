@@ -14,7 +14,8 @@ from ...changes.patch import Path, value_at
 from ...errors import ContextError, GraphflowError, PatchError
 from ...session import MessageRole
 from ...storage.query import parse_path
-from .render import clash_html, merge_html, notice, patch_html
+from ..cards import patch_html
+from .render import clash_html, merge_html, notice
 
 if TYPE_CHECKING:
     from .view import Browser
@@ -207,7 +208,7 @@ class Editor:
         self._browser.reader.show("Overview")
         self._browser.listing.load()
         self._browser.tell("good", f"{'Created' if new else 'Saved'} {id!r}; Journal can undo it")
-        self._browser.count_later(again=new)
+        self._browser.count_later(again=True)
 
     # Showing
 

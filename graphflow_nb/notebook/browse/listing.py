@@ -303,9 +303,12 @@ class Listing:
             return "no session"
         first = self.page * self.page_size + 1
         # A page that was turned to while sessions moved may be short of what was counted.
-        total = None if self.total is None else max(self.total, first + rows - 1)
+        last = first + rows - 1
+        total = None if self.total is None else max(self.total, last)
+        if not self.has_next:
+            total = last
         of = "…" if total is None else f"{total:,}"
-        return f"showing {first:,} to {first + rows - 1:,} of {of}"
+        return f"showing {first:,} to {last:,} of {of}"
 
 
 def frame_call(arguments: dict[str, Any]) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from .. import cards
-from ..cards import code
+from ..cards import code, patch_html
 from .editor import Editor
-from .render import patch_html, raw_html
+from .render import raw_html
 
 if TYPE_CHECKING:
     from .view import Browser

@@ -8,11 +8,9 @@ from html import escape
 from typing import Any
 
 import pandas as pd
-from msgspec import Raw
 
 from ... import exactjson
-from ...changes import Change, Clash, Merge, Patch
-from ...changes.patch import pointer
+from ...changes import Clash, Merge
 from ...journal import Entry
 from ...session import Session
 from .. import cards
@@ -24,7 +22,6 @@ __all__ = [
     "code_html",
     "journal_rows",
     "notice",
-    "patch_html",
     "raw_html",
     "session_rows",
     "static_table",
@@ -50,7 +47,6 @@ JOURNAL_COLUMNS: list[dict[str, Any]] = [
     {"name": "state", "label": "state"},
 ]
 MAX_CELL = 120  # characters of a text in a cell
-MAX_CHANGES = 200  # of one patch
 MAX_RAW = 100_000  # characters of the raw JSON
 
 
@@ -112,52 +108,14 @@ def journal_rows(entries: Sequence[Entry]) -> list[list[Any]]:
     ]
 
 
-# Changes
-
-
-def _value(raw: Raw | None) -> str:
-    return '<span class="q">nothing</span>' if raw is None else cards.code(_text(raw))
-
-
-def _text(raw: Raw) -> str:
-    text = bytes(raw).decode(errors="replace")
-    # Strings stand as they read, if that is shorter: without the escapes of JSON.
-    return text if len(text) > 300 or exactjson.kind(raw) == "string" else exactjson.pretty(text)
-
-
-_SIGNS = {"add": "+ add", "remove": "− remove", "replace": "± change"}
-
-
-def patch_html(patch: Patch, nothing: str = "No change.") -> str:
-    """A patch as a table: what happens, where, and the values before and after."""
-    if not len(patch):
-        return f"<p>{escape(nothing)}</p>"
-    rows = "".join(_change(change) for change in patch[:MAX_CHANGES])
-    if len(patch) > MAX_CHANGES:
-        rows += (
-            f'<tr><td class="q" colspan="4">{len(patch) - MAX_CHANGES:,} more changes, '
-            "not shown</td></tr>"
-        )
-    heads = "<th></th><th>path</th><th>before</th><th>after</th>"
-    return f'<table class="gfnb-diff"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-
-
-def _change(change: Change) -> str:
-    return (
-        f'<tr class="gfnb-{change.op}"><td>{_SIGNS.get(change.op, change.op)}</td>'
-        f"<td>{cards.code(pointer(change.path))}</td>"
-        f"<td>{_value(change.before)}</td><td>{_value(change.value)}</td></tr>"
-    )
-
-
 def clash_html(clash: Clash) -> str:
     """A place that both sides changed."""
     return (
         f'<table class="gfnb-diff"><tbody>'
         f"<tr><th>path</th><td>{cards.code(clash.pointer)}</td></tr>"
-        f"<tr><th>you opened</th><td>{_value(clash.base)}</td></tr>"
-        f"<tr><th>stored now</th><td>{_value(clash.stored)}</td></tr>"
-        f"<tr><th>you want</th><td>{_value(clash.mine)}</td></tr></tbody></table>"
+        f"<tr><th>you opened</th><td>{cards.value_html(clash.base)}</td></tr>"
+        f"<tr><th>stored now</th><td>{cards.value_html(clash.stored)}</td></tr>"
+        f"<tr><th>you want</th><td>{cards.value_html(clash.mine)}</td></tr></tbody></table>"
     )
 
 
@@ -165,9 +123,9 @@ def merge_html(merge: Merge) -> str:
     """What was saved meanwhile, and what of one's own goes with it untouched."""
     return (
         "<b>Saved meanwhile by someone else</b>"
-        + patch_html(merge.theirs)
+        + cards.patch_html(merge.theirs)
         + "<b>Your changes that do not touch theirs: merged on their own</b>"
-        + patch_html(merge.mine, "None.")
+        + cards.patch_html(merge.mine, "None.")
     )
 
 
