@@ -189,7 +189,8 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
     for id, cells in zip(frame["id"], session_rows(frame), strict=True):
         texts = (cell if isinstance(cell, str) else cell[0] for cell in cells)
         row = "".join(
-            f"<td{' class=n' if column.get('number') else ''}>{escape(text)}</td>"
+            # As code, or JupyterLab would take what stands between dollars for a formula.
+            f"<td{' class=n' if column.get('number') else ''}>{cards.code(text)}</td>"
             for column, text in zip(COLUMNS, texts, strict=True)
         )
         rows.append(f"<tr{' class=gfnb-open' if id == opened else ''}>{row}</tr>")

@@ -53,6 +53,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self._lock = threading.RLock()
         self._rendering: int | None = None  # the thread that sets the widgets' values
         self._notice = ""
+        self._made: tuple[pd.DataFrame | None, list[list[Any]]] = None, []
         self._counting = threading.Event()
         self._live: Live | None = None
         super().__init__()
@@ -224,7 +225,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         opened = desk.session.id if desk.session is not None else None
         self.table.show(
             ids,
-            [] if listing.frame is None else session_rows(listing.frame),
+            self._rows(),
             selected=[places[id] for id in listing.selected],
             opened=places.get(opened or ""),
             marked=[places[id] for id in sorted(listing.changed)],
@@ -239,6 +240,13 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.reader.render()
         last = desk.calls[-1] if desk.calls else listing.call
         self._code.value = code_html(last)
+
+    def _rows(self) -> list[list[Any]]:
+        """The cells of the page, made once a page."""
+        frame = self.listing.frame
+        if frame is not self._made[0]:
+            self._made = frame, [] if frame is None else session_rows(frame)
+        return self._made[1]
 
     def _empty(self) -> str:
         listing = self.listing
