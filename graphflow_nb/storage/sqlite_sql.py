@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from .query import ContextPath, Query, micros_of, parse_path
+from .query import ContextPath, Query, encodable, micros_of, parse_path
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -104,7 +104,8 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
             text,
         )
     if query.ids is not None:
-        put(f"id IN ({', '.join('?' * len(query.ids))})", *query.ids)
+        ids = [id for id in query.ids if encodable(id)]
+        put(f"id IN ({', '.join('?' * len(ids))})", *ids)
     if query.id_prefix is not None:
         prefix = query.id_prefix.encode()
         put("id >= ? AND substr(CAST(id AS BLOB), 1, ?) = ?", query.id_prefix, len(prefix), prefix)
