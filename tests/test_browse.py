@@ -16,7 +16,13 @@ import graphflow_nb as g
 from graphflow_nb.changes import json_value
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.desk import Desk
-from graphflow_nb.notebook.browse.listing import Filters, Listing, parse_value
+from graphflow_nb.notebook.browse.listing import (
+    Filters,
+    Listing,
+    parse_value,
+    typed_path,
+)
+from graphflow_nb.storage.query import parse_path, path_text
 
 from .conftest import Store
 
@@ -127,6 +133,15 @@ def test_values_as_typed():
         "[1",
         1.5,
     ]
+
+
+def test_paths_as_typed():
+    for keys in (("a",), ("a", "b"), ("a.b",), ("a.b", "c"), ("",), (" a",), ("(a",), ("é", "0")):
+        assert parse_path(typed_path(path_text(keys))) == keys
+    assert typed_path(" customer.tier ") == "customer.tier"
+    for wrong in ("", "(", "(1,)", "()", "('a'", "(lambda: 1)()", "__import__('os')()"[10:]):
+        with pytest.raises(g.QueryError, match="context path"):
+            typed_path(wrong)
 
 
 def test_a_filter_that_means_nothing_is_not_kept(wb):

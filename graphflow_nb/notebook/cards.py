@@ -18,7 +18,7 @@ from ..changes import Change, Patch
 from ..changes.patch import pointer
 from ..errors import ContextError
 from ..session import Message, Session
-from ..storage.query import GroupCount
+from ..storage.query import GroupCount, path_text
 
 __all__ = [
     "CARD_CSS",
@@ -165,9 +165,7 @@ def _messages(messages: Sequence[Message]) -> str:
 
 def _path(keys: tuple[str, ...]) -> str:
     """A path as ``sessions(context=[…])`` takes it, which one click selects."""
-    plain = all(key and "." not in key for key in keys)
-    text = ".".join(keys) if plain else repr(keys)
-    return f'<span class="p" title="path: click and copy">{code(text)}</span>' if keys else ""
+    return f'<span class="p" title="path: click and copy">{code(path_text(keys))}</span>'
 
 
 def _tree(value: Any, path: tuple[str, ...], budget: Iterator[int]) -> Iterator[str]:

@@ -230,6 +230,13 @@ def parse_path(path: ContextPath) -> tuple[str, ...]:
     return keys
 
 
+def path_text(keys: Sequence[str]) -> str:
+    """Keys as a person reads and types them: ``customer.tier``, or ``('a.b', 'c')`` for odd ones."""
+    plain = ".".join(keys)
+    odd = any(not key or "." in key for key in keys) or plain != plain.strip() or plain[0] == "("
+    return repr(tuple(keys)) if odd else plain
+
+
 def path_label(path: ContextPath) -> str:
     """The name of a path's column."""
     return path if isinstance(path, str) else ".".join(path)

@@ -13,8 +13,9 @@ from ...changes.merge import Choice
 from ...changes.patch import Path, value_at
 from ...errors import ContextError, GraphflowError, PatchError
 from ...session import MessageRole
-from ...storage.query import parse_path
+from ...storage.query import parse_path, path_text
 from ..cards import patch_html
+from .listing import typed_path
 from .render import clash_html, merge_html, notice
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Editor:
             description="Path",
             ensure_option=False,
             placeholder="customer.tier",
-            tooltip="Path in the context's data, keys joined by dots; the last key may be new",
+            tooltip="Path in the context's data, keys joined by dots or written ('a.b', 'c'); "
+            "the last key may be new",
         )
         self.kind = widgets.Dropdown(
             description="is", options=KINDS, tooltip="What kind of value it shall be"
@@ -151,15 +153,15 @@ class Editor:
             self.wrong.value = notice("error", str(error))
 
     def _keys(self) -> Path:
-        path = self.path.value.strip()
-        if not path:
+        if not self.path.value.strip():
             raise PatchError("say the path of a value first, e.g. customer.tier")
-        return parse_path(path)
+        return parse_path(typed_path(self.path.value))
 
     def _choose(self, path: str) -> None:
         """Show the value that stands at a path."""
         try:
-            raw = value_at(self._browser.desk.edit().context, ("data", *parse_path(path)))
+            keys = parse_path(typed_path(path))
+            raw = value_at(self._browser.desk.edit().context, ("data", *keys))
         except GraphflowError:
             return
         form = exactjson.kind(raw)
@@ -344,9 +346,9 @@ def _paths(context: Raw) -> list[str]:
 
     def walk(raw: Raw, path: Path) -> None:
         for key, text in exactjson.split_object(raw, "").items():
-            if len(found) >= MAX_PATHS or "." in key or not key or len(key) > 200:
+            if len(found) >= MAX_PATHS or len(key) > 200:
                 continue
-            found.append(".".join((*path, key)))
+            found.append(path_text((*path, key)))
             if exactjson.kind(text) == "object" and len(path) < 5:
                 walk(text, (*path, key))
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
-from ...storage.query import path_label
-from .listing import PAGE_SIZES, WINDOWS, check_path, parse_value
+from ...storage.query import parse_path, path_text
+from .listing import PAGE_SIZES, WINDOWS, parse_value, typed_path
 
 if TYPE_CHECKING:
     from .view import Browser
@@ -49,7 +49,7 @@ class FilterBar:
         self.path = widgets.Text(
             description="Context",
             placeholder="path, e.g. customer.tier",
-            tooltip="A path in the context's data; keys joined by dots",
+            tooltip="A path in the context's data; keys joined by dots, or ('a.b', 'c')",
             value=path,
             continuous_update=False,
         )
@@ -74,8 +74,8 @@ class FilterBar:
     def _condition(self) -> tuple[str, str]:
         filters = self._browser.listing.filters
         for path, value in filters.where.items():
-            return path_label(path), json.dumps(value)
-        return (path_label(filters.has[0]) if filters.has else ""), ""
+            return path_text(parse_path(path)), json.dumps(value)
+        return (path_text(parse_path(filters.has[0])) if filters.has else ""), ""
 
     def _changed(self, change: Any) -> None:
         if not self._browser.rendering:
@@ -83,7 +83,8 @@ class FilterBar:
 
     def _apply(self) -> None:
         listing = self._browser.listing
-        path, value = check_path(self.path.value), self.value.value.strip()
+        path = typed_path(self.path.value) if self.path.value.strip() else None
+        value = self.value.value.strip()
         conditions: dict[str, Any] = {"where": {}, "has": ()}
         if path and value:
             conditions["where"] = {path: parse_value(value)}

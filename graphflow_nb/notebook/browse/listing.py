@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -13,10 +14,17 @@ import pandas as pd
 from ...changes import json_value
 from ...errors import ContextError, QueryError
 from ...storage import Cursor, Query
-from ...storage.query import GroupCount, parse_path
+from ...storage.query import ContextPath, GroupCount, parse_path
 from ..workbench import Workbench
 
-__all__ = ["WINDOWS", "Filters", "Listing", "frame_call", "parse_value"]
+__all__ = [
+    "WINDOWS",
+    "Filters",
+    "Listing",
+    "frame_call",
+    "parse_value",
+    "typed_path",
+]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 #: Label of a choice to the seconds; negative for "not since".
@@ -335,9 +343,23 @@ class _Source(str):
         return str(self)
 
 
-def check_path(text: str) -> str | None:
-    """A context path as it was typed, None if it is empty; raises QueryError if it is none."""
+def typed_path(text: str) -> ContextPath:
+    """A context path as a person types it: ``customer.tier``, or ``('a.b', 'c')`` for odd keys.
+
+    Raises:
+        QueryError: it is none.
+    """
     text = text.strip()
-    if text:
-        parse_path(text)
-    return text or None
+    path: Any = text
+    if text.startswith("("):
+        try:
+            path = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            path = ()
+    try:
+        parse_path(path)
+    except QueryError as error:
+        raise QueryError(
+            f"{text!r} is no context path: say customer.tier, or ('a.b', 'c') for keys with dots"
+        ) from error
+    return path  # type: ignore[no-any-return]

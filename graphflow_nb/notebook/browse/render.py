@@ -187,14 +187,19 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
     )
     rows = []
     for id, cells in zip(frame["id"], session_rows(frame), strict=True):
-        texts = (cell if isinstance(cell, str) else cell[0] for cell in cells)
+        # The time of day and not how long ago: this is read at another time.
+        texts = (
+            cell if isinstance(cell, str) else cell[column["name"].endswith("_at")]
+            for column, cell in zip(COLUMNS, cells, strict=True)
+        )
         row = "".join(
             # As code, or JupyterLab would take what stands between dollars for a formula.
             f"<td{' class=n' if column.get('number') else ''}>{cards.code(text)}</td>"
             for column, text in zip(COLUMNS, texts, strict=True)
         )
         rows.append(f"<tr{' class=gfnb-open' if id == opened else ''}>{row}</tr>")
-    return f"<p>{escape(shown)}</p><table><tr>{heads}</tr>{''.join(rows)}</table>"
+    table = f'<table class="gfnb-list"><tr>{heads}</tr>{"".join(rows)}</table>'
+    return f"<p>{escape(shown)}</p>{table}"
 
 
 def now() -> str:
