@@ -5,6 +5,10 @@ Capabilities beyond them, each optional:
 
     query(query), table(query, context), count(query), counts(query)    see Query
     upsert(session)                                                     last write wins
+    delete_many(ids, versions)    those that still have these versions, and says which
+    restore(session)              puts a deleted session back, created when it was
+    slow_orders()                 orders that no index serves, with what would help
+    watch(on_change, on_state)    tells of changes until cancelled
     close()                                                             gives back what it holds
 """
 

@@ -231,7 +231,7 @@ def parse_path(path: ContextPath) -> tuple[str, ...]:
 
 
 def path_text(keys: Sequence[str]) -> str:
-    """Keys as a person reads and types them: ``customer.tier``, or ``('a.b', 'c')`` for odd ones."""
+    """Keys as a person types them: ``customer.tier``, or ``('a.b', 'c')`` for odd ones."""
     plain = ".".join(keys)
     odd = any(not key or "." in key for key in keys) or plain != plain.strip() or plain[0] == "("
     return repr(tuple(keys)) if odd else plain

@@ -85,22 +85,29 @@ class Desk:
         return one, other, diff(one, other)
 
     def follow(self) -> bool:
-        """Look whether someone saved the open session; whether anything is new.
+        """Look whether someone saved the open session; whether anything is new."""
+        return self.take(self.session, self.peek())
 
-        Without changes of one's own it is read anew; with some, ``newer`` tells of it.
-        """
+    def peek(self) -> Session | None:
+        """What is stored now of the open session; no operation of the user's, so not recorded."""
         if self.session is None or self.new:
+            return None
+        return self._wb._bridge.run(self._wb.storage.inner.get(self.session.id))
+
+    def take(self, session: Session | None, stored: Session | None) -> bool:
+        """Take note of what ``peek`` found for a session that was open; whether anything is new.
+
+        Without changes of one's own it is shown; with some, ``newer`` tells of it.
+        """
+        if session is None or session is not self.session or self.new:
             return False
-        inner, session = self._wb.storage.inner, self.session
-        stored = self._wb._bridge.run(inner.get(session.id))
         if stored is not None and stored.version == session.version:
             return False
         if self.draft is not None:
             newer = -1 if stored is None else stored.version
             news, self.newer = newer != self.newer, newer
             return news
-        if self.session is session:
-            self._put(stored)
+        self._put(stored)
         return True
 
     # Editing

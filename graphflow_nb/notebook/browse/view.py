@@ -350,8 +350,11 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         desk = self.desk
         keep = desk.session.id if desk.session is not None and desk.dirty else None
         news = self.listing.poll(keep)
+        # Nothing is waited for under the lock: the loop that answers may be that of a thread that
+        # waits for the lock.
+        session, stored = desk.session, desk.peek()
         with self._lock:
-            news = desk.follow() or news
+            news = desk.take(session, stored) or news
         if news:
             self.listing.count(again=True)
         self.render()
