@@ -51,7 +51,7 @@ def theirs(wb: g.Workbench, id: str, **fields: Any) -> None:
 def settle(browser: Browser) -> None:
     """Wait for what is counted behind the view."""
     for _ in range(500):
-        if not browser._counting.is_set():
+        if not browser._counting:
             return
         time.sleep(0.01)
     raise AssertionError("still counting")
@@ -410,6 +410,15 @@ def test_an_error_is_always_seen(wb, monkeypatch):
     assert "no session has the id 'nobody'" in said(missing)
 
 
+def test_what_can_not_be_shown_says_so(wb, monkeypatch):
+    browser = wb.browse()
+    settle(browser)
+    monkeypatch.setattr(browser.reader, "render", lambda: 1 / 0)
+    browser.reload.click()
+    settle(browser)
+    assert "this could not be shown: ZeroDivisionError" in said(browser)
+
+
 def test_read_only_has_no_buttons_that_write(database):
     with g.open(database, writable=True) as wb:
         wb.create("a", "t")
@@ -472,7 +481,8 @@ def test_a_storage_of_three_methods_says_what_it_lacks():
     browser = wb.browse(session="a")
     assert "Three has no method 'table'" in said(browser)
     assert browser.listing.frame is None
-    wb.close()
+    assert browser.session.id == "a"
+    settle(browser)
 
 
 def test_threads_click_at_once(wb):

@@ -134,6 +134,22 @@ def test_patch(wb, store):
     assert len(wb.journal) == 2
 
 
+def test_wrong_arguments_are_told():
+    wb = g.open("demo")
+    for wrong in (7, None, [7], {"a": "1"}, {7: 1}):
+        with pytest.raises(g.QueryError):
+            wb.delete(wrong)
+    for odd in ("x", 1.5, []):
+        with pytest.raises(g.PatchError):
+            wb.undo(odd)
+    with pytest.raises(g.PatchError):
+        wb.patch("claim-0014", 7)
+    with pytest.raises(g.StorageError):
+        wb.patch(7, [])
+    assert wb.delete(wb.sessions(limit=3)["id"]) != []
+    assert len(wb.sessions()) == 117
+
+
 # The file
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -172,22 +172,30 @@ class Workbench:
         return wanted
 
     @dual
-    async def delete(self, ids: str | Sequence[str] | Mapping[str, int]) -> list[str]:
+    async def delete(self, ids: str | Iterable[str] | Mapping[str, int]) -> list[str]:
         """Delete one session or many; no error for those that are not there.
 
         Args:
-            ids: an id, a list of ids, or a mapping from id to the version that it must still have:
+            ids: an id, several (a column of a DataFrame too), or a mapping from id to the version that it must still have:
                 what someone saved meanwhile then stays.
 
         Returns:
             The ids that were deleted.
 
         Raises:
+            QueryError: these are no ids.
             StorageError: the store failed.
         """
         if isinstance(ids, Mapping):
-            return await self._journaled.delete_many(list(ids), list(ids.values()))
-        return await self._journaled.delete_many([ids] if isinstance(ids, str) else list(ids))
+            versions = list(ids.values())
+            if not all(type(version) is int for version in versions):
+                raise QueryError(f"the versions to delete are counts, not {versions!r}")
+            return await self._journaled.delete_many(list(ids), versions)
+        if isinstance(ids, str):
+            return await self._journaled.delete_many([ids])
+        if not isinstance(ids, Iterable):
+            raise QueryError(f"what is deleted is an id or a list of ids, not {ids!r}")
+        return await self._journaled.delete_many(list(ids))
 
     @property
     def journal(self) -> pd.DataFrame:

@@ -166,16 +166,17 @@ class Listing:
 
     def filter(self, *, window: str | None = None, **changes: Any) -> None:
         """Change filters and go to the first page; ``None`` takes a filter away."""
-        before = self.filters, self.window
-        self.filters = replace(self.filters, **changes)
-        self.window = window or self.window
+        before = self.filters, self.window, self.total
+        with self._lock:
+            self.filters = replace(self.filters, **changes)
+            self.window = window or self.window
+            if before[:2] != (self.filters, self.window):
+                self.total = None
         try:
             self._from_the_start()
         except (QueryError, ContextError):
-            self.filters, self.window = before  # what means nothing is not kept
+            self.filters, self.window, self.total = before  # what means nothing is not kept
             raise
-        if before != (self.filters, self.window):
-            self.total = None
 
     def clear(self) -> None:
         """Take all filters away."""
@@ -243,13 +244,16 @@ class Listing:
     def count(self, *, again: bool = False) -> bool:
         """Learn the total and the groups; whether anything is new."""
         inner, filters = self._wb.storage.inner, self._now()
+        asked = self.filters, self.window
         news = False
         if hasattr(inner, "counts") and (again or not self.groups):
             groups = self._wb._bridge.run(inner.counts(Query()))
             news, self.groups = groups != self.groups, groups
         if hasattr(inner, "count") and (again or self.total is None):
             total = self._wb._bridge.run(inner.count(filters.query()))
-            news, self.total = news or total != self.total, total
+            with self._lock:
+                if asked == (self.filters, self.window):
+                    news, self.total = news or total != self.total, total
         return news
 
     def poll(self, keep: str | None = None) -> bool:

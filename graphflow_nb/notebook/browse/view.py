@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import ipywidgets as widgets
 import pandas as pd
@@ -54,7 +54,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self._rendering: int | None = None  # the thread that sets the widgets' values
         self._notice = ""
         self._made: tuple[pd.DataFrame | None, list[list[Any]]] = None, []
-        self._counting = threading.Event()
+        self._counting = False
+        self._to_count: Literal["new", "all"] | None = None
         self._live: Live | None = None
         super().__init__()
         self.add_class("gfnb-browser")
@@ -191,7 +192,11 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     def render(self) -> None:
         """Show the state; what did not change is not sent."""
         with self.quietly():
-            self._render()
+            try:
+                self._render()
+            except Exception as error:
+                said = f"this could not be shown: {type(error).__name__}: {error}"
+                self._said.value = notice("error", said, traceback.format_exc())
 
     @contextmanager
     def quietly(self) -> Iterator[None]:
@@ -311,24 +316,23 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     def count_later(self, *, again: bool = False) -> None:
         """Learn the totals on a thread of its own, since the rows need not wait for them."""
-        self._again = again or getattr(self, "_again", False)
-        if self._counting.is_set():
-            return
-        self._counting.set()
-        threading.Thread(target=self._count, name="graphflow_nb-count", daemon=True).start()
+        with self._lock:
+            self._to_count = "all" if again else self._to_count or "new"
+            if not self._counting:
+                self._counting = True
+                threading.Thread(target=self._count, name="graphflow_nb-count", daemon=True).start()
 
     def _count(self) -> None:
-        try:
-            while True:
-                again, self._again = self._again, False
-                self.listing.count(again=again)
-                if not self._again and self.listing.total is not None:
-                    break
-        except GraphflowError:
-            pass  # the rows were shown without; whatever ails the store shows at the next click
-        finally:
-            self._counting.clear()
-        self.render()
+        while True:
+            with self._lock:
+                wanted, self._to_count = self._to_count, None
+                if wanted is None:
+                    self._counting = False
+                    return
+            # The rows were shown without it; whatever ails the store shows at the next click.
+            with suppress(GraphflowError):
+                self.listing.count(again=wanted == "all")
+            self.render()
 
     def _switch(self, change: Any) -> None:
         if self.rendering:
