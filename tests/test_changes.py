@@ -198,6 +198,17 @@ def test_too_deep_for_graph_flow_is_refused():
         apply(session, Patch(text))
 
 
+def test_a_context_that_is_none_does_not_keep_the_rest_from_being_mended():
+    for text in ("7", "[]", '{"data": 7}', '{"chat_history": {"messages": [1]}}'):
+        session = stored_session("id", "g", "t", None, text, 3, None, None)
+        mended = apply(session, Patch([{"op": "replace", "path": "/graph_id", "value": "h"}]))
+        assert mended.context_json() == text
+        assert mended.graph_id == "h"
+        draft = Draft(session)
+        draft.set_context_text('{"data": {}}')
+        assert draft.session().context_json() == b'{"data":{}}'
+
+
 # Merging
 
 

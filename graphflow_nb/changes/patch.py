@@ -197,13 +197,14 @@ def with_document(session: Session, text: Raw) -> Session:
         ):
             raise PatchError(f"{name} is text, not {exactjson.show(fields[name])}")
     context = parts.get("context", Raw(b"null"))
-    if exactjson.kind(context) != "object":
-        raise PatchError("the context is an object with data and chat_history")
     twin = copy(session)
     for name, value in fields.items():
         setattr(twin, name, value)
     before = document(session)
     if not exactjson.same(exactjson.split_object(before, "the session")["context"], context):
+        # What is wrong with a context already does not keep the rest from being mended.
+        if exactjson.kind(context) != "object":
+            raise PatchError("the context is an object with data and chat_history")
         _check_context(context)
         twin._context = bytes(context)
     return twin

@@ -45,7 +45,7 @@ class JournaledStorage:
         await self._save("save", session, None)
 
     async def _save(self, op: Any, session: Session, undoes: int | None) -> None:
-        before = None if session.is_new else await self._reading.get(session.id)
+        before = await self._reading.get(session.id)
         if before is None and not session.is_new:
             raise SessionConflict(session, None)
         with self.journal.writing(self._place, op, [(before, session)], undoes):
@@ -71,36 +71,36 @@ class JournaledStorage:
         Returns:
             The ids that were deleted, in the order given.
         """
+        wanted = {} if versions is None else dict(zip(ids, versions, strict=True))
         found = await self._read(ids)
-        wanted = dict(zip(ids, versions, strict=True)) if versions is not None else {}
-        deleted: list[str] = []
+        if versions is not None:
+            found = {id: s for id, s in found.items() if s.version == wanted[id]}
+        sessions = list(found.values())
+        gone: set[str] = set()
         # In portions, so that no transaction grows without bound.
-        for start in range(0, len(found), 1000):
-            portion = found[start : start + 1000]
-            if versions is not None:
-                portion = [s for s in portion if s.version == wanted[s.id]]
-            if portion:
-                deleted += await self._delete("delete", portion)
+        for start in range(0, len(sessions), 1000):
+            gone.update(await self._delete("delete", sessions[start : start + 1000]))
         if versions is None:
-            for session in found:
-                if session.id not in deleted:  # saved while it was to be deleted
+            for session in sessions:
+                if session.id not in gone:  # saved while it was to be deleted
                     await self.delete(session.id)
-            deleted = [session.id for session in found]
-        return deleted
+            return list(found)
+        return [id for id, session in found.items() if session.id in gone]
 
-    async def _read(self, ids: Sequence[str]) -> list[Session]:
-        ids = list(dict.fromkeys(ids))
-        found: dict[str, Session] = {}
+    async def _read(self, ids: Sequence[str]) -> dict[str, Session]:
+        """Those that are there, by the ids as they were given."""
+        known: dict[str, Session] = {}
         if hasattr(self._reading, "query"):
             for start in range(0, len(ids), MAX_IDS):
                 query = Query(ids=ids[start : start + MAX_IDS], order="id")
-                found |= {s.id: s for s in await self._reading.query(query)}
-        else:
-            for id in ids:
-                session = await self._reading.get(id)
-                if session is not None:
-                    found[id] = session
-        return [found[id] for id in ids if id in found]
+                known |= {s.id: s for s in await self._reading.query(query)}
+        found = {}
+        for id in dict.fromkeys(ids):
+            # A UUID may have been given in another spelling, which only get understands.
+            session = known.get(id) or await self._reading.get(id)
+            if session is not None:
+                found[id] = session
+        return found
 
     async def _delete(
         self, op: Any, sessions: Sequence[Session], undoes: int | None = None

@@ -176,8 +176,8 @@ class Workbench:
         """Delete one session or many; no error for those that are not there.
 
         Args:
-            ids: an id, several (a column of a DataFrame too), or a mapping from id to the version that it must still have:
-                what someone saved meanwhile then stays.
+            ids: an id, several (a column of a DataFrame too), or a mapping from id to the version
+                that it must still have: what someone saved meanwhile then stays.
 
         Returns:
             The ids that were deleted.
