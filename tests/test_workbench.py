@@ -377,7 +377,7 @@ def test_wrong_arguments_raise_our_own_errors():
     for call in (
         lambda: wb.save(None),
         lambda: wb.upsert("x"),
-        lambda: wb.create("\ud800", "t"),
+        lambda: wb.get("\ud800"),
         lambda: wb.create("a", "t", context=[1]),
         lambda: wb.sessions(context=[5]),
         lambda: wb.sessions(context=None),
