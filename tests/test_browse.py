@@ -410,6 +410,48 @@ def test_an_error_is_always_seen(wb, monkeypatch):
     assert "no session has the id 'nobody'" in said(missing)
 
 
+def test_what_was_typed_and_not_set_is_not_forgotten(wb):
+    browser = wb.browse(session="claim-0014")
+    settle(browser)
+    browser.reader.parts.value = "Edit"
+    editor = browser.reader.editor
+    editor.status.value = "mended"
+    editor.path.value = "policy_number"
+    assert (editor.kind.value, editor.value.value[:3]) == ("number", "900")
+    editor.look.click()
+    assert len(browser.desk.preview) == 1
+    editor.value.value = "12"
+    editor.look.click()
+    assert "press Set value" in said(browser)
+    editor.set.click()
+    editor.look.click()
+    assert len(browser.desk.preview) == 2
+    editor.path.value = "new"
+    editor.kind.value = "JSON"
+    editor.value.value = "{"
+    editor.set.click()
+    assert "line 1, column" in said(browser)
+    editor.look.click()
+    assert "press Set value" in said(browser)
+    editor.path.value = "policy_number"
+    editor.remove.click()
+    editor.message.value = "hello"
+    editor.look.click()
+    assert "press Add message" in said(browser)
+    editor.add.click()
+    editor.look.click()
+    assert [c.op for c in browser.desk.preview] == ["replace", "remove", "add"]
+    # Text that is no JSON is not thrown away by other fields.
+    editor.json.value = "{"
+    for button in (editor.set, editor.remove, editor.add, editor.look):
+        button.click()
+        assert "mend it, or discard" in said(browser)
+    assert editor.json.value == "{"
+    editor.discard.click()
+    assert browser.desk.draft is None
+    assert wb.get("claim-0014").context["policy_number"] > 9_000
+
+
 def test_what_can_not_be_shown_says_so(wb, monkeypatch):
     browser = wb.browse()
     settle(browser)

@@ -172,15 +172,19 @@ class Editor:
         self.value.value = exactjson.decode(raw) if form == "string" else exactjson.pretty(text)
 
     def _set_value(self) -> None:
+        self._check_json()
         value = json_value(self.kind.value, self.value.value)
         self._browser.desk.edit().set_value(self._keys(), value)
         self._changed()
 
     def _remove_value(self) -> None:
+        self._check_json()
         self._browser.desk.edit().remove_value(self._keys())
+        self.path.value = self.value.value = ""
         self._changed()
 
     def _add_message(self) -> None:
+        self._check_json()
         if not self.message.value:
             raise PatchError("write the message first")
         self._browser.desk.edit().add_message(self.role.value, self.message.value)
@@ -191,10 +195,35 @@ class Editor:
         self._browser.desk.touched()
         self._fill_context()
 
-    def _look(self) -> None:
+    def _check_json(self) -> None:
         if self.wrong.value:
             raise ContextError("the context is no JSON that could be saved: mend it, or discard")
+
+    def _look(self) -> None:
+        self._check_json()
+        if self._is_value_waiting():
+            raise PatchError(
+                f"what was typed for {self.path.value!r} is not in the draft yet: press Set value, "
+                "or clear Path"
+            )
+        if self.message.value:
+            raise PatchError(
+                "the chat message is not in the draft yet: press Add message, or clear it"
+            )
         self._browser.desk.look()
+
+    def _is_value_waiting(self) -> bool:
+        """Whether a value was typed and neither set nor taken away."""
+        if not self.path.value.strip():
+            return False
+        try:
+            there = value_at(self._browser.desk.edit().context, ("data", *self._keys()))
+        except GraphflowError:
+            return bool(self.value.value)
+        try:
+            return not exactjson.same(there, json_value(self.kind.value, self.value.value))
+        except ContextError:
+            return True
 
     def _discard(self) -> None:
         self._browser.desk.discard()
