@@ -424,6 +424,8 @@ def test_what_was_typed_and_not_set_is_not_forgotten(wb):
     editor.look.click()
     assert "press Set value" in said(browser)
     editor.set.click()
+    assert "'policy_number' is set in the draft" in said(browser)
+    assert editor.path.value == ""
     editor.look.click()
     assert len(browser.desk.preview) == 2
     editor.path.value = "new"

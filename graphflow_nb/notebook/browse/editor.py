@@ -175,25 +175,27 @@ class Editor:
         self._check_json()
         value = json_value(self.kind.value, self.value.value)
         self._browser.desk.edit().set_value(self._keys(), value)
-        self._changed()
+        self._taken(f"{self.path.value!r} is set")
 
     def _remove_value(self) -> None:
         self._check_json()
         self._browser.desk.edit().remove_value(self._keys())
-        self.path.value = self.value.value = ""
-        self._changed()
+        self._taken(f"{self.path.value!r} is removed")
 
     def _add_message(self) -> None:
         self._check_json()
         if not self.message.value:
             raise PatchError("write the message first")
         self._browser.desk.edit().add_message(self.role.value, self.message.value)
-        self.message.value = ""
-        self._changed()
+        self._taken("the message is added")
 
-    def _changed(self) -> None:
+    def _taken(self, what: str) -> None:
+        """What was typed is in the draft, and the fields are free for more."""
+        with self._browser.quietly():
+            self.path.value = self.value.value = self.message.value = ""
         self._browser.desk.touched()
         self._fill_context()
+        self._browser.tell("info", f"{what} in the draft; Preview changes shows what will change")
 
     def _check_json(self) -> None:
         if self.wrong.value:
