@@ -527,6 +527,14 @@ def test_a_storage_of_three_methods_says_what_it_lacks():
     assert browser.listing.frame is None
     assert browser.session.id == "a"
     settle(browser)
+    browser.follow.value = True
+    for _ in range(500):
+        if "Three has no method" in browser._following.value:
+            break
+        time.sleep(0.01)
+    else:
+        raise AssertionError(browser._following.value)
+    browser.close()
 
 
 def test_threads_click_at_once(wb):

@@ -14,6 +14,7 @@ import pandas as pd
 from ...changes import json_value
 from ...errors import ContextError, QueryError
 from ...storage import Cursor, Query
+from ...storage.base import capability
 from ...storage.query import ContextPath, GroupCount, parse_path
 from ..workbench import Workbench
 
@@ -287,8 +288,8 @@ class Listing:
     def _read(self, query: Query) -> pd.DataFrame:
         from ..frames import sessions_frame
 
-        inner: Any = self._wb.storage.inner
-        return sessions_frame(self._wb._bridge.run(inner.table(query, ())), ())
+        table = capability(self._wb.storage.inner, "table")
+        return sessions_frame(self._wb._bridge.run(table(query, ())), ())
 
     # What the choices of the filter bar are
 

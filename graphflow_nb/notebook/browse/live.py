@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import GraphflowError
-
 __all__ = ["Live"]
 
 INTERVAL = 2.0  # seconds between looks, where the store does not tell
@@ -73,7 +71,7 @@ class Live:
             started = time.monotonic()
             try:
                 self._look()
-            except (GraphflowError, OSError, asyncio.CancelledError) as error:
+            except (Exception, asyncio.CancelledError) as error:  # nobody else would show it
                 lost, pause = True, min(pause * 2, WATCHED_INTERVAL)
                 if not self._stopped.is_set():
                     self._say(f"connection lost, trying again: {error}", True)
