@@ -50,7 +50,13 @@ function render({ model, el }) {
     focus = Math.max(0, Math.min(count() - 1, row));
     if (extend) choose(between(anchor, focus));
     paint();
-    body.rows[focus].focus();
+    show(body.rows[focus]);
+  }
+
+  // The browser would bring a row's middle into view, and with it lose the ids at its beginning.
+  function show(row) {
+    row.focus({ preventScroll: true });
+    row.cells[0].scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   function open(row) {
@@ -146,7 +152,7 @@ function render({ model, el }) {
     });
     empty.textContent = rows.length ? "" : (page.empty ?? "");
     paint();
-    if (held && count()) body.rows[focus].focus();
+    if (held && count()) body.rows[focus].focus({ preventScroll: true });
   }
 
   function mark() {
@@ -169,7 +175,7 @@ function render({ model, el }) {
     if (event.target.type === "checkbox" || event.ctrlKey || event.metaKey) toggle(index);
     else if (event.shiftKey) choose(between(anchor, index));
     else if (!dragged()) open(index);
-    row.focus();
+    row.focus({ preventScroll: true });
   });
 
   body.addEventListener("keydown", (event) => {
