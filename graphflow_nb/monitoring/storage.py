@@ -182,6 +182,12 @@ class MonitoredStorage:
     async def remove_trigger(self) -> Any:
         return await self._beyond("remove_trigger")
 
+    async def build_index(self) -> Any:
+        return await self._beyond("build_index")
+
+    async def drop_index(self) -> None:
+        await self._beyond("drop_index")
+
     async def _beyond(self, method: str, *arguments: Any) -> Any:
         call = capability(self.inner, method)
         return await self._watched(method, None, lambda: call(*arguments))

@@ -51,12 +51,16 @@ def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame
         "context_bytes": table.context_bytes,
         "messages": table.messages,
     }
+    if table.expires is not None:
+        columns["expires_at"] = _times(table.expires)
     for path, values in zip(context, table.context, strict=True):
         # A path that is called like a column of the store must not hide it.
         label = path_label(path)
         columns[f"context.{label}" if label in columns else label] = _values(values)
     frame = pd.DataFrame(columns, copy=False)
     frame.attrs["next"] = table.next
+    if table.note is not None:
+        frame.attrs["note"] = table.note
     return frame
 
 

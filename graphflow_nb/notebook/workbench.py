@@ -34,6 +34,7 @@ from ..storage import (
     get_or_create,
 )
 from ..storage.query import ContextPath, parse_path
+from ..storage.redis_client import SCHEMES
 from . import cards
 from .demo import demo_storage
 from .display import register
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Workbench", "open", "wrap"]
 
 DEFAULT_LIMIT = 10_000
-_SERVERS = ("postgresql:", "postgres:")
+_SERVERS = ("postgresql:", "postgres:", *(f"{scheme}:" for scheme in SCHEMES))
 
 
 class Workbench:
@@ -287,7 +288,8 @@ class Workbench:
             ``id`` (text), ``graph_id``, ``current_task_id`` (category), ``status_message`` (text),
             ``version`` (int64), ``created_at``, ``updated_at`` (datetime64[us, UTC]),
             ``context_bytes`` (int64, what the context takes in the store), ``messages`` (int64,
-            length of the chat history), then the context columns: text, boolean, Int64, float64 or
+            length of the chat history), in Redis ``expires_at`` (datetime64[us, UTC], missing for
+            never), then the context columns: text, boolean, Int64, float64 or
             object as their values need, missing where a session has none.
 
         Raises:
@@ -318,6 +320,8 @@ class Workbench:
             after=after,
         )
         frame = sessions_frame(await self.storage.table(query, context), context)
+        if "note" in frame.attrs:
+            _tell(frame.attrs["note"])
         if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
             total = await self.storage.count(query)
             _tell(f"showing {len(frame):,} of {total:,} sessions; limit=None shows all")
@@ -462,6 +466,23 @@ class Workbench:
     async def remove_trigger(self) -> Migration:
         """Take the trigger away again, if it is there."""
         return await self.storage.remove_trigger()  # type: ignore[no-any-return]
+
+    @dual
+    async def build_index(self) -> int:
+        """Make an index for quick pages in Redis, or bring it up to date; no session is touched.
+
+        What this package writes afterwards is kept in it. Workers don't know it: what they save
+        stands where it stood, and what they create is not shown until it is built again.
+
+        Returns:
+            How many sessions it knows.
+        """
+        return await self.storage.build_index()  # type: ignore[no-any-return]
+
+    @dual
+    async def drop_index(self) -> None:
+        """Remove that index, if there is one."""
+        await self.storage.drop_index()
 
     @dual
     async def close(self) -> None:

@@ -8,6 +8,7 @@ Capabilities beyond them, each optional:
     delete_many(ids, versions)    those that still have these versions, and says which
     restore(session)              puts a deleted session back, created when it was
     slow_orders()                 orders that no index serves, with what would help
+    build_index(), drop_index()   make pages quick where the store itself has no order
     watch(on_change, on_state)    tells of changes until cancelled
     close()                                                             gives back what it holds
 """
@@ -17,6 +18,7 @@ from .connect import connect, connect_from_env
 from .memory import InMemorySessionStorage
 from .postgres import Migration, PostgresSessionStorage
 from .query import Cursor, GroupCount, Query, Table
+from .redis import RedisSessionStorage
 from .sqlite import SqliteSessionStorage
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Migration",
     "PostgresSessionStorage",
     "Query",
+    "RedisSessionStorage",
     "SessionStorage",
     "SqliteSessionStorage",
     "Table",

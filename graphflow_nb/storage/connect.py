@@ -12,6 +12,8 @@ from ..errors import StorageError
 from .base import SessionStorage
 from .memory import InMemorySessionStorage
 from .postgres import PostgresSessionStorage
+from .redis import RedisSessionStorage
+from .redis_client import SCHEMES
 from .sqlite import SqliteSessionStorage
 from .url import redact
 
@@ -24,7 +26,8 @@ async def connect(url: str, **options: Any) -> SessionStorage:
     """Open the storage that a URL names.
 
     Args:
-        url: ``memory:``, ``sqlite:path/of/a.db`` or ``postgresql://user@host/database``.
+        url: ``memory:``, ``sqlite:path/of/a.db``, ``postgresql://user@host/database`` or
+            ``redis://host:6379/0``.
         options: of that storage's ``connect``, e.g. ``table=``, ``read_only=``, ``timeout=``.
 
     Raises:
@@ -46,8 +49,11 @@ async def connect(url: str, **options: Any) -> SessionStorage:
     if colon and scheme in ("postgresql", "postgres"):
         _check_options(PostgresSessionStorage.connect, options)
         return await PostgresSessionStorage.connect(url, **options)
+    if colon and scheme in SCHEMES:
+        _check_options(RedisSessionStorage.connect, options)
+        return await RedisSessionStorage.connect(url, **options)
     raise StorageError(
-        f"{redact(url)!r} names no storage: say memory:, sqlite:path or postgresql://…"
+        f"{redact(url)!r} names no storage: say memory:, sqlite:path, postgresql://… or redis://…"
     )
 
 

@@ -7,25 +7,13 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple, Self
 
-import numpy as np
 from msgspec import Raw
 
 from ..errors import SessionConflict
 from ..session import Session, mark_saved, stored_session
+from . import rows
 from .base import check_text, check_texts
-from .query import (
-    ContextPath,
-    GroupCount,
-    Query,
-    Table,
-    cut_page,
-    holds,
-    message_count,
-    micros_of,
-    parse_path,
-    time_of,
-    value_at,
-)
+from .query import ContextPath, GroupCount, Query, Table, micros_of
 
 __all__ = ["InMemorySessionStorage"]
 
@@ -175,85 +163,30 @@ class InMemorySessionStorage:
 
     async def query(self, query: Query) -> list[Session]:
         """The selected sessions, in order."""
-        return [_session(id, row) for id, row in self._select(query)]
+        return [_session(id, row) for id, row in rows.selected(self._matching(query), query)]
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """The selected sessions by column."""
-        found = self._select(query.one_more())
-        rows = [row for _, row in found]
-        contexts = [row.context for row in rows]
-
-        def values(path: tuple[str, ...]) -> list[str | None]:
-            texts = [value_at(text, path) for text in contexts]
-            return [None if text is None else bytes(text).decode() for text in texts]
-
-        table = Table(
-            id=[id for id, _ in found],
-            graph_id=[row.graph_id for row in rows],
-            current_task_id=[row.current_task_id for row in rows],
-            status_message=[row.status_message for row in rows],
-            version=np.array([row.version for row in rows], np.int64),
-            created=np.array([row.created for row in rows], np.int64),
-            updated=np.array([row.updated for row in rows], np.int64),
-            context_bytes=np.array(
-                [len(t if isinstance(t, bytes) else t.encode()) for t in contexts], np.int64
-            ),
-            messages=np.array([message_count(text) for text in contexts], np.int64),
-            context=[values(parse_path(path)) for path in context],
-            next=None,
-        )
-        return cut_page(table, query)
+        wider = query.one_more()
+        return rows.table(rows.selected(self._matching(wider), wider), query, context)
 
     async def count(self, query: Query) -> int:
         """How many sessions are selected; limit and page are ignored."""
-        return sum(1 for _ in self._matching(query))
+        return len(self._matching(query))
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """How many of the selected sessions stand at each task of each graph."""
-        groups: dict[tuple[str, str], list[int]] = {}
-        for _, row in self._matching(query):
-            groups.setdefault((row.graph_id, row.current_task_id), []).append(row.updated)
-        return [
-            GroupCount(graph, task, len(times), time_of(min(times)), time_of(max(times)))
-            for (graph, task), times in sorted(groups.items())
-        ]
+        groups = rows.Groups()
+        groups.add(self._matching(query))
+        return groups.counts()
 
     def _matching(self, query: Query) -> list[tuple[str, _Row]]:
         with self._lock:
             if query.ids is None:
-                rows = list(self._rows.items())
+                stored = list(self._rows.items())
             else:
-                rows = [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
-        for name in ("updated", "created"):
-            if (since := getattr(query, f"{name}_since")) is not None:
-                rows = [r for r in rows if getattr(r[1], name) >= micros_of(since)]
-            if (until := getattr(query, f"{name}_until")) is not None:
-                rows = [r for r in rows if getattr(r[1], name) < micros_of(until)]
-        if query.graph is not None:
-            rows = [r for r in rows if r[1].graph_id == query.graph]
-        if query.task is not None:
-            rows = [r for r in rows if r[1].current_task_id == query.task]
-        if (status := query.status) is not None:
-            rows = [r for r in rows if (s := r[1].status_message) is not None and status in s]
-        if (text := query.text) is not None:
-            rows = [r for r in rows if text in r[0] or text in (r[1].status_message or "")]
-        if query.id_prefix is not None:
-            rows = [r for r in rows if r[0].startswith(query.id_prefix)]
-        for path, value in query.conditions():
-            rows = [r for r in rows if holds(r[1].context, path, value)]
-        return rows
-
-    def _select(self, query: Query) -> list[tuple[str, _Row]]:
-        column = {"updated_at": "updated", "created_at": "created"}.get(query.order_by)
-
-        def key(item: tuple[str, _Row]) -> tuple[int, str]:
-            return (getattr(item[1], column) if column else 0, item[0])
-
-        rows = sorted(self._matching(query), key=key, reverse=query.descending)
-        if (after := query.after) is not None:
-            last = (micros_of(after.time) if after.time and column else 0, after.id)
-            rows = [r for r in rows if (key(r) < last if query.descending else key(r) > last)]
-        return rows[: query.limit]
+                stored = [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
+        return rows.matching(stored, query)
 
     def __repr__(self) -> str:
         return f"<InMemorySessionStorage: {len(self._rows)} sessions>"

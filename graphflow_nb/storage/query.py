@@ -177,6 +177,9 @@ class Table:
         messages: int64, length of the chat history.
         context: for each path asked for, the value's JSON text, or None where it is absent.
         next: where the next page starts, None if this is the last.
+        expires: int64, µs since 1970 UTC at which the store drops the session, ``UNKNOWN_TIME`` for
+            never; None where no session expires.
+        note: what is to be known about this answer, e.g. that it may lack sessions.
     """
 
     id: Sequence[str]
@@ -190,6 +193,8 @@ class Table:
     messages: NDArray[np.int64]
     context: list[Sequence[str | None]]
     next: Cursor | None
+    expires: NDArray[np.int64] | None = None
+    note: str | None = None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -216,6 +221,8 @@ def cut_page(table: Table, query: Query) -> Table:
         messages=table.messages[:n],
         context=[column[:n] for column in table.context],
         next=Cursor(query.order, table.id[n - 1], last) if n else query.after,
+        expires=None if table.expires is None else table.expires[:n],
+        note=table.note,
     )
 
 

@@ -1,0 +1,140 @@
+"""A query answered in Python, for stores that can't answer it themselves: memory and Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from .query import (
+    UNKNOWN_TIME,
+    ContextPath,
+    GroupCount,
+    Query,
+    Table,
+    cut_page,
+    holds,
+    message_count,
+    micros_of,
+    parse_path,
+    time_of,
+    value_at,
+)
+
+__all__ = ["Groups", "Row", "matching", "selected", "table"]
+
+_LAST = 2**63  # where an unknown time stands among the others
+
+
+class Row(Protocol):
+    """A session without its id; times are µs since 1970 UTC, ``UNKNOWN_TIME`` where unknown."""
+
+    @property
+    def graph_id(self) -> str: ...
+    @property
+    def current_task_id(self) -> str: ...
+    @property
+    def status_message(self) -> str | None: ...
+    @property
+    def context(self) -> str | bytes: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def created(self) -> int: ...
+    @property
+    def updated(self) -> int: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+def matching(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]:
+    """Those that the conditions select; order, limit and page are ignored."""
+    rows = list(rows)
+    if query.ids is not None:
+        wanted = set(query.ids)
+        rows = [r for r in rows if r[0] in wanted]
+    for name in ("updated", "created"):
+        if (since := getattr(query, f"{name}_since")) is not None:
+            rows = [r for r in rows if getattr(r[1], name) >= micros_of(since)]
+        if (until := getattr(query, f"{name}_until")) is not None:
+            end = micros_of(until)
+            rows = [r for r in rows if UNKNOWN_TIME != getattr(r[1], name) < end]
+    if query.graph is not None:
+        rows = [r for r in rows if r[1].graph_id == query.graph]
+    if query.task is not None:
+        rows = [r for r in rows if r[1].current_task_id == query.task]
+    if (status := query.status) is not None:
+        rows = [r for r in rows if (s := r[1].status_message) is not None and status in s]
+    if (text := query.text) is not None:
+        rows = [r for r in rows if text in r[0] or text in (r[1].status_message or "")]
+    if query.id_prefix is not None:
+        rows = [r for r in rows if r[0].startswith(query.id_prefix)]
+    for path, value in query.conditions():
+        rows = [r for r in rows if holds(r[1].context, path, value)]
+    return rows
+
+
+def selected(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]:
+    """The page of matching rows, in order."""
+    column = {"updated_at": "updated", "created_at": "created"}.get(query.order_by)
+
+    def key(item: tuple[str, R]) -> tuple[int, str]:
+        time = getattr(item[1], column) if column else 0
+        return (_LAST if time == UNKNOWN_TIME else time, item[0])
+
+    ordered = sorted(rows, key=key, reverse=query.descending)
+    if (after := query.after) is not None:
+        time = 0 if column is None else _LAST if after.time is None else micros_of(after.time)
+        last = (time, after.id)
+        ordered = [r for r in ordered if (key(r) < last if query.descending else key(r) > last)]
+    return ordered[: query.limit]
+
+
+def table(found: Sequence[tuple[str, Row]], query: Query, context: Sequence[ContextPath]) -> Table:
+    """Selected rows by column; one more than the query's limit if there is another page."""
+    rows = [row for _, row in found]
+    contexts = [row.context for row in rows]
+
+    def values(path: tuple[str, ...]) -> list[str | None]:
+        texts = [value_at(text, path) for text in contexts]
+        return [None if text is None else bytes(text).decode() for text in texts]
+
+    columns = Table(
+        id=[id for id, _ in found],
+        graph_id=[row.graph_id for row in rows],
+        current_task_id=[row.current_task_id for row in rows],
+        status_message=[row.status_message for row in rows],
+        version=np.array([row.version for row in rows], np.int64),
+        created=np.array([row.created for row in rows], np.int64),
+        updated=np.array([row.updated for row in rows], np.int64),
+        context_bytes=np.array(
+            [len(t.encode() if isinstance(t, str) else t) for t in contexts], np.int64
+        ),
+        messages=np.array([message_count(text) for text in contexts], np.int64),
+        context=[values(parse_path(path)) for path in context],
+        next=None,
+    )
+    return cut_page(columns, query)
+
+
+class Groups:
+    """How many rows stand at each task of each graph, counted portion by portion."""
+
+    def __init__(self) -> None:
+        self._times: dict[tuple[str, str], list[int]] = {}
+
+    def add(self, rows: Iterable[tuple[str, Row]]) -> None:
+        for _, row in rows:
+            key = (row.graph_id, row.current_task_id)
+            self._times.setdefault(key, []).append(row.updated)
+
+    def counts(self) -> list[GroupCount]:
+        """Ordered by graph and task."""
+        counts = []
+        for (graph, task), times in sorted(self._times.items()):
+            known = [time for time in times if time != UNKNOWN_TIME]
+            oldest, newest = (time_of(min(known)), time_of(max(known))) if known else (None, None)
+            counts.append(GroupCount(graph, task, len(times), oldest, newest))
+        return counts
