@@ -114,6 +114,8 @@ class Store:
         self.kind = kind
         self.url = url
         self.options = options
+        #: Properties of the suite that this store can't have, with the reason.
+        self.cannot: dict[str, str] = {}
         self._shared = g.InMemorySessionStorage() if kind == "memory" else None
 
     async def open(self) -> Any:

@@ -1,0 +1,264 @@
+"""A Hypothesis state machine: several writers on one store, against a plain dict."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    multiple,
+    precondition,
+    rule,
+)
+
+from ..errors import SessionConflict
+from ..session import Session
+from ..storage.query import Query
+from .kit import Open, Traits
+
+__all__ = ["state_machine"]
+
+_NAMES = st.sampled_from(["a", "ab", "b", "c", "d1", "d2"])
+_WRITERS = st.integers(0, 2)
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | _TEXTS | st.sampled_from([0.1, 1e9]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+_FIELDS = st.fixed_dictionaries(
+    {
+        "task": st.sampled_from(["start", "wait", "done"]),
+        "graph": st.sampled_from(["g", "h"]),
+        "status": st.none() | _TEXTS,
+        "data": st.dictionaries(_TEXTS, _VALUES, max_size=3),
+    }
+)
+
+# What the model keeps of a session: its content, and the number of the write that made it.
+Known = tuple[dict[str, Any], int]
+
+
+def state_machine(
+    open_storage: Open, traits: Traits | None = None, *, run: Callable[[Any], Any] | None = None
+) -> type[RuleBasedStateMachine]:
+    """A machine whose steps are saves, stale saves, upserts, deletes, batches and queries.
+
+    Three writers, each with a storage of its own and the sessions that it read; after each step the
+    store answers as the dict does. Run it with ``hypothesis.stateful.run_state_machine_as_test``.
+
+    Args:
+        open_storage: opens a storage, each on the same data; they are emptied after each run.
+        traits: of the store.
+        run: waits for a coroutine; left out, an event loop is made for each run.
+    """
+    make_id = (traits or Traits()).make_id
+
+    class Machine(RuleBasedStateMachine):
+        sessions = Bundle("sessions")  # what writers hold: session, and what they believe it is
+
+        @initialize()
+        def open(self) -> None:
+            self.runner = asyncio.Runner() if run is None else None
+            self.run = run if self.runner is None else self.runner.run
+            self.model: dict[str, Known] = {}
+            self.writes = 0
+            self.writers = [self.run(_opened(open_storage)) for _ in range(3)]
+            self.able = {
+                name
+                for name in ("query", "upsert", "delete_many", "save_many", "restore", "table")
+                if getattr(self.writers[0], name, None) is not None
+            }
+
+        def teardown(self) -> None:
+            for id in list(getattr(self, "model", ())):
+                self.run(self.writers[0].delete(id))
+            for storage in getattr(self, "writers", ()):
+                if hasattr(storage, "close"):
+                    self.run(storage.close())
+            if getattr(self, "runner", None) is not None:
+                self.runner.close()
+
+        def wrote(self, session: Session) -> int:
+            self.writes += 1
+            self.model[session.id] = (_content(session), self.writes)
+            return self.writes
+
+        @rule(target=sessions, writer=_WRITERS, name=_NAMES, fields=_FIELDS)
+        def save_new(self, writer: int, name: str, fields: dict[str, Any]) -> Any:
+            session = _made(make_id(name), fields)
+            try:
+                self.run(self.writers[writer].save(session))
+            except SessionConflict as conflict:
+                assert session.id in self.model, "a new session conflicts with nothing"
+                assert conflict.stored is not None
+                assert _content(conflict.stored) == self.model[session.id][0]
+                return (conflict.stored, self.model[session.id][1])
+            assert session.id not in self.model, "a new session replaced one that was there"
+            return (session, self.wrote(session))
+
+        @rule(target=sessions, writer=_WRITERS, name=_NAMES)
+        def get(self, writer: int, name: str) -> Any:
+            found = self.run(self.writers[writer].get(make_id(name)))
+            known = self.model.get(make_id(name))
+            assert (found is None) == (known is None)
+            if found is None or known is None:
+                return multiple()
+            assert _content(found) == known[0]
+            return (found, known[1])
+
+        @rule(target=sessions, writer=_WRITERS, held=consumes(sessions), fields=_FIELDS)
+        def save_again(self, writer: int, held: Any, fields: dict[str, Any]) -> Any:
+            session, seen = held
+            known = self.model.get(session.id)
+            _change(session, fields)
+            try:
+                self.run(self.writers[writer].save(session))
+            except SessionConflict as conflict:
+                assert known is None or known[1] != seen, "a save of what is stored conflicts"
+                stored = conflict.stored
+                assert (stored is None) == (known is None)
+                if stored is None or known is None:
+                    return multiple()
+                assert _content(stored) == known[0]
+                return (stored, known[1])
+            assert known is not None, "a stale save brought a deleted session back"
+            assert known[1] == seen, "a stale save replaced what someone else had saved"
+            return (session, self.wrote(session))
+
+        @rule(writer=_WRITERS, name=_NAMES)
+        def delete(self, writer: int, name: str) -> None:
+            self.run(self.writers[writer].delete(make_id(name)))
+            self.model.pop(make_id(name), None)
+
+        @precondition(lambda self: "upsert" in self.able)
+        @rule(target=sessions, writer=_WRITERS, name=_NAMES, fields=_FIELDS)
+        def upsert(self, writer: int, name: str, fields: dict[str, Any]) -> Any:
+            session = _made(make_id(name), fields)
+            self.run(self.writers[writer].upsert(session))
+            return (session, self.wrote(session))
+
+        @precondition(lambda self: "delete_many" in self.able)
+        @rule(writer=_WRITERS, names=st.lists(_NAMES, unique=True, max_size=4))
+        def delete_many(self, writer: int, names: list[str]) -> None:
+            ids = [make_id(name) for name in names]
+            gone = list(self.run(self.writers[writer].delete_many(ids)))
+            assert gone == [id for id in ids if id in self.model]
+            for id in gone:
+                del self.model[id]
+
+        @precondition(lambda self: "delete_many" in self.able)
+        @rule(writer=_WRITERS, held=sessions)
+        def delete_unchanged(self, writer: int, held: Any) -> None:
+            session, seen = held
+            known = self.model.get(session.id)
+            gone = list(self.run(self.writers[writer].delete_many([session.id], [session.version])))
+            if known is not None and known[1] == seen:
+                assert gone == [session.id]
+            if gone:
+                # By its version alone, one that was made anew may be taken for the one held.
+                assert known is not None
+                assert known[1] == seen or session.version < 100
+                del self.model[session.id]
+
+        @precondition(lambda self: "save_many" in self.able)
+        @rule(
+            target=sessions,
+            writer=_WRITERS,
+            batch=st.dictionaries(_NAMES, _FIELDS, max_size=4),
+            held=consumes(sessions),
+        )
+        def save_many(self, writer: int, batch: dict[str, Any], held: Any) -> Any:
+            session, seen = held
+            known = self.model.get(session.id)
+            news = [_made(make_id(n), f) for n, f in batch.items() if make_id(n) != session.id]
+            conflicts = list(self.run(self.writers[writer].save_many([session, *news])))
+            left_out = {c.session.id for c in conflicts}
+            for conflict in conflicts:
+                stored = self.model.get(conflict.session.id)
+                assert (conflict.stored is None) == (stored is None)
+                if conflict.stored is not None and stored is not None:
+                    assert _content(conflict.stored) == stored[0]
+            assert (session.id in left_out) == (known is None or known[1] != seen)
+            held_now = []
+            if session.id not in left_out:
+                held_now.append((session, self.wrote(session)))
+            for new in news:
+                assert (new.id in left_out) == (new.id in self.model)
+                if new.id not in left_out:
+                    held_now.append((new, self.wrote(new)))
+            return multiple(*held_now)
+
+        @precondition(lambda self: "query" in self.able)
+        @rule(
+            writer=_WRITERS,
+            graph=st.none() | st.sampled_from(["g", "h"]),
+            task=st.none() | st.sampled_from(["start", "wait", "done"]),
+            order=st.sampled_from(["id", "-id", "updated_at", "-updated_at"]),
+            limit=st.none() | st.integers(0, 4),
+        )
+        def query(
+            self, writer: int, graph: str | None, task: str | None, order: str, limit: int | None
+        ) -> None:
+            storage = self.writers[writer]
+            wanted = {
+                id: known
+                for id, known in self.model.items()
+                if graph in (None, known[0]["graph"]) and task in (None, known[0]["task"])
+            }
+            whole = Query(graph=graph, task=task, order=order)
+            found = self.run(storage.query(whole))
+            assert {s.id: _content(s) for s in found} == {id: k[0] for id, k in wanted.items()}
+            assert len(found) == len(wanted)
+            ids = [s.id for s in found]
+            if order.endswith("updated_at"):
+                by_write = sorted(wanted, key=lambda id: wanted[id][1])
+                # Writes of one batch have one time.
+                times = [s.updated_at for s in found]
+                ordered = sorted(times, reverse=order.startswith("-"))
+                assert times == ordered
+                if len(set(times)) == len(times):
+                    assert ids == (by_write[::-1] if order.startswith("-") else by_write)
+            else:
+                assert ids == sorted(wanted, reverse=order.startswith("-"))
+            page = Query(graph=graph, task=task, order=order, limit=limit)
+            assert [s.id for s in self.run(storage.query(page))] == ids[:limit]
+            assert self.run(storage.count(page)) == len(wanted)
+            assert list(self.run(storage.table(page)).id) == ids[:limit]
+
+    return Machine
+
+
+async def _opened(open_storage: Open) -> Any:
+    storage = open_storage()
+    return await storage if inspect.isawaitable(storage) else storage
+
+
+def _made(id: str, fields: dict[str, Any]) -> Session:
+    session = Session(id, "new")
+    _change(session, fields)
+    return session
+
+
+def _change(session: Session, fields: dict[str, Any]) -> None:
+    session.current_task_id, session.graph_id = fields["task"], fields["graph"]
+    session.status_message = fields["status"]
+    session.context.clear()
+    for key, value in fields["data"].items():
+        session.context[key] = value
+
+
+def _content(session: Session) -> dict[str, Any]:
+    return {
+        "task": session.current_task_id,
+        "graph": session.graph_id,
+        "status": session.status_message,
+        "data": dict(session.context),
+    }

@@ -1,0 +1,185 @@
+"""A storage put to every property, and what came of it by capability."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal
+
+from .kit import PROPERTIES, Deviation, Open, Property, Traits
+
+__all__ = ["Finding", "Report", "check"]
+
+_SIGNS = {"holds": "✓", "fails": "✗", "missing": "–"}
+_COLOURS = {"holds": "#1b7f4b", "fails": "#b3261e", "missing": "#6b6b6b"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one property went: it holds, it fails, or the storage lacks the method for it."""
+
+    prop: Property
+    outcome: Literal["holds", "fails", "missing"]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What holds of a storage and what does not; shows as a table in a notebook.
+
+    Attributes:
+        storage: name of the storage's class.
+        findings: one for each property.
+    """
+
+    storage: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing fails; what is missing is no failure."""
+        return all(f.outcome != "fails" for f in self.findings)
+
+    def by_capability(self) -> dict[str, list[Finding]]:
+        """The findings of each part of a storage."""
+        parts: dict[str, list[Finding]] = {}
+        for finding in self.findings:
+            parts.setdefault(finding.prop.capability, []).append(finding)
+        return parts
+
+    def _title(self) -> str:
+        count = {o: sum(f.outcome == o for f in self.findings) for o in _SIGNS}
+        text = f"{self.storage}: {count['holds']} of {len(self.findings)} properties hold"
+        if count["fails"]:
+            text += f", {count['fails']} do not"
+        return text + (f", {count['missing']} are not offered" if count["missing"] else "")
+
+    def __str__(self) -> str:
+        lines = [self._title()]
+        for capability, findings in self.by_capability().items():
+            lines.append(f"\n{capability}")
+            for f in findings:
+                lines.append(f"  {_SIGNS[f.outcome]} {f.prop.statement}")
+                if f.outcome != "holds":
+                    lines.append(f"      {f.detail}")
+                if f.outcome == "fails":
+                    lines.append(f"      what it takes: {f.prop.remedy}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for capability, findings in self.by_capability().items():
+            holding = sum(f.outcome == "holds" for f in findings)
+            rows.append(
+                '<tr><th colspan="2" style="text-align:left;padding-top:.8em">'
+                f"{escape(capability)} <span style='font-weight:normal;opacity:.7'>"
+                f"{holding} of {len(findings)}</span></th></tr>"
+            )
+            for f in findings:
+                more = ""
+                if f.outcome != "holds":
+                    more = f"<br><code>{escape(f.detail)}</code>"
+                if f.outcome == "fails":
+                    more += f"<br><b>What it takes:</b> {escape(f.prop.remedy)}"
+                colour = _COLOURS[f.outcome]
+                rows.append(
+                    f'<tr><td style="color:{colour};font-weight:bold;vertical-align:top" '
+                    f'title="{f.outcome}">{_SIGNS[f.outcome]}</td>'
+                    f'<td style="text-align:left">{escape(f.prop.statement)}{more}</td></tr>'
+                )
+        return f"<table><caption>{escape(self._title())}</caption>{''.join(rows)}</table>"
+
+
+def check(
+    factory: Callable[[], Any],
+    *,
+    reopen: Callable[[Any], Any] | None = None,
+    traits: Traits | None = None,
+) -> Report:
+    """Put a storage to every property; for a notebook, where it shows the report.
+
+    Args:
+        factory: a function, or coroutine function, that opens a storage on data of its own that
+            are empty; called once for each property.
+        reopen: opens another storage on the data of the one that it is given. Left out, the same
+            one is taken, as for a storage in memory.
+        traits: what a storage can't tell of itself.
+
+    Returns:
+        What holds, what does not, and what it would take.
+
+    Raises:
+        Exception: what ``factory`` raises, if it can't open the storage.
+    """
+    found: list[Report | BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(asyncio.run(_check(factory, reopen, traits or Traits())))
+        except BaseException as error:
+            found.append(error)
+
+    # A notebook's own loop is running already, and waiting on it would stop it.
+    thread = threading.Thread(target=work, name="graphflow_nb-check")
+    thread.start()
+    thread.join()
+    (report,) = found
+    if isinstance(report, BaseException):
+        raise report
+    return report
+
+
+async def _check(
+    factory: Callable[[], Any], reopen: Callable[[Any], Any] | None, traits: Traits
+) -> Report:
+    findings = []
+    name = ""
+    for prop in PROPERTIES:
+        storage = await _made(factory())
+        name = type(storage).__name__
+        missing = prop.missing(storage, traits)
+        if missing:
+            findings.append(Finding(prop, "missing", _add(missing)))
+            if hasattr(storage, "close"):
+                await storage.close()
+            continue
+        try:
+            await prop.hold(_opener(storage, reopen), traits)
+        except Deviation as deviation:
+            reason = traits.cannot.get(prop.name)
+            detail = f"{deviation}" + (f" (as was said: {reason})" if reason else "")
+            findings.append(Finding(prop, "fails", detail))
+        else:
+            findings.append(Finding(prop, "holds"))
+    return Report(name, tuple(findings))
+
+
+def _opener(storage: Any, reopen: Callable[[Any], Any] | None) -> Open:
+    """Gives the storage first, and then more on the same data."""
+    first = True
+
+    def open() -> Any:
+        nonlocal first
+        if first or reopen is None:
+            first = False
+            return storage
+        return reopen(storage)
+
+    return open
+
+
+async def _made(storage: Any) -> Any:
+    return await storage if inspect.isawaitable(storage) else storage
+
+
+def _add(missing: list[str]) -> str:
+    if missing == ["outage"]:
+        return "give traits=Traits(outage=…), a way to put the store out of reach for a while"
+    methods = ", ".join(f"async def {name}(…)" for name in missing)
+    return f"add {methods}, as graphflow_nb.storage describes"
