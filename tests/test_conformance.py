@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -35,15 +34,13 @@ class TestStores(StorageSuite):
 
 @pytest.mark.timeout(1200)
 def test_state_machine(store: Store) -> None:
-    with asyncio.Runner() as runner:
-        machine = state_machine(store.open, traits_of(store), run=runner.run)
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=STEPS,
-                deadline=None,
-                derandomize=True,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+    run_state_machine_as_test(
+        state_machine(store.open, traits_of(store)),
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

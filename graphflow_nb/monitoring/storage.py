@@ -163,6 +163,12 @@ class MonitoredStorage:
     ) -> list[str]:
         return await self._beyond("delete_many", ids, versions)  # type: ignore[no-any-return]
 
+    async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        return await self._beyond("save_many", sessions)  # type: ignore[no-any-return]
+
+    async def import_many(self, sessions: Sequence[Session]) -> list[str]:
+        return await self._beyond("import_many", sessions)  # type: ignore[no-any-return]
+
     async def restore(self, session: Session) -> None:
         call = capability(self.inner, "restore")
         await self._watched("restore", session.id, lambda: call(session))

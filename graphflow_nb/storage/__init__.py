@@ -5,6 +5,8 @@ Capabilities beyond them, each optional:
 
     query(query), table(query, context), count(query), counts(query)    see Query
     upsert(session)                                                     last write wins
+    save_many(sessions)           saves each as save does, and says which conflict
+    import_many(sessions)         takes in as they are those whose ids are free
     delete_many(ids, versions)    those that still have these versions, and says which
     restore(session)              puts a deleted session back, created when it was
     slow_orders()                 orders that no index serves, with what would help

@@ -7,13 +7,14 @@ separate small protocols; what lacks one gets a ``CapabilityError`` naming the m
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
 from ..session import Session
 from .query import ContextPath, GroupCount, Query, Table
 
 __all__ = [
+    "Batching",
     "Closable",
     "Deletable",
     "Queryable",
@@ -21,6 +22,7 @@ __all__ = [
     "SessionStorage",
     "Upsertable",
     "capability",
+    "check_ids_once",
     "check_texts",
     "get_or_create",
 ]
@@ -61,6 +63,18 @@ class Deletable(Protocol):
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int] | None = None
     ) -> list[str]: ...
+
+
+class Batching(Protocol):
+    """Save several as ``save`` does; take in several as they are, where their ids are free.
+
+    ``atomic_batches`` says whether nothing of a batch was written when the store fails.
+    """
+
+    atomic_batches: ClassVar[bool]
+
+    async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]: ...
+    async def import_many(self, sessions: Sequence[Session]) -> list[str]: ...
 
 
 class Restorable(Protocol):
@@ -120,6 +134,15 @@ def check_texts(session: Session, *, nul: bool) -> None:
     check_text(session.current_task_id, "current_task_id", nul=nul)
     if session.status_message is not None:
         check_text(session.status_message, "status_message", nul=nul)
+
+
+def check_ids_once(sessions: Sequence[Session]) -> None:
+    """Raise StorageError if a batch has two sessions of one id."""
+    seen: set[str] = set()
+    for session in sessions:
+        if session.id in seen:
+            raise StorageError(f"the batch has session {session.id!r} twice; nothing was written")
+        seen.add(session.id)
 
 
 def check_text(value: object, name: str, *, nul: bool) -> None:

@@ -12,7 +12,7 @@ from msgspec import Raw
 from ..errors import SessionConflict
 from ..session import Session, mark_saved, stored_session
 from . import rows
-from .base import check_text, check_texts
+from .base import check_ids_once, check_text, check_texts
 from .query import ContextPath, GroupCount, Query, Table, micros_of
 
 __all__ = ["InMemorySessionStorage"]
@@ -37,6 +37,8 @@ class InMemorySessionStorage:
 
     #: Its coroutines never suspend, so they can be driven without an event loop.
     suspends: ClassVar[bool] = False
+    #: A batch is written as a whole or not at all.
+    atomic_batches: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
@@ -128,6 +130,40 @@ class InMemorySessionStorage:
         check_text(id, "id", nul=True)
         with self._lock:
             self._rows.pop(id, None)
+
+    async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Save each as ``save`` does.
+
+        Returns:
+            Those that conflict, in the order given; they were left out.
+        """
+        self._check_batch(sessions)
+        conflicts = []
+        for session in sessions:
+            try:
+                await self.save(session)
+            except SessionConflict as conflict:
+                conflicts.append(conflict)
+        return conflicts
+
+    async def import_many(self, sessions: Sequence[Session]) -> list[str]:
+        """Put sessions in as they are, with version and times, where their ids are free.
+
+        Returns:
+            The ids that were taken, whose sessions were left as they are.
+        """
+        self._check_batch(sessions)
+        stored = type(self).from_sessions(sessions)._rows
+        with self._lock:
+            taken = [id for id in stored if id in self._rows]
+            self._rows = stored | self._rows
+        return taken
+
+    def _check_batch(self, sessions: Sequence[Session]) -> None:
+        check_ids_once(sessions)
+        for session in sessions:
+            check_texts(session, nul=True)
+            session.context_json()
 
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int] | None = None

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import QueryError, ReadOnlyError, SessionConflict, StorageError
 from ..session import Session, mark_saved
 from . import rows
-from .base import check_text, check_texts
+from .base import check_ids_once, check_text, check_texts
 from .query import (
     UNKNOWN_TIME,
     ContextPath,
@@ -651,15 +651,6 @@ class RedisSessionStorage:
         keys = f", keys {self.prefix}*" if self.prefix else ""
         mode = ", read-only" if self.read_only else ""
         return f"<RedisSessionStorage {redact(self._client.url)}: {kind}{keys}{mode}>"
-
-
-def check_ids_once(sessions: Sequence[Session]) -> None:
-    """Raise StorageError if a batch has two sessions of one id."""
-    seen: set[str] = set()
-    for session in sessions:
-        if session.id in seen:
-            raise StorageError(f"the batch has session {session.id!r} twice; nothing was written")
-        seen.add(session.id)
 
 
 def _portions(sessions: Sequence[Session]) -> list[list[Session]]:

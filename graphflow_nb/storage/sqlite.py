@@ -6,8 +6,9 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -18,7 +19,7 @@ import numpy as np
 from ..errors import GraphflowError, ReadOnlyError, SessionConflict, StorageError, StorageTimeout
 from ..session import Session, mark_saved, stored_session
 from . import sqlite_sql as sql
-from .base import check_text, check_texts
+from .base import check_ids_once, check_text, check_texts
 from .query import (
     ContextPath,
     GroupCount,
@@ -49,6 +50,8 @@ class SqliteSessionStorage:
     suspends: ClassVar[bool] = True
     #: Reports wait, encode, execute and decode.
     phases: ClassVar[bool] = True
+    #: A batch is written as a whole or not at all.
+    atomic_batches: ClassVar[bool] = True
     #: It belongs to no event loop.
     loop: ClassVar[None] = None
 
@@ -173,34 +176,69 @@ class SqliteSessionStorage:
         trace = current()
         fields = self._fields(session)
         now = time.time_ns() // 1000
-        new, version, known = session.is_new, session.version, session._created
         trace.lap("encode")
         trace.size(len(fields[-1]), 1)
 
         def work(db: Any) -> tuple[int, int]:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                row = db.execute(sql.GET, (session.id,)).fetchone()
-                if not upsert and (row is None) is not new:
-                    raise SessionConflict(session, None if row is None else stored_session(*row))
-                if row is None:
-                    after, created = 1, now
-                    db.execute(sql.INSERT, (session.id, *fields, after, created, now))
-                else:
-                    # A session that was deleted and made anew may have the same version.
-                    remade = known is not None and known != row[6]
-                    if not upsert and (row[5] != version or remade):
-                        raise SessionConflict(session, stored_session(*row))
-                    after, created = row[5] + 1, row[6]
-                    db.execute(sql.UPDATE, (*fields, after, now, session.id))
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-            return after, created
+            with _transaction(db):
+                return _put(db, session, fields, now, upsert=upsert)
 
         after, created = await self._run(work)
         mark_saved(session, after, created, now)
+
+    async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Save each as ``save`` does, all in one transaction.
+
+        Returns:
+            Those that conflict, in the order given; they were left out.
+        """
+        self._check_writable()
+        check_ids_once(sessions)
+        trace = current()
+        fields = [self._fields(session) for session in sessions]
+        now = time.time_ns() // 1000
+        trace.lap("encode")
+        trace.size(sum(len(entry[-1]) for entry in fields), len(sessions))
+
+        def work(db: Any) -> list[tuple[int, int] | SessionConflict]:
+            done: list[tuple[int, int] | SessionConflict] = []
+            with _transaction(db):
+                for session, entry in zip(sessions, fields, strict=True):
+                    try:
+                        done.append(_put(db, session, entry, now, upsert=False))
+                    except SessionConflict as conflict:
+                        done.append(conflict)
+            return done
+
+        conflicts = []
+        for session, end in zip(sessions, await self._run(work), strict=True):
+            if isinstance(end, SessionConflict):
+                conflicts.append(end)
+            else:
+                mark_saved(session, *end, now)
+        return conflicts
+
+    async def import_many(self, sessions: Sequence[Session]) -> list[str]:
+        """Put sessions in as they are, with version and times, where their ids are free.
+
+        Returns:
+            The ids that were taken, whose sessions were left as they are.
+        """
+        self._check_writable()
+        check_ids_once(sessions)
+        now = time.time_ns() // 1000
+        rows = []
+        for session in sessions:
+            created, updated = session.created_at, session.updated_at
+            times = (now if at is None else micros_of(at) for at in (created, updated))
+            rows.append((session.id, *self._fields(session), session.version, *times))
+
+        def work(db: Any) -> list[str]:
+            with _transaction(db):
+                new = [db.execute(sql.IMPORT, row).rowcount for row in rows]
+            return [s.id for s, count in zip(sessions, new, strict=True) if not count]
+
+        return await self._run(work)
 
     async def get(self, id: str) -> Session | None:
         """The session of that id, or None."""
@@ -233,8 +271,7 @@ class SqliteSessionStorage:
             check_text(id, "id", nul=True)
 
         def work(db: Any) -> list[str]:
-            db.execute("BEGIN IMMEDIATE")
-            try:
+            with _transaction(db):
                 deleted = []
                 for index, id in enumerate(ids):
                     if versions is None:
@@ -243,11 +280,7 @@ class SqliteSessionStorage:
                         cursor = db.execute(sql.DELETE_VERSION, (id, versions[index]))
                     if cursor.rowcount:
                         deleted.append(id)
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-            return deleted
+                return deleted
 
         return await self._run(work)
 
@@ -342,6 +375,36 @@ class SqliteSessionStorage:
     def __repr__(self) -> str:
         mode = ", read-only" if self.read_only else ""
         return f"<SqliteSessionStorage {self.path}{mode}>"
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _put(
+    db: sqlite3.Connection, session: Session, fields: tuple[Any, ...], now: int, *, upsert: bool
+) -> tuple[int, int]:
+    """Store a session; its version and time of creation afterwards."""
+    row = db.execute(sql.GET, (session.id,)).fetchone()
+    if not upsert and (row is None) is not session.is_new:
+        raise SessionConflict(session, None if row is None else stored_session(*row))
+    if row is None:
+        db.execute(sql.INSERT, (session.id, *fields, 1, now, now))
+        return 1, now
+    # A session that was deleted and made anew may have the same version.
+    known = session.created_at
+    remade = known is not None and micros_of(known) != row[6]
+    if not upsert and (row[5] != session.version or remade):
+        raise SessionConflict(session, stored_session(*row))
+    db.execute(sql.UPDATE, (*fields, row[5] + 1, now, session.id))
+    return row[5] + 1, row[6]
 
 
 @lru_cache(64)

@@ -31,6 +31,7 @@ COLUMNS = frozenset(ROW.split(", "))
 
 GET = f"SELECT {ROW} FROM sessions WHERE id = ?"
 INSERT = f"INSERT INTO sessions ({ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+IMPORT = f"{INSERT} ON CONFLICT (id) DO NOTHING"
 UPDATE = (
     "UPDATE sessions SET graph_id = ?, current_task_id = ?, status_message = ?, context = ?, "
     "version = ?, updated_at = ? WHERE id = ?"

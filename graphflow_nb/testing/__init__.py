@@ -10,8 +10,8 @@
 from typing import TYPE_CHECKING, Any
 
 from . import basic, batches, queries  # their properties are noted as they are imported
-from .report import Finding, Report, check
 from .kit import PROPERTIES, Deviation, Property, Traits
+from .report import Finding, Report, check
 
 if TYPE_CHECKING:
     from .machine import state_machine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -46,9 +45,7 @@ _FIELDS = st.fixed_dictionaries(
 Known = tuple[dict[str, Any], int]
 
 
-def state_machine(
-    open_storage: Open, traits: Traits | None = None, *, run: Callable[[Any], Any] | None = None
-) -> type[RuleBasedStateMachine]:
+def state_machine(open_storage: Open, traits: Traits | None = None) -> type[RuleBasedStateMachine]:
     """A machine whose steps are saves, stale saves, upserts, deletes, batches and queries.
 
     Three writers, each with a storage of its own and the sessions that it read; after each step the
@@ -57,7 +54,6 @@ def state_machine(
     Args:
         open_storage: opens a storage, each on the same data; they are emptied after each run.
         traits: of the store.
-        run: waits for a coroutine; left out, an event loop is made for each run.
     """
     make_id = (traits or Traits()).make_id
 
@@ -66,8 +62,8 @@ def state_machine(
 
         @initialize()
         def open(self) -> None:
-            self.runner = asyncio.Runner() if run is None else None
-            self.run = run if self.runner is None else self.runner.run
+            self.runner = asyncio.Runner()
+            self.run = self.runner.run
             self.model: dict[str, Known] = {}
             self.writes = 0
             self.writers = [self.run(_opened(open_storage)) for _ in range(3)]
@@ -78,13 +74,12 @@ def state_machine(
             }
 
         def teardown(self) -> None:
-            for id in list(getattr(self, "model", ())):
+            for id in self.model:
                 self.run(self.writers[0].delete(id))
-            for storage in getattr(self, "writers", ()):
+            for storage in self.writers:
                 if hasattr(storage, "close"):
                     self.run(storage.close())
-            if getattr(self, "runner", None) is not None:
-                self.runner.close()
+            self.runner.close()
 
         def wrote(self, session: Session) -> int:
             self.writes += 1
@@ -94,15 +89,15 @@ def state_machine(
         @rule(target=sessions, writer=_WRITERS, name=_NAMES, fields=_FIELDS)
         def save_new(self, writer: int, name: str, fields: dict[str, Any]) -> Any:
             session = _made(make_id(name), fields)
-            try:
-                self.run(self.writers[writer].save(session))
-            except SessionConflict as conflict:
-                assert session.id in self.model, "a new session conflicts with nothing"
-                assert conflict.stored is not None
-                assert _content(conflict.stored) == self.model[session.id][0]
-                return (conflict.stored, self.model[session.id][1])
-            assert session.id not in self.model, "a new session replaced one that was there"
-            return (session, self.wrote(session))
+            known = self.model.get(session.id)
+            conflict = self.run(_saved(self.writers[writer], session))
+            if conflict is None:
+                assert known is None, "a new session replaced one that was there"
+                return (session, self.wrote(session))
+            assert known is not None, "a new session conflicts with nothing"
+            assert conflict.stored is not None
+            assert _content(conflict.stored) == known[0]
+            return (conflict.stored, known[1])
 
         @rule(target=sessions, writer=_WRITERS, name=_NAMES)
         def get(self, writer: int, name: str) -> Any:
@@ -119,19 +114,17 @@ def state_machine(
             session, seen = held
             known = self.model.get(session.id)
             _change(session, fields)
-            try:
-                self.run(self.writers[writer].save(session))
-            except SessionConflict as conflict:
-                assert known is None or known[1] != seen, "a save of what is stored conflicts"
-                stored = conflict.stored
-                assert (stored is None) == (known is None)
-                if stored is None or known is None:
-                    return multiple()
-                assert _content(stored) == known[0]
-                return (stored, known[1])
-            assert known is not None, "a stale save brought a deleted session back"
-            assert known[1] == seen, "a stale save replaced what someone else had saved"
-            return (session, self.wrote(session))
+            conflict = self.run(_saved(self.writers[writer], session))
+            if conflict is None:
+                assert known is not None, "a stale save brought a deleted session back"
+                assert known[1] == seen, "a stale save replaced what someone else had saved"
+                return (session, self.wrote(session))
+            assert known is None or known[1] != seen, "a save of what is stored conflicts"
+            assert (conflict.stored is None) == (known is None)
+            if conflict.stored is None or known is None:
+                return multiple()
+            assert _content(conflict.stored) == known[0]
+            return (conflict.stored, known[1])
 
         @rule(writer=_WRITERS, name=_NAMES)
         def delete(self, writer: int, name: str) -> None:
@@ -239,6 +232,15 @@ def state_machine(
 async def _opened(open_storage: Open) -> Any:
     storage = open_storage()
     return await storage if inspect.isawaitable(storage) else storage
+
+
+async def _saved(storage: Any, session: Session) -> SessionConflict | None:
+    """The conflict, if there was one."""
+    try:
+        await storage.save(session)
+    except SessionConflict as conflict:
+        return conflict
+    return None
 
 
 def _made(id: str, fields: dict[str, Any]) -> Session:

@@ -141,11 +141,12 @@ async def times_filter(kit: Kit) -> None:
             same(await kit.storage.count(query), len(wanted), f"the count of {name}_{edge}")
 
 
-async def _pages(storage: Any, query: dict[str, Any], size: int, most: int) -> list[str]:
+async def _pages(storage: Any, query: Mapping[str, Any], size: int, most: int) -> list[str]:
     """The ids of all pages, one after the other."""
     paged: list[str] = []
     after: Cursor | None = None
     for _ in range(most):
+        await asyncio.sleep(0)  # others take turns also where nothing else suspends
         table = await storage.table(Query(**query, limit=size, after=after))
         if len(table) > size:
             raise Deviation(f"a page of {len(table)} where limit={size}")
@@ -201,7 +202,8 @@ async def pages_while_others_write(kit: Kit) -> None:
     async def write() -> None:
         for i in range(40):
             await other.delete(kit.id(f"go{i:02}"))
-            await other.save(Session(kit.id(f"new{i:02}"), "t"))
+            await other.save(Session(kit.id(f"z{i:02}"), "t"))
+            await asyncio.sleep(0)
             session = await other.get(kit.id(f"stay{(7 * i) % 40:02}"))
             try:
                 await other.save(session)
