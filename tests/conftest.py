@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,8 @@ class Store:
         self.options = options
         #: Properties of the suite that this store can't have, with the reason.
         self.cannot: dict[str, str] = {}
+        #: Takes the store's server down for a while, where it has one.
+        self.outage: Callable[[], AbstractAsyncContextManager[None]] | None = None
         self._shared = g.InMemorySessionStorage() if kind == "memory" else None
 
     async def open(self) -> Any:
@@ -147,10 +151,36 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         for server in servers:
             with redis.Redis(port=server.port) as client:
                 client.flushall()
-        return Store(kind, servers[0].url, **REDIS[kind])
+        store = Store(kind, servers[0].url, **REDIS[kind])
+        store.outage = outage_of(*servers)
+        return store
     url = request.getfixturevalue("database")
     asyncio.run(create_table(url, kind))
-    return Store(kind, url)
+    store = Store(kind, url)
+    store.outage = outage_of(request.getfixturevalue("server"))
+    return store
+
+
+def outage_of(*servers: Any) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """Kills the servers, and starts them again on the same data."""
+
+    @asynccontextmanager
+    async def outage() -> AsyncIterator[None]:
+        for server in servers:
+            if isinstance(server, RedisServer):
+                server.kill()
+            else:
+                # So that no connection lives on for a moment, as it does after SIGKILL.
+                os.kill(server.pid, signal.SIGQUIT)
+        while any(getattr(server, "running", False) for server in servers):
+            await asyncio.sleep(0.01)
+        try:
+            yield
+        finally:
+            for server in servers:
+                await asyncio.to_thread(server.start)
+
+    return outage
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ EXAMPLES = 400 if COMPLETE else 20  # of STEPS each, so 20,000 steps in CI
 
 
 def traits_of(store: Store) -> Traits:
-    return Traits(make_id=store.id, cannot=store.cannot)
+    return Traits(make_id=store.id, cannot=store.cannot, outage=store.outage)
 
 
 class TestStores(StorageSuite):

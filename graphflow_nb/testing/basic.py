@@ -491,12 +491,10 @@ async def outages_pass(kit: Kit) -> None:
     assert kit.traits.outage is not None
     session = await kit.saved(context={"n": 1})
     async with kit.traits.outage():
-        for call in (
-            kit.storage.get(session.id),
-            kit.storage.save(kit.new("b")),
-            kit.storage.delete(session.id),
-        ):
-            await refused(call, StorageError, "a call while the store is out of reach")
+        what = "while the store is out of reach"
+        await refused(kit.storage.get(session.id), StorageError, f"get {what}")
+        await refused(kit.storage.save(kit.new("b")), StorageError, f"save {what}")
+        await refused(kit.storage.delete(session.id), StorageError, f"delete {what}")
     for _ in range(50):  # seconds at most until it is up
         try:
             found = await kit.storage.get(session.id)
