@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
@@ -161,6 +162,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return store
 
 
+def ended(servers: Any) -> None:
+    while any(getattr(server, "running", False) for server in servers):
+        time.sleep(0.01)
+
+
 def outage_of(*servers: Any) -> Callable[[], AbstractAsyncContextManager[None]]:
     """Kills the servers, and starts them again on the same data."""
 
@@ -172,8 +178,7 @@ def outage_of(*servers: Any) -> Callable[[], AbstractAsyncContextManager[None]]:
             else:
                 # So that no connection lives on for a moment, as it does after SIGKILL.
                 os.kill(server.pid, signal.SIGQUIT)
-        while any(getattr(server, "running", False) for server in servers):
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(ended, servers)
         try:
             yield
         finally:

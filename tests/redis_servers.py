@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,9 +59,14 @@ class RedisServer:
         )
         deadline = time.monotonic() + 20
         while True:
-            with suppress(redis.ConnectionError), redis.Redis(port=self.port) as client:
-                client.ping()
-                return
+            with redis.Redis(port=self.port) as client:
+                try:
+                    client.ping()
+                    return
+                except redis.AuthenticationError:  # it is up, and asks for a password
+                    return
+                except redis.ConnectionError:
+                    pass
             assert self._process.poll() is None, "the server ended at once"
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.02)

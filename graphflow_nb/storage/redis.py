@@ -525,8 +525,10 @@ class RedisSessionStorage:
         found: list[tuple[str, Stored]] = []
         entries: list[tuple[float, str]] = []
         looked, moved = 0, False
+        # Where other conditions leave out sessions, more are looked at than a page has.
+        portion_size = limit if self._index.counts_all(query) else max(limit, 100)
         while len(found) < limit:
-            page = await self._index.page(query, after, max(limit, 100))
+            page = await self._index.page(query, after, portion_size)
             if not page:
                 break
             after = page[-1]
