@@ -6,7 +6,7 @@ separate small protocols; what lacks one gets a ``CapabilityError`` naming the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
@@ -136,13 +136,13 @@ def check_texts(session: Session, *, nul: bool) -> None:
         check_text(session.status_message, "status_message", nul=nul)
 
 
-def check_ids_once(sessions: Sequence[Session]) -> None:
+def check_ids_once(ids: Iterable[str]) -> None:
     """Raise StorageError if a batch has two sessions of one id."""
     seen: set[str] = set()
-    for session in sessions:
-        if session.id in seen:
-            raise StorageError(f"the batch has session {session.id!r} twice; nothing was written")
-        seen.add(session.id)
+    for id in ids:
+        if id in seen:
+            raise StorageError(f"the batch has session {id!r} twice; nothing was written")
+        seen.add(id)
 
 
 def check_text(value: object, name: str, *, nul: bool) -> None:

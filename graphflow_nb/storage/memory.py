@@ -160,7 +160,7 @@ class InMemorySessionStorage:
         return taken
 
     def _check_batch(self, sessions: Sequence[Session]) -> None:
-        check_ids_once(sessions)
+        check_ids_once(session.id for session in sessions)
         for session in sessions:
             check_texts(session, nul=True)
             session.context_json()

@@ -20,8 +20,9 @@ from ..errors import GraphflowError, ReadOnlyError, SessionConflict, StorageErro
 from ..exactjson import too_wide
 from ..session import Session, mark_saved, stored_session
 from . import postgres_sql as sql
-from .base import check_text, check_texts
+from .base import check_ids_once, check_text, check_texts
 from .connections import Connections
+from .postgres_batches import Entry, import_entries, save_entries
 from .postgres_watch import INSTALLED, Watcher, drop_statements, trigger_statements
 from .query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page
 from .trace import current
@@ -45,6 +46,13 @@ _OUTDATED = (
     asyncpg.InvalidCachedStatementError,
     asyncpg.DataError,
 )
+
+
+_TRIES = 5
+
+
+class _ReformedError(Exception):
+    """The table got another form while a batch was written to it, so that is undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +83,22 @@ class PostgresSessionStorage:
     suspends: ClassVar[bool] = True
     #: Reports wait, encode, execute and decode.
     phases: ClassVar[bool] = True
+    #: A batch is written as a whole or not at all.
+    atomic_batches: ClassVar[bool] = True
 
     def __init__(
-        self, connections: Connections, form: sql.TableForm, name: str, url: str, read_only: bool
+        self,
+        connections: Connections,
+        form: sql.TableForm,
+        name: str,
+        url: str,
+        read_only: bool,
+        timeout: float,
     ):
         self._connections = connections
         self._name = name
         self._url = url
+        self._timeout = timeout
         self._set_form(form)
         self.read_only = read_only
         self.server_version = ""
@@ -135,7 +152,9 @@ class PostgresSessionStorage:
         except Exception as error:
             raise _translated(error, url) from _cause(error, url)
         connections = Connections(pool, max_connections, timeout)
-        storage = cls(connections, sql.TableForm(table, False, True), table, url, read_only)
+        storage = cls(
+            connections, sql.TableForm(table, (), False, True), table, url, read_only, timeout
+        )
         try:
             storage._set_form(await storage._run(lambda c: storage._inspect(c, create=True)))
         except BaseException:
@@ -193,7 +212,9 @@ class PostgresSessionStorage:
             )
         if not row["unique_id"]:
             raise StorageError(f"{table} has no unique index on id, so no save on it would be safe")
-        return sql.TableForm(table, columns["id"] == "uuid", "version" in columns)
+        return sql.TableForm(
+            table, tuple(row["parts"]), columns["id"] == "uuid", "version" in columns
+        )
 
     async def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         try:
@@ -331,6 +352,78 @@ class PostgresSessionStorage:
         await self._run(lambda c: self._retry_reformed(c, work))
         current().lap("execute")
 
+    async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Save each as ``save`` does, all in one transaction.
+
+        Returns:
+            Those that conflict, in the order given; they were left out.
+        """
+        entries = self._entries(sessions)
+
+        async def work(connection: Any) -> dict[str, Any]:
+            await self._in_batch(connection, save_entries, entries)
+            left_out = [entry.key for entry in entries if entry.saved is None]
+            rows = await connection.fetch(self._sql.get_many, left_out) if left_out else []
+            return {row[0]: row for row in rows}
+
+        stored = await self._run(lambda c: self._retry_batch(c, work))
+        current().lap("execute")
+        conflicts = []
+        for entry in entries:
+            if entry.saved is not None:
+                mark_saved(entry.session, *entry.saved)
+            else:
+                row = stored.get(entry.key)
+                there = None if row is None else stored_session(*row)
+                conflicts.append(SessionConflict(entry.session, there))
+        return conflicts
+
+    async def import_many(self, sessions: Sequence[Session]) -> list[str]:
+        """Put sessions in with their times where their ids are free, all in one transaction.
+
+        The version is kept where the table has one.
+
+        Returns:
+            The ids that were taken, whose sessions were left as they are.
+        """
+        entries = self._entries(sessions)
+
+        async def work(connection: Any) -> set[str]:
+            return await self._in_batch(connection, import_entries, entries)  # type: ignore[no-any-return]
+
+        new = await self._run(lambda c: self._retry_batch(c, work))
+        current().lap("execute")
+        return [entry.session.id for entry in entries if entry.key not in new]
+
+    def _entries(self, sessions: Sequence[Session]) -> list[Entry]:
+        self._check_writable()
+        entries = [Entry(s, self._key(s.id), self._check_session(s)) for s in sessions]
+        check_ids_once(entry.key for entry in entries)
+        current().lap("encode")
+        current().size(sum(len(entry.context) for entry in entries), len(entries))
+        return entries
+
+    def _key(self, id: str) -> str:
+        """An id as the table spells it."""
+        return str(UUID(id)) if self.form.uuid else id
+
+    async def _in_batch(self, connection: Any, write: Any, entries: list[Entry]) -> Any:
+        # A large batch takes longer than one session.
+        timeout = self._timeout * (1 + len(entries) // 10_000)
+        async with connection.transaction():
+            result = await write(connection, self._sql, entries, timeout)
+            # What was written holds off whoever would alter the table, until it is committed.
+            if entries and not self.form.versioned and await self._reformed(connection):
+                raise _ReformedError
+        return result
+
+    async def _retry_batch(self, connection: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+        for _ in range(_TRIES):
+            # Two batches in another order than ours: one of them is undone by the server.
+            with suppress(asyncpg.DeadlockDetectedError, _ReformedError):
+                return await self._retry_reformed(connection, work)
+        return await work(connection)
+
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int] | None = None
     ) -> list[str]:
@@ -352,7 +445,7 @@ class PostgresSessionStorage:
         current().lap("execute")
         deleted = {row[0] for row in rows}
         # A UUID may have been given in another spelling.
-        return [id for id in ids if (str(UUID(id)) if self.form.uuid else id) in deleted]
+        return [id for id in dict.fromkeys(ids) if self._key(id) in deleted]
 
     async def restore(self, session: Session) -> None:
         """Put a deleted session back; raises SessionConflict if its id is taken."""

@@ -23,7 +23,7 @@ target AS (
         AS oid, array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest(name) AS p), '.') AS quoted
     FROM named
 )
-SELECT quoted, oid IS NOT NULL AS present,
+SELECT quoted, name AS parts, oid IS NOT NULL AS present,
     (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute
         WHERE attrelid = target.oid AND attnum > 0 AND NOT attisdropped)::text AS columns,
     EXISTS (SELECT FROM pg_index AS i
@@ -32,7 +32,7 @@ SELECT quoted, oid IS NOT NULL AS present,
         AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
     current_setting('server_version') AS server_version,
     pg_is_in_recovery() AS standby
-FROM target
+FROM target, named
 """
 
 # How many sessions there are, about, and which orders an index serves. $1 is the quoted name.
@@ -72,11 +72,13 @@ class TableForm:
 
     Attributes:
         table: its quoted name.
+        parts: that name's parts without quotes, the schema first if one was given.
         uuid: whether ``id`` is a UUID (graph-flow before 0.6) and not text.
         versioned: whether it has ``version`` (graph-flow 0.6).
     """
 
     table: str
+    parts: tuple[str, ...]
     uuid: bool
     versioned: bool
 
@@ -154,6 +156,38 @@ class Statements:
             f"{restored}) ON CONFLICT (id) DO NOTHING {saved}"
         )
         self.upsert = f"{insert} DO UPDATE SET {change}{upsertable} {saved}"
+
+        # Of many: arrays, one for each column.
+        arrays = f"$1::{self.id_type}[], $2::text[], $3::text[], $4::text[], $5::text[]"
+        fields = "i, g, t, s, c::jsonb"
+        into = f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context"
+        told = f"{self.id}, {self.version}, created_at, updated_at"
+        self.insert_many = (
+            f"{into}{names}) SELECT {fields}{values} FROM unnest({arrays}) AS k (i, g, t, s, c) "
+            f"ON CONFLICT (id) DO NOTHING RETURNING {told}"
+        )
+        more, same = "$6::bigint[]", "n.v = s.xmin::text::bigint"
+        if form.versioned:
+            more += ", $7::timestamptz[]"
+            same = "n.v = s.version AND (n.a IS NULL OR s.created_at = n.a)"
+        counted = ", version = s.version + 1" if form.versioned else ""
+        told = ", ".join(f"s.{column}" for column in told.split(", "))
+        self.update_many = (
+            f"UPDATE {table} AS s SET graph_id = n.g, current_task_id = n.t, status_message = n.s, "
+            f"context = n.c::jsonb, updated_at = now(){counted} FROM unnest({arrays}, {more}) "
+            f"AS n (i, g, t, s, c, v{', a' if form.versioned else ''}) "
+            f"WHERE s.id = n.i AND {same} RETURNING {told}"
+        )
+        more = "$6::timestamptz[], $7::timestamptz[]"
+        kept = ", $8::bigint[]" if form.versioned else ""
+        self.import_many = (
+            f"{into}, created_at, updated_at{names}) SELECT {fields}, coalesce(a, now()), "
+            f"coalesce(u, now()){', v' if form.versioned else ''} "
+            f"FROM unnest({arrays}, {more}{kept}) "
+            f"AS k (i, g, t, s, c, a, u{', v' if form.versioned else ''}) "
+            f"ON CONFLICT (id) DO NOTHING RETURNING {self.id}"
+        )
+        self.get_many = f"SELECT {columns} FROM {table} WHERE id = ANY($1::{self.id_type}[])"
 
     def storable(self, id: str) -> bool:
         """Whether the table could hold such an id."""

@@ -321,7 +321,7 @@ class RedisSessionStorage:
         """
         for session in sessions:
             self._check(session)
-        check_ids_once(sessions)
+        check_ids_once(session.id for session in sessions)
         conflicts: dict[str, SessionConflict] = {}
         for part in _portions(sessions):
             conflicts |= await self._save_part(part)
@@ -398,7 +398,7 @@ class RedisSessionStorage:
         """
         for session in sessions:
             self._check(session)
-        check_ids_once(sessions)
+        check_ids_once(session.id for session in sessions)
         expiry = ("PX", self._expiry) if self._expiry else ()
         taken = []
         for part in _portions(sessions):

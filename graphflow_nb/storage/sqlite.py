@@ -193,7 +193,7 @@ class SqliteSessionStorage:
             Those that conflict, in the order given; they were left out.
         """
         self._check_writable()
-        check_ids_once(sessions)
+        check_ids_once(session.id for session in sessions)
         trace = current()
         fields = [self._fields(session) for session in sessions]
         now = time.time_ns() // 1000
@@ -225,7 +225,7 @@ class SqliteSessionStorage:
             The ids that were taken, whose sessions were left as they are.
         """
         self._check_writable()
-        check_ids_once(sessions)
+        check_ids_once(session.id for session in sessions)
         now = time.time_ns() // 1000
         rows = []
         for session in sessions:
