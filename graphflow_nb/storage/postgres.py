@@ -358,25 +358,25 @@ class PostgresSessionStorage:
         Returns:
             Those that conflict, in the order given; they were left out.
         """
-        entries = self._entries(sessions)
+        self._check_batch(sessions)
 
-        async def work(connection: Any) -> dict[str, Any]:
-            await self._in_batch(connection, save_entries, entries)
+        async def work(connection: Any) -> tuple[list[Entry], dict[str, Any]]:
+            entries = await self._in_batch(connection, save_entries, sessions)
             left_out = [entry.key for entry in entries if entry.saved is None]
             rows = await connection.fetch(self._sql.get_many, left_out) if left_out else []
-            return {row[0]: row for row in rows}
+            return entries, {row[0]: row for row in rows}
 
-        stored = await self._run(lambda c: self._retry_batch(c, work))
+        entries, stored = await self._run(lambda c: self._retry_batch(c, work))
         current().lap("execute")
-        conflicts = []
+        conflicts = {}
         for entry in entries:
             if entry.saved is not None:
                 mark_saved(entry.session, *entry.saved)
             else:
                 row = stored.get(entry.key)
                 there = None if row is None else stored_session(*row)
-                conflicts.append(SessionConflict(entry.session, there))
-        return conflicts
+                conflicts[entry.session.id] = SessionConflict(entry.session, there)
+        return [conflicts[s.id] for s in sessions if s.id in conflicts] if conflicts else []
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
         """Put sessions in with their times where their ids are free, all in one transaction.
@@ -386,34 +386,37 @@ class PostgresSessionStorage:
         Returns:
             The ids that were taken, whose sessions were left as they are.
         """
-        entries = self._entries(sessions)
+        self._check_batch(sessions)
 
-        async def work(connection: Any) -> set[str]:
-            return await self._in_batch(connection, import_entries, entries)  # type: ignore[no-any-return]
+        async def work(connection: Any) -> list[str]:
+            return await self._in_batch(connection, import_entries, sessions)  # type: ignore[no-any-return]
 
-        new = await self._run(lambda c: self._retry_batch(c, work))
+        taken = set(await self._run(lambda c: self._retry_batch(c, work)))
         current().lap("execute")
-        return [entry.session.id for entry in entries if entry.key not in new]
+        return [session.id for session in sessions if session.id in taken]
 
-    def _entries(self, sessions: Sequence[Session]) -> list[Entry]:
+    def _check_batch(self, sessions: Sequence[Session]) -> None:
         self._check_writable()
-        entries = [Entry(s, self._key(s.id), self._check_session(s)) for s in sessions]
-        check_ids_once(entry.key for entry in entries)
-        current().lap("encode")
-        current().size(sum(len(entry.context) for entry in entries), len(entries))
-        return entries
+        for session in sessions:
+            self._check_id(session.id)
+        check_ids_once(self._key(session.id) for session in sessions)
+
+    def _entry(self, session: Session) -> Entry:
+        context = self._check_session(session)
+        current().size(len(context), 1)
+        return Entry(session, self._key(session.id), context)
 
     def _key(self, id: str) -> str:
         """An id as the table spells it."""
         return str(UUID(id)) if self.form.uuid else id
 
-    async def _in_batch(self, connection: Any, write: Any, entries: list[Entry]) -> Any:
+    async def _in_batch(self, connection: Any, write: Any, sessions: Sequence[Session]) -> Any:
         # A large batch takes longer than one session.
-        timeout = self._timeout * (1 + len(entries) // 10_000)
+        timeout = self._timeout * (1 + len(sessions) // 10_000)
         async with connection.transaction():
-            result = await write(connection, self._sql, entries, timeout)
+            result = await write(connection, self._sql, sessions, self._entry, timeout)
             # What was written holds off whoever would alter the table, until it is committed.
-            if entries and not self.form.versioned and await self._reformed(connection):
+            if sessions and not self.form.versioned and await self._reformed(connection):
                 raise _ReformedError
         return result
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -40,56 +40,94 @@ class Entry:
         return self.key, s.graph_id, s.current_task_id, s.status_message, self.context
 
 
+Prepare = Callable[[Session], Entry]
+
+
 async def save_entries(
-    connection: Any, sql: Statements, entries: Sequence[Entry], timeout: float
-) -> None:
-    """Save new and read ones within the transaction that is open, and fill in ``saved``."""
+    connection: Any,
+    sql: Statements,
+    sessions: Sequence[Session],
+    prepare: Prepare,
+    timeout: float,
+) -> list[Entry]:
+    """Save new and read ones within the transaction that is open.
+
+    Args:
+        sessions: of different ids.
+        prepare: checks a session, and raises what must undo the batch.
+        timeout: seconds that one statement may take.
+
+    Returns:
+        One for each session, with ``saved`` filled in.
+    """
     # In one order, so that two batches wait for each other and don't lock each other out.
-    ordered = sorted(entries, key=lambda entry: entry.key)
-    news = [entry for entry in ordered if entry.session.is_new]
-    if len(news) < _COPY_FROM or not await _copy(connection, sql, news, timeout):
-        for part in _chunks(news):
+    ordered = sorted(sessions, key=lambda session: session.id)
+    news = [session for session in ordered if session.is_new]
+    olds = [prepare(session) for session in ordered if not session.is_new]
+    if len(news) < _COPY_FROM:
+        done, copied = [prepare(session) for session in news], False
+    else:
+        done, copied = await _copy(connection, sql, news, prepare, timeout)
+    if not copied:
+        for part in _chunks(done):
             columns = _columns(part)
             _fill(part, await connection.fetch(sql.insert_many, *columns, timeout=timeout))
-    olds = [entry for entry in ordered if not entry.session.is_new]
     for part in _chunks(olds):
         columns = [*_columns(part), [entry.session.version for entry in part]]
         if sql.form.versioned:
             columns.append([_aware(entry.session._created) for entry in part])
         _fill(part, await connection.fetch(sql.update_many, *columns, timeout=timeout))
+    return [*done, *olds]
 
 
-async def _copy(connection: Any, sql: Statements, news: Sequence[Entry], timeout: float) -> bool:
-    """Copy new sessions straight into the table; False, with nothing done, if an id is taken."""
+async def _copy(
+    connection: Any, sql: Statements, news: Sequence[Session], prepare: Prepare, timeout: float
+) -> tuple[list[Entry], bool]:
+    """Copy new sessions straight into the table; undone, and said so, if an id is taken.
+
+    They are checked on the way, while the server takes in those before.
+    """
+    entries: list[Entry] = []
+    more = (1,) if sql.form.versioned else ()
+
+    def records() -> Iterator[tuple[Any, ...]]:
+        for session in news:
+            entry = prepare(session)
+            entries.append(entry)
+            yield entry.fields + more
+
     columns = ["id", "graph_id", "current_task_id", "status_message", "context"]
-    records: Any = (entry.fields for entry in news)
     if sql.form.versioned:
         columns.append("version")
-        records = ((*entry.fields, 1) for entry in news)
     try:
         async with connection.transaction():
             await connection.copy_records_to_table(
                 sql.form.parts[-1],
                 schema_name=sql.form.parts[0] if len(sql.form.parts) > 1 else None,
                 columns=columns,
-                records=records,
+                records=records(),
                 timeout=timeout,
             )
             # All rows of one COPY have the same version and the same times.
-            saved = tuple((await connection.fetchrow(sql.get, news[0].key))[5:])
+            saved = tuple((await connection.fetchrow(sql.get, entries[0].key))[5:])
     except asyncpg.UniqueViolationError:
-        return False
-    for entry in news:
+        return [prepare(session) for session in news], False
+    for entry in entries:
         entry.saved = saved
-    return True
+    return entries, True
 
 
 async def import_entries(
-    connection: Any, sql: Statements, entries: Sequence[Entry], timeout: float
-) -> set[str]:
-    """Take sessions in as they are within the transaction that is open; the keys that were new."""
+    connection: Any,
+    sql: Statements,
+    sessions: Sequence[Session],
+    prepare: Prepare,
+    timeout: float,
+) -> list[str]:
+    """Take sessions in as they are within the transaction that is open; the ids that were taken."""
+    entries = [prepare(session) for session in sorted(sessions, key=lambda s: s.id)]
     new: set[str] = set()
-    for part in _chunks(sorted(entries, key=lambda entry: entry.key)):
+    for part in _chunks(entries):
         columns = _columns(part)
         for name in ("_created", "_updated"):
             columns.append([_aware(getattr(entry.session, name)) for entry in part])
@@ -97,7 +135,7 @@ async def import_entries(
             columns.append([entry.session.version for entry in part])
         rows = await connection.fetch(sql.import_many, *columns, timeout=timeout)
         new.update(row[0] for row in rows)
-    return new
+    return [entry.session.id for entry in entries if entry.key not in new]
 
 
 def _chunks(entries: Sequence[Entry]) -> list[Sequence[Entry]]:

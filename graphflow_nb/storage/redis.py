@@ -148,12 +148,12 @@ class RedisSessionStorage:
         trace = current()
         seen = session._seen
         if session.is_new:
-            now = _now(None)
-            text = encode(session, 1, now, now)
+            version, now = 1, _now(None)
+            created: int | None = now
+            text = encode(session, version, created, now)
             trace.lap("encode")
             trace.size(len(text), 1)
             there = await self._create(session.id, text)
-            created: int | None = now
         else:
             created = _micros(session._created)
             if seen is None or seen[0] != session.version:
@@ -163,15 +163,15 @@ class RedisSessionStorage:
                     raise SessionConflict(session, None if stored is None else stored.session())
                 created, seen = _known(stored.created), (stored.version, digest(stored.text))
                 trace.lap("execute")
-            now = _now(session._updated)
-            text = encode(session, _next(session.version), created, now)
+            version, now = _next(session.version), _now(session._updated)
+            text = encode(session, version, created, now)
             trace.lap("encode")
             trace.size(len(text), 1)
             there = await self._swap(session.id, seen[1], text)
         trace.lap("execute")
         if there is not None:
             raise self._conflict(session, there)
-        await self._saved(session, text, created, now)
+        await self._saved(session, text, version, created, now)
 
     async def upsert(self, session: Session) -> None:
         """Store a session whatever is stored there: last write wins."""
@@ -192,7 +192,7 @@ class RedisSessionStorage:
             trace.lap("execute")
             if there is None:
                 trace.size(len(text), 1)
-                await self._saved(session, text, created, now)
+                await self._saved(session, text, version, created, now)
                 return
         raise self._restless(session.id)
 
@@ -229,12 +229,13 @@ class RedisSessionStorage:
         self._check(session)
         now = _now(None)
         created = now if session._created is None else _micros(session._created)
-        text = encode(session, _next(session.version), created, now)
+        version = _next(session.version)
+        text = encode(session, version, created, now)
         there = await self._create(session.id, text)
         current().lap("execute")
         if there is not None:
             raise self._conflict(session, there)
-        await self._saved(session, text, created, now)
+        await self._saved(session, text, version, created, now)
 
     async def _create(self, id: str, text: bytes) -> bytes | None:
         """Store what is new; says what is there if something is."""
@@ -272,16 +273,12 @@ class RedisSessionStorage:
         stored = self._read(session.id, there).session() if there else None
         return SessionConflict(session, stored)
 
-    async def _saved(self, session: Session, text: bytes, created: int | None, now: int) -> None:
-        self._mark(session, text, created, now)
+    async def _saved(
+        self, session: Session, text: bytes, version: int, created: int | None, now: int
+    ) -> None:
+        _mark(session, text, version, created, now)
         if self._indexed:
             await self._put_in_index([session])
-
-    def _mark(self, session: Session, text: bytes, created: int | None, now: int) -> None:
-        stored = read(text, session.id)
-        assert stored is not None
-        mark_saved(session, stored.version, created, now)
-        session._seen = (session.version, digest(text))
 
     async def _put_in_index(self, sessions: Sequence[Session]) -> None:
         entries = [
@@ -350,15 +347,16 @@ class RedisSessionStorage:
             if session.is_new:
                 now = _now(None)
                 text = encode(session, 1, now, now)
-                news.append((session, text, now, now))
+                news.append((session, text, 1, now, now))
                 creates.append(("SET", key, text, "NX", *expiry))
             elif session.id not in conflicts:
                 now = _now(session._updated)
                 stored = known.get(session.id)
                 created = _micros(session._created) if stored is None else _known(stored.created)
-                text = encode(session, _next(session.version), created, now)
+                version = _next(session.version)
+                text = encode(session, version, created, now)
                 seen = digest(stored.text) if stored else (session._seen or (0, ""))[1]
-                olds.append((session, text, created, now))
+                olds.append((session, text, version, created, now))
                 swaps.append((key, seen.encode(), text, self._expiry))
         trace.lap("encode")
         trace.size(sum(len(entry[1]) for entry in (*news, *olds)), len(news) + len(olds))
@@ -371,12 +369,12 @@ class RedisSessionStorage:
         for entry, there in zip((*news, *olds), answers, strict=True):
             session = entry[0]
             if there is None:
-                self._mark(*entry)
+                _mark(*entry)
                 good.append(session)
             elif session.is_new:
                 taken = await self._create(session.id, entry[1])
                 if taken is None:  # deleted in between
-                    self._mark(*entry)
+                    _mark(*entry)
                     good.append(session)
                 else:
                     conflicts[session.id] = self._conflict(session, taken)
@@ -653,6 +651,11 @@ class RedisSessionStorage:
         keys = f", keys {self.prefix}*" if self.prefix else ""
         mode = ", read-only" if self.read_only else ""
         return f"<RedisSessionStorage {redact(self._client.url)}: {kind}{keys}{mode}>"
+
+
+def _mark(session: Session, text: bytes, version: int, created: int | None, now: int) -> None:
+    mark_saved(session, version, created, now)
+    session._seen = (version, digest(text))
 
 
 def _portions(sessions: Sequence[Session]) -> list[list[Session]]:

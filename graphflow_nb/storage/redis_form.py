@@ -105,26 +105,45 @@ def digest(text: bytes) -> str:
     return sha1(text, usedforsecurity=False).hexdigest()
 
 
+class _Written(msgspec.Struct):
+    """The members in the order in which graph-flow writes them, then ours."""
+
+    id: str
+    graph_id: str
+    current_task_id: str
+    status_message: str | None
+    context: Raw
+    version: int
+    created_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    updated_at: datetime | msgspec.UnsetType = msgspec.UNSET
+
+
+_encoder = msgspec.json.Encoder()
+
+
 def encode(session: Session, version: int, created: int | None, updated: int | None) -> bytes:
-    """The text of a session; times are µs since 1970 UTC, left out where None.
+    """The text of a session whose fields are known to be texts.
+
+    Args:
+        created, updated: µs since 1970 UTC; left out where None.
 
     Raises:
-        ContextError: JSON can't hold a value of it.
+        ContextError: its context is not the text of a JSON object.
     """
-    extra = session._extra or {}
-    parts = {
-        "id": Raw(exactjson.encode(session.id, "id")),
-        "graph_id": Raw(exactjson.encode(session.graph_id, "graph_id")),
-        "current_task_id": Raw(exactjson.encode(session.current_task_id, "current_task_id")),
-        "status_message": Raw(exactjson.encode(session.status_message, "status_message")),
-        "context": Raw(_bytes(session.context_json())),
-        "version": Raw(b"%d" % version),
-    }
-    for name, time in (("created_at", created), ("updated_at", updated)):
-        if time is not None:
-            moment = _EPOCH + timedelta(microseconds=time)
-            parts[name] = Raw(b'"%s"' % moment.isoformat().replace("+00:00", "Z").encode())
-    text = exactjson.join(parts | extra)
+    text = _encoder.encode(
+        _Written(
+            session.id,
+            session.graph_id,
+            session.current_task_id,
+            session.status_message,
+            Raw(_bytes(session.context_json())),
+            version,
+            msgspec.UNSET if created is None else _EPOCH + timedelta(microseconds=created),
+            msgspec.UNSET if updated is None else _EPOCH + timedelta(microseconds=updated),
+        )
+    )
+    if session._extra:
+        text = exactjson.join(exactjson.split_object(text, "the session") | session._extra)
     if read(text, session.id) is None:
         raise ContextError(
             f"session {session.id!r} can't be stored: its context is no JSON object, or it is "

@@ -109,7 +109,8 @@ async def batches_are_checked_first(kit: Kit) -> None:
     """A value that can't be stored, or an id given twice, is refused and nothing is written."""
     wrong = kit.new("wrong")
     wrong.graph_id = "lone \ud800"
-    for batch in ([kit.new("a"), wrong], [kit.new("a"), kit.new("b"), kit.new("a")]):
+    many = [kit.new("a"), *(kit.new(f"s{i:04}") for i in range(1500)), wrong]
+    for batch in ([kit.new("a"), wrong], [kit.new("a"), kit.new("b"), kit.new("a")], many):
         await refused(kit.storage.save_many(batch), StorageError, "a batch with a wrong session")
         same([s.is_new for s in batch], [True] * len(batch), "which are new still")
         same(await kit.storage.get(kit.id("a")), None, "what a refused batch stored")

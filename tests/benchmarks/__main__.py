@@ -1,7 +1,7 @@
 """Our figures beside those of peers and floors, measured in the same run.
 
     pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
-    python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse]
+    python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -22,6 +22,7 @@ import graphflow_nb as g
 from graphflow_nb import MonitoredStorage, Recorder, Session
 
 from .browse import browse
+from .bulk import bulk
 
 ROUNDS = 15
 
@@ -332,11 +333,13 @@ def bridge(url: str) -> None:
 
 
 def main(names: list[str]) -> None:
-    parts = names or ["memory", "monitoring", "postgres", "frame", "bridge", "browse"]
+    parts = names or ["memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"]
     if "memory" in parts:
         asyncio.run(memory())
     if "monitoring" in parts:
         asyncio.run(monitoring())
+    if "bulk" in parts:
+        asyncio.run(bulk(session_of_700_bytes()))
     with g.local_postgres() as server:
         if "postgres" in parts:
             asyncio.run(postgres(server.create_database("operations")))
