@@ -19,6 +19,7 @@ from .errors import (
     SessionNotFound,
     StorageError,
     StorageTimeout,
+    StorageUnavailable,
 )
 from .monitoring import Hook, MonitoredStorage, Operation, Recorder
 from .notebook import Workbench, open, wrap
@@ -27,12 +28,15 @@ from .private_server import LocalPostgres, local_postgres
 from .session import ChatHistory, Context, Message, MessageRole, Session
 from .storage import (
     Cursor,
+    FallbackStorage,
     GroupCount,
     InMemorySessionStorage,
     Migration,
     PostgresSessionStorage,
     Query,
+    ReadOnlyStorage,
     RedisSessionStorage,
+    RetryingStorage,
     SessionStorage,
     SqliteSessionStorage,
     Table,
@@ -52,6 +56,7 @@ __all__ = [
     "Context",
     "ContextError",
     "Cursor",
+    "FallbackStorage",
     "GraphflowError",
     "GroupCount",
     "Hook",
@@ -70,8 +75,10 @@ __all__ = [
     "Query",
     "QueryError",
     "ReadOnlyError",
+    "ReadOnlyStorage",
     "Recorder",
     "RedisSessionStorage",
+    "RetryingStorage",
     "Session",
     "SessionConflict",
     "SessionFormatError",
@@ -80,6 +87,7 @@ __all__ = [
     "SqliteSessionStorage",
     "StorageError",
     "StorageTimeout",
+    "StorageUnavailable",
     "Table",
     "Workbench",
     "connect",

@@ -9,8 +9,9 @@
     ├── QueryError           a filter, order or path that means nothing            (also ValueError)
     ├── StorageError         the store failed, is out of reach, or can't hold a value
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
+    │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
     │   ├── ReadOnlyError        a write on a store opened for reading
-    │   └── CapabilityError      the storage lacks the method that this needs
+    │   └── CapabilityError      the storage lacks the method that this needs  (also AttributeError)
     ├── BridgeError          a call from a thread or loop from which it can't be served
     └── LocalPostgresError   the private PostgreSQL server could not be started
 
@@ -39,6 +40,7 @@ __all__ = [
     "SessionNotFound",
     "StorageError",
     "StorageTimeout",
+    "StorageUnavailable",
 ]
 
 
@@ -113,11 +115,15 @@ class StorageTimeout(StorageError, TimeoutError):
     """No answer in the time allowed; whether a write took place is not known."""
 
 
+class StorageUnavailable(StorageError):
+    """The store is out of reach; whether a write that was under way took place is not known."""
+
+
 class ReadOnlyError(StorageError):
     """A write on a store that was opened for reading."""
 
 
-class CapabilityError(StorageError):
+class CapabilityError(StorageError, AttributeError):
     """The storage lacks the method that this needs."""
 
     def __init__(self, storage: object, method: str):

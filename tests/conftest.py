@@ -44,7 +44,13 @@ REDIS = {
     "redis-cluster": {},
 }
 INDEXED = {"valkey", "redis-cluster"}
-STORES = ["memory", "sqlite", *TABLES, *REDIS]
+#: Storages around the one in a SQLite file.
+WRAPPED = {
+    "monitored": lambda storage: g.MonitoredStorage(storage, [g.Recorder()]),
+    "retrying": g.RetryingStorage,
+    "fallback": lambda storage: g.FallbackStorage(storage, g.InMemorySessionStorage()),
+}
+STORES = ["memory", "sqlite", *TABLES, *REDIS, *WRAPPED]
 
 _numbers = count()
 
@@ -127,6 +133,8 @@ class Store:
         if self._shared is not None:
             return self._shared
         storage = await g.connect(self.url, **self.options)
+        if self.kind in WRAPPED:
+            return WRAPPED[self.kind](storage)
         if self.kind in INDEXED:
             await storage.build_index()
         return storage
@@ -144,7 +152,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     kind = request.param
     if kind == "memory":
         return Store(kind, "memory:")
-    if kind == "sqlite":
+    if kind == "sqlite" or kind in WRAPPED:
         return Store(kind, f"sqlite:{tmp_path / 'sessions.db'}")
     if kind in REDIS:
         servers = request.getfixturevalue(f"{kind.replace('-', '_')}_server")

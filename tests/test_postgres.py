@@ -472,7 +472,7 @@ def test_a_server_that_dies_in_the_middle_of_saves(number):
             thread.join()
         assert len(returned) > before > 10
         assert raised
-        assert {type(error) for error in raised} <= {StorageError, g.StorageTimeout}
+        assert {type(error) for error in raised} <= {g.StorageUnavailable, g.StorageTimeout}
         stored = set(wb.sessions(limit=None)["id"])
         assert stored >= set(returned)
         assert len(stored) <= len(returned) + len(raised)

@@ -217,7 +217,7 @@ async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[st
     Then a save between the comparison and the delete is lost, which only a storage with
     ``delete_many`` can prevent.
     """
-    if _has(storage, "delete_many"):
+    if hasattr(storage, "delete_many"):
         found: list[str] = await storage.delete_many(
             [s.id for s in sessions], [s.version for s in sessions]
         )
@@ -233,7 +233,7 @@ async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[st
 
 async def restore(storage: Any, session: Session) -> None:
     """Put a deleted session back; as a new one where the storage has no better way."""
-    if _has(storage, "restore"):
+    if hasattr(storage, "restore"):
         await storage.restore(session)
         return
     fresh = session.copy()
@@ -243,10 +243,3 @@ async def restore(storage: Any, session: Session) -> None:
         fresh._created,
         fresh._updated,
     )
-
-
-def _has(storage: Any, method: str) -> bool:
-    """Whether the storage has a capability, inside of wrappers that forward all of them too."""
-    while hasattr(storage, "inner"):
-        storage = storage.inner
-    return hasattr(storage, method)

@@ -22,15 +22,19 @@ from .postgres import Migration, PostgresSessionStorage
 from .query import Cursor, GroupCount, Query, Table
 from .redis import RedisSessionStorage
 from .sqlite import SqliteSessionStorage
+from .wrappers import FallbackStorage, ReadOnlyStorage, RetryingStorage
 
 __all__ = [
     "Cursor",
+    "FallbackStorage",
     "GroupCount",
     "InMemorySessionStorage",
     "Migration",
     "PostgresSessionStorage",
     "Query",
+    "ReadOnlyStorage",
     "RedisSessionStorage",
+    "RetryingStorage",
     "SessionStorage",
     "SqliteSessionStorage",
     "Table",

@@ -16,7 +16,14 @@ from uuid import UUID
 import asyncpg
 import numpy as np
 
-from ..errors import GraphflowError, ReadOnlyError, SessionConflict, StorageError, StorageTimeout
+from ..errors import (
+    GraphflowError,
+    ReadOnlyError,
+    SessionConflict,
+    StorageError,
+    StorageTimeout,
+    StorageUnavailable,
+)
 from ..exactjson import too_wide
 from ..session import Session, mark_saved, stored_session
 from . import postgres_sql as sql
@@ -718,7 +725,7 @@ def _translated(error: Exception, url: str) -> StorageError:
             asyncpg.CannotConnectNowError,
         ),
     ):
-        return StorageError(
+        return StorageUnavailable(
             f"{place} is out of reach ({said}); whether a write that was under way took place is "
             "not known. The workbench connects again by itself: is the server running?"
         )

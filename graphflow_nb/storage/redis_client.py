@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from ..errors import BridgeError, GraphflowError, ReadOnlyError, StorageError, StorageTimeout
+from ..errors import (
+    BridgeError,
+    GraphflowError,
+    ReadOnlyError,
+    StorageError,
+    StorageTimeout,
+    StorageUnavailable,
+)
 from .trace import current
 from .url import redact
 
@@ -262,7 +269,7 @@ def _translated(error: Exception, url: str) -> StorageError:
         return StorageError(f"{place} is full (maxmemory): nothing was written")
     lost = (OSError, driver.ConnectionError, driver.ClusterError, driver.RedisClusterException)
     if isinstance(error, lost):
-        return StorageError(
+        return StorageUnavailable(
             f"{place} is out of reach ({said}); whether a write that was under way took place is "
             "not known. The workbench connects again by itself: is the server running?"
         )

@@ -92,7 +92,8 @@ class Desk:
         """What is stored now of the open session; no operation of the user's, so not recorded."""
         if self.session is None or self.new:
             return None
-        return self._wb._bridge.run(self._wb.storage.inner.get(self.session.id))
+        found: Session | None = self._wb._bridge.run(self._wb.storage.inner.get(self.session.id))
+        return found
 
     def take(self, session: Session | None, stored: Session | None) -> bool:
         """Take note of what ``peek`` found for a session that was open; whether anything is new.

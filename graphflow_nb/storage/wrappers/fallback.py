@@ -1,0 +1,161 @@
+"""A storage with another to read from while it is out of reach."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
+from .base import WRITES, Wrapper
+
+__all__ = ["FallbackStorage"]
+
+log = logging.getLogger("graphflow_nb")
+
+
+class FallbackStorage(Wrapper):
+    """Goes over to the next storage when the one in use is out of reach, and stays there.
+
+    graph-flow's documentation takes memory where the database can't be reached. Here that never
+    happens silently, and writes never go to two stores at once: after the switch reads come from
+    the next storage, and writes are refused unless ``writes=True`` lets them follow. A write that
+    failed is never repeated elsewhere, since it may have been made. ``switch_back`` ends it.
+
+    Args:
+        primary: the storage that is meant.
+        others: taken in this order; on the event loop of the primary, where they belong to one.
+        writes: whether writes go to another storage too.
+        on_switch: called with the storage left, the one in use now, and the error.
+
+    Attributes:
+        written_elsewhere: ids of the sessions that were written to another than the primary, for
+            whoever brings them together.
+    """
+
+    def __init__(
+        self,
+        primary: Any,
+        *others: Any,
+        writes: bool = False,
+        on_switch: Callable[[Any, Any, Exception], None] | None = None,
+    ):
+        super().__init__(primary)
+        if not others:
+            raise StorageError("a fallback needs at least one other storage")
+        self._storages = (primary, *others)
+        self._at = 0
+        self._writes = writes
+        self._writing = [0] * len(self._storages)
+        self._on_switch = on_switch
+        self.written_elsewhere: set[str] = set()
+
+    @property
+    def active(self) -> Any:
+        """The storage in use."""
+        return self._storages[self._at]
+
+    @property
+    def suspends(self) -> bool:
+        """Whether any of them needs an event loop."""
+        return any(getattr(storage, "suspends", True) for storage in self._storages)
+
+    @property
+    def loop(self) -> Any:
+        """The event loop of the first that belongs to one."""
+        loops = (getattr(storage, "loop", None) for storage in self._storages)
+        return next((loop for loop in loops if loop is not None), None)
+
+    @property
+    def atomic_batches(self) -> bool:
+        """Whether a batch is written as a whole by each of them."""
+        return all(getattr(storage, "atomic_batches", False) for storage in self._storages)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether a write would be refused now."""
+        elsewhere = self._at > 0 and not self._writes
+        return elsewhere or bool(getattr(self.active, "read_only", False))
+
+    def _has(self, method: str) -> bool:
+        return all(getattr(storage, method, None) is not None for storage in self._storages)
+
+    async def _call(self, method: str, *arguments: Any) -> Any:
+        if method in WRITES:
+            return await self._write(method, arguments)
+        while True:
+            at = self._at
+            try:
+                return await getattr(self._storages[at], method)(*arguments)
+            except (StorageUnavailable, StorageTimeout) as error:
+                if not self._switch(at, error):
+                    raise
+
+    async def _write(self, method: str, arguments: tuple[Any, ...]) -> Any:
+        at = self._at
+        if at > 0 and not self._writes:
+            raise ReadOnlyError(
+                f"{self.inner!r} is out of reach and {self.active!r} is read instead, so nothing "
+                "was written; switch_back() goes back to the first"
+            )
+        if any(self._writing[:at]) or any(self._writing[at + 1 :]):
+            raise StorageUnavailable(
+                "a write to another of the storages is still under way, so nothing was written: "
+                "try again"
+            )
+        self._writing[at] += 1
+        try:
+            result = await getattr(self._storages[at], method)(*arguments)
+        except (StorageUnavailable, StorageTimeout) as error:
+            if at > 0:
+                self.written_elsewhere |= _ids(arguments)  # it may have been made
+            self._switch(at, error)
+            raise
+        finally:
+            self._writing[at] -= 1
+        if at > 0:
+            self.written_elsewhere |= _ids(arguments)
+        return result
+
+    def _switch(self, at: int, error: Exception) -> bool:
+        """Go over to the next storage; False if there is none."""
+        if self._at != at:
+            return True  # someone did already
+        if at + 1 == len(self._storages):
+            return False
+        self._at = at + 1
+        log.warning("%r is out of reach (%s): using %r", self._storages[at], error, self.active)
+        if self._on_switch is not None:
+            self._on_switch(self._storages[at], self.active, error)
+        return True
+
+    async def switch_back(self) -> None:
+        """Use the primary again; what was written elsewhere is not taken along.
+
+        Raises:
+            StorageError: it is still out of reach, or a write to another is under way.
+        """
+        if any(self._writing[1:]):
+            raise StorageUnavailable("a write to another storage is still under way: try again")
+        await self.inner.get(str(uuid4()))  # any id will do
+        self._at = 0
+
+    async def close(self) -> None:
+        """Close them all."""
+        for storage in self._storages:
+            if hasattr(storage, "close"):
+                await storage.close()
+
+    def __repr__(self) -> str:
+        names = ", ".join(
+            f"{'→ ' if storage is self.active else ''}{storage!r}" for storage in self._storages
+        )
+        return f"<FallbackStorage {names}>"
+
+
+def _ids(arguments: tuple[Any, ...]) -> set[str]:
+    """The ids that a write is about."""
+    first = arguments[0] if arguments else ()
+    several = first if isinstance(first, (list, tuple)) else [first]
+    return {item if isinstance(item, str) else item.id for item in several}
