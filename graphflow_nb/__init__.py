@@ -27,6 +27,7 @@ from .notebook.magics import load_ipython_extension, unload_ipython_extension
 from .private_server import LocalPostgres, local_postgres
 from .session import ChatHistory, Context, Message, MessageRole, Session
 from .storage import (
+    CopyReport,
     Cursor,
     FallbackStorage,
     GroupCount,
@@ -55,6 +56,7 @@ __all__ = [
     "Clash",
     "Context",
     "ContextError",
+    "CopyReport",
     "Cursor",
     "FallbackStorage",
     "GraphflowError",

@@ -7,13 +7,15 @@ from typing import Any
 
 from ..changes import Patch
 from ..session import Session
+from ..storage.copying import CopyReport
 from .cards import card, patch_html, session_html, session_text
+from .copying import report_html
 
 __all__ = ["register"]
 
 
 def register() -> None:
-    """Show a Session and a Patch as cards, if IPython runs here; no harm done twice."""
+    """Show our records as cards, if IPython runs here; no harm done twice."""
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None else None
     if shell is None:
@@ -21,6 +23,8 @@ def register() -> None:
     formatters = shell.display_formatter.formatters
     formatters["text/html"].for_type(Session, session_html)
     formatters["text/plain"].for_type(Session, _plain)
+    formatters["text/html"].for_type(CopyReport, report_html)
+    formatters["text/plain"].for_type(CopyReport, lambda r, printer, _: printer.text(str(r)))
     formatters["text/html"].for_type(Patch, lambda patch: card("changes", patch_html(patch)))
 
 

@@ -36,6 +36,7 @@ from ..storage import (
 from ..storage.query import ContextPath, parse_path
 from ..storage.redis_client import SCHEMES
 from . import cards
+from .copying import CopyTo
 from .demo import demo_storage
 from .display import register
 from .frames import counts_frame, journal_frame, messages_frame, sessions_frame
@@ -437,6 +438,14 @@ class Workbench:
         filters.query()
         Query(order=order or "id")
         return Browser(self, filters, order=order, page_size=page_size, session=session)
+
+    @property
+    def copy_to(self) -> CopyTo:
+        """Copy sessions into another store, verified: ``wb.copy_to(other, graph="claims")``.
+
+        See ``help(wb.copy_to)`` for its arguments.
+        """
+        return CopyTo(self)
 
     @dual
     async def plan_migration(self) -> Migration:

@@ -17,6 +17,7 @@ Capabilities beyond them, each optional:
 
 from .base import SessionStorage, get_or_create
 from .connect import connect, connect_from_env
+from .copying import CopyReport
 from .memory import InMemorySessionStorage
 from .postgres import Migration, PostgresSessionStorage
 from .query import Cursor, GroupCount, Query, Table
@@ -25,6 +26,7 @@ from .sqlite import SqliteSessionStorage
 from .wrappers import FallbackStorage, ReadOnlyStorage, RetryingStorage
 
 __all__ = [
+    "CopyReport",
     "Cursor",
     "FallbackStorage",
     "GroupCount",

@@ -1,0 +1,174 @@
+"""``wb.copy_to``: a copy between two workbenches, wherever their storages live."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from ..bridge import Bridge, ForeignLoop, LoopThread
+from ..errors import QueryError, StorageError
+from ..session import Session
+from ..storage import Query, connect
+from ..storage.copying import CopyReport, copy
+from .cards import card
+
+if TYPE_CHECKING:
+    from .workbench import Workbench
+
+__all__ = ["CopyTo", "report_html"]
+
+_FILTERS = (
+    *("graph", "task", "status", "text", "id_prefix", "ids", "updated_since", "updated_until"),
+    *("created_since", "created_until", "where", "has"),
+)
+
+
+class CopyTo:
+    """Copies sessions of a workbench into another store; see ``__call__``."""
+
+    def __init__(self, wb: Workbench):
+        self._wb = wb
+
+    def __call__(
+        self,
+        other: Workbench | str,
+        *,
+        redact: Callable[[Session], Session | None] | None = None,
+        progress: Callable[[int, int | None], None] | None = None,
+        **filters: Any,
+    ) -> CopyReport:
+        """Copy the sessions that the filters select, and verify them by reading back.
+
+        This store is only read. Run again, it goes on where it ended: what is there with the same
+        content is passed over, what is there with another is reported and never overwritten.
+        Versions and times are taken along where the other store can keep them. The journal notes
+        nothing of it.
+
+        Args:
+            other: a workbench, or the URL of a store, which is made if it can be.
+            redact: given a copy of each session, returns what is stored instead, under the same
+                id, or None to leave it out.
+            progress: called with how many were done, and of how many (None if not known). Left out,
+                a notebook shows a bar.
+            filters: ``graph``, ``task``, ``status``, ``text``, ``id_prefix``, ``ids``,
+                ``updated_since``, ``updated_until``, ``created_since``, ``created_until``,
+                ``where``, ``has``, as for ``wb.sessions``.
+
+        Raises:
+            QueryError: a filter that means nothing.
+            StorageError: a store failed, or both are the same.
+        """
+        bridge, coroutine = self._start(other, redact, progress, filters)
+        return bridge.run(coroutine)
+
+    def aio(
+        self,
+        other: Workbench | str,
+        *,
+        redact: Callable[[Session], Session | None] | None = None,
+        progress: Callable[[int, int | None], None] | None = None,
+        **filters: Any,
+    ) -> Awaitable[CopyReport]:
+        """The same to be awaited."""
+        bridge, coroutine = self._start(other, redact, progress, filters)
+        return bridge.wait(coroutine)
+
+    def _start(
+        self, other: Any, redact: Any, progress: Any, filters: dict[str, Any]
+    ) -> tuple[Bridge, Coroutine[Any, Any, CopyReport]]:
+        from .workbench import Workbench
+
+        unknown = [name for name in filters if name not in _FILTERS]
+        if unknown:
+            known = ", ".join(_FILTERS)
+            raise QueryError(f"there is no filter {', '.join(unknown)}; known are {known}")
+        where = filters.pop("where", None)
+        query = Query(context={} if where is None else where, **filters)
+        if not isinstance(other, (Workbench, str)):
+            raise StorageError(f"what is copied to is a workbench or a URL, not {other!r}")
+        mine = self._wb._bridge
+        bridges = [mine] if isinstance(other, str) else [mine, other._bridge]
+        if progress is None:
+            progress = _bar()
+        # A loop of the user's can only be waited for by re-entering it; ours waits for any other.
+        foreign = next((b for b in bridges if isinstance(b, ForeignLoop)), None)
+        bridge = LoopThread.shared() if foreign is None else foreign
+        return bridge, self._copy(other, query, redact, progress)
+
+    async def _copy(self, other: Any, query: Query, redact: Any, progress: Any) -> CopyReport:
+        source = _Reached(self._wb.storage, self._wb._bridge)
+        if not isinstance(other, str):
+            target: Any = _Reached(other.storage, other._bridge)
+            _check_apart(self._wb.storage.inner, other.storage.inner)
+            return await copy(source, target, query, redact=redact, progress=progress)
+        target = await connect(other)
+        try:
+            _check_apart(self._wb.storage.inner, target)
+            return await copy(source, target, query, redact=redact, progress=progress)
+        finally:
+            await target.close()
+
+
+class _Reached:
+    """A storage whose coroutines run where it lives."""
+
+    def __init__(self, storage: Any, bridge: Bridge):
+        self._storage = storage
+        self._bridge = bridge
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        method = getattr(self._storage, name)
+        return lambda *arguments: self._bridge.wait(method(*arguments))
+
+
+def _check_apart(source: Any, target: Any) -> None:
+    place = getattr(source, "place", None)
+    same_place = place not in (None, "memory") and place == getattr(target, "place", None)
+    if source is target or same_place:
+        raise StorageError("both are the same store: nothing was copied")
+
+
+def _bar() -> Callable[[int, int | None], None] | None:
+    """A progress bar in a notebook, nothing elsewhere."""
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    if shell is None or getattr(shell, "kernel", None) is None:
+        return None
+    from IPython.display import display
+    from ipywidgets import HTML, HBox, IntProgress
+
+    bar, text = IntProgress(min=0, max=1), HTML("copying …")
+    display(HBox([bar, text]))  # type: ignore[no-untyped-call]
+
+    def show(done: int, total: int | None) -> None:
+        bar.max = max(total or done, 1)
+        bar.value = min(done, bar.max)
+        text.value = f"{done:,} sessions" if total is None else f"{done:,} of {total:,} sessions"
+
+    return show
+
+
+def report_html(report: CopyReport) -> str:
+    """The report as a card."""
+    rows = [
+        ("selected", f"{report.read:,}"),
+        ("copied", f"{report.copied:,} ({report.bytes:,} bytes of contexts)"),
+        ("there already, the same", f"{report.present:,}"),
+        ("there with another content, left alone", _ids(report.different)),
+        ("left out by redact", f"{report.left_out:,}"),
+        ("read back otherwise", _ids(report.wrong)),
+        ("time", f"{report.seconds:.1f} s"),
+        ("versions and times", "kept" if report.times_kept else "new"),
+        ("SHA-256 of the content", f"<code>{report.sha256[:16]}…</code>"),
+    ]
+    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
+    verdict = "verified by count and content" if report.verified else "not the same content"
+    return card(f"copy: {verdict}", f"<table>{cells}</table>")
+
+
+def _ids(ids: tuple[str, ...]) -> str:
+    names = ", ".join(f"<code>{escape(id)}</code>" for id in ids[:5])
+    more = ", …" if len(ids) > 5 else ""
+    return f"{len(ids):,}" + (f": {names}{more}" if ids else "")
