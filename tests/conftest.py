@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -18,7 +19,8 @@ from hypothesis import HealthCheck, settings
 
 import graphflow_nb as g
 
-from . import redis_servers
+from . import postgres_servers, redis_servers
+from .postgres_servers import PGBOUNCER
 from .redis_servers import RedisServer
 
 # CI sets this: there every part must be present, and the campaigns run at full size.
@@ -37,6 +39,10 @@ TABLES = {
     "crate-0.5": "id UUID PRIMARY KEY",
     "crate-0.6": "id TEXT PRIMARY KEY, version BIGINT NOT NULL DEFAULT 0",
 }
+#: Where rows do not tell by which transaction they were written: hash-distributed, without version.
+DISTRIBUTED = {"partitioned": ("id TEXT PRIMARY KEY", "PARTITION BY HASH (id)")}
+#: The documented table through PgBouncer, and on the oldest server that is there.
+ELSEWHERE = ["pgbouncer", "oldest"]
 #: Redis as graph-flow's documentation uses it, and what else ours can do there.
 REDIS = {
     "redis": {},
@@ -50,7 +56,7 @@ WRAPPED = {
     "retrying": g.RetryingStorage,
     "fallback": lambda storage: g.FallbackStorage(storage, g.InMemorySessionStorage()),
 }
-STORES = ["memory", "sqlite", *TABLES, *REDIS, *WRAPPED]
+STORES = ["memory", "sqlite", *TABLES, *DISTRIBUTED, *ELSEWHERE, *REDIS, *WRAPPED]
 
 _numbers = count()
 
@@ -66,6 +72,22 @@ def need(part: str, present: bool) -> None:
 def server() -> Iterator[g.LocalPostgres]:
     with g.local_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def oldest_server() -> Iterator[g.LocalPostgres]:
+    folder = postgres_servers.oldest_binaries()
+    need("an older PostgreSQL", folder is not None)
+    with postgres_servers.server_of(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bouncer(server: g.LocalPostgres) -> Iterator[str]:
+    """The URL of a pooler before the server, without a database."""
+    need("pgbouncer", PGBOUNCER is not None)
+    with postgres_servers.pgbouncer(server.url) as url:
+        yield url.removesuffix(urlsplit(url).path)
 
 
 @pytest.fixture(scope="session")
@@ -108,11 +130,17 @@ async def create_table(url: str, form: str, name: str = "sessions") -> None:
     import asyncpg
 
     connection = await asyncpg.connect(url)
+    key, end = DISTRIBUTED.get(form) or (TABLES.get(form, TABLES["documented"]), "")
     await connection.execute(
-        f"CREATE TABLE {name} ({TABLES[form]}, graph_id TEXT NOT NULL, current_task_id TEXT NOT "
+        f"CREATE TABLE {name} ({key}, graph_id TEXT NOT NULL, current_task_id TEXT NOT "
         "NULL, status_message TEXT, context JSONB NOT NULL, created_at TIMESTAMPTZ DEFAULT now(), "
-        "updated_at TIMESTAMPTZ DEFAULT now())"
+        f"updated_at TIMESTAMPTZ DEFAULT now()) {end}"
     )
+    for part in range(4 if end else 0):
+        await connection.execute(
+            f"CREATE TABLE {name}_{part} PARTITION OF {name} "
+            f"FOR VALUES WITH (MODULUS 4, REMAINDER {part})"
+        )
     await connection.close()
 
 
@@ -163,10 +191,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         store = Store(kind, servers[0].url, **REDIS[kind])
         store.outage = outage_of(*servers)
         return store
-    url = request.getfixturevalue("database")
+    server = request.getfixturevalue("oldest_server" if kind == "oldest" else "server")
+    url = server.create_database(f"test{next(_numbers)}")
     asyncio.run(create_table(url, kind))
+    if kind == "pgbouncer":
+        need("pgbouncer", PGBOUNCER is not None)
+        url = request.getfixturevalue("bouncer") + urlsplit(url).path
     store = Store(kind, url)
-    store.outage = outage_of(request.getfixturevalue("server"))
+    store.outage = outage_of(server)
     return store
 
 

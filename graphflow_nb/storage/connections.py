@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from ..errors import BridgeError, StorageError
+from .postgres_pooler import Transacted
 from .trace import current
 
 __all__ = ["Connections"]
@@ -27,10 +28,18 @@ IDLE_SECONDS = 300.0
 
 
 class Connections:
-    """At most ``size`` connections, used on the loop that made them."""
+    """At most ``size`` connections, used on the loop that made them.
 
-    def __init__(self, pool: asyncpg.Pool, size: int, timeout: float):
+    Attributes:
+        pooled: whether they lead to a pooler that gives each transaction another one.
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool, size: int, timeout: float, read_only: bool, pooled: bool
+    ):
         self.loop = asyncio.get_running_loop()
+        self.pooled = pooled
+        self._read_only = read_only
         self._pool = pool
         self._free = asyncio.Semaphore(size)
         self._held: list[tuple[Connection, float]] = []
@@ -51,7 +60,8 @@ class Connections:
             connection = await self._take(loop.time())
             current().lap("wait")
             try:
-                result = await work(connection)
+                given = Transacted(connection, self._read_only) if self.pooled else connection
+                result = await work(given)
             except BaseException:
                 await self._pool.release(connection)
                 raise

@@ -30,10 +30,11 @@ from . import postgres_sql as sql
 from .base import check_ids_once, check_text, check_texts
 from .connections import Connections
 from .postgres_batches import Entry, import_entries, save_entries
+from .postgres_pooler import MARK, refuses_settings
 from .postgres_watch import INSTALLED, Watcher, drop_statements, trigger_statements
 from .query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page
 from .trace import current
-from .url import check_postgres_url, redact
+from .url import check_postgres_url, has_several_hosts, redact
 
 __all__ = ["Migration", "PostgresSessionStorage"]
 
@@ -56,6 +57,14 @@ _OUTDATED = (
 
 
 _TRIES = 5
+
+
+async def _nothing(connection: object) -> None:
+    """What a pooler's connection needs when it is given back: the pooler sees to it."""
+
+
+class _PooledError(StorageError):
+    """The server was reached through a pooler that keeps settings to itself."""
 
 
 class _ReformedError(Exception):
@@ -84,7 +93,9 @@ class PostgresSessionStorage:
     """Sessions in a PostgreSQL table; made by ``await PostgresSessionStorage.connect(url)``.
 
     Mirrors graph-flow's ``storage_postgres.rs`` (0.6) and opens the older tables too. A save is
-    compare-and-swap on ``version``, or where the table has none on the row's ``xmin``.
+    compare-and-swap on ``version``, or where the table has none on the row's ``xmin``. Where rows
+    tell none (a partitioned or distributed table, another server with PostgreSQL's protocol)
+    ``updated_at`` in µs since 1970 stands in for it, which each save of graph-flow sets.
     """
 
     suspends: ClassVar[bool] = True
@@ -107,7 +118,8 @@ class PostgresSessionStorage:
         self._url = url
         self._timeout = timeout
         self._set_form(form)
-        self.read_only = read_only
+        self._asked_read_only = read_only
+        self._standby = False
         self.server_version = ""
 
     def _set_form(self, form: sql.TableForm) -> None:
@@ -123,7 +135,7 @@ class PostgresSessionStorage:
         read_only: bool = False,
         max_connections: int = 4,
         timeout: float = 30.0,
-        statement_cache_size: int = 100,
+        pooled: bool | None = None,
     ) -> Self:
         """Open a table, on the running event loop.
 
@@ -132,42 +144,73 @@ class PostgresSessionStorage:
 
         Args:
             url: ``postgresql://user:password@host:port/database``, options as asyncpg takes them.
+                Of several hosts (``host1:port,host2:port``) the one that takes writes is chosen,
+                or for reading only any, unless ``target_session_attrs`` says otherwise; when it
+                is lost, the next connection is made to another.
             table: name of the table, ``schema.table`` too; as in SQL, quote what is not lower case.
             read_only: refuse every write, in the database session too.
             max_connections: at most so many are held.
             timeout: seconds that connecting or one statement may take.
-            statement_cache_size: 0 behind PgBouncer in transaction mode.
+            pooled: whether a pooler gives each transaction another connection, as PgBouncer does
+                in transaction mode; None finds out.
 
         Raises:
             StorageError: no such server, database or right; or the table is no ``sessions`` table.
             StorageTimeout: no answer in time.
         """
         check_postgres_url(url)
+        for behind in (False, True) if pooled is None else (pooled,):
+            pool = await cls._pool(url, read_only, max_connections, timeout, behind)
+            connections = Connections(pool, max_connections, timeout, read_only, behind)
+            form = sql.TableForm(table, (), False, True, True)
+            storage = cls(connections, form, table, url, read_only, timeout)
+            try:
+                storage._set_form(await storage._run(storage._inspect_or_create))
+                return storage
+            except _PooledError:
+                await connections.close()
+            except StorageError as error:
+                await connections.close()
+                if behind or not refuses_settings(error.__cause__):
+                    raise
+            except BaseException:
+                await connections.close()
+                raise
+        raise StorageError(
+            f"{redact(url)} is behind a pooler, although pooled=False says it is not"
+        )
+
+    @staticmethod
+    async def _pool(
+        url: str, read_only: bool, size: int, timeout: float, pooled: bool
+    ) -> asyncpg.Pool:
         settings = {"application_name": "graphflow_nb"}
-        if read_only:
-            settings["default_transaction_read_only"] = "on"
+        options: dict[str, Any] = {}
+        if pooled:
+            options = {"statement_cache_size": 0, "reset": _nothing}
+        else:
+            settings[MARK] = "on"
+            if read_only:
+                settings["default_transaction_read_only"] = "on"
+        if has_several_hosts(url) and not read_only:
+            options["target_session_attrs"] = "primary"
         try:
-            pool = await asyncpg.create_pool(
+            return await asyncpg.create_pool(
                 url,
                 min_size=0,
-                max_size=max_connections,
+                max_size=size,
                 timeout=min(timeout, 10.0),
                 command_timeout=timeout,
-                statement_cache_size=statement_cache_size,
                 server_settings=settings,
+                **options,
             )
         except Exception as error:
             raise _translated(error, url) from _cause(error, url)
-        connections = Connections(pool, max_connections, timeout)
-        storage = cls(
-            connections, sql.TableForm(table, (), False, True), table, url, read_only, timeout
-        )
-        try:
-            storage._set_form(await storage._run(lambda c: storage._inspect(c, create=True)))
-        except BaseException:
-            await connections.close()
-            raise
-        return storage
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused: it was asked for, or the server is a standby."""
+        return self._asked_read_only or self._standby
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -178,6 +221,9 @@ class PostgresSessionStorage:
     def place(self) -> str:
         """Which table it is, without the password."""
         return f"{redact(self._url)} {self.form.table}"
+
+    async def _inspect_or_create(self, connection: Any) -> sql.TableForm:
+        return await self._inspect(connection, create=True)
 
     async def _inspect(self, connection: Any, *, create: bool = False) -> sql.TableForm:
         try:
@@ -190,9 +236,10 @@ class PostgresSessionStorage:
                 f"{self._name!r} is no name of a table; say 'table' or 'schema.table', and put "
                 "double quotes around what is not lower case"
             ) from error
+        if not (row["direct"] or self._connections.pooled):
+            raise _PooledError
         self.server_version = row["server_version"]
-        if row["standby"]:
-            self.read_only = True
+        self._standby = row["standby"]
         table = row["quoted"]
         if not row["present"]:
             if self.read_only or not create:
@@ -219,9 +266,20 @@ class PostgresSessionStorage:
             )
         if not row["unique_id"]:
             raise StorageError(f"{table} has no unique index on id, so no save on it would be safe")
-        return sql.TableForm(
-            table, tuple(row["parts"]), columns["id"] == "uuid", "version" in columns
+        versioned = "version" in columns
+        # What was found out once is not tried again: it would undo a transaction that is open.
+        marked = versioned or (
+            self.form.marked and not row["distributed"] and await self._has_xmin(connection, table)
         )
+        return sql.TableForm(table, tuple(row["parts"]), columns["id"] == "uuid", versioned, marked)
+
+    async def _has_xmin(self, connection: Any, table: str) -> bool:
+        """Whether a row tells by which transaction it was written."""
+        try:
+            await connection.fetchrow(f"SELECT xmin FROM {table} LIMIT 0")
+        except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+            return False
+        return True
 
     async def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         try:
@@ -248,10 +306,18 @@ class PostgresSessionStorage:
                 raise
             return await work(connection)
 
-    def _check_writable(self) -> None:
-        if self.read_only:
+    async def _check_writable(self) -> None:
+        if self._asked_read_only:
             raise ReadOnlyError(
                 f"{redact(self._url)} was opened for reading only: nothing was written"
+            )
+        # It may have been promoted since, or another server may have taken its place.
+        if self._standby:
+            await self._run(self._inspect)
+        if self._standby:
+            raise ReadOnlyError(
+                f"{redact(self._url)} is a standby, which takes no writes until it is promoted: "
+                "nothing was written"
             )
 
     def _check_id(self, id: str) -> None:
@@ -293,7 +359,7 @@ class PostgresSessionStorage:
         await self._write(session, upsert=True)
 
     async def _write(self, session: Session, *, upsert: bool) -> None:
-        self._check_writable()
+        await self._check_writable()
         trace = current()
         context = self._check_session(session)
         new, version = session.is_new, session.version
@@ -350,7 +416,7 @@ class PostgresSessionStorage:
 
     async def delete(self, id: str) -> None:
         """Delete the session of that id, if there is one."""
-        self._check_writable()
+        await self._check_writable()
         self._check_id(id)
 
         async def work(connection: Any) -> None:
@@ -365,7 +431,7 @@ class PostgresSessionStorage:
         Returns:
             Those that conflict, in the order given; they were left out.
         """
-        self._check_batch(sessions)
+        await self._check_batch(sessions)
 
         async def work(connection: Any) -> tuple[list[Entry], dict[str, Any]]:
             entries = await self._in_batch(connection, save_entries, sessions)
@@ -393,7 +459,7 @@ class PostgresSessionStorage:
         Returns:
             The ids that were taken, whose sessions were left as they are.
         """
-        self._check_batch(sessions)
+        await self._check_batch(sessions)
 
         async def work(connection: Any) -> list[str]:
             return await self._in_batch(connection, import_entries, sessions)  # type: ignore[no-any-return]
@@ -402,8 +468,8 @@ class PostgresSessionStorage:
         current().lap("execute")
         return [session.id for session in sessions if session.id in taken]
 
-    def _check_batch(self, sessions: Sequence[Session]) -> None:
-        self._check_writable()
+    async def _check_batch(self, sessions: Sequence[Session]) -> None:
+        await self._check_writable()
         for session in sessions:
             self._check_id(session.id)
         check_ids_once(self._key(session.id) for session in sessions)
@@ -442,7 +508,7 @@ class PostgresSessionStorage:
         Returns:
             The ids that were deleted, in the order given.
         """
-        self._check_writable()
+        await self._check_writable()
         for id in ids:
             self._check_id(id)
 
@@ -459,7 +525,7 @@ class PostgresSessionStorage:
 
     async def restore(self, session: Session) -> None:
         """Put a deleted session back; raises SessionConflict if its id is taken."""
-        self._check_writable()
+        await self._check_writable()
         context = self._check_session(session)
         created = session._created if isinstance(session._created, datetime) else None
         fields = (session.id, session.graph_id, session.current_task_id, session.status_message)
@@ -506,7 +572,7 @@ class PostgresSessionStorage:
         return await self._execute(Migration(self.form.table, drop_statements(self.form.table)))
 
     async def _execute(self, plan: Migration) -> Migration:
-        self._check_writable()
+        await self._check_writable()
 
         async def work(connection: Any) -> None:
             async with connection.transaction():
@@ -520,7 +586,7 @@ class PostgresSessionStorage:
     async def watch(
         self, on_change: Callable[[str], None], on_state: Callable[[bool], None]
     ) -> None:
-        """Tell of changes until cancelled; returns at once if the trigger is not installed.
+        """Tell of changes until cancelled; returns at once without the trigger, or by a pooler.
 
         Args:
             on_change: called with the id of each session that changed, ``""`` for any.
@@ -531,7 +597,8 @@ class PostgresSessionStorage:
             return await connection.fetchrow(INSTALLED, self.form.table)
 
         installed, channel = await self._run(look)
-        if installed:
+        # A pooler passes no notifications on.
+        if installed and not self._connections.pooled:
             settings = {"application_name": "graphflow_nb"}
             await Watcher(
                 lambda: asyncpg.connect(
@@ -619,7 +686,7 @@ class PostgresSessionStorage:
         Returns:
             What was run.
         """
-        self._check_writable()
+        await self._check_writable()
 
         async def work(connection: Any) -> Migration:
             async with connection.transaction():
@@ -635,7 +702,9 @@ class PostgresSessionStorage:
         return await self._run(work)
 
     def __repr__(self) -> str:
-        mode = ", read-only" if self.read_only else ""
+        mode = ", standby" if self._standby else ""
+        mode += ", read-only" if self.read_only else ""
+        mode += ", through a pooler" if self._connections.pooled else ""
         return f"<PostgresSessionStorage {redact(self._url)}: {self.form}{mode}>"
 
 

@@ -31,13 +31,19 @@ SELECT quoted, name AS parts, oid IS NOT NULL AS present,
         WHERE i.indrelid = target.oid AND i.indisunique AND i.indnkeyatts = 1
         AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
     current_setting('server_version') AS server_version,
-    pg_is_in_recovery() AS standby
+    pg_is_in_recovery() AS standby,
+    current_setting('graphflow_nb.direct', true) IS NOT DISTINCT FROM 'on' AS direct,
+    EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target.oid AND c.relkind = 'p') AS distributed
 FROM target, named
 """
 
 # How many sessions there are, about, and which orders an index serves. $1 is the quoted name.
 ORDERS = """
-SELECT CASE WHEN reltuples >= 0 THEN reltuples ELSE pg_relation_size(oid) / 500.0 END::bigint,
+SELECT (
+    SELECT sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples ELSE pg_relation_size(p.oid) / 500.0 END)
+    FROM pg_class AS p WHERE p.relkind <> 'p' AND (p.oid = c.oid
+        OR p.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid))
+)::bigint,
     ARRAY(SELECT a.attname::text FROM pg_index AS i
         JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_am AS m ON m.oid = x.relam
         JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
@@ -75,12 +81,14 @@ class TableForm:
         parts: that name's parts without quotes, the schema first if one was given.
         uuid: whether ``id`` is a UUID (graph-flow before 0.6) and not text.
         versioned: whether it has ``version`` (graph-flow 0.6).
+        marked: whether a row tells its state by ``version`` or ``xmin``; else ``updated_at`` does.
     """
 
     table: str
     parts: tuple[str, ...]
     uuid: bool
     versioned: bool
+    marked: bool
 
     def migration(self) -> list[str]:
         """What graph-flow 0.6 runs on an older table when it connects."""
@@ -104,8 +112,16 @@ class Statements:
         table = form.table
         self.id = "id::text" if form.uuid else "id"
         self.id_type = "uuid" if form.uuid else "text"
-        # Where no column counts the saves, the transaction that wrote the row names its state.
+        # Where no column counts the saves, the transaction that wrote the row names its state, or
+        # the time at which that was done.
         self.version = "version" if form.versioned else "xmin::text::bigint"
+        now = "now()"
+        if not form.marked:
+            self.version = (
+                "CASE WHEN isfinite(updated_at) THEN (extract(epoch FROM updated_at) * 1000000)"
+                "::bigint ELSE 1 END"
+            )
+            now = "greatest(now(), s.updated_at + interval '1 microsecond')"
         columns = (
             f"{self.id}, graph_id, current_task_id, status_message, context, {self.version}, "
             "created_at, updated_at"
@@ -123,7 +139,7 @@ class Statements:
         )
 
         names, values, change = "", "", "graph_id = $2, current_task_id = $3, status_message = $4"
-        change += ", context = $5, updated_at = now()"
+        change += f", context = $5, updated_at = {now}"
         if form.versioned:
             names, values = ", version", ", 1"
             change += ", version = s.version + 1"
@@ -138,10 +154,7 @@ class Statements:
                 f"attrelid = '{table.replace(chr(39), chr(39) * 2)}'::regclass "
                 "AND attname = 'version' AND NOT attisdropped)"
             )
-            upsertable, unchanged = (
-                f" WHERE {countless}",
-                f"xmin::text::bigint = $6 AND {countless}",
-            )
+            upsertable, unchanged = f" WHERE {countless}", f"{self.version} = $6 AND {countless}"
         insert = (
             f"INSERT INTO {table} AS s "
             f"(id, graph_id, current_task_id, status_message, context{names}) "
@@ -166,15 +179,17 @@ class Statements:
             f"{into}{names}) SELECT {fields}{values} FROM unnest({arrays}) AS k (i, g, t, s, c) "
             f"ON CONFLICT (id) DO NOTHING RETURNING {told}"
         )
-        more, same = "$6::bigint[]", "n.v = s.xmin::text::bigint"
+        of_row = self.version.replace("updated_at", "s.updated_at").replace("xmin", "s.xmin")
+        more, same = "$6::bigint[]", f"n.v = {of_row}"
         if form.versioned:
             more += ", $7::timestamptz[]"
+            of_row = "s.version"
             same = "n.v = s.version AND (n.a IS NULL OR s.created_at = n.a)"
         counted = ", version = s.version + 1" if form.versioned else ""
-        told = ", ".join(f"s.{column}" for column in told.split(", "))
+        told = f"s.{self.id}, {of_row}, s.created_at, s.updated_at"
         self.update_many = (
             f"UPDATE {table} AS s SET graph_id = n.g, current_task_id = n.t, status_message = n.s, "
-            f"context = n.c::jsonb, updated_at = now(){counted} FROM unnest({arrays}, {more}) "
+            f"context = n.c::jsonb, updated_at = {now}{counted} FROM unnest({arrays}, {more}) "
             f"AS n (i, g, t, s, c, v{', a' if form.versioned else ''}) "
             f"WHERE s.id = n.i AND {same} RETURNING {told}"
         )

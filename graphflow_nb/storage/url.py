@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import StorageError
 
-__all__ = ["check_postgres_url", "redact"]
+__all__ = ["check_postgres_url", "has_several_hosts", "redact"]
 
 # Whatever stands between the first colon after the scheme and the last @ may be a password, also in
 # a URL that is written wrong: rather too much is hidden than too little.
@@ -39,11 +39,21 @@ def _secrets(url: str) -> set[str]:
     return {secret for secret in found if secret}
 
 
+def has_several_hosts(url: str) -> bool:
+    """Whether a URL of PostgreSQL names several servers and does not say which of them to take."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    hosts = f"{parts.netloc.rpartition('@')[2]},{options.get('host', '')}".strip(",")
+    return "," in hosts and "target_session_attrs" not in options
+
+
 def check_postgres_url(url: str) -> None:
     """Raise StorageError, without quoting a secret, if the URL can't be read."""
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        # Several hosts, as libpq takes them, each with a port of its own.
+        for host in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port
         # An @ behind the host, or a second one in front of it, was meant as part of a password.
         if "@" in url[url.index(parts.netloc) + len(parts.netloc) :] or parts.netloc.count("@") > 1:
             raise ValueError
