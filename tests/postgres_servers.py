@@ -65,20 +65,23 @@ def pgbouncer(url: str, *, pool_size: int = 2, more: str = "") -> Iterator[str]:
             f"[databases]\n* = host={socket} user=postgres\n[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
             f"auth_type = any\nauth_file = {users}\npool_mode = transaction\n"
-            f"default_pool_size = {pool_size}\nmax_client_conn = 100\n{more}\n"
+            f"default_pool_size = {pool_size}\nmax_client_conn = 100\n"
+            # The death of the server behind it is told, and forgotten, within a second; each test
+            # has a database of its own, and connections to those of others are not kept.
+            f"query_wait_timeout = 1\nserver_login_retry = 0.2\nserver_idle_timeout = 1\n{more}\n"
         )
         process = subprocess.Popen(
-            [PGBOUNCER, str(settings)],
+            [PGBOUNCER, "-q", str(settings)],
             user=unprivileged(),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         try:
             _wait_for(port, process)
             yield f"postgresql://postgres@127.0.0.1:{port}{parts.path}"
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.wait(timeout=20)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -90,7 +93,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             with socket.create_connection(("127.0.0.1", port), timeout=1):
                 return
         except OSError:
-            assert process.poll() is None, process.communicate()[1].decode()
+            assert process.poll() is None, "PgBouncer ended at once"
             assert time.monotonic() < deadline, "it does not listen"
             time.sleep(0.02)
 
