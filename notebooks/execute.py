@@ -23,11 +23,16 @@ def execute(path: Path) -> nbformat.NotebookNode:
         notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(FOLDER)}}
     )
     client.execute()
-    # Without a kernel a widget can't be shown, but its static form can.
+    # Without a kernel a widget can't be shown, but its static form can. One that has none (a
+    # progress bar) says nothing any more.
     for cell in notebook.cells:
+        kept = []
         for output in cell.get("outputs", ()):
-            if "text/html" in output.get("data", ()):
-                output.data.pop("application/vnd.jupyter.widget-view+json", None)
+            data = output.get("data", {})
+            if data.pop("application/vnd.jupyter.widget-view+json", None) is None or len(data) > 1:
+                kept.append(output)
+        if "outputs" in cell:
+            cell.outputs = kept
     notebook.metadata = {
         "kernelspec": notebook.metadata["kernelspec"],
         "language_info": {"name": "python"},

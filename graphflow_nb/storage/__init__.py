@@ -13,19 +13,26 @@ Capabilities beyond them, each optional:
     build_index(), drop_index()   make pages quick where the store itself has no order
     watch(on_change, on_state)    tells of changes until cancelled
     close()                                                             gives back what it holds
+
+For one of your own: ``check_texts`` refuses what no store can hold, ``stored_session`` makes what
+``get`` returns, ``mark_saved`` moves a session on after a save, ``ByScanning`` answers queries from a
+list of all sessions, and ``graphflow_nb.testing.check`` says what is still missing.
 """
 
-from .base import SessionStorage, get_or_create
+from ..session import mark_saved, stored_session
+from .base import SessionStorage, check_text, check_texts, get_or_create
 from .connect import connect, connect_from_env
 from .copying import CopyReport
 from .memory import InMemorySessionStorage
 from .postgres import Migration, PostgresSessionStorage
 from .query import Cursor, GroupCount, Query, Table
 from .redis import RedisSessionStorage
+from .rows import ByScanning
 from .sqlite import SqliteSessionStorage
 from .wrappers import FallbackStorage, ReadOnlyStorage, RetryingStorage
 
 __all__ = [
+    "ByScanning",
     "CopyReport",
     "Cursor",
     "FallbackStorage",
@@ -40,7 +47,11 @@ __all__ = [
     "SessionStorage",
     "SqliteSessionStorage",
     "Table",
+    "check_text",
+    "check_texts",
     "connect",
     "connect_from_env",
     "get_or_create",
+    "mark_saved",
+    "stored_session",
 ]

@@ -1,4 +1,4 @@
-"""A query answered in Python, for stores that can't answer it themselves: memory and Redis."""
+"""A query answered in Python, for stores that can't answer it themselves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from ..session import Session
 from .query import (
     UNKNOWN_TIME,
     ContextPath,
@@ -22,7 +23,7 @@ from .query import (
     value_at,
 )
 
-__all__ = ["Groups", "Row", "matching", "selected", "table"]
+__all__ = ["ByScanning", "Groups", "Row", "matching", "selected", "table"]
 
 _LAST = 2**63  # where an unknown time stands among the others
 
@@ -138,3 +139,67 @@ class Groups:
             oldest, newest = (time_of(min(known)), time_of(max(known))) if known else (None, None)
             counts.append(GroupCount(graph, task, len(times), oldest, newest))
         return counts
+
+
+class ByScanning:
+    """Gives a storage of your own ``query``, ``table``, ``count`` and ``counts``.
+
+    It needs ``scan``, which lists all sessions. They are read anew for each answer: good for
+    thousands of sessions, not for millions.
+    """
+
+    async def scan(self) -> Iterable[Session]:
+        """All sessions, in any order."""
+        raise NotImplementedError("a storage that answers by scanning needs async def scan(self)")
+
+    async def query(self, query: Query) -> list[Session]:
+        """The selected sessions, in order."""
+        return [row.session for _, row in selected(await self._matching(query), query)]
+
+    async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
+        """The selected sessions by column; ``context_bytes`` is the length of the JSON text."""
+        wider = query.one_more()
+        return table(selected(await self._matching(wider), wider), query, context)
+
+    async def count(self, query: Query) -> int:
+        """How many sessions are selected; limit and page are ignored."""
+        return len(await self._matching(query))
+
+    async def counts(self, query: Query) -> list[GroupCount]:
+        """How many of the selected sessions stand at each task of each graph."""
+        groups = Groups()
+        groups.add(await self._matching(query))
+        return groups.counts()
+
+    async def _matching(self, query: Query) -> list[tuple[str, _Scanned]]:
+        return matching([(s.id, _Scanned(s)) for s in await self.scan()], query)
+
+
+class _Scanned:
+    """A session as a row."""
+
+    __slots__ = ("context", "created", "session", "updated")
+
+    def __init__(self, session: Session):
+        self.session = session
+        self.context = session.context_json()
+        self.created, self.updated = (
+            UNKNOWN_TIME if time is None else micros_of(time)
+            for time in (session.created_at, session.updated_at)
+        )
+
+    @property
+    def graph_id(self) -> str:
+        return self.session.graph_id
+
+    @property
+    def current_task_id(self) -> str:
+        return self.session.current_task_id
+
+    @property
+    def status_message(self) -> str | None:
+        return self.session.status_message
+
+    @property
+    def version(self) -> int:
+        return self.session.version

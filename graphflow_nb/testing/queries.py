@@ -14,7 +14,7 @@ from .kit import Deviation, Kit, all_same, holds, refused, same
 
 _QUERY: Final = "query, table, count, counts"
 _METHODS: Final = ("query", "table", "count", "counts")
-_MEANING: Final = "storage.rows answers a query in Python and has the meaning that is wanted"
+_MEANING: Final = "graphflow_nb.storage.ByScanning answers queries with the meaning that is wanted"
 
 _Row = tuple[str, str, str, str | None, dict[str, Any]]
 _ROWS: Final[tuple[_Row, ...]] = (
