@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from graphflow_nb import Session
 
-from .conftest import COMPLETE
+from .conftest import COMPLETE, TABLES
 
 EXAMPLES = 10_000 if COMPLETE else 500
 
@@ -69,6 +69,8 @@ contexts = st.builds(
 )
 
 
+# The others send the same statements, or the same commands, from another place.
+@pytest.mark.parametrize("store", ["memory", "sqlite", *TABLES, "redis"], indirect=True)
 @settings(max_examples=EXAMPLES)
 @given(data=st.data())
 @pytest.mark.timeout(1200)

@@ -15,8 +15,8 @@ Capabilities beyond them, each optional:
     close()                                                             gives back what it holds
 
 For one of your own: ``check_texts`` refuses what no store can hold, ``stored_session`` makes what
-``get`` returns, ``mark_saved`` moves a session on after a save, ``ByScanning`` answers queries from a
-list of all sessions, and ``graphflow_nb.testing.check`` says what is still missing.
+``get`` returns, ``mark_saved`` moves a session on after a save, ``ByScanning`` answers queries from
+a list of all sessions, and ``graphflow_nb.testing.check`` says what is still missing.
 """
 
 from ..session import mark_saved, stored_session
