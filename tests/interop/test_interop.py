@@ -4,66 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 import graphflow_nb as g
 
-from ..conftest import need
-
-HERE = Path(__file__).parent
-VERSIONS = ["0.5", "0.6", "0.8"]
+from .peer import VERSIONS, Peer, PeerError
 
 pytestmark = pytest.mark.timeout(1500)  # the first test builds the peer
-
-
-@pytest.fixture(scope="session")
-def program() -> Path:
-    need("cargo", shutil.which("cargo") is not None)
-    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=HERE, check=True, timeout=1200)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", HERE / "target"))
-    return target / "release" / "graphflow-peer"
-
-
-class PeerError(Exception):
-    """What the peer says when graph-flow returns an error."""
-
-
-class Peer:
-    def __init__(self, program: Path, version: str, url: str):
-        self.program = program
-        self.version = version
-        self.url = url
-
-    def start(self, command: str, **options: Any) -> subprocess.Popen[str]:
-        words = [self.program, self.version, command]
-        if command != "echo":
-            words += ["--url", self.url]
-        for name, value in options.pop("set", {}).items():
-            words += ["--set", f"{name}={json.dumps(value)}"]
-        for name, value in options.items():
-            words += [f"--{name}", str(value)]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-
-    def finish(self, process: subprocess.Popen[str], said: str = "") -> list[Any]:
-        out, error = process.communicate(said, timeout=60)
-        if process.returncode:
-            raise PeerError(json.loads(error)["error"])
-        return [json.loads(line) for line in out.splitlines()]
-
-    def __call__(self, command: str, said: str = "", **options: Any) -> list[Any]:
-        return self.finish(self.start(command, **options), said)
-
-    def id(self, name: str) -> str:
-        return str(uuid4()) if self.version == "0.5" else name
 
 
 @pytest.fixture(params=VERSIONS)

@@ -38,12 +38,17 @@ mod v05 {
             _ => "other",
         }
     }
+    fn conflict(id: String) -> graph_flow::GraphError {
+        graph_flow::GraphError::StorageError(format!("{id} was saved by someone else"))
+    }
+    include!("redis.rs");
     include!("peer.rs");
 }
 
 mod v06 {
     use graph_flow_06 as graph_flow;
     include!("sync.rs");
+    include!("redis.rs");
     include!("peer.rs");
 }
 
@@ -51,6 +56,7 @@ mod v06 {
 mod v08 {
     use graph_flow_08 as graph_flow;
     include!("sync.rs");
+    include!("redis.rs");
     include!("peer.rs");
 }
 
@@ -63,6 +69,7 @@ pub struct Arguments {
     count: u64,
     seed: u64,
     pause_ms: u64,
+    counting: bool,
     set: Vec<(String, serde_json::Value)>,
 }
 
@@ -81,6 +88,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
         count: 10,
         seed: 1,
         pause_ms: 0,
+        counting: false,
         set: Vec::new(),
     };
     while let Some(option) = words.next() {
@@ -94,6 +102,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
             "--count" => found.count = value.parse()?,
             "--seed" => found.seed = value.parse()?,
             "--pause-ms" => found.pause_ms = value.parse()?,
+            "--counting" => found.counting = value.parse()?,
             "--set" => {
                 let (key, json) = value
                     .split_once('=')

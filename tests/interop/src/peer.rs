@@ -171,8 +171,14 @@ struct Peer {
 }
 
 impl Peer {
-    async fn connect(url: &str) -> Result<Self> {
-        Ok(Self { storage: Arc::new(PostgresSessionStorage::connect(url).await?) })
+    async fn connect(url: &str, counting: bool) -> Result<Self> {
+        Ok(Self {
+            storage: if url.starts_with("redis:") {
+                Arc::new(RedisStorage::connect(url, counting).await?)
+            } else {
+                Arc::new(PostgresSessionStorage::connect(url).await?)
+            },
+        })
     }
 
     async fn load(&self, id: &str) -> Result<Session> {
@@ -330,7 +336,7 @@ pub async fn answer(words: Arguments) -> Answer {
     if words.command == "dump" {
         return crate::content::dump(&words.url).await.map_err(|error| ("storage", error.to_string()));
     }
-    let peer = Peer::connect(&words.url).await.map_err(told)?;
+    let peer = Peer::connect(&words.url, words.counting).await.map_err(told)?;
     let id = words.id.as_str();
     match words.command.as_str() {
         "write" => peer.write(&words).await,

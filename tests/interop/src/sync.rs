@@ -25,6 +25,10 @@ mod context {
     }
 }
 
+fn conflict(id: String) -> graph_flow::GraphError {
+    graph_flow::GraphError::SessionConflict(id)
+}
+
 fn kind(error: &graph_flow::GraphError) -> &'static str {
     match error {
         graph_flow::GraphError::SessionConflict(_) => "conflict",
