@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+import warnings
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -567,3 +568,25 @@ def test_two_writers_in_threads_lose_nothing(url):
         return found.context["n"], found.version
 
     assert asyncio.run(last()) == (120, 121)
+
+
+def test_in_the_browser(url, raw):
+    with g.open(url, writable=True) as wb:
+        for i in range(3):
+            wb.create(f"s{i}", "t")
+        wb.build_index()
+        browser = wb.browse()
+        assert "build_index" not in browser._hint.value
+        raw.set("new", worker_text("new"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what is shown in a view is not printed beside it
+            browser.listing.load()
+        browser.render()
+        assert "wb.build_index()" in browser._hint.value
+        with pytest.warns(UserWarning, match="build_index"):
+            wb.sessions(limit=5)
+        wb.patch("s0", [{"op": "replace", "path": "/status_message", "value": "mended"}], version=1)
+        wb.delete(["s1"])
+        assert wb.undo() is not None
+        assert wb.undo().status_message is None
+        assert wb.get("s1").version == 2

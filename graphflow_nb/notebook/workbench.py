@@ -320,13 +320,16 @@ class Workbench:
             limit=limit,
             after=after,
         )
-        frame = sessions_frame(await self.storage.table(query, context), context)
+        frame = await self._frame(query, context)
         if "note" in frame.attrs:
             _tell(frame.attrs["note"])
         if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
             total = await self.storage.count(query)
             _tell(f"showing {len(frame):,} of {total:,} sessions; limit=None shows all")
         return frame
+
+    async def _frame(self, query: Query, context: Sequence[ContextPath]) -> pd.DataFrame:
+        return sessions_frame(await self.storage.table(query, context), context)
 
     @dual
     async def messages(

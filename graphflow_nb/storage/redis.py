@@ -551,7 +551,7 @@ class RedisSessionStorage:
         return (
             f"found by the index of {built:%Y-%m-%d %H:%M} UTC, which knows {known:,} sessions; "
             "those that others made since are not in it, and those that they saved stand where "
-            "they were: build_index() brings it up to date"
+            "they were: wb.build_index() brings it up to date"
         )
 
     async def _walk(
@@ -587,7 +587,7 @@ class RedisSessionStorage:
     def _too_many(self) -> QueryError:
         return QueryError(
             f"more than {self._scan_limit:,} keys would have to be looked at, and a part of them "
-            "would be no answer: build_index() makes pages quick, id_prefix= or ids= narrow it, "
+            "would be no answer: wb.build_index() makes pages quick, id_prefix= or ids= narrow it, "
             "and connecting with a higher scan_limit= allows it"
         )
 
@@ -599,7 +599,7 @@ class RedisSessionStorage:
         why = f"all {keys:,} keys are looked at for each page"
         slow = dict.fromkeys(("created_at", "id"), f"{why}; only updated_at can have an index")
         if not await self._use_index():
-            slow = {"updated_at": f"{why}; build_index() makes it quick"}
+            slow["updated_at"] = f"{why}; wb.build_index() makes it quick"
         return slow
 
     # The index

@@ -119,7 +119,7 @@ class Listing:
         inner = self._wb.storage.inner
         if hasattr(inner, "slow_orders"):
             self.slow = self._wb._bridge.run(inner.slow_orders())
-        if self._asked_for is None and "updated_at" in self.slow:
+        if self._asked_for is None and "updated_at" in self.slow and "id" not in self.slow:
             self.order = "id"
         self.load()
 
@@ -143,7 +143,11 @@ class Listing:
         if self._cursors[-1] is not None:
             arguments["after"] = self._cursors[-1]
         self.call = frame_call(arguments)
-        frame = self._wb.sessions(**arguments)
+        query = replace(
+            filters.query(), order=self.order, limit=self.page_size, after=self._cursors[-1]
+        )
+        # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
+        frame = self._wb._bridge.run(self._wb._frame(query, ()))
         with self._lock:
             self.frame = frame
             there = set(self.ids())

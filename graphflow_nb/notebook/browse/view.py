@@ -222,7 +222,10 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             f'<span class="q">{mode}</span></div>'
         )
         self._said.value = self._notice
-        self._hint.value = notice("warning", self._slow()) + notice("warning", self._newer())
+        frame = self.listing.frame
+        note = "" if frame is None else frame.attrs.get("note", "")
+        hints = (self._slow(), note, self._newer())
+        self._hint.value = "".join(notice("warning", hint) for hint in hints)
         self.bar.render()
         self.pager.render()
         ids = listing.ids()
@@ -265,7 +268,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         slow = self.listing.slow
         column = self.listing.order.removeprefix("-")
         if column in slow:
-            return f"{slow[column]}. Ordered by id a page comes at once: click on id"
+            other = "" if "id" in slow else ". Ordered by id a page comes at once: click on id"
+            return f"{slow[column]}{other}"
         if self.listing.order == "id" and "updated_at" in slow:
             return (
                 "ordered by id, since newest first would be slow here "
