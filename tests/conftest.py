@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -19,8 +18,7 @@ from hypothesis import HealthCheck, settings
 
 import graphflow_nb as g
 
-from . import postgres_servers, redis_servers
-from .postgres_servers import PGBOUNCER
+from . import redis_servers, servers
 from .redis_servers import RedisServer
 
 # CI sets this: there every part must be present, and the campaigns run at full size.
@@ -39,10 +37,9 @@ TABLES = {
     "crate-0.5": "id UUID PRIMARY KEY",
     "crate-0.6": "id TEXT PRIMARY KEY, version BIGINT NOT NULL DEFAULT 0",
 }
-#: Where rows do not tell by which transaction they were written: hash-distributed, without version.
-DISTRIBUTED = {"partitioned": ("id TEXT PRIMARY KEY", "PARTITION BY HASH (id)")}
-#: The documented table through PgBouncer, and on the oldest server that is there.
-ELSEWHERE = ["pgbouncer", "oldest"]
+#: The documented table as on other servers: distributed by hash, without xmin, through a pooler, of
+#: an old version.
+ELSEWHERE = ["partitioned", "no-xmin", "pgbouncer", "oldest"]
 #: Redis as graph-flow's documentation uses it, and what else ours can do there.
 REDIS = {
     "redis": {},
@@ -56,7 +53,7 @@ WRAPPED = {
     "retrying": g.RetryingStorage,
     "fallback": lambda storage: g.FallbackStorage(storage, g.InMemorySessionStorage()),
 }
-STORES = ["memory", "sqlite", *TABLES, *DISTRIBUTED, *ELSEWHERE, *REDIS, *WRAPPED]
+STORES = ["memory", "sqlite", *TABLES, *ELSEWHERE, *REDIS, *WRAPPED]
 
 _numbers = count()
 
@@ -75,19 +72,22 @@ def server() -> Iterator[g.LocalPostgres]:
 
 
 @pytest.fixture(scope="session")
-def oldest_server() -> Iterator[g.LocalPostgres]:
-    folder = postgres_servers.oldest_binaries()
-    need("an older PostgreSQL", folder is not None)
-    with postgres_servers.server_of(folder) as server:
-        yield server
+def pooler(server: g.LocalPostgres) -> Iterator[servers.Pooler]:
+    """PgBouncer in transaction mode, before that server."""
+    need("PgBouncer", servers.PGBOUNCER is not None)
+    # The death of the server is told, and forgotten, within a second. Each test has a database of
+    # its own, and connections to those of others are not kept.
+    quick = {"query_wait_timeout": 1, "server_login_retry": 0.2, "server_idle_timeout": 1}
+    with servers.pgbouncer(server, **quick) as pooler:
+        yield pooler
 
 
 @pytest.fixture(scope="session")
-def bouncer(server: g.LocalPostgres) -> Iterator[str]:
-    """The URL of a pooler before the server, without a database."""
-    need("pgbouncer", PGBOUNCER is not None)
-    with postgres_servers.pgbouncer(server.url) as url:
-        yield url.removesuffix(urlsplit(url).path)
+def oldest(server: g.LocalPostgres) -> Iterator[g.LocalPostgres]:
+    """The oldest PostgreSQL on this machine, another one than ``server``."""
+    with servers.Postgres(servers.OLDEST) as found:
+        need("an older PostgreSQL", found.version != server.version)
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -129,18 +129,23 @@ def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
 async def create_table(url: str, form: str, name: str = "sessions") -> None:
     import asyncpg
 
-    connection = await asyncpg.connect(url)
-    key, end = DISTRIBUTED.get(form) or (TABLES.get(form, TABLES["documented"]), "")
+    connection = await asyncpg.connect(url, statement_cache_size=0)
+    table = f"{name}_behind" if form == "no-xmin" else name
+    key = TABLES.get(form, TABLES["documented"])
     await connection.execute(
-        f"CREATE TABLE {name} ({key}, graph_id TEXT NOT NULL, current_task_id TEXT NOT "
+        f"CREATE TABLE {table} ({key}, graph_id TEXT NOT NULL, current_task_id TEXT NOT "
         "NULL, status_message TEXT, context JSONB NOT NULL, created_at TIMESTAMPTZ DEFAULT now(), "
-        f"updated_at TIMESTAMPTZ DEFAULT now()) {end}"
+        "updated_at TIMESTAMPTZ DEFAULT now())"
+        + (" PARTITION BY HASH (id)" if form == "partitioned" else "")
     )
-    for part in range(4 if end else 0):
-        await connection.execute(
-            f"CREATE TABLE {name}_{part} PARTITION OF {name} "
-            f"FOR VALUES WITH (MODULUS 4, REMAINDER {part})"
-        )
+    if form == "partitioned":
+        for i in range(3):
+            await connection.execute(
+                f"CREATE TABLE {name}_{i} PARTITION OF {name} "
+                f"FOR VALUES WITH (MODULUS 3, REMAINDER {i})"
+            )
+    if form == "no-xmin":
+        await connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {table}")
     await connection.close()
 
 
@@ -183,20 +188,19 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if kind == "sqlite" or kind in WRAPPED:
         return Store(kind, f"sqlite:{tmp_path / 'sessions.db'}")
     if kind in REDIS:
-        servers = request.getfixturevalue(f"{kind.replace('-', '_')}_server")
-        servers = servers if isinstance(servers, list) else [servers]
-        for server in servers:
-            with redis.Redis(port=server.port) as client:
+        found = request.getfixturevalue(f"{kind.replace('-', '_')}_server")
+        nodes = found if isinstance(found, list) else [found]
+        for node in nodes:
+            with redis.Redis(port=node.port) as client:
                 client.flushall()
-        store = Store(kind, servers[0].url, **REDIS[kind])
-        store.outage = outage_of(*servers)
+        store = Store(kind, nodes[0].url, **REDIS[kind])
+        store.outage = outage_of(*nodes)
         return store
-    server = request.getfixturevalue("oldest_server" if kind == "oldest" else "server")
+    server = request.getfixturevalue("oldest" if kind == "oldest" else "server")
     url = server.create_database(f"test{next(_numbers)}")
     asyncio.run(create_table(url, kind))
     if kind == "pgbouncer":
-        need("pgbouncer", PGBOUNCER is not None)
-        url = request.getfixturevalue("bouncer") + urlsplit(url).path
+        url = request.getfixturevalue("pooler").url(url)
     store = Store(kind, url)
     store.outage = outage_of(server)
     return store

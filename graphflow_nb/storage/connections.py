@@ -1,9 +1,9 @@
 """Connections to PostgreSQL that are held between operations.
 
 asyncpg's pool makes, checks and mends the connections. What it hands out is kept here after a
-clean operation, because giving it back costs a reset query, a round trip that a storage which
-leaves no session state behind does not need. After an error or a cancellation the connection goes
-back to the pool, which waits for the server to stop and resets or replaces it.
+clean operation. After an error or a cancellation the connection goes back to the pool, which waits
+for the server to stop, ends a transaction and replaces what is broken. It runs no reset query: a
+storage leaves no session state behind, and through a pooler the query would meet that of others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import asyncpg
 
 from ..errors import BridgeError, StorageError
-from .postgres_pooler import Transacted
 from .trace import current
 
 __all__ = ["Connections"]
@@ -28,23 +27,16 @@ IDLE_SECONDS = 300.0
 
 
 class Connections:
-    """At most ``size`` connections, used on the loop that made them.
+    """At most ``size`` connections, used on the loop that made them."""
 
-    Attributes:
-        pooled: whether they lead to a pooler that gives each transaction another one.
-    """
-
-    def __init__(
-        self, pool: asyncpg.Pool, size: int, timeout: float, read_only: bool, pooled: bool
-    ):
+    def __init__(self, pool: asyncpg.Pool, size: int, timeout: float):
         self.loop = asyncio.get_running_loop()
-        self.pooled = pooled
-        self._read_only = read_only
         self._pool = pool
         self._free = asyncio.Semaphore(size)
         self._held: list[tuple[Connection, float]] = []
         self._timeout = timeout
         self._closed = False
+        self._generation = 0
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Await ``work(connection)``; reports the phase ``wait``."""
@@ -58,14 +50,14 @@ class Connections:
             raise StorageError("the storage is closed: connect again")
         async with self._free:
             connection = await self._take(loop.time())
+            generation = self._generation
             current().lap("wait")
             try:
-                given = Transacted(connection, self._read_only) if self.pooled else connection
-                result = await work(given)
+                result = await work(connection)
             except BaseException:
                 await self._pool.release(connection)
                 raise
-            if self._closed:
+            if self._closed or generation != self._generation:
                 await self._pool.release(connection)
             else:
                 self._held.append((connection, loop.time()))
@@ -82,6 +74,13 @@ class Connections:
         # The semaphore has seen to it that the pool has one to give: this waits for the network
         # alone.
         return await self._pool.acquire(timeout=self._timeout)
+
+    async def renew(self) -> None:
+        """Connect anew for each further operation: those that are held lead to the wrong server."""
+        self._generation += 1
+        await self._pool.expire_connections()
+        while self._held:
+            await self._pool.release(self._held.pop()[0])
 
     async def close(self) -> None:
         """Close all; operations under way have the timeout to end."""

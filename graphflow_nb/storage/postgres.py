@@ -8,7 +8,7 @@ import re
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -30,11 +30,20 @@ from . import postgres_sql as sql
 from .base import check_ids_once, check_text, check_texts
 from .connections import Connections
 from .postgres_batches import Entry, import_entries, save_entries
-from .postgres_pooler import MARK, refuses_settings
+from .postgres_link import Link, Opener
 from .postgres_watch import INSTALLED, Watcher, drop_statements, trigger_statements
-from .query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page
+from .query import (
+    FINITE,
+    UNKNOWN_TIME,
+    ContextPath,
+    GroupCount,
+    Query,
+    Table,
+    cut_page,
+    micros_of,
+)
 from .trace import current
-from .url import check_postgres_url, has_several_hosts, redact
+from .url import check_postgres_url, redact
 
 __all__ = ["Migration", "PostgresSessionStorage"]
 
@@ -46,8 +55,9 @@ _NULL = np.iinfo(np.int64).min + 1  # what the statement says for a time that is
 
 SORTED_QUICKLY = 50_000  # sessions; sorting these takes about 10 ms
 
-# The table is no longer what it was when the statements were made.
+# The table is no longer what it was when the statements were made, or never was.
 _OUTDATED = (
+    asyncpg.FeatureNotSupportedError,
     asyncpg.UndefinedColumnError,
     asyncpg.UndefinedFunctionError,
     asyncpg.DatatypeMismatchError,
@@ -57,14 +67,6 @@ _OUTDATED = (
 
 
 _TRIES = 5
-
-
-async def _nothing(connection: object) -> None:
-    """What a pooler's connection needs when it is given back: the pooler sees to it."""
-
-
-class _PooledError(StorageError):
-    """The server was reached through a pooler that keeps settings to itself."""
 
 
 class _ReformedError(Exception):
@@ -93,9 +95,16 @@ class PostgresSessionStorage:
     """Sessions in a PostgreSQL table; made by ``await PostgresSessionStorage.connect(url)``.
 
     Mirrors graph-flow's ``storage_postgres.rs`` (0.6) and opens the older tables too. A save is
-    compare-and-swap on ``version``, or where the table has none on the row's ``xmin``. Where rows
-    tell none (a partitioned or distributed table, another server with PostgreSQL's protocol)
-    ``updated_at`` in µs since 1970 stands in for it, which each save of graph-flow sets.
+    compare-and-swap on ``version``, or where the table has none on the row's ``xmin``. Where there
+    is no ``xmin`` to rely on either (partitioned tables, views, CockroachDB), ``updated_at`` in µs
+    since 1970 stands in for the version: every writer of graph-flow sets it, but a change by hand
+    that leaves it as it was is not noticed there.
+
+    Attributes:
+        form: what the table looks like, as it was last seen.
+        standby: whether the server is a replica, as it last said. A write is always left to the
+            server to refuse, since a replica can be promoted at any time.
+        server_version: as the server says it that was connected to last.
     """
 
     suspends: ClassVar[bool] = True
@@ -105,26 +114,38 @@ class PostgresSessionStorage:
     atomic_batches: ClassVar[bool] = True
 
     def __init__(
-        self,
-        connections: Connections,
-        form: sql.TableForm,
-        name: str,
-        url: str,
-        read_only: bool,
-        timeout: float,
+        self, name: str, url: str, read_only: bool, timeout: float, statement_cache_size: int | None
     ):
-        self._connections = connections
         self._name = name
         self._url = url
+        self._read_only = read_only
         self._timeout = timeout
-        self._set_form(form)
-        self._asked_read_only = read_only
-        self._standby = False
+        self._set_form(sql.TableForm(name, False, True))
+        self._lacks_xmin = False  # whatever its catalog says
+        self.standby = False
         self.server_version = ""
+        self._open = Opener(
+            url,
+            read_only=read_only,
+            timeout=timeout,
+            statement_cache_size=statement_cache_size,
+            on_open=self._opened,
+        )
+        self._connections: Connections
 
     def _set_form(self, form: sql.TableForm) -> None:
         self.form = form
         self._sql = sql.Statements(form)
+        self._packs = True  # until the server turns out to lack the functions for that
+
+    def _opened(self, standby: bool, server_version: str) -> None:
+        self.standby = standby
+        self.server_version = server_version
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused: opened so, or the server was a replica when last seen."""
+        return self._read_only or self.standby
 
     @classmethod
     async def connect(
@@ -135,82 +156,52 @@ class PostgresSessionStorage:
         read_only: bool = False,
         max_connections: int = 4,
         timeout: float = 30.0,
-        pooled: bool | None = None,
+        statement_cache_size: int | None = None,
     ) -> Self:
         """Open a table, on the running event loop.
 
         An existing table is opened in the form that it has and never altered; a missing one is
         created in graph-flow 0.6's form, unless ``read_only``.
 
+        A pooler such as PgBouncer is noticed: then nothing is kept in its server connections, and
+        with ``read_only`` each operation is a read-only transaction.
+
         Args:
             url: ``postgresql://user:password@host:port/database``, options as asyncpg takes them.
-                Of several hosts (``host1:port,host2:port``) the one that takes writes is chosen,
-                or for reading only any, unless ``target_session_attrs`` says otherwise; when it
-                is lost, the next connection is made to another.
+                With several hosts (``//h1:p1,h2:p2/``, ``?host=h1,h2``) each new connection goes to
+                the first that answers and is what ``target_session_attrs`` asks for.
             table: name of the table, ``schema.table`` too; as in SQL, quote what is not lower case.
-            read_only: refuse every write, in the database session too.
+            read_only: refuse every write, in the database too.
             max_connections: at most so many are held.
             timeout: seconds that connecting or one statement may take.
-            pooled: whether a pooler gives each transaction another connection, as PgBouncer does
-                in transaction mode; None finds out.
+            statement_cache_size: prepared statements kept by each connection, None for 100, or
+                behind a pooler none. A number is for poolers in session mode, which can't be told
+                from others; 0 for a pooler that is not noticed.
 
         Raises:
             StorageError: no such server, database or right; or the table is no ``sessions`` table.
             StorageTimeout: no answer in time.
         """
         check_postgres_url(url)
-        for behind in (False, True) if pooled is None else (pooled,):
-            pool = await cls._pool(url, read_only, max_connections, timeout, behind)
-            connections = Connections(pool, max_connections, timeout, read_only, behind)
-            form = sql.TableForm(table, (), False, True, True)
-            storage = cls(connections, form, table, url, read_only, timeout)
-            try:
-                storage._set_form(await storage._run(storage._inspect_or_create))
-                return storage
-            except _PooledError:
-                await connections.close()
-            except StorageError as error:
-                await connections.close()
-                if behind or not refuses_settings(error.__cause__):
-                    raise
-            except BaseException:
-                await connections.close()
-                raise
-        raise StorageError(
-            f"{redact(url)} is behind a pooler, although pooled=False says it is not"
-        )
-
-    @staticmethod
-    async def _pool(
-        url: str, read_only: bool, size: int, timeout: float, pooled: bool
-    ) -> asyncpg.Pool:
-        settings = {"application_name": "graphflow_nb"}
-        options: dict[str, Any] = {}
-        if pooled:
-            options = {"statement_cache_size": 0, "reset": _nothing}
-        else:
-            settings[MARK] = "on"
-            if read_only:
-                settings["default_transaction_read_only"] = "on"
-        if has_several_hosts(url) and not read_only:
-            options["target_session_attrs"] = "primary"
+        storage = cls(table, url, read_only, timeout, statement_cache_size)
         try:
-            return await asyncpg.create_pool(
-                url,
+            pool = await asyncpg.create_pool(
+                connect=storage._open,
+                connection_class=Link,
                 min_size=0,
-                max_size=size,
-                timeout=min(timeout, 10.0),
-                command_timeout=timeout,
-                server_settings=settings,
-                **options,
+                max_size=max_connections,
+                reset=_nothing_to_reset,
             )
         except Exception as error:
             raise _translated(error, url) from _cause(error, url)
-
-    @property
-    def read_only(self) -> bool:
-        """Whether writes are refused: it was asked for, or the server is a standby."""
-        return self._asked_read_only or self._standby
+        storage._connections = Connections(pool, max_connections, timeout)
+        try:
+            form = await storage._run(lambda c: storage._inspect(c, create=True))
+            storage._set_form(form)
+        except BaseException:
+            await storage._connections.close()
+            raise
+        return storage
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -222,30 +213,24 @@ class PostgresSessionStorage:
         """Which table it is, without the password."""
         return f"{redact(self._url)} {self.form.table}"
 
-    async def _inspect_or_create(self, connection: Any) -> sql.TableForm:
-        return await self._inspect(connection, create=True)
-
     async def _inspect(self, connection: Any, *, create: bool = False) -> sql.TableForm:
-        try:
-            row = await connection.fetchrow(sql.INSPECT, self._name)
-            if row["present"] and row["columns"] is None:
-                # Created after this statement began: its name is known before its columns are.
-                row = await connection.fetchrow(sql.INSPECT, self._name)
-        except asyncpg.InvalidParameterValueError as error:
+        name = sql.name_parts(self._name)
+        if name is None:
             raise StorageError(
                 f"{self._name!r} is no name of a table; say 'table' or 'schema.table', and put "
                 "double quotes around what is not lower case"
-            ) from error
-        if not (row["direct"] or self._connections.pooled):
-            raise _PooledError
-        self.server_version = row["server_version"]
-        self._standby = row["standby"]
+            )
+        row = await connection.fetchrow(sql.INSPECT, name)
+        if row["present"] and row["columns"] is None:
+            # Created after this statement began: its name is known before its columns are.
+            row = await connection.fetchrow(sql.INSPECT, name)
         table = row["quoted"]
         if not row["present"]:
             if self.read_only or not create:
                 raise StorageError(
                     f"there is no table {table} in {redact(self._url)}"
-                    + (", and a read-only workbench creates none" if self.read_only else "")
+                    + (", and a replica can create none" if self.standby else "")
+                    + (", and a read-only workbench creates none" if self._read_only else "")
                     + "; graphflow_nb.open(url, table='schema.table') opens another"
                 )
             # Someone else may be creating it at this very moment.
@@ -264,28 +249,53 @@ class PostgresSessionStorage:
                 f"{table} is no table of graph-flow sessions: "
                 + ", ".join(f"{n} is {columns.get(n, 'missing')}" for n in wrong)
             )
-        if not row["unique_id"]:
+        xmin = row["xmin"] and not self._lacks_xmin
+        form = sql.TableForm(table, columns["id"] == "uuid", "version" in columns, xmin)
+        if not row["unique_id"] and not await _keeps_ids_apart(connection, form):
             raise StorageError(f"{table} has no unique index on id, so no save on it would be safe")
-        versioned = "version" in columns
-        # What was found out once is not tried again: it would undo a transaction that is open.
-        marked = versioned or (
-            self.form.marked and not row["distributed"] and await self._has_xmin(connection, table)
-        )
-        return sql.TableForm(table, tuple(row["parts"]), columns["id"] == "uuid", versioned, marked)
+        return form
 
-    async def _has_xmin(self, connection: Any, table: str) -> bool:
-        """Whether a row tells by which transaction it was written."""
-        try:
-            await connection.fetchrow(f"SELECT xmin FROM {table} LIMIT 0")
-        except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
-            return False
-        return True
+    def _run(self, work: Callable[[Any], Awaitable[T]]) -> Awaitable[T]:
+        return self._hold(lambda connection: self._scoped(connection, work))
 
-    async def _run(self, work: Callable[[Any], Awaitable[T]]) -> T:
+    def _run_reforming(self, work: Callable[[Any], Awaitable[T]]) -> Awaitable[T]:
+        """As ``_run``, once more if the table turns out to have another form."""
+        return self._hold(lambda connection: self._retry_reformed(connection, work))
+
+    async def _scoped(self, connection: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Await ``work(connection)``, as a read-only transaction where the session can't be so."""
+        if self._open.guards and connection.guarded:
+            async with connection.transaction(readonly=True):
+                return await work(connection)
+        return await work(connection)
+
+    async def _hold(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        async def seen(connection: Any) -> T:
+            try:
+                result = await work(connection)
+            except asyncpg.ReadOnlySQLTransactionError:
+                if not self._read_only:
+                    self.standby = await connection.standby()
+                raise
+            if self.standby:
+                self.standby = await connection.standby()
+            return result
+
         try:
-            return await self._connections.run(work)
+            return await self._connections.run(seen)
         except GraphflowError:
             raise
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            if not self._read_only:
+                # The hosts may have changed places, or the first one is there again.
+                await self._connections.renew()
+            if not self.standby:
+                raise _translated(error, self._url) from _cause(error, self._url)
+            raise ReadOnlyError(
+                f"{redact(self._url)} is a replica, which takes no writes: nothing was written. "
+                "Connect to its primary, or name all hosts in the URL, with "
+                "target_session_attrs=read-write"
+            ) from _cause(error, self._url)
         except Exception as error:
             raise _translated(error, self._url) from _cause(error, self._url)
 
@@ -298,26 +308,46 @@ class PostgresSessionStorage:
         self._set_form(form)
         return True
 
-    async def _retry_reformed(self, connection: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def _retry_reformed(
+        self, connection: Any, work: Callable[[Any], Awaitable[T]], *, writes: bool = False
+    ) -> T:
         try:
-            return await work(connection)
-        except _OUTDATED:
-            if not await self._reformed(connection):
+            return await self._scoped(connection, work)
+        except _OUTDATED as error:
+            if not await self._scoped(connection, self._reformed):
+                told_by_xmin = self.form.xmin and not self.form.versioned
+                if told_by_xmin and isinstance(error, asyncpg.FeatureNotSupportedError):
+                    return await self._retry_without_xmin(connection, work, error, writes)
                 raise
-            return await work(connection)
+            return await self._scoped(connection, work)
 
-    async def _check_writable(self) -> None:
-        if self._asked_read_only:
+    async def _retry_without_xmin(
+        self,
+        connection: Any,
+        work: Callable[[Any], Awaitable[T]],
+        error: asyncpg.FeatureNotSupportedError,
+        writes: bool,
+    ) -> T:
+        """For servers whose catalog does not tell that a row's xmin can't be had.
+
+        A trigger may have raised the same error: only what then succeeds shows that it was xmin.
+        """
+        form = self.form
+        self._set_form(replace(form, xmin=False))
+        try:
+            result = await self._scoped(connection, work)
+            if writes and result is None:  # nothing was written
+                raise error
+        except asyncpg.PostgresError:
+            self._set_form(form)
+            raise
+        self._lacks_xmin = True
+        return result
+
+    def _check_writable(self) -> None:
+        if self._read_only:
             raise ReadOnlyError(
                 f"{redact(self._url)} was opened for reading only: nothing was written"
-            )
-        # It may have been promoted since, or another server may have taken its place.
-        if self._standby:
-            await self._run(self._inspect)
-        if self._standby:
-            raise ReadOnlyError(
-                f"{redact(self._url)} is a standby, which takes no writes until it is promoted: "
-                "nothing was written"
             )
 
     def _check_id(self, id: str) -> None:
@@ -359,7 +389,7 @@ class PostgresSessionStorage:
         await self._write(session, upsert=True)
 
     async def _write(self, session: Session, *, upsert: bool) -> None:
-        await self._check_writable()
+        self._check_writable()
         trace = current()
         context = self._check_session(session)
         new, version = session.is_new, session.version
@@ -384,14 +414,14 @@ class PostgresSessionStorage:
             return await connection.fetchrow(self._sql.update, *fields, version)
 
         async def work(connection: Any) -> tuple[Any, Any]:
-            row = await self._retry_reformed(connection, write)
+            row = await self._retry_reformed(connection, write, writes=True)
             if row is None and not self.form.versioned and await self._reformed(connection):
                 row = await write(connection)
             if row is not None:
                 return row, None
             return None, await connection.fetchrow(self._sql.get, session.id)
 
-        row, stored = await self._run(work)
+        row, stored = await self._hold(work)
         trace.lap("execute")
         if row is None:
             raise SessionConflict(session, None if stored is None else stored_session(*stored))
@@ -404,7 +434,7 @@ class PostgresSessionStorage:
         async def read(connection: Any) -> Any:
             return await connection.fetchrow(self._sql.get, id)
 
-        row = await self._run(lambda c: self._retry_reformed(c, read))
+        row = await self._run_reforming(read)
         trace = current()
         trace.lap("execute")
         if row is None:
@@ -416,13 +446,13 @@ class PostgresSessionStorage:
 
     async def delete(self, id: str) -> None:
         """Delete the session of that id, if there is one."""
-        await self._check_writable()
+        self._check_writable()
         self._check_id(id)
 
         async def work(connection: Any) -> None:
             await connection.execute(self._sql.delete, id)
 
-        await self._run(lambda c: self._retry_reformed(c, work))
+        await self._run_reforming(work)
         current().lap("execute")
 
     async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
@@ -431,7 +461,7 @@ class PostgresSessionStorage:
         Returns:
             Those that conflict, in the order given; they were left out.
         """
-        await self._check_batch(sessions)
+        self._check_batch(sessions)
 
         async def work(connection: Any) -> tuple[list[Entry], dict[str, Any]]:
             entries = await self._in_batch(connection, save_entries, sessions)
@@ -439,7 +469,7 @@ class PostgresSessionStorage:
             rows = await connection.fetch(self._sql.get_many, left_out) if left_out else []
             return entries, {row[0]: row for row in rows}
 
-        entries, stored = await self._run(lambda c: self._retry_batch(c, work))
+        entries, stored = await self._hold(lambda c: self._retry_batch(c, work))
         current().lap("execute")
         conflicts = {}
         for entry in entries:
@@ -459,17 +489,17 @@ class PostgresSessionStorage:
         Returns:
             The ids that were taken, whose sessions were left as they are.
         """
-        await self._check_batch(sessions)
+        self._check_batch(sessions)
 
         async def work(connection: Any) -> list[str]:
             return await self._in_batch(connection, import_entries, sessions)  # type: ignore[no-any-return]
 
-        taken = set(await self._run(lambda c: self._retry_batch(c, work)))
+        taken = set(await self._hold(lambda c: self._retry_batch(c, work)))
         current().lap("execute")
         return [session.id for session in sessions if session.id in taken]
 
-    async def _check_batch(self, sessions: Sequence[Session]) -> None:
-        await self._check_writable()
+    def _check_batch(self, sessions: Sequence[Session]) -> None:
+        self._check_writable()
         for session in sessions:
             self._check_id(session.id)
         check_ids_once(self._key(session.id) for session in sessions)
@@ -508,16 +538,17 @@ class PostgresSessionStorage:
         Returns:
             The ids that were deleted, in the order given.
         """
-        await self._check_writable()
+        self._check_writable()
         for id in ids:
             self._check_id(id)
 
         async def work(connection: Any) -> Any:
             if versions is None:
                 return await connection.fetch(self._sql.delete_many, ids)
-            return await connection.fetch(self._sql.delete_versions, ids, versions)
+            texts = [str(version) for version in versions]
+            return await connection.fetch(self._sql.delete_versions, ids, texts)
 
-        rows = await self._run(lambda c: self._retry_reformed(c, work))
+        rows = await self._run_reforming(work)
         current().lap("execute")
         deleted = {row[0] for row in rows}
         # A UUID may have been given in another spelling.
@@ -525,7 +556,7 @@ class PostgresSessionStorage:
 
     async def restore(self, session: Session) -> None:
         """Put a deleted session back; raises SessionConflict if its id is taken."""
-        await self._check_writable()
+        self._check_writable()
         context = self._check_session(session)
         created = session._created if isinstance(session._created, datetime) else None
         fields = (session.id, session.graph_id, session.current_task_id, session.status_message)
@@ -537,7 +568,7 @@ class PostgresSessionStorage:
                 return row, None
             return None, await connection.fetchrow(self._sql.get, session.id)
 
-        row, stored = await self._run(lambda c: self._retry_reformed(c, work))
+        row, stored = await self._run_reforming(work)
         current().lap("execute")
         if row is None:
             raise SessionConflict(session, None if stored is None else stored_session(*stored))
@@ -572,7 +603,7 @@ class PostgresSessionStorage:
         return await self._execute(Migration(self.form.table, drop_statements(self.form.table)))
 
     async def _execute(self, plan: Migration) -> Migration:
-        await self._check_writable()
+        self._check_writable()
 
         async def work(connection: Any) -> None:
             async with connection.transaction():
@@ -586,28 +617,31 @@ class PostgresSessionStorage:
     async def watch(
         self, on_change: Callable[[str], None], on_state: Callable[[bool], None]
     ) -> None:
-        """Tell of changes until cancelled; returns at once without the trigger, or by a pooler.
+        """Tell of changes until cancelled; returns at once where it can't.
+
+        That is if the trigger is not installed, through a pooler that shares its connections, and
+        on a replica: in the last two cases a warning is logged.
 
         Args:
             on_change: called with the id of each session that changed, ``""`` for any.
             on_state: called with True when changes are heard of, with False when no longer.
         """
 
-        async def look(connection: Any) -> Any:
-            return await connection.fetchrow(INSTALLED, self.form.table)
+        async def look(connection: Any) -> tuple[Any, bool]:
+            found = await connection.fetchrow(INSTALLED, self.form.table)
+            return found, connection.shared
 
-        installed, channel = await self._run(look)
-        # A pooler passes no notifications on.
-        if installed and not self._connections.pooled:
-            settings = {"application_name": "graphflow_nb"}
-            await Watcher(
-                lambda: asyncpg.connect(
-                    self._url, timeout=10, statement_cache_size=0, server_settings=settings
-                ),
-                channel,
-                on_change,
-                on_state,
-            ).run()
+        (installed, channel), shared = await self._run(look)
+        if not installed:
+            return
+        if shared or self.standby:
+            log.warning(
+                "%s tells of no changes, since it is %s: look for them now and then",
+                redact(self._url),
+                "a pooler that shares its connections" if shared else "a replica",
+            )
+            return
+        await Watcher(self._open, channel, on_change, on_state).run()
 
     async def close(self) -> None:
         """Give back the connections; closing twice is no error."""
@@ -633,17 +667,26 @@ class PostgresSessionStorage:
         """The selected sessions by column; ``context_bytes`` is what a context takes on disk."""
         wider = query.one_more()
 
-        async def read(connection: Any) -> Any:
-            row = await connection.fetchrow(*_flat(self._sql.columns(wider, context)))
+        async def read_packed(connection: Any) -> Any:
+            try:
+                row = await connection.fetchrow(*_flat(self._sql.columns(wider, context)))
+            except (asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError):
+                self._packs = False
+                return None
             texts = row[1 : 5 + len(context)]
             if row[0] and any(t.count(sql.SEPARATOR) != row[0] - 1 for t in texts):
-                row = await connection.fetchrow(
-                    *_flat(self._sql.columns(wider, context, arrays=True))
-                )
+                return None
             return row
 
-        row = await self._fetch(read, query)
-        table = _unpack(row, len(context))
+        async def read_rows(connection: Any) -> Any:
+            statement = self._sql.columns(wider, context, packed=False)
+            return await connection.fetch(*_flat(statement))
+
+        row = await self._fetch(read_packed, query) if self._packs else None
+        if row is not None:
+            table = _unpack(row, len(context))
+        else:
+            table = _columns(await self._fetch(read_rows, query), len(context))
         current().size(int(table.context_bytes.sum()), len(table))
         current().lap("decode")
         return cut_page(table, query)
@@ -662,13 +705,13 @@ class PostgresSessionStorage:
         async def read(connection: Any) -> Any:
             return await connection.fetch(*_flat(self._sql.counts(query)))
 
-        return [GroupCount(*row) for row in await self._fetch(read, query)]
+        return [GroupCount(*row) for row in sorted(await self._fetch(read, query), key=tuple)]
 
     async def _fetch(self, read: Callable[[Any], Awaitable[Any]], query: Query) -> Any:
         for _, value in query.conditions():
             if value is not None:
                 _check_jsonb(value.decode())
-        result = await self._run(lambda c: self._retry_reformed(c, read))
+        result = await self._run_reforming(read)
         current().lap("execute")
         return result
 
@@ -686,7 +729,7 @@ class PostgresSessionStorage:
         Returns:
             What was run.
         """
-        await self._check_writable()
+        self._check_writable()
 
         async def work(connection: Any) -> Migration:
             async with connection.transaction():
@@ -702,10 +745,23 @@ class PostgresSessionStorage:
         return await self._run(work)
 
     def __repr__(self) -> str:
-        mode = ", standby" if self._standby else ""
-        mode += ", read-only" if self.read_only else ""
-        mode += ", through a pooler" if self._connections.pooled else ""
+        mode = ", read-only" if self._read_only else ", a replica" if self.standby else ""
         return f"<PostgresSessionStorage {redact(self._url)}: {self.form}{mode}>"
+
+
+async def _nothing_to_reset(connection: Any) -> None:
+    """Instead of the pool's reset query, see ``Connections``."""
+
+
+async def _keeps_ids_apart(connection: Any, form: sql.TableForm) -> bool:
+    """Whether the server would notice a second row of an id, if the catalog does not say so."""
+    try:
+        await connection.fetch(sql.Statements(form).unique)
+    except asyncpg.InvalidColumnReferenceError:
+        return False
+    except asyncpg.InsufficientPrivilegeError:
+        return True  # it is not told to those who may not write
+    return True
 
 
 def _flat(statement: tuple[str, list[Any]]) -> tuple[Any, ...]:
@@ -714,17 +770,15 @@ def _flat(statement: tuple[str, list[Any]]) -> tuple[Any, ...]:
 
 def _unpack(row: Any, paths: int) -> Table:
     n = row[0]
-    texts = list(row[1 : 5 + paths])
-    for i, text in enumerate(texts):
-        if isinstance(text, str):
-            texts[i] = text.split(sql.SEPARATOR)
-            if i == 3:
-                texts[i] = [value[1:] if value else None for value in texts[i]]
-            elif i > 3:
-                texts[i] = [value or None for value in texts[i]]
+    texts = [text.split(sql.SEPARATOR) for text in row[1 : 5 + paths]] if n else []
+    for i, column in enumerate(texts):
+        if i == 3:
+            texts[i] = [value[1:] if value else None for value in column]
+        elif i > 3:
+            texts[i] = [value or None for value in column]
     version, created, updated, size, messages = row[5 + paths :]
     if not n:
-        texts = [[] for _ in texts]
+        texts = [[] for _ in range(4 + paths)]
     return Table(
         id=texts[0],
         graph_id=texts[1],
@@ -738,6 +792,31 @@ def _unpack(row: Any, paths: int) -> Table:
         context=texts[4:],
         next=None,
     )
+
+
+def _columns(rows: list[Any], paths: int) -> Table:
+    columns: list[Any] = [[row[i] for row in rows] for i in range(9 + paths)]
+    return Table(
+        id=columns[0],
+        graph_id=columns[1],
+        current_task_id=columns[2],
+        status_message=columns[3],
+        version=np.array(columns[4], np.int64),
+        created=np.array([_micros(time) for time in columns[5]], np.int64),
+        updated=np.array([_micros(time) for time in columns[6]], np.int64),
+        context_bytes=np.array(columns[7], np.int64),
+        messages=np.array(columns[8], np.int64),
+        context=columns[9:],
+        next=None,
+    )
+
+
+def _micros(time: datetime | None) -> int:
+    if time is None:
+        return UNKNOWN_TIME
+    if time.tzinfo is None:  # an infinity
+        return 2 * FINITE if time == datetime.max else -2 * FINITE
+    return micros_of(time)
 
 
 def _numbers(data: bytes | None, form: str) -> Any:
@@ -784,6 +863,17 @@ def _translated(error: Exception, url: str) -> StorageError:
         return StorageError(f"{place}: {said}; check the URL's last part")
     if isinstance(error, asyncpg.TooManyConnectionsError):
         return StorageError(f"{place}: {said}; try again later or with max_connections=1")
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return StorageUnavailable(
+            f"{place}: no host that answers is what target_session_attrs asks for ({said}). The "
+            "workbench connects again by itself: is another host about to take over?"
+        )
+    if isinstance(
+        error, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+    ):
+        return StorageError(
+            f"{place}: {said}; a pooler shares its connections: connect with statement_cache_size=0"
+        )
     # How asyncpg says that the connection broke while it was in the middle of something.
     broken = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
     if broken or isinstance(

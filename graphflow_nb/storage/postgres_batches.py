@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from ..session import Session
-from .postgres_sql import Statements
+from .postgres_sql import Statements, name_parts
 from .query import time_of
 
 __all__ = ["Entry", "import_entries", "save_entries"]
@@ -73,9 +73,9 @@ async def save_entries(
             columns = _columns(part)
             _fill(part, await connection.fetch(sql.insert_many, *columns, timeout=timeout))
     for part in _chunks(olds):
-        columns = [*_columns(part), [entry.session.version for entry in part]]
+        columns = [*_columns(part), [str(entry.session.version) for entry in part]]
         if sql.form.versioned:
-            columns.append([_aware(entry.session._created) for entry in part])
+            columns.append([_text_of(entry.session._created) for entry in part])
         _fill(part, await connection.fetch(sql.update_many, *columns, timeout=timeout))
     return [*done, *olds]
 
@@ -99,18 +99,24 @@ async def _copy(
     columns = ["id", "graph_id", "current_task_id", "status_message", "context"]
     if sql.form.versioned:
         columns.append("version")
+    parts = name_parts(sql.form.table)
+    assert parts is not None
     try:
         async with connection.transaction():
             await connection.copy_records_to_table(
-                sql.form.parts[-1],
-                schema_name=sql.form.parts[0] if len(sql.form.parts) > 1 else None,
+                parts[-1],
+                schema_name=parts[0] if len(parts) > 1 else None,
                 columns=columns,
                 records=records(),
                 timeout=timeout,
             )
             # All rows of one COPY have the same version and the same times.
             saved = tuple((await connection.fetchrow(sql.get, entries[0].key))[5:])
-    except asyncpg.UniqueViolationError:
+    except (
+        asyncpg.UniqueViolationError,
+        asyncpg.WrongObjectTypeError,  # a view, which takes rows by INSERT alone
+        asyncpg.FeatureNotSupportedError,
+    ):
         return [prepare(session) for session in news], False
     for entry in entries:
         entry.saved = saved
@@ -130,9 +136,9 @@ async def import_entries(
     for part in _chunks(entries):
         columns = _columns(part)
         for name in ("_created", "_updated"):
-            columns.append([_aware(getattr(entry.session, name)) for entry in part])
+            columns.append([_text_of(getattr(entry.session, name)) for entry in part])
         if sql.form.versioned:
-            columns.append([entry.session.version for entry in part])
+            columns.append([str(entry.session.version) for entry in part])
         rows = await connection.fetch(sql.import_many, *columns, timeout=timeout)
         new.update(row[0] for row in rows)
     return [entry.session.id for entry in entries if entry.key not in new]
@@ -152,8 +158,10 @@ def _fill(entries: Sequence[Entry], rows: Sequence[Any]) -> None:
         entry.saved = saved.get(entry.key)
 
 
-def _aware(time: Any) -> datetime | None:
-    """A session's time as the database takes it."""
+def _text_of(time: Any) -> str | None:
+    """A session's time as SQL writes it."""
     if isinstance(time, int):
         time = time_of(time)
-    return time if isinstance(time, datetime) else None
+    if time is None or time.tzinfo is not None:
+        return None if time is None else time.isoformat()
+    return "infinity" if time == datetime.max else "-infinity"

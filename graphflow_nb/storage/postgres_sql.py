@@ -5,6 +5,7 @@ Values are always parameters; identifiers come quoted from the server (``quote_i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,25 +18,40 @@ from .query import ContextPath, Query, encodable, parse_path
 SEPARATOR = "\x1f"
 
 INSPECT = """
-WITH named AS (SELECT parse_ident($1) AS name),
-target AS (
-    SELECT to_regclass(array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest(name) AS p), '.'))
-        AS oid, array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest(name) AS p), '.') AS quoted
-    FROM named
-)
-SELECT quoted, name AS parts, oid IS NOT NULL AS present,
+WITH named AS (
+    SELECT array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest($1::text[]) AS p), '.') AS quoted
+),
+target AS (SELECT quoted, to_regclass(quoted) AS oid FROM named)
+SELECT quoted, oid IS NOT NULL AS present,
     (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute
         WHERE attrelid = target.oid AND attnum > 0 AND NOT attisdropped)::text AS columns,
-    EXISTS (SELECT FROM pg_index AS i
+    EXISTS (SELECT 1 FROM pg_index AS i
         JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
         WHERE i.indrelid = target.oid AND i.indisunique AND i.indnkeyatts = 1
         AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
-    current_setting('server_version') AS server_version,
-    pg_is_in_recovery() AS standby,
-    current_setting('graphflow_nb.direct', true) IS NOT DISTINCT FROM 'on' AS direct,
-    EXISTS (SELECT FROM pg_class AS c WHERE c.oid = target.oid AND c.relkind = 'p') AS distributed
-FROM target, named
+    EXISTS (SELECT 1 FROM pg_class AS c
+        JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'xmin'
+        WHERE c.oid = target.oid AND c.relkind = 'r') AS xmin
+FROM target
 """
+
+_PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\s*(\.|$)')
+
+
+def name_parts(name: str) -> list[str] | None:
+    """The parts of a table's name, read as SQL reads it; None if it is no name.
+
+    Not left to the server's ``parse_ident``, which servers of PostgreSQL's language may lack.
+    """
+    parts, dot, at = [], ".", 0
+    while dot:
+        if (match := _PART.match(name, at)) is None:
+            return None
+        quoted, plain, dot = match.groups()
+        parts.append(plain.lower() if quoted is None else quoted.replace('""', '"'))
+        at = match.end()
+    return parts
+
 
 # How many sessions there are, about, and which orders an index serves. $1 is the quoted name.
 ORDERS = """
@@ -78,17 +94,16 @@ class TableForm:
 
     Attributes:
         table: its quoted name.
-        parts: that name's parts without quotes, the schema first if one was given.
         uuid: whether ``id`` is a UUID (graph-flow before 0.6) and not text.
         versioned: whether it has ``version`` (graph-flow 0.6).
-        marked: whether a row tells its state by ``version`` or ``xmin``; else ``updated_at`` does.
+        xmin: whether a row's ``xmin`` can be relied on where there is no ``version``: not in
+            partitioned tables, views, and servers that only speak PostgreSQL's language.
     """
 
     table: str
-    parts: tuple[str, ...]
     uuid: bool
     versioned: bool
-    marked: bool
+    xmin: bool = True
 
     def migration(self) -> list[str]:
         """What graph-flow 0.6 runs on an older table when it connects."""
@@ -101,7 +116,16 @@ class TableForm:
 
     def __str__(self) -> str:
         id = "UUID" if self.uuid else "TEXT"
-        return f"{self.table} (id {id}, {'with' if self.versioned else 'without'} version)"
+        version = "with" if self.versioned else "without"
+        instead = "" if self.versioned or self.xmin else ": updated_at stands in for it"
+        return f"{self.table} (id {id}, {version} version{instead})"
+
+
+# A time as µs since 1970, 0 for none and earlier ones. No isfinite: not every server has it.
+UPDATED = (
+    "CASE WHEN updated_at > '1970-01-01 00:00:00+00' AND updated_at < 'infinity' "
+    "THEN (extract(epoch FROM updated_at) * 1000000)::bigint ELSE 0 END"
+)
 
 
 class Statements:
@@ -111,17 +135,14 @@ class Statements:
         self.form = form
         table = form.table
         self.id = "id::text" if form.uuid else "id"
-        self.id_type = "uuid" if form.uuid else "text"
+        # Arrays are sent as texts: the driver would have to ask the server for any other type.
+        self.id_array = "text[]::uuid[]" if form.uuid else "text[]"
         # Where no column counts the saves, the transaction that wrote the row names its state, or
-        # the time at which that was done.
-        self.version = "version" if form.versioned else "xmin::text::bigint"
-        now = "now()"
-        if not form.marked:
-            self.version = (
-                "CASE WHEN isfinite(updated_at) THEN (extract(epoch FROM updated_at) * 1000000)"
-                "::bigint ELSE 1 END"
-            )
-            now = "greatest(now(), s.updated_at + interval '1 microsecond')"
+        # else the time of the save, which every writer of graph-flow sets.
+        if form.versioned:
+            self.version = "version"
+        else:
+            self.version = "xmin::text::bigint" if form.xmin else UPDATED
         columns = (
             f"{self.id}, graph_id, current_task_id, status_message, context, {self.version}, "
             "created_at, updated_at"
@@ -131,15 +152,19 @@ class Statements:
         self.query = f"SELECT {columns} FROM {table}"
         self.delete = f"DELETE FROM {table} WHERE id = $1"
         self.delete_many = (
-            f"DELETE FROM {table} WHERE id = ANY($1::{self.id_type}[]) RETURNING {self.id}"
+            f"DELETE FROM {table} WHERE id = ANY($1::{self.id_array}) RETURNING {self.id}"
         )
         self.delete_versions = (
-            f"DELETE FROM {table} AS s USING unnest($1::{self.id_type}[], $2::bigint[]) "
+            f"DELETE FROM {table} AS s USING unnest($1::{self.id_array}, $2::text[]::bigint[]) "
             f"AS k (i, v) WHERE s.id = k.i AND {self.version} = k.v RETURNING {self.id}"
         )
 
         names, values, change = "", "", "graph_id = $2, current_task_id = $3, status_message = $4"
-        change += f", context = $5, updated_at = {now}"
+        moved = "now()"
+        if not (form.versioned or form.xmin):  # never the same again, also if a clock is set back
+            later = "CASE WHEN s.updated_at < 'infinity' THEN s.updated_at END"
+            moved = f"greatest(now(), {later} + interval '1 microsecond')"
+        change += f", context = $5, updated_at = {moved}"
         if form.versioned:
             names, values = ", version", ", 1"
             change += ", version = s.version + 1"
@@ -150,11 +175,14 @@ class Statements:
             # A worker on graph-flow 0.6 adds the column while it connects. A save that did not
             # count up then would be overwritten by the worker's next one, so it must not happen.
             countless = (
-                "NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE "
+                "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute WHERE "
                 f"attrelid = '{table.replace(chr(39), chr(39) * 2)}'::regclass "
                 "AND attname = 'version' AND NOT attisdropped)"
             )
-            upsertable, unchanged = f" WHERE {countless}", f"{self.version} = $6 AND {countless}"
+            upsertable, unchanged = (
+                f" WHERE {countless}",
+                f"{self.version} = $6 AND {countless}",
+            )
         insert = (
             f"INSERT INTO {table} AS s "
             f"(id, graph_id, current_task_id, status_message, context{names}) "
@@ -170,39 +198,37 @@ class Statements:
         )
         self.upsert = f"{insert} DO UPDATE SET {change}{upsertable} {saved}"
 
-        # Of many: arrays, one for each column.
-        arrays = f"$1::{self.id_type}[], $2::text[], $3::text[], $4::text[], $5::text[]"
-        fields = "i, g, t, s, c::jsonb"
+        # Of many: arrays, one for each column, sent as texts as above.
+        arrays = f"$1::{self.id_array}, $2::text[], $3::text[], $4::text[], $5::text[]"
+        fields, told = "i, g, t, s, c::jsonb", f"{self.id}, {self.version}, created_at, updated_at"
         into = f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context"
-        told = f"{self.id}, {self.version}, created_at, updated_at"
         self.insert_many = (
             f"{into}{names}) SELECT {fields}{values} FROM unnest({arrays}) AS k (i, g, t, s, c) "
             f"ON CONFLICT (id) DO NOTHING RETURNING {told}"
         )
-        of_row = self.version.replace("updated_at", "s.updated_at").replace("xmin", "s.xmin")
-        more, same = "$6::bigint[]", f"n.v = {of_row}"
+        known, same, counted = "", "", ""
         if form.versioned:
-            more += ", $7::timestamptz[]"
-            of_row = "s.version"
-            same = "n.v = s.version AND (n.a IS NULL OR s.created_at = n.a)"
-        counted = ", version = s.version + 1" if form.versioned else ""
-        told = f"s.{self.id}, {of_row}, s.created_at, s.updated_at"
+            known, counted = ", $7::text[]::timestamptz[]", ", version = s.version + 1"
+            same = " AND (n.a IS NULL OR created_at = n.a)"
         self.update_many = (
             f"UPDATE {table} AS s SET graph_id = n.g, current_task_id = n.t, status_message = n.s, "
-            f"context = n.c::jsonb, updated_at = {now}{counted} FROM unnest({arrays}, {more}) "
+            f"context = n.c::jsonb, updated_at = {moved}{counted} "
+            f"FROM unnest({arrays}, $6::text[]::bigint[]{known}) "
             f"AS n (i, g, t, s, c, v{', a' if form.versioned else ''}) "
-            f"WHERE s.id = n.i AND {same} RETURNING {told}"
+            f"WHERE id = n.i AND {self.version} = n.v{same} RETURNING {told}"
         )
-        more = "$6::timestamptz[], $7::timestamptz[]"
-        kept = ", $8::bigint[]" if form.versioned else ""
+        kept = ", $8::text[]::bigint[]" if form.versioned else ""
         self.import_many = (
             f"{into}, created_at, updated_at{names}) SELECT {fields}, coalesce(a, now()), "
-            f"coalesce(u, now()){', v' if form.versioned else ''} "
-            f"FROM unnest({arrays}, {more}{kept}) "
+            f"coalesce(u, now()){', v' if form.versioned else ''} FROM unnest({arrays}, "
+            f"$6::text[]::timestamptz[], $7::text[]::timestamptz[]{kept}) "
             f"AS k (i, g, t, s, c, a, u{', v' if form.versioned else ''}) "
             f"ON CONFLICT (id) DO NOTHING RETURNING {self.id}"
         )
-        self.get_many = f"SELECT {columns} FROM {table} WHERE id = ANY($1::{self.id_type}[])"
+        self.get_many = f"{self.query} WHERE id = ANY($1::{self.id_array})"
+
+        # Planned only: fails where no unique index on id would keep two of an id apart.
+        self.unique = f"EXPLAIN INSERT INTO {table} (id) VALUES (NULL) ON CONFLICT (id) DO NOTHING"
 
     def storable(self, id: str) -> bool:
         """Whether the table could hold such an id."""
@@ -226,18 +252,18 @@ class Statements:
         where, arguments = self._where(query, page=False)
         return (
             "SELECT graph_id, current_task_id, count(*), min(updated_at), max(updated_at) "
-            f"FROM {self.form.table}{where} GROUP BY 1, 2 "
-            'ORDER BY graph_id COLLATE "C", current_task_id COLLATE "C"',
+            f"FROM {self.form.table}{where} GROUP BY 1, 2",
             arguments,
         )
 
     def columns(
-        self, query: Query, context: Sequence[ContextPath], *, arrays: bool = False
+        self, query: Query, context: Sequence[ContextPath], *, packed: bool = True
     ) -> tuple[str, list[Any]]:
         """One row with whole columns in it: the server packs them quicker than rows travel.
 
         Args:
-            arrays: text columns as arrays, slower but for texts in which SEPARATOR occurs.
+            packed: False for the rows themselves, slower but for texts in which SEPARATOR occurs,
+                and for servers that lack the functions to pack them.
         """
         where, arguments = self._where(query, page=True)
         messages = "context #> '{chat_history,messages}'"
@@ -250,22 +276,22 @@ class Statements:
             f"{self.version} AS v, created_at AS c, updated_at AS u, pg_column_size(context) AS b, "
             f"CASE jsonb_typeof({messages}) WHEN 'array' THEN jsonb_array_length({messages}) "
             f"ELSE 0 END AS m{''.join(values)} FROM {self.form.table}{where}"
-            # The limit, even a boundless one, keeps the order of rows through the aggregates.
-            f"{self._order(query, arguments)}{'' if query.limit is not None else f' LIMIT {2**62}'}"
+            f"{self._order(query, arguments)}"
         )
+        if not packed:
+            return rows, arguments
+        if query.limit is None:  # a limit keeps the order of rows through the aggregates
+            rows += f" LIMIT {2**62}"
         texts = ["i", "g", "t", "s", *(f"c{i}" for i in range(len(context)))]
-        if arrays:
-            packed = [f"array_agg({name})" for name in texts]
-        else:
-            # id, graph and task are never null. The other texts say '' where they are: JSON text
-            # is never empty, and a status gets a mark in front.
-            never_empty = {"s": "'=' || s"}
-            packed = [
-                name if name in "igt" else f"coalesce({never_empty.get(name, name)}, '')"
-                for name in texts
-            ]
-            packed = [f"string_agg({text}, E'\\x1f')" for text in packed]
-        packed += [
+        # id, graph and task are never null. The other texts say '' where they are: JSON text is
+        # never empty, and a status gets a mark in front.
+        never_empty = {"s": "'=' || s"}
+        values = [
+            name if name in "igt" else f"coalesce({never_empty.get(name, name)}, '')"
+            for name in texts
+        ]
+        values = [f"string_agg({text}, E'\\x1f')" for text in values]
+        values += [
             "string_agg(int8send(v), ''::bytea)",
             *(
                 f"string_agg(coalesce(timestamptz_send({time}), '\\x8000000000000001'), ''::bytea)"
@@ -274,7 +300,7 @@ class Statements:
             "string_agg(int4send(b), ''::bytea)",
             "string_agg(int4send(m), ''::bytea)",
         ]
-        return f"SELECT count(*), {', '.join(packed)} FROM ({rows}) AS r", arguments
+        return f"SELECT count(*), {', '.join(values)} FROM ({rows}) AS r", arguments
 
     def _where(self, query: Query, *, page: bool) -> tuple[str, list[Any]]:
         arguments: list[Any] = []
@@ -295,7 +321,7 @@ class Statements:
             terms.append(f"(strpos({self.id}, {text}) > 0 OR strpos(status_message, {text}) > 0)")
         if query.ids is not None:
             ids = put([id for id in query.ids if self.storable(id)])
-            terms.append(f"id = ANY({ids}::{self.id_type}[])")
+            terms.append(f"id = ANY({ids}::{self.id_array})")
         if query.id_prefix is not None:
             terms.append(f"starts_with({self.id}, {put(query.id_prefix)})")
         for name in ("updated", "created"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from ..errors import StorageError
 
-__all__ = ["check_postgres_url", "has_several_hosts", "redact"]
+__all__ = ["check_postgres_url", "hosts", "redact"]
 
 # Whatever stands between the first colon after the scheme and the last @ may be a password, also in
 # a URL that is written wrong: rather too much is hidden than too little.
@@ -16,6 +16,7 @@ _PASSWORD = re.compile(r"^((?:[A-Za-z][\w+.-]*://|postgres(?:ql)?:/?|//)?+[^:]*)
 _PARAMETER = re.compile(
     r"((?:^|[?&\s])(?:password|sslpassword|passfile)\s*=)[^&#\s]*", re.IGNORECASE
 )
+_HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 
 
 def redact(url: str, error: object = None) -> str:
@@ -39,21 +40,11 @@ def _secrets(url: str) -> set[str]:
     return {secret for secret in found if secret}
 
 
-def has_several_hosts(url: str) -> bool:
-    """Whether a URL of PostgreSQL names several servers and does not say which of them to take."""
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    hosts = f"{parts.netloc.rpartition('@')[2]},{options.get('host', '')}".strip(",")
-    return "," in hosts and "target_session_attrs" not in options
-
-
 def check_postgres_url(url: str) -> None:
     """Raise StorageError, without quoting a secret, if the URL can't be read."""
     try:
         parts = urlsplit(url)
-        # Several hosts, as libpq takes them, each with a port of its own.
-        for host in parts.netloc.rpartition("@")[2].split(","):
-            _ = urlsplit(f"//{host}").port
+        hosts(url)
         # An @ behind the host, or a second one in front of it, was meant as part of a password.
         if "@" in url[url.index(parts.netloc) + len(parts.netloc) :] or parts.netloc.count("@") > 1:
             raise ValueError
@@ -65,3 +56,36 @@ def check_postgres_url(url: str) -> None:
         ) from None
     if parts.scheme not in ("postgresql", "postgres"):
         raise StorageError(f"{redact(url)} is no URL of PostgreSQL: it begins with postgresql://")
+
+
+def hosts(url: str) -> list[tuple[str, int]]:
+    """The hosts and ports of a URL of PostgreSQL, in its order; empty where it names one or none.
+
+    Both ways of libpq are understood: ``//h1:p1,h2:p2/`` and ``?host=h1,h2&port=p1,p2``.
+
+    Raises:
+        ValueError: a port that is none, or other than one port, or one for each host.
+    """
+    parts = urlsplit(url)
+    named = parts.netloc.rpartition("@")[2]
+    if named:
+        pairs = []
+        for spec in named.split(","):
+            if (match := _HOST.fullmatch(spec)) is None:
+                raise ValueError
+            pairs.append((unquote(match[1].strip("[]")), _port(match[2])))
+    else:
+        query = parse_qs(parts.query)
+        names = query.get("host", [""])[-1].split(",")
+        ports = [_port(port) for port in query.get("port", [""])[-1].split(",")]
+        if len(ports) not in (1, len(names)):
+            raise ValueError
+        pairs = list(zip(names, ports if len(ports) > 1 else ports * len(names), strict=True))
+    return pairs if len(pairs) > 1 else []
+
+
+def _port(text: str | None) -> int:
+    port = int(text or 5432)
+    if port > 65535:
+        raise ValueError
+    return port
