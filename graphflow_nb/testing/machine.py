@@ -12,6 +12,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     consumes,
     initialize,
+    invariant,
     multiple,
     precondition,
     rule,
@@ -49,7 +50,8 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
     """A machine whose steps are saves, stale saves, upserts, deletes, batches and queries.
 
     Three writers, each with a storage of its own and the sessions that it read; after each step the
-    store answers as the dict does. Run it with ``hypothesis.stateful.run_state_machine_as_test``.
+    store answers as the dict does. Run it with ``hypothesis.stateful.run_state_machine_as_test``;
+    its ``steps`` then says how many there were.
 
     Args:
         open_storage: opens a storage, each on the same data; they are emptied after each run.
@@ -58,6 +60,7 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
     make_id = (traits or Traits()).make_id
 
     class Machine(RuleBasedStateMachine):
+        steps = 0  # of all runs
         sessions = Bundle("sessions")  # what writers hold: session, and what they believe it is
 
         @initialize()
@@ -80,6 +83,10 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
                 if hasattr(storage, "close"):
                     self.run(storage.close())
             self.runner.close()
+
+        @invariant()
+        def count(self) -> None:
+            Machine.steps += 1
 
         def wrote(self, session: Session) -> int:
             self.writes += 1
