@@ -70,18 +70,18 @@ class Bare:
     async def delete(self, id): ...
 
 
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        Wrapper,
-        ReadOnlyStorage,
-        RetryingStorage,
-        g.MonitoredStorage,
-        lambda s: FallbackStorage(s, g.InMemorySessionStorage()),
-        lambda s: FallbackStorage(g.InMemorySessionStorage(), s),
-        lambda s: RetryingStorage(g.MonitoredStorage(s)),
-    ],
-)
+WRAPPERS = [
+    Wrapper,
+    ReadOnlyStorage,
+    RetryingStorage,
+    g.MonitoredStorage,
+    lambda s: FallbackStorage(s, g.InMemorySessionStorage()),
+    lambda s: FallbackStorage(g.InMemorySessionStorage(), s),
+    lambda s: RetryingStorage(g.MonitoredStorage(s)),
+]
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
 def test_a_wrapper_has_what_is_inside(wrap, run):
     whole, bare = wrap(g.InMemorySessionStorage()), wrap(Bare())
     for method in (READS | WRITES) - {"save", "get", "delete"}:
@@ -94,6 +94,21 @@ def test_a_wrapper_has_what_is_inside(wrap, run):
     run(bare.close())
     run(whole.close())
     assert repr(whole)
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
+def test_arguments_can_be_named(wrap, run):
+    storage = wrap(g.InMemorySessionStorage())
+    assert run(storage.get(id="a")) is None
+    assert len(run(storage.table(query=Query(), context=["a"])).context) == 1
+    if getattr(storage, "read_only", False):
+        with pytest.raises(g.ReadOnlyError):
+            run(storage.upsert(session=Session("a", "t")))
+        return
+    run(storage.upsert(session=Session("a", "t")))
+    run(storage.delete(id="b"))
+    assert run(storage.delete_many(["a"], versions=[9])) == []
+    assert run(storage.delete_many(ids=("a",))) == ["a"]
 
 
 def test_read_only(run):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
 from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
+from ...session import Session
 from .base import WRITES, Wrapper
 
 __all__ = ["FallbackStorage"]
@@ -81,18 +82,18 @@ class FallbackStorage(Wrapper):
     def _has(self, method: str) -> bool:
         return all(getattr(storage, method, None) is not None for storage in self._storages)
 
-    async def _call(self, method: str, *arguments: Any) -> Any:
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method in WRITES:
-            return await self._write(method, arguments)
+            return await self._write(method, arguments, named)
         while True:
             at = self._at
             try:
-                return await getattr(self._storages[at], method)(*arguments)
+                return await getattr(self._storages[at], method)(*arguments, **named)
             except (StorageUnavailable, StorageTimeout) as error:
                 if not self._switch(at, error):
                     raise
 
-    async def _write(self, method: str, arguments: tuple[Any, ...]) -> Any:
+    async def _write(self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         at = self._at
         if at > 0 and not self._writes:
             raise ReadOnlyError(
@@ -106,16 +107,18 @@ class FallbackStorage(Wrapper):
             )
         self._writing[at] += 1
         try:
-            result = await getattr(self._storages[at], method)(*arguments)
+            result = await getattr(self._storages[at], method)(*arguments, **named)
         except (StorageUnavailable, StorageTimeout) as error:
             if at > 0:
-                self.written_elsewhere |= _ids(arguments)  # it may have been made
+                self.written_elsewhere |= _ids(
+                    (*arguments, *named.values())
+                )  # it may have been made
             self._switch(at, error)
             raise
         finally:
             self._writing[at] -= 1
         if at > 0:
-            self.written_elsewhere |= _ids(arguments)
+            self.written_elsewhere |= _ids((*arguments, *named.values()))
         return result
 
     def _switch(self, at: int, error: Exception) -> bool:
@@ -154,8 +157,12 @@ class FallbackStorage(Wrapper):
         return f"<FallbackStorage {names}>"
 
 
-def _ids(arguments: tuple[Any, ...]) -> set[str]:
+def _ids(arguments: Iterable[Any]) -> set[str]:
     """The ids that a write is about."""
-    first = arguments[0] if arguments else ()
-    several = first if isinstance(first, (list, tuple)) else [first]
-    return {item if isinstance(item, str) else item.id for item in several}
+    found = set()
+    for argument in arguments:
+        one = isinstance(argument, (str, Session)) or not isinstance(argument, Iterable)
+        for item in [argument] if one else argument:
+            if isinstance(item, (str, Session)):
+                found.add(item if isinstance(item, str) else item.id)
+    return found

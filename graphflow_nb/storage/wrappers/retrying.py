@@ -54,11 +54,11 @@ class RetryingStorage(Wrapper):
         self._attempts = attempts
         self._delays = first_delay, max_delay
 
-    async def _call(self, method: str, *arguments: Any) -> Any:
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         attempts = self._attempts if method in READS or method in REPEATABLE else 1
         for attempt in range(1, attempts):
             try:
-                return await super()._call(method, *arguments)
+                return await super()._call(method, *arguments, **named)
             except (StorageUnavailable, StorageTimeout) as error:
                 first, most = self._delays
                 pause = random.uniform(0, min(most, first * 2 ** (attempt - 1)))
@@ -68,4 +68,4 @@ class RetryingStorage(Wrapper):
                     *(method, error, attempt + 1, attempts, pause),
                 )
             await asyncio.sleep(pause)
-        return await super()._call(method, *arguments)
+        return await super()._call(method, *arguments, **named)
