@@ -144,6 +144,14 @@ def retrying(inner, **options):
     return RetryingStorage(inner, first_delay=0.001, max_delay=0.002, **options)
 
 
+def test_pauses_double_up_to_their_bound(run, monkeypatch):
+    inner, bounds = Faulty(), []
+    inner.failures = 1999
+    monkeypatch.setattr("random.uniform", lambda low, high: bounds.append((low, high)) or 0)
+    run(RetryingStorage(inner, attempts=2000, first_delay=0.1, max_delay=0.5).get("a"))
+    assert bounds == [(0, 0.1), (0, 0.2), (0, 0.4), *[(0, 0.5)] * 1996]
+
+
 @pytest.mark.parametrize("error", [g.StorageUnavailable("gone"), g.StorageTimeout("slow")])
 def test_reads_and_repeatable_writes_are_tried_again(run, caplog, error):
     inner = Faulty()
