@@ -783,7 +783,7 @@ def _translated(error: Exception, url: str) -> StorageError:
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return StorageError(f"{place}: {said}; check the URL's last part")
     if isinstance(error, asyncpg.TooManyConnectionsError):
-        return StorageError(f"{place}: {said}; try again later or with max_connections=1")
+        return StorageUnavailable(f"{place}: {said}; try again later or with max_connections=1")
     # How asyncpg says that the connection broke while it was in the middle of something.
     broken = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
     if broken or isinstance(
