@@ -242,26 +242,27 @@ def test_without_a_journal_nothing_is_written(tmp_path):
 class Lost(g.InMemorySessionStorage):
     """Writes, and then loses the line before it can say so; or before it writes."""
 
-    def __init__(self, first: bool) -> None:
+    def __init__(self, first: bool, error: g.StorageError) -> None:
         super().__init__()
-        self.first, self.broken = first, False
+        self.first, self.error, self.broken = first, error, False
 
     async def save(self, session: g.Session) -> None:
         if self.broken and not self.first:
-            raise g.StorageTimeout("no answer")
+            raise self.error
         await super().save(session)
         if self.broken:
-            raise g.StorageTimeout("no answer")
+            raise self.error
 
 
+@pytest.mark.parametrize("error", [g.StorageTimeout, g.StorageUnavailable])
 @pytest.mark.parametrize("written", [True, False])
-def test_an_outcome_that_nobody_heard_of(written):
-    storage = Lost(first=written)
+def test_an_outcome_that_nobody_heard_of(written, error):
+    storage = Lost(first=written, error=error("no answer"))
     wb = g.wrap(storage)
     session = wb.create("a", "t")
     storage.broken = True
     session.status_message = "perhaps"
-    with pytest.raises(g.StorageTimeout):
+    with pytest.raises(error):
         wb.save(session)
     storage.broken = False
     assert wb.journal["state"].tolist() == ["done", "unknown"]

@@ -417,6 +417,22 @@ def test_closed_connections_are_replaced(database, run):
     run(storage.close())
 
 
+def test_a_server_that_takes_no_more_connections_may_do_so_later(database, run):
+    first = run(connect(database))
+    role = f"few_{os.urandom(4).hex()}"
+    run(execute(database, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1"))
+    run(execute(database, f"GRANT SELECT ON sessions TO {role}"))
+    few = run(connect(database.replace("user=postgres", f"user={role}")))
+    with pytest.raises(g.StorageUnavailable, match="too many connections"):
+        run(both(few))
+    run(few.close())
+    run(first.close())
+
+
+async def both(storage: PostgresSessionStorage) -> None:
+    await asyncio.gather(storage.get("a"), storage.get("b"))
+
+
 def test_more_callers_than_connections(database, run):
     storage = run(connect(database, max_connections=2))
 

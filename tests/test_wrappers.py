@@ -70,18 +70,18 @@ class Bare:
     async def delete(self, id): ...
 
 
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        Wrapper,
-        ReadOnlyStorage,
-        RetryingStorage,
-        g.MonitoredStorage,
-        lambda s: FallbackStorage(s, g.InMemorySessionStorage()),
-        lambda s: FallbackStorage(g.InMemorySessionStorage(), s),
-        lambda s: RetryingStorage(g.MonitoredStorage(s)),
-    ],
-)
+WRAPPERS = [
+    Wrapper,
+    ReadOnlyStorage,
+    RetryingStorage,
+    g.MonitoredStorage,
+    lambda s: FallbackStorage(s, g.InMemorySessionStorage()),
+    lambda s: FallbackStorage(g.InMemorySessionStorage(), s),
+    lambda s: RetryingStorage(g.MonitoredStorage(s)),
+]
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
 def test_a_wrapper_has_what_is_inside(wrap, run):
     whole, bare = wrap(g.InMemorySessionStorage()), wrap(Bare())
     for method in (READS | WRITES) - {"save", "get", "delete"}:
@@ -94,6 +94,21 @@ def test_a_wrapper_has_what_is_inside(wrap, run):
     run(bare.close())
     run(whole.close())
     assert repr(whole)
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
+def test_arguments_can_be_named(wrap, run):
+    storage = wrap(g.InMemorySessionStorage())
+    assert run(storage.get(id="a")) is None
+    assert len(run(storage.table(query=Query(), context=["a"])).context) == 1
+    if getattr(storage, "read_only", False):
+        with pytest.raises(g.ReadOnlyError):
+            run(storage.upsert(session=Session("a", "t")))
+        return
+    run(storage.upsert(session=Session("a", "t")))
+    run(storage.delete(id="b"))
+    assert run(storage.delete_many(["a"], versions=[9])) == []
+    assert run(storage.delete_many(ids=("a",))) == ["a"]
 
 
 def test_read_only(run):
@@ -127,6 +142,14 @@ def test_read_only(run):
 
 def retrying(inner, **options):
     return RetryingStorage(inner, first_delay=0.001, max_delay=0.002, **options)
+
+
+def test_pauses_double_up_to_their_bound(run, monkeypatch):
+    inner, bounds = Faulty(), []
+    inner.failures = 1999
+    monkeypatch.setattr("random.uniform", lambda low, high: bounds.append((low, high)) or 0)
+    run(RetryingStorage(inner, attempts=2000, first_delay=0.1, max_delay=0.5).get("a"))
+    assert bounds == [(0, 0.1), (0, 0.2), (0, 0.4), *[(0, 0.5)] * 1996]
 
 
 @pytest.mark.parametrize("error", [g.StorageUnavailable("gone"), g.StorageTimeout("slow")])
@@ -272,7 +295,7 @@ def test_writes_never_go_to_both_at_once(run, two):
         first.pause = asyncio.Event()
         slow = asyncio.ensure_future(storage.save(Session("b", "t")))
         await asyncio.sleep(0)
-        storage._switch(0, first.error)
+        await storage._left(0, first.error)
         with pytest.raises(g.StorageUnavailable, match="still under way"):
             await storage.save(Session("b", "t"))
         first.pause.set()
@@ -310,6 +333,79 @@ def test_an_error_of_ours_does_not_switch(run, two):
     with pytest.raises(g.QueryError):
         run(storage.count(Query()))
     assert storage.active is first
+
+
+def test_a_call_that_takes_too_long_is_no_reason_to_go_over(run, two):
+    first, second = two
+    storage = FallbackStorage(first, second, writes=True)
+    first.error = g.StorageTimeout("slow")
+    first.failures = 1
+    with pytest.raises(g.StorageTimeout):
+        run(storage.count(Query()))
+    first.failures = 1
+    with pytest.raises(g.StorageTimeout):
+        run(storage.save(Session("b", "t")))
+    assert storage.active is first
+    first.failures = 2  # the next call is not answered either
+    assert run(storage.get("a")).current_task_id == "in second"
+    assert storage.active is second
+
+
+def test_on_switch_may_fail(run, two, caplog):
+    first, second = two
+
+    def on_switch(*_):
+        raise RuntimeError("broken callback")
+
+    storage = FallbackStorage(first, second, writes=True, on_switch=on_switch)
+    first.failures = 1
+    with pytest.raises(g.StorageUnavailable):
+        run(storage.save(Session("b", "t")))
+    assert storage.active is second
+    assert "broken callback" in caplog.text
+
+
+def test_what_was_cancelled_elsewhere_is_listed_and_what_was_refused_is_not(run, two):
+    first, second = two
+
+    async def work():
+        storage = FallbackStorage(first, second, writes=True)
+        first.failures = 1
+        await storage.get("a")
+        with pytest.raises(g.SessionConflict):
+            await storage.save(Session("a", "t"))
+        with pytest.raises(g.StorageError, match="id"):
+            await storage.delete(7)
+        assert storage.written_elsewhere == set()
+        second.pause = asyncio.Event()
+        slow = asyncio.ensure_future(storage.save(Session("b", "t")))
+        await asyncio.sleep(0)
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
+        second.pause = None
+        await storage.delete_many({"c": 1, "d": 2}.keys())
+        assert storage.written_elsewhere == {"b", "c", "d"}
+
+    run(work())
+
+
+def test_a_failure_from_before_the_switch_changes_nothing(run, two):
+    first, second = two
+
+    async def work():
+        storage = FallbackStorage(first, second)
+        first.pause = asyncio.Event()
+        old = asyncio.ensure_future(storage.get("a"))
+        await asyncio.sleep(0)
+        await storage._left(0, first.error)
+        going, first.pause = first.pause, None
+        await storage.switch_back()
+        first.failures = 1
+        going.set()
+        assert (await old).current_task_id == "in first"
+        assert storage.active is first
+
+    run(work())
 
 
 def test_all_are_closed(run, two):

@@ -20,7 +20,7 @@ from typing import BinaryIO, ClassVar, Literal, Self
 
 import msgspec
 
-from ..errors import GraphflowError, StorageError, StorageTimeout
+from ..errors import GraphflowError, StorageError, StorageTimeout, StorageUnavailable
 from ..session import Session, stored_session
 from ..storage.query import micros_of, time_of
 
@@ -354,7 +354,7 @@ class Journal:
 
 def _was_not_sent(error: GraphflowError) -> bool:
     """Whether an error says that nothing was written: what the store's driver did not raise."""
-    if isinstance(error, StorageTimeout):
+    if isinstance(error, (StorageTimeout, StorageUnavailable)):
         return False
     return not isinstance(error, StorageError) or isinstance(
         error.__cause__, (type(None), ValueError)

@@ -129,14 +129,14 @@ class MonitoredStorage(Wrapper):
     async def get(self, id: str) -> Session | None:
         return await self._watched("get", id, lambda: self._get(id))
 
-    async def _call(self, method: str, *arguments: Any) -> Any:
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         call = getattr(self.inner, method)
         id = None
         if method == "delete":
             id = arguments[0]
         elif method in ("upsert", "restore"):
-            id = arguments[0].id
-        return await self._watched(method, id, lambda: call(*arguments))
+            id = (arguments[0] if arguments else named["session"]).id
+        return await self._watched(method, id, lambda: call(*arguments, **named))
 
     def __repr__(self) -> str:
         return f"<Monitored {self.inner!r}>"

@@ -862,7 +862,7 @@ def _translated(error: Exception, url: str) -> StorageError:
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return StorageError(f"{place}: {said}; check the URL's last part")
     if isinstance(error, asyncpg.TooManyConnectionsError):
-        return StorageError(f"{place}: {said}; try again later or with max_connections=1")
+        return StorageUnavailable(f"{place}: {said}; try again later or with max_connections=1")
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return StorageUnavailable(
             f"{place}: no host that answers is what target_session_attrs asks for ({said}). The "

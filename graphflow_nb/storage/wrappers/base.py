@@ -41,9 +41,9 @@ class Wrapper:
     def __init__(self, storage: Any):
         self.inner = storage
 
-    async def _call(self, method: str, *arguments: Any) -> Any:
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         """Every read and write comes through here."""
-        return await getattr(self.inner, method)(*arguments)
+        return await getattr(self.inner, method)(*arguments, **named)
 
     async def save(self, session: Session) -> None:
         await self._call("save", session)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
-from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
+from ...errors import (
+    GraphflowError,
+    ReadOnlyError,
+    StorageError,
+    StorageTimeout,
+    StorageUnavailable,
+)
+from ...session import Session
 from .base import WRITES, Wrapper
 
 __all__ = ["FallbackStorage"]
@@ -23,15 +30,18 @@ class FallbackStorage(Wrapper):
     the next storage, and writes are refused unless ``writes=True`` lets them follow. A write that
     failed is never repeated elsewhere, since it may have been made. ``switch_back`` ends it.
 
+    A call that took too long is no reason to go over if the storage answers another one.
+
     Args:
         primary: the storage that is meant.
         others: taken in this order; on the event loop of the primary, where they belong to one.
         writes: whether writes go to another storage too.
-        on_switch: called with the storage left, the one in use now, and the error.
+        on_switch: called with the storage left, the one in use now, and the error; what it raises
+            is logged.
 
     Attributes:
-        written_elsewhere: ids of the sessions that were written to another than the primary, for
-            whoever brings them together.
+        written_elsewhere: ids of the sessions that were written to another than the primary, or
+            may have been, for whoever brings them together.
     """
 
     def __init__(
@@ -46,6 +56,7 @@ class FallbackStorage(Wrapper):
             raise StorageError("a fallback needs at least one other storage")
         self._storages = (primary, *others)
         self._at = 0
+        self._turn = 0  # counts the switches
         self._writes = writes
         self._writing = [0] * len(self._storages)
         self._on_switch = on_switch
@@ -81,19 +92,19 @@ class FallbackStorage(Wrapper):
     def _has(self, method: str) -> bool:
         return all(getattr(storage, method, None) is not None for storage in self._storages)
 
-    async def _call(self, method: str, *arguments: Any) -> Any:
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method in WRITES:
-            return await self._write(method, arguments)
+            return await self._write(method, arguments, named)
         while True:
-            at = self._at
+            turn, storage = self._turn, self.active
             try:
-                return await getattr(self._storages[at], method)(*arguments)
+                return await getattr(storage, method)(*arguments, **named)
             except (StorageUnavailable, StorageTimeout) as error:
-                if not self._switch(at, error):
+                if not await self._left(turn, error):
                     raise
 
-    async def _write(self, method: str, arguments: tuple[Any, ...]) -> Any:
-        at = self._at
+    async def _write(self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        turn, at = self._turn, self._at
         if at > 0 and not self._writes:
             raise ReadOnlyError(
                 f"{self.inner!r} is out of reach and {self.active!r} is read instead, so nothing "
@@ -105,30 +116,57 @@ class FallbackStorage(Wrapper):
                 "try again"
             )
         self._writing[at] += 1
+        refused = False
         try:
-            result = await getattr(self._storages[at], method)(*arguments)
+            return await getattr(self.active, method)(*arguments, **named)
         except (StorageUnavailable, StorageTimeout) as error:
-            if at > 0:
-                self.written_elsewhere |= _ids(arguments)  # it may have been made
-            self._switch(at, error)
+            await self._left(turn, error)
+            raise
+        except GraphflowError:
+            refused = True
             raise
         finally:
             self._writing[at] -= 1
-        if at > 0:
-            self.written_elsewhere |= _ids(arguments)
-        return result
+            # Also what was cancelled or got no answer: it may have been made.
+            if at > 0 and not refused:
+                self.written_elsewhere |= _ids((*arguments, *named.values()))
 
-    def _switch(self, at: int, error: Exception) -> bool:
-        """Go over to the next storage; False if there is none."""
-        if self._at != at:
-            return True  # someone did already
-        if at + 1 == len(self._storages):
+    async def _left(self, turn: int, error: Exception) -> bool:
+        """Leave a storage that is out of reach for the next one.
+
+        Args:
+            turn: which the storage had that failed; if that is over, someone left it already.
+
+        Returns:
+            Whether a read can be made again: not where there is no next storage, or where the
+            one in use does answer and only this call took too long.
+        """
+        if isinstance(error, StorageTimeout) and turn == self._turn and await self._answers():
             return False
-        self._at = at + 1
-        log.warning("%r is out of reach (%s): using %r", self._storages[at], error, self.active)
+        if turn != self._turn:
+            return True
+        if self._at + 1 == len(self._storages):
+            return False
+        left = self.active
+        self._use(self._at + 1)
+        log.warning("%r is out of reach (%s): using %r", left, error, self.active)
         if self._on_switch is not None:
-            self._on_switch(self._storages[at], self.active, error)
+            try:
+                self._on_switch(left, self.active, error)
+            except Exception:  # the caller is to hear what became of the call
+                log.exception("on_switch failed")
         return True
+
+    async def _answers(self) -> bool:
+        try:
+            await self.active.get(str(uuid4()))  # any id will do
+        except (StorageUnavailable, StorageTimeout):
+            return False
+        return True
+
+    def _use(self, at: int) -> None:
+        self._at = at
+        self._turn += 1
 
     async def switch_back(self) -> None:
         """Use the primary again; what was written elsewhere is not taken along.
@@ -136,10 +174,13 @@ class FallbackStorage(Wrapper):
         Raises:
             StorageError: it is still out of reach, or a write to another is under way.
         """
+        await self.inner.get(str(uuid4()))
         if any(self._writing[1:]):
             raise StorageUnavailable("a write to another storage is still under way: try again")
-        await self.inner.get(str(uuid4()))  # any id will do
-        self._at = 0
+        if self._at > 0:
+            left = self.active
+            self._use(0)
+            log.warning("%r is in use again, and no longer %r", self.inner, left)
 
     async def close(self) -> None:
         """Close them all."""
@@ -154,8 +195,12 @@ class FallbackStorage(Wrapper):
         return f"<FallbackStorage {names}>"
 
 
-def _ids(arguments: tuple[Any, ...]) -> set[str]:
+def _ids(arguments: Iterable[Any]) -> set[str]:
     """The ids that a write is about."""
-    first = arguments[0] if arguments else ()
-    several = first if isinstance(first, (list, tuple)) else [first]
-    return {item if isinstance(item, str) else item.id for item in several}
+    found = set()
+    for argument in arguments:
+        one = isinstance(argument, (str, Session)) or not isinstance(argument, Iterable)
+        for item in [argument] if one else argument:
+            if isinstance(item, (str, Session)):
+                found.add(item if isinstance(item, str) else item.id)
+    return found

@@ -19,7 +19,7 @@ class ReadOnlyStorage(Wrapper):
 
     read_only: ClassVar[bool] = True
 
-    async def _call(self, method: str, *arguments: Any) -> Any:
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method in WRITES:
             raise ReadOnlyError(f"{self.inner!r} is wrapped for reading only: nothing was written")
-        return await super()._call(method, *arguments)
+        return await super()._call(method, *arguments, **named)

@@ -54,18 +54,19 @@ class RetryingStorage(Wrapper):
         self._attempts = attempts
         self._delays = first_delay, max_delay
 
-    async def _call(self, method: str, *arguments: Any) -> Any:
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         attempts = self._attempts if method in READS or method in REPEATABLE else 1
+        bound, most = self._delays
         for attempt in range(1, attempts):
             try:
-                return await super()._call(method, *arguments)
+                return await super()._call(method, *arguments, **named)
             except (StorageUnavailable, StorageTimeout) as error:
-                first, most = self._delays
-                pause = random.uniform(0, min(most, first * 2 ** (attempt - 1)))
+                pause = random.uniform(0, bound)
+                bound = min(most, 2 * bound)
                 self.retries += 1
                 log.warning(
                     "%s failed (%s); attempt %d of %d in %.2f s",
                     *(method, error, attempt + 1, attempts, pause),
                 )
             await asyncio.sleep(pause)
-        return await super()._call(method, *arguments)
+        return await super()._call(method, *arguments, **named)
