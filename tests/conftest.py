@@ -17,6 +17,7 @@ import redis
 from hypothesis import HealthCheck, settings
 
 import graphflow_nb as g
+from graphflow_nb.storage.wrappers import READS, Wrapper
 
 from . import redis_servers, servers
 from .redis_servers import RedisServer
@@ -47,9 +48,20 @@ REDIS = {
     "redis-cluster": {},
 }
 INDEXED = {"valkey", "redis-cluster"}
+
+
+class ReadApart(Wrapper):
+    """Reads by a read-only storage, and writes past it."""
+
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
+        inner = g.ReadOnlyStorage(self.inner) if method in READS else self.inner
+        return await getattr(inner, method)(*arguments, **named)
+
+
 #: Storages around the one in a SQLite file.
 WRAPPED = {
     "monitored": lambda storage: g.MonitoredStorage(storage, [g.Recorder()]),
+    "read-only": ReadApart,
     "retrying": g.RetryingStorage,
     "fallback": lambda storage: g.FallbackStorage(storage, g.InMemorySessionStorage()),
 }
