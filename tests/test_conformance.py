@@ -40,8 +40,8 @@ def test_state_machine(store: Store) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            # A run may end before it is that long, so there are twice as many as would do.
-            max_examples=steps // 100,
+            # A run may end before it is that long, so there are more than twice as many.
+            max_examples=steps // 100 + 5,
             stateful_step_count=200,
             deadline=None,
             derandomize=True,
