@@ -21,6 +21,7 @@ REPEATABLE: Final = frozenset(("delete", "upsert"))
 class RetryingStorage(Wrapper):
     """Tries reads, ``delete`` and ``upsert`` again when the store is out of reach or too slow.
 
+    Either of these writes may undo what someone wrote between two attempts, as it may at any time.
     Nothing else is repeated: whether a save that got no answer was made is not known, and the
     second one would conflict with the first. The pauses are random, up to a bound that doubles
     each time (full jitter), so that many clients don't come back at once.
