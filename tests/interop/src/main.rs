@@ -81,7 +81,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
     };
     let version = next("version: 0.5, 0.6 or 0.8")?;
     let mut found = Arguments {
-        command: next("command: write, new, read, run, hold, echo or dump")?,
+        command: next("command: write, new, read, run, hold, delete, echo or dump")?,
         url: String::new(),
         id: String::new(),
         graph: "claims".into(),
@@ -111,6 +111,9 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
             }
             _ => anyhow::bail!("unknown option {option}"),
         }
+    }
+    if found.counting && version == "0.5" {
+        anyhow::bail!("sessions of 0.5 carry no version to count");
     }
     Ok((version, found))
 }

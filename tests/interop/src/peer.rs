@@ -363,6 +363,7 @@ pub async fn answer(words: Arguments) -> Answer {
             }
             peer.storage.save(session).await.map(|()| println!("{}", json!({"saved": true})))
         }
+        "delete" => peer.storage.delete(id).await.map(|()| println!("{}", json!({"deleted": true}))),
         other => return Err(("usage", format!("no command {other}"))),
     }
     .map_err(told)

@@ -31,7 +31,6 @@ impl RedisStorage {
 impl SessionStorage for RedisStorage {
     async fn save(&self, session: Session) -> Result<()> {
         let mut connection = self.connection.clone();
-        let mut value = serde_json::to_value(&session).map_err(told)?;
         if !self.counting {
             let text = serde_json::to_string(&session).map_err(told)?;
             return redis::cmd("SET")
@@ -41,6 +40,7 @@ impl SessionStorage for RedisStorage {
                 .await
                 .map_err(told);
         }
+        let mut value = serde_json::to_value(&session).map_err(told)?;
         let read = value["version"].as_u64().unwrap_or(0);
         value["version"] = json!(read + 1);
         let done: i64 = redis::Script::new(COUNTING)
