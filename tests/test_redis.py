@@ -473,8 +473,19 @@ def test_a_replica_is_recognised(run):
         while run(reader.get("a")) is None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        with pytest.raises(g.ReadOnlyError, match="replica"):
-            run(reader.save(Session("b", "t")))
+        for write in (
+            reader.save(Session("b", "t")),
+            reader.save(run(reader.get("a"))),
+            reader.delete("a"),
+            reader.save_many([Session("b", "t")]),
+            reader.build_index(),
+        ):
+            with pytest.raises(g.ReadOnlyError, match="replica"):
+                run(write)
+        with redis.Redis(port=replica.port) as client:
+            client.replicaof("NO", "ONE")
+        run(reader.save(run(reader.get("a"))))
+        assert not reader.read_only
         run(reader.close())
         run(writer.close())
 

@@ -78,7 +78,7 @@ class RedisSessionStorage:
         scan_limit: int,
     ):
         self.prefix = prefix
-        self.read_only = read_only
+        self._asked_read_only = read_only
         self._client = client
         self._expiry = b"" if ttl is None else b"%d" % round(ttl * 1000)
         self._scan_limit = scan_limit
@@ -117,13 +117,18 @@ class RedisSessionStorage:
         if ttl is not None and not (isinstance(ttl, (int, float)) and 0.001 <= ttl < 1e10):
             raise StorageError(f"ttl= is in seconds, at least 0.001, not {ttl!r}")
         client = await RedisClient.connect(url, max_connections, timeout)
-        storage = cls(client, prefix, ttl, read_only or client.replica, scan_limit)
+        storage = cls(client, prefix, ttl, read_only, scan_limit)
         try:
             storage._indexed = await storage._index.built() is not None
         except BaseException:
             await client.close()
             raise
         return storage
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused: opened so, or the server was a replica when last seen."""
+        return self._asked_read_only or self._client.replica
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -243,6 +248,7 @@ class RedisSessionStorage:
         expiry = ("PX", self._expiry) if self._expiry else ()
         for _ in range(_TRIES):
             if await self._client.command("SET", key, text, "NX", *expiry):
+                self._client.replica = False  # or it was one, and has been promoted
                 return None
             there = await self._client.get(key)
             if there is not None:
@@ -251,9 +257,11 @@ class RedisSessionStorage:
 
     async def _swap(self, id: str, seen: str, text: bytes) -> bytes | None:
         """Replace the text of that digest; says what else is there, ``b""`` for nothing."""
-        return _left(
-            await self._client.script(_SWAP, self._key(id), seen.encode(), text, self._expiry)
-        )
+        answer = await self._client.script(_SWAP, self._key(id), seen.encode(), text, self._expiry)
+        left = _left(answer)
+        if left is None:
+            self._client.replica = False
+        return left
 
     async def _stored(self, id: str) -> Stored | None:
         check_text(id, "id", nul=True)
@@ -291,9 +299,11 @@ class RedisSessionStorage:
         return (self.prefix + id).encode()
 
     def _check_writable(self) -> None:
-        if self.read_only:
-            why = "is a replica" if self._client.replica else "was opened for reading only"
-            raise ReadOnlyError(f"{redact(self._client.url)} {why}: nothing was written")
+        # A replica refuses by itself, until it is promoted.
+        if self._asked_read_only:
+            raise ReadOnlyError(
+                f"{redact(self._client.url)} was opened for reading only: nothing was written"
+            )
 
     def _check(self, session: Session) -> None:
         self._check_writable()
