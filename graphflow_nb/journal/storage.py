@@ -203,12 +203,15 @@ class JournaledStorage:
 def _is(stored: Session | None, known: Session | None, told: bool) -> bool:
     """Whether a session is the one known, by its version if that was told, or by its content.
 
-    By content, because undoing one write moves on the version that an earlier one had left.
+    By content, because undoing one write moves on the version that an earlier one had left. The
+    times count too: in Redis a worker may save at the version that we left, and tells no time.
     """
     if stored is None or known is None:
         return stored is known
-    by_version = stored.version == known.version and stored.created_at == known.created_at
-    return (told and by_version) or not diff(stored, known)
+    stood, stands = (
+        (session.version, session.created_at, session.updated_at) for session in (known, stored)
+    )
+    return (told and stood == stands) or not diff(stored, known)
 
 
 async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[str]:

@@ -102,7 +102,12 @@ class Desk:
         """
         if session is None or session is not self.session or self.new:
             return False
-        if stored is not None and stored.version == session.version:
+        # In Redis a worker may save at the version that it read; what was read tells that apart.
+        if (
+            stored is not None
+            and stored.version == session.version
+            and stored._seen == session._seen
+        ):
             return False
         if self.draft is not None:
             newer = -1 if stored is None else stored.version
