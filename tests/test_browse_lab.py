@@ -400,6 +400,7 @@ def test_edit_values_json_and_chat(person, store, tmp_path):
     change(store, "claim-0014", context={"big": big})
     person.run(cells(store, writable=True))
     person.type("Find", "claim-0014")
+    person.sees("showing 1 to 1 of 1")  # a click on the page before would not count
     person.open("claim-0014")
     person.click("Edit")
     person.type("Path", "documents")
@@ -435,6 +436,7 @@ def test_edit_values_json_and_chat(person, store, tmp_path):
 def test_conflict_and_merge(person, store, tmp_path):
     person.run(cells(store, writable=True))
     person.type("Find", "claim-0014")
+    person.sees("showing 1 to 1 of 1")  # a click on the page before would not count
     person.open("claim-0014")
     person.click("Edit")
     person.type("Status", "mine")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -230,17 +232,22 @@ async def _aio(one, other):
 
 
 def test_with_storages_of_the_notebooks_own_loop(tmp_path, database):
-    async def cell():
-        mine = g.wrap(await g.connect(database))
-        with g.open("demo") as demo:
-            # Synchronous calls from the very loop that one of them lives on.
-            report = demo.copy_to(mine, graph="claims")
-            assert report.verified
-            assert mine.copy_to(f"sqlite:{tmp_path / 'copy.db'}").copied == report.copied
-            assert (await demo.copy_to.aio(mine, graph="claims")).present == report.copied
-        await mine.close.aio()
-
-    asyncio.run(cell())
+    """In a process of its own, since re-entering a loop changes asyncio for all of it."""
+    code = f"""
+import asyncio, graphflow_nb as g
+async def cell():
+    mine = g.wrap(await g.connect({database!r}))
+    with g.open("demo") as demo:
+        # Synchronous calls from the very loop that one of them lives on.
+        report = demo.copy_to(mine, graph="claims")
+        assert report.verified
+        assert mine.copy_to("sqlite:{tmp_path / 'copy.db'}").copied == report.copied
+        assert (await demo.copy_to.aio(mine, graph="claims")).present == report.copied
+    await mine.close.aio()
+asyncio.run(cell())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_how_a_report_is_shown():
