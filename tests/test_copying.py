@@ -241,7 +241,7 @@ async def cell():
         # Synchronous calls from the very loop that one of them lives on.
         report = demo.copy_to(mine, graph="claims")
         assert report.verified
-        assert mine.copy_to("sqlite:{tmp_path / 'copy.db'}").copied == report.copied
+        assert mine.copy_to("sqlite:{tmp_path / "copy.db"}").copied == report.copied
         assert (await demo.copy_to.aio(mine, graph="claims")).present == report.copied
     await mine.close.aio()
 asyncio.run(cell())
