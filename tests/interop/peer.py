@@ -36,7 +36,8 @@ class Peer:
         out, error = process.communicate(said, timeout=60)
         if process.returncode:
             raise PeerError(json.loads(error)["error"])
-        return [json.loads(line) for line in out.splitlines()]
+        # Not splitlines, which ends a line at U+2028 too.
+        return [json.loads(line) for line in out.split("\n") if line]
 
     def __call__(self, command: str, said: str = "", **options: Any) -> list[Any]:
         return self.finish(self.start(command, **options), said)
