@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from time import perf_counter_ns
 from typing import Any, TypeVar
 
@@ -39,8 +39,7 @@ class MonitoredStorage(Wrapper):
         self._traced = bool(getattr(storage, "phases", False))
         if not self._traced:
             # The shorter way for storages that report no phases, memory above all.
-            self.save = self._save_plain  # type: ignore[method-assign]
-            self.get = self._get_plain  # type: ignore[method-assign]
+            self.save, self.get = self._plain()  # type: ignore[method-assign]
 
     def add_hook(self, hook: Hook) -> None:
         """Tell this hook too from now on."""
@@ -99,29 +98,41 @@ class MonitoredStorage(Wrapper):
         outcome = _outcome(raised)
         self._tell(Operation(op, self._name, id, start, duration, outcome=outcome, error=name))
 
-    async def _save_plain(self, session: Session) -> None:
-        start = perf_counter_ns()
-        try:
-            await self._save(session)
-        except BaseException as raised:
-            self._failed("save", session.id, start, raised)
-            raise
-        duration = perf_counter_ns() - start
-        self._tell(Operation("save", self._name, session.id, start, duration))
+    def _plain(
+        self,
+    ) -> tuple[
+        Callable[[Session], Coroutine[Any, Any, None]],
+        Callable[[str], Coroutine[Any, Any, Session | None]],
+    ]:
+        # Local names: an attribute of a class with __getattr__ is found more slowly.
+        inner_save, inner_get, name = self._save, self._get, self._name
+        tell, failed = self._tell, self._failed
 
-    async def _get_plain(self, id: str) -> Session | None:
-        start = perf_counter_ns()
-        try:
-            session = await self._get(id)
-        except BaseException as raised:
-            self._failed("get", id, start, raised)
-            raise
-        duration = perf_counter_ns() - start
-        if session is None:
-            self._tell(Operation("get", self._name, id, start, duration, outcome="missing"))
-        else:
-            self._tell(Operation("get", self._name, id, start, duration))
-        return session
+        async def save(session: Session) -> None:
+            start = perf_counter_ns()
+            try:
+                await inner_save(session)
+            except BaseException as raised:
+                failed("save", session.id, start, raised)
+                raise
+            duration = perf_counter_ns() - start
+            tell(Operation("save", name, session.id, start, duration))
+
+        async def get(id: str) -> Session | None:
+            start = perf_counter_ns()
+            try:
+                session = await inner_get(id)
+            except BaseException as raised:
+                failed("get", id, start, raised)
+                raise
+            duration = perf_counter_ns() - start
+            if session is None:
+                tell(Operation("get", name, id, start, duration, outcome="missing"))
+            else:
+                tell(Operation("get", name, id, start, duration))
+            return session
+
+        return save, get
 
     async def save(self, session: Session) -> None:
         await self._watched("save", session.id, lambda: self._save(session))
