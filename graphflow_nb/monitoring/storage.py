@@ -39,7 +39,7 @@ class MonitoredStorage(Wrapper):
         self._traced = bool(getattr(storage, "phases", False))
         if not self._traced:
             # The shorter way for storages that report no phases, memory above all.
-            self.save, self.get = self._plain()  # type: ignore[method-assign]
+            self.save, self.get = self._plain()  # type: ignore[method-assign, assignment]
 
     def add_hook(self, hook: Hook) -> None:
         """Tell this hook too from now on."""
