@@ -137,7 +137,7 @@ def test_a_recorder_is_bounded(run):
     assert [o.session_id for o in recorder.operations()] == [str(i) for i in range(15, 25)]
     recorder.clear()
     assert len(recorder) == 0
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(g.StorageError, match="at least one"):
         Recorder(limit=0)
 
 

@@ -2,17 +2,94 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
-__all__ = ["Hook", "Operation", "Outcome"]
+__all__ = ["FAILED", "KINDS", "Hook", "Kind", "Operation", "Outcome", "Phases", "kind_of"]
 
 Outcome = Literal["ok", "missing", "conflict", "error", "cancelled"]
 
+#: The outcomes that are no success.
+FAILED = ("conflict", "error", "cancelled")
+
 # The wall clock may jump, so operations are timed on the monotonic one and dated by this pair.
 _WALL, _MONOTONIC = time.time_ns(), time.perf_counter_ns()
+
+#: What to add to ``time.perf_counter_ns`` for nanoseconds since 1970 UTC.
+SINCE_1970 = _WALL - _MONOTONIC
+
+
+class Kind:
+    """What many operations have in common. There is one object for each, and a number."""
+
+    __slots__ = ("background", "code", "error", "op", "outcome", "storage")
+
+    def __init__(
+        self, op: str, storage: str, outcome: Outcome, error: str | None, background: bool
+    ):
+        self.op = op
+        self.storage = storage
+        self.outcome = outcome
+        self.error = error
+        self.background = background
+        self.code = len(KINDS)
+        KINDS.append(self)
+
+    def operation(
+        self, id: str | None, start: int, duration: int, phases: Phases | None
+    ) -> Operation:
+        """One operation of this kind."""
+        return Operation(
+            self.op,
+            self.storage,
+            id,
+            start,
+            duration,
+            *(phases or (0, 0, 0, 0, 0, 0)),
+            self.outcome,
+            self.error,
+            self.background,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Kind {self.op} {self.storage} {self.outcome}>"
+
+
+#: All kinds that there were in this process, by their numbers.
+KINDS: list[Kind] = []
+
+_numbering = threading.Lock()
+_known: dict[tuple[str, str, Outcome, str | None, bool], Kind] = {}
+
+
+def kind_of(
+    op: str,
+    storage: str,
+    outcome: Outcome = "ok",
+    error: str | None = None,
+    background: bool = False,
+) -> Kind:
+    """The one object of this kind."""
+    key = op, storage, outcome, error, background
+    kind = _known.get(key)
+    if kind is None:
+        with _numbering:
+            kind = _known.get(key) or _known.setdefault(key, Kind(*key))
+    return kind
+
+
+class Phases(NamedTuple):
+    """Where the time of an operation went, in nanoseconds, and what it carried."""
+
+    wait_ns: int
+    encode_ns: int
+    execute_ns: int
+    decode_ns: int
+    bytes: int
+    rows: int
 
 
 class Operation(msgspec.Struct, frozen=True, gc=False):
@@ -33,6 +110,8 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
         outcome: ``ok``, ``missing`` (a get that found none), ``conflict``, ``error`` or
             ``cancelled``.
         error: class of the exception, None if there was none.
+        background: whether it is this package's own traffic (following changes, counting for a
+            view), and nothing that was asked for.
 
     Phases are 0 where a storage does not report them.
     """
@@ -50,11 +129,12 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     rows: int = 0
     outcome: Outcome = "ok"
     error: str | None = None
+    background: bool = False
 
     @property
     def started_at_ns(self) -> int:
         """When it began, in nanoseconds since 1970 UTC."""
-        return _WALL + self.start_ns - _MONOTONIC
+        return self.start_ns + SINCE_1970
 
 
 class Hook(Protocol):

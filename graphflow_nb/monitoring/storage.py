@@ -13,12 +13,68 @@ from ..session import Session
 from ..storage.base import SessionStorage
 from ..storage.trace import LISTENER, Trace
 from ..storage.wrappers import Wrapper
-from .operation import Hook, Operation, Outcome
+from .operation import Hook, Kind, Operation, Outcome, Phases, kind_of
+from .recorder import Recorder
 
 __all__ = ["MonitoredStorage"]
 
 T = TypeVar("T")
 log = logging.getLogger("graphflow_nb")
+
+
+class _Listeners:
+    """The hooks of a storage.
+
+    Attributes:
+        recorder: the first of them that is one, to which operations are told the shorter way.
+        others: the other hooks, each as a function that never raises.
+    """
+
+    __slots__ = ("_hooks", "others", "recorder")
+
+    def __init__(self, hooks: Iterable[Hook]):
+        self._hooks: list[Hook] = []
+        self.recorder: Recorder | None = None
+        self.others: tuple[Callable[[Operation], None], ...] = ()
+        for hook in hooks:
+            self.add(hook)
+
+    def add(self, hook: Hook) -> None:
+        self._hooks.append(hook)
+        self._sort()
+
+    def remove(self, hook: Hook) -> None:
+        self._hooks = [kept for kept in self._hooks if kept is not hook]
+        self._sort()
+
+    def _sort(self) -> None:
+        self.recorder = next((h for h in self._hooks if isinstance(h, Recorder)), None)
+        self.others = tuple(self._guarded(h) for h in self._hooks if h is not self.recorder)
+
+    def _guarded(self, hook: Hook) -> Callable[[Operation], None]:
+        def hear(operation: Operation) -> None:
+            try:
+                hook.on_operation(operation)
+            except Exception:
+                self.remove(hook)
+                log.exception("dropped the hook %r, which raised", hook)
+
+        return hear
+
+    def tell(
+        self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
+    ) -> None:
+        if self.recorder is not None:
+            self.recorder.put(start, end, id, kind, phases)
+        if self.others:
+            self.tell_others(start, end, id, kind, phases)
+
+    def tell_others(
+        self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
+    ) -> None:
+        operation = kind.operation(id, start, end - start, phases)
+        for hear in self.others:
+            hear(operation)
 
 
 class MonitoredStorage(Wrapper):
@@ -29,33 +85,48 @@ class MonitoredStorage(Wrapper):
     Args:
         storage: anything with ``save``, ``get`` and ``delete``.
         hooks: called with an ``Operation`` after each call, in this order.
+        name: what the operations call the storage; its class if left out.
     """
 
-    def __init__(self, storage: SessionStorage, hooks: Iterable[Hook] = ()):
+    def __init__(
+        self, storage: SessionStorage, hooks: Iterable[Hook] = (), *, name: str | None = None
+    ):
+        self._listeners = _Listeners(hooks)
+        self._watch(storage, name or type(storage).__name__, False)
+
+    def _watch(self, storage: SessionStorage, name: str, background: bool) -> None:
         super().__init__(storage)
-        self._hooks = tuple((hook, hook.on_operation) for hook in hooks)
-        self._name = type(storage).__name__
+        self._name = name
+        self._background = background
         self._save, self._get = storage.save, storage.get
-        self._traced = bool(getattr(storage, "phases", False))
-        if not self._traced:
+        self._route()
+
+    def _route(self) -> None:
+        recorder = self._listeners.recorder
+        if recorder is None or getattr(self.inner, "phases", False):
+            self.__dict__.pop("save", None)
+            self.__dict__.pop("get", None)
+        else:
             # The shorter way for storages that report no phases, memory above all.
-            self.save, self.get = self._plain()  # type: ignore[method-assign, assignment]
+            self.save, self.get = self._plain(recorder)  # type: ignore[method-assign, assignment]
+
+    @property
+    def background(self) -> MonitoredStorage:
+        """The same storage for traffic that nobody asked for, told to the same hooks as such."""
+        twin = object.__new__(MonitoredStorage)
+        twin._listeners = self._listeners
+        twin._watch(self.inner, self._name, True)
+        return twin
 
     def add_hook(self, hook: Hook) -> None:
         """Tell this hook too from now on."""
-        self._hooks += ((hook, hook.on_operation),)
+        self._listeners.add(hook)
+        self._route()
 
     def remove_hook(self, hook: Hook) -> None:
         """Stop telling it; no error if it was dropped already."""
-        self._hooks = tuple(pair for pair in self._hooks if pair[0] is not hook)
-
-    def _tell(self, operation: Operation) -> None:
-        for hook, hear in self._hooks:
-            try:
-                hear(operation)
-            except Exception:
-                self.remove_hook(hook)
-                log.exception("dropped the hook %r, which raised", hook)
+        self._listeners.remove(hook)
+        self._route()
 
     async def _watched(self, op: str, id: str | None, call: Callable[[], Awaitable[T]]) -> T:
         start = perf_counter_ns()
@@ -72,41 +143,36 @@ class MonitoredStorage(Wrapper):
             outcome, error = _outcome(raised), type(raised).__name__
             raise
         finally:
-            duration = perf_counter_ns() - start
+            end = perf_counter_ns()
             LISTENER.reset(token)
-            self._tell(
-                Operation(
-                    op,
-                    self._name,
-                    id,
-                    start,
-                    duration,
-                    trace.wait,
-                    trace.encode,
-                    trace.execute,
-                    trace.decode,
-                    trace.bytes,
-                    trace.rows,
-                    outcome,
-                    error,
-                )
+            phases = Phases(
+                trace.wait, trace.encode, trace.execute, trace.decode, trace.bytes, trace.rows
             )
+            kind = kind_of(op, self._name, outcome, error, self._background)
+            self._listeners.tell(start, end, id, kind, phases)
 
     def _failed(self, op: str, id: str, start: int, raised: BaseException) -> None:
-        duration = perf_counter_ns() - start
+        end = perf_counter_ns()
         name = type(raised).__name__
-        outcome = _outcome(raised)
-        self._tell(Operation(op, self._name, id, start, duration, outcome=outcome, error=name))
+        kind = kind_of(op, self._name, _outcome(raised), name, self._background)
+        self._listeners.tell(start, end, id, kind)
 
     def _plain(
-        self,
+        self, recorder: Recorder
     ) -> tuple[
         Callable[[Session], Coroutine[Any, Any, None]],
         Callable[[str], Coroutine[Any, Any, Session | None]],
     ]:
-        # Local names: an attribute of a class with __getattr__ is found more slowly.
-        inner_save, inner_get, name = self._save, self._get, self._name
-        tell, failed = self._tell, self._failed
+        # Local names, and what ``tell`` does written out: calls and attributes would cost as much
+        # as all the rest.
+        inner_save, inner_get = self._save, self._get
+        failed, listeners = self._failed, self._listeners
+        block, make_room = recorder.block, recorder.make_room
+        starts, ends, ids, codes = block.starts, block.ends, block.ids, block.codes
+        background = self._background
+        saved = kind_of("save", self._name, background=background)
+        got = kind_of("get", self._name, background=background)
+        missed = kind_of("get", self._name, "missing", background=background)
 
         async def save(session: Session) -> None:
             start = perf_counter_ns()
@@ -115,8 +181,17 @@ class MonitoredStorage(Wrapper):
             except BaseException as raised:
                 failed("save", session.id, start, raised)
                 raise
-            duration = perf_counter_ns() - start
-            tell(Operation("save", name, session.id, start, duration))
+            end = perf_counter_ns()
+            try:
+                at = block.take()
+            except StopIteration:
+                at = make_room()
+            starts[at] = start
+            ends[at] = end
+            ids[at] = session.id
+            codes[at] = saved.code
+            if listeners.others:
+                listeners.tell_others(start, end, session.id, saved)
 
         async def get(id: str) -> Session | None:
             start = perf_counter_ns()
@@ -125,11 +200,18 @@ class MonitoredStorage(Wrapper):
             except BaseException as raised:
                 failed("get", id, start, raised)
                 raise
-            duration = perf_counter_ns() - start
-            if session is None:
-                tell(Operation("get", name, id, start, duration, outcome="missing"))
-            else:
-                tell(Operation("get", name, id, start, duration))
+            end = perf_counter_ns()
+            kind = missed if session is None else got
+            try:
+                at = block.take()
+            except StopIteration:
+                at = make_room()
+            starts[at] = start
+            ends[at] = end
+            ids[at] = id
+            codes[at] = kind.code
+            if listeners.others:
+                listeners.tell_others(start, end, id, kind)
             return session
 
         return save, get

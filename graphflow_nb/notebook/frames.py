@@ -15,7 +15,7 @@ from .. import exactjson
 from ..changes.patch import diff, pointer
 from ..errors import ContextError
 from ..journal import Entry
-from ..monitoring import Operation
+from ..monitoring import Records
 from ..session import Session
 from ..storage.query import (
     FINITE,
@@ -64,12 +64,14 @@ def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame
     return frame
 
 
-def _text(values: Sequence[str | None]) -> Any:
+def _text(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
     make: Any = pd.array  # its stubs know no dtype that is not a literal
     return make(_objects(values), dtype=TEXT)
 
 
-def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
+def _objects(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
+    if isinstance(values, np.ndarray):
+        return values
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
@@ -241,37 +243,27 @@ def _version(session: Session | None) -> int | None:
     return None if session is None else session.version
 
 
-def _shown_id(id: str | None) -> str | None:
-    # Operations on ids that no store takes are recorded too, and no column takes those either.
-    return id if not isinstance(id, str) else id.encode("utf-8", "replace").decode()
-
-
-def operations_frame(operations: Sequence[Operation]) -> pd.DataFrame:
+def operations_frame(records: Records, *, background: bool = False) -> pd.DataFrame:
     """One row an operation; see ``Latency.frame`` for the columns."""
+    shown = records if background else records.foreground()
+    kinds = shown.kinds
+    columns: dict[str, Any] = {
+        "op": _coded([kind.op for kind in kinds], shown.kind),
+        "storage": _coded([kind.storage for kind in kinds], shown.kind),
+        "session_id": _text(_objects(shown.sessions)[shown.session]),
+        "started_at": pd.DatetimeIndex(shown.started_ns.view("M8[ns]")).tz_localize("UTC"),
+        "duration_ns": shown.duration_ns,
+        **shown.measures,
+        "outcome": _coded([kind.outcome for kind in kinds], shown.kind),
+        "error": _text(_objects([kind.error for kind in kinds])[shown.kind]),
+    }
+    if background:
+        columns["background"] = np.array([kind.background for kind in kinds], bool)[shown.kind]
+    return pd.DataFrame(columns, copy=False)
 
-    def ints(name: str) -> NDArray[np.int64]:
-        return np.array([getattr(o, name) for o in operations], np.int64)
 
-    started = pd.DatetimeIndex(ints("started_at_ns").view("M8[ns]")).tz_localize("UTC")
-    return pd.DataFrame(
-        {
-            "op": _category([o.op for o in operations]),
-            "storage": _category([o.storage for o in operations]),
-            "session_id": _text([_shown_id(o.session_id) for o in operations]),
-            "started_at": started,
-            **{
-                name: ints(name)
-                for name in (
-                    "duration_ns",
-                    "wait_ns",
-                    "encode_ns",
-                    "execute_ns",
-                    "decode_ns",
-                    "bytes",
-                    "rows",
-                )
-            },
-            "outcome": _category([o.outcome for o in operations]),
-            "error": _text([o.error for o in operations]),
-        }
-    )
+def _coded(values: Sequence[str], numbers: NDArray[np.int64]) -> pd.Categorical:
+    """A category column of values that are given once, and the number of each row's."""
+    names = sorted(set(values))
+    codes = np.array([names.index(value) for value in values], np.int32)
+    return pd.Categorical.from_codes(codes[numbers], categories=pd.Index(names, dtype=TEXT))

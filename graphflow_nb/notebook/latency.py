@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from ..monitoring import Recorder
+from ..errors import StorageError
+from ..monitoring import Histogram, Recorder, Records
+from ..monitoring.operation import FAILED, Kind
 from .frames import operations_frame
 
 if TYPE_CHECKING:
@@ -15,15 +20,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Latency"]
 
+_COLUMNS = ("count", "errors", "mean_us", "p50_us", "p90_us", "p99_us", "max_us")
+
 
 class Latency:
-    """The recorded operations of one workbench: ``wb.latency``."""
+    """Recorded operations: ``wb.latency`` are those of one workbench.
 
-    def __init__(self, recorder: Recorder):
-        self.recorder = recorder
+    Args:
+        source: the recorder that goes on recording, or what was recorded.
+    """
 
-    def frame(self) -> pd.DataFrame:
-        """The recorded operations, oldest first.
+    def __init__(self, source: Recorder | Records):
+        self._source = source
+
+    def records(self) -> Records:
+        """What is recorded at this moment, by column."""
+        return self._source if isinstance(self._source, Records) else self._source.records()
+
+    def frame(self, *, background: bool = False) -> pd.DataFrame:
+        """The recorded operations in the order in which they began, the newest million.
+
+        Args:
+            background: also what this package did by itself (following changes, counting for a
+                view), with a column ``background`` (bool) that tells it apart.
 
         Returns:
             Columns ``op``, ``storage`` (category), ``session_id`` (text), ``started_at``
@@ -31,10 +50,13 @@ class Latency:
             ``decode_ns``, ``bytes``, ``rows`` (int64), ``outcome`` (category: ok, missing,
             conflict, error, cancelled), ``error`` (text, the exception's class).
         """
-        return operations_frame(self.recorder.operations())
+        return operations_frame(self.records(), background=background)
 
     def summary(self) -> pd.DataFrame:
         """Latency of each operation, in microseconds; failed and cancelled ones are counted in.
+
+        Operations beyond the recorder's bound are counted in too: then percentiles are told from
+        histograms, at most 0.1 % above the true value.
 
         Returns:
             Indexed by ``op``: ``count``, ``errors`` (conflicts, errors and cancellations, int64),
@@ -42,21 +64,20 @@ class Latency:
             a duration that was really measured, and NaN where there are too few to tell: p90
             needs 10 operations, p99 needs 100.
         """
-        frame = self.frame()
+        records = self.records().foreground()
+        counts = records.counts()
         rows = {}
-        for op, group in frame.groupby("op", observed=True):
-            micros = group["duration_ns"].to_numpy() / 1000
-            rows[str(op)] = {
-                "count": len(micros),
-                "errors": int(group["outcome"].isin(["conflict", "error", "cancelled"]).sum()),
-                "mean_us": micros.mean(),
-                "p50_us": percentile(micros, 50),
-                "p90_us": percentile(micros, 90),
-                "p99_us": percentile(micros, 99),
-                "max_us": micros.max(),
+        for op in sorted({kind.op for kind in counts}):
+            mine = np.array([kind.op == op for kind in records.kinds], bool)
+            nanos = records.duration_ns[mine[records.kind]] if len(mine) else records.duration_ns
+            rows[op] = {
+                "count": sum(n for kind, n in counts.items() if kind.op == op),
+                "errors": sum(
+                    n for kind, n in counts.items() if kind.op == op and kind.outcome in FAILED
+                ),
+                **_figures(nanos, _past(records.past, op)),
             }
-        columns = ["count", "errors", "mean_us", "p50_us", "p90_us", "p99_us", "max_us"]
-        result = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        result = pd.DataFrame.from_dict(rows, orient="index", columns=list(_COLUMNS))
         result.index.name = "op"
         return result.astype({"count": "int64", "errors": "int64"})
 
@@ -70,26 +91,84 @@ class Latency:
 
         return latency_board(self.frame())
 
+    def merged(self, *others: Latency) -> Latency:
+        """What was recorded here and in others until now, of other workbenches or from files."""
+        return Latency(self.records().merged(*(other.records() for other in others)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what was recorded until now as a Parquet file, ids of sessions included.
+
+        Any tool reads it, with the columns of ``frame``, ``background`` among them.
+
+        Raises:
+            StorageError: pyarrow is missing, or the file can't be written.
+        """
+        self.records().save(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """What ``save`` wrote.
+
+        Raises:
+            StorageError: pyarrow is missing, or this is no such file.
+        """
+        return cls(Records.load(path)[0])
+
     def clear(self) -> None:
-        """Forget what was recorded."""
-        self.recorder.clear()
+        """Forget what was recorded.
+
+        Raises:
+            StorageError: these are no workbench's own, but merged or read from a file.
+        """
+        if isinstance(self._source, Records):
+            raise StorageError("only what a workbench records can be forgotten: wb.latency.clear()")
+        self._source.clear()
 
     def __len__(self) -> int:
-        return len(self.recorder)
+        return len(self._source)
 
     def __repr__(self) -> str:
-        if not len(self):
+        summary = self.summary()
+        if not len(summary):
             return "no operation was recorded yet"
-        return f"{len(self)} operations, in microseconds\n{self.summary().round(1)}"
+        return f"{summary['count'].sum():,} operations, in microseconds\n{summary.round(1)}"
 
     def _repr_html_(self) -> str:
-        if not len(self):
+        summary = self.summary()
+        if not len(summary):
             return "<p>No operation was recorded yet.</p>"
-        return self.summary().round(1).to_html()
+        return summary.round(1).to_html()
 
 
-def percentile(values: np.typing.NDArray[np.float64], q: float) -> float:
+def _past(past: Mapping[Kind, Histogram], op: str) -> Histogram:
+    found = Histogram()
+    for kind, histogram in past.items():
+        if kind.op == op:
+            found.merge(histogram)
+    return found
+
+
+def _figures(nanos: NDArray[np.int64], past: Histogram) -> dict[str, float]:
+    count = len(nanos) + len(past)
+    everything = Histogram.of(nanos)
+    everything.merge(past)
+    figures = {"mean_us": everything.total_ns / count / 1000}
+    for q in (50, 90, 99):
+        if len(past):
+            value = everything.percentile(q) if told(count, q) else float("nan")
+        else:
+            value = percentile(nanos, q)
+        figures[f"p{q}_us"] = value / 1000
+    return figures | {"max_us": everything.highest_ns / 1000}
+
+
+def told(count: int, q: float) -> bool:
+    """Whether so many measurements tell this percentile: at least one has to lie beyond it."""
+    return count >= round(1 / (1 - q / 100), 6)
+
+
+def percentile(values: NDArray[Any], q: float) -> float:
     """The smallest measured value that q per cent do not exceed; NaN if n is too small for it."""
-    if len(values) < round(1 / (1 - q / 100), 6):
+    if not told(len(values), q):
         return float("nan")
     return float(np.percentile(values, q, method="inverted_cdf"))

@@ -210,9 +210,8 @@ class _Gf:
         return word, [] if option in parser.valued else parser.options
 
     def _read(self, method: str, query: Query) -> Any:
-        # Not through the monitor: pressing Tab is no operation of the user's.
         wb = self._workbench()
-        return wb._bridge.run(getattr(wb.storage.inner, method)(query))
+        return wb._bridge.run(getattr(wb.storage.background, method)(query))
 
 
 def _split(line: str) -> tuple[list[str], str]:

@@ -512,9 +512,8 @@ class Workbench:
         note = "opened for reading only" if getattr(self.storage.inner, "read_only", False) else ""
         counts = None
         try:
-            # Not through the monitor: looking at a card is no operation of the user's.
-            if hasattr(self.storage.inner, "counts"):
-                counts = self._bridge.run(self.storage.inner.counts(Query()))
+            if hasattr(self.storage, "counts"):
+                counts = self._bridge.run(self.storage.background.counts(Query()))
         except GraphflowError as error:
             note = str(error)
         return store, counts, note, len(self.latency)

@@ -89,11 +89,10 @@ class Desk:
         return self.take(self.session, self.peek())
 
     def peek(self) -> Session | None:
-        """What is stored now of the open session; no operation of the user's, so not recorded."""
+        """What is stored now of the open session; background traffic, no doing of the user's."""
         if self.session is None or self.new:
             return None
-        found: Session | None = self._wb._bridge.run(self._wb.storage.inner.get(self.session.id))
-        return found
+        return self._wb._bridge.run(self._wb.storage.background.get(self.session.id))
 
     def take(self, session: Session | None, stored: Session | None) -> bool:
         """Take note of what ``peek`` found for a session that was open; whether anything is new.

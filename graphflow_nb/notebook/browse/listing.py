@@ -14,7 +14,6 @@ import pandas as pd
 from ...changes import json_value
 from ...errors import ContextError, QueryError
 from ...storage import Cursor, Query
-from ...storage.base import capability
 from ...storage.query import ContextPath, GroupCount, parse_path
 from ..workbench import Workbench
 
@@ -116,9 +115,9 @@ class Listing:
 
     def start(self) -> None:
         """Choose the order and load the first page."""
-        inner = self._wb.storage.inner
-        if hasattr(inner, "slow_orders"):
-            self.slow = self._wb._bridge.run(inner.slow_orders())
+        storage = self._wb.storage.background
+        if hasattr(storage, "slow_orders"):
+            self.slow = self._wb._bridge.run(storage.slow_orders())
         if self._asked_for is None and "updated_at" in self.slow and "id" not in self.slow:
             self.order = "id"
         self.load()
@@ -243,19 +242,19 @@ class Listing:
         known = dict(zip(self.frame["id"], self.frame["version"].tolist(), strict=True))
         return {id: known[id] for id in ids if id in known}
 
-    # What takes longer in a large store, for a thread behind the view. It does not pass the
-    # monitor: it is not the user's doing.
+    # What takes longer in a large store, for a thread behind the view: background traffic, since
+    # it is not the user's doing.
 
     def count(self, *, again: bool = False) -> bool:
         """Learn the total and the groups; whether anything is new."""
-        inner, filters = self._wb.storage.inner, self._now()
+        storage, filters = self._wb.storage.background, self._now()
         asked = self.filters, self.window
         news = False
-        if hasattr(inner, "counts") and (again or not self.groups):
-            groups = self._wb._bridge.run(inner.counts(Query()))
+        if hasattr(storage, "counts") and (again or not self.groups):
+            groups = self._wb._bridge.run(storage.counts(Query()))
             news, self.groups = groups != self.groups, groups
-        if hasattr(inner, "count") and (again or self.total is None):
-            total = self._wb._bridge.run(inner.count(filters.query()))
+        if hasattr(storage, "count") and (again or self.total is None):
+            total = self._wb._bridge.run(storage.count(filters.query()))
             with self._lock:
                 if asked == (self.filters, self.window):
                     news, self.total = news or total != self.total, total
@@ -292,8 +291,8 @@ class Listing:
     def _read(self, query: Query) -> pd.DataFrame:
         from ..frames import sessions_frame
 
-        table = capability(self._wb.storage.inner, "table")
-        return sessions_frame(self._wb._bridge.run(table(query, ())), ())
+        table = self._wb._bridge.run(self._wb.storage.background.table(query, ()))
+        return sessions_frame(table, ())
 
     # What the choices of the filter bar are
 

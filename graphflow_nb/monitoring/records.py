@@ -1,0 +1,284 @@
+"""What was recorded until a moment: columns, to be looked at, merged and kept in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import StorageError
+from .columns import MEASURES, Chunk
+from .histogram import Histogram
+from .operation import KINDS, SINCE_1970, Kind, Operation, Phases, kind_of
+
+__all__ = ["Records", "parquet"]
+
+_FORM: Final = "graphflow_nb"  # the key of what we add to a Parquet file
+_KIND: Final = ("op", "storage", "outcome", "error", "background")
+
+
+@dataclass(frozen=True)
+class Records:
+    """Operations by column, oldest first; nothing in it changes any more.
+
+    Attributes:
+        started_ns: when each began, int64 ns since 1970 UTC.
+        duration_ns: int64.
+        kind: index into ``kinds``.
+        kinds: op, storage, outcome, error and background of each.
+        session: index into ``sessions``.
+        sessions: ids; None for operations that concern no single session.
+        measures: ``wait_ns``, ``encode_ns``, ``execute_ns``, ``decode_ns``, ``bytes``, ``rows``,
+            int64 each.
+        past: of the operations beyond the recorder's bound, the durations of each kind.
+    """
+
+    started_ns: NDArray[np.int64]
+    duration_ns: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    kinds: tuple[Kind, ...]
+    session: NDArray[np.int64]
+    sessions: list[str | None]
+    measures: dict[str, NDArray[np.int64]]
+    past: Mapping[Kind, Histogram] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, chunks: Sequence[Chunk], past: Mapping[Kind, Histogram]) -> Records:
+        """What a recorder holds, in the order in which the operations began."""
+        started = _joined(
+            chunk.began + SINCE_1970 + chunk.start.astype(np.int64) for chunk in chunks
+        )
+        sessions: list[str | None] = []
+        numbers = []
+        for chunk in chunks:
+            numbers.append(chunk.session.astype(np.int64) + len(sessions))
+            sessions += chunk.ids.texts()
+        kind = _joined(chunk.kind for chunk in chunks)
+        codes = np.flatnonzero(np.bincount(kind))
+        number = np.zeros(len(KINDS), np.int64)
+        number[codes] = np.arange(len(codes))
+        records = cls(
+            started,
+            _joined(chunk.duration for chunk in chunks),
+            number[kind],
+            tuple(KINDS[code] for code in codes),
+            _joined(numbers),
+            sessions,
+            {
+                name: _joined(_measure(chunk, index) for chunk in chunks)
+                for index, name in enumerate(MEASURES)
+            },
+            past,
+        )
+        if (np.diff(started) < 0).any():
+            return records.select(np.argsort(started, kind="stable"))
+        return records
+
+    def select(self, rows: NDArray[Any]) -> Records:
+        """Some of the operations: a mask, or their numbers."""
+        return replace(
+            self,
+            started_ns=self.started_ns[rows],
+            duration_ns=self.duration_ns[rows],
+            kind=self.kind[rows],
+            session=self.session[rows],
+            measures={name: values[rows] for name, values in self.measures.items()},
+        )
+
+    def foreground(self) -> Records:
+        """Without this package's own background traffic."""
+        quiet = np.array([kind.background for kind in self.kinds], bool)
+        if not quiet.any():
+            return self
+        past = {kind: h for kind, h in self.past.items() if not kind.background}
+        return replace(self.select(~quiet[self.kind]), past=past)
+
+    def merged(self, *others: Records) -> Records:
+        """These and others together, of other workbenches or other processes."""
+        every = (self, *others)
+        kinds = list(dict.fromkeys(kind for records in every for kind in records.kinds))
+        code = {kind: number for number, kind in enumerate(kinds)}
+        past: dict[Kind, Histogram] = {}
+        sessions: list[str | None] = []
+        numbers, codes = [], []
+        for records in every:
+            for kind, histogram in records.past.items():
+                past.setdefault(kind, Histogram()).merge(histogram)
+            numbers.append(records.session + len(sessions))
+            sessions += records.sessions
+            own = np.array([code[kind] for kind in records.kinds], np.int64)
+            codes.append(own[records.kind] if len(records) else records.kind)
+        started = _joined(r.started_ns for r in every)
+        return Records(
+            started,
+            _joined(r.duration_ns for r in every),
+            _joined(codes),
+            tuple(kinds),
+            _joined(numbers),
+            sessions,
+            {name: _joined(r.measures[name] for r in every) for name in MEASURES},
+            past,
+        ).select(np.argsort(started, kind="stable"))
+
+    def named(self, storage: str) -> Records:
+        """The same under another name of the storage."""
+
+        def renamed(kind: Kind) -> Kind:
+            return kind_of(kind.op, storage, kind.outcome, kind.error, kind.background)
+
+        past: dict[Kind, Histogram] = {}
+        for kind, histogram in self.past.items():
+            past.setdefault(renamed(kind), Histogram()).merge(histogram)
+        return replace(self, kinds=tuple(map(renamed, self.kinds)), past=past)
+
+    def operations(self) -> list[Operation]:
+        """One object an operation."""
+        columns = (self.kind, self.session, self.started_ns, self.duration_ns)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        phases = zip(*(self.measures[name].tolist() for name in MEASURES), strict=True)
+        return [
+            self.kinds[kind].operation(
+                self.sessions[session], started - SINCE_1970, duration, Phases(*told)
+            )
+            for (kind, session, started, duration), told in zip(rows, phases, strict=True)
+        ]
+
+    def counts(self) -> dict[Kind, int]:
+        """How many operations of each kind there were, the forgotten ones too."""
+        kept = np.bincount(self.kind, minlength=len(self.kinds))
+        counts = {kind: int(n) for kind, n in zip(self.kinds, kept, strict=True)}
+        for kind, histogram in self.past.items():
+            counts[kind] = counts.get(kind, 0) + len(histogram)
+        return {kind: count for kind, count in counts.items() if count}
+
+    def save(self, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None) -> None:
+        """Write a Parquet file, which any tool can read: columns as ``Latency.frame`` has them.
+
+        Args:
+            path: of the file; one that is there is replaced when the new one is complete.
+            extra: JSON values to keep with it.
+
+        Raises:
+            StorageError: pyarrow is missing, or the file can't be written.
+        """
+        pa, pq = parquet()
+        columns = {
+            **{
+                name: self._column([getattr(kind, name) for kind in self.kinds], self.kind)
+                for name in _KIND
+            },
+            "session_id": self._column(self.sessions, self.session),
+            "started_at": pa.array(self.started_ns, pa.timestamp("ns", tz="UTC")),
+            "duration_ns": pa.array(self.duration_ns),
+            **{name: pa.array(values) for name, values in self.measures.items()},
+        }
+        past = [
+            {name: getattr(kind, name) for name in _KIND} | histogram.state()
+            for kind, histogram in self.past.items()
+        ]
+        kept = {_FORM: json.dumps({"form": 1, "past": past, "extra": dict(extra or {})})}
+        table = pa.table(columns).replace_schema_metadata(kept)
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            pq.write_table(table, partial, compression="zstd")
+            os.replace(partial, target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StorageError(f"{target} can't be written: {error}") from error
+
+    def _column(self, values: Sequence[Any], numbers: NDArray[np.int64]) -> Any:
+        pa, _ = parquet()
+        # A dictionary's values have to differ; those of several chunks may not.
+        once = {value: number for number, value in enumerate(dict.fromkeys(values))}
+        codes = np.array([once[value] for value in values], np.int32)
+        indices = codes[numbers] if len(values) else numbers.astype(np.int32)
+        kind = pa.bool_() if set(once) <= {True, False} and once else pa.string()
+        return pa.DictionaryArray.from_arrays(indices, pa.array(list(once), kind)).cast(kind)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> tuple[Records, dict[str, Any]]:
+        """What ``save`` wrote, and the JSON values kept with it.
+
+        Raises:
+            StorageError: pyarrow is missing, or this is no such file.
+        """
+        pa, pq = parquet()
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise StorageError(f"{path} can't be read as records: {error}") from error
+        text = (table.schema.metadata or {}).get(_FORM.encode())
+        if text is None or json.loads(text).get("form") != 1:
+            raise StorageError(
+                f"{path} holds no records of graphflow_nb; pandas.read_parquet may read it"
+            )
+        kept = json.loads(text)
+        encoded = {
+            name: table[name].combine_chunks().dictionary_encode()
+            for name in (*_KIND, "session_id")
+        }
+        parts = [(encoded[name].dictionary.to_pylist(), _indices(encoded[name])) for name in _KIND]
+        # Kinds are few: the combinations that occur are numbered.
+        rows = np.stack([numbers for _, numbers in parts]) if len(table) else np.zeros((5, 0), int)
+        found, numbers = np.unique(rows, axis=1, return_inverse=True)
+        kinds = []
+        for column in found.T:
+            pairs = zip(column, parts, strict=True)
+            told: Any = [None if at < 0 else values[at] for at, (values, _) in pairs]
+            kinds.append(kind_of(*told))
+        past = {
+            kind_of(**{name: entry[name] for name in _KIND}): Histogram.from_state(entry)
+            for entry in kept["past"]
+        }
+        sessions = encoded["session_id"].dictionary.to_pylist()
+        session = _indices(encoded["session_id"])
+        return cls(
+            _int64(table["started_at"].cast(pa.int64())),
+            _int64(table["duration_ns"]),
+            numbers.reshape(-1).astype(np.int64),
+            tuple(kinds),
+            np.where(session < 0, len(sessions), session),
+            [*sessions, None],
+            {name: _int64(table[name]) for name in MEASURES},
+            past,
+        ), kept["extra"]
+
+    def __len__(self) -> int:
+        return len(self.started_ns)
+
+
+def _joined(parts: Iterable[NDArray[Any]]) -> NDArray[np.int64]:
+    found = list(parts)
+    return np.concatenate(found).astype(np.int64, copy=False) if found else np.zeros(0, np.int64)
+
+
+def _measure(chunk: Chunk, index: int) -> NDArray[Any]:
+    values = chunk.measures[index]
+    return np.zeros(len(chunk), np.uint8) if values is None else values
+
+
+def _int64(column: Any) -> NDArray[np.int64]:
+    return np.asarray(column.to_numpy(), np.int64)
+
+
+def _indices(encoded: Any) -> NDArray[np.int64]:
+    return np.asarray(encoded.indices.fill_null(-1).to_numpy(), np.int64)
+
+
+def parquet() -> tuple[Any, Any]:
+    """pyarrow and its Parquet module."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise StorageError(
+            "Parquet files need pyarrow: pip install 'graphflow_nb[parquet]'"
+        ) from error
+    return pyarrow, pyarrow.parquet
