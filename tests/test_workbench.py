@@ -215,7 +215,7 @@ def test_latency(wb, store):
 
 
 def test_a_plot_says_what_it_left_out():
-    from graphflow_nb.notebook.plots import latency_board
+    from graphflow_nb.notebook.figures import latency_board
 
     wb = g.open("memory:")
     for i in range(30_000):

@@ -16,7 +16,7 @@ from ..monitoring.operation import FAILED, Kind
 from .frames import operations_frame
 
 if TYPE_CHECKING:
-    from .plots import LatencyFigure
+    from .figures import LatencyFigure
 
 __all__ = ["Latency"]
 
@@ -87,7 +87,7 @@ class Latency:
         Returns:
             A matplotlib figure that shows itself in a notebook; ``savefig`` works on it.
         """
-        from .plots import latency_board  # matplotlib takes its time: only when it is wanted
+        from .figures import latency_board  # matplotlib takes its time: only when it is wanted
 
         return latency_board(self.frame())
 
