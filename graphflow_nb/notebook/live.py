@@ -161,7 +161,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             if self.browser is None:
                 self.browser = self.wb.browse(session=operation.session_id)
             else:
-                self.browser.open(operation.session_id)
+                self.browser.open_session(operation.session_id)
             self._place.children = (self.browser,)
 
     def _start(self) -> None:

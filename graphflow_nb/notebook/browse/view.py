@@ -84,7 +84,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         """What was done, as calls to paste into a cell, oldest first."""
         return list(self.desk.calls)
 
-    def open(self, id: str) -> None:
+    def open_session(self, id: str) -> None:
         """Open a session, as clicking on its row does."""
         self.act(lambda: self.desk.open(id))
 
