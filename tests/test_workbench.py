@@ -222,7 +222,9 @@ def test_a_plot_says_what_it_left_out():
         wb.latency.recorder.on_operation(
             g.Operation(("get", "save")[i % 2], "X", None, i * 1000, 1000 + i, outcome="ok")
         )
-    wb.latency.recorder.on_operation(g.Operation("get", "X", None, 0, 5, outcome="error", error="E"))
+    wb.latency.recorder.on_operation(
+        g.Operation("get", "X", None, 0, 5, outcome="error", error="E")
+    )
     figure = latency_board(wb.latency.frame())
     titles = " ".join(ax.get_title() for ax in figure.axes)
     assert "n = 30,001" in titles

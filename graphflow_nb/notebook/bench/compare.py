@@ -220,7 +220,7 @@ class _Campaign:
         own = await entry.bridge.wait(storage.count(Query(graph=GRAPH)))
         if every > own:
             raise BenchmarkError(
-                f"{entry.label} holds {every - own:,} sessions that are not the benchmark's, and "
+                f"{entry.label} holds sessions that are not the benchmark's ({every - own:,}), and "
                 "whoever uses them would have to wait for it: say shared=True if they may"
             )
 
