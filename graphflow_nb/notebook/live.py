@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveLatency"]
 
-DRAWN: Final = 20_000  # newest operations in the figure
+DRAWN: Final = 5_000  # newest operations in the figure
 SLOWEST: Final = 12
 
 _COLUMNS: Final[list[dict[str, Any]]] = [

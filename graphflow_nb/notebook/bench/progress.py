@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,6 +55,11 @@ class _Widgets(Progress):
             description="Stop", icon="stop", tooltip="Stop, and keep what was measured"
         )
         self._button.on_click(self._stopped)
+        # The cell that waits keeps the kernel's main thread busy, and ipykernel 7.4 binds a widget
+        # to the thread that made it. Unbound, what is clicked comes by the front end's own way,
+        # which JupyterLab 4.4 and later have; elsewhere interrupting the kernel does the same.
+        with suppress(AttributeError):
+            del self._button.comm._reply_subshell_id
         display(HBox([self._bar, self._button, self._text]))  # type: ignore[no-untyped-call]
 
     def _stopped(self, _: object) -> None:
