@@ -21,7 +21,15 @@ from .errors import (
     StorageTimeout,
     StorageUnavailable,
 )
-from .monitoring import Hook, MonitoredStorage, Operation, Recorder
+from .monitoring import (
+    Hook,
+    LoggingHook,
+    MonitoredStorage,
+    OpenTelemetryHook,
+    Operation,
+    PrometheusHook,
+    Recorder,
+)
 from .notebook import Workbench, open, wrap
 from .notebook.magics import load_ipython_extension, unload_ipython_extension
 from .private_server import LocalPostgres, local_postgres
@@ -65,15 +73,18 @@ __all__ = [
     "InMemorySessionStorage",
     "LocalPostgres",
     "LocalPostgresError",
+    "LoggingHook",
     "Message",
     "Merge",
     "MessageRole",
     "Migration",
     "MonitoredStorage",
+    "OpenTelemetryHook",
     "Operation",
     "Patch",
     "PatchError",
     "PostgresSessionStorage",
+    "PrometheusHook",
     "Query",
     "QueryError",
     "ReadOnlyError",

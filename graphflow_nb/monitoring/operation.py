@@ -33,6 +33,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
         outcome: ``ok``, ``missing`` (a get that found none), ``conflict``, ``error`` or
             ``cancelled``.
         error: class of the exception, None if there was none.
+        background: whether it is our own traffic: live polling, counts.
 
     Phases are 0 where a storage does not report them.
     """
@@ -50,6 +51,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     rows: int = 0
     outcome: Outcome = "ok"
     error: str | None = None
+    background: bool = False
 
     @property
     def started_at_ns(self) -> int:
