@@ -90,12 +90,10 @@ class OpenTelemetryHook:
         # began, so started_at_ns may not be the time by theirs.
         start = time_ns() - (perf_counter_ns() - operation.start_ns)
         span = self._tracer.start_span(
-            name, kind=self._client, attributes=attributes, start_time=start
+            name, kind=self._client, attributes=attributes | _details(operation), start_time=start
         )
-        if span.is_recording():
-            span.set_attributes(_details(operation))
-            if operation.error is not None:
-                span.set_status(self._error)
+        if operation.error is not None:
+            span.set_status(self._error)
         # With the span as context, so that an exemplar leads to it.
         self._seconds.record(operation.duration_ns / 1e9, attributes, self._within(span))
         span.end(start + operation.duration_ns)
