@@ -23,7 +23,15 @@ from .errors import (
     StorageTimeout,
     StorageUnavailable,
 )
-from .monitoring import Hook, MonitoredStorage, Operation, Recorder
+from .monitoring import (
+    Hook,
+    LoggingHook,
+    MonitoredStorage,
+    OpenTelemetryHook,
+    Operation,
+    PrometheusHook,
+    Recorder,
+)
 from .notebook import Latency, Run, Workbench, compare, open, wrap
 from .notebook.magics import load_ipython_extension, unload_ipython_extension
 from .private_server import LocalPostgres, local_postgres
@@ -69,15 +77,18 @@ __all__ = [
     "Latency",
     "LocalPostgres",
     "LocalPostgresError",
+    "LoggingHook",
     "Message",
     "Merge",
     "MessageRole",
     "Migration",
     "MonitoredStorage",
+    "OpenTelemetryHook",
     "Operation",
     "Patch",
     "PatchError",
     "PostgresSessionStorage",
+    "PrometheusHook",
     "Query",
     "QueryError",
     "ReadOnlyError",

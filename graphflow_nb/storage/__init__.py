@@ -16,10 +16,12 @@ Capabilities beyond them, each optional:
 
 For one of your own: ``check_texts`` refuses what no store can hold, ``stored_session`` makes what
 ``get`` returns, ``mark_saved`` moves a session on after a save, ``ByScanning`` answers queries from
-a list of all sessions, and ``graphflow_nb.testing.check`` says what is still missing.
+a list of all sessions, and ``graphflow_nb.testing.check`` says what is still missing. An attribute
+``address``, an ``Address``, tells tools that watch databases which one it is.
 """
 
 from ..session import mark_saved, stored_session
+from .address import Address
 from .base import SessionStorage, check_text, check_texts, get_or_create
 from .connect import connect, connect_from_env
 from .copying import CopyReport
@@ -32,6 +34,7 @@ from .sqlite import SqliteSessionStorage
 from .wrappers import FallbackStorage, ReadOnlyStorage, RetryingStorage
 
 __all__ = [
+    "Address",
     "ByScanning",
     "CopyReport",
     "Cursor",

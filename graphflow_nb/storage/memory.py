@@ -12,6 +12,7 @@ from msgspec import Raw
 from ..errors import SessionConflict
 from ..session import Session, mark_saved, stored_session
 from . import rows
+from .address import Address
 from .base import check_ids_once, check_text, check_texts
 from .query import ContextPath, GroupCount, Query, Table, micros_of
 
@@ -46,6 +47,7 @@ class InMemorySessionStorage:
 
     #: Which store it is: that of this process.
     place: ClassVar[str] = "memory"
+    address: ClassVar[Address] = Address("memory")
 
     @classmethod
     def from_sessions(cls, sessions: Iterable[Session]) -> Self:

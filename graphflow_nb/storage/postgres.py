@@ -27,6 +27,7 @@ from ..errors import (
 from ..exactjson import too_wide
 from ..session import Session, mark_saved, stored_session
 from . import postgres_sql as sql
+from .address import Address
 from .base import check_ids_once, check_text, check_texts
 from .connections import Connections
 from .postgres_batches import Entry, import_entries, save_entries
@@ -43,7 +44,7 @@ from .query import (
     micros_of,
 )
 from .trace import current
-from .url import check_postgres_url, redact
+from .url import check_postgres_url, redact, server_of
 
 __all__ = ["Migration", "PostgresSessionStorage"]
 
@@ -102,6 +103,7 @@ class PostgresSessionStorage:
 
     Attributes:
         form: what the table looks like, as it was last seen.
+        address: which table it is, for tools that watch databases.
         standby: whether the server is a replica, as it last said. A write is always left to the
             server to refuse, since a replica can be promoted at any time.
         server_version: as the server says it that was connected to last.
@@ -122,6 +124,7 @@ class PostgresSessionStorage:
         self._timeout = timeout
         self._set_form(sql.TableForm(name, False, True))
         self._lacks_xmin = False  # whatever its catalog says
+        self.address: Address
         self.standby = False
         self.server_version = ""
         self._open = Opener(
@@ -225,6 +228,9 @@ class PostgresSessionStorage:
             # Created after this statement began: its name is known before its columns are.
             row = await connection.fetchrow(sql.INSPECT, name)
         table = row["quoted"]
+        self.address = Address(
+            "postgresql", *server_of(self._url), row["namespace"] or None, self._name
+        )
         if not row["present"]:
             if self.read_only or not create:
                 raise StorageError(

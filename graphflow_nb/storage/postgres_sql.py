@@ -31,7 +31,8 @@ SELECT quoted, oid IS NOT NULL AS present,
         AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
     EXISTS (SELECT 1 FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'xmin'
-        WHERE c.oid = target.oid AND c.relkind = 'r') AS xmin
+        WHERE c.oid = target.oid AND c.relkind = 'r') AS xmin,
+    concat_ws('|', current_database(), current_schema()) AS namespace
 FROM target
 """
 

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import QueryError, ReadOnlyError, SessionConflict, StorageError
 from ..session import Session, mark_saved
 from . import rows
+from .address import Address
 from .base import check_ids_once, check_text, check_texts
 from .query import (
     UNKNOWN_TIME,
@@ -139,6 +140,11 @@ class RedisSessionStorage:
     def place(self) -> str:
         """Which store it is, without the password."""
         return f"{redact(self._client.url)} {self.prefix}*"
+
+    @property
+    def address(self) -> Address:
+        """Which server and database it is, for tools that watch databases."""
+        return self._client.address
 
     @property
     def server_version(self) -> str:

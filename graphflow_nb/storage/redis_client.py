@@ -15,6 +15,7 @@ from ..errors import (
     StorageTimeout,
     StorageUnavailable,
 )
+from .address import Address
 from .trace import current
 from .url import redact
 
@@ -47,6 +48,7 @@ class RedisClient:
         self.cluster = False
         self.replica = False
         self.server = ""
+        self.address: Address
         self._redis: Any = redis
         self._free = asyncio.Semaphore(size)
         self._timeout = timeout
@@ -59,6 +61,7 @@ class RedisClient:
         try:
             from redis.asyncio import Redis
             from redis.asyncio.cluster import RedisCluster
+            from redis.asyncio.connection import parse_url
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
         except ImportError as error:
@@ -99,6 +102,14 @@ class RedisClient:
         name = "Valkey" if "valkey_version" in about else "Redis"
         version = about.get("valkey_version") or about.get("redis_version") or "of unknown version"
         client.server = f"{name} {version}"
+        told = parse_url(address)
+        port = told.get("port", 6379)
+        client.address = Address(
+            name.lower(),
+            told.get("path") or told.get("host", "localhost"),
+            None if port == 6379 else port,
+            str(told.get("db", 0)),
+        )
         return client
 
     async def _about(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import GraphflowError, ReadOnlyError, SessionConflict, StorageError, StorageTimeout
 from ..session import Session, mark_saved, stored_session
 from . import sqlite_sql as sql
+from .address import Address
 from .base import check_ids_once, check_text, check_texts
 from .query import (
     ContextPath,
@@ -57,6 +58,10 @@ class SqliteSessionStorage:
 
     def __init__(self, path: str, timeout: float, read_only: bool):
         self.path = path
+        #: Which file and table it is, for tools that watch databases.
+        self.address = Address(
+            "sqlite", namespace=str(Path(path).absolute()), collection="sessions"
+        )
         self.read_only = read_only
         self._timeout = timeout
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="graphflow_nb-sqlite")

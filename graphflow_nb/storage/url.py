@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from ..errors import StorageError
 
-__all__ = ["check_postgres_url", "hosts", "redact"]
+__all__ = ["check_postgres_url", "hosts", "redact", "server_of"]
 
 # Whatever stands between the first colon after the scheme and the last @ may be a password, also in
 # a URL that is written wrong: rather too much is hidden than too little.
@@ -66,6 +66,21 @@ def hosts(url: str) -> list[tuple[str, int]]:
     Raises:
         ValueError: a port that is none, or other than one port, or one for each host.
     """
+    pairs = _pairs(url)
+    return pairs if len(pairs) > 1 else []
+
+
+def server_of(url: str) -> tuple[str | None, int | None]:
+    """The hosts of a URL of PostgreSQL and their port, as ``Address`` has them."""
+    pairs = _pairs(url)
+    ports = {port for _, port in pairs}
+    if len(pairs) > 1 and ports != {5432}:
+        return ",".join(f"[{h}]:{port}" if ":" in h else f"{h}:{port}" for h, port in pairs), None
+    names = ",".join(host for host, _ in pairs)
+    return names or None, None if ports == {5432} or not names else ports.pop()
+
+
+def _pairs(url: str) -> list[tuple[str, int]]:
     parts = urlsplit(url)
     named = parts.netloc.rpartition("@")[2]
     if named:
@@ -81,7 +96,7 @@ def hosts(url: str) -> list[tuple[str, int]]:
         if len(ports) not in (1, len(names)):
             raise ValueError
         pairs = list(zip(names, ports if len(ports) > 1 else ports * len(names), strict=True))
-    return pairs if len(pairs) > 1 else []
+    return pairs
 
 
 def _port(text: str | None) -> int:

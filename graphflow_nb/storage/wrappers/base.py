@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ...errors import CapabilityError
 from ...session import Session
+from ..address import Address, address_of
 
 __all__ = ["READS", "WRITES", "Wrapper"]
 
@@ -40,6 +41,11 @@ class Wrapper:
 
     def __init__(self, storage: Any):
         self.inner = storage
+
+    @property
+    def address(self) -> Address:
+        """That of the storage inside."""
+        return address_of(self.inner)
 
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         """Every read and write comes through here."""

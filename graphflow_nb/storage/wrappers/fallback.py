@@ -15,6 +15,7 @@ from ...errors import (
     StorageUnavailable,
 )
 from ...session import Session
+from ..address import Address, address_of
 from .base import WRITES, Wrapper
 
 __all__ = ["FallbackStorage"]
@@ -66,6 +67,11 @@ class FallbackStorage(Wrapper):
     def active(self) -> Any:
         """The storage in use."""
         return self._storages[self._at]
+
+    @property
+    def address(self) -> Address:
+        """That of the storage in use."""
+        return address_of(self.active)
 
     @property
     def suspends(self) -> bool:

@@ -1,0 +1,75 @@
+"""Operations as records of Python's logging."""
+
+from __future__ import annotations
+
+import logging
+
+from ..operation import Operation
+
+__all__ = ["LoggingHook"]
+
+
+class LoggingHook:
+    """Logs one record per operation, as a warning if it failed or was slow. Thread-safe.
+
+    A record's ``extra`` fields, for structured logs, are ``graphflow_op``, ``graphflow_storage``,
+    ``graphflow_session_id``, ``graphflow_outcome``, ``graphflow_error``, ``graphflow_slow``,
+    ``graphflow_duration_ms``, ``graphflow_wait_ms``, ``graphflow_encode_ms``,
+    ``graphflow_execute_ms``, ``graphflow_decode_ms``, ``graphflow_bytes`` and ``graphflow_rows``:
+    what ``Operation`` calls them, times in milliseconds. Contexts are never logged.
+
+    Args:
+        logger: gets the records; ``graphflow_nb.operations`` if left out.
+        level: of records that are no warnings.
+        slow_ms: milliseconds from which an operation is slow; None for never.
+        background: log our own traffic too.
+    """
+
+    def __init__(
+        self,
+        logger: logging.Logger | None = None,
+        level: int = logging.DEBUG,
+        slow_ms: float | None = None,
+        *,
+        background: bool = False,
+    ):
+        self._logger = logging.getLogger("graphflow_nb.operations") if logger is None else logger
+        self._level = level
+        self._warning = max(level, logging.WARNING)
+        self._slow_ns = float("inf") if slow_ms is None else slow_ms * 1e6
+        self._background = background
+
+    def on_operation(self, operation: Operation) -> None:
+        """Log one."""
+        slow = operation.duration_ns >= self._slow_ns
+        level = self._warning if slow or operation.error is not None else self._level
+        if not self._logger.isEnabledFor(level) or (operation.background and not self._background):
+            return
+        id, error = operation.session_id, operation.error
+        self._logger.log(
+            level,
+            "%s%s in %s: %s%s after %.3f ms%s",
+            operation.op,
+            # An id may hold anything, a line's end too.
+            "" if id is None else f" {id!r}",
+            operation.storage,
+            operation.outcome,
+            "" if error is None else f" ({error})",
+            operation.duration_ns / 1e6,
+            ", slow" if slow else "",
+            extra={
+                "graphflow_op": operation.op,
+                "graphflow_storage": operation.storage,
+                "graphflow_session_id": id,
+                "graphflow_outcome": operation.outcome,
+                "graphflow_error": error,
+                "graphflow_slow": slow,
+                "graphflow_duration_ms": operation.duration_ns / 1e6,
+                "graphflow_wait_ms": operation.wait_ns / 1e6,
+                "graphflow_encode_ms": operation.encode_ns / 1e6,
+                "graphflow_execute_ms": operation.execute_ns / 1e6,
+                "graphflow_decode_ms": operation.decode_ns / 1e6,
+                "graphflow_bytes": operation.bytes,
+                "graphflow_rows": operation.rows,
+            },
+        )

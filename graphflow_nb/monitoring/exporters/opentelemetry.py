@@ -1,0 +1,129 @@
+"""Operations as spans and a histogram of OpenTelemetry."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from time import perf_counter_ns, time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from ...errors import GraphflowError
+from ...storage.address import Address, address_of
+from ..operation import Operation
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+__all__ = ["OpenTelemetryHook"]
+
+#: The version of the semantic conventions for database clients that is followed here.
+SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
+#: Seconds, as the conventions advise.
+BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+# There a namespace is a number, which says nothing in a name.
+_NUMBERED: Final = ("redis", "valkey")
+
+
+class OpenTelemetryHook:
+    """Makes a span of each operation and counts it in ``db.client.operation.duration``.
+
+    Names and attributes are those of OpenTelemetry's stable semantic conventions for database
+    clients. An operation that raised, a conflict too, has the exception's class as ``error.type``
+    and the status Error; a ``get`` that found none has not. Beside them a span has
+    ``graphflow.session_id``, ``graphflow.outcome``, ``graphflow.bytes``, ``graphflow.rows`` and the
+    phases, ``graphflow.wait_ns`` and so on, where they are known. The histogram has none of these.
+    ``db.namespace`` is that of the first connection.
+
+    The parent is the span that is current where the operation was called. A span is made when its
+    operation is over, with the times that it had; so spans of a driver's own instrumentation stand
+    beside it, not in it.
+
+    Args:
+        storage: what is monitored; a storage of your own tells what it is by an attribute
+            ``address``, a ``graphflow_nb.storage.Address``.
+        background: tell of our own traffic too.
+        tracer_provider: OpenTelemetry's global one if left out.
+        meter_provider: OpenTelemetry's global one if left out.
+
+    Raises:
+        GraphflowError: OpenTelemetry is not installed.
+    """
+
+    def __init__(
+        self,
+        storage: object,
+        *,
+        background: bool = False,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ):
+        try:
+            from opentelemetry import metrics, trace
+        except ImportError as error:
+            raise GraphflowError(
+                "OpenTelemetry is not installed: pip install 'graphflow_nb[opentelemetry]'"
+            ) from error
+        from ... import __version__
+
+        self._storage = storage
+        self._background = background
+        self._tracer = trace.get_tracer("graphflow_nb", __version__, tracer_provider, SCHEMA)
+        meter = metrics.get_meter("graphflow_nb", __version__, meter_provider, SCHEMA)
+        self._seconds = meter.create_histogram(
+            "db.client.operation.duration",
+            "s",
+            "Duration of database client operations.",
+            explicit_bucket_boundaries_advisory=BUCKETS,
+        )
+        self._client = trace.SpanKind.CLIENT
+        self._error = trace.StatusCode.ERROR
+        self._within = trace.set_span_in_context
+
+    def on_operation(self, operation: Operation) -> None:
+        """Tell of one."""
+        if operation.background and not self._background:
+            return
+        name, attributes = _described(address_of(self._storage), operation.op)
+        if operation.error is not None:
+            attributes = attributes | {"error.type": operation.error}
+        # The clock of other spans may have been set, or the machine have slept, since this process
+        # began, so started_at_ns may not be the time by theirs.
+        start = time_ns() - (perf_counter_ns() - operation.start_ns)
+        span = self._tracer.start_span(
+            name, kind=self._client, attributes=attributes | _details(operation), start_time=start
+        )
+        if operation.error is not None:
+            span.set_status(self._error)
+        # With the span as context, so that an exemplar leads to it.
+        self._seconds.record(operation.duration_ns / 1e9, attributes, self._within(span))
+        span.end(start + operation.duration_ns)
+
+
+@lru_cache(1024)
+def _described(address: Address, op: str) -> tuple[str, dict[str, Any]]:
+    """The name and attributes that the conventions give an operation."""
+    attributes = {
+        "db.system.name": address.system,
+        "db.operation.name": op,
+        "db.namespace": address.namespace,
+        "db.collection.name": address.collection,
+        "server.address": address.server,
+        "server.port": address.port,
+    }
+    namespace = None if address.system in _NUMBERED else address.namespace
+    server = address.server
+    if server is not None and address.port is not None:
+        server = f"{server}:{address.port}"
+    target = address.collection or namespace or server
+    name = op if target is None else f"{op} {target}"
+    return name, {key: value for key, value in attributes.items() if value is not None}
+
+
+def _details(operation: Operation) -> dict[str, Any]:
+    details: dict[str, Any] = {"graphflow.outcome": operation.outcome}
+    if operation.session_id is not None:
+        details["graphflow.session_id"] = operation.session_id
+    for name in ("wait_ns", "encode_ns", "execute_ns", "decode_ns", "bytes", "rows"):
+        if value := getattr(operation, name):
+            details[f"graphflow.{name}"] = value
+    return details

@@ -1,0 +1,140 @@
+"""Operations as metrics of Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from ...errors import GraphflowError
+from ..operation import Operation
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry, Counter, Histogram
+
+__all__ = ["PrometheusHook"]
+
+#: Seconds: from an operation in memory to one that timed out.
+BUCKETS: Final = (
+    *(0.00001, 0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+_PHASES: Final = ("wait", "encode", "execute", "decode")
+
+Add = Callable[[float], None]
+
+
+class _Metrics(NamedTuple):
+    seconds: Histogram
+    phases: Counter
+    errors: Counter
+    bytes: Counter
+    sessions: Counter
+
+
+class _Series(NamedTuple):
+    """What one kind of operation adds to."""
+
+    seconds: Add
+    phases: tuple[Add, Add, Add, Add]
+    error: Add | None
+    bytes: Add
+    sessions: Add
+
+
+_shared: WeakKeyDictionary[CollectorRegistry, _Metrics] = WeakKeyDictionary()
+_shared_lock = Lock()
+
+
+class PrometheusHook:
+    """Counts operations in metrics of Prometheus. Thread-safe; hooks of one registry share them.
+
+    - ``graphflow_operation_duration_seconds``: histogram by op, storage and outcome
+    - ``graphflow_operation_phase_seconds_total``: by op, storage and phase (wait, encode, execute,
+      decode), where a storage reports them
+    - ``graphflow_operation_errors_total``: those that raised, by op, storage and error, the class
+    - ``graphflow_operation_context_bytes_total``, ``graphflow_operation_sessions_total``: what was
+      carried, by op and storage, where a storage tells
+
+    The label ``storage`` is the storage's class; nothing from a session is a label.
+
+    Args:
+        registry: of the metrics; Prometheus's global one if left out.
+        background: count our own traffic too.
+
+    Raises:
+        GraphflowError: the client of Prometheus is not installed.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None, *, background: bool = False):
+        try:
+            import prometheus_client
+        except ImportError as error:
+            raise GraphflowError(
+                "the client of Prometheus is not installed: pip install 'graphflow_nb[prometheus]'"
+            ) from error
+        if registry is None:
+            registry = prometheus_client.REGISTRY
+        with _shared_lock:
+            if registry not in _shared:
+                _shared[registry] = _metrics(registry)
+            self._metrics = _shared[registry]
+        self._background = background
+        self._series: dict[tuple[str, str, str, str | None], _Series] = {}
+
+    def on_operation(self, operation: Operation) -> None:
+        """Count one."""
+        if operation.background and not self._background:
+            return
+        # Found once: the library's way from labels to a series takes longer than the counting.
+        kind = operation.op, operation.storage, operation.outcome, operation.error
+        series = self._series.get(kind)
+        if series is None:
+            series = self._series[kind] = self._find(*kind)
+        series.seconds(operation.duration_ns / 1e9)
+        if series.error is not None:
+            series.error(1)
+        if operation.execute_ns or operation.wait_ns or operation.encode_ns or operation.decode_ns:
+            wait, encode, execute, decode = series.phases
+            wait(operation.wait_ns / 1e9)
+            encode(operation.encode_ns / 1e9)
+            execute(operation.execute_ns / 1e9)
+            decode(operation.decode_ns / 1e9)
+        if operation.rows:
+            series.bytes(operation.bytes)
+            series.sessions(operation.rows)
+
+    def _find(self, op: str, storage: str, outcome: str, error: str | None) -> _Series:
+        metrics = self._metrics
+        wait, encode, execute, decode = (
+            metrics.phases.labels(op, storage, phase).inc for phase in _PHASES
+        )
+        return _Series(
+            metrics.seconds.labels(op, storage, outcome).observe,
+            (wait, encode, execute, decode),
+            None if error is None else metrics.errors.labels(op, storage, error).inc,
+            metrics.bytes.labels(op, storage).inc,
+            metrics.sessions.labels(op, storage).inc,
+        )
+
+
+def _metrics(registry: CollectorRegistry) -> _Metrics:
+    from prometheus_client import Counter, Histogram
+
+    def counter(name: str, about: str, *labels: str) -> Counter:
+        return Counter(name, about, ("op", "storage", *labels), registry=registry)
+
+    return _Metrics(
+        Histogram(
+            "graphflow_operation_duration_seconds",
+            "How long operations on session storages took.",
+            ("op", "storage", "outcome"),
+            registry=registry,
+            buckets=BUCKETS,
+        ),
+        counter("graphflow_operation_phase_seconds", "Time in each phase.", "phase"),
+        counter("graphflow_operation_errors", "Operations that raised, by class.", "error"),
+        counter("graphflow_operation_context_bytes", "Bytes of contexts carried."),
+        counter("graphflow_operation_sessions", "Sessions carried."),
+    )
