@@ -214,7 +214,7 @@ def test_latency(wb, store):
     assert "no operation" in repr(wb.latency)
 
 
-def test_a_plot_says_what_it_left_out():
+def test_a_plot_of_many_operations_leaves_none_out():
     from graphflow_nb.notebook.figures import latency_board
 
     wb = g.open("memory:")
@@ -224,10 +224,8 @@ def test_a_plot_says_what_it_left_out():
         )
     wb.storage._tell(g.Operation("get", "X", None, 0, 5, outcome="error", error="E"))
     figure = latency_board(wb.latency.frame())
-    titles = " ".join(ax.get_title() for ax in figure.axes)
-    assert "n = 30,001" in titles
-    assert "drawn" in titles
-    assert "1 failed" in titles
+    titles = [ax.get_title() for ax in figure.axes]
+    assert all("n = 30,001, 1 failed" in title for title in titles)
     assert len(figure._repr_png_()) < 300_000
 
 

@@ -72,7 +72,7 @@ def plot_ecdf(
         entries.append((Line2D([], [], **line), f"{group.name}, n = {n:,}"))
         if group.failed.any():
             slow = shown(np.sort(group.nanos[group.failed]))
-            slow = slow[thinned(slow, 30)]
+            slow = slow[thinned(slow, 15)]
             bad.append((slow, np.searchsorted(nanos, slow, "right") / n))
     if bad:
         count = sum(int(group.failed.sum()) for group in found)
@@ -137,7 +137,7 @@ def plot_histogram(
         bad += counts(group.nanos[group.failed])
     ax.set_ylabel("operations in a bin")
     if peak > 50:  # a few slow ones beside many fast ones would not be seen
-        log_axis(ax.yaxis, 0.8, peak, lambda count: f"{count:,.0f}", most=7)
+        log_axis(ax.yaxis, 0.8, peak, lambda count: f"{count:,.0f}")
         ax.set_ylabel("operations in a bin (log scale)")
     else:
         ax.set_ylim(0, 1.1 * peak)
@@ -199,7 +199,7 @@ def plot_boxes(
         ax.plot(nanos[[0, -1]], [y, y], "o", color=colour, markersize=4)
         if group.failed.any():
             slow = shown(group.nanos[group.failed])
-            slow = slow[thinned(slow, 30)]
+            slow = slow[thinned(slow, 15)]
             bad.append((slow, np.full(len(slow), y - 0.36)))
     if bad:
         x, at = (np.concatenate(each) for each in zip(*bad, strict=True))

@@ -106,11 +106,11 @@ def _codes(column: pd.Series) -> tuple[NDArray[np.intp], list[object]]:
     codes: NDArray[np.intp]
     names: list[object]
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes = column.cat.codes.to_numpy(np.intp)
+        codes = np.asarray(column.cat.codes, np.intp)
         names = list(column.cat.categories)
     else:
         found, values = pd.factorize(column, sort=True)
-        codes = found.astype(np.intp)
+        codes = np.array(found, np.intp)
         names = list(values)
     if (codes < 0).any():  # no value: no error, for one
         codes, names = np.where(codes < 0, len(names), codes), [*names, "none"]
@@ -147,7 +147,9 @@ def percentile_name(tail: int) -> str:
 
 def count_text(n: int, failed: int) -> str:
     """How many, and how many of them failed."""
-    return f"n = {n:,}" + (f", {failed:,} failed" if failed else "")
+    if not failed:
+        return f"n = {n:,}"
+    return f"n = {n:,}, {'all' if failed == n > 1 else f'{failed:,}'} failed"
 
 
 def told_text(found: Iterable[Group], tails: Iterable[int] = (2, 100)) -> str:

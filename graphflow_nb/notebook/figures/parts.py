@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from .figure import LatencyAxes, figure_of, theme_of
+from .figure import LatencyAxes, figure_of, theme_of, width_of
 from .text import literal
 
 __all__ = ["SMALL", "Entry", "Look", "failed_marks", "finish", "legend", "nothing", "thinned"]
@@ -34,10 +34,10 @@ def finish(ax: Axes, title: str, *said: str, notes: Iterable[str] = ()) -> Axes:
         notes: what must be known to read the figure, smaller below the title.
     """
     theme = theme_of(ax)
-    lines = textwrap.wrap(", ".join(notes), int(_width(ax) * 14))
+    lines = textwrap.wrap(", ".join(notes), int(width_of(ax) * 14))
     above = 6 + 13 * len(lines)  # points
     ax.set_title(
-        literal(textwrap.fill(title, int(_width(ax) * 14))),
+        literal(textwrap.fill(title, int(width_of(ax) * 14))),
         fontsize=11.5,
         color=theme.ink,
         pad=above,
@@ -96,7 +96,7 @@ def legend(ax: Axes, entries: Sequence[Entry]) -> None:
         bbox_to_anchor=(0.5, 0),
         bbox_transform=below,
         borderaxespad=0,
-        ncols=_columns([text for _, text in entries], _width(ax)),
+        ncols=_columns([text for _, text in entries], width_of(ax) + 0.8),
         frameon=False,
         fontsize=SMALL,
         labelcolor=theme_of(ax).ink,
@@ -126,7 +126,7 @@ def failed_marks(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
         "markersize": 7,
         "markerfacecolor": theme.ink,
         "markeredgecolor": theme.paper,
-        "markeredgewidth": 0.7,
+        "markeredgewidth": 0.9,
     }
     ax.plot(x, y, zorder=5, **look)
     return Line2D([], [], **look), f"failed: {count:,}"
@@ -145,8 +145,3 @@ def thinned(values: NDArray[Any], places: int) -> NDArray[np.intp]:
     one = np.full(places + 1, -1, np.intp)
     one[cells] = np.arange(len(values))
     return np.union1d(one[one >= 0], [np.argmax(values)])
-
-
-def _width(ax: Axes) -> float:
-    """Inches, before the layout has trimmed them."""
-    return float(ax.get_window_extent().width / figure_of(ax).dpi)

@@ -29,7 +29,7 @@ def clean(name: object) -> str:
     text = "".join(
         sign
         if sign.isprintable() and font.get_char_index(ord(sign))
-        else sign.encode("ascii", "backslashreplace").decode()
+        else sign.encode("unicode_escape").decode()
         for sign in str(name)[: 10 * LONGEST]
     )
     # The middle is what names of the same making differ in least.

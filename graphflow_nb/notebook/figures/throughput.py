@@ -95,7 +95,7 @@ def plot_throughput(
     if failed.any():
         bad = failed > 0
         entries.append(failed_marks(ax, rate[bad], ends["p99"][bad], int(failed.sum())))
-    log_axis(ax.xaxis, *_ends(rate), _rate_text, most=8)
+    log_axis(ax.xaxis, *_ends(rate), _rate_text)
     ax.set_xlabel("operations a second, achieved (log scale)")
     duration_axis(ax.yaxis, np.concatenate(list(ends.values())))
     legend(ax, entries)
