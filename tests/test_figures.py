@@ -376,7 +376,7 @@ def test_the_interval_knows_that_neighbours_in_time_are_alike():
         mood = np.repeat(random.lognormal(0, 1, 50), 40)
         return operations(random.lognormal(13, 0.3, 2000) * factor * mood)
 
-    # Operations drawn one by one would cover it in about a third of the trials.
+    # Operations drawn one by one would cover it in about one trial of six.
     assert 0.88 <= covered(in_moods, 200, 2, 1.5) <= 0.99
 
 

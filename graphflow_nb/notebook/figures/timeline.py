@@ -18,7 +18,7 @@ from .checks import need
 from .figure import axes_for, figure_of, theme_of
 from .groups import count_text, failed_of, groups, shown
 from .parts import SMALL, Entry, Look, failed_marks, finish, legend, nothing
-from .stalls import stalls
+from .stalling import stalls
 from .text import clean, duration_text
 from .theme import ThemeName
 
