@@ -29,7 +29,8 @@ def plot_throughput(
 
     Args:
         runs: one row a run: ``storage``; ``offered`` and ``achieved``, operations a second, NaN as
-            ``offered`` where each operation waited for the one before; ``p50_ns``, ``p99_ns``;
+            ``offered`` where each operation waited for the one before; ``p50_ns``, ``p99_ns``,
+            NaN where a run has too few;
             and if known ``failed``, the number of failed operations.
         ax: to draw on; None makes a figure.
         theme: of a new figure, ``light`` or ``dark``.
@@ -77,8 +78,8 @@ def plot_throughput(
         best = mine[-1]
         said.append(
             f"{clean(name)}: {len(mine):,} runs, at most {rate[best]:,.0f} operations a second "
-            f"with p50 {duration_text(ends['p50'][best] / 1000)} and p99 "
-            f"{duration_text(ends['p99'][best] / 1000)}, {behind[mine].sum():,} fell behind"
+            f"with p50 {_told(ends['p50'][best])} and p99 "
+            f"{_told(ends['p99'][best])}, {behind[mine].sum():,} fell behind"
         )
     if behind.any():
         look_behind = Line2D(
@@ -97,9 +98,14 @@ def plot_throughput(
         entries.append(failed_marks(ax, rate[bad], ends["p99"][bad], int(failed.sum())))
     log_axis(ax.xaxis, *_ends(rate), _rate_text)
     ax.set_xlabel("operations a second, achieved (log scale)")
-    duration_axis(ax.yaxis, np.concatenate(list(ends.values())))
+    durations = np.concatenate(list(ends.values()))
+    duration_axis(ax.yaxis, durations[np.isfinite(durations)])
     legend(ax, entries)
     return finish(ax, title, "; ".join(said) + ".")
+
+
+def _told(nanos: float) -> str:
+    return "unknown" if np.isnan(nanos) else duration_text(nanos / 1000)
 
 
 def _rate_text(rate: float) -> str:
