@@ -13,7 +13,7 @@ from matplotlib.dates import HOURLY, MINUTELY, AutoDateLocator, ConciseDateForma
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from .figure import figure_of
+from .figure import host
 from .text import duration_text
 
 __all__ = ["Scale", "duration_axis", "log_axis", "log_ticks", "started_ns", "time_axis"]
@@ -39,7 +39,7 @@ class LogLocator(Locator):
         low, high = sorted((max(vmin, 1e-12), max(vmax, 1e-12)))
         axes = self.axis.axes  # type: ignore[union-attr]
         box, across = axes.get_window_extent(), isinstance(self.axis, XAxis)
-        inches = (box.width if across else box.height) / figure_of(axes).dpi
+        inches = (box.width if across else box.height) / host(axes).dpi
         decade = inches / np.log10(high / low)
 
         def fits(ticks: Floats) -> bool:

@@ -41,6 +41,6 @@ def latency_board(frame: pd.DataFrame, *, theme: ThemeName = "light") -> Latency
         draw.append(plot_phases)
     rows = -(-len(draw) // 2)
     figure = LatencyFigure((12.5, 4.8 * rows), theme=theme)
-    for plot, ax in zip(draw, figure.panels(len(draw)), strict=True):
+    for plot, ax in zip(draw, figure.panels(rows, 2, len(draw)), strict=True):
         plot(frame, ax=ax)
     return figure

@@ -14,7 +14,7 @@ from PIL import Image
 from ...errors import QueryError
 from .theme import THEMES, Theme, ThemeName, theme_named
 
-__all__ = ["LatencyAxes", "LatencyFigure", "axes_for", "figure_of", "theme_of", "width_of"]
+__all__ = ["LatencyAxes", "LatencyFigure", "axes_for", "host", "theme_of", "width_of"]
 
 DPI = 110
 
@@ -30,20 +30,27 @@ class LatencyFigure(Figure):
         QueryError: there is no such theme.
     """
 
-    def __init__(self, size: tuple[float, float] = (8, 4.8), *, theme: ThemeName = "light"):
+    def __init__(self, size: tuple[float, float] = (9, 5.2), *, theme: ThemeName = "light"):
         self.theme = theme_named(theme)
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
         super().__init__(figsize=size, layout=layout, dpi=DPI, facecolor=self.theme.paper)
 
-    def panels(self, count: int) -> list[Axes]:
-        """So many axes to draw on, two in a row; a last one that is alone has the row."""
-        rows = -(-count // 2)
+    def panels(self, rows: int, columns: int, count: int | None = None) -> list[Axes]:
+        """Axes to draw on, row by row.
+
+        Args:
+            rows: of axes.
+            columns: of axes.
+            count: if there are fewer than would fit; those of the last row share its width.
+        """
+        count = rows * columns if count is None else count
         grid = self.add_gridspec(rows, 1)
-        # Each row is laid out by itself: long labels in one take no room in another.
-        inner = [grid[row].subgridspec(1, min(2, count - 2 * row)) for row in range(rows)]
-        return [
-            self.add_subplot(inner[i // 2][i % 2], axes_class=LatencyAxes) for i in range(count)
-        ]
+        made: list[Axes] = []
+        for row in range(rows):
+            # Each row is laid out by itself: long labels in one take no room in another.
+            inner = grid[row].subgridspec(1, min(columns, count - len(made)))
+            made += [self.add_subplot(inner[i], axes_class=LatencyAxes) for i in range(inner.ncols)]
+        return made
 
     @property
     def said(self) -> str:
@@ -86,7 +93,7 @@ class LatencyAxes(Axes):
     said = ""
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
-        figure = figure_of(self)
+        figure = host(self)
         return figure._repr_mimebundle_() if isinstance(figure, LatencyFigure) else {}
 
     def __repr__(self) -> str:
@@ -95,7 +102,7 @@ class LatencyAxes(Axes):
     __str__ = __repr__
 
 
-def figure_of(ax: Axes) -> Figure:
+def host(ax: Axes) -> Figure:
     """The figure that the axes lie on."""
     figure = ax.figure and ax.figure.figure  # of one within another the outer one
     if not isinstance(figure, Figure):
@@ -103,16 +110,16 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def axes_for(ax: Axes | None, theme: ThemeName, size: tuple[float, float] = (8, 4.8)) -> Axes:
+def axes_for(ax: Axes | None, theme: ThemeName, size: tuple[float, float] = (9, 5.2)) -> Axes:
     """The axes given, or those of a new figure."""
-    return LatencyFigure(size, theme=theme).panels(1)[0] if ax is None else ax
+    return LatencyFigure(size, theme=theme).panels(1, 1)[0] if ax is None else ax
 
 
 def theme_of(ax: Axes) -> Theme:
     """The figure's theme; on a figure that has none the light one."""
-    return getattr(figure_of(ax), "theme", THEMES["light"])
+    return getattr(host(ax), "theme", THEMES["light"])
 
 
 def width_of(ax: Axes) -> float:
     """Inches, before the layout has trimmed the axes."""
-    return float(ax.get_window_extent().width / figure_of(ax).dpi)
+    return float(ax.get_window_extent().width / host(ax).dpi)

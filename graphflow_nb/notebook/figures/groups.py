@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 Nanos = NDArray[np.int64]
+Number = TypeVar("Number", np.int64, np.float64)
 NAMED = 6  # groups with a colour of their own; one more can be told by its grey
 
 
@@ -122,7 +123,7 @@ def failed_of(frame: pd.DataFrame) -> NDArray[np.bool_]:
     return frame["outcome"].isin(FAILED).to_numpy(np.bool_)
 
 
-def shown(nanos: Nanos) -> Nanos:
+def shown(nanos: NDArray[Number]) -> NDArray[Number]:
     """Durations for a log axis, which has no zero: what the clock took for 0 ns stands at 1."""
     return np.maximum(nanos, 1)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .axis import duration_axis, log_ticks, started_ns, time_axis
 from .checks import need
-from .figure import axes_for, figure_of, theme_of
+from .figure import axes_for, host, theme_of
 from .groups import count_text, failed_of, groups, shown
 from .parts import SMALL, Entry, Look, failed_marks, finish, legend, nothing
 from .stalling import stalls
@@ -135,7 +135,7 @@ def plot_heatmap(
         norm=LogNorm(1, max(most, 2)),
         zorder=2,
     )
-    bar = figure_of(ax).colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.025, 1)))
+    bar = host(ax).colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.025, 1)))
     log_ticks(bar.ax.yaxis, lambda count: f"{count:,.0f}")
     bar.ax.tick_params(colors=look.quiet, labelcolor=look.ink, labelsize=SMALL)
     bar.set_label("operations in a cell (log scale)", color=look.ink, fontsize=SMALL)
