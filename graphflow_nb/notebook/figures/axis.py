@@ -54,7 +54,7 @@ class LogLocator(Locator):
         if len(some[0]) < 3:
             some = [
                 within(np.array(MaxNLocator(most, steps=[1, 2, 5, 10]).tick_values(low, high)))
-                for most in (6, 4, 3, 2, 1)
+                for most in (10, 6, 4, 3, 2, 1)
             ]
         every = some[-1]
         some += [every[::stride] for stride in range(2, len(every))]
