@@ -26,7 +26,7 @@ How = Literal["ratio", "difference"]
 SLICES = 50
 TRIALS = 1000
 BEYOND = 10  # operations that must lie beyond a percentile that is compared
-CANDIDATES = 4096
+CANDIDATES = 2048
 
 
 def difference(
