@@ -1,12 +1,12 @@
 """Figures of what operations cost, as a notebook shows them. Never through pyplot."""
 
 from .board import latency_board
-from .difference import difference, plot_difference
+from .compare import difference, plot_difference
 from .distribution import plot_boxes, plot_ecdf, plot_histogram
 from .figure import LatencyFigure
 from .percentiles import naive_and_corrected, plot_percentiles
 from .phases import plot_phases
-from .stalls import stalls
+from .stalling import stalls
 from .text import duration_text
 from .throughput import plot_throughput
 from .timeline import plot_heatmap, plot_timeline

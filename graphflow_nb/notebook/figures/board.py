@@ -41,8 +41,6 @@ def latency_board(frame: pd.DataFrame, *, theme: ThemeName = "light") -> Latency
         draw.append(plot_phases)
     rows = -(-len(draw) // 2)
     figure = LatencyFigure((12.5, 4.8 * rows), theme=theme)
-    for plot, ax in zip(draw, figure.panels(rows, 2), strict=False):
+    for plot, ax in zip(draw, figure.panels(rows, 2, len(draw)), strict=True):
         plot(frame, ax=ax)
-    for ax in figure.axes[len(draw) :]:
-        ax.set_visible(False)
     return figure

@@ -40,6 +40,6 @@ def figure_of(
         return latency_board(frame, theme=theme)
     if kind not in _PLOTS:
         raise QueryError(f"there is no plot {kind!r}; known are board, {', '.join(_PLOTS)}")
-    figure = LatencyFigure((9, 5.4), theme=theme)
-    _PLOTS[kind](frame, ax=figure.panels(1, 1)[0], **options)
+    figure = _PLOTS[kind](frame, theme=theme, **options).figure
+    assert isinstance(figure, LatencyFigure)
     return figure

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from .axis import duration_axis, log_axis
 from .figure import axes_for, theme_of
 from .groups import Group, count_text, groups, shown, told_text
-from .parts import SMALL, Entry, Look, failed_marks, finish, legend, nothing, thinned
-from .text import duration_text, literal, percent
+from .parts import Entry, Look, failed_marks, finish, legend, nothing, row_names, thinned
+from .text import duration_text, percent
 from .theme import ThemeName
 
 __all__ = ["plot_boxes", "plot_ecdf", "plot_histogram"]
@@ -72,7 +72,7 @@ def plot_ecdf(
         entries.append((Line2D([], [], **line), f"{group.name}, n = {n:,}"))
         if group.failed.any():
             slow = shown(np.sort(group.nanos[group.failed]))
-            slow = slow[thinned(slow, 30)]
+            slow = slow[thinned(slow, 15)]
             bad.append((slow, np.searchsorted(nanos, slow, "right") / n))
     if bad:
         count = sum(int(group.failed.sum()) for group in found)
@@ -81,7 +81,7 @@ def plot_ecdf(
     duration_axis(ax.xaxis, np.concatenate([group.sorted[[0, -1]] for group in found]))
     ax.set(ylim=(-0.02, 1.04), yticks=[0, 0.25, 0.5, 0.75, 0.9, 0.99])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share)))
-    ax.set_ylabel("operations that took at most so long")
+    ax.set_ylabel("took at most so long")
     legend(ax, entries)
     return finish(ax, title, told_text(found))
 
@@ -137,7 +137,7 @@ def plot_histogram(
         bad += counts(group.nanos[group.failed])
     ax.set_ylabel("operations in a bin")
     if peak > 50:  # a few slow ones beside many fast ones would not be seen
-        log_axis(ax.yaxis, 0.8, peak, lambda count: f"{count:,.0f}", most=7)
+        log_axis(ax.yaxis, 0.8, peak, lambda count: f"{count:,.0f}")
         ax.set_ylabel("operations in a bin (log scale)")
     else:
         ax.set_ylim(0, 1.1 * peak)
@@ -181,7 +181,7 @@ def plot_boxes(
         QueryError: the frame lacks a column, or there is no such theme.
     """
     found, title = _begin(frame, by, f"Durations by {by}")
-    ax = axes_for(ax, theme, (8, 2.4 + 0.55 * max(len(found), 3)))
+    ax = axes_for(ax, theme, (9, 2.4 + 0.55 * max(len(found), 3)))
     look = theme_of(ax)
     if not found:
         return nothing(ax, title)
@@ -199,20 +199,17 @@ def plot_boxes(
         ax.plot(nanos[[0, -1]], [y, y], "o", color=colour, markersize=4)
         if group.failed.any():
             slow = shown(group.nanos[group.failed])
-            slow = slow[thinned(slow, 30)]
+            slow = slow[thinned(slow, 15)]
             bad.append((slow, np.full(len(slow), y - 0.36)))
     if bad:
         x, at = (np.concatenate(each) for each in zip(*bad, strict=True))
         legend(ax, [failed_marks(ax, x, at, sum(int(group.failed.sum()) for group in found))])
-    names = [literal(f"{group.name}\nn = {len(group):,}") for group in found]
-    ax.set_yticks([-group.number for group in found], names, fontsize=SMALL)
+    row_names(ax, [group.name for group in found], [f"n = {len(group):,}" for group in found])
     ax.set_ylim(-len(found) + 0.35, 0.6)
     duration_axis(ax.xaxis, _raw_ends(found))
     few = " (the ends of fewer than 100)" if min(map(len, found)) < 100 else ""
     notes = [f"box p25 to p75, line p50, whiskers p1 and p99{few}", "dots the ends"]
-    finish(ax, title, told_text(found), notes=notes)
-    ax.grid(False, axis="y")
-    return ax
+    return finish(ax, title, told_text(found), notes=notes)
 
 
 def _begin(frame: pd.DataFrame, by: str, title: str) -> tuple[list[Group], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 Nanos = NDArray[np.int64]
+Number = TypeVar("Number", np.int64, np.float64)
 NAMED = 6  # groups with a colour of their own; one more can be told by its grey
 
 
@@ -106,11 +107,11 @@ def _codes(column: pd.Series) -> tuple[NDArray[np.intp], list[object]]:
     codes: NDArray[np.intp]
     names: list[object]
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes = column.cat.codes.to_numpy(np.intp)
+        codes = np.asarray(column.cat.codes, np.intp)
         names = list(column.cat.categories)
     else:
         found, values = pd.factorize(column, sort=True)
-        codes = found.astype(np.intp)
+        codes = np.array(found, np.intp)
         names = list(values)
     if (codes < 0).any():  # no value: no error, for one
         codes, names = np.where(codes < 0, len(names), codes), [*names, "none"]
@@ -122,7 +123,7 @@ def failed_of(frame: pd.DataFrame) -> NDArray[np.bool_]:
     return frame["outcome"].isin(FAILED).to_numpy(np.bool_)
 
 
-def shown(nanos: Nanos) -> Nanos:
+def shown(nanos: NDArray[Number]) -> NDArray[Number]:
     """Durations for a log axis, which has no zero: what the clock took for 0 ns stands at 1."""
     return np.maximum(nanos, 1)
 
@@ -147,7 +148,9 @@ def percentile_name(tail: int) -> str:
 
 def count_text(n: int, failed: int) -> str:
     """How many, and how many of them failed."""
-    return f"n = {n:,}" + (f", {failed:,} failed" if failed else "")
+    if not failed:
+        return f"n = {n:,}"
+    return f"n = {n:,}, {'all' if failed == n > 1 else f'{failed:,}'} failed"
 
 
 def told_text(found: Iterable[Group], tails: Iterable[int] = (2, 100)) -> str:

@@ -13,10 +13,20 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from .figure import LatencyAxes, figure_of, theme_of
+from .figure import LatencyAxes, host, theme_of, width_of
 from .text import literal
 
-__all__ = ["SMALL", "Entry", "Look", "failed_marks", "finish", "legend", "nothing", "thinned"]
+__all__ = [
+    "SMALL",
+    "Entry",
+    "Look",
+    "failed_marks",
+    "finish",
+    "legend",
+    "nothing",
+    "row_names",
+    "thinned",
+]
 
 Look = dict[str, Any]  # how an artist looks, as matplotlib calls it
 Entry = tuple[Artist, str]  # of a legend
@@ -34,10 +44,10 @@ def finish(ax: Axes, title: str, *said: str, notes: Iterable[str] = ()) -> Axes:
         notes: what must be known to read the figure, smaller below the title.
     """
     theme = theme_of(ax)
-    lines = textwrap.wrap(", ".join(notes), int(_width(ax) * 14))
+    lines = textwrap.wrap(", ".join(notes), int(width_of(ax) * 14))
     above = 6 + 13 * len(lines)  # points
     ax.set_title(
-        literal(textwrap.fill(title, int(_width(ax) * 14))),
+        literal(textwrap.fill(title, int(width_of(ax) * 14))),
         fontsize=11.5,
         color=theme.ink,
         pad=above,
@@ -69,7 +79,7 @@ def finish(ax: Axes, title: str, *said: str, notes: Iterable[str] = ()) -> Axes:
 
 def nothing(ax: Axes, title: str, why: str = "no operation was recorded yet") -> Axes:
     """Axes that say that there is nothing to draw."""
-    ax.set(xticks=[], yticks=[])
+    ax.set_axis_off()
     ax.text(
         0.5,
         0.5,
@@ -85,7 +95,7 @@ def nothing(ax: Axes, title: str, why: str = "no operation was recorded yet") ->
 
 def legend(ax: Axes, entries: Sequence[Entry]) -> None:
     """A legend below the axis label, in as many columns as there is room for."""
-    figure = figure_of(ax)
+    figure = host(ax)
     # Below ticks and label, whose size is in points and not in parts of the axes.
     below = ax.transAxes + ScaledTranslation(0, -38 / 72, figure.dpi_scale_trans)
     made = ax.legend(
@@ -96,7 +106,7 @@ def legend(ax: Axes, entries: Sequence[Entry]) -> None:
         bbox_to_anchor=(0.5, 0),
         bbox_transform=below,
         borderaxespad=0,
-        ncols=_columns([text for _, text in entries], _width(ax)),
+        ncols=_columns([text for _, text in entries], width_of(ax) + 0.8),
         frameon=False,
         fontsize=SMALL,
         labelcolor=theme_of(ax).ink,
@@ -109,12 +119,21 @@ def legend(ax: Axes, entries: Sequence[Entry]) -> None:
 
 def _columns(texts: Sequence[str], width: float) -> int:
     """Columns of a legend that fit into so many inches; it is filled column by column."""
-    widths = [0.65 + 0.077 * len(text) for text in texts]
+    widths = np.array([0.65 + 0.077 * len(text) for text in texts])
     for columns in range(len(texts), 1, -1):
-        rows = -(-len(texts) // columns)
-        if sum(max(widths[i : i + rows]) for i in range(0, len(texts), rows)) <= width:
+        if sum(column.max() for column in np.array_split(widths, columns)) <= width:
             return columns
     return 1
+
+
+def row_names(ax: Axes, names: Sequence[str], more: Sequence[str] | None = None) -> None:
+    """Names of rows at 0, -1, -2 …, over several lines rather than at the cost of the drawing."""
+    lines = [textwrap.wrap(name, 22) for name in names]
+    if more is not None:
+        lines = [[*each, last] for each, last in zip(lines, more, strict=True)]
+    texts = [literal("\n".join(each)) for each in lines]
+    ax.set_yticks(range(0, -len(names), -1), texts, fontsize=SMALL)
+    ax.tick_params(axis="y", grid_alpha=0)
 
 
 def failed_marks(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
@@ -126,7 +145,7 @@ def failed_marks(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
         "markersize": 7,
         "markerfacecolor": theme.ink,
         "markeredgecolor": theme.paper,
-        "markeredgewidth": 0.7,
+        "markeredgewidth": 0.9,
     }
     ax.plot(x, y, zorder=5, **look)
     return Line2D([], [], **look), f"failed: {count:,}"
@@ -145,8 +164,3 @@ def thinned(values: NDArray[Any], places: int) -> NDArray[np.intp]:
     one = np.full(places + 1, -1, np.intp)
     one[cells] = np.arange(len(values))
     return np.union1d(one[one >= 0], [np.argmax(values)])
-
-
-def _width(ax: Axes) -> float:
-    """Inches, before the layout has trimmed them."""
-    return float(ax.get_window_extent().width / figure_of(ax).dpi)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import QueryError
 from .axis import Scale, duration_axis
 from .checks import choice
-from .figure import axes_for, theme_of
+from .figure import axes_for, theme_of, width_of
 from .groups import (
     Group,
     count_text,
@@ -146,23 +146,31 @@ def _curves(ax: Axes, found: Sequence[Group], scale: Scale) -> None:
             slow = np.sort(group.nanos[group.failed])
             after = np.searchsorted(group.sorted, slow, "left")
             x = n / (n - after)
-            few = thinned(x, 30)
+            few = thinned(x, 15)
             bad.append((x[few], _placed(slow[few], scale)))
     if bad:
         count = sum(int(group.failed.sum()) for group in found)
         x, y = (np.concatenate(each) for each in zip(*bad, strict=True))
         entries.append(failed_marks(ax, x, y, count))
     most = max(map(len, found))
+    _nines_axis(ax, max(most, 10))
+    duration_axis(ax.yaxis, np.concatenate([group.sorted[[0, -1]] for group in found]), scale)
+    legend(ax, entries)
+
+
+def _nines_axis(ax: Axes, most: int) -> None:
     ax.set_xscale("log")
-    ax.set_xlim(1, max(most, 10) * 1.3)
-    # Beyond seven nines there is no room for a tick at each.
-    ticks = [2, *(10**k for k in range(1, len(str(most))))] if most >= 10 else [2, 10]
+    ax.set_xlim(1, most * 1.3)
+    decade = width_of(ax) / np.log10(most * 1.3)  # inches
+    ticks = [2]
+    for tail in nines(most)[1:]:
+        # Half of each of two labels, and a gap.
+        if np.log10(tail / ticks[-1]) * decade > 0.075 * len(percentile_name(tail)) + 0.1:
+            ticks.append(tail)
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda tail, _: percentile_name(round(tail))))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("share of operations that took at most so long")
-    duration_axis(ax.yaxis, np.concatenate([group.sorted[[0, -1]] for group in found]), scale)
-    legend(ax, entries)
 
 
 def _placed(nanos: NDArray[np.int64], scale: Scale) -> NDArray[np.int64]:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from .checks import need
 from .figure import axes_for, theme_of
 from .groups import Group, count_text, failed_of, groups
-from .parts import SMALL, finish, legend, nothing
-from .text import duration_text, literal, percent
+from .parts import SMALL, Look, finish, legend, nothing, row_names
+from .text import duration_text, percent
 from .theme import HATCHES, ThemeName
 
 __all__ = ["PHASES", "plot_phases"]
 
 PHASES = ("wait", "encode", "execute", "decode")
+_PARTS = (*PHASES, "other")
 
 
 def plot_phases(
@@ -50,67 +51,48 @@ def plot_phases(
     """
     need(frame, [f"{phase}_ns" for phase in PHASES])
     found = groups(frame, by)
-    ax = axes_for(ax, theme, (8, 2 + 0.8 * max(len(found), 2)))
-    look = theme_of(ax)
+    ax = axes_for(ax, theme, (9, 2 + 0.8 * max(len(found), 2)))
     title = f"Phases, {count_text(len(frame), int(failed_of(frame).sum()))}"
     if not found:
         return nothing(ax, title)
-    colours = (*look.colours[:4], look.rest)
-    names = (*PHASES, "other")
-    places, labels, said = [], [], []
+    said = []
     for group in found:
         for y, (end, rows) in zip((0.2, -0.2), _ends(group), strict=True):
-            y -= group.number
             spent = _spent(frame, rows)
-            total = spent.sum()
-            shares = spent / total if total else spent
-            lefts = np.cumsum(shares) - shares
-            for colour, hatch, left, share in zip(colours, HATCHES, lefts, shares, strict=True):
-                ax.barh(
-                    y,
-                    share,
-                    0.34,
-                    left=left,
-                    facecolor=colour,
-                    hatch=hatch,
-                    edgecolor=look.paper,
-                    linewidth=0.6,
-                )
-            failed = int(failed_of(frame.iloc[rows]).sum())
-            mean = duration_text(total / 1000)
-            ax.text(
-                1.01,
-                y,
-                f"{mean}, {count_text(len(rows), failed)}",
-                fontsize=SMALL,
-                color=look.ink,
-                va="center",
-            )
-            places.append(y)
-            labels.append(f"{group.name}, {end}")
+            n = count_text(len(rows), int(failed_of(frame.iloc[rows]).sum()))
+            mean = duration_text(spent.sum() / 1000)
+            shares = _bar(ax, y - group.number, spent, f"{end} {mean}, {n}")
             parts = ", ".join(
                 f"{name} {percent(share)}"
-                for name, share in zip(names, shares, strict=True)
+                for name, share in zip(_PARTS, shares, strict=True)
                 if share >= 0.005
             )
-            said.append(
-                f"{group.name}, {end}: mean {mean} ({count_text(len(rows), failed)}), {parts}"
-            )
-    ax.set_yticks(places, [literal(label) for label in labels], fontsize=SMALL)
+            said.append(f"{group.name}, {end}: mean {mean} ({n}), {parts or 'no time'}")
+    row_names(ax, [group.name for group in found])
     ax.set(xlim=(0, 1), ylim=(-len(found) + 0.45, 0.55), xlabel="part of the mean duration")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(share)))
-    legend(
-        ax,
-        [
-            (Patch(facecolor=colour, hatch=hatch, edgecolor=look.paper), name)
-            for name, colour, hatch in zip(names, colours, HATCHES, strict=True)
-        ],
-    )
-    finish(
-        ax, title, "; ".join(said) + ".", notes=["usual: mean from p45 to p55", "slow: from p99 on"]
-    )
-    ax.grid(False, axis="y")
-    return ax
+    legend(ax, [(Patch(**each), name) for name, each in zip(_PARTS, _looks(ax), strict=True)])
+    notes = ["usual: mean from p45 to p55", "slow: from p99 on"]
+    return finish(ax, title, "; ".join(said) + ".", notes=notes)
+
+
+def _looks(ax: Axes) -> list[Look]:
+    theme = theme_of(ax)
+    return [
+        {"facecolor": colour, "hatch": hatch, "edgecolor": theme.paper}
+        for colour, hatch in zip((*theme.colours[:4], theme.rest), HATCHES, strict=True)
+    ]
+
+
+def _bar(ax: Axes, y: float, spent: NDArray[np.float64], text: str) -> NDArray[np.float64]:
+    """Draw a bar with a text beside it; its parts, 1 in all."""
+    total = spent.sum()
+    shares = spent / total if total else spent
+    lefts = np.cumsum(shares) - shares
+    for left, share, look in zip(lefts, shares, _looks(ax), strict=True):
+        ax.barh(y, share, 0.34, left=left, linewidth=0.6, **look)
+    ax.text(1.01, y, text, fontsize=SMALL, color=theme_of(ax).ink, va="center")
+    return shares
 
 
 def _ends(group: Group) -> Iterator[tuple[str, NDArray[np.intp]]]:

@@ -6,7 +6,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 
 __all__ = ["clean", "duration_text", "literal", "percent"]
 
-LONGEST = 32  # characters of a name
+LONGEST = 36  # characters of a name
 
 
 def duration_text(micros: float) -> str:

@@ -53,8 +53,14 @@ def plot_throughput(
         return nothing(ax, title, "no run was recorded yet")
     entries: list[Entry] = []
     said = []
+    measured = runs[["p50_ns", "p99_ns"]].to_numpy(np.float64)
+    durations = measured[np.isfinite(measured)]
+    if not len(durations):
+        return nothing(ax, title, "no run had enough operations to tell a percentile")
+    ends = {"p50": shown(measured[:, 0]), "p99": shown(measured[:, 1])}
     rate = runs["achieved"].to_numpy(np.float64)
-    ends = {p: shown(runs[f"{p}_ns"].to_numpy()) for p in ("p50", "p99")}
+    # A run that achieved nothing has its place at the left end.
+    rate = np.maximum(rate, rate[rate > 0].min(initial=rate.max() or 1))
     for i, name in enumerate(sorted(set(map(str, runs["storage"])))):
         mine = np.flatnonzero((runs["storage"].astype(str) == name).to_numpy())
         mine = mine[np.argsort(rate[mine], kind="stable")]
@@ -95,11 +101,11 @@ def plot_throughput(
         entries.append((look_behind, "achieved < 95 % of offered"))
     if failed.any():
         bad = failed > 0
-        entries.append(failed_marks(ax, rate[bad], ends["p99"][bad], int(failed.sum())))
-    log_axis(ax.xaxis, *_ends(rate), _rate_text, most=8)
+        y = np.where(np.isnan(ends["p99"]), ends["p50"], ends["p99"])
+        entries.append(failed_marks(ax, rate[bad], y[bad], int(failed.sum())))
+    log_axis(ax.xaxis, rate.min(), rate.max(), _rate_text)
     ax.set_xlabel("operations a second, achieved (log scale)")
-    durations = np.concatenate(list(ends.values()))
-    duration_axis(ax.yaxis, durations[np.isfinite(durations)])
+    duration_axis(ax.yaxis, durations)
     legend(ax, entries)
     return finish(ax, title, "; ".join(said) + ".")
 
@@ -110,9 +116,3 @@ def _told(nanos: float) -> str:
 
 def _rate_text(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.3g}"
-
-
-def _ends(rate: np.typing.NDArray[np.float64]) -> tuple[float, float]:
-    # A run that achieved nothing has its place at the left end.
-    above = rate[rate > 0]
-    return (float(above.min()), float(above.max())) if len(above) else (1, 1)

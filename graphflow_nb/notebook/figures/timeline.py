@@ -11,15 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from .axis import LogLocator, duration_axis, started_ns, time_axis
+from .axis import duration_axis, log_ticks, started_ns, time_axis
 from .checks import need
-from .figure import axes_for, figure_of, theme_of
+from .figure import axes_for, host, theme_of
 from .groups import count_text, failed_of, groups, shown
 from .parts import SMALL, Entry, Look, failed_marks, finish, legend, nothing
-from .stalls import stalls
+from .stalling import stalls
 from .text import clean, duration_text
 from .theme import ThemeName
 
@@ -28,7 +27,7 @@ __all__ = ["plot_heatmap", "plot_timeline"]
 MAX_DOTS = 10_000
 SLOWEST = 1000  # that are drawn whatever lies beside them
 CELLS = (150, 50)  # of a heat map
-CROSSES = (60, 25)  # that have room beside and above each other
+CROSSES = (40, 16)  # that have room beside and above each other
 
 Nanos = NDArray[np.int64]
 
@@ -136,10 +135,8 @@ def plot_heatmap(
         norm=LogNorm(1, max(most, 2)),
         zorder=2,
     )
-    bar = figure_of(ax).colorbar(mesh, ax=ax, pad=0.02, aspect=30)
-    bar.ax.yaxis.set_major_locator(LogLocator(6))
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f"{count:,.0f}"))
-    bar.ax.minorticks_off()
+    bar = host(ax).colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.025, 1)))
+    log_ticks(bar.ax.yaxis, lambda count: f"{count:,.0f}")
     bar.ax.tick_params(colors=look.quiet, labelcolor=look.ink, labelsize=SMALL)
     bar.set_label("operations in a cell (log scale)", color=look.ink, fontsize=SMALL)
     bar.outline.set_visible(False)
@@ -182,6 +179,7 @@ def _events(
     starts, ends = place(begins), np.minimum(place(begins + lasts), high)
     # As many as can be told apart; the first of a cell stands for all in it.
     _, kept = np.unique(_cells(starts, low, high, CELLS[0]), return_index=True)
+    _, marked = np.unique(_cells(starts, low, high, CROSSES[0]), return_index=True)
     shade: Look = {"facecolor": look.quiet, "alpha": 0.3, "linewidth": 0}
     ax.broken_barh(
         list(zip(starts[kept], (ends - starts)[kept], strict=True)),
@@ -192,8 +190,8 @@ def _events(
     )
     # What is narrower than a pixel is seen by its mark.
     ax.plot(
-        ((starts + ends) / 2)[kept],
-        np.full(len(kept), 0.97),
+        ((starts + ends) / 2)[marked],
+        np.full(len(marked), 0.97),
         "v",
         transform=ax.get_xaxis_transform(),
         color=look.ink,

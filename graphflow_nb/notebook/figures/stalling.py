@@ -11,17 +11,17 @@ from .checks import need
 __all__ = ["stalls"]
 
 SHORTEST = 10_000_000  # ns: less is what any machine does now and then
-FACTOR = 10
+FACTOR = 20  # of the median
+FEWEST = 10  # operations that tell a median
 
 
 def stalls(frame: pd.DataFrame) -> pd.DataFrame:
     """The intervals in which nothing finished though work was under way.
 
-    Such an interval lies between two ends of operations, and begins where the first operation that
-    was still under way began, if that is later. It counts as a stall if it lasted at least 10 ms,
-    and at least ten times the 90th percentile of the kind (storage and op) of operation that ended
-    it: a slow kind does not stall by being slow, and of fewer than ten operations none can be said
-    to have.
+    Such an interval ends where an operation ends, and begins where the one before ended, or where
+    this one began if that was later. It is a stall if it lasted at least 10 ms and at least twenty
+    times the median of the kind (storage and op) of the operation that ended it: a slow kind does
+    not stall by being slow, and of fewer than ten operations it is not known what is slow.
 
     Args:
         frame: as ``Latency.frame()`` gives it.
@@ -37,17 +37,16 @@ def stalls(frame: pd.DataFrame) -> pd.DataFrame:
     started = started_ns(frame)
     ends = started + frame["duration_ns"].to_numpy(np.int64)
     order = np.argsort(ends, kind="stable")
-    ends, started = ends[order], started[order]
-    # Of those that end here or later, when did the first begin?
-    since = np.minimum.accumulate(started[::-1])[::-1]
+    ends, since = ends[order], started[order]
     since[1:] = np.maximum(since[1:], ends[:-1])
     found = np.flatnonzero(ends - since >= SHORTEST)
     ended_by = frame.iloc[order[found]]
     lasted = (ends - since)[found]
-    usual = np.empty(len(found), np.int64)
+    usual = np.full(len(found), np.inf)
     for (storage, op), rows in ended_by.reset_index().groupby(["storage", "op"], observed=True):
         kind = frame.loc[(frame["storage"] == storage) & (frame["op"] == op), "duration_ns"]
-        usual[rows.index] = np.percentile(kind, 90, method="inverted_cdf")
+        if len(kind) >= FEWEST:
+            usual[rows.index] = np.percentile(kind, 50, method="inverted_cdf")
     result = pd.DataFrame(
         {
             "started_at": pd.DatetimeIndex(since[found].view("M8[ns]")).tz_localize("UTC"),

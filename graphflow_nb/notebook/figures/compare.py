@@ -26,7 +26,7 @@ How = Literal["ratio", "difference"]
 SLICES = 50
 TRIALS = 1000
 BEYOND = 10  # operations that must lie beyond a percentile that is compared
-CANDIDATES = 4096
+CANDIDATES = 2048
 
 
 def difference(
@@ -198,7 +198,7 @@ def plot_difference(
     lowest = min(found["low"].min(), found["change"].min(), same)
     highest = max(found["high"].max(), found["change"].max(), same)
     if how == "ratio":
-        log_axis(ax.yaxis, lowest, highest, lambda ratio: f"×{ratio:.4g}", most=8)
+        log_axis(ax.yaxis, lowest, highest, lambda ratio: f"×{ratio:.4g}")
         ax.set_ylabel("after ÷ before (below ×1: faster)")
     else:
         ax.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
