@@ -218,4 +218,6 @@ def percentile(values: NDArray[Any], q: float) -> float:
     """The smallest measured value that q per cent do not exceed; NaN if n is too small for it."""
     if not told(len(values), q):
         return float("nan")
-    return float(np.percentile(values, q, method="inverted_cdf"))
+    # The rank, without what a float adds to 99.9 % of a thousand.
+    rank = int(np.ceil(round(len(values) * q / 100, 6)))
+    return float(np.partition(values, rank - 1)[rank - 1])
