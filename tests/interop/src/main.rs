@@ -50,6 +50,7 @@ mod v06 {
     include!("sync.rs");
     include!("redis.rs");
     include!("peer.rs");
+    include!("bench.rs");
 }
 
 /// The newest on crates.io when this was written.
@@ -58,6 +59,7 @@ mod v08 {
     include!("sync.rs");
     include!("redis.rs");
     include!("peer.rs");
+    include!("bench.rs");
 }
 
 /// What the command line asks for.
@@ -81,7 +83,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
     };
     let version = next("version: 0.5, 0.6 or 0.8")?;
     let mut found = Arguments {
-        command: next("command: write, new, read, run, hold, delete, echo or dump")?,
+        command: next("command: write, new, read, run, hold, delete, echo, dump or bench")?,
         url: String::new(),
         id: String::new(),
         graph: "claims".into(),
@@ -121,6 +123,11 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
 #[tokio::main]
 async fn main() {
     let answer = match arguments(std::env::args().skip(1)) {
+        Ok((version, words)) if words.command == "bench" => match version.as_str() {
+            "0.6" => v06::bench(&words.url).await,
+            "0.8" => v08::bench(&words.url).await,
+            _ => Err(("usage", format!("no bench of version {version}"))),
+        },
         Ok((version, words)) if version == "0.5" => v05::answer(words).await,
         Ok((version, words)) if version == "0.6" => v06::answer(words).await,
         Ok((version, words)) if version == "0.8" => v08::answer(words).await,
