@@ -36,6 +36,8 @@ from ..storage import (
 from ..storage.query import ContextPath, parse_path
 from ..storage.redis_client import SCHEMES
 from . import cards
+from .advise import Findings, advise
+from .advise.pools import resetting
 from .copying import CopyTo
 from .demo import demo_storage
 from .display import register
@@ -78,6 +80,7 @@ class Workbench:
             storage, Journal() if journal is None else journal, inner, place
         )
         self._bridge = bridge
+        self._orders = {"updated_at"}  # by which pages were asked for, and the default
         register()
 
     @dual
@@ -329,6 +332,7 @@ class Workbench:
         return frame
 
     async def _frame(self, query: Query, context: Sequence[ContextPath]) -> pd.DataFrame:
+        self._orders.add(query.order_by)
         return sessions_frame(await self.storage.table(query, context), context)
 
     @dual
@@ -449,6 +453,28 @@ class Workbench:
         See ``help(wb.copy_to)`` for its arguments.
         """
         return CopyTo(self)
+
+    @dual
+    async def advise(self) -> Findings:
+        """What would help this store, with the figures that show it; changes nothing.
+
+        It looks at what the store tells of itself (only what is cheap: no table is read as a
+        whole), and at the operations in ``wb.latency``. Each advice says what was found, a
+        statement or a call to copy, and what that costs. What was found in order is said as well,
+        and what could not be looked at.
+
+        Returns:
+            Shows itself in a notebook; ``.advice`` is the list, ``.frame()`` the DataFrame.
+
+        Raises:
+            StorageError: the store failed or is out of reach.
+        """
+        # Not through the monitor: asking is no operation of the user's.
+        inner = self.storage.inner
+        facts = await inner.facts() if hasattr(inner, "facts") else None
+        return advise(
+            facts, self.latency.frame(), orders=sorted(self._orders), pools=resetting(inner)
+        )
 
     @dual
     async def plan_migration(self) -> Migration:

@@ -58,6 +58,7 @@ class Relation:
         compression: of the context: ``pglz`` or ``lz4``; empty for what the server has as default.
         autovacuum: whether it is on for this table.
         vacuum_due: dead rows at which autovacuum takes it up.
+        logged: False where the server empties it after a crash.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class Relation:
     compression: str = ""
     autovacuum: bool = True
     vacuum_due: int = 0
+    logged: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

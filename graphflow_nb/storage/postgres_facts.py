@@ -60,6 +60,7 @@ FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 
             THEN reltuples / relpages * (heap / current_setting('block_size')::float8)
             ELSE heap / 500.0 END)::bigint AS rows,
         bool_and(coalesce((options ->> 'autovacuum_enabled')::bool, true)) AS autovacuum,
+        bool_and(relpersistence <> 'u') AS logged,
         sum(coalesce(options ->> 'autovacuum_vacuum_threshold',
                 current_setting('autovacuum_vacuum_threshold'))::float8
             + coalesce(options ->> 'autovacuum_vacuum_scale_factor',
@@ -175,7 +176,9 @@ async def look(
     plans = {}
     for order in sorted(ORDERS):
         statement = sql.Statements(form).select(Query(order=f"-{order}", limit=None))[0]
-        found = await ask(f"plan of a page by {order}", f"EXPLAIN (FORMAT JSON) {statement} LIMIT 51")
+        found = await ask(
+            f"plan of a page by {order}", f"EXPLAIN (FORMAT JSON) {statement} LIMIT 51"
+        )
         if found:
             plans[order] = _plan(json.loads(found[0][0]))
     indexes = contexts = usage = None
@@ -245,6 +248,7 @@ async def _relation(ask: Ask, form: sql.TableForm) -> Relation | None:
         compression={"p": "pglz", "l": "lz4"}.get(row["compression"] or "", ""),
         autovacuum=row["autovacuum"] is not False,
         vacuum_due=row["due"] or 0,
+        logged=row["logged"] is not False,
     )
 
 
