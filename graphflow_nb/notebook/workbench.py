@@ -33,6 +33,7 @@ from ..storage import (
     connect_from_env,
     get_or_create,
 )
+from ..storage.base import capability
 from ..storage.query import ContextPath, parse_path
 from ..storage.redis_client import SCHEMES
 from . import cards
@@ -466,14 +467,19 @@ class Workbench:
         Returns:
             Shows itself in a notebook; ``.advice`` is the list, ``.frame()`` the DataFrame.
 
-        Raises:
-            StorageError: the store failed or is out of reach.
         """
         # Not through the monitor: asking is no operation of the user's.
         inner = self.storage.inner
-        facts = await inner.facts() if hasattr(inner, "facts") else None
+        try:
+            facts, untold = await capability(inner, "facts")(), ""
+        except StorageError as error:
+            facts, untold = None, str(error)
         return advise(
-            facts, self.latency.frame(), orders=sorted(self._orders), pools=resetting(inner)
+            facts,
+            self.latency.frame(),
+            orders=sorted(self._orders),
+            pools=resetting(inner),
+            untold=untold,
         )
 
     @dual

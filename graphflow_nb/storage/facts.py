@@ -53,9 +53,11 @@ class Relation:
         rows: as estimated from its size.
         heap_bytes: without TOAST and indexes.
         toast_bytes: what stands outside of the rows.
-        partitions: quoted names; empty if it has none.
+        schema: quoted.
+        partitions: quoted schema and name of each that holds rows; empty if it has none.
+        nested: whether partitions have partitions.
         behind: quoted names of the tables that a view reads.
-        compression: of the context: ``pglz`` or ``lz4``; empty for what the server has as default.
+        compression: of new contexts: ``pglz`` or ``lz4``; empty for what the server has as default.
         autovacuum: whether it is on for this table.
         vacuum_due: dead rows at which autovacuum takes it up.
         logged: False where the server empties it after a crash.
@@ -65,7 +67,9 @@ class Relation:
     rows: int = 0
     heap_bytes: int = 0
     toast_bytes: int = 0
-    partitions: tuple[str, ...] = ()
+    schema: str = ""
+    partitions: tuple[tuple[str, str], ...] = ()
+    nested: bool = False
     behind: tuple[str, ...] = ()
     compression: str = ""
     autovacuum: bool = True
@@ -130,8 +134,8 @@ class Contexts:
         bytes: of all their contexts as they are stored, compressed.
         outside_bytes: of those that are too large.
         largest: in bytes.
-        methods: how often each method of compression was met, ``none`` among them; empty where the
-            server does not tell.
+        methods: how those outside are compressed: how many of them by each method, ``none`` among
+            them; empty where the server does not tell.
     """
 
     sampled: int
@@ -194,6 +198,7 @@ class PostgresFacts(StoreFacts):
         pooled: whether a pooler shares its connections.
         round_trip_us: the quickest answer to a statement that does nothing.
         settings: of the server, by name.
+        sources: where each of them was set: ``default``, ``configuration file``, ``database``, …
         lz4: whether the server has it for contexts.
         plans: how a page of each order would be found.
     """
@@ -206,6 +211,7 @@ class PostgresFacts(StoreFacts):
     pooled: bool = False
     round_trip_us: float = 0.0
     settings: Mapping[str, str] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
     lz4: bool = False
     relation: Relation | None = None
     indexes: tuple[Index, ...] | None = None

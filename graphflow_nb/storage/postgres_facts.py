@@ -26,9 +26,9 @@ FIRST_TO_TELL: Final = 140_000  # the version from which a value's compression i
 _KINDS = {"r": "table", "p": "partitioned table", "v": "view", "f": "foreign table"}
 
 SETTINGS = """
-SELECT name, setting, enumvals::text[] AS choices FROM pg_settings WHERE name IN ('autovacuum',
-    'default_toast_compression', 'fsync', 'full_page_writes', 'max_connections',
-    'server_version_num', 'synchronous_commit', 'wal_writer_delay')
+SELECT name, setting, source, enumvals::text[] AS choices FROM pg_settings
+WHERE name IN ('autovacuum', 'default_toast_compression', 'fsync', 'full_page_writes',
+    'max_connections', 'server_version_num', 'synchronous_commit', 'wal_writer_delay')
 """
 
 # The table itself, or the partitions in which its rows are. $1 is the quoted name.
@@ -38,7 +38,10 @@ WITH RECURSIVE tree (oid) AS (
     UNION ALL SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid
 ),
 parts AS (
-    SELECT c.*, format('%I.%I', n.nspname, c.relname) AS name, pg_relation_size(c.oid) AS heap,
+    SELECT c.*, format('%I', n.nspname) AS schema, format('%I', c.relname) AS name,
+        pg_relation_size(c.oid) AS heap,
+        (SELECT to_jsonb(a) ->> 'attcompression' FROM pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attname = 'context') AS method,
         (SELECT jsonb_object_agg(option_name, option_value) FROM pg_options_to_table(c.reloptions)
         ) AS options
     FROM tree JOIN pg_class AS c ON c.oid = tree.oid JOIN pg_namespace AS n ON n.oid = relnamespace
@@ -46,15 +49,18 @@ parts AS (
 )
 """
 RELATION = f"""{_PARTS}
-SELECT c.relkind::text AS kind, to_jsonb(a) ->> 'attcompression' AS compression, p.*, ARRAY(
+SELECT c.relkind::text AS kind, format('%I', n.nspname) AS schema, p.*,
+    (SELECT count(*) FROM tree) > count + 1 AS nested, ARRAY(
         SELECT DISTINCT format('%I.%I', n.nspname, b.relname) FROM pg_rewrite AS r
         JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
             AND d.refclassid = 'pg_class'::regclass
         JOIN pg_class AS b ON b.oid = d.refobjid JOIN pg_namespace AS n ON n.oid = b.relnamespace
         WHERE r.ev_class = c.oid AND b.oid <> c.oid ORDER BY 1
     ) AS behind
-FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'context',
-    (SELECT array_agg(name ORDER BY name) AS names, sum(heap)::bigint AS heap,
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace,
+    (SELECT count(*) AS count, array_agg(schema ORDER BY oid) AS schemas,
+        array_agg(name ORDER BY oid) AS names, sum(heap)::bigint AS heap,
+        CASE WHEN min(method) = max(method) THEN max(method) ELSE 'p' END AS compression,
         sum(pg_relation_size(nullif(reltoastrelid, 0)))::bigint AS toast,
         sum(CASE WHEN reltuples > 0 AND relpages > 0
             THEN reltuples / relpages * (heap / current_setting('block_size')::float8)
@@ -172,6 +178,7 @@ async def look(
     settings = await ask("settings of the server", SETTINGS)
     values = None if settings is None else {row["name"]: row["setting"] for row in settings}
     choices = {row["name"]: row["choices"] for row in settings or ()}
+    sources = {row["name"]: row["source"] for row in settings or ()}
     relation = await _relation(ask, form)
     plans = {}
     for order in sorted(ORDERS):
@@ -209,6 +216,7 @@ async def look(
         pooled=pooled,
         round_trip_us=round_trip,
         settings=values,
+        sources=sources,
         lz4="lz4" in (choices.get("default_toast_compression") or ()),
         relation=relation,
         indexes=indexes,
@@ -238,12 +246,15 @@ async def _relation(ask: Ask, form: sql.TableForm) -> Relation | None:
         return None
     row = rows[0]
     kind = _KINDS.get(row["kind"], "relation")
+    parted = row["kind"] == "p" and row["names"] is not None
     return Relation(
         kind=kind,
         rows=row["rows"] or 0,
         heap_bytes=row["heap"] or 0,
         toast_bytes=row["toast"] or 0,
-        partitions=tuple(row["names"] or ()) if kind == "partitioned table" else (),
+        schema=row["schema"],
+        partitions=tuple(zip(row["schemas"], row["names"], strict=True)) if parted else (),
+        nested=parted and row["nested"],
         behind=tuple(row["behind"]) if kind == "view" else (),
         compression={"p": "pglz", "l": "lz4"}.get(row["compression"] or "", ""),
         autovacuum=row["autovacuum"] is not False,
@@ -292,7 +303,7 @@ async def _sample(
         bytes=sum(row["bytes"] for row in rows),
         outside_bytes=sum(row["outside_bytes"] for row in rows),
         largest=max(row["largest"] for row in rows),
-        methods={row["method"]: row["rows"] for row in rows} if methods else {},
+        methods={r["method"]: r["outside"] for r in rows if r["outside"]} if methods else {},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -34,6 +35,20 @@ def look(facts: PostgresFacts, operations: pd.DataFrame, orders: Sequence[str]) 
     Args:
         orders: columns by which pages are asked for.
     """
+    for line in _statements(facts, operations, orders):
+        if isinstance(line, Advice) and facts.standby:
+            yield replace(line, remedy=f"-- on the primary\n{line.remedy}")
+        else:
+            yield line
+    yield from resets(facts)
+    yield from pooler(facts, operations)
+    yield from version(facts, operations)
+
+
+def _statements(
+    facts: PostgresFacts, operations: pd.DataFrame, orders: Sequence[str]
+) -> Iterator[Line]:
+    """What statements in the database would help."""
     for order in orders:
         yield from page_order(facts, operations, order)
     yield from redundant_indexes(facts)
@@ -42,9 +57,13 @@ def look(facts: PostgresFacts, operations: pd.DataFrame, orders: Sequence[str]) 
     yield from dead_rows(facts)
     yield from updates(facts)
     yield from durability(facts, operations)
-    yield from resets(facts)
-    yield from pooler(facts, operations)
-    yield from version(facts, operations)
+
+
+def _on_each(facts: PostgresFacts, change: str) -> str:
+    """``ALTER TABLE`` of the table, or of each of its partitions, which are set one by one."""
+    parts = () if facts.relation is None else facts.relation.partitions
+    names = [f"{schema}.{name}" for schema, name in parts] or [facts.table]
+    return "\n".join(f"ALTER TABLE {name} {change};" for name in names)
 
 
 def page_order(facts: PostgresFacts, operations: pd.DataFrame, order: str) -> Iterator[Line]:
@@ -90,15 +109,16 @@ def page_order(facts: PostgresFacts, operations: pd.DataFrame, order: str) -> It
 
 def _index_statements(facts: PostgresFacts, order: str) -> str:
     table = facts.relation
+    if table is not None and table.nested:
+        return f"CREATE INDEX ON {facts.table} ({order}, id);  -- holds up writes meanwhile"
     if table is not None and table.partitions:
         # A partitioned table takes no CONCURRENTLY: part by part, then joined.
         name = f"sessions_by_{order}"
         lines = [f"CREATE INDEX {name} ON ONLY {facts.table} ({order}, id);"]
-        schema = table.partitions[0].rpartition(".")[0]
-        for number, part in enumerate(table.partitions):
+        for number, (schema, part) in enumerate(table.partitions):
             lines += [
-                f"CREATE INDEX CONCURRENTLY {name}_{number} ON {part} ({order}, id);",
-                f"ALTER INDEX {name} ATTACH PARTITION {schema}.{name}_{number};",
+                f"CREATE INDEX CONCURRENTLY {name}_{number} ON {schema}.{part} ({order}, id);",
+                f"ALTER INDEX {table.schema}.{name} ATTACH PARTITION {schema}.{name}_{number};",
             ]
         return "\n".join(lines)
     names = table.behind if table is not None and table.kind == "view" else (facts.table,)
@@ -150,8 +170,11 @@ def redundant_indexes(facts: PostgresFacts) -> Iterator[Line]:
                 f"columns in front ({', '.join(index.columns)}).",
                 evidence={
                     "size": amount(index.bytes),
-                    "used, times": index.scans,
-                    "the other one used, times": other.scans,
+                    **(
+                        {}
+                        if facts.standby
+                        else {"used, times": index.scans, "the other, times": other.scans}
+                    ),
                 },
                 remedy=_drop(facts, index),
                 cost="Each new session, and each update that is not HOT, writes one index less. "
@@ -244,14 +267,16 @@ def large_contexts(facts: PostgresFacts, operations: pd.DataFrame) -> Iterator[L
         yield InOrder(subject, f"{1 - share:.0%} stand in their rows", evidence)
         return
     evidence["mean of those outside"] = amount(seen.outside_bytes / seen.outside)
-    evidence |= {f"stored with {name}": count for name, count in seen.methods.items()}
+    evidence |= {f"outside, compressed by {name}": n for name, n in seen.methods.items()}
     saves = of(operations, SAVES)
     for name, some in (
         (f"up to {amount(LARGE)}", saves[saves["bytes"] <= LARGE]),
         (f"above {amount(LARGE)}", saves[saves["bytes"] > LARGE]),
     ):
         if len(some):
-            evidence[f"save {name}, p50 ms"] = f"{median_ms(some['execute_ns'])} of {len(some):,}"
+            evidence[f"save {name}, p50 ms"] = (
+                f"{median_ms(some['execute_ns'])} ({len(some):,} saves)"
+            )
     default = (facts.settings or {}).get("default_toast_compression", "pglz")
     method = table.compression or default
     evidence["compression"] = method
@@ -262,17 +287,19 @@ def large_contexts(facts: PostgresFacts, operations: pd.DataFrame) -> Iterator[L
         f"{share:.0%} of the contexts are too large for their rows: each save writes such a one "
         "anew as a whole and leaves the old one to vacuum, each read fetches it from elsewhere."
     )
-    if facts.lz4:
-        remedy = f"ALTER TABLE {facts.table} ALTER COLUMN context SET COMPRESSION lz4;"
+    shrunk = seen.methods.get("pglz", 0) >= seen.outside / 2
+    if facts.lz4 and shrunk:
+        remedy = _on_each(facts, "ALTER COLUMN context SET COMPRESSION lz4")
         cost = (
             "Takes the table's lock for a moment. Only what is saved from then on is compressed "
             "so: quicker than with pglz, and often some per cent larger."
         )
     else:
-        remedy = "session.context.data  # what can live elsewhere? keep its key or address here"
+        remedy = 'wb.sessions(limit=1000).nlargest(20, "context_bytes")  # which are they?'
+        why = "was built without lz4" if not facts.lz4 else "finds little in them to compress"
         cost = (
-            "This server was built without lz4, so there is nothing to set. What helps is less in "
-            "a context: cap the chat history, keep documents elsewhere."
+            f"This server {why}, so there is nothing to set. What helps is less in a context: cap "
+            "the chat history, keep documents elsewhere."
         )
     yield Advice(
         subject=subject,
@@ -306,7 +333,7 @@ def dead_rows(facts: PostgresFacts) -> Iterator[Line]:
     share = usage.dead / max(1, usage.live + usage.dead)
     if usage.dead < DEAD_ROWS or share < DEAD_SHARE:
         if on:
-            yield InOrder(subject, f"{usage.dead:,}, {share:.0%} of all", evidence)
+            yield InOrder(subject, f"{usage.dead:,} of {usage.live + usage.dead:,} rows", evidence)
             return
         finding = "Autovacuum is off for this table: nothing takes away what saves leave behind."
     else:
@@ -320,9 +347,9 @@ def dead_rows(facts: PostgresFacts) -> Iterator[Line]:
         finding += f" A transaction open for {held:,.0f} s keeps vacuum from taking them away."
         remedy = f"-- end it first: {evidence['whose']}\n{remedy}"
     if not on:
-        remedy += f"\nALTER TABLE {facts.table} SET (autovacuum_enabled = true);"
+        remedy += f"\n{_on_each(facts, 'SET (autovacuum_enabled = true)')}"
     elif usage.dead > table.vacuum_due:
-        remedy += f"\nALTER TABLE {facts.table} SET (autovacuum_vacuum_scale_factor = 0.05);"
+        remedy += f"\n{_on_each(facts, 'SET (autovacuum_vacuum_scale_factor = 0.05)')}"
         cost += " With the lower share autovacuum comes sooner and each time has less to do."
     yield Advice(
         subject=subject,
@@ -357,9 +384,8 @@ def updates(facts: PostgresFacts) -> Iterator[Line]:
             finding=f"No index holds what a save changes, and yet only {share:.0%} of the updates "
             "are HOT: their pages are too full for the new row.",
             evidence=evidence,
-            remedy=f"ALTER TABLE {facts.table} SET (fillfactor = 80);",
-            cost="A quarter more pages, as they are filled from now on; old ones stay as they are. "
-            "Partitions are set one by one.",
+            remedy=_on_each(facts, "SET (fillfactor = 80)"),
+            cost="A quarter more pages, as they are filled from now on; old ones stay as they are.",
             severity="slow",
         )
 
@@ -374,11 +400,11 @@ def durability(facts: PostgresFacts, operations: pd.DataFrame) -> Iterator[Line]
             subject=" and ".join(off),
             finding=f"{' and '.join(off)} off: after a crash of the machine the database may be "
             "beyond repair.",
-            evidence=dict.fromkeys(off, "off"),
+            evidence={name: f"off, by {facts.sources.get(name, 'the server')}" for name in off},
             remedy="\n".join(f"ALTER SYSTEM SET {name} = on;" for name in off)
             + "\nSELECT pg_reload_conf();",
-            cost="Each save waits for the disk. A private server without a folder, as "
-            "local_postgres() makes it, is so on purpose.",
+            cost="Each save waits for the disk. What the command line says stands above this: a "
+            "private server without a folder, as local_postgres() makes it, is so on purpose.",
             severity="risk",
         )
     if facts.relation is not None and not facts.relation.logged:
@@ -386,7 +412,7 @@ def durability(facts: PostgresFacts, operations: pd.DataFrame) -> Iterator[Line]
             subject="unlogged table",
             finding="The table is UNLOGGED: the server empties it after a crash.",
             evidence={"sessions, about": facts.relation.rows},
-            remedy=f"ALTER TABLE {facts.table} SET LOGGED;",
+            remedy=_on_each(facts, "SET LOGGED"),
             cost="Writes the table once, while nobody can use it; saves take longer afterwards.",
             severity="risk",
         )
@@ -397,7 +423,7 @@ def _commit(facts: PostgresFacts, operations: pd.DataFrame, settings: Any) -> It
     subject, setting = "synchronous_commit", settings.get("synchronous_commit", "on")
     window = 3 * int(settings.get("wal_writer_delay", 200)) / 1000
     saves, gets = (of(operations, ops)["execute_ns"] for ops in (SAVES, ("get",)))
-    evidence: dict[str, Any] = {"synchronous_commit": setting}
+    evidence: dict[str, Any] = {subject: f"{setting}, by {facts.sources.get(subject, 'default')}"}
     more = 0.0
     if len(saves) >= FEW and len(gets) >= FEW:
         more = round(median_ms(saves) - median_ms(gets), 3)
@@ -515,7 +541,10 @@ def version(facts: PostgresFacts, operations: pd.DataFrame) -> Iterator[Line]:
         subject=subject,
         finding=finding,
         evidence=evidence,
-        remedy="print(wb.plan_migration())\nwb.migrate()",
+        remedy="print(wb.plan_migration())\n"
+        + (
+            "graphflow_nb.open(url, writable=True).migrate()" if facts.read_only else "wb.migrate()"
+        ),
         cost=cost,
         severity="risk" if not facts.xmin else "choice",
     )

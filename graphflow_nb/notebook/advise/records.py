@@ -31,8 +31,8 @@ def of(operations: pd.DataFrame, ops: tuple[str, ...]) -> pd.DataFrame:
 
 
 def median_ms(values: pd.Series[int]) -> float:
-    """Milliseconds of nanoseconds; NaN for none."""
-    return round(percentile(values.to_numpy() / 1e6, 50), 3) if len(values) else float("nan")
+    """The p50 of one or more durations in nanoseconds."""
+    return round(float(np.percentile(values, 50, method="inverted_cdf")) / 1e6, 3)
 
 
 def look(facts: StoreFacts | None, operations: pd.DataFrame) -> Iterator[Line]:
@@ -68,21 +68,24 @@ def waits(facts: StoreFacts | None, operations: pd.DataFrame) -> Iterator[Line]:
         return
     share, most = float(waited.sum() / took.sum()), peak(operations)
     held = 0 if facts is None else facts.connections
-    p99 = percentile(waited / 1e6, 99)
     evidence: dict[str, str | int | float] = {
         "operations": len(operations),
         "share of their time that was waiting, %": round(100 * share, 1),
-        "wait p99, ms": round(p99, 3),
+        "longest wait, ms": round(float(waited.max() / 1e6), 3),
         "at once, at most": most,
         "connections": held or "not known",
     }
+    if len(waited) >= 100:
+        evidence["wait p99, ms"] = round(percentile(waited / 1e6, 99), 3)
     slow = share >= 0.1 and percentile(waited / 1.0, 95) >= WAITS_NS
     # Without a queue what is waited for is the network: a connection that is opened.
     if not slow or len(operations) < FEW or most <= max(held, 1):
         yield InOrder(subject, "no queue for connections", evidence)
         return
     if isinstance(facts, SqliteFacts):
-        remedy = "await wb.storage.save_many(sessions)  # and wb.sessions(ids=[…]) to read"
+        remedy = (
+            "await storage.save_many(sessions)  # and to read\nwb.sessions(ids=ids, context=paths)"
+        )
         cost = "Nothing: one thread does the work on a file, so what helps is fewer calls."
     else:
         wanted, cost = most, "Each connection takes some MB and a process of the server."
@@ -119,7 +122,8 @@ def loops(operations: pd.DataFrame) -> Iterator[Line]:
         operations,
         "gets one by one",
         ("get",),
-        remedy="await wb.storage.query(Query(ids=ids))  # or wb.sessions(ids=ids, context=[…])",
+        remedy="wb.sessions(ids=ids, context=paths)  # as a DataFrame; whole ones are given by\n"
+        "await storage.query(Query(ids=ids))",
         cost="Nothing; up to 10,000 ids a call, whose sessions are in memory at once.",
     )
     yield from _loop(
@@ -136,7 +140,7 @@ def _loop(
 ) -> Iterator[Line]:
     mine = operations["op"].isin(ops).to_numpy()
     runs = _runs(operations, mine)
-    lengths = np.bincount(runs[mine], minlength=1)
+    lengths = np.bincount(runs[mine], minlength=len(runs))
     longest = int(lengths.max())
     if longest < LONG_RUN:
         yield InOrder(subject, f"at most {longest} in a row of {int(mine.sum()):,} recorded")

@@ -47,7 +47,9 @@ def index(facts: RedisFacts, operations: pd.DataFrame) -> Iterator[Line]:
             subject=subject,
             finding=f"There is none: each query looks at all {facts.keys:,} keys.",
             evidence=evidence,
-            remedy="wb.build_index()",
+            remedy="graphflow_nb.open(url, writable=True).build_index()"
+            if facts.read_only
+            else "wb.build_index()",
             cost="Reads all sessions once; a save through this package then writes two entries "
             "more. Workers don't know it: what they create is shown once it is built anew.",
             severity="slow",

@@ -21,6 +21,7 @@ def advise(
     *,
     orders: Sequence[str] = ("updated_at",),
     pools: Sequence[str] = (),
+    untold: str = "the storage has no method facts",
 ) -> Findings:
     """What would help.
 
@@ -29,6 +30,7 @@ def advise(
         operations: as of ``wb.latency.frame()``.
         orders: columns by which pages are asked for.
         pools: names of attributes of the storage that are pools which reset what is given back.
+        untold: why there are no facts, where there are none.
     """
     lines = [
         *_store(facts, operations, orders),
@@ -36,7 +38,7 @@ def advise(
         *records.look(facts, operations),
     ]
     if facts is None:
-        lines.append(Unseen("store", "the storage has no method facts"))
+        lines.append(Unseen("store", untold))
     else:
         lines += [Unseen(subject, why) for subject, why in facts.unseen.items()]
     return Findings(lines, "" if facts is None else facts.place, len(operations))
