@@ -336,7 +336,7 @@ class SqliteSessionStorage:
                 path=self.path,
                 bytes=ask("PRAGMA page_count") * page,
                 free_bytes=ask("PRAGMA freelist_count") * page,
-                rows=ask(sql.NEWEST),
+                rows=ask(sql.MOST),
                 journal_mode=ask("PRAGMA journal_mode"),
                 synchronous=SYNCHRONOUS[ask("PRAGMA synchronous")],
                 sorted=tuple(o for o, plan in plans.items() if "TEMP B-TREE" in str([*plan])),

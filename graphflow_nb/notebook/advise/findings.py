@@ -79,10 +79,11 @@ class Findings:
 
     def _head(self) -> str:
         count = f"{len(self)} things would help" if len(self) != 1 else "one thing would help"
-        return f"{count if self.advice else 'nothing to advise'}, by {self.operations:,} operations"
+        said = count if self.advice else "nothing to advise"
+        return f"{said}, by the store and {self.operations:,} operations of this workbench"
 
     def __repr__(self) -> str:
-        lines = [f"{self._head()} on {self.place or _UNTOLD}"]
+        lines = [self._head(), self.place or _UNTOLD]
         for number, found in enumerate(self.advice, 1):
             lines += ["", f"{number}. {found.subject} ({_SAID[found.severity]})"]
             lines += [f"   {found.finding}"]
@@ -99,11 +100,11 @@ class Findings:
         body = f"<p>{code(self.place or _UNTOLD)}</p>"
         for found in self.advice:
             body += (
-                f"<details open><summary><b>{code(found.subject)}</b> "
+                f"<details open><summary><b>{escape(found.subject)}</b> "
                 f'<span class="q">{escape(_SAID[found.severity])}</span></summary>'
-                f'<div class="l">{code(found.finding)}{_table(found.evidence)}'
-                f"<p>{_statement(found.remedy)}</p>"
-                f'<p><span class="q">Cost:</span> {code(found.cost)}</p></div></details>'
+                f'<div class="l">{escape(found.finding)}{_table(found.evidence)}'
+                f'<div class="gfnb-copy">{_statement(found.remedy)}</div>'
+                f'<p><span class="q">Cost:</span> {escape(found.cost)}</p></div></details>'
             )
         body += _folded("in order", [(o.subject, o.finding, o.evidence) for o in self.in_order])
         body += _folded("not looked at", [(o.subject, o.finding, {}) for o in self.unseen])
@@ -120,7 +121,7 @@ def _plain(evidence: Evidence) -> str:
 
 def _table(evidence: Evidence) -> str:
     rows = "".join(
-        f"<tr><td>{code(name)}</td><td>{code(_value(value))}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{code(_value(value))}</td></tr>"
         for name, value in evidence.items()
     )
     return f"<table>{rows}</table>"
@@ -128,15 +129,15 @@ def _table(evidence: Evidence) -> str:
 
 def _statement(text: str) -> str:
     """To be copied as a whole, so it is never cut; what it holds is ours and names of the store."""
-    return f'<code style="user-select: all">{escape(text)}</code>'
+    return f"<code>{escape(text)}</code>"
 
 
 def _folded(title: str, rows: Sequence[tuple[str, str, Evidence]]) -> str:
     if not rows:
         return ""
     cells = "".join(
-        f"<tr><td>{code(subject)}</td><td>{code(finding)}"
-        f'<div class="q">{code(_plain(evidence)) if evidence else ""}</div></td></tr>'
+        f"<tr><td>{escape(subject)}</td><td>{escape(finding)}"
+        f'<div class="q">{escape(_plain(evidence))}</div></td></tr>'
         for subject, finding, evidence in rows
     )
     return f"<details><summary>{title}: {len(rows)}</summary><table>{cells}</table></details>"
