@@ -19,6 +19,7 @@ import graphflow_nb as g
 from graphflow_nb import Session
 from graphflow_nb.notebook.advise import Advice, Findings, advise
 from graphflow_nb.notebook.advise.lines import InOrder, Unseen, amount
+from graphflow_nb.storage import postgres_facts
 from graphflow_nb.storage.facts import (
     Backends,
     Contexts,
@@ -725,6 +726,44 @@ def test_with_the_least_rights(database, role):
         told = {line.subject: line.finding for line in wb.advise().unseen}
         assert "permission denied" in told["connections to the server"]
         assert "permission denied" in told["indexes"]
+
+
+@pytest.mark.parametrize("name", ["SETTINGS", "RELATION", "INDEXES", "USAGE", "BACKENDS", "OLDEST"])
+def test_what_a_server_does_not_know(database, monkeypatch, name):
+    asyncio.run(create_table(database, "crate-0.6"))
+    fill(database, 10)
+    subjects = {
+        "SETTINGS": "settings of the server",
+        "RELATION": "size of the table",
+        "INDEXES": "indexes",
+        "USAGE": "dead rows and updates",
+        "BACKENDS": "connections to the server",
+        "OLDEST": "transactions that hold up vacuum",
+    }
+    monkeypatch.setattr(postgres_facts, name, "SELECT of_another_server()")
+    with g.open(database) as wb:
+        told = {line.subject: line.finding for line in wb.advise().unseen}
+    assert "of_another_server() does not exist" in told[subjects[name]]
+
+
+def test_a_locked_table_is_not_waited_for(database, monkeypatch):
+    asyncio.run(create_table(database, "crate-0.6"))
+    fill(database, 10)
+    monkeypatch.setattr(postgres_facts, "SECONDS", 0.2)
+
+    async def locked(wb: g.Workbench) -> Findings:
+        connection = await asyncpg.connect(database)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE sessions")
+            findings = await wb.advise.aio()
+        await connection.close()
+        return findings
+
+    with g.open(database) as wb:
+        told = {line.subject: line.finding for line in asyncio.run(locked(wb)).unseen}
+        assert "no answer within 0.2 seconds" in told["size of the table"]
+        assert "no answer within" in told["plan of a page by updated_at"]
+        assert found(wb.advise(), "order by updated_at") is None
 
 
 def test_an_unlogged_table(database):

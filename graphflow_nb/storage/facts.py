@@ -86,7 +86,8 @@ class Index:
         columns: names of the key columns; empty names for expressions.
         keys: of each key column what makes two indexes order it alike.
         unique: whether it keeps values apart.
-        kept: whether something else needs it: a constraint, or replication.
+        kept: whether something else needs it: a constraint, replication, or the index of a table
+            of which this one is a partition.
         valid: False while it is built, and after that failed.
         plain: a B-tree without conditions, expressions and added columns.
         bytes: on disk.

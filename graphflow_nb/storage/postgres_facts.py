@@ -19,6 +19,7 @@ from .query import ORDERS, Query
 __all__ = ["look"]
 
 SECONDS: Final = 5.0  # for one question
+ALL_SECONDS: Final = 15.0
 SAMPLED_PAGES: Final = 300
 PAGE_BYTES: Final = 8192
 FIRST_TO_TELL: Final = 140_000  # the version from which a value's compression is told
@@ -79,8 +80,9 @@ WHERE c.oid = $1::text::regclass
 # Classes, collations and options tell whether two indexes order a column alike.
 INDEXES = """
 SELECT format('%I.%I', n.nspname, x.relname) AS name, i.indisunique, i.indisvalid,
-    i.indisunique OR i.indisreplident OR EXISTS (
-        SELECT FROM pg_constraint WHERE conindid = i.indexrelid) AS kept,
+    i.indisunique OR i.indisreplident
+        OR EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid)
+        OR EXISTS (SELECT FROM pg_inherits WHERE inhrelid = i.indexrelid) AS kept,
     i.indpred IS NULL AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts
         AND m.amname = 'btree' AS plain,
     ARRAY(SELECT coalesce(a.attname::text, '') FROM generate_series(0, i.indnkeyatts - 1) AS k
@@ -159,17 +161,20 @@ async def look(
         StorageUnavailable: the server is out of reach.
     """
     unseen: dict[str, str] = {}
+    end = time.monotonic() + ALL_SECONDS
 
     async def ask(subject: str, statement: str, *arguments: Any) -> list[Any] | None:
+        seconds = max(0.1, min(SECONDS, end - time.monotonic()))
+
         async def read(connection: Any) -> Any:
-            return await connection.fetch(statement, *arguments, timeout=SECONDS)
+            return await connection.fetch(statement, *arguments, timeout=seconds)
 
         try:
             return await run(read)  # type: ignore[no-any-return]
         except StorageUnavailable:
             raise
         except StorageTimeout:
-            unseen[subject] = f"no answer within {SECONDS:g} seconds"
+            unseen[subject] = f"no answer within {seconds:.1f} seconds"
         except StorageError as error:
             unseen[subject] = str(error.__cause__ or error)
         return None
@@ -195,9 +200,12 @@ async def look(
         version = int((values or {}).get("server_version_num", 0))
         contexts = await _sample(ask, form, relation, methods=version >= FIRST_TO_TELL)
         usage = await _usage(ask, form, standby=standby)
-    elif relation is not None:
-        where = f" on {', '.join(relation.behind)}" if relation.behind else ""
-        why = f"{form.table} is a {relation.kind}{where}: open the table itself with table="
+    else:
+        if relation is None:
+            why = "it is not known what kind of table this is"
+        else:
+            where = f" on {', '.join(relation.behind)}" if relation.behind else ""
+            why = f"{form.table} is a {relation.kind}{where}: open the table itself with table="
         unseen |= dict.fromkeys(("indexes", "size of contexts", "dead rows and updates"), why)
     if standby:
         unseen["dead rows and updates"] = unseen["use of indexes"] = (
