@@ -442,12 +442,15 @@ def test_what_could_not_be_looked_at():
 def test_as_seen_by_a_person():
     nasty = "<script>alert(1)</script>"
     chatty = operations(*(("save", nasty, 10 * i, 2) for i in range(40)))
-    base = facts(plans=SORTING, set={"fsync": "off"}, unseen={nasty: nasty}, place=nasty)
+    indexes = (PKEY, index(nasty, nasty, scans=1), index("z", nasty))
+    base = facts(
+        plans=SORTING, set={"fsync": "off"}, indexes=indexes, unseen={nasty: nasty}, place=nasty
+    )
     findings = advise(base, chatty)
-    assert [a.severity for a in findings] == ["risk", "slow", "slow"]
+    assert [a.severity for a in findings] == ["risk", "slow", "slow", "waste"]
     html = findings._repr_html_()
     assert "<script" not in html
-    assert html.count("&lt;script&gt;") == 4
+    assert html.count("&lt;script&gt;") == 6
     text = repr(findings)
     for advice in findings:
         assert advice.finding in text
@@ -457,10 +460,10 @@ def test_as_seen_by_a_person():
     assert "In order:" in text
     assert "Not looked at:" in text
     frame = findings.frame()
-    assert len(frame) == 3 + len(findings.in_order) + len(findings.unseen)
+    assert len(frame) == 4 + len(findings.in_order) + len(findings.unseen)
     assert [str(t) for t in frame.dtypes] == ["category", "category", *["str"] * 5]
-    assert frame["kind"].value_counts()["advice"] == 3
-    assert frame["severity"].isna().sum() == len(frame) - 3
+    assert frame["kind"].value_counts()["advice"] == 4
+    assert frame["severity"].isna().sum() == len(frame) - 4
     assert "fsync: off" in frame["evidence"][0]
     assert len(advise(None, NONE).frame()) > 0
 
@@ -501,7 +504,8 @@ def fill(url: str, count: int, value: str = "'small'") -> None:
 
 def test_an_index_is_missing_and_another_one_too_many(database):
     asyncio.run(create_table(database, "crate-0.6"))
-    asyncio.run(execute(database, "CREATE INDEX idx_sessions_id ON sessions (id)"))
+    by_prefix = "CREATE INDEX by_prefix ON sessions (id text_pattern_ops)"  # serves LIKE
+    asyncio.run(execute(database, "CREATE INDEX idx_sessions_id ON sessions (id)", by_prefix))
     fill(database, 60_000)
     with g.open(database) as wb:
         wb.sessions(limit=50)
@@ -996,6 +1000,8 @@ def test_redis_by_facts_alone():
     # Nothing expires, so this policy evicts nothing; but nothing is written either.
     assert [a.subject for a in findings] == ["persistence", "expiry"]
     assert "no snapshots either" in findings.advice[0].finding
+    endless = replace(base, about=about | {"maxmemory": 0, "maxmemory_policy": "allkeys-lru"})
+    assert found(advise(endless, NONE), "evictions") is None
     said = found(advise(replace(base, expiring=10), NONE), "evictions")
     assert said is not None
     lost = replace(base, about=about | {"evicted_keys": 12, "maxmemory_policy": "noeviction"})
