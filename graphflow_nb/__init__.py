@@ -4,8 +4,10 @@ import graphflow_nb
 wb = graphflow_nb.open("demo")
 """
 
+from .benchmark import Workload
 from .changes import Change, Clash, Merge, Patch, diff
 from .errors import (
+    BenchmarkError,
     BridgeError,
     CapabilityError,
     ContextError,
@@ -22,7 +24,7 @@ from .errors import (
     StorageUnavailable,
 )
 from .monitoring import Hook, MonitoredStorage, Operation, Recorder
-from .notebook import Workbench, open, wrap
+from .notebook import Latency, Run, Workbench, compare, open, wrap
 from .notebook.magics import load_ipython_extension, unload_ipython_extension
 from .private_server import LocalPostgres, local_postgres
 from .session import ChatHistory, Context, Message, MessageRole, Session
@@ -49,6 +51,7 @@ from .storage import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "BenchmarkError",
     "BridgeError",
     "CapabilityError",
     "Change",
@@ -63,6 +66,7 @@ __all__ = [
     "GroupCount",
     "Hook",
     "InMemorySessionStorage",
+    "Latency",
     "LocalPostgres",
     "LocalPostgresError",
     "Message",
@@ -81,6 +85,7 @@ __all__ = [
     "Recorder",
     "RedisSessionStorage",
     "RetryingStorage",
+    "Run",
     "Session",
     "SessionConflict",
     "SessionFormatError",
@@ -92,6 +97,8 @@ __all__ = [
     "StorageUnavailable",
     "Table",
     "Workbench",
+    "Workload",
+    "compare",
     "connect",
     "connect_from_env",
     "diff",

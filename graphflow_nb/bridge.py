@@ -18,7 +18,7 @@ import os
 import sys
 import threading
 from _thread import allocate_lock
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import update_wrapper
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -27,7 +27,16 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, over
 
 from .errors import BridgeError
 
-__all__ = ["Bridge", "Dual", "ForeignLoop", "InPlace", "LoopThread", "dual", "running_loop"]
+__all__ = [
+    "Bridge",
+    "Dual",
+    "ForeignLoop",
+    "InPlace",
+    "LoopThread",
+    "dual",
+    "meeting_point",
+    "running_loop",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -131,7 +140,10 @@ class _Call:
 
 
 def _submit(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], alive: Callable[[], bool]
+    loop: asyncio.AbstractEventLoop,
+    coroutine: Coroutine[Any, Any, T],
+    alive: Callable[[], bool],
+    on_interrupt: Callable[[], None] | None = None,
 ) -> T:
     call = _Call(coroutine)
     try:
@@ -142,6 +154,9 @@ def _submit(
     try:
         return call.wait(alive)  # type: ignore[no-any-return]
     except KeyboardInterrupt:
+        if on_interrupt is not None:
+            on_interrupt()
+            return call.wait(alive)  # type: ignore[no-any-return]
         # The coroutine ends by itself and its storage cleans up after it: nobody waits for that.
         loop.call_soon_threadsafe(call.cancel)
         raise
@@ -197,7 +212,14 @@ class LoopThread:
                 "did not come along: open the store again here"
             )
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run(
+        self, coroutine: Coroutine[Any, Any, T], on_interrupt: Callable[[], None] | None = None
+    ) -> T:
+        """As ``Bridge.run``.
+
+        Args:
+            on_interrupt: brings the coroutine to its end; then its result is waited for after all.
+        """
         self._check(coroutine)
         if threading.current_thread() is self._thread:
             coroutine.close()
@@ -205,7 +227,7 @@ class LoopThread:
                 "a synchronous call from the loop's own thread (a hook, say) would wait for itself "
                 "for ever: await the .aio form there, e.g. await wb.get.aio(id)"
             )
-        return _submit(self.loop, coroutine, self._alive)
+        return _submit(self.loop, coroutine, self._alive, on_interrupt)
 
     def _alive(self) -> bool:
         # When Python ends, a daemon thread stands still, and is alive all the same.
@@ -293,6 +315,15 @@ def _let_reenter(loop: asyncio.AbstractEventLoop) -> None:
     except PackageNotFoundError:
         modern = False
     import_module("nest_asyncio2" if modern else "nest_asyncio").apply(loop)
+
+
+def meeting_point(bridges: Iterable[Bridge]) -> Bridge:
+    """Where a coroutine can run that waits for storages of all these.
+
+    A loop of the user's can only be waited for by re-entering it; ours waits for any other.
+    """
+    foreign = next((bridge for bridge in bridges if isinstance(bridge, ForeignLoop)), None)
+    return LoopThread.shared() if foreign is None else foreign
 
 
 class Bridged(Protocol):

@@ -7,6 +7,7 @@
     ├── SessionConflict      the stored session is not the one read: nothing was written
     ├── PatchError           a change that does not fit the session                (also ValueError)
     ├── QueryError           a filter, order or path that means nothing            (also ValueError)
+    ├── BenchmarkError       a benchmark that means nothing, or may not run here   (also ValueError)
     ├── StorageError         the store failed, is out of reach, or can't hold a value
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
     │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 __all__ = [
+    "BenchmarkError",
     "BridgeError",
     "CapabilityError",
     "ContextError",
@@ -105,6 +107,10 @@ class PatchError(GraphflowError, ValueError):
 
 class QueryError(GraphflowError, ValueError):
     """A filter, order or path that means nothing."""
+
+
+class BenchmarkError(GraphflowError, ValueError):
+    """A benchmark that means nothing, or that may not run on this store without being told to."""
 
 
 class StorageError(GraphflowError):

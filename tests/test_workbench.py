@@ -215,18 +215,20 @@ def test_latency(wb, store):
 
 
 def test_a_plot_says_what_it_left_out():
-    from graphflow_nb.notebook.plots import latency_board
+    from graphflow_nb.notebook.figures import latency_board
 
     wb = g.open("memory:")
     for i in range(30_000):
-        wb.storage._tell(
+        wb.latency.recorder.on_operation(
             g.Operation(("get", "save")[i % 2], "X", None, i * 1000, 1000 + i, outcome="ok")
         )
-    wb.storage._tell(g.Operation("get", "X", None, 0, 5, outcome="error", error="E"))
+    wb.latency.recorder.on_operation(
+        g.Operation("get", "X", None, 0, 5, outcome="error", error="E")
+    )
     figure = latency_board(wb.latency.frame())
     titles = " ".join(ax.get_title() for ax in figure.axes)
     assert "n = 30,001" in titles
-    assert "drawn" in titles
+    assert "drawn" in wb.latency.plot("timeline").said
     assert "1 failed" in titles
     assert len(figure._repr_png_()) < 300_000
 

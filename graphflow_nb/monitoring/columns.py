@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Final
@@ -21,6 +22,7 @@ PORTION: Final = 8192  # operations that are packed at a time
 MEASURES: Final = Phases._fields
 
 _DASHES: Final = (8, 13, 18, 23)  # where a UUID has them
+_TEXTS: Final = {str, type(None)}
 _NOTHING: Final = Phases(0, 0, 0, 0, 0, 0)
 
 
@@ -97,7 +99,11 @@ class Chunk:
             return None
         start = np.fromiter(starts, np.int64, count)
         began = int(start.min())
-        once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
+        try:
+            once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
+        except TypeError:  # a list was asked for, say
+            ids = [_text(id) for id in ids]
+            once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
         measures: tuple[NDArray[np.unsignedinteger] | None, ...] = (None,) * len(MEASURES)
         if any(phases):
             told = zip(*(p or _NOTHING for p in phases), strict=True)
@@ -157,11 +163,11 @@ class Ids:
         uuids = _packed_uuids(ids)
         if uuids is not None:
             return cls(uuids, True)
-        try:
-            return cls(msgspec.msgpack.encode(ids), False)
-        except (TypeError, ValueError, OverflowError):
-            # Operations on ids that no store takes are recorded too.
-            return cls(msgspec.msgpack.encode([_text(id) for id in ids]), False)
+        if set(map(type, ids)) <= _TEXTS:
+            with suppress(UnicodeEncodeError):
+                return cls(msgspec.msgpack.encode(ids), False)
+        # Operations on ids that no store takes are recorded too.
+        return cls(msgspec.msgpack.encode([_text(id) for id in ids]), False)
 
     def texts(self) -> list[str | None]:
         """The ids."""

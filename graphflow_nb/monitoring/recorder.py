@@ -40,6 +40,7 @@ class Recorder:
         self._lock = threading.Lock()
         self.block = Block()
         self._chunks: deque[Chunk] = deque()
+        self._ever = 0  # packed since the beginning, whatever was forgotten
         self._packed = 0
         self._bytes = 0
         self._past: dict[Kind, Histogram] = {}
@@ -93,6 +94,7 @@ class Recorder:
 
     def _take(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
+        self._ever += len(chunk)
         self._packed += len(chunk)
         self._bytes += chunk.nbytes
         while self._packed > self.limit or self._bytes > max(self.limit, PORTION) * _BYTES_EACH:
@@ -131,6 +133,28 @@ class Recorder:
             chunks = _newest(chunks, newest)
         return Records.of(chunks, past)
 
+    def since(self, mark: int = 0) -> tuple[Records, int]:
+        """What came in since an earlier call, as far as it is kept; and the mark for the next.
+
+        Args:
+            mark: what the earlier call gave.
+        """
+        with self._lock:
+            written = PORTION - self.block.codes.count(-1)
+            now = self._ever + written
+        return self.records(max(now - mark, 0)), now
+
+    def counts(self) -> dict[Kind, int]:
+        """How many operations of each kind there were, those beyond the bound too."""
+        with self._lock:
+            codes = [chunk.kind for chunk in self._chunks]
+            codes.append(np.array([code for code in self.block.codes if code >= 0], np.int64))
+            found = {kind: len(histogram) for kind, histogram in self._past.items()}
+        kept = np.bincount(np.concatenate(codes), minlength=len(KINDS))
+        for code in np.flatnonzero(kept):
+            found[KINDS[code]] = found.get(KINDS[code], 0) + int(kept[code])
+        return found
+
     def operations(self) -> list[Operation]:
         """Those kept, oldest first."""
         return self.records().operations()
@@ -138,6 +162,7 @@ class Recorder:
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
+            self._ever += PORTION - self.block.codes.count(-1)
             self.block.empty()
             self._chunks.clear()
             self._past.clear()

@@ -17,9 +17,9 @@ from .columns import MEASURES, Chunk
 from .histogram import Histogram
 from .operation import KINDS, SINCE_1970, Kind, Operation, Phases, kind_of
 
-__all__ = ["Records", "parquet"]
+__all__ = ["Records", "write_whole"]
 
-_FORM: Final = "graphflow_nb"  # the key of what we add to a Parquet file
+_KEY: Final = "graphflow_nb"  # the key of what we add to a Parquet file
 _KIND: Final = ("op", "storage", "outcome", "error", "background")
 
 
@@ -99,43 +99,36 @@ class Records:
         past = {kind: h for kind, h in self.past.items() if not kind.background}
         return replace(self.select(~quiet[self.kind]), past=past)
 
-    def merged(self, *others: Records) -> Records:
-        """These and others together, of other workbenches or other processes."""
-        every = (self, *others)
-        kinds = list(dict.fromkeys(kind for records in every for kind in records.kinds))
-        code = {kind: number for number, kind in enumerate(kinds)}
+    @classmethod
+    def chained(cls, parts: Sequence[Records]) -> Records:
+        """Several one after the other, whenever their operations began."""
+        kinds = list(dict.fromkeys(kind for records in parts for kind in records.kinds))
+        number = {kind: index for index, kind in enumerate(kinds)}
         past: dict[Kind, Histogram] = {}
         sessions: list[str | None] = []
         numbers, codes = [], []
-        for records in every:
+        for records in parts:
             for kind, histogram in records.past.items():
                 past.setdefault(kind, Histogram()).merge(histogram)
             numbers.append(records.session + len(sessions))
             sessions += records.sessions
-            own = np.array([code[kind] for kind in records.kinds], np.int64)
+            own = np.array([number[kind] for kind in records.kinds], np.int64)
             codes.append(own[records.kind] if len(records) else records.kind)
-        started = _joined(r.started_ns for r in every)
-        return Records(
-            started,
-            _joined(r.duration_ns for r in every),
+        return cls(
+            _joined(r.started_ns for r in parts),
+            _joined(r.duration_ns for r in parts),
             _joined(codes),
             tuple(kinds),
             _joined(numbers),
             sessions,
-            {name: _joined(r.measures[name] for r in every) for name in MEASURES},
+            {name: _joined(r.measures[name] for r in parts) for name in MEASURES},
             past,
-        ).select(np.argsort(started, kind="stable"))
+        )
 
-    def named(self, storage: str) -> Records:
-        """The same under another name of the storage."""
-
-        def renamed(kind: Kind) -> Kind:
-            return kind_of(kind.op, storage, kind.outcome, kind.error, kind.background)
-
-        past: dict[Kind, Histogram] = {}
-        for kind, histogram in self.past.items():
-            past.setdefault(renamed(kind), Histogram()).merge(histogram)
-        return replace(self, kinds=tuple(map(renamed, self.kinds)), past=past)
+    def merged(self, *others: Records) -> Records:
+        """These and others together, of other workbenches or other processes, oldest first."""
+        joined = self.chained((self, *others))
+        return joined.select(np.argsort(joined.started_ns, kind="stable"))
 
     def operations(self) -> list[Operation]:
         """One object an operation."""
@@ -157,17 +150,20 @@ class Records:
             counts[kind] = counts.get(kind, 0) + len(histogram)
         return {kind: count for kind, count in counts.items() if count}
 
-    def save(self, path: str | os.PathLike[str], extra: Mapping[str, Any] | None = None) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write a Parquet file, which any tool can read: columns as ``Latency.frame`` has them.
 
         Args:
             path: of the file; one that is there is replaced when the new one is complete.
-            extra: JSON values to keep with it.
 
         Raises:
             StorageError: pyarrow is missing, or the file can't be written.
         """
-        pa, pq = parquet()
+        write_whole(path, self.parquet())
+
+    def parquet(self) -> bytes:
+        """The content of such a file."""
+        pa, pq = _pyarrow()
         columns = {
             **{
                 name: self._column([getattr(kind, name) for kind in self.kinds], self.kind)
@@ -182,19 +178,13 @@ class Records:
             {name: getattr(kind, name) for name in _KIND} | histogram.state()
             for kind, histogram in self.past.items()
         ]
-        kept = {_FORM: json.dumps({"form": 1, "past": past, "extra": dict(extra or {})})}
-        table = pa.table(columns).replace_schema_metadata(kept)
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            pq.write_table(table, partial, compression="zstd")
-            os.replace(partial, target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise StorageError(f"{target} can't be written: {error}") from error
+        kept = {_KEY: json.dumps({"form": 1, "past": past})}
+        written = pa.BufferOutputStream()
+        pq.write_table(pa.table(columns).replace_schema_metadata(kept), written, compression="zstd")
+        return bytes(written.getvalue())
 
     def _column(self, values: Sequence[Any], numbers: NDArray[np.int64]) -> Any:
-        pa, _ = parquet()
+        pa, _ = _pyarrow()
         # A dictionary's values have to differ; those of several chunks may not.
         once = {value: number for number, value in enumerate(dict.fromkeys(values))}
         codes = np.array([once[value] for value in values], np.int32)
@@ -203,21 +193,30 @@ class Records:
         return pa.DictionaryArray.from_arrays(indices, pa.array(list(once), kind)).cast(kind)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> tuple[Records, dict[str, Any]]:
-        """What ``save`` wrote, and the JSON values kept with it.
+    def load(cls, path: str | os.PathLike[str]) -> Records:
+        """What ``save`` wrote.
 
         Raises:
             StorageError: pyarrow is missing, or this is no such file.
         """
-        pa, pq = parquet()
         try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowException) as error:
-            raise StorageError(f"{path} can't be read as records: {error}") from error
-        text = (table.schema.metadata or {}).get(_FORM.encode())
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise StorageError(f"{path} can't be read: {error}") from error
+        return cls.from_parquet(content, os.fspath(path))
+
+    @classmethod
+    def from_parquet(cls, content: bytes, name: str = "this") -> Records:
+        """What ``parquet`` made; ``name`` is what an error calls it."""
+        pa, pq = _pyarrow()
+        try:
+            table = pq.read_table(pa.BufferReader(content))
+        except pa.ArrowException as error:
+            raise StorageError(f"{name} can't be read as records: {error}") from error
+        text = (table.schema.metadata or {}).get(_KEY.encode())
         if text is None or json.loads(text).get("form") != 1:
             raise StorageError(
-                f"{path} holds no records of graphflow_nb; pandas.read_parquet may read it"
+                f"{name} holds no records of graphflow_nb; pandas.read_parquet may read it"
             )
         kept = json.loads(text)
         encoded = {
@@ -248,7 +247,7 @@ class Records:
             [*sessions, None],
             {name: _int64(table[name]) for name in MEASURES},
             past,
-        ), kept["extra"]
+        )
 
     def __len__(self) -> int:
         return len(self.started_ns)
@@ -272,7 +271,7 @@ def _indices(encoded: Any) -> NDArray[np.int64]:
     return np.asarray(encoded.indices.fill_null(-1).to_numpy(), np.int64)
 
 
-def parquet() -> tuple[Any, Any]:
+def _pyarrow() -> tuple[Any, Any]:
     """pyarrow and its Parquet module."""
     try:
         import pyarrow
@@ -282,3 +281,19 @@ def parquet() -> tuple[Any, Any]:
             "Parquet files need pyarrow: pip install 'graphflow_nb[parquet]'"
         ) from error
     return pyarrow, pyarrow.parquet
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file that is complete or not there; one that is there is replaced.
+
+    Raises:
+        StorageError: it can't be written.
+    """
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(f"{target} can't be written: {error}") from error

@@ -1,5 +1,7 @@
-"""What a person sees: the workbench, its DataFrames, cards and plots. Synchronous, for Jupyter."""
+"""What a person sees in a notebook."""
 
+from .bench import Run, compare
+from .latency import Latency
 from .workbench import Workbench, open, wrap
 
-__all__ = ["Workbench", "open", "wrap"]
+__all__ = ["Latency", "Run", "Workbench", "compare", "open", "wrap"]

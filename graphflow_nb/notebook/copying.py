@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..bridge import Bridge, ForeignLoop, LoopThread
+from ..bridge import Bridge, meeting_point
 from ..errors import QueryError, StorageError
 from ..session import Session
 from ..storage import Query, connect
@@ -92,10 +92,7 @@ class CopyTo:
         bridges = [mine] if isinstance(other, str) else [mine, other._bridge]
         if progress is None:
             progress = _bar()
-        # A loop of the user's can only be waited for by re-entering it; ours waits for any other.
-        foreign = next((b for b in bridges if isinstance(b, ForeignLoop)), None)
-        bridge = LoopThread.shared() if foreign is None else foreign
-        return bridge, self._copy(other, query, redact, progress)
+        return meeting_point(bridges), self._copy(other, query, redact, progress)
 
     async def _copy(self, other: Any, query: Query, redact: Any, progress: Any) -> CopyReport:
         source = _Reached(self._wb.storage, self._wb._bridge)

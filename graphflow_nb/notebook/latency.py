@@ -16,7 +16,10 @@ from ..monitoring.operation import FAILED, Kind
 from .frames import operations_frame
 
 if TYPE_CHECKING:
-    from .plots import LatencyFigure
+    from .figures import LatencyFigure
+    from .figures.theme import ThemeName
+    from .live import LiveLatency
+    from .workbench import Workbench
 
 __all__ = ["Latency"]
 
@@ -28,10 +31,23 @@ class Latency:
 
     Args:
         source: the recorder that goes on recording, or what was recorded.
+        wb: the workbench whose operations these are.
     """
 
-    def __init__(self, source: Recorder | Records):
+    def __init__(self, source: Recorder | Records, wb: Workbench | None = None):
         self._source = source
+        self._wb = wb
+
+    @property
+    def recorder(self) -> Recorder:
+        """What goes on recording.
+
+        Raises:
+            StorageError: these are no workbench's own operations, but merged or read from a file.
+        """
+        if isinstance(self._source, Records):
+            raise StorageError("only what a workbench records goes on: take wb.latency")
+        return self._source
 
     def records(self) -> Records:
         """What is recorded at this moment, by column."""
@@ -81,15 +97,46 @@ class Latency:
         result.index.name = "op"
         return result.astype({"count": "int64", "errors": "int64"})
 
-    def plot(self) -> LatencyFigure:
-        """A first look: how the latencies of each operation are distributed, and when they were.
+    def plot(
+        self, kind: str = "board", *, by: str | None = None, theme: ThemeName = "light"
+    ) -> LatencyFigure:
+        """A figure of what is recorded at this moment.
+
+        Args:
+            kind: ``board`` (a good first view), ``percentiles`` (by nines), ``ecdf``,
+                ``histogram``, ``timeline``, ``heatmap``, ``phases`` or ``boxes``; each is also a
+                function of ``graphflow_nb.notebook.figures``.
+            by: the column whose values are told apart: ``op``, ``storage``, ``outcome``, …
+            theme: ``light`` or ``dark``.
 
         Returns:
-            A matplotlib figure that shows itself in a notebook; ``savefig`` works on it.
-        """
-        from .plots import latency_board  # matplotlib takes its time: only when it is wanted
+            A matplotlib figure that shows itself in a notebook, and says itself in words where
+            there is none; ``savefig`` works on it.
 
-        return latency_board(self.frame())
+        Raises:
+            QueryError: there is no such kind, column or theme.
+        """
+        from .figures.choose import figure_of  # matplotlib takes its time: only when it is wanted
+
+        return figure_of(kind, self.frame(), by=by, theme=theme)
+
+    def live(self, *, theme: ThemeName = "light") -> LiveLatency:
+        """A view that shows operations as they come, and the slowest: a click opens the session.
+
+        Args:
+            theme: of the figure, ``light`` or ``dark``.
+
+        Returns:
+            A widget, whose ``close()`` ends it; it stops by itself after an hour.
+
+        Raises:
+            StorageError: these are no workbench's own operations, but merged or read from a file.
+        """
+        from .live import LiveLatency
+
+        if self._wb is None:
+            raise StorageError("only what a workbench records goes on: take wb.latency.live()")
+        return LiveLatency(self._wb, theme=theme)
 
     def merged(self, *others: Latency) -> Latency:
         """What was recorded here and in others until now, of other workbenches or from files."""
@@ -112,7 +159,7 @@ class Latency:
         Raises:
             StorageError: pyarrow is missing, or this is no such file.
         """
-        return cls(Records.load(path)[0])
+        return cls(Records.load(path))
 
     def clear(self) -> None:
         """Forget what was recorded.
@@ -120,12 +167,12 @@ class Latency:
         Raises:
             StorageError: these are no workbench's own, but merged or read from a file.
         """
-        if isinstance(self._source, Records):
-            raise StorageError("only what a workbench records can be forgotten: wb.latency.clear()")
-        self._source.clear()
+        self.recorder.clear()
 
     def __len__(self) -> int:
-        return len(self._source)
+        """How many operations were recorded, those beyond the bound too."""
+        counts = self._source.counts()
+        return sum(count for kind, count in counts.items() if not kind.background)
 
     def __repr__(self) -> str:
         summary = self.summary()

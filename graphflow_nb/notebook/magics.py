@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from ..errors import QueryError
 from ..storage.query import ORDERS, Query
 from ..storage.url import redact
+from .celllatency import CellLatency
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,7 @@ class _Gf:
 
     def __init__(self, shell: Any):
         self._shell = shell
+        self.cells = CellLatency(shell)
         self._opened: Workbench | None = None
 
     def run(self, line: str) -> Any:
@@ -236,11 +238,12 @@ def _written(rest: str, quote: str, closed: bool) -> str:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Give a shell the magic ``%gf`` and its completion; ``%load_ext graphflow_nb`` calls this."""
+    """Give a shell the magics ``%gf`` and ``%%latency``; ``%load_ext graphflow_nb`` calls this."""
     lines = ipython.magics_manager.magics["line"]
     if isinstance(getattr(lines.get("gf"), "__self__", None), _Gf):
         return
     gf = _Gf(ipython)
+    gf.cells.load()
     ipython.register_magic_function(gf.run, "line", "gf")
     ipython.set_hook("complete_command", gf.complete, str_key="%gf")
     ipython.set_hook("complete_command", gf.complete, re_key=_ASSIGNMENT)
@@ -258,8 +261,11 @@ def load_ipython_extension(ipython: Any) -> None:
 
 
 def unload_ipython_extension(ipython: Any) -> None:
-    """Take ``%gf`` away again; the variables that it made stay."""
-    ipython.magics_manager.magics["line"].pop("gf", None)
+    """Take the magics away again; the variables that they made stay."""
+    gf = ipython.magics_manager.magics["line"].pop("gf", None)
+    if gf is None:
+        return
+    gf.__self__.cells.unload()
     hooks = ipython.strdispatchers["complete_command"]
     hooks.strs.pop("%gf", None)
     hooks.regexs.pop(re.compile(_ASSIGNMENT), None)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 import pandas as pd
 
@@ -46,9 +47,12 @@ from .frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from .latency import Latency
 
 if TYPE_CHECKING:
+    from .bench import Benchmark
     from .browse import Browser
 
-__all__ = ["Workbench", "open", "wrap"]
+__all__ = ["Workbench", "open", "workbenches", "wrap"]
+
+_known: WeakSet[Workbench] = WeakSet()
 
 DEFAULT_LIMIT = 10_000
 _SERVERS = ("postgresql:", "postgres:", *(f"{scheme}:" for scheme in SCHEMES))
@@ -74,7 +78,7 @@ class Workbench:
         journal: Journal | None = None,
     ):
         self.storage = storage
-        self.latency = Latency(recorder)
+        self.latency = Latency(recorder, self)
         inner = storage.inner
         place = getattr(inner, "place", type(inner).__name__)
         self._journaled = JournaledStorage(
@@ -82,6 +86,7 @@ class Workbench:
         )
         self._bridge = bridge
         self._orders = {"updated_at"}  # by which pages were asked for, and the default
+        _known.add(self)
         register()
 
     @dual
@@ -455,6 +460,17 @@ class Workbench:
         """
         return CopyTo(self)
 
+    @property
+    def benchmark(self) -> Benchmark:
+        """Load this store and measure it: ``wb.benchmark("A", duration=10, rate=500)``.
+
+        See ``help(wb.benchmark)`` for its arguments. Nothing is loaded that is read-only or holds
+        sessions of others, unless it says so.
+        """
+        from .bench import Benchmark
+
+        return Benchmark(self)
+
     @dual
     async def advise(self) -> Findings:
         """What would help this store, with the figures that show it; changes nothing.
@@ -466,7 +482,6 @@ class Workbench:
 
         Returns:
             Shows itself in a notebook; ``.advice`` is the list, ``.frame()`` the DataFrame.
-
         """
         # Not through the monitor: asking is no operation of the user's.
         inner = self.storage.inner
@@ -555,6 +570,11 @@ class Workbench:
 
     def _repr_html_(self) -> str:
         return cards.workbench_html(*self._card_facts())
+
+
+def workbenches() -> list[Workbench]:
+    """All that are in use."""
+    return list(_known)
 
 
 def open(

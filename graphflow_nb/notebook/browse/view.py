@@ -84,6 +84,10 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         """What was done, as calls to paste into a cell, oldest first."""
         return list(self.desk.calls)
 
+    def open_session(self, id: str) -> None:
+        """Open a session, as clicking on its row does."""
+        self.act(lambda: self.desk.open(id))
+
     def close(self) -> None:
         """Stop following and take the widgets away."""
         if self._live is not None:

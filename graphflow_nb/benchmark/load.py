@@ -1,0 +1,283 @@
+"""Loading a store for some seconds, and what each request took."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Any, Final
+
+from ..errors import SessionConflict, SessionNotFound
+from ..monitoring import MonitoredStorage, Recorder, Records
+from ..monitoring.operation import Outcome, Phases, kind_of
+from ..session import Session
+from ..storage import Cursor, Query, SessionStorage
+from .sessions import OwnSessions, Sessions
+from .workload import Workload, chooser
+
+__all__ = ["Turn", "measure"]
+
+_TRIES: Final = 10  # of a change that meets conflicts
+_IN_A_ROW: Final = 100  # errors after which a turn ends
+_SPIN_NS: Final = 1_500_000  # a timer may be a millisecond late, so the rest is waited for actively
+_BREATH_NS: Final = 5_000_000  # a storage that never suspends lets others run so often
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What some seconds of load on one store showed.
+
+    Attributes:
+        store: its label.
+        repeat: the number of the repeat, from 0; -1 for the warm-up.
+        seconds: from the first request to the end of the last.
+        client_seconds: processor time that the loop's thread used meanwhile: the client's own cost.
+        requests: one a request. It starts when it was meant to start; ``wait_ns`` is how much later
+            it did. In a closed loop that is 0.
+        operations: one an operation of the storage.
+    """
+
+    store: str
+    repeat: int
+    seconds: float
+    client_seconds: float
+    requests: Records
+    operations: Records
+
+
+async def measure(
+    storage: SessionStorage,
+    sessions: Sessions,
+    workload: Workload,
+    *,
+    store: str,
+    repeat: int,
+    seconds: float,
+    concurrency: int,
+    rate: float | None,
+    seed: int,
+    stop: threading.Event,
+) -> Turn:
+    """Make requests for some seconds.
+
+    Args:
+        concurrency: requests that are under way at a time, at most.
+        rate: requests a second, evenly spaced, whether or not earlier ones are answered (open
+            loop): each is measured from the time at which it was meant to start. None makes the
+            next request when one is answered (closed loop).
+        stop: ends the turn early when set.
+
+    Raises:
+        Exception: what the storage raised a hundred times in a row.
+    """
+    load = _Load(storage, sessions, workload, store, stop)
+    began, used = perf_counter_ns(), time.thread_time()
+    schedule = _Closed(began, seconds, stop) if rate is None else _Open(began, seconds, rate, stop)
+    workers = [
+        asyncio.ensure_future(load.work(schedule, random.Random(f"{seed} {repeat} {number}")))
+        for number in range(concurrency)
+    ]
+    try:
+        await asyncio.gather(*workers)
+    except BaseException:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        raise
+    if isinstance(schedule, _Open):
+        load.give_up(schedule.rest())
+    return Turn(
+        store,
+        repeat,
+        (perf_counter_ns() - began) / 1e9,
+        time.thread_time() - used,
+        load.requests.records(),
+        load.operations.records(),
+    )
+
+
+class _Closed:
+    """The next request begins as soon as the one before is answered."""
+
+    def __init__(self, began: int, seconds: float, stop: threading.Event):
+        self._end = began + int(seconds * 1e9)
+        self._stop = stop
+
+    async def next(self) -> int | None:
+        now = perf_counter_ns()
+        return None if now >= self._end or self._stop.is_set() else now
+
+
+class _Open:
+    """Requests begin at set times; one that can't is late, and that counts as its latency."""
+
+    def __init__(self, began: int, seconds: float, rate: float, stop: threading.Event):
+        self._began = began
+        self._every = 1e9 / rate
+        self._left = max(1, round(seconds * rate))
+        self._taken = 0
+        # What is late at the end is made up for, but not for ever.
+        self._end = began + int(2 * seconds * 1e9)
+        self._stop = stop
+        self._turn = asyncio.Lock()
+
+    def _meant(self) -> int:
+        return self._began + int(self._taken * self._every)
+
+    async def next(self) -> int | None:
+        async with self._turn:  # one waits actively at a time
+            if self._taken >= self._left or perf_counter_ns() >= self._end or self._stop.is_set():
+                return None
+            meant = self._meant()
+            self._taken += 1
+            while (missing := meant - perf_counter_ns()) > 0:  # noqa: ASYNC110, a clock tells
+                await asyncio.sleep(max(missing - _SPIN_NS, 0) / 1e9)
+            return meant
+
+    def rest(self) -> list[int]:
+        """When the requests were meant to start that were due and not made."""
+        now, times = perf_counter_ns(), []
+        while self._taken < self._left and self._meant() < now and not self._stop.is_set():
+            times.append(self._meant())
+            self._taken += 1
+        return times
+
+
+class _Load:
+    """The requests of one turn."""
+
+    def __init__(
+        self,
+        storage: SessionStorage,
+        sessions: Sessions,
+        workload: Workload,
+        store: str,
+        stop: threading.Event,
+    ):
+        self.requests, self.operations = Recorder(), Recorder()
+        self._storage: Any = MonitoredStorage(storage, [self.operations], name=store)
+        self._suspends = getattr(storage, "suspends", True)
+        self._upsert = getattr(self._storage, "upsert", None) or self._storage.save
+        self._sessions = sessions
+        self._workload = workload
+        self._store = store
+        self._failures = 0
+        self._breath = perf_counter_ns() + _BREATH_NS
+
+    async def work(self, schedule: _Closed | _Open, chance: random.Random) -> None:
+        choose = chooser(self._workload.keys, chance)
+        prepare: dict[str, Callable[[int], tuple[str, Awaitable[object]]]] = {
+            "read": self._read,
+            "update": self._update,
+            "insert": self._insert,
+            "scan": lambda index: self._scan(index, 1 + int(chance.random() * 100)),
+            "modify": lambda index: self._change(index, _set),
+            "flow": lambda index: self._change(index, _step),
+        }
+        while (meant := await schedule.next()) is not None:
+            request = self._workload.request(chance)
+            id, doing = prepare[request](choose(self._sessions.count()))
+            outcome: Outcome = "ok"
+            error = None
+            start = perf_counter_ns()
+            try:
+                await doing
+                self._failures = 0
+            except SessionConflict:
+                outcome, error = "conflict", "SessionConflict"
+            except Exception as raised:  # a storage of someone's own raises what it likes
+                outcome, error = "error", type(raised).__name__
+                self._failures += 1
+                if self._failures >= _IN_A_ROW:
+                    raise
+            end = perf_counter_ns()
+            # In a closed loop a request is meant to start when the client is ready for it.
+            meant = start if isinstance(schedule, _Closed) else meant
+            self._tell(request, meant, start, end, id, outcome, error)
+            if not self._suspends and end > self._breath:
+                self._breath = end + _BREATH_NS
+                await asyncio.sleep(0)
+
+    def give_up(self, times: list[int]) -> None:
+        """Count requests that were never made: they took at least until now."""
+        now = perf_counter_ns()
+        for meant in times:
+            self._tell("none", meant, now, now, None, "cancelled", "NeverMade")
+
+    def _tell(
+        self,
+        request: str,
+        meant: int,
+        start: int,
+        end: int,
+        id: str | None,
+        outcome: Outcome,
+        error: str | None,
+    ) -> None:
+        kind = kind_of(request, self._store, outcome, error)
+        self.requests.put(meant, end, id, kind, Phases(start - meant, 0, 0, 0, 0, 0))
+
+    # Each makes what is sent, which is not timed, and tells the id that it is about.
+
+    def _read(self, index: int) -> tuple[str, Awaitable[object]]:
+        id = self._sessions.id(index)
+        return id, self._storage.get(id)
+
+    def _scan(self, index: int, limit: int) -> tuple[str, Awaitable[object]]:
+        id = self._sessions.id(index)
+        query = Query(order="id", limit=limit, after=Cursor("id", id))
+        return id, self._storage.query(query)
+
+    def _own(self) -> OwnSessions:
+        assert isinstance(self._sessions, OwnSessions)  # stored ones are only read
+        return self._sessions
+
+    def _update(self, index: int) -> tuple[str, Awaitable[object]]:
+        session = self._own().rewritten(index)
+        return session.id, self._upsert(session)
+
+    def _insert(self, _: int) -> tuple[str, Awaitable[object]]:
+        session = self._own().another()
+        return session.id, self._save_new(session)
+
+    async def _save_new(self, session: Session) -> None:
+        try:
+            await self._storage.save(session)
+        finally:
+            self._own().arrived(session)
+
+    def _change(
+        self, index: int, change: Callable[[Session], None]
+    ) -> tuple[str, Awaitable[object]]:
+        id = self._own().id(index)
+        return id, self._get_and_save(id, change)
+
+    async def _get_and_save(self, id: str, change: Callable[[Session], None]) -> None:
+        for tries in range(_TRIES, 0, -1):
+            session = await self._storage.get(id)
+            if session is None:  # someone else deleted it
+                raise SessionNotFound(id)
+            change(session)
+            try:
+                await self._storage.save(session)
+                return
+            except SessionConflict:
+                if tries == 1:
+                    raise
+
+
+def _set(session: Session) -> None:
+    session.context.set("step", perf_counter_ns() % 10_000)
+
+
+def _step(session: Session) -> None:
+    """What graph-flow's runner changes in a step."""
+    at_checks = session.current_task_id == "checks"
+    session.current_task_id = "await_documents" if at_checks else "checks"
+    session.status_message = f"{session.current_task_id} done"
+    session.context.set("step", perf_counter_ns() % 10_000)
+    session.context.add_assistant_message("Please send us photos of the damage.")

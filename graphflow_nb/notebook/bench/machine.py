@@ -1,0 +1,38 @@
+"""What a benchmark ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+__all__ = ["machine"]
+
+_PACKAGES: Final = ("graphflow_nb", "asyncpg", "redis", "msgspec", "numpy", "pandas")
+
+
+def machine() -> dict[str, str]:
+    """Processor, system and versions; nothing that tells whose machine it is."""
+    found = {
+        "processors": f"{os.cpu_count()} × {_processor()}",
+        "system": f"{platform.system()} {platform.release()}",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

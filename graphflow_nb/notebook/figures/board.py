@@ -1,0 +1,48 @@
+"""A good first view of whatever was recorded."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from .distribution import plot_boxes, plot_ecdf
+from .figure import LatencyFigure
+from .percentiles import plot_percentiles
+from .phases import PHASES, plot_phases
+from .theme import ThemeName
+from .timeline import MAX_DOTS, plot_heatmap, plot_timeline
+
+__all__ = ["latency_board"]
+
+
+def latency_board(frame: pd.DataFrame, *, theme: ThemeName = "light") -> LatencyFigure:
+    """How durations are distributed and when they were, and more where there is more to see.
+
+    The distribution by nines from a thousand operations on, cumulated below; the timeline as dots,
+    or of more than 10,000 as a heat map; with several storages one box each; and phases where a
+    storage told them. Failed operations and stalls are marked.
+
+    Args:
+        frame: as ``Latency.frame()`` gives it.
+        theme: ``light`` or ``dark``.
+
+    Returns:
+        A figure that shows itself in a notebook; ``savefig`` works on it, ``said`` is it in words.
+
+    Raises:
+        QueryError: the frame lacks a column, or there is no such theme.
+    """
+    draw = [
+        plot_percentiles if len(frame) >= 1000 else plot_ecdf,
+        plot_heatmap if len(frame) > MAX_DOTS else plot_timeline,
+    ]
+    if frame["storage"].nunique() > 1:
+        draw.append(plot_boxes)
+    if any(frame[f"{phase}_ns"].any() for phase in PHASES):
+        draw.append(plot_phases)
+    rows = -(-len(draw) // 2)
+    figure = LatencyFigure((12.5, 4.8 * rows), theme=theme)
+    for plot, ax in zip(draw, figure.panels(rows, 2), strict=False):
+        plot(frame, ax=ax)
+    for ax in figure.axes[len(draw) :]:
+        ax.set_visible(False)
+    return figure

@@ -1,0 +1,83 @@
+"""Colours, dashes and shapes, on white and on black."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+
+from .checks import choice
+
+__all__ = ["DASHES", "HATCHES", "MARKERS", "THEMES", "Theme", "ThemeName", "theme_named"]
+
+ThemeName = Literal["light", "dark"]
+
+# What tells groups apart without colour: in grey, on paper, to the colour-blind.
+DASHES: tuple[Any, ...] = (
+    "-",
+    "--",
+    "-.",
+    (0, (1, 1)),
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (8, 2)),
+    (0, (2, 2)),
+)
+MARKERS = ("o", "s", "^", "D", "v", "*", "h")
+HATCHES = ("", "////", "....", "\\\\\\\\", "")
+
+
+@dataclass(frozen=True)
+class Theme:
+    """What a figure is drawn with.
+
+    Attributes:
+        paper: the ground.
+        ink: text and marks.
+        quiet: lesser text.
+        rest: what has no colour of its own.
+        grid: lines behind.
+        colours: Okabe and Ito's, which the colour-blind can tell apart, in the order in which
+            they stand out from the ground.
+        shades: from few to many.
+    """
+
+    paper: str
+    ink: str
+    quiet: str
+    rest: str
+    grid: str
+    colours: tuple[str, ...]
+    shades: Colormap
+
+
+THEMES = {
+    "light": Theme(
+        paper="#ffffff",
+        ink="#111111",
+        quiet="#595959",
+        rest="#808080",
+        grid="#e2e2e2",
+        colours=("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+        shades=LinearSegmentedColormap.from_list("few_to_many", ["#8cc5e6", "#0072B2", "#06182b"]),
+    ),
+    "dark": Theme(
+        paper="#111111",
+        ink="#f2f2f2",
+        quiet="#b3b3b3",
+        rest="#8a8a8a",
+        grid="#333333",
+        colours=("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00"),
+        shades=LinearSegmentedColormap.from_list("few_to_many", ["#1d5379", "#56B4E9", "#f3fbff"]),
+    ),
+}
+
+
+def theme_named(name: str) -> Theme:
+    """The theme of that name.
+
+    Raises:
+        QueryError: there is none.
+    """
+    choice(name, *THEMES)
+    return THEMES[name]
