@@ -34,9 +34,12 @@ from ..storage import (
     connect_from_env,
     get_or_create,
 )
+from ..storage.base import capability
 from ..storage.query import ContextPath, parse_path
 from ..storage.redis_client import SCHEMES
 from . import cards
+from .advise import Findings, advise
+from .advise.pools import resetting
 from .copying import CopyTo
 from .demo import demo_storage
 from .display import register
@@ -82,6 +85,7 @@ class Workbench:
             storage, Journal() if journal is None else journal, inner, place
         )
         self._bridge = bridge
+        self._orders = {"updated_at"}  # by which pages were asked for, and the default
         _known.add(self)
         register()
 
@@ -334,6 +338,7 @@ class Workbench:
         return frame
 
     async def _frame(self, query: Query, context: Sequence[ContextPath]) -> pd.DataFrame:
+        self._orders.add(query.order_by)
         return sessions_frame(await self.storage.table(query, context), context)
 
     @dual
@@ -465,6 +470,32 @@ class Workbench:
         from .bench import Benchmark
 
         return Benchmark(self)
+
+    @dual
+    async def advise(self) -> Findings:
+        """What would help this store, with the figures that show it; changes nothing.
+
+        It looks at what the store tells of itself (only what is cheap: no table is read as a
+        whole), and at the operations in ``wb.latency``. Each advice says what was found, a
+        statement or a call to copy, and what that costs. What was found in order is said as well,
+        and what could not be looked at.
+
+        Returns:
+            Shows itself in a notebook; ``.advice`` is the list, ``.frame()`` the DataFrame.
+        """
+        # Not through the monitor: asking is no operation of the user's.
+        inner = self.storage.inner
+        try:
+            facts, untold = await capability(inner, "facts")(), ""
+        except StorageError as error:
+            facts, untold = None, str(error)
+        return advise(
+            facts,
+            self.latency.frame(),
+            orders=sorted(self._orders),
+            pools=resetting(inner),
+            untold=untold,
+        )
 
     @dual
     async def plan_migration(self) -> Migration:

@@ -10,6 +10,7 @@ Capabilities beyond them, each optional:
     delete_many(ids, versions)    those that still have these versions, and says which
     restore(session)              puts a deleted session back, created when it was
     slow_orders()                 orders that no index serves, with what would help
+    facts()                       what the store tells of itself, for wb.advise()
     build_index(), drop_index()   make pages quick where the store itself has no order
     watch(on_change, on_state)    tells of changes until cancelled
     close()                                                             gives back what it holds

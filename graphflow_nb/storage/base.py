@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
 from ..session import Session
+from .facts import StoreFacts
 from .query import ContextPath, GroupCount, Query, Table
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Queryable",
     "Restorable",
     "SessionStorage",
+    "Telling",
     "Upsertable",
     "capability",
     "check_ids_once",
@@ -81,6 +83,12 @@ class Restorable(Protocol):
     """Put a deleted session back with the time of its creation, its version moved on."""
 
     async def restore(self, session: Session) -> None: ...
+
+
+class Telling(Protocol):
+    """Tells of the store behind it what ``wb.advise()`` judges; cheap, and changes nothing."""
+
+    async def facts(self) -> StoreFacts: ...
 
 
 class Closable(Protocol):

@@ -32,6 +32,7 @@ class Connections:
     def __init__(self, pool: asyncpg.Pool, size: int, timeout: float):
         self.loop = asyncio.get_running_loop()
         self._pool = pool
+        self.size = size
         self._free = asyncio.Semaphore(size)
         self._held: list[tuple[Connection, float]] = []
         self._timeout = timeout

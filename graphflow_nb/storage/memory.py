@@ -14,6 +14,7 @@ from ..session import Session, mark_saved, stored_session
 from . import rows
 from .address import Address
 from .base import check_ids_once, check_text, check_texts
+from .facts import StoreFacts
 from .query import ContextPath, GroupCount, Query, Table, micros_of
 
 __all__ = ["InMemorySessionStorage"]
@@ -217,6 +218,10 @@ class InMemorySessionStorage:
         groups = rows.Groups()
         groups.add(self._matching(query))
         return groups.counts()
+
+    async def facts(self) -> StoreFacts:
+        """Which store it is: of memory there is nothing to be set."""
+        return StoreFacts(place=self.place)
 
     def _matching(self, query: Query) -> list[tuple[str, _Row]]:
         with self._lock:

@@ -30,7 +30,9 @@ from . import postgres_sql as sql
 from .address import Address
 from .base import check_ids_once, check_text, check_texts
 from .connections import Connections
+from .facts import PostgresFacts
 from .postgres_batches import Entry, import_entries, save_entries
+from .postgres_facts import look
 from .postgres_link import Link, Opener
 from .postgres_watch import INSTALLED, Watcher, drop_statements, trigger_statements
 from .query import (
@@ -595,6 +597,16 @@ class PostgresSessionStorage:
             for order in ("updated_at", "created_at")
             if order not in indexed
         }
+
+    async def facts(self) -> PostgresFacts:
+        """What the server tells of the table and of itself, for advice; changes nothing."""
+        return await look(
+            self._run,
+            self.form,
+            place=self.place,
+            read_only=self._read_only,
+            connections=self._connections.size,
+        )
 
     async def plan_trigger(self) -> Migration:
         """The statements that make the table tell of its changes; runs none of them."""

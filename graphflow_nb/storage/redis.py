@@ -14,6 +14,7 @@ from ..session import Session, mark_saved
 from . import rows
 from .address import Address
 from .base import check_ids_once, check_text, check_texts
+from .facts import RedisFacts
 from .query import (
     UNKNOWN_TIME,
     ContextPath,
@@ -24,6 +25,7 @@ from .query import (
     micros_of,
 )
 from .redis_client import RedisClient
+from .redis_facts import look
 from .redis_form import UNCOUNTED, Stored, digest, encode, read
 from .redis_index import RedisIndex, cursor, in_place, position
 from .trace import current
@@ -617,6 +619,17 @@ class RedisSessionStorage:
         if not await self._use_index():
             slow["updated_at"] = f"{why}; wb.build_index() makes it quick"
         return slow
+
+    async def facts(self) -> RedisFacts:
+        """What the server tells of itself, for advice; changes nothing."""
+        return await look(
+            self._client,
+            self._index,
+            place=self.place,
+            read_only=self.read_only,
+            prefix=self.prefix,
+            ttl=bool(self._expiry),
+        )
 
     # The index
 

@@ -50,6 +50,7 @@ class RedisClient:
         self.server = ""
         self.address: Address
         self._redis: Any = redis
+        self.size = size
         self._free = asyncio.Semaphore(size)
         self._timeout = timeout
         self._closed = False
@@ -246,6 +247,20 @@ class RedisClient:
             sizes: Any = await self.run(lambda redis: redis.dbsize(target_nodes="primaries"))
             return sum(sizes.values()) if isinstance(sizes, dict) else int(sizes)
         return int(await self.command("DBSIZE"))
+
+    async def on_primaries(self, *words: str) -> list[Any]:
+        """The answers of all primaries to one command, read as the driver reads them."""
+        if not self.cluster:
+            return [await self.command(*words)]
+
+        async def ask(redis: Any) -> list[Any]:
+            # Node by node: for some commands the driver hands out the first answer alone.
+            return [
+                await redis.execute_command(*words, target_nodes=node)
+                for node in redis.get_primaries()
+            ]
+
+        return await self.run(ask)
 
     async def close(self) -> None:
         """Close the connections; closing twice is no error."""

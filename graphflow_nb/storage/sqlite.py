@@ -21,7 +21,9 @@ from ..session import Session, mark_saved, stored_session
 from . import sqlite_sql as sql
 from .address import Address
 from .base import check_ids_once, check_text, check_texts
+from .facts import SqliteFacts
 from .query import (
+    ORDERS,
     ContextPath,
     GroupCount,
     Query,
@@ -39,6 +41,7 @@ __all__ = ["SqliteSessionStorage"]
 T = TypeVar("T")
 
 SORTED_QUICKLY = 50_000  # sessions
+SYNCHRONOUS = ("off", "normal", "full", "extra")  # as SQLite counts them
 
 
 class SqliteSessionStorage:
@@ -318,6 +321,33 @@ class SqliteSessionStorage:
             "created_at": "no index serves this order, so all sessions are sorted for each page; "
             "CREATE INDEX sessions_by_creation ON sessions (created_at, id); makes it quick"
         }
+
+    async def facts(self) -> SqliteFacts:
+        """What the file tells, for advice; changes nothing."""
+
+        def work(db: Any) -> SqliteFacts:
+            def ask(statement: str) -> Any:
+                return db.execute(statement).fetchone()[0]
+
+            page = ask("PRAGMA page_size")
+            plans = {
+                order: db.execute(f"EXPLAIN QUERY PLAN {sql.select('id', Query(order=order))[0]}")
+                for order in ORDERS
+            }
+            return SqliteFacts(
+                place=self.place,
+                read_only=self.read_only,
+                connections=1,
+                path=self.path,
+                bytes=ask("PRAGMA page_count") * page,
+                free_bytes=ask("PRAGMA freelist_count") * page,
+                rows=ask(sql.MOST),
+                journal_mode=ask("PRAGMA journal_mode"),
+                synchronous=SYNCHRONOUS[ask("PRAGMA synchronous")],
+                sorted=tuple(o for o, plan in plans.items() if "TEMP B-TREE" in str([*plan])),
+            )
+
+        return await self._run(work)
 
     async def close(self) -> None:
         """Close the file; closing twice is no error."""

@@ -39,6 +39,8 @@ UPDATE = (
 DELETE = "DELETE FROM sessions WHERE id = ?"
 DELETE_VERSION = "DELETE FROM sessions WHERE id = ? AND version = ?"
 
+# At most so many: a count would read all of an index.
+MOST = "SELECT coalesce(max(rowid), 0) FROM sessions"
 COUNT_TO = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT ?)"
 
 

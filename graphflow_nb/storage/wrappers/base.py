@@ -12,7 +12,10 @@ from ..address import Address, address_of
 __all__ = ["READS", "WRITES", "Wrapper"]
 
 READS: Final = frozenset(
-    ("get", "query", "table", "count", "counts", "slow_orders", "plan_migration", "plan_trigger")
+    (
+        *("get", "query", "table", "count", "counts", "slow_orders", "facts"),
+        *("plan_migration", "plan_trigger"),
+    )
 )
 _OF_SESSIONS = ("save", "upsert", "delete", "delete_many", "restore", "save_many", "import_many")
 _OF_THE_STORE = ("migrate", "install_trigger", "remove_trigger", "build_index", "drop_index")
