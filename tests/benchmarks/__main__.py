@@ -2,6 +2,7 @@
 
     pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
     python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
+        [laboratory] [peer]                             (peer needs cargo)
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -23,6 +24,8 @@ from graphflow_nb import MonitoredStorage, Recorder, Session
 
 from .browse import browse
 from .bulk import bulk
+from .laboratory import laboratory
+from .peer import peer
 
 ROUNDS = 15
 
@@ -142,7 +145,7 @@ async def monitoring() -> None:
     )
     report = Report("monitoring with a recorder, memory")
     for op in ("get", "save"):
-        report.row(f"added to a {op}", found[f"monitored {op}"] - found[op], None, "aim ≤ 0.5 µs")
+        report.row(f"added to a {op}", found[f"monitored {op}"] - found[op], None, "aim ≤ 0.4 µs")
 
 
 async def postgres(url: str) -> None:
@@ -333,13 +336,20 @@ def bridge(url: str) -> None:
 
 
 def main(names: list[str]) -> None:
-    parts = names or ["memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"]
+    parts = names or [
+        *("memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"),
+        *("laboratory", "peer"),
+    ]
     if "memory" in parts:
         asyncio.run(memory())
     if "monitoring" in parts:
         asyncio.run(monitoring())
     if "bulk" in parts:
         asyncio.run(bulk(session_of_700_bytes()))
+    if "laboratory" in parts:
+        laboratory()
+    if "peer" in parts:
+        asyncio.run(peer(session_of_700_bytes()))
     with g.local_postgres() as server:
         if "postgres" in parts:
             asyncio.run(postgres(server.create_database("operations")))

