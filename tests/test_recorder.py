@@ -18,7 +18,7 @@ import graphflow_nb as g
 from graphflow_nb import Latency, MonitoredStorage, Recorder, Session
 from graphflow_nb.monitoring import Histogram, Records
 from graphflow_nb.monitoring.columns import PORTION
-from graphflow_nb.monitoring.operation import Phases, kind_of
+from graphflow_nb.monitoring.operation import kind_of
 
 GET = kind_of("get", "X")
 NANOS = st.integers(0, 3_600_000_000_000)
@@ -110,7 +110,7 @@ def test_an_operation_takes_at_most_64_bytes():
     try:
         recorder = Recorder()
         for number in range(200_000):
-            phases = Phases(number, 2 * number, 10**8 + number, 7, number % 60_000, 1)
+            phases = (number, 2 * number, 10**8 + number, 7, number % 60_000, 1)
             start = number * 100_000
             recorder.put(start, start + number, str(uuid.UUID(int=number * 2**90)), GET, phases)
         size = tracemalloc.get_traced_memory()[0]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..errors import SessionConflict, SessionNotFound
 from ..monitoring import MonitoredStorage, Recorder, Records
-from ..monitoring.operation import Outcome, Phases, kind_of
+from ..monitoring.operation import Outcome, kind_of
 from ..session import Session
 from ..storage import Cursor, Query, SessionStorage
 from .sessions import OwnSessions, Sessions
@@ -219,7 +219,7 @@ class _Load:
         error: str | None,
     ) -> None:
         kind = kind_of(request, self._store, outcome, error)
-        self.requests.put(meant, end, id, kind, Phases(start - meant, 0, 0, 0, 0, 0))
+        self.requests.put(meant, end, id, kind, (start - meant, 0, 0, 0, 0, 0))
 
     # Each makes what is sent, which is not timed, and tells the id that it is about.
 

@@ -12,18 +12,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .operation import Phases
+from .operation import MEASURES, Phases
 
-__all__ = ["MEASURES", "PORTION", "Block", "Chunk", "Ids"]
+__all__ = ["PORTION", "Block", "Chunk", "Ids"]
 
 PORTION: Final = 8192  # operations that are packed at a time
 
-#: The columns of numbers beside start and duration.
-MEASURES: Final = Phases._fields
-
 _DASHES: Final = (8, 13, 18, 23)  # where a UUID has them
 _TEXTS: Final = {str, type(None)}
-_NOTHING: Final = Phases(0, 0, 0, 0, 0, 0)
+_NOTHING: Final = (0, 0, 0, 0, 0, 0)
 
 
 class Block:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-__all__ = ["FAILED", "KINDS", "Hook", "Kind", "Operation", "Outcome", "Phases", "kind_of"]
+__all__ = [
+    "FAILED",
+    "KINDS",
+    "MEASURES",
+    "Hook",
+    "Kind",
+    "Operation",
+    "Outcome",
+    "Phases",
+    "kind_of",
+]
 
 Outcome = Literal["ok", "missing", "conflict", "error", "cancelled"]
 
@@ -81,15 +91,11 @@ def kind_of(
     return kind
 
 
-class Phases(NamedTuple):
-    """Where the time of an operation went, in nanoseconds, and what it carried."""
+#: What a ``Phases`` holds: where the time of an operation went, in ns, and what it carried.
+MEASURES: Final = ("wait_ns", "encode_ns", "execute_ns", "decode_ns", "bytes", "rows")
 
-    wait_ns: int
-    encode_ns: int
-    execute_ns: int
-    decode_ns: int
-    bytes: int
-    rows: int
+#: A plain tuple, since one with names takes five times as long to make.
+Phases: TypeAlias = tuple[int, int, int, int, int, int]
 
 
 class Operation(msgspec.Struct, frozen=True, gc=False):

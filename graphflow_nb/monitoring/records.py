@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StorageError
-from .columns import MEASURES, Chunk
+from .columns import Chunk
 from .histogram import Histogram
-from .operation import KINDS, SINCE_1970, Kind, Operation, Phases, kind_of
+from .operation import KINDS, MEASURES, SINCE_1970, Kind, Operation, kind_of
 
 __all__ = ["Records", "write_whole"]
 
@@ -136,9 +136,7 @@ class Records:
         rows = zip(*(column.tolist() for column in columns), strict=True)
         phases = zip(*(self.measures[name].tolist() for name in MEASURES), strict=True)
         return [
-            self.kinds[kind].operation(
-                self.sessions[session], started - SINCE_1970, duration, Phases(*told)
-            )
+            self.kinds[kind].operation(self.sessions[session], started - SINCE_1970, duration, told)
             for (kind, session, started, duration), told in zip(rows, phases, strict=True)
         ]
 

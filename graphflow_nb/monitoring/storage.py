@@ -145,8 +145,13 @@ class MonitoredStorage(Wrapper):
         finally:
             end = perf_counter_ns()
             LISTENER.reset(token)
-            phases = Phases(
-                trace.wait, trace.encode, trace.execute, trace.decode, trace.bytes, trace.rows
+            phases = (
+                trace.wait,
+                trace.encode,
+                trace.execute,
+                trace.decode,
+                trace.bytes,
+                trace.rows,
             )
             kind = kind_of(op, self._name, outcome, error, self._background)
             self._listeners.tell(start, end, id, kind, phases)

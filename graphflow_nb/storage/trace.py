@@ -41,8 +41,17 @@ class Trace:
 
     def lap(self, phase: Phase, until: int | None = None) -> None:
         now = perf_counter_ns() if until is None else until
-        setattr(self, phase, getattr(self, phase) + now - self._last)
+        spent = now - self._last
         self._last = now
+        # Written out: setattr by the phase's name takes twice as long.
+        if phase == "execute":
+            self.execute += spent
+        elif phase == "wait":
+            self.wait += spent
+        elif phase == "decode":
+            self.decode += spent
+        else:
+            self.encode += spent
 
     def size(self, bytes: int, rows: int) -> None:
         self.bytes += bytes

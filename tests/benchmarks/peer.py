@@ -19,7 +19,8 @@ from graphflow_nb import MonitoredStorage, Recorder, Session
 INTEROP = Path(__file__).parents[1] / "interop"
 VERSIONS = ("0.6", "0.8")
 ROUNDS = 40
-CALLS = 100  # a round, so that a slow moment of the machine meets both
+CALLS = 100  # counted in a round, so that a slow moment of the machine meets both
+MADE = 120
 
 
 class Theirs:
@@ -46,7 +47,7 @@ async def ours(storage: Any, what: str, id: str, model: Session) -> list[int]:
     """As the program does it: nanoseconds of each call, one after the other."""
     took = []
     session = await storage.get(id) if what == "save" else model
-    for number in range(CALLS):
+    for number in range(MADE):
         if what == "save":
             session.context.set("step", number)
         call = {
@@ -82,14 +83,17 @@ def tell(what: str, found: dict[str, list[int]], floor: str) -> None:
 async def alternate(
     ways: dict[str, Callable[[], Awaitable[list[int]]]], before: Callable[[], Awaitable[Any]]
 ) -> dict[str, list[int]]:
-    """Nanoseconds of all calls of each way, after a round that warms up."""
+    """Nanoseconds of the calls of each way, after a round that warms up."""
     found: dict[str, list[int]] = {name: [] for name in ways}
+    names = list(ways)
     for number in range(ROUNDS + 1):
-        for name in sorted(ways, reverse=bool(number % 2)):
+        at = number % len(names)
+        for name in names[at:] + names[:at]:
             await before()
             took = await ways[name]()
             if number:
-                found[name] += took
+                # The first calls of a turn wake a process that slept.
+                found[name] += took[-CALLS:]
     return found
 
 
@@ -104,10 +108,14 @@ async def peer(model: Session) -> None:
 
 
 async def operations(program: Path, url: str, model: Session) -> None:
-    theirs = {version: Theirs(program, version, url) for version in VERSIONS}
     storage = await g.PostgresSessionStorage.connect(url)
     monitored = MonitoredStorage(storage, [Recorder()])
     await storage.save(model)
+    theirs = {}
+    for version in VERSIONS:
+        theirs[version] = Theirs(program, version, url)
+        # One after the other, since two that alter the table at a time can fail.
+        await asyncio.to_thread(theirs[version], f"get {model.id} 1")
     size = len(model.context_json())
     print(
         f"\nPostgreSQL {storage.server_version} over a Unix socket, {size:,} bytes of context, "
@@ -118,7 +126,7 @@ async def operations(program: Path, url: str, model: Session) -> None:
 
         async def fill(what: str = what) -> None:
             if what == "delete":
-                await storage.import_many([model.copy(f"gone-{n}") for n in range(CALLS)])
+                await storage.import_many([model.copy(f"gone-{n}") for n in range(MADE)])
 
         ways: dict[str, Callable[[], Awaitable[list[int]]]] = {
             "ours": lambda what=what, id=id: ours(storage, what, id, model),
@@ -126,7 +134,7 @@ async def operations(program: Path, url: str, model: Session) -> None:
         }
         for version, run in theirs.items():
             ways[f"graph-flow {version}"] = lambda run=run, what=what, id=id: asyncio.to_thread(
-                run, f"{what} {id} {CALLS}"
+                run, f"{what} {id} {MADE}"
             )
         tell(what, await alternate(ways, fill), f"graph-flow {VERSIONS[0]}")
     for run in theirs.values():
@@ -151,7 +159,7 @@ async def memory(program: Path, model: Session) -> None:
         }
         for version, run in theirs.items():
             ways[f"graph-flow {version}"] = lambda run=run, what=what: asyncio.to_thread(
-                run, f"{what} {model.id} {CALLS}"
+                run, f"{what} {model.id} {MADE}"
             )
         tell(what, await alternate(ways, nothing), f"graph-flow {VERSIONS[0]}")
     for run in theirs.values():
