@@ -40,7 +40,7 @@ def test_as_committed(path: Path):
 def test_floors_import_only_from_floors_below():
     """README's architecture, checked against the code."""
     floors = ["errors", "exactjson", "session", "changes", "storage", "monitoring", "journal"]
-    floors += ["bridge", "notebook"]
+    floors += ["benchmark", "bridge", "notebook"]
     beside = {"testing": {"errors", "exactjson", "session", "storage"}}
     package = Path(graphflow_nb.__file__).parent
     for path in package.rglob("*.py"):

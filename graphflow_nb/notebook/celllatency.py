@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
 from ..errors import QueryError
+from ..monitoring import Records
 from .latency import Latency
+
+if TYPE_CHECKING:
+    from .workbench import Workbench
 
 __all__ = ["CellLatency"]
 
@@ -22,7 +27,8 @@ class CellLatency:
 
     def __init__(self, shell: Any):
         self._shell = shell
-        self._marks: list[tuple[Latency, int]] = []
+        self._names: list[str] | None = None
+        self._marks: WeakKeyDictionary[Workbench, int] = WeakKeyDictionary()
 
     def load(self) -> None:
         """Begin to heed the magic."""
@@ -51,28 +57,30 @@ class CellLatency:
 
     def before(self, info: Any) -> None:
         """Remember where the recorders stand."""
-        names = _asked(info.raw_cell or "")
-        if names is None:
-            self._marks = []
-            return
+        self._names = _asked(info.raw_cell or "")
+        if self._names is not None:
+            self._marks = WeakKeyDictionary(
+                {wb: wb.latency.recorder.since()[1] for wb in self._chosen()}
+            )
+
+    def _chosen(self) -> list[Workbench]:
         from .workbench import Workbench, workbenches
 
-        chosen: list[Any] = [self._shell.user_ns.get(name) for name in names] or workbenches()
-        self._marks = [
-            (wb.latency, wb.latency.recorder.since()[1])
-            for wb in chosen
-            if isinstance(wb, Workbench)
-        ]
+        if not self._names:
+            return workbenches()
+        named = [self._shell.user_ns.get(name) for name in self._names]
+        return [wb for wb in named if isinstance(wb, Workbench)]
 
     def after(self, _: Any) -> None:
         """Show what came in since."""
-        marks, self._marks = self._marks, []
-        if not marks:
+        if self._names is None:
             return
+        # A workbench that the cell itself opened is asked for all that it has.
+        news = [wb.latency.recorder.since(self._marks.get(wb, 0))[0] for wb in self._chosen()]
+        self._names = None
         from IPython.display import display
 
-        news = [latency.recorder.since(mark)[0] for latency, mark in marks]
-        latency = Latency(news[0].merged(*news[1:]))
+        latency = Latency(Records.chained(news).merged())
         print(latency)
         if len(latency):
             display(latency.plot())  # type: ignore[no-untyped-call]

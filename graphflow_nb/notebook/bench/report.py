@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -66,14 +67,25 @@ def _body(run: Run) -> str:
     heads = "".join(f'<th class="n">{escape(head)}</th>' for head, _ in rows[0][1]) if rows else ""
     lines = "".join(
         f"<tr><td>{escape(name)}</td>"
-        + "".join(f'<td class="n">{escape(value)}</td>' for _, value in cells)
+        + "".join(f'<td class="n">{_lines(value)}</td>' for _, value in cells)
         + "</tr>"
         for name, cells in rows
     )
-    table = f"<table><tr><th>store</th>{heads}</tr>{lines}</table>" if rows else ""
+    table = f'<table class="whole"><tr><th>store</th>{heads}</tr>{lines}</table>' if rows else ""
     notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in run.notes)
     intervals = "Geometric means of the turns, with 95 % intervals over turns."
+    if run.settings.rate is None:
+        intervals += " Client's own: the processor time that this client took for a request."
+    else:
+        intervals += " Naive: as if starting late did not count."
     return f'{table}{notes}<p class="q">{escape(str(run.settings))}. {intervals}</p>'
+
+
+def _lines(value: str) -> str:
+    """A figure, and its interval below it."""
+    figure, _, interval = value.partition(" (")
+    below = f'<br><span class="q">{escape(interval.removesuffix(")"))}</span>' if interval else ""
+    return f"{escape(figure)}{below}"
 
 
 def _cells(row: Any) -> list[tuple[str, str]]:
@@ -85,9 +97,9 @@ def _cells(row: Any) -> list[tuple[str, str]]:
         ("p99", _within(row, "p99_us", duration_text)),
     ]
     if "naive_p99_us" in row:
-        cells.append(("p99 if late starts did not count", _known(row["naive_p99_us"])))
+        cells.append(("naive p99", _known(row["naive_p99_us"])))
     if "client_us" in row:
-        cells.append(("of it this client's own", _known(row["client_us"])))
+        cells.append(("client's own", _known(row["client_us"])))
     return cells
 
 
@@ -95,11 +107,11 @@ def _known(micros: float) -> str:
     return "too few" if np.isnan(micros) else duration_text(micros)
 
 
-def _within(row: Any, name: str, said: Any) -> str:
+def _within(row: Any, name: str, said: Callable[[float], str]) -> str:
     if np.isnan(row[name]):
         return "too few"
     if np.isnan(row[f"{name}_low"]):
-        return str(said(row[name]))
+        return said(row[name])
     return f"{said(row[name])} ({said(row[f'{name}_low'])} to {said(row[f'{name}_high'])})"
 
 

@@ -93,8 +93,8 @@ class Settings:
         whose = "stored" if self.stored else f"own, {self.context_bytes:,} B of context"
         return (
             f"workload {self.workload.name} ({mix}, {self.workload.keys} keys), {load}, "
-            f"{self.sessions:,} sessions ({whose}), {self.repeats} turns of "
-            f"{self.turn_seconds:,g} s"
+            f"{self.sessions:,} {'session' if self.sessions == 1 else 'sessions'} ({whose}), "
+            f"{self.repeats} × {self.turn_seconds:,g} s"
         )
 
 
