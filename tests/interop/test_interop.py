@@ -243,3 +243,21 @@ def test_in_a_loop_of_ones_own(peer, wb):
 
     asyncio.run(main())
     assert peer("run", id=id)[-2]["status"] == "waiting"
+
+
+@pytest.mark.parametrize("version", ["0.6", "0.8"])
+@pytest.mark.parametrize("where", ["memory:", "PostgreSQL"])
+def test_what_the_benchmark_times_is_done(program, database, version, where):
+    peer = Peer(program, version, where if where == "memory:" else database)
+    session = g.Session("claim-x", "intake", graph_id="claims", context=CLAIM)
+    lines = [f"put {session.to_json()}", "get claim-x 7", "save claim-x 9", "delete gone- 3"]
+    answers = peer("bench", "\n".join(lines))
+    assert [len(answer) for answer in answers] == [0, 7, 9, 3]
+    assert all(0 < nanos < 60e9 for answer in answers for nanos in answer)
+    if where == "PostgreSQL":
+        with g.open(database) as wb:
+            stored = wb.get("claim-x")
+        assert stored.version == 10
+        assert stored.context["step"] == 8
+    with pytest.raises(PeerError, match="missing"):
+        peer("bench", "get nobody 1")
