@@ -1,0 +1,178 @@
+"""``wb.latency``, ``%%latency`` and the live view, without a browser."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+import graphflow_nb as g
+from graphflow_nb import Latency
+
+
+@pytest.fixture
+def ip() -> Any:
+    shell = InteractiveShell()
+    shell.run_cell("import graphflow_nb\n%load_ext graphflow_nb").raise_error()
+    yield shell
+    shell.run_cell("%unload_ext graphflow_nb")
+    shell.reset()
+
+
+def ran(ip: Any, cell: str) -> tuple[str, Any]:
+    """What the cell printed, and how it went."""
+    with capture_output() as captured:
+        result = ip.run_cell(cell)
+    return captured.stdout + "".join(map(repr, captured.outputs)), result
+
+
+def test_a_cell_tells_what_its_operations_cost(ip):
+    ran(ip, "wb = graphflow_nb.open('demo')\nwb.get('claim-0014')")
+    said, result = ran(ip, "%%latency\nfor _ in range(150): wb.get('claim-0014')\n'last'")
+    assert result.result == "last"
+    assert "150 operations, in microseconds" in said
+    assert "n = 150" in said
+    assert "operations, in" not in ran(ip, "wb.get('claim-0014')")[0]
+
+
+def test_a_cell_that_awaits_fails_or_opens_a_store(ip):
+    ran(ip, "wb = graphflow_nb.open('demo')")
+    said, result = ran(ip, "%%latency\nfound = await wb.get.aio('claim-0014')\nfound.id")
+    assert result.result == "claim-0014"
+    assert "1 operations" in said
+    said, result = ran(ip, "%%latency\nwb.get('claim-0014')\n1 / 0")
+    assert isinstance(result.error_in_exec, ZeroDivisionError)
+    assert "1 operations" in said
+    said, _ = ran(ip, "%%latency\nnew = graphflow_nb.open('demo')\nnew.get('claim-0014')")
+    assert "1 operations" in said
+    assert "no operation was recorded" in ran(ip, "%%latency\nx = 1")[0]
+
+
+def test_a_cell_may_name_its_workbenches(ip):
+    ran(ip, "one, two = graphflow_nb.open('demo'), graphflow_nb.open('demo')")
+    cell = "one.get('claim-0014'); two.get('claim-0014'); two.get('claim-0014')"
+    assert "2 operations" in ran(ip, f"%%latency two\n{cell}")[0]
+    assert "3 operations" in ran(ip, f"%%latency one two\n{cell}")[0]
+
+
+def test_the_line_in_the_middle_of_a_cell_is_an_error_and_without_the_extension_too(ip):
+    _, result = ran(ip, "x = 1\n%%latency\nx")
+    assert result.success is not True or result.result is None
+    ran(ip, "%unload_ext graphflow_nb")
+    said, _ = ran(ip, "%%latency\n5")
+    assert "operations" not in said
+    assert ip.input_transformers_cleanup == [
+        t for t in ip.input_transformers_cleanup if "CellLatency" not in repr(t)
+    ]
+
+
+def test_plots_by_name(database):
+    with g.open(database, writable=True) as wb:
+        for number in range(120):
+            wb.create(f"s{number}", "t")
+        for kind in (
+            *("board", "percentiles", "ecdf", "histogram"),
+            *("timeline", "heatmap", "phases", "boxes"),
+        ):
+            for theme in ("light", "dark"):
+                figure = wb.latency.plot(kind, theme=theme)
+                assert "n = " in figure.said
+                assert figure._repr_png_()[:4] == b"\x89PNG"
+        assert "ok" in wb.latency.plot("ecdf", by="outcome").said
+        for wrong in ({"kind": "pie"}, {"theme": "pink"}, {"kind": "ecdf", "by": "mood"}):
+            with pytest.raises(g.QueryError):
+                wb.latency.plot(**wrong)
+        with pytest.raises(g.QueryError, match="leave by= out"):
+            wb.latency.plot("board", by="op")
+
+
+@pytest.fixture
+def live():
+    wb = g.open("demo")
+    view = wb.latency.live()
+    view.running.value = False  # the tests look by themselves
+    yield view
+    view.close()
+
+
+def test_the_live_view_lists_the_slowest_and_opens_their_sessions(live):
+    wb = live.wb
+    for number in range(40):
+        start = number * 1_000_000
+        wb.latency.recorder.on_operation(
+            g.Operation(
+                *("save", "X", f"none-{number % 5}", start, 1_000 * (number + 1)),
+                wait_ns=200,
+                execute_ns=500,
+                bytes=1_234,
+            )
+        )
+    wb._bridge.run(wb.storage.background.get("claim-0014"))
+    live.look()
+    took = [o.duration_ns for o in live.slowest]
+    assert took == sorted(took, reverse=True) == [1_000 * n for n in range(40, 28, -1)]
+    assert "<b>40</b> operations" in live._head.value
+    assert live._picture.value[:4] == b"\x89PNG"
+    rows = live.table.page["rows"]
+    assert rows[0][:3] == ["save", "none-4", "40 µs"]
+
+    wb.create("none-4", "intake")
+    live._open(0)
+    assert live.browser.session.id == "none-4"
+    assert re.search(r"wait 200 ns \(0%\), execute 500 ns \(1%\)", live._about.value)
+    assert "1,234 bytes" in live._about.value
+    first = live.browser
+    live._open(1)  # whose session is not there
+    assert live.browser is first
+    assert "none-3" in live.browser._said.value
+
+    live.clear()
+    assert live.slowest == []
+    live.look()
+    assert not any(o.storage == "X" for o in live.slowest)  # only what came since
+
+
+def test_the_live_view_shows_hostile_names_as_they_are(live):
+    live.wb.latency.recorder.on_operation(
+        g.Operation("<b>op</b>", "X", "<script>alert(1)</script>", 1, 5)
+    )
+    live.look()
+    live._open(0)
+    for html in (live._about, live._head, live._state):
+        assert "<script" not in html.value
+        assert "<b>op" not in html.value
+
+
+def test_an_operation_without_a_session_opens_none(live):
+    live.wb.sessions(limit=3)
+    live.look()
+    live._open(0)
+    assert live.browser is None
+    assert "table" in live._about.value
+
+
+def test_the_live_view_looks_by_itself_until_it_is_closed():
+    wb = g.open("demo")
+    view = wb.latency.live()
+    wb.get("claim-0014")
+    for _ in range(100):
+        if "<b>1</b> operations" in view._head.value:
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError(view._head.value)
+    thread = view._live._thread
+    view.close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_only_what_goes_on_can_be_watched():
+    merged = g.open("demo").latency.merged()
+    with pytest.raises(g.StorageError, match="only what a workbench records"):
+        merged.live()
+    assert isinstance(merged, Latency)
