@@ -6,8 +6,10 @@ import _thread
 import asyncio
 import random
 import re
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -290,7 +292,15 @@ class Interrupting(Progress):
             threading.Timer(0.2, _thread.interrupt_main).start()
 
 
-def test_an_interrupt_keeps_what_was_measured_and_cleans_up(database, monkeypatch):
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As in a kernel; a program that was started in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_keeps_what_was_measured_and_cleans_up(database, monkeypatch, interruptible):
     monkeypatch.setattr(Progress, "shown", lambda stop: Interrupting())
     with g.open(database, writable=True) as wb:
         began = time.monotonic()
