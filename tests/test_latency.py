@@ -125,6 +125,13 @@ def test_the_live_view_lists_the_slowest_and_opens_their_sessions(live):
     assert live.browser.session.id == "none-4"
     assert re.search(r"wait 200 ns \(0%\), execute 500 ns \(1%\)", live._about.value)
     assert "1,234 bytes" in live._about.value
+    # Without a kernel the static form stands for it.
+    bundle = live._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert "none-4" in data["text/html"]
+    assert "data:image/png;base64," in data["text/html"]
+    assert "n = 40" in data["text/plain"]
+    assert "n = 40" in live._words.value
     first = live.browser
     live._open(1)  # whose session is not there
     assert live.browser is first
@@ -142,9 +149,10 @@ def test_the_live_view_shows_hostile_names_as_they_are(live):
     )
     live.look()
     live._open(0)
-    for html in (live._about, live._head, live._state):
-        assert "<script" not in html.value
-        assert "<b>op" not in html.value
+    parts = [live._about.value, live._head.value, live._state.value, live._words.value]
+    for html in (*parts, live.to_html()):
+        assert "<script" not in html
+        assert "<b>op" not in html
 
 
 def test_an_operation_without_a_session_opens_none(live):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from heapq import nlargest
@@ -18,7 +19,7 @@ from ..monitoring.operation import FAILED
 from .browse.live import Live
 from .browse.render import notice
 from .browse.rowtable import RowTable
-from .cards import code
+from .cards import card, code
 from .figures import LatencyFigure, duration_text, plot_percentiles, plot_timeline
 from .figures.theme import ThemeName
 from .frames import operations_frame
@@ -73,7 +74,8 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         self.forget = widgets.Button(
             description="Clear the slowest", icon="eraser", layout={"width": "auto"}
         )
-        self._head, self._state, self._about = (widgets.HTML() for _ in range(3))
+        self._said = ""
+        self._head, self._state, self._about, self._words = (widgets.HTML() for _ in range(4))
         self._picture = widgets.Image(format="png", layout={"max_width": "100%"})
         self.table = RowTable("slowest operations", _COLUMNS, self._open, lambda _: None)
         self._place = widgets.VBox()
@@ -86,6 +88,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             self._state,
             self._head,
             self._picture,
+            self._words,
             widgets.HTML("<b>Slowest operations</b>: a click opens the session"),
             self.table,
             self._about,
@@ -121,6 +124,33 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             self.slowest = []
             self._list()
 
+    def to_html(self) -> str:
+        """What is shown, as HTML that needs neither kernel nor script."""
+        with self._lock:
+            picture = b64encode(self._picture.value).decode()
+            said = escape(self._said)
+            heads = "".join(f"<th>{column['label']}</th>" for column in _COLUMNS)
+            rows = "".join(
+                "<tr>" + "".join(f"<td>{code(str(cell))}</td>" for cell in _cells(o)) + "</tr>"
+                for o in self.slowest
+            )
+            body = (
+                f"{self._head.value}"
+                f'<img src="data:image/png;base64,{picture}" alt="{said}" style="max-width:100%">'
+                f"<table><tr>{heads}</tr>{rows}</table>"
+            )
+        return card("latency, slowest operations below", body)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data["text/html"] = self.to_html()
+        data["text/plain"] = repr(self)
+        return bundle
+
+    def __repr__(self) -> str:
+        return f"<LiveLatency of {self.wb.storage.inner!r}: {self._said}>"
+
     def close(self) -> None:
         """Stop looking and take the widgets away."""
         if self._live is not None:
@@ -142,7 +172,10 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         plot_percentiles(frame, ax=left)
         plot_timeline(frame, ax=right)
         self._picture.value = figure._repr_png_()
-        self._picture.alt = figure.said
+        self._said = figure.said
+        self._words.value = (
+            f"<details><summary>in words</summary><p>{escape(figure.said)}</p></details>"
+        )
 
     def _list(self) -> None:
         self.table.show(
