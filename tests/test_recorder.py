@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import tracemalloc
 import uuid
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -217,6 +219,38 @@ def test_since_tells_each_operation_once():
     assert len(recorder.since(mark)[0]) == 0
     recorder.put(1, 2, "new", GET)
     assert [o.session_id for o in recorder.since(mark)[0].operations()] == ["new"]
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns after every few steps."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_since_tells_each_operation_once_while_they_come_in(restless):
+    recorder = Recorder()
+    stop = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not stop.is_set():
+            recorder.put(number, number, "a", GET)
+            number += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    seen, mark = [], 0
+    for _ in range(400):
+        news, mark = recorder.since(mark)
+        seen.append(news.started_ns)
+    stop.set()
+    thread.join()
+    told = np.concatenate(seen)
+    assert len(told) == mark > 1_000
+    assert (np.diff(told) == 1).all()
 
 
 def test_background_traffic_is_marked_and_left_out():

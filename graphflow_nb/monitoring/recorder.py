@@ -115,12 +115,28 @@ class Recorder:
         Args:
             newest: at most so many of the last operations, None for all.
         """
+        chunks, past, _ = self._moment()
+        return Records.of(chunks if newest is None else _newest(chunks, newest), past)
+
+    def since(self, mark: int = 0) -> tuple[Records, int]:
+        """What came in since an earlier call, as far as it is kept; and the mark for the next.
+
+        Args:
+            mark: what the earlier call gave.
+        """
+        chunks, past, now = self._moment()
+        return Records.of(_newest(chunks, now - mark), past), now
+
+    def _moment(self) -> tuple[list[Chunk], dict[Kind, Histogram], int]:
+        """What is kept, what was forgotten, and how many there have been, all of one moment."""
         with self._lock:
             chunks = list(self._chunks)
             latest = Chunk.of(self.block)
             past = {kind: histogram.copy() for kind, histogram in self._past.items()}
+            ever = self._ever
         if latest is not None:
             chunks.append(latest)
+            ever += len(latest)
         spare = sum(map(len, chunks)) - self.limit
         while spare > 0:
             oldest = chunks.pop(0)
@@ -129,20 +145,7 @@ class Recorder:
                 chunks.insert(0, kept)
             spare -= len(oldest)
             _count(past, oldest)
-        if newest is not None:
-            chunks = _newest(chunks, newest)
-        return Records.of(chunks, past)
-
-    def since(self, mark: int = 0) -> tuple[Records, int]:
-        """What came in since an earlier call, as far as it is kept; and the mark for the next.
-
-        Args:
-            mark: what the earlier call gave.
-        """
-        with self._lock:
-            written = PORTION - self.block.codes.count(-1)
-            now = self._ever + written
-        return self.records(max(now - mark, 0)), now
+        return chunks, past, ever
 
     def counts(self) -> dict[Kind, int]:
         """How many operations of each kind there were, those beyond the bound too."""
