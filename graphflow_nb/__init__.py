@@ -4,6 +4,7 @@ import graphflow_nb
 wb = graphflow_nb.open("demo")
 """
 
+from ._version import __version__ as __version__
 from .benchmark import Workload
 from .changes import Change, Clash, Merge, Patch, diff
 from .errors import (
@@ -23,6 +24,7 @@ from .errors import (
     StorageTimeout,
     StorageUnavailable,
 )
+from .model.session import ChatHistory, Context, Message, MessageRole, Session
 from .monitoring import (
     Hook,
     LoggingHook,
@@ -33,9 +35,8 @@ from .monitoring import (
     Recorder,
 )
 from .notebook import Latency, Run, Workbench, compare, open, wrap
-from .notebook.magics import load_ipython_extension, unload_ipython_extension
-from .private_server import LocalPostgres, local_postgres
-from .session import ChatHistory, Context, Message, MessageRole, Session
+from .notebook.magics.gf import load_ipython_extension, unload_ipython_extension
+from .private_server.server import LocalPostgres, local_postgres
 from .storage import (
     CopyReport,
     Cursor,
@@ -55,8 +56,6 @@ from .storage import (
     connect_from_env,
     get_or_create,
 )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "BenchmarkError",

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.jupyter import CHROMIUM, FLAGS, jupyterlab, open_in_lab, write_notebook
+from tests.lab.jupyter import CHROMIUM, FLAGS, jupyterlab, open_in_lab, write_notebook
 
 PICTURES = Path(__file__).parent / "pictures"
 CELL = """\

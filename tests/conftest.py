@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, settings
 import graphflow_nb as g
 from graphflow_nb.storage.wrappers import READS, Wrapper
 
-from . import redis_servers, servers
-from .redis_servers import RedisServer
+from .servers import postgres as servers
+from .servers import redis as redis_servers
+from .servers.redis import RedisServer
 
 # CI sets this: there every part must be present, and the campaigns run at full size.
 COMPLETE = os.environ.get("GRAPHFLOW_NB_TESTS") == "complete"

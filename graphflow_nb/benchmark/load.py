@@ -12,9 +12,9 @@ from time import perf_counter_ns
 from typing import Any, Final
 
 from ..errors import SessionConflict, SessionNotFound
+from ..model.session import Session
 from ..monitoring import MonitoredStorage, Recorder, Records
 from ..monitoring.operation import Outcome, kind_of
-from ..session import Session
 from ..storage import Cursor, Query, SessionStorage
 from .sessions import OwnSessions, Sessions
 from .workload import Workload, chooser

@@ -9,9 +9,9 @@ from typing import Final, Protocol
 from uuid import uuid4
 
 from ..errors import BenchmarkError
-from ..session import Context, Session
+from ..model.session import Context, Session
 from ..storage import Query, SessionStorage
-from ..storage.base import capability
+from ..storage.protocols import capability
 
 __all__ = ["GRAPH", "OwnSessions", "Sessions", "StoredSessions"]
 

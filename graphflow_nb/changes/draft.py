@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from msgspec import Raw
 
-from .. import exactjson
 from ..errors import ContextError, PatchError
-from ..session import Message, Session
+from ..model import exactjson
+from ..model.session import Message, Session
 from .patch import (
     MESSAGES,
     Patch,

@@ -8,9 +8,9 @@ from typing import Literal
 
 from msgspec import Raw
 
-from .. import exactjson
 from ..errors import ContextError, PatchError
-from ..session import Session
+from ..model import exactjson
+from ..model.session import Session
 from .patch import MESSAGES, Patch, Path, diff, document, pointer, with_document
 
 __all__ = ["Choice", "Clash", "Merge"]

@@ -15,9 +15,9 @@ from typing import Any, Final, Self, overload
 
 from msgspec import Raw
 
-from .. import exactjson
 from ..errors import ContextError, PatchError
-from ..session import Context, Session
+from ..model import exactjson
+from ..model.session import Context, Session
 
 __all__ = ["Change", "Patch", "apply", "diff", "python"]
 

@@ -21,7 +21,7 @@ from typing import BinaryIO, ClassVar, Literal, Self
 import msgspec
 
 from ..errors import GraphflowError, StorageError, StorageTimeout, StorageUnavailable
-from ..session import Session, stored_session
+from ..model.session import Session, stored_session
 from ..storage.query import micros_of, time_of
 
 try:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..changes.patch import diff, document, with_document
 from ..errors import PatchError, SessionConflict, StorageError
-from ..session import Session
-from ..storage.base import SessionStorage
+from ..model.session import Session
+from ..storage.protocols import SessionStorage
 from ..storage.query import MAX_IDS, Query
 from .entries import Entry, Journal
 

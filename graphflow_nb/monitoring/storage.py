@@ -9,8 +9,8 @@ from time import perf_counter_ns
 from typing import Any, TypeVar
 
 from ..errors import SessionConflict
-from ..session import Session
-from ..storage.base import SessionStorage
+from ..model.session import Session
+from ..storage.protocols import SessionStorage
 from ..storage.trace import LISTENER, Trace
 from ..storage.wrappers import Wrapper
 from .operation import Hook, Kind, Operation, Outcome, Phases, kind_of

@@ -1,6 +1,7 @@
 """What a person sees in a notebook."""
 
-from .bench import Run, compare
+from ..benchmark.campaign import compare
+from ..benchmark.run import Run
 from .latency import Latency
 from .workbench import Workbench, open, wrap
 

@@ -8,11 +8,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..bridge import Bridge, meeting_point
+from ..cards.session import card
 from ..errors import QueryError, StorageError
-from ..session import Session
+from ..model.session import Session
 from ..storage import Query, connect
 from ..storage.copying import CopyReport, copy
-from .cards import card
 
 if TYPE_CHECKING:
     from .workbench import Workbench

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import StorageError
+from ..frames import operations_frame
 from ..monitoring import Histogram, Recorder, Records
 from ..monitoring.operation import FAILED, Kind
-from .frames import operations_frame
+from ..monitoring.percentiles import percentile, told
 
 if TYPE_CHECKING:
-    from .figures import LatencyFigure
-    from .figures.theme import ThemeName
+    from ..figures import LatencyFigure
+    from ..figures.theme import ThemeName
     from .live import LiveLatency
     from .workbench import Workbench
 
@@ -105,7 +106,7 @@ class Latency:
         Args:
             kind: ``board`` (a good first view), ``percentiles`` (by nines), ``ecdf``,
                 ``histogram``, ``timeline``, ``heatmap``, ``phases`` or ``boxes``; each is also a
-                function of ``graphflow_nb.notebook.figures``.
+                function of ``graphflow_nb.figures``.
             by: the column whose values are told apart: ``op``, ``storage``, ``outcome``, …
             theme: ``light`` or ``dark``.
 
@@ -116,7 +117,7 @@ class Latency:
         Raises:
             QueryError: there is no such kind, column or theme.
         """
-        from .figures.choose import figure_of  # matplotlib takes its time: only when it is wanted
+        from ..figures.choose import figure_of  # matplotlib takes its time: only when it is wanted
 
         return figure_of(kind, self.frame(), by=by, theme=theme)
 
@@ -207,17 +208,3 @@ def _figures(nanos: NDArray[np.int64], past: Histogram) -> dict[str, float]:
             value = percentile(nanos, q)
         figures[f"p{q}_us"] = value / 1000
     return figures | {"max_us": everything.highest_ns / 1000}
-
-
-def told(count: int, q: float) -> bool:
-    """Whether so many measurements tell this percentile: at least one has to lie beyond it."""
-    return count >= round(1 / (1 - q / 100), 6)
-
-
-def percentile(values: NDArray[Any], q: float) -> float:
-    """The smallest measured value that q per cent do not exceed; NaN if n is too small for it."""
-    if not told(len(values), q):
-        return float("nan")
-    # The rank, without what a float adds to 99.9 % of a thousand.
-    rank = int(np.ceil(round(len(values) * q / 100, 6)))
-    return float(np.partition(values, rank - 1)[rank - 1])

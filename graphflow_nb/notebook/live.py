@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets as widgets
 import numpy as np
 
+from ..cards.session import card, code
+from ..figures import LatencyFigure, duration_text, plot_percentiles, plot_timeline
+from ..figures.theme import ThemeName
+from ..frames import operations_frame
 from ..monitoring import Operation, Records
 from ..monitoring.operation import FAILED
 from .browse.live import Live
 from .browse.render import notice
 from .browse.rowtable import RowTable
-from .cards import card, code
-from .figures import LatencyFigure, duration_text, plot_percentiles, plot_timeline
-from .figures.theme import ThemeName
-from .frames import operations_frame
 
 if TYPE_CHECKING:
     from .browse import Browser

@@ -12,8 +12,12 @@ from weakref import WeakSet
 
 import pandas as pd
 
+from ..advice import Findings, advise
+from ..advice.pools import resetting
 from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, dual, running_loop
+from ..cards import session as cards
 from ..changes import Patch, apply
+from ..client.demo import demo_storage
 from ..errors import (
     CapabilityError,
     GraphflowError,
@@ -22,9 +26,10 @@ from ..errors import (
     SessionNotFound,
     StorageError,
 )
+from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal, JournaledStorage
+from ..model.session import Context, Session
 from ..monitoring import MonitoredStorage, Recorder
-from ..session import Context, Session
 from ..storage import (
     Cursor,
     Migration,
@@ -34,20 +39,15 @@ from ..storage import (
     connect_from_env,
     get_or_create,
 )
-from ..storage.base import capability
+from ..storage.protocols import capability
 from ..storage.query import ContextPath, parse_path
-from ..storage.redis_client import SCHEMES
-from . import cards
-from .advise import Findings, advise
-from .advise.pools import resetting
+from ..storage.redis.client import SCHEMES
 from .copying import CopyTo
-from .demo import demo_storage
 from .display import register
-from .frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from .latency import Latency
 
 if TYPE_CHECKING:
-    from .bench import Benchmark
+    from ..benchmark.campaign import Benchmark
     from .browse import Browser
 
 __all__ = ["Workbench", "open", "workbenches", "wrap"]
@@ -467,7 +467,7 @@ class Workbench:
         See ``help(wb.benchmark)`` for its arguments. Nothing is loaded that is read-only or holds
         sessions of others, unless it says so.
         """
-        from .bench import Benchmark
+        from ..benchmark.campaign import Benchmark
 
         return Benchmark(self)
 

@@ -9,12 +9,12 @@ from inspect import signature
 from typing import Any
 
 from ..errors import StorageError
-from .base import SessionStorage
 from .memory import InMemorySessionStorage
-from .postgres import PostgresSessionStorage
-from .redis import RedisSessionStorage
-from .redis_client import SCHEMES
-from .sqlite import SqliteSessionStorage
+from .postgres.storage import PostgresSessionStorage
+from .protocols import SessionStorage
+from .redis.client import SCHEMES
+from .redis.storage import RedisSessionStorage
+from .sqlite.storage import SqliteSessionStorage
 from .url import redact
 
 __all__ = ["connect", "connect_from_env"]

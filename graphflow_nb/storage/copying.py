@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from .. import exactjson
 from ..errors import SessionConflict, StorageError
-from ..session import Session
-from .base import capability
+from ..model import exactjson
+from ..model.session import Session
+from .protocols import capability
 from .query import Cursor, Query
 
 __all__ = ["CopyReport", "content_hash", "copy"]

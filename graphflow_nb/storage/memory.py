@@ -10,11 +10,11 @@ from typing import ClassVar, NamedTuple, Self
 from msgspec import Raw
 
 from ..errors import SessionConflict
-from ..session import Session, mark_saved, stored_session
+from ..model.session import Session, mark_saved, stored_session
 from . import rows
 from .address import Address
-from .base import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
+from .protocols import check_ids_once, check_text, check_texts
 from .query import ContextPath, GroupCount, Query, Table, micros_of
 
 __all__ = ["InMemorySessionStorage"]

@@ -18,8 +18,8 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from .. import exactjson
 from ..errors import QueryError
+from ..model import exactjson
 
 __all__ = ["ContextPath", "Cursor", "GroupCount", "Query", "Table"]
 

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from ..session import Session
+from ..model.session import Session
 from .query import (
     UNKNOWN_TIME,
     ContextPath,

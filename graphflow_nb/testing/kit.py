@@ -9,10 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .. import exactjson
 from ..errors import GraphflowError
-from ..session import Session
-from ..storage.base import SessionStorage
+from ..model import exactjson
+from ..model.session import Session
+from ..storage.protocols import SessionStorage
 
 __all__ = [
     "PROPERTIES",

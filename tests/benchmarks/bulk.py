@@ -13,9 +13,9 @@ import redis.asyncio
 
 import graphflow_nb as g
 from graphflow_nb import Session
-from graphflow_nb.storage.redis_form import encode
-from tests import redis_servers
-from tests.redis_servers import RedisServer
+from graphflow_nb.storage.redis.form import encode
+from tests.servers import redis as redis_servers
+from tests.servers.redis import RedisServer
 
 SESSIONS = 200_000
 ROUNDS = 5

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 import graphflow_nb as g
-from graphflow_nb import exactjson
+from graphflow_nb.model import exactjson
 
 from .peer import VERSIONS, Peer, PeerError
 from .test_interop import CLAIM, rounded

@@ -6,6 +6,7 @@ from functools import lru_cache
 from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._version import __version__
 from ...errors import GraphflowError
 from ...storage.address import Address, address_of
 from ..operation import Operation
@@ -63,7 +64,6 @@ class OpenTelemetryHook:
             raise GraphflowError(
                 "OpenTelemetry is not installed: pip install 'graphflow_nb[opentelemetry]'"
             ) from error
-        from ... import __version__
 
         self._storage = storage
         self._background = background

@@ -13,7 +13,7 @@ from ...changes.merge import Choice
 from ...changes.patch import Path
 from ...errors import PatchError, SessionConflict, SessionNotFound
 from ...journal import Entry
-from ...session import Session
+from ...model.session import Session
 from ..workbench import Workbench
 
 __all__ = ["Desk"]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
+from ...cards.session import code
 from ...errors import PatchError
 from ...journal import Entry
-from ..cards import code
 from .render import JOURNAL_COLUMNS, journal_rows, notice
 from .rowtable import RowTable
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 import ipywidgets as widgets
 from msgspec import Raw
 
-from ... import exactjson
+from ...cards.session import patch_html
 from ...changes import KINDS, json_value
 from ...changes.merge import Choice
 from ...changes.patch import Path, value_at
 from ...errors import ContextError, GraphflowError, PatchError
-from ...session import MessageRole
+from ...model import exactjson
+from ...model.session import MessageRole
 from ...storage.query import parse_path, path_text
-from ..cards import patch_html
 from .listing import typed_path
 from .render import clash_html, merge_html, notice
 

@@ -74,7 +74,7 @@ def parse_value(text: str) -> Any:
 
     ``12``, ``true`` and ``"12"`` are a number, a boolean and a text; ``gold`` is a text.
     """
-    from ...exactjson import decode
+    from ...model.exactjson import decode
 
     try:
         return decode(json_value("JSON", text))
@@ -289,7 +289,7 @@ class Listing:
         return news
 
     def _read(self, query: Query) -> pd.DataFrame:
-        from ..frames import sessions_frame
+        from ...frames import sessions_frame
 
         table = self._wb._bridge.run(self._wb.storage.background.table(query, ()))
         return sessions_frame(table, ())

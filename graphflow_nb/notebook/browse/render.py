@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from ... import exactjson
+from ...cards import session as cards
 from ...changes import Clash, Merge
+from ...frames import changed
 from ...journal import Entry
-from ...session import Session
-from .. import cards
-from ..frames import changed
+from ...model import exactjson
+from ...model.session import Session
 
 __all__ = [
     "COLUMNS",

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import ipywidgets as widgets
 import pandas as pd
 
+from ...cards import session as cards
 from ...errors import GraphflowError
-from ...session import Session
-from .. import cards
+from ...model.session import Session
 from ..workbench import Workbench
 from .desk import Desk
 from .dialogs import Create, Delete, Undo

@@ -14,7 +14,7 @@ from ...errors import (
     StorageTimeout,
     StorageUnavailable,
 )
-from ...session import Session
+from ...model.session import Session
 from ..address import Address, address_of
 from .base import WRITES, Wrapper
 

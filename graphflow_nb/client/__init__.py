@@ -1,0 +1,1 @@
+"""One open store, called or awaited, and how it is opened."""

@@ -1,0 +1,262 @@
+"""DataFrames of sessions, messages, counts and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .changes.patch import diff, pointer
+from .errors import ContextError
+from .journal import Entry
+from .model import exactjson
+from .model.session import Session
+from .monitoring import Records
+from .storage.query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Table, path_label
+
+__all__ = [
+    "changed",
+    "counts_frame",
+    "journal_frame",
+    "messages_frame",
+    "operations_frame",
+    "sessions_frame",
+]
+
+TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
+
+
+def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame:
+    """One row a session; see ``Workbench.sessions`` for the columns."""
+    columns: dict[str, Any] = {
+        "id": _text(table.id),
+        "graph_id": _category(table.graph_id),
+        "current_task_id": _category(table.current_task_id),
+        "status_message": _text(table.status_message),
+        "version": table.version,
+        "created_at": _times(table.created),
+        "updated_at": _times(table.updated),
+        "context_bytes": table.context_bytes,
+        "messages": table.messages,
+    }
+    if table.expires is not None:
+        columns["expires_at"] = _times(table.expires)
+    for path, values in zip(context, table.context, strict=True):
+        # A path that is called like a column of the store must not hide it.
+        label = path_label(path)
+        columns[f"context.{label}" if label in columns else label] = _values(values)
+    frame = pd.DataFrame(columns, copy=False)
+    frame.attrs["next"] = table.next
+    if table.note is not None:
+        frame.attrs["note"] = table.note
+    return frame
+
+
+def _text(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
+    make: Any = pd.array  # its stubs know no dtype that is not a literal
+    return make(_objects(values), dtype=TEXT)
+
+
+def _objects(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
+    if isinstance(values, np.ndarray):
+        return values
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _category(values: Sequence[str]) -> pd.Categorical:
+    # Few distinct values among many: a dict finds the codes quicker than a sort.
+    codes: dict[str, int] = {name: i for i, name in enumerate(sorted(set(values)))}
+    numbers = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
+    return pd.Categorical.from_codes(numbers, categories=pd.Index(list(codes), dtype=TEXT))
+
+
+def _times(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
+    # PostgreSQL's infinities are no dates: they show as missing.
+    dates = np.where(np.abs(micros // 2) < FINITE, micros, UNKNOWN_TIME).view("M8[us]")
+    return pd.DatetimeIndex(dates).tz_localize("UTC")
+
+
+def _values(texts: Sequence[str | None]) -> Any:
+    """JSON texts as the narrowest column that holds them all; absent and null are missing."""
+    present = [text for text in texts if text is not None]
+    try:
+        found = msgspec.json.decode("[" + ",".join(present) + "]")
+    except msgspec.MsgspecError:  # a number beyond float or int, for one
+        found = [_value(text) for text in present]
+    if len(present) < len(texts):
+        each = iter(found)
+        values = [None if text is None else next(each) for text in texts]
+    else:
+        values = found
+    kinds = set(map(type, values))
+    missing = type(None) in kinds
+    kinds.discard(type(None))
+    if kinds == {str}:
+        return _text(values)
+    if kinds == {bool}:
+        return pd.array(values, dtype="boolean") if missing else np.array(values, bool)
+    if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
+        return pd.array(values, dtype="Int64") if missing else np.array(values, np.int64)
+    if (
+        kinds
+        and kinds <= {int, float}
+        and all(type(v) is not int or abs(v) <= 2**53 for v in values)
+    ):
+        return np.array([np.nan if v is None else v for v in values], np.float64)
+    return _objects(values)
+
+
+def _value(text: str) -> Any:
+    try:
+        return exactjson.decode(text)
+    except ContextError:  # an integer of thousands of digits: its text says more than nothing
+        return text
+
+
+class _Message(msgspec.Struct):
+    role: Any = None
+    content: Any = None
+    timestamp: Any = None
+
+
+class _History(msgspec.Struct):
+    messages: list[_Message] = []
+
+
+class _Context(msgspec.Struct):
+    chat_history: _History = msgspec.field(default_factory=_History)
+
+
+_read_messages = msgspec.json.Decoder(_Context, strict=True)
+
+
+def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
+    """One row a chat message; see ``Workbench.messages`` for the columns."""
+    ids: list[str] = []
+    positions: list[int] = []
+    found: list[_Message] = []
+    for session in sessions:
+        try:
+            messages = _read_messages.decode(session.context_json()).chat_history.messages
+        except msgspec.MsgspecError:
+            messages = list(map(_shown, session.context.chat_history))
+        ids += [session.id] * len(messages)
+        positions += range(len(messages))
+        found += messages
+    times = pd.to_datetime(
+        pd.Series([m.timestamp for m in found], dtype=object),
+        utc=True,
+        format="ISO8601",
+        errors="coerce",
+    )
+    return pd.DataFrame(
+        {
+            "session_id": _category(ids),
+            "position": np.array(positions, np.int64),
+            "role": _category([str(m.role) for m in found]),
+            "content": _text([m.content if isinstance(m.content, str) else None for m in found]),
+            "timestamp": times.astype("datetime64[us, UTC]"),
+        }
+    )
+
+
+def _shown(message: Any) -> _Message:
+    return _Message(message.role.value, message.content, message.timestamp.isoformat())
+
+
+def _finite(time: datetime | None) -> datetime | None:
+    return time if time is not None and time.tzinfo is not None else None
+
+
+def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
+    """One row a graph and task; see ``Workbench.summary`` for the columns."""
+    now = datetime.now(UTC)
+    times = {
+        name: pd.to_datetime(
+            pd.Series([_finite(getattr(c, name)) for c in counts], dtype=object), utc=True
+        ).astype("datetime64[us, UTC]")
+        for name in ("oldest", "newest")
+    }
+    frame = pd.DataFrame(
+        {
+            "graph_id": _category([c.graph_id for c in counts]),
+            "current_task_id": _category([c.current_task_id for c in counts]),
+            "sessions": np.array([c.sessions for c in counts], np.int64),
+            "oldest_update": times["oldest"],
+            "newest_update": times["newest"],
+            "longest_untouched": (pd.Timestamp(now) - times["oldest"]).astype("timedelta64[us]"),
+        }
+    )
+    return frame.sort_values(
+        ["graph_id", "sessions", "current_task_id"],
+        ascending=[True, False, True],
+        ignore_index=True,
+    )
+
+
+def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
+    """One row a write; see ``Workbench.journal`` for the columns."""
+
+    def numbers(values: Iterable[int | None]) -> Any:
+        return pd.array(list(values), dtype="Int64")
+
+    return pd.DataFrame(
+        {
+            "at": pd.DatetimeIndex([e.at for e in entries], dtype="datetime64[us, UTC]"),
+            "op": _category([e.op for e in entries]),
+            "session_id": _text([e.id for e in entries]),
+            "changes": _text([changed(e) for e in entries]),
+            "version_before": numbers(_version(e.before) for e in entries),
+            "version_after": numbers(_version(e.after) for e in entries),
+            "state": _category([e.state for e in entries]),
+            "undoes": numbers(e.undoes for e in entries),
+            "undone_by": numbers(e.undone_by for e in entries),
+        },
+        index=pd.Index([e.number for e in entries], dtype="int64", name="entry"),
+    )
+
+
+def changed(entry: Entry) -> str:
+    """What a write changed, in a line."""
+    if entry.before is None or entry.after is None:
+        return "created" if entry.before is None else "deleted"
+    paths = [pointer(change.path) for change in diff(entry.before, entry.after)]
+    shown = ", ".join(paths[:5]) or "nothing"
+    return shown if len(paths) <= 5 else f"{shown} and {len(paths) - 5:,} more"
+
+
+def _version(session: Session | None) -> int | None:
+    return None if session is None else session.version
+
+
+def operations_frame(records: Records, *, background: bool = False) -> pd.DataFrame:
+    """One row an operation; see ``Latency.frame`` for the columns."""
+    shown = records if background else records.foreground()
+    kinds = shown.kinds
+    columns: dict[str, Any] = {
+        "op": _coded([kind.op for kind in kinds], shown.kind),
+        "storage": _coded([kind.storage for kind in kinds], shown.kind),
+        "session_id": _text(_objects(shown.sessions)[shown.session]),
+        "started_at": pd.DatetimeIndex(shown.started_ns.view("M8[ns]")).tz_localize("UTC"),
+        "duration_ns": shown.duration_ns,
+        **shown.measures,
+        "outcome": _coded([kind.outcome for kind in kinds], shown.kind),
+        "error": _text(_objects([kind.error for kind in kinds])[shown.kind]),
+    }
+    if background:
+        columns["background"] = np.array([kind.background for kind in kinds], bool)[shown.kind]
+    return pd.DataFrame(columns, copy=False)
+
+
+def _coded(values: Sequence[str], numbers: NDArray[np.int64]) -> pd.Categorical:
+    """A category column of values that are given once, and the number of each row's."""
+    names = sorted(set(values))
+    codes = np.array([names.index(value) for value in values], np.int32)
+    return pd.Categorical.from_codes(codes[numbers], categories=pd.Index(names, dtype=TEXT))

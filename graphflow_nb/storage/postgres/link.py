@@ -1,0 +1,183 @@
+"""Opening connections to PostgreSQL: on which host, and whether a pooler stands in between.
+
+A pooler such as PgBouncer in transaction mode gives each transaction to any of its server
+connections. What a session keeps there (prepared statements, settings, LISTEN) would be lost, or
+be met by another client. Nothing tells a client that this is so; therefore each new connection
+carries a setting of a name and value of our own, and is asked for it. PgBouncer refuses the
+setting, other poolers leave it out, and only a server connection of one's own has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from ..url import hosts
+
+__all__ = ["Link", "Opener"]
+
+MARK = "graphflow_nb.link"
+CACHED_STATEMENTS = 100
+
+# What servers and poolers say to a setting that they don't take.
+_REFUSED = (
+    asyncpg.ProtocolViolationError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.InvalidNameError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.CantChangeRuntimeParamError,
+)
+# After these another host may answer.
+_NEXT_HOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+
+
+class Link(asyncpg.Connection):
+    """A connection that knows what stands behind it.
+
+    Attributes:
+        shared: whether a pooler may serve each transaction on another server connection.
+        guarded: whether each transaction must be made read-only, since the session can't be.
+    """
+
+    shared = False
+    guarded = False
+
+    async def standby(self) -> bool:
+        """Whether the server is a replica now; a question to it only where it does not tell."""
+        told = None if self.shared else getattr(self.get_settings(), "in_hot_standby", None)
+        if told is not None:
+            return bool(told == "on")
+        # Servers that only speak PostgreSQL's language may not know the question.
+        with suppress(asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError):
+            return bool(await self.fetchval("SELECT pg_is_in_recovery()"))
+        return False
+
+
+class Opener:
+    """Opens connections to what a URL names; asyncpg's pool calls it as its ``connect``.
+
+    Hosts are tried in the URL's order, each with a share of the time, so that one that is silent
+    does not use up that of the next.
+
+    Args:
+        read_only: make the sessions read-only, or mark the links as guarded.
+        timeout: seconds for one statement; connecting to all hosts takes at most ten.
+        statement_cache_size: prepared statements to keep per connection; None for as many as the
+            connection allows.
+        on_open: told of each new connection whether its server is a replica, and its version.
+
+    Attributes:
+        guards: whether it has opened a guarded link.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        read_only: bool,
+        timeout: float,
+        statement_cache_size: int | None,
+        on_open: Callable[[bool, str], None],
+    ):
+        self._url = url
+        self._read_only = read_only
+        self._timeout = timeout
+        self._cached = statement_cache_size
+        self._on_open = on_open
+        self.guards = False
+        self._mark = secrets.token_hex(8)
+        self._places: list[dict[str, Any]] = [
+            {"host": host, "port": port} for host, port in hosts(url)
+        ] or [{}]
+        self._pooled: set[int] = set()  # the places, by number, at which a pooler was found
+        asked = parse_qs(urlsplit(url).query).get("target_session_attrs", [None])[-1]
+        wanted: Any = asked or os.environ.get("PGTARGETSESSIONATTRS")
+        self._wanted = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+
+    async def __call__(self, *_: object, **__: object) -> Link:
+        """A new connection, of the first host that answers and is what the URL asks for."""
+        share = min(self._timeout, 10.0) / len(self._places)
+        failed: Exception | None = None
+        for wanted in self._wanted:
+            for number in range(len(self._places)):
+                try:
+                    async with asyncio.timeout(share):
+                        link = await self._open(number, wanted)
+                except _NEXT_HOST as error:
+                    # That a host is no primary says more than that another is not there.
+                    if not isinstance(failed, asyncpg.TargetServerAttributeNotMatched):
+                        failed = error
+                else:
+                    return link
+        assert failed is not None
+        raise failed
+
+    async def _open(self, number: int, wanted: Any) -> Link:
+        link = None
+        if self._cached != 0 and number not in self._pooled:
+            link = await self._open_own(number, wanted)
+        own = link is not None
+        if link is None:
+            link = await self._connect(number, wanted, {}, self._cached or 0)
+            link.shared = not self._cached
+            link.guarded = self._read_only
+            self.guards |= self._read_only
+        try:
+            if self._read_only and own:
+                # Not in the URL's own settings: asyncpg would take such a server for a replica.
+                await link.execute("SET default_transaction_read_only = on")
+            version = getattr(link.get_settings(), "server_version", "")
+            self._on_open(await link.standby(), version)
+        except BaseException:
+            link.terminate()
+            raise
+        return link
+
+    async def _open_own(self, number: int, wanted: Any) -> Link | None:
+        """A connection to a server's session of its own; None if there is a pooler."""
+        cached = CACHED_STATEMENTS if self._cached is None else self._cached
+        try:
+            link = await self._connect(number, wanted, {MARK: self._mark}, cached)
+        except _REFUSED:
+            self._pooled.add(number)
+            return None
+        try:
+            # Without a name: if there is a pooler, others would meet it.
+            question = await link.prepare(f"SELECT current_setting('{MARK}', true)", name="")
+            found = await question.fetchval()
+        except asyncpg.PostgresError:
+            found = None
+        except BaseException:
+            link.terminate()
+            raise
+        if found == self._mark:
+            return link
+        self._pooled.add(number)
+        await link.close()
+        return None
+
+    async def _connect(
+        self, number: int, wanted: Any, settings: dict[str, str], cached: int
+    ) -> Link:
+        return await asyncpg.connect(
+            self._url,
+            **self._places[number],
+            target_session_attrs=wanted,
+            command_timeout=self._timeout,
+            statement_cache_size=cached,
+            server_settings={"application_name": "graphflow_nb"} | settings,
+            connection_class=Link,
+        )

@@ -1,0 +1,361 @@
+"""Every SQL statement for PostgreSQL, for each form of graph-flow's ``sessions`` table.
+
+Values are always parameters; identifiers come quoted from the server (``quote_ident``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ..query import ContextPath, Query, encodable, parse_path
+
+# What stands between the texts of a column that comes as one string, and stands in none of them
+# but by accident: then the count differs and the slower form is asked for.
+SEPARATOR = "\x1f"
+
+INSPECT = """
+WITH named AS (
+    SELECT array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest($1::text[]) AS p), '.') AS quoted
+),
+target AS (SELECT quoted, to_regclass(quoted) AS oid FROM named)
+SELECT quoted, oid IS NOT NULL AS present,
+    (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute
+        WHERE attrelid = target.oid AND attnum > 0 AND NOT attisdropped)::text AS columns,
+    EXISTS (SELECT 1 FROM pg_index AS i
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = target.oid AND i.indisunique AND i.indnkeyatts = 1
+        AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
+    EXISTS (SELECT 1 FROM pg_class AS c
+        JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'xmin'
+        WHERE c.oid = target.oid AND c.relkind = 'r') AS xmin,
+    concat_ws('|', current_database(), current_schema()) AS namespace
+FROM target
+"""
+
+_PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\s*(\.|$)')
+
+
+def name_parts(name: str) -> list[str] | None:
+    """The parts of a table's name, read as SQL reads it; None if it is no name.
+
+    Not left to the server's ``parse_ident``, which servers of PostgreSQL's language may lack.
+    """
+    parts, dot, at = [], ".", 0
+    while dot:
+        if (match := _PART.match(name, at)) is None:
+            return None
+        quoted, plain, dot = match.groups()
+        parts.append(plain.lower() if quoted is None else quoted.replace('""', '"'))
+        at = match.end()
+    return parts
+
+
+# How many sessions there are, about, and which orders an index serves. $1 is the quoted name.
+ORDERS = """
+SELECT (
+    SELECT sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples ELSE pg_relation_size(p.oid) / 500.0 END)
+    FROM pg_class AS p WHERE p.relkind <> 'p' AND (p.oid = c.oid
+        OR p.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid))
+)::bigint,
+    ARRAY(SELECT a.attname::text FROM pg_index AS i
+        JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_am AS m ON m.oid = x.relam
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'
+    )
+FROM pg_class AS c WHERE oid = $1::text::regclass
+"""
+
+COLUMNS = {
+    "graph_id": {"text", "character varying"},
+    "current_task_id": {"text", "character varying"},
+    "status_message": {"text", "character varying"},
+    "context": {"jsonb"},
+    "created_at": {"timestamp with time zone"},
+    "updated_at": {"timestamp with time zone"},
+}
+
+
+def create(table: str) -> str:
+    """The table as graph-flow 0.6 creates it (``storage_postgres.rs``)."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {table} (id TEXT PRIMARY KEY, graph_id TEXT NOT NULL, "
+        "current_task_id TEXT NOT NULL, status_message TEXT, context JSONB NOT NULL, "
+        "version BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMPTZ DEFAULT NOW(), "
+        "updated_at TIMESTAMPTZ DEFAULT NOW())"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TableForm:
+    """What the catalog says of a ``sessions`` table.
+
+    Attributes:
+        table: its quoted name.
+        uuid: whether ``id`` is a UUID (graph-flow before 0.6) and not text.
+        versioned: whether it has ``version`` (graph-flow 0.6).
+        xmin: whether a row's ``xmin`` can be relied on where there is no ``version``: not in
+            partitioned tables, views, and servers that only speak PostgreSQL's language.
+    """
+
+    table: str
+    uuid: bool
+    versioned: bool
+    xmin: bool = True
+
+    def migration(self) -> list[str]:
+        """What graph-flow 0.6 runs on an older table when it connects."""
+        steps = []
+        if self.uuid:
+            steps.append(f"ALTER TABLE {self.table} ALTER COLUMN id TYPE TEXT")
+        if not self.versioned:
+            steps.append(f"ALTER TABLE {self.table} ADD COLUMN version BIGINT NOT NULL DEFAULT 0")
+        return steps
+
+    def __str__(self) -> str:
+        id = "UUID" if self.uuid else "TEXT"
+        version = "with" if self.versioned else "without"
+        instead = "" if self.versioned or self.xmin else ": updated_at stands in for it"
+        return f"{self.table} (id {id}, {version} version{instead})"
+
+
+# A time as µs since 1970, 0 for none and earlier ones. No isfinite: not every server has it.
+UPDATED = (
+    "CASE WHEN updated_at > '1970-01-01 00:00:00+00' AND updated_at < 'infinity' "
+    "THEN (extract(epoch FROM updated_at) * 1000000)::bigint ELSE 0 END"
+)
+
+
+class Statements:
+    """The statements for one table of one form."""
+
+    def __init__(self, form: TableForm):
+        self.form = form
+        table = form.table
+        self.id = "id::text" if form.uuid else "id"
+        # Arrays are sent as texts: the driver would have to ask the server for any other type.
+        self.id_array = "text[]::uuid[]" if form.uuid else "text[]"
+        # Where no column counts the saves, the transaction that wrote the row names its state, or
+        # else the time of the save, which every writer of graph-flow sets.
+        if form.versioned:
+            self.version = "version"
+        else:
+            self.version = "xmin::text::bigint" if form.xmin else UPDATED
+        columns = (
+            f"{self.id}, graph_id, current_task_id, status_message, context, {self.version}, "
+            "created_at, updated_at"
+        )
+        saved = f"RETURNING {self.version}, created_at, updated_at"
+        self.get = f"SELECT {columns} FROM {table} WHERE id = $1"
+        self.query = f"SELECT {columns} FROM {table}"
+        self.delete = f"DELETE FROM {table} WHERE id = $1"
+        self.delete_many = (
+            f"DELETE FROM {table} WHERE id = ANY($1::{self.id_array}) RETURNING {self.id}"
+        )
+        self.delete_versions = (
+            f"DELETE FROM {table} AS s USING unnest($1::{self.id_array}, $2::text[]::bigint[]) "
+            f"AS k (i, v) WHERE s.id = k.i AND {self.version} = k.v RETURNING {self.id}"
+        )
+
+        names, values, change = "", "", "graph_id = $2, current_task_id = $3, status_message = $4"
+        moved = "now()"
+        if not (form.versioned or form.xmin):  # never the same again, also if a clock is set back
+            later = "CASE WHEN s.updated_at < 'infinity' THEN s.updated_at END"
+            moved = f"greatest(now(), {later} + interval '1 microsecond')"
+        change += f", context = $5, updated_at = {moved}"
+        if form.versioned:
+            names, values = ", version", ", 1"
+            change += ", version = s.version + 1"
+            # A session that was deleted and made anew may have the same version.
+            upsertable = ""
+            unchanged = "version = $6 AND ($7::timestamptz IS NULL OR created_at = $7)"
+        else:
+            # A worker on graph-flow 0.6 adds the column while it connects. A save that did not
+            # count up then would be overwritten by the worker's next one, so it must not happen.
+            countless = (
+                "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute WHERE "
+                f"attrelid = '{table.replace(chr(39), chr(39) * 2)}'::regclass "
+                "AND attname = 'version' AND NOT attisdropped)"
+            )
+            upsertable, unchanged = (
+                f" WHERE {countless}",
+                f"{self.version} = $6 AND {countless}",
+            )
+        insert = (
+            f"INSERT INTO {table} AS s "
+            f"(id, graph_id, current_task_id, status_message, context{names}) "
+            f"VALUES ($1, $2, $3, $4, $5{values}) ON CONFLICT (id)"
+        )
+        self.insert = f"{insert} DO NOTHING {saved}"
+        self.update = f"UPDATE {table} AS s SET {change} WHERE id = $1 AND {unchanged} {saved}"
+        restored = ", $7" if form.versioned else ""
+        self.restore = (
+            f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context, "
+            f"created_at{names}) VALUES ($1, $2, $3, $4, $5, coalesce($6::timestamptz, now())"
+            f"{restored}) ON CONFLICT (id) DO NOTHING {saved}"
+        )
+        self.upsert = f"{insert} DO UPDATE SET {change}{upsertable} {saved}"
+
+        # Of many: arrays, one for each column, sent as texts as above.
+        arrays = f"$1::{self.id_array}, $2::text[], $3::text[], $4::text[], $5::text[]"
+        fields, told = "i, g, t, s, c::jsonb", f"{self.id}, {self.version}, created_at, updated_at"
+        into = f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context"
+        self.insert_many = (
+            f"{into}{names}) SELECT {fields}{values} FROM unnest({arrays}) AS k (i, g, t, s, c) "
+            f"ON CONFLICT (id) DO NOTHING RETURNING {told}"
+        )
+        known, same, counted = "", "", ""
+        if form.versioned:
+            known, counted = ", $7::text[]::timestamptz[]", ", version = s.version + 1"
+            same = " AND (n.a IS NULL OR created_at = n.a)"
+        self.update_many = (
+            f"UPDATE {table} AS s SET graph_id = n.g, current_task_id = n.t, status_message = n.s, "
+            f"context = n.c::jsonb, updated_at = {moved}{counted} "
+            f"FROM unnest({arrays}, $6::text[]::bigint[]{known}) "
+            f"AS n (i, g, t, s, c, v{', a' if form.versioned else ''}) "
+            f"WHERE id = n.i AND {self.version} = n.v{same} RETURNING {told}"
+        )
+        kept = ", $8::text[]::bigint[]" if form.versioned else ""
+        self.import_many = (
+            f"{into}, created_at, updated_at{names}) SELECT {fields}, coalesce(a, now()), "
+            f"coalesce(u, now()){', v' if form.versioned else ''} FROM unnest({arrays}, "
+            f"$6::text[]::timestamptz[], $7::text[]::timestamptz[]{kept}) "
+            f"AS k (i, g, t, s, c, a, u{', v' if form.versioned else ''}) "
+            f"ON CONFLICT (id) DO NOTHING RETURNING {self.id}"
+        )
+        self.get_many = f"{self.query} WHERE id = ANY($1::{self.id_array})"
+
+        # Planned only: fails where no unique index on id would keep two of an id apart.
+        self.unique = f"EXPLAIN INSERT INTO {table} (id) VALUES (NULL) ON CONFLICT (id) DO NOTHING"
+
+    def storable(self, id: str) -> bool:
+        """Whether the table could hold such an id."""
+        if self.form.uuid:
+            try:
+                UUID(id)
+            except ValueError:
+                return False
+        return "\0" not in id and encodable(id)
+
+    def select(self, query: Query) -> tuple[str, list[Any]]:
+        """Whole rows of the selected sessions."""
+        where, arguments = self._where(query, page=True)
+        return f"{self.query}{where}{self._order(query, arguments)}", arguments
+
+    def count(self, query: Query) -> tuple[str, list[Any]]:
+        where, arguments = self._where(query, page=False)
+        return f"SELECT count(*) FROM {self.form.table}{where}", arguments
+
+    def counts(self, query: Query) -> tuple[str, list[Any]]:
+        where, arguments = self._where(query, page=False)
+        return (
+            "SELECT graph_id, current_task_id, count(*), min(updated_at), max(updated_at) "
+            f"FROM {self.form.table}{where} GROUP BY 1, 2",
+            arguments,
+        )
+
+    def columns(
+        self, query: Query, context: Sequence[ContextPath], *, packed: bool = True
+    ) -> tuple[str, list[Any]]:
+        """One row with whole columns in it: the server packs them quicker than rows travel.
+
+        Args:
+            packed: False for the rows themselves, slower but for texts in which SEPARATOR occurs,
+                and for servers that lack the functions to pack them.
+        """
+        where, arguments = self._where(query, page=True)
+        messages = "context #> '{chat_history,messages}'"
+        values = []
+        for i, path in enumerate(context):
+            arguments.append(["data", *parse_path(path)])
+            values.append(f", (context #> ${len(arguments)}::text[])::text AS c{i}")
+        rows = (
+            f"SELECT {self.id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
+            f"{self.version} AS v, created_at AS c, updated_at AS u, pg_column_size(context) AS b, "
+            f"CASE jsonb_typeof({messages}) WHEN 'array' THEN jsonb_array_length({messages}) "
+            f"ELSE 0 END AS m{''.join(values)} FROM {self.form.table}{where}"
+            f"{self._order(query, arguments)}"
+        )
+        if not packed:
+            return rows, arguments
+        if query.limit is None:  # a limit keeps the order of rows through the aggregates
+            rows += f" LIMIT {2**62}"
+        texts = ["i", "g", "t", "s", *(f"c{i}" for i in range(len(context)))]
+        # id, graph and task are never null. The other texts say '' where they are: JSON text is
+        # never empty, and a status gets a mark in front.
+        never_empty = {"s": "'=' || s"}
+        values = [
+            name if name in "igt" else f"coalesce({never_empty.get(name, name)}, '')"
+            for name in texts
+        ]
+        values = [f"string_agg({text}, E'\\x1f')" for text in values]
+        values += [
+            "string_agg(int8send(v), ''::bytea)",
+            *(
+                f"string_agg(coalesce(timestamptz_send({time}), '\\x8000000000000001'), ''::bytea)"
+                for time in "cu"
+            ),
+            "string_agg(int4send(b), ''::bytea)",
+            "string_agg(int4send(m), ''::bytea)",
+        ]
+        return f"SELECT count(*), {', '.join(values)} FROM ({rows}) AS r", arguments
+
+    def _where(self, query: Query, *, page: bool) -> tuple[str, list[Any]]:
+        arguments: list[Any] = []
+
+        def put(value: Any) -> str:
+            arguments.append(value)
+            return f"${len(arguments)}"
+
+        terms = []
+        if query.graph is not None:
+            terms.append(f"graph_id = {put(query.graph)}")
+        if query.task is not None:
+            terms.append(f"current_task_id = {put(query.task)}")
+        if query.status is not None:
+            terms.append(f"strpos(status_message, {put(query.status)}) > 0")
+        if query.text is not None:
+            text = put(query.text)
+            terms.append(f"(strpos({self.id}, {text}) > 0 OR strpos(status_message, {text}) > 0)")
+        if query.ids is not None:
+            ids = put([id for id in query.ids if self.storable(id)])
+            terms.append(f"id = ANY({ids}::{self.id_array})")
+        if query.id_prefix is not None:
+            terms.append(f"starts_with({self.id}, {put(query.id_prefix)})")
+        for name in ("updated", "created"):
+            if (since := getattr(query, f"{name}_since")) is not None:
+                terms.append(f"{name}_at >= {put(since)}")
+            if (until := getattr(query, f"{name}_until")) is not None:
+                terms.append(f"{name}_at < {put(until)}")
+        for path, value in query.conditions():
+            found = f"(context #> {put(['data', *path])}::text[])"
+            terms.append(
+                f"{found} IS NOT NULL" if value is None else f"{found} = {put(value.decode())}"
+            )
+        if page and query.after is not None:
+            terms.append(self._after(query, put))
+        return (f" WHERE {' AND '.join(terms)}" if terms else ""), arguments
+
+    def _after(self, query: Query, put: Any) -> str:
+        cursor, column, than = query.after, query.order_by, "<" if query.descending else ">"
+        assert cursor is not None
+        id = f"{put(cursor.id)}{'::uuid' if self.form.uuid else ''}"
+        if column == "id":
+            return f"id {than} {id}"
+        if cursor.time is None:
+            rest = f" OR {column} IS NOT NULL" if query.descending else ""
+            return f"(({column} IS NULL AND id {than} {id}){rest})"
+        rest = "" if query.descending else f" OR {column} IS NULL"
+        return f"(({column}, id) {than} ({put(cursor.time)}, {id}){rest})"
+
+    def _order(self, query: Query, arguments: list[Any]) -> str:
+        way = " DESC" if query.descending else ""
+        columns = ["id"] if query.order_by == "id" else [query.order_by, "id"]
+        text = " ORDER BY " + ", ".join(f"{column}{way}" for column in columns)
+        if query.limit is not None:
+            arguments.append(query.limit)
+            text += f" LIMIT ${len(arguments)}"
+        return text

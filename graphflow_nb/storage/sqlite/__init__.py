@@ -1,0 +1,5 @@
+"""Sessions in a SQLite file."""
+
+from .storage import SqliteSessionStorage
+
+__all__ = ["SqliteSessionStorage"]

@@ -1,0 +1,129 @@
+"""Every SQL statement for SQLite. Times are µs since 1970 UTC.
+
+``holds`` and ``value_at`` are functions that the storage registers in the database: they are the
+very code that answers for the memory store, so that a path means the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ..query import ContextPath, Query, encodable, micros_of, parse_path
+
+CREATE = """
+CREATE TABLE IF NOT EXISTS sessions (
+    id TEXT PRIMARY KEY NOT NULL,
+    graph_id TEXT NOT NULL,
+    current_task_id TEXT NOT NULL,
+    status_message TEXT,
+    context TEXT NOT NULL,
+    version INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS sessions_by_update ON sessions (updated_at, id);
+"""
+ROW = "id, graph_id, current_task_id, status_message, context, version, created_at, updated_at"
+COLUMNS = frozenset(ROW.split(", "))
+
+GET = f"SELECT {ROW} FROM sessions WHERE id = ?"
+INSERT = f"INSERT INTO sessions ({ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+IMPORT = f"{INSERT} ON CONFLICT (id) DO NOTHING"
+UPDATE = (
+    "UPDATE sessions SET graph_id = ?, current_task_id = ?, status_message = ?, context = ?, "
+    "version = ?, updated_at = ? WHERE id = ?"
+)
+DELETE = "DELETE FROM sessions WHERE id = ?"
+DELETE_VERSION = "DELETE FROM sessions WHERE id = ? AND version = ?"
+
+# At most so many: a count would read all of an index.
+MOST = "SELECT coalesce(max(rowid), 0) FROM sessions"
+COUNT_TO = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT ?)"
+
+
+def select(columns: str, query: Query, first: Sequence[Any] = ()) -> tuple[str, list[Any]]:
+    """The columns of the selected sessions, in order."""
+    where, arguments = _where(query, page=True)
+    way = " DESC" if query.descending else ""
+    order = ["id"] if query.order_by == "id" else [query.order_by, "id"]
+    text = f"SELECT {columns} FROM sessions{where} ORDER BY " + ", ".join(c + way for c in order)
+    if query.limit is not None:
+        text += " LIMIT ?"
+        arguments.append(query.limit)
+    return text, [*first, *arguments]
+
+
+def table(query: Query, context: Sequence[ContextPath]) -> tuple[str, list[Any]]:
+    """The columns of a ``Table``, context values as JSON text."""
+    columns = (
+        "id, graph_id, current_task_id, status_message, version, created_at, updated_at, "
+        "length(CAST(context AS BLOB)), CASE WHEN json_valid(context) THEN "
+        "coalesce(json_array_length(context, '$.chat_history.messages'), 0) ELSE 0 END"
+    )
+    paths = [_path(parse_path(path)) for path in context]
+    return select(columns + ", value_at(context, ?)" * len(paths), query, paths)
+
+
+def count(query: Query) -> tuple[str, list[Any]]:
+    where, arguments = _where(query, page=False)
+    return f"SELECT count(*) FROM sessions{where}", arguments
+
+
+def counts(query: Query) -> tuple[str, list[Any]]:
+    where, arguments = _where(query, page=False)
+    return (
+        "SELECT graph_id, current_task_id, count(*), min(updated_at), max(updated_at) "
+        f"FROM sessions{where} GROUP BY 1, 2 ORDER BY 1, 2",
+        arguments,
+    )
+
+
+def _path(keys: Sequence[str]) -> str:
+    return msgspec.json.encode(keys).decode()
+
+
+def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
+    terms: list[str] = []
+    arguments: list[Any] = []
+
+    def put(term: str, *values: Any) -> None:
+        terms.append(term)
+        arguments.extend(values)
+
+    if query.graph is not None:
+        put("graph_id = ?", query.graph)
+    if query.task is not None:
+        put("current_task_id = ?", query.task)
+    if query.status is not None:
+        put("instr(CAST(status_message AS BLOB), ?) > 0", query.status.encode())
+    if query.text is not None:
+        text = query.text.encode()
+        put(
+            "(instr(CAST(id AS BLOB), ?) > 0 OR instr(CAST(status_message AS BLOB), ?) > 0)",
+            text,
+            text,
+        )
+    if query.ids is not None:
+        ids = [id for id in query.ids if encodable(id)]
+        put(f"id IN ({', '.join('?' * len(ids))})", *ids)
+    if query.id_prefix is not None:
+        prefix = query.id_prefix.encode()
+        put("id >= ? AND substr(CAST(id AS BLOB), 1, ?) = ?", query.id_prefix, len(prefix), prefix)
+    for name in ("updated", "created"):
+        if (since := getattr(query, f"{name}_since")) is not None:
+            put(f"{name}_at >= ?", micros_of(since))
+        if (until := getattr(query, f"{name}_until")) is not None:
+            put(f"{name}_at < ?", micros_of(until))
+    for path, value in query.conditions():
+        put("holds(context, ?, ?)", _path(path), value)
+    if page and query.after is not None:
+        than, cursor = ("<" if query.descending else ">"), query.after
+        if query.order_by == "id":
+            put(f"id {than} ?", cursor.id)
+        else:
+            time = micros_of(cursor.time) if cursor.time else 0
+            put(f"({query.order_by}, id) {than} (?, ?)", time, cursor.id)
+    return (f" WHERE {' AND '.join(terms)}" if terms else ""), arguments

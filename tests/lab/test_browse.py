@@ -1,0 +1,700 @@
+"""The session browser in a real JupyterLab on a real PostgreSQL, as a person uses it.
+
+The pictures that these tests take are kept where ``GRAPHFLOW_NB_PICTURES`` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.client.demo import demo_storage
+
+from ..conftest import create_table, need
+from .jupyter import (
+    CHROMIUM,
+    FLAGS,
+    OTHER_KERNEL,
+    TOKEN,
+    Jupyter,
+    jupyterlab,
+    older_kernel,
+    open_in_lab,
+    run_all,
+    wait_for_kernel,
+    write_notebook,
+)
+
+pytestmark = pytest.mark.timeout(240)
+PICTURES = os.environ.get("GRAPHFLOW_NB_PICTURES")
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    need("chromium", CHROMIUM is not None)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def _server(folder: Path) -> Jupyter:
+    return jupyterlab(folder, "--LabApp.expose_app_in_browser=True")
+
+
+@pytest.fixture(scope="module")
+def jupyter(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    with _server(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def older_jupyter(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    """Its kernels run widget callbacks on threads of their own."""
+    need("ipykernel 7.3", OTHER_KERNEL.exists())
+    folder = tmp_path_factory.mktemp("older")
+    before = os.environ.get("JUPYTER_PATH")
+    os.environ["JUPYTER_PATH"] = str(older_kernel(folder))
+    try:
+        with _server(folder) as server:
+            yield server
+    finally:
+        if before is None:
+            del os.environ["JUPYTER_PATH"]
+        else:
+            os.environ["JUPYTER_PATH"] = before
+
+
+@pytest.fixture
+def store(database: str) -> str:
+    """The URL of a database with the sample sessions."""
+    fill(database)
+    return database
+
+
+def apart(work: Callable[[], Any]) -> Any:
+    """Run a coroutine on a thread of its own, since Playwright's loop runs on this one."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(asyncio.run(work())))
+    thread.start()
+    thread.join(60)
+    return found[0]
+
+
+def fill(url: str) -> None:
+    async def work() -> None:
+        await create_table(url, "crate-0.6")
+        storage = await g.connect(url)
+        for session in reversed(await demo_storage().query(g.Query())):
+            await storage.save(session.copy())
+        await storage.close()
+
+    apart(work)
+
+
+class Person:
+    """Someone at a notebook: sees labels and rows, clicks and types."""
+
+    def __init__(self, page: Any, server: Jupyter):
+        from playwright.sync_api import expect
+
+        self.page = page
+        self.server = server
+        self.expect = expect
+        self.interactions = 0
+        page.set_default_timeout(10_000)
+        self.outside: list[str] = []
+        self.wrong: list[str] = []
+        page.on("request", self._asked)
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.server.base, "data:", "blob:", "ws://127.0.0.1")):
+            self.outside.append(request.url)
+
+    def run(self, cells: list[str]) -> Person:
+        """Open a notebook with these cells and run them all."""
+        name = f"work{next(_numbers)}.ipynb"
+        write_notebook(self.server.folder / name, cells)
+        open_in_lab(self.page, self.server, name)
+        run_all(self.page)
+        self.rows().first.wait_for(timeout=60_000)
+        return self
+
+    def rows(self, view: int = 0) -> Any:
+        return (
+            self.page.locator(".gfnb-browser")
+            .nth(view)
+            .locator('table[aria-label="sessions"] tbody tr')
+        )
+
+    def row(self, id: str) -> Any:
+        return self.rows().filter(has=self.page.get_by_text(id, exact=True))
+
+    def click(self, name: str, index: int = 0) -> None:
+        self.interactions += 1
+        self.button(name).nth(index).click()
+
+    def button(self, name: str) -> Any:
+        views = self.page.locator(".gfnb-browser")
+        # An icon's glyph is a part of the name.
+        named = re.compile(rf"^\W*{re.escape(name)}$")
+        return views.get_by_role("button", name=named).locator("visible=true")
+
+    def open(self, id: str) -> None:
+        self.interactions += 1
+        self.row(id).click()
+        self.sees(f"session {id}")
+
+    def type(self, label: str, text: str) -> None:
+        self.interactions += 1
+        views = self.page.locator(".gfnb-browser")
+        boxes = views.get_by_label(label, exact=True).and_(self.page.locator("input, textarea"))
+        boxes.locator("visible=true").first.fill(text)
+        self.page.keyboard.press("Tab")
+
+    def choose(self, label: str, option: str) -> None:
+        self.interactions += 1
+        choices = self.page.get_by_role("combobox", name=label, exact=True)
+        choices.locator("visible=true").first.select_option(label=option)
+
+    def sees(self, text: str | re.Pattern[str], timeout: int = 15_000) -> None:
+        found = self.page.locator(".gfnb-browser").get_by_text(text).locator("visible=true")
+        self.expect(found.first).to_be_visible(timeout=timeout)
+
+    def sees_not(self, text: str) -> None:
+        found = self.page.locator(".gfnb-browser").get_by_text(text).locator("visible=true")
+        self.expect(found).to_have_count(0)
+
+    def picture(self, name: str, tmp_path: Path) -> None:
+        """Take the browser's picture, light and dark."""
+        folder = Path(PICTURES) if PICTURES else tmp_path
+        folder.mkdir(exist_ok=True)
+        view = self.page.locator(".gfnb-browser").first
+        for theme, title in THEMES.items():
+            self.page.evaluate(
+                "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", title
+            )
+            light = str(theme == "light").lower()
+            self.page.locator(f'body[data-jp-theme-light="{light}"]').wait_for(state="attached")
+            self.page.wait_for_function(
+                "want => (getComputedStyle(document.body).getPropertyValue('--jp-layout-color1')"
+                ".trim() === 'white') === want",
+                arg=theme == "light",
+            )
+            self.page.wait_for_timeout(150)
+            path = folder / f"{name}-{theme}.png"
+            view.screenshot(path=path)
+            assert path.stat().st_size > 5_000
+        self.page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            THEMES["light"],
+        )
+
+
+@pytest.fixture
+def person(chromium: Any, jupyter: Jupyter) -> Iterator[Person]:
+    page = chromium.new_page(viewport={"width": 1300, "height": 1500})
+    person = Person(page, jupyter)
+    yield person
+    page.close()
+    jupyter.end_kernels()
+    assert not person.wrong
+    assert not person.outside, "nothing may be asked of another machine"
+
+
+def cells(url: str, **options: Any) -> list[str]:
+    return [
+        f"import graphflow_nb as g\nwb = g.open({url!r}, **{options!r})",
+        "browser = wb.browse()\nbrowser",
+    ]
+
+
+def peer(url: str, work: Callable[[Any], Any]) -> Any:
+    """Do something with a connection of someone else's."""
+
+    async def there() -> Any:
+        storage = await g.connect(url)
+        try:
+            return await work(storage)
+        finally:
+            await storage.close()
+
+    return apart(there)
+
+
+def stored(url: str, id: str) -> Any:
+    return peer(url, lambda storage: storage.get(id))
+
+
+def change(url: str, id: str, **fields: Any) -> None:
+    """Someone else saves a session: fields, and under ``context`` values."""
+
+    async def work(storage: Any) -> None:
+        session = await storage.get(id)
+        session.context.update(fields.pop("context", {}))
+        for name, value in fields.items():
+            setattr(session, name, value)
+        await storage.save(session)
+
+    peer(url, work)
+
+
+def test_a_newcomer_saves_an_edit_in_six_interactions(person, store, tmp_path):
+    """Only what is written on the screen is followed."""
+    write_notebook(person.server.folder / "first.ipynb", cells(store, writable=True))
+    open_in_lab(person.page, person.server, "first.ipynb")
+    began = time.monotonic()
+    run_all(person.page)
+    person.interactions += 1
+    person.rows().first.wait_for(timeout=60_000)
+    person.sees("showing 1 to 50 of 120")
+    person.picture("list", tmp_path)
+    person.open("claim-0118")
+    person.sees("failed")
+    person.picture("open", tmp_path)
+    person.click("Edit")
+    person.type("Status", "checked by hand")
+    person.click("Preview changes")
+    person.sees("/status_message")
+    assert stored(store, "claim-0118").status_message != "checked by hand", "not before Save"
+    person.picture("preview", tmp_path)
+    person.click("Save 1 change")
+    person.sees("Saved 'claim-0118'")
+    assert person.interactions <= 6
+    assert stored(store, "claim-0118").status_message == "checked by hand"
+    print(f"{person.interactions} interactions, {time.monotonic() - began:.1f} s with pictures")
+    person.sees("wb.patch('claim-0118', [{'op': 'replace'")
+    person.picture("saved", tmp_path)
+
+
+def test_find(person, store, tmp_path):
+    person.run(cells(store))
+    person.sees("read-only")
+    for button in ("New…", "Delete…", "Journal…", "Edit"):
+        assert person.button(button).count() == 0
+    person.picture("read-only", tmp_path)
+    person.sees("showing 1 to 50 of 120")
+    person.choose("Graph", "claims (80)")
+    person.sees("showing 1 to 50 of 80")
+    person.choose("Task", _option(person, "payout"))
+    person.type("Find", "failed")
+    person.sees("text='failed'")
+    person.expect(person.rows().filter(has_not_text="failed")).to_have_count(0)
+    person.expect(person.rows().filter(has_text="failed")).not_to_have_count(0)
+    person.type("Find", "no such text")
+    person.sees("No session matches; Clear filters shows all.")
+    person.picture("empty", tmp_path)
+    person.click("Clear filters")
+    person.sees("showing 1 to 50 of 120")
+    person.type("Context", "customer.tier")
+    person.type("is", "gold")
+    person.sees("where={'customer.tier': 'gold'}")
+    person.sees_not("of 120")
+    person.type("Context", "a..b")
+    person.click("Clear filters")
+    person.sees("showing 1 to 50 of 120")
+    person.click("Next")
+    person.sees("showing 51 to 100 of 120")
+    person.click("Next")
+    person.sees("showing 101 to 120 of 120")
+    assert person.button("Next").is_disabled()
+    person.click("Previous")
+    person.click("Previous")
+    person.sees("showing 1 to 50 of 120")
+    person.click("id")
+    person.sees("order='id'")
+    assert person.rows().first.inner_text().split("\t")[2].strip() == min(
+        text.split("\t")[2].strip() for text in person.rows().all_inner_texts()
+    )
+
+
+def _option(person: Person, start: str) -> str:
+    control = person.page.get_by_role("combobox", name="Task", exact=True).first
+    options: list[str] = control.locator("option").all_inner_texts()
+    return next(text for text in options if text.startswith(start))
+
+
+def test_the_keyboard_reaches_all(person, store):
+    person.run([*cells(store, writable=True), "print(len(browser.selected), browser.session)"])
+    keyboard = person.page.keyboard
+    person.rows().first.focus()
+    for _ in range(3):
+        keyboard.press("ArrowDown")
+    keyboard.press("Enter")
+    id = person.rows().nth(3).inner_text().split("\t")[2].strip()
+    person.sees(f"session {id}")
+    keyboard.press("Shift+ArrowDown")
+    keyboard.press("Shift+ArrowDown")
+    person.sees("3 selected")
+    keyboard.press("Space")
+    person.sees("2 selected")
+    keyboard.press("Control+a")
+    person.sees("50 selected")
+    keyboard.press("PageDown")
+    person.sees("showing 51 to 100")
+    keyboard.press("PageUp")
+    person.sees("showing 1 to 50")
+    assert person.page.locator(".jp-Notebook .jp-Cell").count() == 3, "no shortcut of Lab's ran"
+    # From the filter bar down to the pager by Tab alone.
+    person.page.get_by_role("combobox", name="Graph", exact=True).first.focus()
+    reached = set()
+    for _ in range(40):
+        keyboard.press("Tab")
+        reached.add(
+            person.page.evaluate(
+                "() => { const e = document.activeElement;"
+                "return e.tagName === 'TR' ? 'row' : e.labels?.[0]?.innerText || e.innerText }"
+            ).strip()
+        )
+    assert reached >= {"Task", "Find", "Updated", "Context", "is", "Refresh", "row", "Next"}
+    assert reached >= {"Overview", "Chat", "JSON", "Edit"}
+
+
+def test_read(person, store, tmp_path):
+    person.run(cells(store, writable=True))
+    person.type("Find", "support-0063")
+    person.sees("showing 1 to 1 of 1")
+    person.open("support-0063")
+    person.click("Context")
+    tree = person.page.locator(".gfnb-reader details > summary").first
+    tree.click()
+    path = person.page.locator(".gfnb-reader .p").first.inner_text()
+    assert re.fullmatch(r"[a-z_]+", path)
+    person.picture("context", tmp_path)
+    person.click("Chat")
+    person.sees(re.compile("Assistant, 20"))
+    person.picture("chat", tmp_path)
+    person.click("JSON")
+    person.sees('"current_task_id"')
+    person.click("Clear filters")
+    person.rows().nth(1).wait_for()
+    person.rows().nth(0).get_by_role("checkbox").click()
+    person.rows().nth(1).get_by_role("checkbox").click()
+    person.sees("3 selected")  # the open one is still there
+    person.row("support-0063").get_by_role("checkbox").click()
+    person.click("Compare")
+    person.sees("before: the first, after: the second")
+    person.sees("graphflow_nb.diff(wb.get(")
+    person.picture("compare", tmp_path)
+
+
+def test_edit_values_json_and_chat(person, store, tmp_path):
+    big = 2**63 + 11
+    change(store, "claim-0014", context={"big": big})
+    person.run(cells(store, writable=True))
+    person.type("Find", "claim-0014")
+    person.sees("showing 1 to 1 of 1")  # a click on the page before would not count
+    person.open("claim-0014")
+    person.click("Edit")
+    person.type("Path", "documents")
+    person.page.get_by_role("combobox", name="is", exact=True).first.select_option(label="JSON")
+    person.type("Value", '["damage.jpg"]')
+    person.click("Set value")
+    person.click("Chat message")
+    person.page.get_by_role("combobox", name="Role").select_option(label="Assistant")
+    person.type("Message", "Thank you, we have your picture.")
+    person.click("Add message")
+    person.click("Context as JSON")
+    box = person.page.get_by_role("textbox", name="JSON", exact=True).locator("visible=true")
+    text = box.input_value()
+    assert str(big) in text
+    box.fill(text.replace('"documents"', "documents"))
+    person.sees(re.compile(r"line \d+, column \d+: "))
+    person.picture("json-error", tmp_path)
+    person.click("Preview changes")
+    person.sees("the context is no JSON that could be saved")
+    box.fill(text.replace("damage.jpg", "damage <b>2</b>.jpg"))
+    person.click("Preview changes")
+    person.sees("/context/data/documents")
+    person.sees(re.compile("/context/chat_history/messages/[0-9]+"))
+    person.picture("edit", tmp_path)
+    person.click("Save 2 changes")
+    person.sees("Saved 'claim-0014'")
+    session = stored(store, "claim-0014")
+    assert session.context["documents"] == ["damage <b>2</b>.jpg"]
+    assert session.context["big"] == big
+    assert session.context.last_messages(1)[0].content == "Thank you, we have your picture."
+
+
+def test_conflict_and_merge(person, store, tmp_path):
+    person.run(cells(store, writable=True))
+    person.type("Find", "claim-0014")
+    person.sees("showing 1 to 1 of 1")  # a click on the page before would not count
+    person.open("claim-0014")
+    person.click("Edit")
+    person.type("Status", "mine")
+    person.click("Chat message")
+    person.type("Message", "from me")
+    person.click("Add message")
+    person.click("Preview changes")
+    change(store, "claim-0014", status_message="theirs", context={"step": 7})
+    person.click("Save 2 changes")
+    person.sees("Someone saved this session meanwhile. Nothing was written.")
+    person.sees("/context/data/step")
+    assert stored(store, "claim-0014").status_message == "theirs"
+    person.picture("conflict", tmp_path)
+    person.click("Preview the merged session")
+    person.sees("choose at each place that both sides changed")
+    person.page.get_by_role("radio", name="take mine").check()
+    person.click("Preview the merged session")
+    # Someone saves again before this one is written: it is compared again.
+    change(store, "claim-0014", context={"step": 8})
+    person.click("Save 2 changes")
+    person.sees("Your changes do not touch theirs.")
+    person.click("Preview the merged session")
+    person.click("Save 2 changes")
+    person.sees("Saved 'claim-0014'")
+    session = stored(store, "claim-0014")
+    assert (session.status_message, session.context["step"]) == ("mine", 8)
+    assert session.context.last_messages(1)[0].content == "from me"
+
+    # Deleted meanwhile: it can be kept as a new one.
+    person.click("Edit")
+    person.type("Status", "mine again")
+    person.click("Preview changes")
+    peer(store, lambda storage: storage.delete("claim-0014"))
+    person.click("Save 1 change")
+    person.sees("Someone deleted this session meanwhile")
+    person.picture("deleted", tmp_path)
+    person.click("Save it as a new session")
+    person.click("Save this new session")
+    person.sees("Created 'claim-0014'")
+    assert stored(store, "claim-0014").status_message == "mine again"
+
+
+def test_create_copy_delete_many_undo_all(person, store, tmp_path):
+    def everything() -> Any:
+        sessions = peer(store, lambda storage: storage.query(g.Query(order="id")))
+        return {s.id: (s.to_json(version=False), s.created_at) for s in sessions}
+
+    before = everything()
+    person.run(cells(store, writable=True))
+    person.click("New…")
+    person.type("Id", "made-by-hand")
+    person.type("Task", "intake")
+    person.type("Graph", "claims")
+    person.picture("new", tmp_path)
+    person.click("Preview new session")
+    assert stored(store, "made-by-hand") is None
+    person.click("Save this new session")
+    person.sees("Created 'made-by-hand'")
+    person.sees("wb.create('made-by-hand', 'intake', graph_id='claims')")
+    person.click("New…")
+    person.click("Copy of the open session")
+    person.type("Id", "copied-by-hand")
+    person.click("Preview new session")
+    person.click("Save this new session")
+    person.sees("Created 'copied-by-hand'")
+    person.click("New…")
+    person.click("From JSON")
+    person.type("JSON", '{"id": "from-json", "graph_id": "g", "current_task_id": "t"}')
+    person.click("Preview new session")
+    person.sees("context is missing or no object")
+    person.type(
+        "JSON",
+        '{"id": "from-json", "graph_id": "g", "current_task_id": "t", '
+        '"context": {"data": {"n": 1.10}}}',
+    )
+    person.click("Preview new session")
+    person.click("Save this new session")
+    person.sees("Created 'from-json'")
+    assert len(everything()) == 123
+
+    person.rows().first.focus()
+    person.page.keyboard.press("Control+a")
+    person.sees("50 selected")
+    person.click("Delete…")
+    person.sees("Type 50 to confirm.")
+    assert person.button("Delete 50 sessions").is_disabled()
+    person.picture("delete", tmp_path)
+    person.type("Number", "50")
+    # One of them is saved by a worker at this moment: it stays.
+    change(store, "from-json", status_message="alive")
+    person.click("Delete 50 sessions")
+    person.sees("Deleted 49 of 50 sessions; 1 were changed or deleted by others")
+    assert len(everything()) == 74
+    person.row("from-json").click()
+    person.click("Delete…")
+    person.click("Delete 1 session")
+    person.sees("Deleted 1 session;")
+    assert len(everything()) == 73
+    person.click("Journal…")
+    person.sees("Undo all 53")
+    person.picture("journal", tmp_path)
+    # What was saved by someone else in between is not undone silently.
+    person.click("Undo all 53")
+    person.sees("left alone, since others changed them: 'from-json'")
+    person.picture("undo-some", tmp_path)
+    assert set(everything()) - set(before) == {"from-json"}
+    peer(store, lambda storage: storage.delete("from-json"))
+    person.click("Undo all 1")
+    person.sees("Nothing to undo")
+    assert everything() == before
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["polling", "told"])
+def test_live(person, store, tmp_path, told):
+    person.run(cells(store, writable=True))
+    person.open("claim-0118")
+    person.click("Edit")
+    person.type("Status", "being typed")
+    if told:
+        with g.open(store, writable=True) as wb:
+            wb.install_trigger()
+    person.click("Follow changes")
+    person.sees("following, told by the store" if told else "following, every 2 s")
+    began = time.monotonic()
+    change(store, "support-0036", status_message="changed by a worker")
+    person.sees("changed by a worker")
+    took = time.monotonic() - began
+    assert took < 10  # without being told it would look again after 30 s at the latest
+    marked = person.page.locator("tr.gfnb-changed")
+    person.expect(marked).to_have_count(1)
+    assert "support-0036" in marked.inner_text()
+    change(store, "claim-0118", context={"worker": 1})
+    person.sees("someone saved this session (version 2) while you edit it")
+    assert person.page.get_by_role("textbox", name="Status", exact=True).input_value() == (
+        "being typed"
+    )
+    person.picture("live", tmp_path)
+    person.click("Preview changes")
+    person.click("Save 1 change")
+    person.sees("Your changes do not touch theirs.")
+    person.click("Preview the merged session")
+    person.click("Save 1 change")
+    person.sees("Saved 'claim-0118'")
+    session = stored(store, "claim-0118")
+    assert (session.status_message, session.context["worker"]) == ("being typed", 1)
+    person.click("Follow changes")
+    person.sees_not("following")
+
+
+def test_server_lost_and_back(person, tmp_path):
+    with g.local_postgres() as server:
+        url = server.create_database("lost")
+        fill(url)
+        person.run(cells(url, writable=True))
+        person.open("claim-0118")
+        person.click("Edit")
+        person.type("Status", "typed before the fall")
+        person.click("Preview changes")
+        person.click("Follow changes")
+        person.sees("following")
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        person.sees("connection lost, trying again", timeout=30_000)
+        person.click("Save 1 change")
+        person.sees("is out of reach")
+        person.picture("lost", tmp_path)
+        server.start()
+        person.sees("connected again", timeout=60_000)
+        person.click("Save 1 change")
+        person.sees("Saved 'claim-0118'")
+        assert stored(url, "claim-0118").status_message == "typed before the fall"
+
+
+@pytest.mark.parametrize("kernel", ["installed", "7.3"])
+def test_browsers_at_once(request, chromium, store, kernel):
+    """Two on one workbench and one on the notebook's own loop, which follows what happens.
+
+    Callbacks run on the main thread, or on threads of their own.
+    """
+    server = request.getfixturevalue("jupyter" if kernel == "installed" else "older_jupyter")
+    page = chromium.new_page(viewport={"width": 1300, "height": 3300})
+    person = Person(page, server)
+    mine = f"third = g.wrap(await g.connect({store!r})).browse()\nthird.follow.value = True\nthird"
+    person.run([*cells(store, writable=True), "second = wb.browse()\nsecond", mine])
+    ids = ["claim-0118", "claim-0116", "claim-0113"]
+    views = page.locator(".gfnb-browser")
+
+    def button(index: int, name: str) -> Any:
+        return views.nth(index).get_by_role("button", name=name)
+
+    for index, id in enumerate(ids):
+        person.rows(index).first.wait_for()
+        person.rows(index).filter(has_text=id).click()
+        button(index, "Edit").click()
+    for index in range(3):
+        views.nth(index).get_by_role("textbox", name="Status", exact=True).fill(f"by view {index}")
+        page.keyboard.press("Tab")
+        button(index, "Preview changes").click()
+    # All at once, and quick clicks on top.
+    for index in range(3):
+        button(index, "Save 1 change").click()
+    for _ in range(5):
+        for index in range(3):
+            button(index, "Refresh").click(no_wait_after=True)
+    for index, id in enumerate(ids):
+        person.expect(views.nth(index).get_by_text(f"by view {index}").first).to_be_visible()
+        for _ in range(100):
+            if stored(store, id).status_message == f"by view {index}":
+                break
+            time.sleep(0.1)
+        assert stored(store, id).status_message == f"by view {index}"
+    # What one workbench wrote is in the journal of both its browsers.
+    for index, undo in ((0, "Undo all 2"), (1, "Undo all 2"), (2, "Undo all 1")):
+        button(index, "Journal…").click()
+        button(index, undo).wait_for()
+    page.close()
+    server.end_kernels()
+    assert not person.wrong
+
+
+SMOKE = "import graphflow_nb as g\nwb = g.open('demo')\nbrowser = wb.browse()\nbrowser"
+
+
+@pytest.mark.parametrize("kind", ["notebook", "voila"])
+def test_smoke_elsewhere(chromium, kind, tmp_path):
+    """Notebook 7 and Voilà."""
+    write_notebook(tmp_path / "smoke.ipynb", [SMOKE])
+    if kind == "voila":
+        words = [
+            sys.executable,
+            "-m",
+            "voila",
+            "smoke.ipynb",
+            "--no-browser",
+            "--Voila.ip=127.0.0.1",
+        ]
+        server, path = Jupyter(tmp_path, words, ready="/voila/nothing"), "/"
+    else:
+        words = [sys.executable, "-m", "notebook", "--no-browser"]
+        server, path = Jupyter(tmp_path, words), f"/notebooks/smoke.ipynb?token={TOKEN}"
+    with server:
+        page = chromium.new_page(viewport={"width": 1300, "height": 1500})
+        person = Person(page, server)
+        if kind == "voila":
+            # Its own template asks a CDN for icons; without them the page must work as well.
+            page.route(lambda url: not url.startswith(server.base), lambda route: route.abort())
+        page.goto(server.base + path)
+        if kind == "notebook":
+            page.locator(".jp-Notebook").wait_for(timeout=60_000)
+            wait_for_kernel(server)
+            run_all(page)
+        person.rows().first.wait_for(timeout=60_000)
+        person.open("claim-0118")
+        person.click("Edit")
+        person.type("Status", "seen to")
+        person.click("Preview changes")
+        person.click("Save 1 change")
+        person.sees("Saved 'claim-0118'")
+        page.screenshot(path=(Path(PICTURES) if PICTURES else tmp_path) / f"{kind}.png")
+        page.close()
+        assert kind == "voila" or not person.outside

@@ -1,0 +1,157 @@
+"""The live view and benchmarks in a real JupyterLab, on a real PostgreSQL, under load."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .jupyter import Jupyter, open_in_lab, run_all, write_notebook
+from .test_browse import Person
+
+pytestmark = pytest.mark.timeout(480)
+
+# In CI five minutes: what grows in that time grows for ever.
+SECONDS = 300 if os.environ.get("GRAPHFLOW_NB_TESTS") == "complete" else 20
+
+LOAD = """\
+import asyncio, gc, threading, time
+import ipywidgets as widgets
+import graphflow_nb as g
+wb = g.open({url!r}, writable=True)
+stop = threading.Event()
+def load():
+    ids = list(wb.sessions(limit=40)["id"])
+    while not stop.is_set():
+        for id in ids:
+            if stop.wait(0.004):
+                break
+            # Not through wb.save, whose journal keeps what stood there before, and so grows.
+            session = wb.get(id)
+            session.context["seen"] = time.time()
+            try:
+                wb._bridge.run(wb.storage.save(session))
+            except g.SessionConflict:
+                pass
+threads = [threading.Thread(target=load) for _ in range(2)]
+for thread in threads:
+    thread.start()"""
+SLOW = """\
+inner = wb.storage.inner
+async def slow():
+    # Someone holds the row, so a save has to wait.
+    async def work(c):
+        async with c.transaction():
+            await c.execute("SELECT 1 FROM sessions WHERE id = 'claim-0118' FOR UPDATE")
+            await asyncio.sleep(0.4)
+    await inner._run(work)
+holder = wb._bridge.submit(slow())
+time.sleep(0.1)
+session = wb.get("claim-0118")
+session.status_message = "waited for"
+wb.save(session)
+holder.result()"""
+MEMORY = """\
+def memory():
+    gc.collect()
+    pages = int(open("/proc/self/statm").read().split()[1])
+    return pages * 4096 / 1e6, len(widgets.widget._instances)
+print("memory", *memory(), len(wb.latency))"""
+
+
+def heap(page: Any) -> float:
+    """Megabytes that the page's script holds after collecting its garbage."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("HeapProfiler.collectGarbage")
+    used: float = devtools.send("Runtime.getHeapUsage")["usedSize"]
+    return used / 1e6
+
+
+def ask(person: Person, cell: str, number: int) -> list[float]:
+    """Run the cell of that number, and what it says after ``memory``."""
+    page = person.page
+    page.locator(".jp-CodeCell").nth(number).click()
+    page.keyboard.press("Control+Enter")
+    found = page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea-output")
+    person.expect(found).to_contain_text("memory", timeout=20_000)
+    time.sleep(1)
+    return [float(word) for word in found.inner_text().split()[1:]]
+
+
+def test_the_live_view_under_load_without_growing(person, store, tmp_path):
+    page = person.page
+    cells = [LOAD.format(url=store), "live = wb.latency.live()\nlive", SLOW, MEMORY]
+    write_notebook(person.server.folder / "live.ipynb", cells)
+    open_in_lab(page, person.server, "live.ipynb")
+    run_all(page)
+    slow = page.locator('table[aria-label="slowest operations"] tbody tr')
+    slow.filter(has_text="claim-0118").first.wait_for(timeout=60_000)
+    person.sees("following, every")
+    person.sees(re.compile(r"operations, 0 failed|operations"))
+
+    # The slowest is the one that waited; a click opens its session, with size and phases.
+    person.expect(slow.first).to_contain_text("claim-0118")
+    person.expect(slow.first).to_contain_text("save")
+    person.picture("live", tmp_path)
+    for _ in range(5):  # a click on rows that were just redrawn means nothing
+        slow.filter(has_text="claim-0118").first.click()
+        if page.get_by_text("session claim-0118").count():
+            break
+        page.wait_for_timeout(1_000)
+    person.sees("session claim-0118")
+    person.sees("in all")
+    person.sees(re.compile(r"execute [\d.]+ ms \(\d+%\)"))
+    person.picture("live-session", tmp_path)
+
+    page.wait_for_timeout(8_000)
+    before, page_before = ask(person, MEMORY, 3), heap(page)
+    picture = page.locator(".gfnb-browser img").first
+    first = picture.get_attribute("src")
+    began = time.monotonic()
+    while time.monotonic() - began < SECONDS:
+        page.wait_for_timeout(1_000)
+    after, page_after = ask(person, MEMORY, 3), heap(page)
+    assert picture.get_attribute("src") != first
+    more = after[2] - before[2]
+    print(
+        f"{SECONDS} s, {more:,.0f} operations more: kernel {before[0]:.0f} to {after[0]:.0f} MB, "
+        f"widgets {before[1]:.0f} to {after[1]:.0f}, page {page_before:.1f} to {page_after:.1f} MB"
+    )
+    assert more > 20 * SECONDS
+    # Recorded operations take 64 bytes at most; the rest is what Python and the page play with.
+    assert after[0] - before[0] < 20 + more * 64e-6
+    assert after[1] == before[1]
+    assert page_after - page_before < 10
+
+    person.click("Live")
+    person.sees("not looking")
+    page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("kernel", ["jupyter", "older_jupyter"])
+def test_stop_keeps_what_was_measured(kernel, chromium, request, store, tmp_path):
+    server: Jupyter = request.getfixturevalue(kernel)
+    page = chromium.new_page(viewport={"width": 1300, "height": 900})
+    try:
+        name = f"stop-{kernel}.ipynb"
+        cells = [
+            f"import graphflow_nb as g\nwb = g.open({store!r}, writable=True)",
+            'run = wb.benchmark("A", duration=100.0, repeats=100, sessions=50, shared=True)\nrun',
+            'print("left", len(wb.sessions(graph="graphflow_nb benchmark")), run.notes)',
+        ]
+        write_notebook(Path(server.folder) / name, cells)
+        open_in_lab(page, server, name)
+        run_all(page)
+        button = page.get_by_role("button", name=re.compile("Stop$")).locator("visible=true")
+        button.first.wait_for(timeout=30_000)
+        page.get_by_text(re.compile("turn 2 of 100")).wait_for(timeout=30_000)
+        page.screenshot(path=tmp_path / f"{name}.png")
+        button.last.click()
+        page.get_by_text("left 0 ('stopped before its end',)").wait_for(timeout=30_000)
+    finally:
+        page.close()
+        server.end_kernels()

@@ -1,0 +1,251 @@
+"""Content that tries to run something or to get lost: list, reader, editor, diff, static HTML."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.cards import session as cards
+from graphflow_nb.changes import Draft, diff, json_value
+from graphflow_nb.model import exactjson
+from graphflow_nb.model.session import Session
+from graphflow_nb.notebook.browse import Browser
+from graphflow_nb.notebook.browse.render import raw_html
+
+from ..conftest import need
+from ..hostile import CASES, Case
+from ..lab.jupyter import CHROMIUM, FLAGS, TOKEN, jupyterlab, open_in_lab, run_all, write_notebook
+
+TAGS = {"b", "br", "code", "details", "div", "em", "h4", "p", "pre", "span", "strong", "style"}
+TAGS |= {"summary", "table", "tbody", "td", "th", "thead", "tr"}
+ATTRIBUTES = {"class", "colspan", "open", "role", "title"}
+
+
+class _Allowed(HTMLParser):
+    """Fails at anything that is not of our own making."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.styles = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in TAGS, tag
+        for name, value in attrs:
+            assert name in ATTRIBUTES, (tag, name)
+            assert "__pwned" not in (value or "")
+        self.styles += tag == "style"
+        if tag != "br":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+def check(html: str) -> str:
+    """The text that a person reads."""
+    parser = _Allowed()
+    parser.feed(html)
+    parser.close()
+    assert not parser.open
+    assert parser.styles <= 2
+    return "".join(parser.text)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_reader_editor_and_difference(case: Case):
+    session = case.session()
+    text = check(cards.session_html(session))
+    for field in (case.id, case.graph_id, case.current_task_id, case.status_message or ""):
+        assert field[: cards.MAX_TEXT] in text
+    for part in (cards.overview_html, cards.context_html, cards.chat_html, raw_html):
+        check(part(session))
+    other = Session("plain", "p", context={"p": 1})
+    changes = diff(other, session)
+    assert "path" in check(cards.patch_html(changes)) or not len(changes)
+    check(cards.patch_html(diff(session, other)))
+    check(cards.card("changes", cards.patch_html(changes)))
+    assert isinstance(cards.session_text(session), str)
+
+    # The editor's text is the context, to the digit.
+    draft = Draft(session)
+    if len(draft.context_text) < 200_000:
+        draft.set_context_text(draft.context_text)
+        assert not len(draft.changes())
+    # A change elsewhere leaves it to the letter.
+    draft.set("status_message", "mended")
+    assert draft.session().context_json() in (case.context, case.context.encode())
+    # One beside it leaves every value as it was.
+    draft.set_value(("beside",), json_value("number", "1.10"))
+    beside = draft.session()
+    before, after = (json.loads(t, **EXACT) for t in (case.context, beside.context_json()))
+    assert after["data"].pop("beside") == "1.10"
+    assert after["data"] == before.get("data", {})
+    assert after.get("chat_history") == before.get("chat_history")
+    assert exactjson.same(exactjson.Raw(case.context.encode()), _raw(session))
+
+
+EXACT: dict[str, Any] = {"parse_int": str, "parse_float": str}
+
+
+def _raw(session: Session) -> Any:
+    text = session.context_json()
+    return exactjson.Raw(text.encode() if isinstance(text, str) else text)
+
+
+async def _store(storage: Any, cases: list[Case]) -> None:
+    for case in cases:
+        session = case.session().copy()
+        session._context = case.context
+        await storage.save(session)
+
+
+@pytest.mark.parametrize("kind", ["memory", "postgres"])
+def test_list_and_static_html(kind, request):
+    """Every case on one page, and each open under it."""
+    cases = [case for case in CASES if kind == "memory" or case.postgres]
+    url = "memory:" if kind == "memory" else request.getfixturevalue("database")
+    wb = g.open(url, writable=True)
+    wb._bridge.run(_store(wb.storage.inner, cases))
+    browser = wb.browse(page_size=1000, order="id")
+    assert len(browser.listing.ids()) == len(cases)
+    for row in browser.table.page["rows"]:
+        for cell in row:
+            assert len("".join(cell)) < 2000
+    assert len(json.dumps(browser.table.page)) < 1_000_000
+    text = check(browser.to_html())
+    for case in cases:
+        assert case.id[:100].replace("\n", " ⏎ ") in text or "\n" in case.id
+        session = wb.get(case.id)
+        assert session.graph_id == case.graph_id
+        assert session.status_message == case.status_message
+        assert diff(case.session(), session) == g.Patch() or kind == "postgres"
+        assert session.context == g.Context.from_json(case.context) or "00-digits" in case.name
+    small = wb.browse(page_size=25)
+    for case in cases:
+        walk(small, case)
+    # Every value comes back as it was: change and undo each.
+    for case in cases:
+        before = wb.get(case.id)
+        wb.patch(case.id, [{"op": "replace", "path": "/current_task_id", "value": "next"}])
+        wb.undo()
+        after = wb.get(case.id)
+        assert not len(diff(before, after)), case.name
+        wb.delete(case.id)
+        wb.undo()
+        assert not len(diff(before, wb.get(case.id))), case.name
+    wb.close()
+
+
+def walk(browser: Browser, case: Case) -> None:
+    """Open a case and turn to each part of the reader and the editor."""
+    browser.act(lambda: browser.desk.open(case.id))
+    assert browser.session is not None
+    assert browser.session.id == case.id
+    for part in ("Overview", "Context", "Chat", "JSON", "Edit"):
+        browser.reader.parts.value = part
+        check(browser.reader.text.value)
+        check(browser._said.value)
+        assert "should not have happened" not in browser._said.value
+    editor = browser.reader.editor
+    editor.status.value = "looked at"
+    editor.look.click()
+    check(editor.preview.value)
+    assert "Error" not in browser._said.value, browser._said.value
+    check(browser.to_html())
+    check(browser._code.value)
+    editor.discard.click()
+
+
+CELLS = [
+    """\
+import graphflow_nb as g
+from IPython.display import HTML, display
+from tests.hostile import CASES
+from tests.test_hostile import walk
+wb = g.open(URL, writable=True)
+browser = wb.browse(page_size=1000, order="id")
+browser""",
+    """\
+import asyncio, time
+began, small = time.monotonic(), wb.browse(page_size=25)
+display(small)
+for case in CASES:
+    if case.postgres:
+        walk(small, case)
+        await asyncio.sleep(0.01)
+print("walked", len(small.calls), time.monotonic() - began)""",
+    """\
+from graphflow_nb.cards.session import patch_html, session_html
+plain = g.Session("p", "p")
+for start in range(0, len(CASES), 64):
+    sessions = [case.session() for case in CASES[start : start + 64]]
+    parts = [session_html(s) + patch_html(g.diff(plain, s)) for s in sessions]
+    display(HTML("".join(parts)))
+print("shown")""",
+]
+
+
+@pytest.mark.timeout(280)
+def test_nothing_runs_in_a_browser(database, tmp_path, monkeypatch):
+    need("chromium", CHROMIUM is not None)
+    from pathlib import Path
+
+    from playwright.sync_api import expect, sync_playwright
+
+    async def fill() -> None:
+        storage = await g.connect(database)
+        await _store(storage, [case for case in CASES if case.postgres])
+        await storage.close()
+
+    asyncio.run(fill())
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    write_notebook(tmp_path / "work.ipynb", [text.replace("URL", repr(database)) for text in CELLS])
+    with jupyterlab(tmp_path) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1300, "height": 1500})
+        outside: list[str] = []
+        dialogs: list[str] = []
+        page.on(
+            "request",
+            lambda r: (
+                outside.append(r.url)
+                if not r.url.startswith((server.base, "data:image", "blob:"))
+                else None
+            ),
+        )
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        open_in_lab(page, server, "work.ipynb")
+        run_all(page)
+        outputs = page.locator(".jp-OutputArea-output")
+        expect(outputs.filter(has_text="shown").last).to_be_visible(timeout=240_000)
+        assert page.evaluate("window.__pwned") is None
+        # What waits for a person: move over the rows, open one, click into the text.
+        view = page.locator(".gfnb-browser").first
+        rows = view.locator('table[aria-label="sessions"] tbody tr')
+        assert rows.count() == len([case for case in CASES if case.postgres])
+        rows.nth(3).click()
+        view.get_by_role("button", name="Context", exact=True).click()
+        page.wait_for_timeout(1000)
+        frames = [frame.evaluate("window.__pwned") for frame in page.frames]
+        assert set(frames) == {None}
+        assert len(page.frames) == 1
+        assert not dialogs
+        assert not outside
+        assert TOKEN in page.url or "/lab/" in page.url, "it did not go elsewhere"
+        browser.close()

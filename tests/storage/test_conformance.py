@@ -1,0 +1,51 @@
+"""Every storage put to the suite that ships with the package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from graphflow_nb.testing import StorageSuite, Traits, state_machine
+
+from ..conftest import COMPLETE, ELSEWHERE, WRAPPED, Store
+
+#: Steps of the state machine: 20,000 for each store in CI. Wrappers, and the same table elsewhere,
+#: get a quarter.
+STEPS = 20_000 if COMPLETE else 1000
+
+
+def traits_of(store: Store) -> Traits:
+    return Traits(make_id=store.id, cannot=store.cannot, outage=store.outage)
+
+
+class TestStores(StorageSuite):
+    """Each kind of store, each form of its table, each wrapper."""
+
+    @pytest.fixture
+    def open_storage(self, store: Store) -> Any:
+        return store.open
+
+    @pytest.fixture
+    def traits(self, store: Store) -> Traits:
+        return traits_of(store)
+
+
+@pytest.mark.timeout(1200)
+def test_state_machine(store: Store) -> None:
+    steps = STEPS // 4 if store.kind in (*ELSEWHERE, *WRAPPED) else STEPS
+    machine = state_machine(store.open, traits_of(store))
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            # A run may end before it is that long, so there are more than twice as many.
+            max_examples=steps // 100 + 5,
+            stateful_step_count=200,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    assert machine.steps >= steps

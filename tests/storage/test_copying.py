@@ -1,0 +1,277 @@
+"""Copies between stores: complete, resumable, verified, and never over what is there."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import graphflow_nb as g
+from graphflow_nb import Context, Query, Session
+from graphflow_nb.notebook.copying import report_html
+from graphflow_nb.storage.copying import content_hash, copy
+from graphflow_nb.testing.kit import same_json
+
+from ..conftest import _numbers
+
+ODD = Context.from_json(
+    '{"data":{"big":18446744073709551617,"n":1.10,"e":1e2,"t":"e\\u0301 \\ud83d\\ude42"},"x":[1],'
+    '"chat_history":{"messages":[],"max_messages":null}}'
+)
+
+
+def filled(storage, run, n=20, make_id=str):
+    sessions = [
+        Session(make_id(f"s{i:04}"), f"task{i % 3}", graph_id=f"g{i % 2}", context={"i": i})
+        for i in range(n)
+    ]
+    sessions[0].context = ODD
+    run(storage.save_many(sessions))
+    return sessions
+
+
+@pytest.mark.parametrize("other", ["memory", "sqlite", "postgresql"])
+def test_from_every_store_into_every_store(store, storage, run, tmp_path, server, other):
+    sessions = filled(storage, run, make_id=store.id)
+    if other == "memory":
+        target = g.InMemorySessionStorage()
+    elif other == "sqlite":
+        target = run(g.connect(f"sqlite:{tmp_path / 'copy.db'}"))
+    else:
+        url = server.create_database(f"copy{next(_numbers)}")
+        target = run(g.connect(url))
+    told = []
+    report = run(copy(storage, target, Query(), progress=lambda *words: told.append(words)))
+    assert report.verified
+    assert (report.read, report.copied, report.present) == (20, 20, 0)
+    assert told == [(20, 20)]
+    for session in sessions:
+        mine, copied = run(storage.get(session.id)), run(target.get(session.id))
+        same_json(copied.context_json(), mine.context_json(), "the context")
+        assert copied.version == mine.version
+        assert (copied.created_at, copied.updated_at) == (mine.created_at, mine.updated_at)
+    again = run(copy(storage, target, Query()))
+    assert (again.copied, again.present, again.sha256) == (0, 20, report.sha256)
+    # And back into a store that is empty again.
+    run(storage.delete_many([s.id for s in sessions]))
+    back = run(copy(target, storage, Query(graph="g1")))
+    assert back.verified
+    assert back.copied == run(storage.count(Query())) == 10
+    run(target.close())
+
+
+def test_what_differs_is_left_alone(run):
+    source, target = g.InMemorySessionStorage(), g.InMemorySessionStorage()
+    filled(source, run)
+    run(target.save(Session("s0003", "elsewhere")))
+    report = run(copy(source, target, Query()))
+    assert not report.verified
+    assert report.different == ("s0003",)
+    assert report.copied == 19
+    assert "NOT the same" in str(report)
+    assert run(target.get("s0003")).current_task_id == "elsewhere"
+
+
+def test_it_goes_on_after_an_interrupt(run, tmp_path):
+    source = g.InMemorySessionStorage()
+    filled(source, run, 2000)
+    target = run(g.connect(f"sqlite:{tmp_path / 'copy.db'}"))
+
+    def interrupt(done, total):
+        if done >= 1000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(copy(source, target, Query(), progress=interrupt))
+    assert run(target.count(Query())) == 1000
+    report = run(copy(source, target, Query()))
+    assert (report.copied, report.present) == (1000, 1000)
+    assert report.verified
+    run(target.close())
+
+
+def test_redact(run):
+    source, target = g.InMemorySessionStorage(), g.InMemorySessionStorage()
+    filled(source, run)
+
+    def redact(session):
+        if session.graph_id == "g1":
+            return None
+        session.context["i"] = "hidden"
+        return session
+
+    report = run(copy(source, target, Query(), redact=redact))
+    assert report.verified
+    assert (report.copied, report.left_out) == (10, 10)
+    assert {s.context["i"] for s in run(target.query(Query()))} == {"hidden"}
+    assert {s.context.get("i", 0) for s in run(source.query(Query()))} == set(range(20))
+    for wrong in (lambda s: s.copy("other"), lambda s: "text"):
+        with pytest.raises(g.StorageError, match="redact"):
+            run(copy(source, g.InMemorySessionStorage(), Query(), redact=wrong))
+
+
+class Tampering(g.InMemorySessionStorage):
+    """Stores something else than it is given."""
+
+    async def import_many(self, sessions):
+        taken = await super().import_many(sessions)
+        row = self._rows["s0007"]
+        self._rows["s0007"] = row._replace(context=row.context.replace(b"7", b"8"))
+        del self._rows["s0008"]
+        return taken
+
+
+def test_what_reads_back_otherwise_is_told(run):
+    source = g.InMemorySessionStorage()
+    filled(source, run)
+    report = run(copy(source, Tampering(), Query()))
+    assert not report.verified
+    assert report.wrong == ("s0007", "s0008")
+    assert "do not read back" in str(report)
+
+
+class Three:
+    """A storage with the three coroutines alone."""
+
+    def __init__(self):
+        self.inner = g.InMemorySessionStorage()
+        self.save, self.get, self.delete = self.inner.save, self.inner.get, self.inner.delete
+
+
+def test_into_a_storage_with_three_methods(run):
+    source, target = g.InMemorySessionStorage(), Three()
+    filled(source, run)
+    report = run(copy(source, target, Query()))
+    assert report.verified
+    assert not report.times_kept
+    assert "new versions" in str(report)
+    assert run(copy(source, target, Query())).present == 20
+    with pytest.raises(g.CapabilityError, match="query"):
+        run(copy(target, source, Query()))
+
+
+def test_while_others_write(run, tmp_path):
+    path = tmp_path / "source.db"
+    source = run(g.connect(f"sqlite:{path}"))
+    stay = {s.id for s in filled(source, run, 1500)}
+    stop = threading.Event()
+
+    def write():
+        async def work():
+            storage = await g.connect(f"sqlite:{path}")
+            n = 0
+            while not stop.is_set():
+                n += 1
+                session = Session(f"t{n:06}", "t")
+                await storage.save(session)
+                if n % 2:
+                    await storage.delete(session.id)
+            await storage.close()
+
+        asyncio.run(work())
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    target = g.InMemorySessionStorage()
+    report = run(copy(source, target, Query(id_prefix="s")))
+    whole = run(copy(source, target, Query()))
+    stop.set()
+    thread.join()
+    assert report.verified
+    assert whole.present >= 1500
+    assert not whole.wrong
+    assert {s.id for s in run(target.query(Query(id_prefix="s")))} == stay
+    run(source.close())
+
+
+def test_the_content_hash_is_one_for_every_store():
+    def of(text):
+        return content_hash(Session("a", "t", context=Context.from_json(text)))
+
+    one = of('{"data":{"a":1e2,"b":[1.10,-0.0,true]},"chat_history":{}}')
+    assert one == of('{"chat_history":{},"data":{"b":[1.10,0.0,true],"a":100}}')
+    for other in (
+        '{"data":{"a":1e2,"b":[1.1,-0.0,true]},"chat_history":{}}',
+        '{"data":{"a":1e2,"b":[1.10,-0.0,1]},"chat_history":{}}',
+        '{"data":{"a":1e3,"b":[1.10,-0.0,true]},"chat_history":{}}',
+        '{"data":{"a":-100,"b":[1.10,-0.0,true]},"chat_history":{}}',
+        '{"data":{"a":"1e2","b":[1.10,-0.0,true]},"chat_history":{}}',
+    ):
+        assert of(other) != one
+
+
+# The workbench
+
+
+def test_between_workbenches(tmp_path, database):
+    path = tmp_path / "look.db"
+    with g.open("demo") as wb:
+        report = wb.copy_to(f"sqlite:{path}", graph="claims")
+        assert report.verified
+        assert report.copied == len(wb.sessions(graph="claims"))
+        with g.open(f"sqlite:{path}") as local, g.open(database, writable=True) as postgres:
+            assert local.copy_to(postgres).copied == report.copied
+            assert postgres.copy_to(wb).present == report.copied
+            assert asyncio.run(_aio(postgres, local)).present == report.copied
+            with pytest.raises(g.StorageError, match="same store"):
+                local.copy_to(f"sqlite:{path}")
+        for wrong in ({"order": "id"}, {"limit": 3}, {"nonsense": 1}):
+            with pytest.raises(g.QueryError, match="no filter"):
+                wb.copy_to(f"sqlite:{path}", **wrong)
+        with pytest.raises(g.StorageError, match="workbench or a URL"):
+            wb.copy_to(Path(path))
+
+
+async def _aio(one, other):
+    return await one.copy_to.aio(other)
+
+
+def test_with_storages_of_the_notebooks_own_loop(tmp_path, database):
+    """In a process of its own, since re-entering a loop changes asyncio for all of it."""
+    code = f"""
+import asyncio, graphflow_nb as g
+async def cell():
+    mine = g.wrap(await g.connect({database!r}))
+    with g.open("demo") as demo:
+        # Synchronous calls from the very loop that one of them lives on.
+        report = demo.copy_to(mine, graph="claims")
+        assert report.verified
+        assert mine.copy_to("sqlite:{tmp_path / "copy.db"}").copied == report.copied
+        assert (await demo.copy_to.aio(mine, graph="claims")).present == report.copied
+    await mine.close.aio()
+asyncio.run(cell())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_how_a_report_is_shown():
+    report = g.CopyReport(
+        read=5,
+        copied=1,
+        present=1,
+        different=("<b>x</b>",),
+        left_out=1,
+        wrong=("w",),
+        bytes=10,
+        seconds=1.5,
+        sha256="ab" * 32,
+        times_kept=True,
+    )
+    html = report_html(report)
+    assert "<b>x</b>" not in html
+    assert "&lt;b&gt;x&lt;/b&gt;" in html
+    assert "not the same content" in html
+    shell = InteractiveShell.instance()
+    try:
+        g.open("demo")
+        data, _ = shell.display_formatter.format(report)
+        assert data["text/plain"] == str(report)
+        assert "copy:" in data["text/html"]
+    finally:
+        InteractiveShell.clear_instance()

@@ -1,0 +1,114 @@
+"""A session that is read and saved again unchanged leaves what is stored as it was."""
+
+from __future__ import annotations
+
+import json
+import string
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphflow_nb import Session
+
+from ..conftest import COMPLETE, TABLES
+
+EXAMPLES = 10_000 if COMPLETE else 500
+
+# PostgreSQL and serde hold any of these; U+0000 is what JSONB alone refuses, tested elsewhere.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+digits = st.text(string.digits, min_size=1, max_size=30)
+exponents = st.sampled_from(["", "e5", "E-7", "e+300", "e-300", "e400"])
+literals = st.one_of(
+    st.integers().map(str),
+    st.integers(-(2**80), 2**80).map(str),
+    st.builds(lambda a, b, e: f"{int(a)}.{b}{e}", digits, digits, exponents),
+    st.builds(lambda a, e: f"-{int(a)}{e}", digits, exponents),
+)
+scalars = st.one_of(st.just("null"), st.just("true"), literals, texts.map(json.dumps))
+
+
+def _array(items: list[str]) -> str:
+    return f"[{', '.join(items)}]"
+
+
+def _object(items: dict[str, str]) -> str:
+    return "{%s}" % ",".join(f"{json.dumps(key)}: {value}" for key, value in items.items())
+
+
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(_array),
+        st.dictionaries(texts, inner, max_size=4).map(_object),
+    ),
+    max_leaves=12,
+)
+messages = st.builds(
+    lambda role, content, nanos, extra: _object(
+        {"role": f'"{role}"', "content": json.dumps(content)}
+        | {"timestamp": f'"2026-01-01T00:00:00.{nanos:09}Z"'}
+        | ({"note": extra} if extra else {})
+    ),
+    st.sampled_from(["User", "Assistant", "System"]),
+    texts,
+    st.integers(0, 999_999_999),
+    st.none() | values,
+)
+contexts = st.builds(
+    lambda data, chat, limit, unknown: _object(
+        {"data": _object(data)}
+        | {"chat_history": _object({"messages": _array(chat), "max_messages": limit})}
+        | {f"x-{key}": value for key, value in unknown.items()}
+    ),
+    st.dictionaries(texts, values, max_size=5),
+    st.lists(messages, max_size=3),
+    st.sampled_from(["null", "1000", "7"]),
+    st.dictionaries(texts, values, max_size=2),
+)
+
+
+# The others send the same statements, or the same commands, from another place.
+@pytest.mark.parametrize("store", ["memory", "sqlite", *TABLES, "redis"], indirect=True)
+@settings(max_examples=EXAMPLES)
+@given(data=st.data())
+@pytest.mark.timeout(1200)
+def test_unchanged_is_unchanged(store, storage, run, data):
+    session = Session(store.id("a"), "t")
+    session._context = data.draw(contexts)
+    run(storage.upsert(session))
+    stored = run(storage.get(session.id)).context_json()
+
+    # JSONB keeps the digits of a number but not its form, and no order of keys.
+    assert _exact(stored) == _exact(session.context_json())
+
+    again = run(storage.get(session.id))
+    if data.draw(st.booleans(), "touch"):
+        for key in again.context:
+            again.context[key]
+        list(again.context.chat_history)
+    run(storage.save(again))
+    assert run(storage.get(session.id)).context_json() == stored
+
+    again.context["added"] = 1
+    del again.context["added"]
+    run(storage.save(again))
+    assert _exact(run(storage.get(session.id)).context_json()) == _exact(stored)
+
+
+def _exact(text: str | bytes) -> object:
+    from decimal import Decimal
+
+    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+
+
+@settings(max_examples=EXAMPLES)
+@given(contexts)
+def test_every_member_can_be_read_and_written(text):
+    session = Session("a", "t")
+    session._context = text
+    for key in list(session.context):
+        session.context[key] = session.context[key]
+    assert _exact(session.context_json()) == _exact(text)
+    assert msgspec.json.decode(session.to_json().encode(), type=dict[str, msgspec.Raw])

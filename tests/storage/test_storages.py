@@ -1,0 +1,89 @@
+"""What the suite of ``graphflow_nb.testing`` does not say of every store."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Context, Query, Session
+from graphflow_nb.frames import sessions_frame
+
+from ..conftest import REDIS, WRAPPED
+
+
+def new(store, name="a", task="t", **more):
+    return Session(store.id(name), task, **more)
+
+
+def test_versions_count_the_saves(store, storage, run):
+    session = new(store)
+    versions = []
+    for _ in range(3):
+        run(storage.save(session))
+        versions.append(session.version)
+    assert len(set(versions)) == 3
+    if store.kind in ("memory", "sqlite", "crate-0.6", *REDIS, *WRAPPED):
+        assert versions == [1, 2, 3]
+
+
+def test_a_closed_storage_says_so(store, run):
+    storage = run(store.open())
+    run(storage.close())
+    run(storage.close())
+    if store.kind != "memory":
+        with pytest.raises(g.StorageError, match="closed"):
+            run(storage.get(store.id("a")))
+
+
+def test_numbers_beyond_measure_in_a_frame(store, storage, run):
+    session = new(store)
+    session._context = '{"data":{"huge":%s,"wide":1e99999}}' % ("9" * 5000)
+    run(storage.save(session))
+    frame = sessions_frame(run(storage.table(Query(), ["huge"])), ["huge"])
+    assert frame["huge"].tolist() == ["9" * 5000]
+    assert frame.columns.tolist().count("expires_at") == (store.kind in REDIS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"order": "name"},
+        {"limit": -1},
+        {"limit": 1.5},
+        {"graph": 7},
+        {"updated_since": datetime(2026, 1, 1)},
+        {"updated_since": "2026"},
+        {"context": {"": 1}},
+        {"context": {"a": math.nan}},
+        {"has": [()]},
+        {"has": [("a", 1)]},
+        {"has": None},
+        {"has": [5]},
+        {"context": "a"},
+        {"context": {5: 1}},
+        {"order": None},
+        {"after": "x"},
+        {"after": g.Cursor("-updated_at", "a", datetime(2026, 1, 1))},
+        {"order": "id", "after": g.Cursor("-id", "a")},
+    ],
+    ids=str,
+)
+def test_queries_that_mean_nothing(wrong):
+    with pytest.raises((g.QueryError, g.ContextError)):
+        Query(**wrong)
+
+
+def test_two_sessions_never_share_a_context(store, storage, run):
+    context = Context({"k": 1})
+    first, second = new(store, "a", context=context), new(store, "b", context=context)
+    third = new(store, "c")
+    third.context = context
+    first.context["k"] = 2
+    context["k"] = 3
+    for session in (first, second, third):
+        run(storage.save(session))
+    stored = [run(storage.get(session.id)).context["k"] for session in (first, second, third)]
+    assert stored == [2, 1, 1]
