@@ -10,12 +10,12 @@ from typing import Any, Final
 import pandas as pd
 
 from ..storage.facts import Index, PostgresFacts
+from ..storage.limits import QUICK_ROWS
 from .lines import Advice, InOrder, Line, Unseen, amount
 from .records import FEW, PAGES, SAVES, median_ms, of
 
 __all__ = ["look"]
 
-SORTED_QUICKLY: Final = 50_000  # sessions, as for the browser
 MANY_SCANS: Final = 1000  # of a table, of which one index served none
 LARGE: Final = 2_000  # bytes of a context that no longer stands in its row
 LARGE_SHARE: Final = 0.05
@@ -88,7 +88,7 @@ def page_order(facts: PostgresFacts, operations: pd.DataFrame, order: str) -> It
     if not plan.sorts:
         yield InOrder(subject, "served by an index", evidence)
         return
-    if rows <= SORTED_QUICKLY:
+    if rows <= QUICK_ROWS:
         yield InOrder(subject, f"about {rows:,} sessions are sorted quickly enough", evidence)
         return
     broken = [i for i in facts.indexes or () if i.columns[:1] == (order,) and not i.valid]

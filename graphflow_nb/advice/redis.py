@@ -8,12 +8,12 @@ from typing import Any, Final
 import pandas as pd
 
 from ..storage.facts import RedisFacts
+from ..storage.limits import QUICK_ROWS
 from .lines import Advice, InOrder, Line, amount
 from .records import PAGES, SAVES, median_ms, of
 
 __all__ = ["look"]
 
-SCANNED_QUICKLY: Final = 50_000  # keys, as for the browser
 SLOW_PAGE_MS: Final = 100.0
 FULL: Final = 0.5  # of maxmemory
 
@@ -42,7 +42,7 @@ def index(facts: RedisFacts, operations: pd.DataFrame) -> Iterator[Line]:
         yield InOrder(
             subject, "built; workers' new sessions are in it once it is built anew", evidence
         )
-    elif facts.keys > SCANNED_QUICKLY or page > SLOW_PAGE_MS:
+    elif facts.keys > QUICK_ROWS or page > SLOW_PAGE_MS:
         yield Advice(
             subject=subject,
             finding=f"There is none: each query looks at all {facts.keys:,} keys.",
@@ -102,7 +102,7 @@ def growth(facts: RedisFacts) -> Iterator[Line]:
         "used": amount(used),
         "maxmemory": amount(limit) if limit else "no limit",
     }
-    many = facts.keys > SCANNED_QUICKLY or (limit and used > FULL * limit)
+    many = facts.keys > QUICK_ROWS or (limit and used > FULL * limit)
     if facts.ttl or not many or facts.expiring > facts.keys / 2:
         yield InOrder(subject, f"{facts.expiring:,} of {facts.keys:,} keys expire", evidence)
         return

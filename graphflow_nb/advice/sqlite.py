@@ -8,12 +8,12 @@ from typing import Any, Final
 import pandas as pd
 
 from ..storage.facts import SqliteFacts
+from ..storage.limits import QUICK_ROWS
 from .lines import Advice, InOrder, Line, amount
 from .records import PAGES, SAVES, median_ms, of
 
 __all__ = ["look"]
 
-SORTED_QUICKLY: Final = 50_000  # sessions, as for the browser
 FREE_SHARE: Final = 0.5
 FREE_BYTES: Final = 10_000_000
 _NAMES = {"updated_at": "sessions_by_update", "created_at": "sessions_by_creation"}
@@ -43,7 +43,7 @@ def page_order(facts: SqliteFacts, operations: pd.DataFrame, order: str) -> Iter
         }
     if order not in facts.sorted:
         yield InOrder(subject, "served by an index", evidence)
-    elif facts.rows <= SORTED_QUICKLY:
+    elif facts.rows <= QUICK_ROWS:
         yield InOrder(subject, f"{facts.rows:,} sessions are sorted quickly enough", evidence)
     else:
         yield Advice(

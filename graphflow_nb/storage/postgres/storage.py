@@ -28,6 +28,7 @@ from ...model.exactjson import too_wide
 from ...model.session import Session, mark_saved, stored_session
 from ..address import Address
 from ..facts import PostgresFacts
+from ..limits import QUICK_ROWS
 from ..protocols import check_ids_once, check_text, check_texts
 from ..query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page, micros_of
 from ..trace import current
@@ -46,8 +47,6 @@ log = logging.getLogger("graphflow_nb")
 
 _EPOCH_2000 = 946_684_800_000_000  # PostgreSQL counts µs from 2000-01-01
 _NULL = np.iinfo(np.int64).min + 1  # what the statement says for a time that is null
-
-SORTED_QUICKLY = 50_000  # sessions; sorting these takes about 10 ms
 
 # The table is no longer what it was when the statements were made, or never was.
 _OUTDATED = (
@@ -580,7 +579,7 @@ class PostgresSessionStorage:
             return await connection.fetchrow(sql.ORDERS, self.form.table)
 
         about, indexed = await self._run(read)
-        if about <= SORTED_QUICKLY:
+        if about <= QUICK_ROWS:
             return {}
         return {
             order: f"no index serves this order, so about {about:,} sessions are sorted for each "

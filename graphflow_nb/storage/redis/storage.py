@@ -14,6 +14,7 @@ from ...model.session import Session, mark_saved
 from .. import rows
 from ..address import Address
 from ..facts import RedisFacts
+from ..limits import QUICK_ROWS
 from ..protocols import check_ids_once, check_text, check_texts
 from ..query import UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, encodable, micros_of
 from ..trace import current
@@ -604,7 +605,7 @@ class RedisSessionStorage:
     async def slow_orders(self) -> dict[str, str]:
         """The orders that no index serves, and what would help; nothing is said of small stores."""
         keys = await self._client.key_count()
-        if keys <= 50_000:
+        if keys <= QUICK_ROWS:
             return {}
         why = f"all {keys:,} keys are looked at for each page"
         slow = dict.fromkeys(("created_at", "id"), f"{why}; only updated_at can have an index")

@@ -20,6 +20,7 @@ from ...errors import GraphflowError, ReadOnlyError, SessionConflict, StorageErr
 from ...model.session import Session, mark_saved, stored_session
 from ..address import Address
 from ..facts import SqliteFacts
+from ..limits import QUICK_ROWS
 from ..protocols import check_ids_once, check_text, check_texts
 from ..query import (
     ORDERS,
@@ -40,7 +41,6 @@ __all__ = ["SqliteSessionStorage"]
 
 T = TypeVar("T")
 
-SORTED_QUICKLY = 50_000  # sessions
 SYNCHRONOUS = ("off", "normal", "full", "extra")  # as SQLite counts them
 
 
@@ -314,8 +314,8 @@ class SqliteSessionStorage:
 
     async def slow_orders(self) -> dict[str, str]:
         """The orders that no index serves; nothing is said of small files."""
-        row = await self._run(lambda db: db.execute(sql.COUNT_TO, (SORTED_QUICKLY + 1,)).fetchone())
-        if row[0] <= SORTED_QUICKLY:
+        row = await self._run(lambda db: db.execute(sql.COUNT_TO, (QUICK_ROWS + 1,)).fetchone())
+        if row[0] <= QUICK_ROWS:
             return {}
         return {
             "created_at": "no index serves this order, so all sessions are sorted for each page; "
