@@ -1,0 +1,173 @@
+"""The examples of the docstrings run as they are written.
+
+An example starts from nothing, in an empty folder: it imports what it uses, as a reader has to who
+copies it into a cell. ``await`` at its top works as in a notebook. ``...`` stands for what differs
+from run to run, and runs of spaces are equal.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import doctest
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import graphflow_nb
+
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+PUBLIC = [
+    "",
+    ".benchmark",
+    ".changes",
+    ".figures",
+    ".journal",
+    ".monitoring",
+    ".storage",
+    ".testing",
+]
+MOST_USED = [
+    "browse",
+    "create",
+    "delete",
+    "get",
+    "messages",
+    "patch",
+    "save",
+    "sessions",
+    "summary",
+    "undo",
+]
+#: What has no example yet. It may only get shorter.
+WITHOUT_EXAMPLE = {
+    "Address",
+    "ByScanning",
+    "Change",
+    "ChatHistory",
+    "Clash",
+    "Context",
+    "CopyReport",
+    "Cursor",
+    "Draft",
+    "Entry",
+    "FallbackStorage",
+    "Finding",
+    "GroupCount",
+    "Histogram",
+    "Hook",
+    "InMemorySessionStorage",
+    "Journal",
+    "JournaledStorage",
+    "Latency",
+    "LatencyFigure",
+    "LocalPostgres",
+    "LoggingHook",
+    "Merge",
+    "Message",
+    "MessageRole",
+    "Migration",
+    "MonitoredStorage",
+    "OpenTelemetryHook",
+    "Operation",
+    "OwnSessions",
+    "Patch",
+    "PostgresSessionStorage",
+    "PrometheusHook",
+    "Property",
+    "Query",
+    "ReadOnlyStorage",
+    "Recorder",
+    "Records",
+    "RedisSessionStorage",
+    "Report",
+    "RetryingStorage",
+    "Run",
+    "Session",
+    "SessionStorage",
+    "SqliteSessionStorage",
+    "StorageSuite",
+    "StoredSessions",
+    "Table",
+    "Traits",
+    "Turn",
+    "Workbench",
+    "Workbench.browse",
+    "Workbench.create",
+    "Workbench.delete",
+    "Workbench.get",
+    "Workbench.messages",
+    "Workbench.patch",
+    "Workbench.save",
+    "Workbench.sessions",
+    "Workbench.summary",
+    "Workbench.undo",
+    "Workload",
+    "open",
+    "wrap",
+}
+
+
+class _Awaited(ast.NodeTransformer):
+    """Makes ``await x`` outside of functions ``_run(x)``, since doctest knows no ``await``."""
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        run = ast.Name("_run", ast.Load())
+        return ast.Call(run, [self.visit(node.value)], [])
+
+
+def modules() -> Iterator[ModuleType]:
+    """Import each module of the package."""
+    yield graphflow_nb
+    for found in pkgutil.walk_packages(graphflow_nb.__path__, "graphflow_nb."):
+        if not found.name.endswith(".__main__"):
+            yield importlib.import_module(found.name)
+
+
+def examples() -> Iterator[doctest.DocTest]:
+    """Find the docstrings that have examples."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for module in modules():
+        yield from (test for test in finder.find(module, globs={}) if test.examples)
+
+
+def public() -> Iterator[tuple[str, object]]:
+    """Find what must have an example: classes that are no errors, and the most used functions."""
+    for package in PUBLIC:
+        module = importlib.import_module(f"graphflow_nb{package}")
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isclass(value) and not issubclass(value, BaseException):
+                yield name, value
+    yield from ((name, getattr(graphflow_nb, name)) for name in ("open", "wrap"))
+    for name in MOST_USED:
+        yield f"Workbench.{name}", inspect.getattr_static(graphflow_nb.Workbench, name)
+
+
+@pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)
+def test_an_example_runs_as_it_is_written(
+    example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    for part in example.examples:
+        if "await " in part.source:
+            part.source = ast.unparse(_Awaited().visit(ast.parse(part.source))) + "\n"
+    said: list[str] = []
+    with asyncio.Runner() as runner:
+        example.globs.update(__name__="__main__", _run=runner.run)
+        doctest.DocTestRunner(optionflags=FLAGS).run(example, out=said.append)
+    assert not said, "".join(said)
+
+
+def test_what_is_used_most_has_an_example() -> None:
+    without = {name for name, value in public() if ">>>" not in (value.__doc__ or "")}
+    assert without <= WITHOUT_EXAMPLE, "write an example of two to five lines for these"
