@@ -1,6 +1,7 @@
-"""What would help a store, told from facts of the store and from what was recorded.
+"""What would help a store, found in facts about the store and in the recorded operations.
 
-The rules are plain functions of both, and none of them asks the store anything.
+The rules are plain functions of these facts and records. No rule asks the store anything, none
+changes anything, and what could not be examined is listed too.
 """
 
 from .findings import Findings

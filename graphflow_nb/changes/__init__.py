@@ -1,4 +1,8 @@
-"""Changes to a session as things of their own: what they are, drafting them, merging them."""
+"""Changes to a session as objects: patches, three-way merges, drafts.
+
+Patches (RFC 6902) and merges work on JSON text member by member, so a change never touches the
+digits of another value. No I/O.
+"""
 
 from .draft import KINDS, Draft, json_value
 from .merge import Clash, Merge

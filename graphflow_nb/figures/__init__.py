@@ -1,4 +1,10 @@
-"""Figures of what operations cost, as a notebook shows them. Never through pyplot."""
+"""Pictures of what operations cost, drawn with matplotlib.
+
+A figure is drawn on ``matplotlib.figure.Figure``, never through ``pyplot``: a widget's callback
+may run on a second thread, where pyplot's global state breaks figures. A plot function takes
+``ax=`` and returns the axes that it drew on. A figure carries its message in words, for people who
+can't see it.
+"""
 
 from .board import latency_board
 from .compare import difference, plot_difference

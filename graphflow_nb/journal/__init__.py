@@ -1,4 +1,10 @@
-"""What was changed by hand, so that it can be undone."""
+"""What was written by hand, with what it replaced, so that it can be undone.
+
+A write takes three steps. The stored session is read; it is noted in the journal together with
+what will replace it; only then the new one is written, compare-and-swap. So what is replaced is
+exactly what was noted, and a crash between the steps loses nothing. What is written through the
+monitored storage itself (``wb.storage``) is not noted.
+"""
 
 from .entries import Entry, Journal
 from .storage import JournaledStorage

@@ -1,4 +1,10 @@
-"""Session, Context, ChatHistory and Message, and their exact JSON form. Pure: no I/O, no loop."""
+"""Session, Context, ChatHistory and Message, and their exact JSON form. No I/O and no event loop.
+
+A context is the JSON text that was read until something touches it. Then it is split member by
+member (msgspec's ``Raw``), and each member that is unchanged is written back exactly as it was
+read: unknown keys, large integers and the digits of every number survive. A storage gets and gives
+that text, so two sessions never share an object.
+"""
 
 from .session import ChatHistory, Context, Message, MessageRole, Session, mark_saved, stored_session
 

@@ -1,4 +1,11 @@
-"""What every storage operation cost: the record, the hooks, the recorder."""
+"""What every storage operation cost: the record, the hooks that receive it, the recorder.
+
+The recorder keeps operations by column. A thread takes the next place in each column's list and
+writes there (0.2 µs). Each 8,192 operations are packed into numpy columns that are as narrow as
+their values: each session id is kept once, a UUID as 16 bytes. Operations that are beyond the
+bound are counted in buckets, like those of HdrHistogram. A storage reports its phases through a
+context variable, so no method has an argument for them.
+"""
 
 from .exporters import LoggingHook, OpenTelemetryHook, PrometheusHook
 from .histogram import Histogram

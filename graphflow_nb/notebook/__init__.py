@@ -1,4 +1,9 @@
-"""What a person sees in a notebook."""
+"""What a person sees in a notebook: the workbench, the browser, the views, the magics.
+
+Widgets hold no logic that a method does not have: each button calls a public method and shows that
+call as a line of Python. A view takes an open store, never the workbench above it. What is shown
+has three forms: a live widget, static HTML for a saved notebook, and plain text.
+"""
 
 from ..benchmark.campaign import compare
 from ..benchmark.run import Run

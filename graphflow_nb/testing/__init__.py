@@ -1,10 +1,14 @@
-"""What "complete" means for a storage, as checks that any storage can be put to.
+"""What "complete" means for a storage, as properties that any storage can be checked for.
 
     graphflow_nb.testing.check(factory)      in a notebook: a report by capability
-    graphflow_nb.testing.StorageSuite        in pytest: a base class, with two fixtures it runs
+    graphflow_nb.testing.StorageSuite        in pytest: a base class that needs one or two fixtures
     graphflow_nb.testing.state_machine(…)    a Hypothesis state machine against a plain dict
 
-``check`` needs nothing beyond graphflow_nb, the others pytest and hypothesis.
+``check`` needs nothing beyond graphflow_nb; the others need pytest and hypothesis.
+
+A property is a coroutine whose docstring says what holds (``basic.py``, ``queries.py``,
+``batches.py``). The report, the pytest class and this project's own tests run the same list, and
+for each property the tests have a broken storage that fails it.
 """
 
 from typing import TYPE_CHECKING, Any

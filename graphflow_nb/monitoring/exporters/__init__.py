@@ -1,6 +1,7 @@
-"""Hooks that carry operations to the user's own tools.
+"""Hooks that report operations to the user's own tools: logging, OpenTelemetry, Prometheus.
 
-Their libraries are imported when a hook is made, and not before.
+The library of a tool is imported when its hook is made, not before. No hook reports what a context
+holds.
 """
 
 from .logs import LoggingHook
