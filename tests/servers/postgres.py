@@ -16,11 +16,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Self
 from urllib.parse import parse_qs, quote, urlsplit
 
 from graphflow_nb import LocalPostgres
-from graphflow_nb.private_server import server as private_server
+from graphflow_nb.private_server.server import (
+    ServerUser,
+    binary_folders,
+    server_environment,
+    server_version,
+    short_temporary_folder,
+)
 
 START_SECONDS = 20.0
 
@@ -54,22 +60,16 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 # PostgreSQL
 
-
-def _version(binaries: Path) -> list[int]:
-    said = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True)
-    return [int(part) for part in said.stdout.split()[2].split(".") if part.isdigit()]
-
-
 # The programs of the oldest version here, e.g. those of Debian's package.
 OLDEST = min(
-    (path for path in private_server._candidates() if (path / "postgres").exists()),
-    key=_version,
+    (path for path in binary_folders() if (path / "postgres").exists()),
+    key=lambda path: [int(part) for part in server_version(path).split(".") if part.isdigit()],
     default=None,
 )
 
 
 def folder_of(url: str) -> str:
-    """The folder of the server's socket, from a URL of LocalPostgres."""
+    """Return the folder of the server's socket, from a URL of LocalPostgres."""
     return parse_qs(urlsplit(url).query)["host"][0]
 
 
@@ -77,39 +77,21 @@ class Postgres(LocalPostgres):
     """A private server that listens on a port too.
 
     Args:
-        binaries: the folder of its programs, None for those that LocalPostgres takes.
-        settings: of the server.
+        folder: Where the data are kept; None for data that are removed at the end.
+        settings: The settings of the server.
+        binaries: The folder of its programs, None for those that LocalPostgres takes.
     """
 
-    def __init__(self, binaries: Path | None = None, settings: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        folder: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        *,
+        binaries: Path | None = None,
+    ):
         self.port = free_port()
         ours = {"listen_addresses": "127.0.0.1", "port": str(self.port)}
-        super().__init__(settings=ours | dict(settings or {}))
-        self._wanted = binaries
-
-    def _prepare(self, user: Any) -> None:
-        found = private_server._binaries
-        try:
-            if self._wanted is not None:
-                private_server._binaries = lambda *_: self._wanted  # type: ignore
-            super()._prepare(user)
-        finally:
-            private_server._binaries = found
-
-    def _ready(self, deadline: float) -> bool:
-        # As the private server's own, but a replica never says "ready".
-        assert self._data is not None
-        while time.monotonic() < deadline and self.running:
-            with suppress(OSError):
-                lines = (self._data / "postmaster.pid").read_text().splitlines()
-                state = lines[7].strip() if len(lines) >= 8 and lines[0] == str(self.pid) else ""
-                if state in ("ready", "standby"):
-                    return True
-            time.sleep(0.01)
-        return False
-
-    def _url(self, database: str) -> str:
-        return f"{super()._url(database)}&port={self.port}"
+        super().__init__(folder, ours | dict(settings or {}), binaries=binaries)
 
     @property
     def address(self) -> str:
@@ -128,21 +110,29 @@ class Standby(Postgres):
     """A replica of a running server: a base backup of it, and what it streams from then on."""
 
     def __init__(self, primary: Postgres):
-        super().__init__(primary._bin)
         self._primary = primary
+        self._place = Path(tempfile.mkdtemp(prefix="gfnb-", dir=short_temporary_folder()))
+        super().__init__(self._place, {"fsync": "off"}, binaries=primary.binaries)
 
-    def _initialise(self, user: Any, runtime: Path) -> None:
-        assert self._bin is not None
-        address = ["-h", "127.0.0.1", "-p", str(self._primary.port), "-U", "postgres"]
-        target = ["-D", str(self._data), "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
-        subprocess.run(
-            [self._bin / "pg_basebackup", *address, *target],
-            cwd=runtime,
-            env=private_server._environment(runtime),
-            check=True,
-            timeout=60,
-            **user.arguments,
-        )
+    def start(self) -> Self:
+        if not (data := self._place / "postgres-data").exists():
+            user = ServerUser.of_server()
+            user.own(self._place)
+            address = ["-h", "127.0.0.1", "-p", str(self._primary.port), "-U", "postgres"]
+            target = ["-D", str(data), "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+            subprocess.run(
+                [self._primary.binaries / "pg_basebackup", *address, *target],
+                cwd=self._place,
+                env=server_environment(self._place),
+                check=True,
+                timeout=60,
+                **user.arguments,
+            )
+        return super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        shutil.rmtree(self._place, ignore_errors=True)
 
 
 # PgBouncer
@@ -169,8 +159,8 @@ def pgbouncer(server: LocalPostgres, **settings: object) -> Iterator[Pooler]:
     Args:
         settings: of its section ``pgbouncer``, beyond or instead of these.
     """
-    user = private_server._Identity.of_server()
-    folder = Path(tempfile.mkdtemp(prefix="gfnb-", dir=private_server._short_temp()))
+    user = ServerUser.of_server()
+    folder = Path(tempfile.mkdtemp(prefix="gfnb-", dir=short_temporary_folder()))
     port = free_port()
     listed = parse_qs(urlsplit(server.url).query).get("port", ["5432"])[0]
     lines = {

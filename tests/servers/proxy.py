@@ -11,6 +11,16 @@ from typing import Any
 __all__ = ["Proxy"]
 
 
+class _Reader(asyncio.StreamReader):
+    """A stream that says as soon as the sender has gone, though there may be more to read."""
+
+    ended = False
+
+    def feed_eof(self) -> None:
+        self.ended = True
+        super().feed_eof()
+
+
 class Proxy:
     """Passes bytes between clients and one server, until told otherwise.
 
@@ -66,15 +76,12 @@ class Proxy:
         for writer in self._links:
             writer.transport.abort()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
         if self._refusing:
             writer.transport.abort()
             return
         try:
-            if isinstance(self.target, str):
-                back, forth = await asyncio.open_unix_connection(self.target)
-            else:
-                back, forth = await asyncio.open_connection(*self.target)
+            back, forth = await self._connect()
         except OSError:
             writer.transport.abort()
             return
@@ -83,15 +90,23 @@ class Proxy:
         await asyncio.gather(*ways)
         self._links -= {writer, forth}
 
-    async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, other: Any
-    ) -> None:
+    async def _connect(self) -> tuple[_Reader, asyncio.StreamWriter]:
+        reader = _Reader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport: asyncio.WriteTransport
+        if isinstance(self.target, str):
+            transport, _ = await self._loop.create_unix_connection(lambda: protocol, self.target)
+        else:
+            transport, _ = await self._loop.create_connection(lambda: protocol, *self.target)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, self._loop)
+
+    async def _pass(self, reader: _Reader, writer: asyncio.StreamWriter, other: Any) -> None:
         with suppress(OSError):
             while data := await reader.read(self._piece):
                 await self._going.wait()
                 if self._pause:
                     await asyncio.sleep(self._pause)
-                if reader._eof:  # whoever sent this has gone: it is not delivered late
+                if reader.ended:  # the sender has gone: this is not delivered late
                     break
                 if self._left is not None:
                     self._left -= len(data)
@@ -109,7 +124,7 @@ class Proxy:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
 
     async def _start(self) -> None:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def serve(reader: _Reader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
             self._tasks.add(task)
@@ -120,7 +135,11 @@ class Proxy:
             finally:
                 self._tasks.discard(task)
 
-        self._server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        def protocol() -> asyncio.StreamReaderProtocol:
+            reader = _Reader()
+            return asyncio.StreamReaderProtocol(reader, lambda _, writer: serve(reader, writer))
+
+        self._server = await self._loop.create_server(protocol, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
