@@ -249,6 +249,7 @@ def operations_frame(records: Records, *, background: bool = False) -> pd.DataFr
         **shown.measures,
         "outcome": _coded([kind.outcome for kind in kinds], shown.kind),
         "error": _text(_objects([kind.error for kind in kinds])[shown.kind]),
+        "origin": _coded([kind.origin for kind in kinds], shown.kind),
     }
     if background:
         columns["background"] = np.array([kind.background for kind in kinds], bool)[shown.kind]

@@ -9,7 +9,7 @@ context variable, so no method has an argument for them.
 
 from .exporters import LoggingHook, OpenTelemetryHook, PrometheusHook
 from .histogram import Histogram
-from .operation import Hook, Operation
+from .operation import Hook, Operation, Origin
 from .recorder import Recorder
 from .records import Records
 from .storage import MonitoredStorage
@@ -21,6 +21,7 @@ __all__ = [
     "MonitoredStorage",
     "OpenTelemetryHook",
     "Operation",
+    "Origin",
     "PrometheusHook",
     "Recorder",
     "Records",

@@ -1,4 +1,4 @@
-"""One call on a storage, and what listens to such calls."""
+"""The record of one call on a storage, and the hooks that receive it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ __all__ = [
     "FAILED",
     "KINDS",
     "MEASURES",
+    "NO_PHASES",
+    "ORIGINS",
+    "SINCE_1970",
     "Hook",
     "Kind",
     "Operation",
+    "Origin",
     "Outcome",
     "Phases",
     "kind_of",
@@ -22,57 +26,90 @@ __all__ = [
 
 Outcome = Literal["ok", "missing", "conflict", "error", "cancelled"]
 
-#: The outcomes that are no success.
-FAILED = ("conflict", "error", "cancelled")
+#: The outcomes of an operation that did not succeed.
+FAILED: Final = ("conflict", "error", "cancelled")
+
+#: Who caused an operation: the user, the journal (which reads a session before each write by
+#: hand), or this package by itself (following changes, counting for a view).
+Origin = Literal["user", "journal", "background"]
+ORIGINS: Final[tuple[Origin, ...]] = ("user", "journal", "background")
 
 # The wall clock may jump, so operations are timed on the monotonic one and dated by this pair.
 _WALL, _MONOTONIC = time.time_ns(), time.perf_counter_ns()
 
 #: What to add to ``time.perf_counter_ns`` for nanoseconds since 1970 UTC.
-SINCE_1970 = _WALL - _MONOTONIC
+SINCE_1970: Final = _WALL - _MONOTONIC
+
+#: What a ``Phases`` holds: where the time of an operation went, in ns, and what it carried.
+MEASURES: Final = ("wait_ns", "encode_ns", "execute_ns", "decode_ns", "bytes", "rows")
+
+#: A plain tuple in the order of ``MEASURES``: a named one takes five times as long to make.
+Phases: TypeAlias = tuple[int, int, int, int, int, int]
+
+#: The phases of an operation on a storage that reports none.
+NO_PHASES: Final[Phases] = (0, 0, 0, 0, 0, 0)
 
 
 class Kind:
-    """What many operations have in common. There is one object for each, and a number."""
+    """What many operations have in common: one object, and one number, for all of them.
 
-    __slots__ = ("background", "code", "error", "op", "outcome", "storage")
+    Made by ``kind_of`` alone. A recorder keeps the number, so that a mark such as the origin
+    costs nothing per operation.
 
-    def __init__(
-        self, op: str, storage: str, outcome: Outcome, error: str | None, background: bool
-    ):
+    Attributes:
+        op: The method that was called.
+        storage: The name of the storage.
+        outcome: How the call ended.
+        error: The class of the exception; None if there was none.
+        origin: Who caused the call.
+        background: Whether the origin is this package itself.
+        code: The index in ``KINDS``.
+    """
+
+    __slots__ = ("background", "code", "error", "op", "origin", "outcome", "storage")
+
+    def __init__(self, op: str, storage: str, outcome: Outcome, error: str | None, origin: Origin):
         self.op = op
         self.storage = storage
         self.outcome = outcome
         self.error = error
-        self.background = background
+        self.origin = origin
+        self.background = origin == "background"
         self.code = len(KINDS)
         KINDS.append(self)
 
     def operation(
-        self, id: str | None, start: int, duration: int, phases: Phases | None
+        self, session_id: str | None, start: int, duration: int, phases: Phases | None
     ) -> Operation:
-        """One operation of this kind."""
+        """Return one operation of this kind.
+
+        Args:
+            session_id: The id of the session; None where the call concerns no single one.
+            start: When it began, on ``time.perf_counter_ns``.
+            duration: How long it took, in ns.
+            phases: Where the time went; None where the storage reports none.
+        """
         return Operation(
             self.op,
             self.storage,
-            id,
+            session_id,
             start,
             duration,
-            *(phases or (0, 0, 0, 0, 0, 0)),
+            *(phases or NO_PHASES),
             self.outcome,
             self.error,
-            self.background,
+            self.origin,
         )
 
     def __repr__(self) -> str:
         return f"<Kind {self.op} {self.storage} {self.outcome}>"
 
 
-#: All kinds that there were in this process, by their numbers.
-KINDS: list[Kind] = []
+#: All kinds that occurred in this process, by their codes.
+KINDS: Final[list[Kind]] = []
 
 _numbering = threading.Lock()
-_known: dict[tuple[str, str, Outcome, str | None, bool], Kind] = {}
+_known: dict[tuple[str, str, Outcome, str | None, Origin], Kind] = {}
 
 
 def kind_of(
@@ -80,10 +117,18 @@ def kind_of(
     storage: str,
     outcome: Outcome = "ok",
     error: str | None = None,
-    background: bool = False,
+    origin: Origin = "user",
 ) -> Kind:
-    """The one object of this kind."""
-    key = op, storage, outcome, error, background
+    """Return the one object that represents this kind of operation.
+
+    Args:
+        op: The method that was called.
+        storage: The name of the storage.
+        outcome: How the call ended.
+        error: The class of the exception; None if there was none.
+        origin: Who caused the call.
+    """
+    key = op, storage, outcome, error, origin
     kind = _known.get(key)
     if kind is None:
         with _numbering:
@@ -91,35 +136,37 @@ def kind_of(
     return kind
 
 
-#: What a ``Phases`` holds: where the time of an operation went, in ns, and what it carried.
-MEASURES: Final = ("wait_ns", "encode_ns", "execute_ns", "decode_ns", "bytes", "rows")
-
-#: A plain tuple, since one with names takes five times as long to make.
-Phases: TypeAlias = tuple[int, int, int, int, int, int]
-
-
 class Operation(msgspec.Struct, frozen=True, gc=False):
-    """What one call on a storage cost. All times are nanoseconds of a monotonic clock.
-
-    Attributes:
-        op: the method: ``save``, ``get``, ``delete``, ``table``, …
-        storage: the storage's class.
-        session_id: None where the call concerns no single session.
-        start_ns: when it began, on ``time.perf_counter_ns``.
-        duration_ns: the whole call, phases and the rest.
-        wait_ns: waiting for a connection.
-        encode_ns: making the context's JSON text.
-        execute_ns: the network and the database.
-        decode_ns: making Python objects of the answer.
-        bytes: of contexts carried; 0 where the storage does not tell.
-        rows: sessions carried; 0 where the storage does not tell.
-        outcome: ``ok``, ``missing`` (a get that found none), ``conflict``, ``error`` or
-            ``cancelled``.
-        error: class of the exception, None if there was none.
-        background: whether it is this package's own traffic (following changes, counting for a
-            view), and nothing that was asked for.
+    """The record of one call on a storage. All times are nanoseconds of a monotonic clock.
 
     Phases are 0 where a storage does not report them.
+
+    Attributes:
+        op: The method: ``save``, ``get``, ``delete``, ``table``, …
+        storage: The name of the storage, its class unless another was given.
+        session_id: The id of the session; None where the call concerns no single session.
+        start_ns: When it began, on ``time.perf_counter_ns``.
+        duration_ns: The whole call: the phases, and what lies between them.
+        wait_ns: Waiting for a connection.
+        encode_ns: Encoding the context as JSON.
+        execute_ns: The network and the database.
+        decode_ns: Making Python objects of the answer.
+        bytes: The size of the contexts carried; 0 where the storage does not report it.
+        rows: The number of sessions carried; 0 where the storage does not report it.
+        outcome: ``ok``, ``missing`` (a get that found none), ``conflict``, ``error`` or
+            ``cancelled``.
+        error: The class of the exception; None if there was none.
+        origin: Who caused it: ``user``; ``journal``, which reads a session before each write by
+            hand so that the write can be undone; or ``background``, this package by itself
+            (following changes, counting for a view).
+
+    Example:
+        >>> import graphflow_nb as g
+        >>> wb = g.open("demo")
+        >>> session = wb.get("claim-0014")
+        >>> operation = wb.latency.recorder.operations()[0]
+        >>> operation.op, operation.session_id, operation.outcome, operation.origin
+        ('get', 'claim-0014', 'ok', 'user')
     """
 
     op: str
@@ -135,7 +182,12 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     rows: int = 0
     outcome: Outcome = "ok"
     error: str | None = None
-    background: bool = False
+    origin: Origin = "user"
+
+    @property
+    def background(self) -> bool:
+        """Whether this package caused it by itself, and nobody asked for it."""
+        return self.origin == "background"
 
     @property
     def started_at_ns(self) -> int:
@@ -144,6 +196,18 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hook(Protocol):
-    """Anything that wants to hear of operations. Called on the thread that did the operation."""
+    """Anything that receives operations.
 
-    def on_operation(self, operation: Operation) -> None: ...
+    Example:
+        >>> import graphflow_nb as g
+        >>> class Printer:
+        ...     def on_operation(self, operation):
+        ...         print(operation.op, operation.session_id)
+        >>> wb = g.open("demo")
+        >>> wb.storage.add_hook(Printer())
+        >>> session = wb.get("claim-0014")
+        get claim-0014
+    """
+
+    def on_operation(self, operation: Operation) -> None:
+        """Receive one operation, on the thread that performed it."""

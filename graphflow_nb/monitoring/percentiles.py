@@ -7,17 +7,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["percentile", "told"]
+__all__ = ["is_measurable", "percentile"]
 
 
-def told(count: int, q: float) -> bool:
-    """Whether so many measurements tell this percentile: at least one has to lie beyond it."""
+def is_measurable(count: int, q: float) -> bool:
+    """Return whether there are enough measurements for a percentile: one has to lie beyond it.
+
+    Args:
+        count: The number of measurements.
+        q: The percentile, from 0 to below 100.
+
+    Example:
+        >>> is_measurable(99, 99), is_measurable(100, 99)
+        (False, True)
+    """
     return count >= round(1 / (1 - q / 100), 6)
 
 
 def percentile(values: NDArray[Any], q: float) -> float:
-    """The smallest measured value that q per cent do not exceed; NaN if n is too small for it."""
-    if not told(len(values), q):
+    """Return the smallest measured value that q per cent of the values do not exceed.
+
+    Args:
+        values: The measurements, in any order.
+        q: The percentile, from 0 to below 100.
+
+    Returns:
+        One of the values; NaN if there are too few of them, see ``is_measurable``.
+
+    Example:
+        >>> percentile(np.arange(1, 101), 90)
+        90.0
+    """
+    if not is_measurable(len(values), q):
         return float("nan")
     # The rank, without what a float adds to 99.9 % of a thousand.
     rank = int(np.ceil(round(len(values) * q / 100, 6)))

@@ -52,7 +52,7 @@ class Recorder:
             o.start_ns,
             o.start_ns + o.duration_ns,
             o.session_id,
-            kind_of(o.op, o.storage, o.outcome, o.error, o.background),
+            kind_of(o.op, o.storage, o.outcome, o.error, o.origin),
             (o.wait_ns, o.encode_ns, o.execute_ns, o.decode_ns, o.bytes, o.rows),
         )
 

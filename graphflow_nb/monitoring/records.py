@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from ..errors import StorageError
 from .columns import Chunk
 from .histogram import Histogram
-from .operation import KINDS, MEASURES, SINCE_1970, Kind, Operation, kind_of
+from .operation import KINDS, MEASURES, SINCE_1970, Kind, Operation, Origin, kind_of
 
 __all__ = ["Records", "write_whole"]
 
 _KEY: Final = "graphflow_nb"  # the key of what we add to a Parquet file
-_KIND: Final = ("op", "storage", "outcome", "error", "background")
+_KIND: Final = ("op", "storage", "outcome", "error", "origin")
+#: Form 1 had no origin, and told background traffic apart by a boolean.
+_FORM: Final = 2
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Records:
         started_ns: when each began, int64 ns since 1970 UTC.
         duration_ns: int64.
         kind: index into ``kinds``.
-        kinds: op, storage, outcome, error and background of each.
+        kinds: op, storage, outcome, error and origin of each.
         session: index into ``sessions``.
         sessions: ids; None for operations that concern no single session.
         measures: ``wait_ns``, ``encode_ns``, ``execute_ns``, ``decode_ns``, ``bytes``, ``rows``,
@@ -93,11 +95,11 @@ class Records:
 
     def foreground(self) -> Records:
         """Without this package's own background traffic."""
-        quiet = np.array([kind.background for kind in self.kinds], bool)
-        if not quiet.any():
-            return self
+        background = np.array([kind.background for kind in self.kinds], bool)
         past = {kind: h for kind, h in self.past.items() if not kind.background}
-        return replace(self.select(~quiet[self.kind]), past=past)
+        if not background.any():
+            return self if len(past) == len(self.past) else replace(self, past=past)
+        return replace(self.select(~background[self.kind]), past=past)
 
     @classmethod
     def chained(cls, parts: Sequence[Records]) -> Records:
@@ -167,6 +169,7 @@ class Records:
                 name: self._column([getattr(kind, name) for kind in self.kinds], self.kind)
                 for name in _KIND
             },
+            "background": pa.array(np.array([k.background for k in self.kinds], bool)[self.kind]),
             "session_id": self._column(self.sessions, self.session),
             "started_at": pa.array(self.started_ns, pa.timestamp("ns", tz="UTC")),
             "duration_ns": pa.array(self.duration_ns),
@@ -176,7 +179,7 @@ class Records:
             {name: getattr(kind, name) for name in _KIND} | histogram.state()
             for kind, histogram in self.past.items()
         ]
-        kept = {_KEY: json.dumps({"form": 1, "past": past})}
+        kept = {_KEY: json.dumps({"form": _FORM, "past": past})}
         written = pa.BufferOutputStream()
         pq.write_table(pa.table(columns).replace_schema_metadata(kept), written, compression="zstd")
         return bytes(written.getvalue())
@@ -187,8 +190,8 @@ class Records:
         once = {value: number for number, value in enumerate(dict.fromkeys(values))}
         codes = np.array([once[value] for value in values], np.int32)
         indices = codes[numbers] if len(values) else numbers.astype(np.int32)
-        kind = pa.bool_() if set(once) <= {True, False} and once else pa.string()
-        return pa.DictionaryArray.from_arrays(indices, pa.array(list(once), kind)).cast(kind)
+        texts = pa.array(list(once), pa.string())
+        return pa.DictionaryArray.from_arrays(indices, texts).cast(pa.string())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Records:
@@ -212,24 +215,35 @@ class Records:
         except pa.ArrowException as error:
             raise StorageError(f"{name} can't be read as records: {error}") from error
         text = (table.schema.metadata or {}).get(_KEY.encode())
-        if text is None or json.loads(text).get("form") != 1:
+        kept = {} if text is None else json.loads(text)
+        if kept.get("form") not in (1, _FORM):
             raise StorageError(
                 f"{name} holds no records of graphflow_nb; pandas.read_parquet may read it"
             )
-        kept = json.loads(text)
+        if kept["form"] == 1:
+            origins = [
+                _origin_in_form_1(background) for background in table["background"].to_pylist()
+            ]
+            table = table.append_column("origin", pa.array(origins, pa.string()))
+            for entry in kept["past"]:
+                entry["origin"] = _origin_in_form_1(entry["background"])
         encoded = {
             name: table[name].combine_chunks().dictionary_encode()
             for name in (*_KIND, "session_id")
         }
         parts = [(encoded[name].dictionary.to_pylist(), _indices(encoded[name])) for name in _KIND]
         # Kinds are few: the combinations that occur are numbered.
-        rows = np.stack([numbers for _, numbers in parts]) if len(table) else np.zeros((5, 0), int)
+        rows = (
+            np.stack([numbers for _, numbers in parts])
+            if len(table)
+            else np.zeros((len(_KIND), 0), int)
+        )
         found, numbers = np.unique(rows, axis=1, return_inverse=True)
         kinds = []
         for column in found.T:
             pairs = zip(column, parts, strict=True)
-            told: Any = [None if at < 0 else values[at] for at, (values, _) in pairs]
-            kinds.append(kind_of(*told))
+            fields: Any = [None if at < 0 else values[at] for at, (values, _) in pairs]
+            kinds.append(kind_of(*fields))
         past = {
             kind_of(**{name: entry[name] for name in _KIND}): Histogram.from_state(entry)
             for entry in kept["past"]
@@ -249,6 +263,10 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.started_ns)
+
+
+def _origin_in_form_1(background: bool) -> Origin:
+    return "background" if background else "user"
 
 
 def _joined(parts: Iterable[NDArray[Any]]) -> NDArray[np.int64]:

@@ -1,10 +1,10 @@
-"""A storage that tells its hooks what each operation cost."""
+"""A storage that reports the cost of each operation to its hooks."""
 
 from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import perf_counter_ns
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from ..model.session import Session
 from ..storage.protocols import SessionStorage
 from ..storage.trace import LISTENER, Trace
 from ..storage.wrappers import Wrapper
-from .operation import Hook, Kind, Operation, Outcome, Phases, kind_of
+from .operation import Hook, Kind, Operation, Origin, Outcome, Phases, kind_of
 from .recorder import Recorder
 
 __all__ = ["MonitoredStorage"]
@@ -21,114 +21,157 @@ __all__ = ["MonitoredStorage"]
 T = TypeVar("T")
 log = logging.getLogger("graphflow_nb")
 
+_Save = Callable[[Session], Coroutine[Any, Any, None]]
+_Get = Callable[[str], Coroutine[Any, Any, Session | None]]
 
-class _Listeners:
-    """The hooks of a storage.
+
+class _Hooks:
+    """The hooks of a monitored storage, which its twins of other origins share.
 
     Attributes:
-        recorder: the first of them that is one, to which operations are told the shorter way.
-        others: the other hooks, each as a function that never raises.
+        twins: The storages that report to these hooks, one for each origin that was asked for.
+        recorder: The first hook that is a recorder: it takes a report without an ``Operation``
+            being made. None if there is none.
+        others: The other hooks, each as a function that never raises.
     """
 
-    __slots__ = ("_hooks", "others", "recorder")
+    __slots__ = ("_hooks", "others", "recorder", "twins")
 
     def __init__(self, hooks: Iterable[Hook]):
-        self._hooks: list[Hook] = []
+        self._hooks = list(hooks)
+        self.twins: dict[Origin, MonitoredStorage] = {}
         self.recorder: Recorder | None = None
         self.others: tuple[Callable[[Operation], None], ...] = ()
-        for hook in hooks:
-            self.add(hook)
+        self._sort()
+
+    def __iter__(self) -> Iterator[Hook]:
+        return iter(self._hooks)
 
     def add(self, hook: Hook) -> None:
+        """Report to this hook too from now on."""
         self._hooks.append(hook)
         self._sort()
 
     def remove(self, hook: Hook) -> None:
+        """Report to this hook no longer."""
         self._hooks = [kept for kept in self._hooks if kept is not hook]
         self._sort()
 
     def _sort(self) -> None:
         self.recorder = next((h for h in self._hooks if isinstance(h, Recorder)), None)
-        self.others = tuple(self._guarded(h) for h in self._hooks if h is not self.recorder)
+        self.others = tuple(self._guard(h) for h in self._hooks if h is not self.recorder)
+        for twin in tuple(self.twins.values()):
+            twin.use_hooks()
 
-    def _guarded(self, hook: Hook) -> Callable[[Operation], None]:
-        def hear(operation: Operation) -> None:
+    def _guard(self, hook: Hook) -> Callable[[Operation], None]:
+        def report(operation: Operation) -> None:
             try:
                 hook.on_operation(operation)
             except Exception:
                 self.remove(hook)
                 log.exception("dropped the hook %r, which raised", hook)
 
-        return hear
+        return report
 
-    def tell(
+    def report(
         self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
     ) -> None:
+        """Report one operation to all hooks."""
         if self.recorder is not None:
             self.recorder.put(start, end, id, kind, phases)
         if self.others:
-            self.tell_others(start, end, id, kind, phases)
+            self.report_to_others(start, end, id, kind, phases)
 
-    def tell_others(
+    def report_to_others(
         self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
     ) -> None:
+        """Report one operation to the hooks other than the recorder."""
         operation = kind.operation(id, start, end - start, phases)
-        for hear in self.others:
-            hear(operation)
+        for report in self.others:
+            report(operation)
 
 
 class MonitoredStorage(Wrapper):
-    """Wraps a storage; behaves the same, and reports every call, failed and cancelled ones too.
+    """A storage around another one that reports every call, failed and cancelled ones too.
 
-    A hook that raises is logged once and dropped: monitoring never changes a result.
+    It behaves as the storage inside. A hook that raises is logged once and dropped: monitoring
+    never changes a result.
 
     Args:
-        storage: anything with ``save``, ``get`` and ``delete``.
-        hooks: called with an ``Operation`` after each call, in this order.
-        name: what the operations call the storage; its class if left out.
+        storage: The storage inside: anything with ``save``, ``get`` and ``delete``.
+        hooks: The hooks that receive an ``Operation`` after each call, in this order.
+        name: What the operations call the storage; its class if left out.
+        origin: Who causes the calls; see ``Operation.origin``.
+
+    Example:
+        >>> import asyncio
+        >>> from graphflow_nb import InMemorySessionStorage, MonitoredStorage, Recorder, Session
+        >>> recorder = Recorder()
+        >>> storage = MonitoredStorage(InMemorySessionStorage(), [recorder])
+        >>> asyncio.run(storage.save(Session("claim-1", "triage")))
+        >>> [(operation.op, operation.outcome) for operation in recorder.operations()]
+        [('save', 'ok')]
     """
 
     def __init__(
-        self, storage: SessionStorage, hooks: Iterable[Hook] = (), *, name: str | None = None
+        self,
+        storage: SessionStorage,
+        hooks: Iterable[Hook] = (),
+        *,
+        name: str | None = None,
+        origin: Origin = "user",
     ):
-        self._listeners = _Listeners(hooks)
-        self._watch(storage, name or type(storage).__name__, False)
-
-    def _watch(self, storage: SessionStorage, name: str, background: bool) -> None:
         super().__init__(storage)
-        self._name = name
-        self._background = background
+        self._name = name or type(storage).__name__
+        self._origin: Origin = origin
         self._save, self._get = storage.save, storage.get
-        self._route()
+        self._hooks = hooks if isinstance(hooks, _Hooks) else _Hooks(hooks)
+        self._hooks.twins.setdefault(origin, self)
+        self.use_hooks()
 
-    def _route(self) -> None:
-        recorder = self._listeners.recorder
-        if recorder is None or getattr(self.inner, "phases", False):
-            self.__dict__.pop("save", None)
-            self.__dict__.pop("get", None)
-        else:
+    def use_hooks(self) -> None:
+        """Adapt to the hooks as they are now; called when one is added or removed."""
+        recorder = self._hooks.recorder
+        for name in ("save", "get"):
+            self.__dict__.pop(name, None)
+        if recorder is not None and not getattr(self.inner, "phases", False):
             # The shorter way for storages that report no phases, memory above all.
-            self.save, self.get = self._plain(recorder)  # type: ignore[method-assign, assignment]
+            self.__dict__["save"], self.__dict__["get"] = self._plain(recorder)
 
     @property
     def background(self) -> MonitoredStorage:
-        """The same storage for traffic that nobody asked for, told to the same hooks as such."""
-        twin = object.__new__(MonitoredStorage)
-        twin._listeners = self._listeners
-        twin._watch(self.inner, self._name, True)
-        return twin
+        """The same storage for calls that nobody asked for: the same hooks get them marked so."""
+        return self._twin("background")
+
+    @property
+    def for_journal(self) -> MonitoredStorage:
+        """The same storage for the journal's reads: the same hooks get them marked so."""
+        return self._twin("journal")
+
+    def _twin(self, origin: Origin) -> MonitoredStorage:
+        twins = self._hooks.twins
+        if origin not in twins:
+            MonitoredStorage(self.inner, self._hooks, name=self._name, origin=origin)
+        return twins[origin]
 
     def add_hook(self, hook: Hook) -> None:
-        """Tell this hook too from now on."""
-        self._listeners.add(hook)
-        self._route()
+        """Report to this hook too from now on.
+
+        Args:
+            hook: Anything with ``on_operation``.
+        """
+        self._hooks.add(hook)
 
     def remove_hook(self, hook: Hook) -> None:
-        """Stop telling it; no error if it was dropped already."""
-        self._listeners.remove(hook)
-        self._route()
+        """Report to this hook no longer; no error if it was dropped already.
 
-    async def _watched(self, op: str, id: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        Args:
+            hook: The hook that was given.
+        """
+        self._hooks.remove(hook)
+
+    async def _report(self, op: str, id: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        """Perform a call and report it."""
         start = perf_counter_ns()
         trace = Trace(start)
         token = LISTENER.set(trace)
@@ -140,7 +183,7 @@ class MonitoredStorage(Wrapper):
                 outcome = "missing"
             return result
         except BaseException as raised:
-            outcome, error = _outcome(raised), type(raised).__name__
+            outcome, error = _outcome_of(raised), type(raised).__name__
             raise
         finally:
             end = perf_counter_ns()
@@ -153,38 +196,34 @@ class MonitoredStorage(Wrapper):
                 trace.bytes,
                 trace.rows,
             )
-            kind = kind_of(op, self._name, outcome, error, self._background)
-            self._listeners.tell(start, end, id, kind, phases)
+            kind = kind_of(op, self._name, outcome, error, self._origin)
+            self._hooks.report(start, end, id, kind, phases)
 
-    def _failed(self, op: str, id: str, start: int, raised: BaseException) -> None:
+    def _report_failed(self, op: str, id: str, start: int, raised: BaseException) -> None:
         end = perf_counter_ns()
         name = type(raised).__name__
-        kind = kind_of(op, self._name, _outcome(raised), name, self._background)
-        self._listeners.tell(start, end, id, kind)
+        kind = kind_of(op, self._name, _outcome_of(raised), name, self._origin)
+        self._hooks.report(start, end, id, kind)
 
-    def _plain(
-        self, recorder: Recorder
-    ) -> tuple[
-        Callable[[Session], Coroutine[Any, Any, None]],
-        Callable[[str], Coroutine[Any, Any, Session | None]],
-    ]:
-        # Local names, and what ``tell`` does written out: calls and attributes would cost as much
-        # as all the rest.
+    def _plain(self, recorder: Recorder) -> tuple[_Save, _Get]:
+        """Return ``save`` and ``get`` for a storage that reports no phases."""
+        # Local names, and what ``report`` does written out: calls and attributes would cost as
+        # much as all the rest.
         inner_save, inner_get = self._save, self._get
-        failed, listeners = self._failed, self._listeners
+        report_failed, hooks = self._report_failed, self._hooks
         block, make_room = recorder.block, recorder.make_room
         starts, ends, ids, codes = block.starts, block.ends, block.ids, block.codes
-        background = self._background
-        saved = kind_of("save", self._name, background=background)
-        got = kind_of("get", self._name, background=background)
-        missed = kind_of("get", self._name, "missing", background=background)
+        origin = self._origin
+        saved = kind_of("save", self._name, origin=origin)
+        got = kind_of("get", self._name, origin=origin)
+        missed = kind_of("get", self._name, "missing", origin=origin)
 
         async def save(session: Session) -> None:
             start = perf_counter_ns()
             try:
                 await inner_save(session)
             except BaseException as raised:
-                failed("save", session.id, start, raised)
+                report_failed("save", session.id, start, raised)
                 raise
             end = perf_counter_ns()
             try:
@@ -195,15 +234,15 @@ class MonitoredStorage(Wrapper):
             ends[at] = end
             ids[at] = session.id
             codes[at] = saved.code
-            if listeners.others:
-                listeners.tell_others(start, end, session.id, saved)
+            if hooks.others:
+                hooks.report_to_others(start, end, session.id, saved)
 
         async def get(id: str) -> Session | None:
             start = perf_counter_ns()
             try:
                 session = await inner_get(id)
             except BaseException as raised:
-                failed("get", id, start, raised)
+                report_failed("get", id, start, raised)
                 raise
             end = perf_counter_ns()
             kind = missed if session is None else got
@@ -215,17 +254,19 @@ class MonitoredStorage(Wrapper):
             ends[at] = end
             ids[at] = id
             codes[at] = kind.code
-            if listeners.others:
-                listeners.tell_others(start, end, id, kind)
+            if hooks.others:
+                hooks.report_to_others(start, end, id, kind)
             return session
 
         return save, get
 
     async def save(self, session: Session) -> None:
-        await self._watched("save", session.id, lambda: self._save(session))
+        """Save a session in the storage inside, and report it."""
+        await self._report("save", session.id, lambda: self._save(session))
 
     async def get(self, id: str) -> Session | None:
-        return await self._watched("get", id, lambda: self._get(id))
+        """Return the session with this id from the storage inside, and report it."""
+        return await self._report("get", id, lambda: self._get(id))
 
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         call = getattr(self.inner, method)
@@ -234,13 +275,13 @@ class MonitoredStorage(Wrapper):
             id = arguments[0]
         elif method in ("upsert", "restore"):
             id = (arguments[0] if arguments else named["session"]).id
-        return await self._watched(method, id, lambda: call(*arguments, **named))
+        return await self._report(method, id, lambda: call(*arguments, **named))
 
     def __repr__(self) -> str:
         return f"<Monitored {self.inner!r}>"
 
 
-def _outcome(raised: BaseException) -> Outcome:
+def _outcome_of(raised: BaseException) -> Outcome:
     if isinstance(raised, SessionConflict):
         return "conflict"
     return "cancelled" if isinstance(raised, CancelledError) else "error"

@@ -14,7 +14,7 @@ from ..errors import StorageError
 from ..frames import operations_frame
 from ..monitoring import Histogram, Recorder, Records
 from ..monitoring.operation import FAILED, Kind
-from ..monitoring.percentiles import percentile, told
+from ..monitoring.percentiles import is_measurable, percentile
 
 if TYPE_CHECKING:
     from ..figures import LatencyFigure
@@ -58,14 +58,16 @@ class Latency:
         """The recorded operations in the order in which they began, the newest million.
 
         Args:
-            background: also what this package did by itself (following changes, counting for a
-                view), with a column ``background`` (bool) that tells it apart.
+            background: Also return what this package did by itself (following changes, counting
+                for a view), with a column ``background`` (bool) that tells it apart.
 
         Returns:
             Columns ``op``, ``storage`` (category), ``session_id`` (text), ``started_at``
             (datetime64[ns, UTC]), ``duration_ns``, ``wait_ns``, ``encode_ns``, ``execute_ns``,
             ``decode_ns``, ``bytes``, ``rows`` (int64), ``outcome`` (category: ok, missing,
-            conflict, error, cancelled), ``error`` (text, the exception's class).
+            conflict, error, cancelled), ``error`` (text, the exception's class), ``origin``
+            (category: user; journal, which reads a session before each write by hand; and
+            background where it was asked for).
         """
         return operations_frame(self.records(), background=background)
 
@@ -203,7 +205,7 @@ def _figures(nanos: NDArray[np.int64], past: Histogram) -> dict[str, float]:
     figures = {"mean_us": everything.total_ns / count / 1000}
     for q in (50, 90, 99):
         if len(past):
-            value = everything.percentile(q) if told(count, q) else float("nan")
+            value = everything.percentile(q) if is_measurable(count, q) else float("nan")
         else:
             value = percentile(nanos, q)
         figures[f"p{q}_us"] = value / 1000

@@ -137,6 +137,7 @@ def test_spans_follow_the_conventions(url, kind, telemetry, run, tmp_path):
             "db.operation.name": operation.op,
             "graphflow.session_id": operation.session_id,
             "graphflow.outcome": outcome,
+            "graphflow.origin": "user",
         }
         assert (span.status.status_code is trace.StatusCode.ERROR) == bool(error)
         assert span.status.is_unset == (not error)
@@ -437,6 +438,7 @@ def test_a_record_says_what_an_operation_was(url, kind, run, caplog):
             assert getattr(record, f"graphflow_{field}_ms") == ms
         assert record.graphflow_bytes == operation.bytes
         assert record.graphflow_rows == operation.rows
+        assert record.graphflow_origin == operation.origin == "user"
         assert SECRET not in str(vars(record))
     assert records[3].getMessage().startswith(f"save 'a' in {name}: conflict (SessionConflict)")
 
@@ -475,7 +477,7 @@ def test_nothing_is_logged_below_the_level(caplog):
 
 
 def test_our_own_traffic_is_left_out_unless_wanted(telemetry, caplog):
-    ours = Operation("count", "Own", None, time.perf_counter_ns(), 1, background=True)
+    ours = Operation("count", "Own", None, time.perf_counter_ns(), 1, origin="background")
     assert record_of(ours, caplog) is None
     assert record_of(ours, caplog, background=True) is not None
     for background in (False, True):

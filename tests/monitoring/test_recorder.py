@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hdrh.histogram import HdrHistogram
 from hypothesis import given
@@ -20,7 +23,7 @@ import graphflow_nb as g
 from graphflow_nb import Latency, MonitoredStorage, Recorder, Session
 from graphflow_nb.monitoring import Histogram, Records
 from graphflow_nb.monitoring.columns import PORTION
-from graphflow_nb.monitoring.operation import kind_of
+from graphflow_nb.monitoring.operation import ORIGINS, kind_of
 
 GET = kind_of("get", "X")
 NANOS = st.integers(0, 3_600_000_000_000)
@@ -47,7 +50,7 @@ OPERATIONS = st.builds(
     rows=st.integers(0, 10**6),
     outcome=st.sampled_from(["ok", "missing", "conflict", "error", "cancelled"]),
     error=st.none() | st.just("StorageError"),
-    background=st.booleans(),
+    origin=st.sampled_from(ORIGINS),
 )
 
 
@@ -175,6 +178,27 @@ def test_a_loaded_file_goes_on_with_what_was_forgotten(tmp_path):
         again.clear()
 
 
+def test_a_file_from_before_origins_were_recorded_is_loaded(tmp_path):
+    """There, what this package did by itself was marked by a boolean, and nothing else was."""
+    recorder = Recorder(limit=3)
+    for origin in ("user", "background", "user", "background"):
+        recorder.put(1, 2, "a", kind_of("get", "X", origin=origin))
+    pq.write_table(as_form_1(recorder.records().parquet()), tmp_path / "old.parquet")
+    old = Records.load(tmp_path / "old.parquet")
+    assert [o.origin for o in old.operations()] == ["background", "user", "background"]
+    assert old.counts() == recorder.counts()
+    assert Latency(old).frame(background=True)["background"].tolist() == [True, False, True]
+
+
+def as_form_1(content: bytes) -> pa.Table:
+    table = pq.read_table(pa.BufferReader(content))
+    kept = json.loads(table.schema.metadata[b"graphflow_nb"])
+    for entry in kept["past"]:
+        entry["background"] = entry.pop("origin") == "background"
+    kept["form"] = 1
+    return table.drop(["origin"]).replace_schema_metadata({"graphflow_nb": json.dumps(kept)})
+
+
 def test_files_that_are_none(tmp_path):
     path = tmp_path / "x.parquet"
     with pytest.raises(g.StorageError, match="can't be read"):
@@ -262,8 +286,24 @@ def test_background_traffic_is_marked_and_left_out():
     every = wb.latency.frame(background=True)
     assert every["op"].tolist() == ["get", "counts", "get"]
     assert every["background"].tolist() == [False, True, True]
+    assert every["origin"].tolist() == ["user", "background", "background"]
+    assert wb.latency.frame()["origin"].tolist() == ["user"]
     assert len(wb.latency) == 1
     assert wb.latency.summary()["count"].sum() == 1
+
+
+def test_what_is_read_for_the_journal_is_counted_and_told_apart(run):
+    recorder = Recorder()
+    storage = MonitoredStorage(g.InMemorySessionStorage(), [recorder])
+    run(storage.save(Session("a", "t")))
+    run(storage.for_journal.get("a"))
+    latency = Latency(recorder)
+    frame = latency.frame()
+    assert frame["origin"].tolist() == ["user", "journal"]
+    assert str(frame["origin"].dtype) == "category"
+    assert latency.summary()["count"].to_dict() == {"get": 1, "save": 1}
+    assert len(latency) == 2
+    assert not any(operation.background for operation in recorder.operations())
 
 
 def test_many_threads_record_into_one():

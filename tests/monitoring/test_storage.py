@@ -129,6 +129,24 @@ def test_hooks_come_and_go(run):
     assert len(recorder) == 1
 
 
+@pytest.mark.parametrize("origin", ["background", "for_journal"])
+def test_the_twin_of_another_origin_has_the_same_hooks_at_any_time(origin, run):
+    first, second = Recorder(), Recorder()
+    storage = MonitoredStorage(g.InMemorySessionStorage(), name="mine")
+    twin = getattr(storage, origin)
+    assert getattr(twin, origin) is twin is getattr(storage, origin)
+    storage.add_hook(first)
+    run(twin.save(Session("a", "t")))
+    storage.remove_hook(first)
+    twin.add_hook(second)
+    run(twin.get("a"))
+    run(storage.get("a"))
+    mark = origin.removeprefix("for_")
+    assert [(o.op, o.storage, o.origin) for o in first.operations()] == [("save", "mine", mark)]
+    heard = [(o.op, o.storage, o.origin) for o in second.operations()]
+    assert heard == [("get", "mine", mark), ("get", "mine", "user")]
+
+
 def test_a_recorder_is_bounded(run):
     recorder = Recorder(limit=10)
     storage = MonitoredStorage(g.InMemorySessionStorage(), [recorder])

@@ -98,12 +98,11 @@ def test_the_real_clock_agrees_with_what_the_storage_saw_itself(law, run):
             await monitored.get("a")
 
     run(work())
-    told = recorder.records().duration_ns
+    recorded = recorder.records().duration_ns
     seen = np.array(storage.took)
-    for q in (50, 90):  # beyond, what else the machine does may come between the two clocks
-        true, ours = (np.percentile(v, q, method="inverted_cdf") for v in (seen, told))
-        assert ours == pytest.approx(true, rel=0.01)
-        assert ours >= true
+    assert (recorded >= seen).all()
+    # One by one: what else the machine does may come between the two clocks of some.
+    assert np.percentile(recorded - seen, 80) <= 0.01 * np.median(seen)
 
 
 class Stalling(g.InMemorySessionStorage):

@@ -15,7 +15,8 @@ class LoggingHook:
     A record's ``extra`` fields, for structured logs, are ``graphflow_op``, ``graphflow_storage``,
     ``graphflow_session_id``, ``graphflow_outcome``, ``graphflow_error``, ``graphflow_slow``,
     ``graphflow_duration_ms``, ``graphflow_wait_ms``, ``graphflow_encode_ms``,
-    ``graphflow_execute_ms``, ``graphflow_decode_ms``, ``graphflow_bytes`` and ``graphflow_rows``:
+    ``graphflow_execute_ms``, ``graphflow_decode_ms``, ``graphflow_bytes``, ``graphflow_rows`` and
+    ``graphflow_origin``:
     what ``Operation`` calls them, times in milliseconds. Contexts are never logged.
 
     Args:
@@ -71,5 +72,6 @@ class LoggingHook:
                 "graphflow_decode_ms": operation.decode_ns / 1e6,
                 "graphflow_bytes": operation.bytes,
                 "graphflow_rows": operation.rows,
+                "graphflow_origin": operation.origin,
             },
         )

@@ -31,8 +31,9 @@ class OpenTelemetryHook:
     Names and attributes are those of OpenTelemetry's stable semantic conventions for database
     clients. An operation that raised, a conflict too, has the exception's class as ``error.type``
     and the status Error; a ``get`` that found none has not. Beside them a span has
-    ``graphflow.session_id``, ``graphflow.outcome``, ``graphflow.bytes``, ``graphflow.rows`` and the
-    phases, ``graphflow.wait_ns`` and so on, where they are known. The histogram has none of these.
+    ``graphflow.session_id``, ``graphflow.outcome``, ``graphflow.origin``, ``graphflow.bytes``,
+    ``graphflow.rows`` and the phases, ``graphflow.wait_ns`` and so on, where they are known. The
+    histogram has none of these.
     ``db.namespace`` is that of the first connection.
 
     The parent is the span that is current where the operation was called. A span is made when its
@@ -120,7 +121,10 @@ def _described(address: Address, op: str) -> tuple[str, dict[str, Any]]:
 
 
 def _details(operation: Operation) -> dict[str, Any]:
-    details: dict[str, Any] = {"graphflow.outcome": operation.outcome}
+    details: dict[str, Any] = {
+        "graphflow.outcome": operation.outcome,
+        "graphflow.origin": operation.origin,
+    }
     if operation.session_id is not None:
         details["graphflow.session_id"] = operation.session_id
     for name in ("wait_ns", "encode_ns", "execute_ns", "decode_ns", "bytes", "rows"):
