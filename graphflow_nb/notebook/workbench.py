@@ -41,7 +41,7 @@ from ..storage import (
 )
 from ..storage.protocols import capability
 from ..storage.query import ContextPath, parse_path
-from ..storage.redis.client import SCHEMES
+from ..storage.url import REDIS_SCHEMES
 from .copying import CopyTo
 from .display import register
 from .latency import Latency
@@ -55,7 +55,7 @@ __all__ = ["Workbench", "open", "workbenches", "wrap"]
 _known: WeakSet[Workbench] = WeakSet()
 
 DEFAULT_LIMIT = 10_000
-_SERVERS = ("postgresql:", "postgres:", *(f"{scheme}:" for scheme in SCHEMES))
+_SERVERS = ("postgresql:", "postgres:", *(f"{scheme}:" for scheme in REDIS_SCHEMES))
 
 
 class Workbench:

@@ -12,10 +12,9 @@ from ..errors import StorageError
 from .memory import InMemorySessionStorage
 from .postgres.storage import PostgresSessionStorage
 from .protocols import SessionStorage
-from .redis.client import SCHEMES
 from .redis.storage import RedisSessionStorage
 from .sqlite.storage import SqliteSessionStorage
-from .url import redact
+from .url import REDIS_SCHEMES, redact
 
 __all__ = ["connect", "connect_from_env"]
 
@@ -49,7 +48,7 @@ async def connect(url: str, **options: Any) -> SessionStorage:
     if colon and scheme in ("postgresql", "postgres"):
         _check_options(PostgresSessionStorage.connect, options)
         return await PostgresSessionStorage.connect(url, **options)
-    if colon and scheme in SCHEMES:
+    if colon and scheme in REDIS_SCHEMES:
         _check_options(RedisSessionStorage.connect, options)
         return await RedisSessionStorage.connect(url, **options)
     raise StorageError(

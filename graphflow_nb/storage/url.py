@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from typing import Final
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from ..errors import StorageError
 
-__all__ = ["check_postgres_url", "hosts", "redact", "server_of"]
+__all__ = ["REDIS_SCHEMES", "check_postgres_url", "hosts", "redact", "server_of"]
+
+#: The schemes of Redis and Valkey, each with the name by which redis-py knows it: both servers
+#: speak one protocol.
+REDIS_SCHEMES: Final = {
+    "redis": "redis",
+    "rediss": "rediss",
+    "valkey": "redis",
+    "valkeys": "rediss",
+    "unix": "unix",
+}
 
 # Whatever stands between the first colon after the scheme and the last @ may be a password, also in
 # a URL that is written wrong: rather too much is hidden than too little.

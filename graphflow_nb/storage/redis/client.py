@@ -17,24 +17,16 @@ from ...errors import (
 )
 from ..address import Address
 from ..trace import current
-from ..url import redact
+from ..url import REDIS_SCHEMES, redact
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.cluster import RedisCluster
 
-__all__ = ["SCHEMES", "RedisClient"]
+__all__ = ["RedisClient"]
 
 T = TypeVar("T")
 
-#: Valkey speaks the same protocol; redis-py knows its URLs by Redis's names.
-SCHEMES = {
-    "redis": "redis",
-    "rediss": "rediss",
-    "valkey": "redis",
-    "valkeys": "rediss",
-    "unix": "unix",
-}
 SCAN_COUNT = 1000  # keys looked at in one step of a scan
 MGET_COUNT = 500  # values fetched at once
 
@@ -78,7 +70,7 @@ class RedisClient:
             "max_connections": size + 1,
         }
         scheme, _, rest = url.partition(":")
-        address = f"{SCHEMES[scheme]}:{rest}"
+        address = f"{REDIS_SCHEMES[scheme]}:{rest}"
         try:
             _ = urlsplit(address).port
             client = cls(Redis.from_url(address, **options), url, size, timeout)
