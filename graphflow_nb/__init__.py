@@ -24,7 +24,7 @@ from .errors import (
     StorageTimeout,
     StorageUnavailable,
 )
-from .model.session import ChatHistory, Context, Message, MessageRole, Session
+from .model import ChatHistory, Context, Message, MessageRole, Session
 from .monitoring import (
     Hook,
     LoggingHook,

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .model.session import Session
+    from .model import Session
 
 __all__ = [
     "BenchmarkError",

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from .changes.patch import diff, pointer
 from .errors import ContextError
 from .journal import Entry
-from .model import exactjson
-from .model.session import Session
+from .model import Session, exactjson
+from .model.times import FINITE, UNKNOWN_TIME
 from .monitoring import Records
-from .storage.query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Table, path_label
+from .storage.paths import ContextPath, path_label
+from .storage.table import GroupCount, Table
 
 __all__ = [
     "changed",

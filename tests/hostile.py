@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from graphflow_nb import Session
-from graphflow_nb.model.session import stored_session
+from graphflow_nb.model import stored_session
 
 CHAT = '{"messages": [], "max_messages": 1000}'
 

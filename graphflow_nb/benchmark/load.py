@@ -12,7 +12,7 @@ from time import perf_counter_ns
 from typing import Any, Final
 
 from ..errors import SessionConflict, SessionNotFound
-from ..model.session import Session
+from ..model import Session
 from ..monitoring import MonitoredStorage, Recorder, Records
 from ..monitoring.operation import Outcome, kind_of
 from ..storage import Cursor, Query, SessionStorage

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from uuid import uuid4
 
 from ..errors import BenchmarkError
-from ..model.session import Context, Session
+from ..model import Context, Session
 from ..storage import Query, SessionStorage
 from ..storage.protocols import capability
 

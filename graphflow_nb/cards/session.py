@@ -16,9 +16,9 @@ from msgspec import Raw
 from ..changes import Change, Patch
 from ..changes.patch import pointer
 from ..errors import ContextError
-from ..model import exactjson
-from ..model.session import Message, Session
-from ..storage.query import GroupCount, path_text
+from ..model import Message, Session, exactjson
+from ..storage.paths import path_text
+from ..storage.table import GroupCount
 
 __all__ = [
     "CARD_CSS",

@@ -8,8 +8,7 @@ from typing import Any, Literal
 from msgspec import Raw
 
 from ..errors import ContextError, PatchError
-from ..model import exactjson
-from ..model.session import Message, Session
+from ..model import Message, Session, exactjson
 from .patch import (
     MESSAGES,
     Patch,

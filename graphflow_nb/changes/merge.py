@@ -9,8 +9,7 @@ from typing import Literal
 from msgspec import Raw
 
 from ..errors import ContextError, PatchError
-from ..model import exactjson
-from ..model.session import Session
+from ..model import Session, exactjson
 from .patch import MESSAGES, Patch, Path, diff, document, pointer, with_document
 
 __all__ = ["Choice", "Clash", "Merge"]

@@ -16,8 +16,7 @@ from typing import Any, Final, Self, overload
 from msgspec import Raw
 
 from ..errors import ContextError, PatchError
-from ..model import exactjson
-from ..model.session import Context, Session
+from ..model import Context, Session, exactjson
 
 __all__ = ["Change", "Patch", "apply", "diff", "python"]
 
@@ -206,7 +205,7 @@ def with_document(session: Session, text: Raw) -> Session:
         if exactjson.kind(context) != "object":
             raise PatchError("the context is an object with data and chat_history")
         _check_context(context)
-        twin._context = bytes(context)
+        twin = twin.with_context_json(bytes(context))
     return twin
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ..model.session import stored_session
+from ..model import stored_session
 from ..storage import InMemorySessionStorage
 
 __all__ = ["demo_storage"]

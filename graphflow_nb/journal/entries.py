@@ -21,8 +21,8 @@ from typing import BinaryIO, ClassVar, Literal, Self
 import msgspec
 
 from ..errors import GraphflowError, StorageError, StorageTimeout, StorageUnavailable
-from ..model.session import Session, stored_session
-from ..storage.query import micros_of, time_of
+from ..model import Session, stored_session
+from ..model.times import micros_or_none, time_of
 
 try:
     import fcntl
@@ -269,8 +269,8 @@ class Journal:
                             entry.number,
                             outcome="done",
                             version=after.version,
-                            created=_micros(after.created_at),
-                            updated=_micros(after.updated_at),
+                            created=micros_or_none(after.created_at),
+                            updated=micros_or_none(after.updated_at),
                         )
                     )
             try:
@@ -386,15 +386,15 @@ def _packed(session: Session | None) -> _Session | None:
         context if isinstance(context, str) else context.decode(),
         session.version,
         not session.is_new,
-        _micros(session.created_at),
-        _micros(session.updated_at),
+        micros_or_none(session.created_at),
+        micros_or_none(session.updated_at),
     )
 
 
 def _unpacked(kept: _Session | None) -> Session | None:
     if kept is None:
         return None
-    session = stored_session(
+    return stored_session(
         kept.id,
         kept.graph_id,
         kept.current_task_id,
@@ -403,9 +403,8 @@ def _unpacked(kept: _Session | None) -> Session | None:
         kept.version,
         _time(kept.created),
         _time(kept.updated),
+        stored=kept.stored,
     )
-    session._stored = kept.stored
-    return session
 
 
 def _stored(
@@ -421,10 +420,6 @@ def _stored(
         created,
         updated,
     )
-
-
-def _micros(time: datetime | None) -> int | None:
-    return None if time is None else micros_of(time)
 
 
 def _time(micros: int | None) -> datetime | None:

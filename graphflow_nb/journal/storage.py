@@ -8,7 +8,7 @@ from typing import Any
 
 from ..changes.patch import diff, document, with_document
 from ..errors import PatchError, SessionConflict, StorageError
-from ..model.session import Session
+from ..model import Session
 from ..storage.protocols import SessionStorage
 from ..storage.query import MAX_IDS, Query
 from .entries import Entry, Journal
@@ -241,8 +241,4 @@ async def restore(storage: Any, session: Session) -> None:
         return
     fresh = session.copy()
     await storage.save(fresh)
-    session.version, session._created, session._updated = (
-        fresh.version,
-        fresh._created,
-        fresh._updated,
-    )
+    session.mark_saved(fresh.version, fresh.raw_created, fresh.raw_updated)

@@ -6,7 +6,9 @@ read: unknown keys, large integers and the digits of every number survive. A sto
 that text, so two sessions never share an object.
 """
 
-from .session import ChatHistory, Context, Message, MessageRole, Session, mark_saved, stored_session
+from .context import ChatHistory, Context
+from .message import Message, MessageRole
+from .session import Session, mark_saved, stored_session
 
 __all__ = [
     "ChatHistory",

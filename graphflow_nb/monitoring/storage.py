@@ -9,7 +9,7 @@ from time import perf_counter_ns
 from typing import Any, TypeVar
 
 from ..errors import SessionConflict
-from ..model.session import Session
+from ..model import Session
 from ..storage.protocols import SessionStorage
 from ..storage.trace import LISTENER, Trace
 from ..storage.wrappers import Wrapper

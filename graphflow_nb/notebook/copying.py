@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..bridge import Bridge, meeting_point
 from ..cards.session import card
 from ..errors import QueryError, StorageError
-from ..model.session import Session
+from ..model import Session
 from ..storage import Query, connect
 from ..storage.copying import CopyReport, copy
 

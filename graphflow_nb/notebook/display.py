@@ -7,7 +7,7 @@ from typing import Any
 
 from ..cards.session import card, patch_html, session_html, session_text
 from ..changes import Patch
-from ..model.session import Session
+from ..model import Session
 from ..storage.copying import CopyReport
 from .copying import report_html
 

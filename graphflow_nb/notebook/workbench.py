@@ -28,7 +28,7 @@ from ..errors import (
 )
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal, JournaledStorage
-from ..model.session import Context, Session
+from ..model import Context, Session
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import (
     Cursor,
@@ -39,8 +39,8 @@ from ..storage import (
     connect_from_env,
     get_or_create,
 )
+from ..storage.paths import ContextPath, parse_path
 from ..storage.protocols import capability
-from ..storage.query import ContextPath, parse_path
 from ..storage.url import REDIS_SCHEMES
 from .copying import CopyTo
 from .display import register

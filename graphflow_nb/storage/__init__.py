@@ -21,17 +21,18 @@ a list of all sessions, and ``graphflow_nb.testing.check`` says what is still mi
 ``address``, an ``Address``, tells tools that watch databases which one it is.
 """
 
-from ..model.session import mark_saved, stored_session
+from ..model import mark_saved, stored_session
 from .address import Address
 from .connect import connect, connect_from_env
 from .copying import CopyReport
 from .memory import InMemorySessionStorage
 from .postgres.storage import Migration, PostgresSessionStorage
 from .protocols import SessionStorage, check_text, check_texts, get_or_create
-from .query import Cursor, GroupCount, Query, Table
+from .query import Cursor, Query
 from .redis.storage import RedisSessionStorage
 from .rows import ByScanning
 from .sqlite.storage import SqliteSessionStorage
+from .table import GroupCount, Table
 from .wrappers import FallbackStorage, ReadOnlyStorage, RetryingStorage
 
 __all__ = [

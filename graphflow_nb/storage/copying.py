@@ -13,8 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import SessionConflict, StorageError
-from ..model import exactjson
-from ..model.session import Session
+from ..model import Session, exactjson
 from .protocols import capability
 from .query import Cursor, Query
 

@@ -10,12 +10,15 @@ from typing import ClassVar, NamedTuple, Self
 from msgspec import Raw
 
 from ..errors import SessionConflict
-from ..model.session import Session, mark_saved, stored_session
+from ..model import Session, mark_saved, stored_session
+from ..model.times import micros_of
 from . import rows
 from .address import Address
 from .facts import StoreFacts
+from .paths import ContextPath
 from .protocols import check_ids_once, check_text, check_texts
-from .query import ContextPath, GroupCount, Query, Table, micros_of
+from .query import Query
+from .table import GroupCount, Table
 
 __all__ = ["InMemorySessionStorage"]
 
@@ -54,23 +57,7 @@ class InMemorySessionStorage:
     def from_sessions(cls, sessions: Iterable[Session]) -> Self:
         """A store that holds copies of sessions with the versions and times that they have."""
         storage = cls()
-        for session in sessions:
-            check_texts(session, nul=True)
-            now = time.time_ns() // 1000
-            created, updated = (
-                now if known is None else micros_of(known)
-                for known in (session.created_at, session.updated_at)
-            )
-            storage._rows[session.id] = _Row(
-                session.graph_id,
-                session.current_task_id,
-                session.status_message,
-                session.context_json(),
-                session.version,
-                created,
-                updated,
-                session._extra,
-            )
+        storage._rows = {session.id: _imported(session) for session in sessions}
         return storage
 
     async def save(self, session: Session) -> None:
@@ -78,7 +65,7 @@ class InMemorySessionStorage:
         check_texts(session, nul=True)
         context = session.context_json()
         now = time.time_ns() // 1000
-        id, version, known = session.id, session.version, session._created
+        id, version, known = session.id, session.version, session.raw_created
         with self._lock:
             row = self._rows.get(id)
             if row is None:
@@ -117,7 +104,7 @@ class InMemorySessionStorage:
             version,
             created,
             now,
-            session._extra,
+            session.extra,
         )
         self._rows[session.id] = _row(_Row, fields)
         mark_saved(session, version, created, now)
@@ -156,7 +143,7 @@ class InMemorySessionStorage:
             The ids that were taken, whose sessions were left as they are.
         """
         self._check_batch(sessions)
-        stored = type(self).from_sessions(sessions)._rows
+        stored = {session.id: _imported(session) for session in sessions}
         with self._lock:
             taken = [id for id in stored if id in self._rows]
             self._rows = stored | self._rows
@@ -240,6 +227,24 @@ _row = tuple.__new__  # a NamedTuple's own constructor costs a third of a save
 
 def _session(id: str, row: _Row) -> Session:
     graph_id, task, status, context, version, created, updated, extra = row
-    session = stored_session(id, graph_id, task, status, context, version, created, updated)
-    session._extra = extra
-    return session
+    return stored_session(id, graph_id, task, status, context, version, created, updated, extra)
+
+
+def _imported(session: Session) -> _Row:
+    """Return the row of a session as it is, with its version and times."""
+    check_texts(session, nul=True)
+    now = time.time_ns() // 1000
+    created, updated = (
+        now if known is None else micros_of(known)
+        for known in (session.created_at, session.updated_at)
+    )
+    return _Row(
+        session.graph_id,
+        session.current_task_id,
+        session.status_message,
+        session.context_json(),
+        session.version,
+        created,
+        updated,
+        session.extra,
+    )

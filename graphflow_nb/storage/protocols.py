@@ -10,9 +10,11 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
-from ..model.session import Session
+from ..model import Session
 from .facts import StoreFacts
-from .query import ContextPath, GroupCount, Query, Table
+from .paths import ContextPath
+from .query import Query
+from .table import GroupCount, Table
 
 __all__ = [
     "Batching",

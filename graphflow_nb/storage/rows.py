@@ -7,21 +7,11 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from ..model.session import Session
-from .query import (
-    UNKNOWN_TIME,
-    ContextPath,
-    GroupCount,
-    Query,
-    Table,
-    cut_page,
-    holds,
-    message_count,
-    micros_of,
-    parse_path,
-    time_of,
-    value_at,
-)
+from ..model import Session
+from ..model.times import UNKNOWN_TIME, micros_of, time_of
+from .paths import ContextPath, holds, message_count, parse_path, value_at
+from .query import Query
+from .table import GroupCount, Table, cut_page
 
 __all__ = ["ByScanning", "Groups", "Row", "matching", "selected", "table"]
 

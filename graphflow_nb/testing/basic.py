@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ..errors import ContextError, GraphflowError, SessionConflict, StorageError
-from ..model.session import Context, Session
+from ..model import Context, Session
 from ..storage.protocols import get_or_create
 from .kit import Deviation, Kit, all_same, holds, refused, same, same_json
 

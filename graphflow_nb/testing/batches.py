@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ..errors import SessionConflict, StorageError
-from ..model.session import Session, stored_session
+from ..model import Session, stored_session
 from .kit import Deviation, Kit, holds, refused, same, same_json
 
 _UPSERT: Final = "upsert"

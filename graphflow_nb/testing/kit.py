@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..errors import GraphflowError
-from ..model import exactjson
-from ..model.session import Session
+from ..model import Session, exactjson
 from ..storage.protocols import SessionStorage
 
 __all__ = [

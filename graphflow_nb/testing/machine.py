@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from ..errors import SessionConflict
-from ..model.session import Session
+from ..model import Session
 from ..storage.query import Query
 from .kit import Open, Traits
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ..errors import ContextError, SessionConflict
-from ..model.session import Context, Session, stored_session
+from ..model import Context, Session, stored_session
 from ..storage.query import Cursor, Query
 from .kit import Deviation, Kit, all_same, holds, refused, same
 

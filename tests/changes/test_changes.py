@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 import graphflow_nb as g
 from graphflow_nb import Merge, Patch, Session
 from graphflow_nb.changes import Draft, apply, diff, json_value, python
-from graphflow_nb.model import exactjson
-from graphflow_nb.model.session import stored_session
+from graphflow_nb.model import exactjson, stored_session
 
 from ..conftest import COMPLETE
 

@@ -12,8 +12,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.cards import session as cards
 from graphflow_nb.changes import Draft, diff, json_value
-from graphflow_nb.model import exactjson
-from graphflow_nb.model.session import Session
+from graphflow_nb.model import Session, exactjson
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.render import raw_html
 

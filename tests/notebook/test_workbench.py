@@ -22,7 +22,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session
-from graphflow_nb.storage.query import UNKNOWN_TIME
+from graphflow_nb.model.times import UNKNOWN_TIME
 
 from ..conftest import REDIS, need
 

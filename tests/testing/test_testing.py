@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.model.session import mark_saved
+from graphflow_nb.model import mark_saved
 from graphflow_nb.testing import PROPERTIES, Deviation, Traits, check
 
 OPTIONAL = {"outages_pass"}
@@ -73,9 +73,9 @@ class PlainJson(Broken):
         data = {"data": whole.get("data", {}), "chat_history": whole.get("chat_history", {})}
         twin = copy(session)
         twin._context = json.dumps(data)
-        twin._extra = None
+        twin.extra = None
         await super().save(twin)
-        mark_saved(session, twin.version, twin._created, twin._updated)
+        mark_saved(session, twin.version, twin.raw_created, twin.raw_updated)
 
 
 class CutsLongTexts(Broken):
@@ -153,9 +153,9 @@ class NeverCounts(Broken):
 class ComparesVersionsAlone(Broken):
     async def save(self, session):
         twin = copy(session)
-        twin._created = None
+        twin.raw_created = None
         await super().save(twin)
-        mark_saved(session, twin.version, twin._created, twin._updated)
+        mark_saved(session, twin.version, twin.raw_created, twin.raw_updated)
 
 
 class ChecksNothing(Broken):
@@ -185,9 +185,9 @@ class WritesInTwoSteps(Broken):
             half.context["text"] = text[:10]
             await super().save(half)
             await asyncio.sleep(0.001)
-            twin.version, twin._created = half.version, half._created
+            twin.version, twin.raw_created = half.version, half.raw_created
         await super().save(twin)
-        mark_saved(session, twin.version, twin._created, twin._updated)
+        mark_saved(session, twin.version, twin.raw_created, twin.raw_updated)
 
 
 class BelongsToOneLoop(Broken):
@@ -213,12 +213,12 @@ class ClosesOnce(Broken):
 class TellsNoTimes(Broken):
     async def save(self, session):
         await super().save(session)
-        session._created = session._updated = None
+        session.raw_created = session.raw_updated = None
 
     async def get(self, id):
         found = await super().get(id)
         if found is not None:
-            found._created = found._updated = None
+            found.raw_created = found.raw_updated = None
         return found
 
 

@@ -13,7 +13,7 @@ from ...changes.merge import Choice
 from ...changes.patch import Path
 from ...errors import PatchError, SessionConflict, SessionNotFound
 from ...journal import Entry
-from ...model.session import Session
+from ...model import Session
 from ..workbench import Workbench
 
 __all__ = ["Desk"]
@@ -102,11 +102,7 @@ class Desk:
         if session is None or session is not self.session or self.new:
             return False
         # In Redis a worker may save at the version that it read; what was read tells that apart.
-        if (
-            stored is not None
-            and stored.version == session.version
-            and stored._seen == session._seen
-        ):
+        if stored is not None and stored.version == session.version and stored.seen == session.seen:
             return False
         if self.draft is not None:
             newer = -1 if stored is None else stored.version

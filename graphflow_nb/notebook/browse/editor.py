@@ -12,9 +12,8 @@ from ...changes import KINDS, json_value
 from ...changes.merge import Choice
 from ...changes.patch import Path, value_at
 from ...errors import ContextError, GraphflowError, PatchError
-from ...model import exactjson
-from ...model.session import MessageRole
-from ...storage.query import parse_path, path_text
+from ...model import MessageRole, exactjson
+from ...storage.paths import parse_path, path_text
 from .listing import typed_path
 from .render import clash_html, merge_html, notice
 

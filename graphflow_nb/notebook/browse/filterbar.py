@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets as widgets
 
-from ...storage.query import parse_path, path_text
+from ...storage.paths import parse_path, path_text
 from .listing import PAGE_SIZES, WINDOWS, parse_value, typed_path
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import pandas as pd
 from ...changes import json_value
 from ...errors import ContextError, QueryError
 from ...storage import Cursor, Query
-from ...storage.query import ContextPath, GroupCount, parse_path
+from ...storage.paths import ContextPath, parse_path
+from ...storage.table import GroupCount
 from ..workbench import Workbench
 
 __all__ = [

@@ -13,8 +13,7 @@ from ...cards import session as cards
 from ...changes import Clash, Merge
 from ...frames import changed
 from ...journal import Entry
-from ...model import exactjson
-from ...model.session import Session
+from ...model import Session, exactjson
 
 __all__ = [
     "COLUMNS",

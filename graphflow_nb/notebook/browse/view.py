@@ -15,7 +15,7 @@ import pandas as pd
 
 from ...cards import session as cards
 from ...errors import GraphflowError
-from ...model.session import Session
+from ...model import Session
 from ..workbench import Workbench
 from .desk import Desk
 from .dialogs import Create, Delete, Undo

@@ -18,7 +18,7 @@ from .latency import CellLatency
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...model.session import Session
+    from ...model import Session
     from ..browse import Browser
     from ..latency import Latency
     from ..workbench import Workbench

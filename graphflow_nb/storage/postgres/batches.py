@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from ...model.session import Session
-from ..query import time_of
+from ...model import Session
+from ...model.times import time_of
 from .sql import Statements, name_parts
 
 __all__ = ["Entry", "import_entries", "save_entries"]
@@ -75,7 +75,7 @@ async def save_entries(
     for part in _chunks(olds):
         columns = [*_columns(part), [str(entry.session.version) for entry in part]]
         if sql.form.versioned:
-            columns.append([_text_of(entry.session._created) for entry in part])
+            columns.append([_text_of(entry.session.raw_created) for entry in part])
         _fill(part, await connection.fetch(sql.update_many, *columns, timeout=timeout))
     return [*done, *olds]
 
@@ -135,8 +135,8 @@ async def import_entries(
     new: set[str] = set()
     for part in _chunks(entries):
         columns = _columns(part)
-        for name in ("_created", "_updated"):
-            columns.append([_text_of(getattr(entry.session, name)) for entry in part])
+        columns.append([_text_of(entry.session.raw_created) for entry in part])
+        columns.append([_text_of(entry.session.raw_updated) for entry in part])
         if sql.form.versioned:
             columns.append([str(entry.session.version) for entry in part])
         rows = await connection.fetch(sql.import_many, *columns, timeout=timeout)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ..query import ContextPath, Query, encodable, parse_path
+from ..paths import ContextPath, is_encodable, parse_path
+from ..query import Query
 
 # What stands between the texts of a column that comes as one string, and stands in none of them
 # but by accident: then the count differs and the slower form is asked for.
@@ -238,7 +239,7 @@ class Statements:
                 UUID(id)
             except ValueError:
                 return False
-        return "\0" not in id and encodable(id)
+        return "\0" not in id and is_encodable(id)
 
     def select(self, query: Query) -> tuple[str, list[Any]]:
         """Whole rows of the selected sessions."""

@@ -24,13 +24,16 @@ from ...errors import (
     StorageTimeout,
     StorageUnavailable,
 )
+from ...model import Session, mark_saved, stored_session
 from ...model.exactjson import too_wide
-from ...model.session import Session, mark_saved, stored_session
+from ...model.times import FINITE, UNKNOWN_TIME, micros_or_unknown
 from ..address import Address
 from ..facts import PostgresFacts
 from ..limits import QUICK_ROWS
+from ..paths import ContextPath
 from ..protocols import check_ids_once, check_text, check_texts
-from ..query import FINITE, UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, cut_page, micros_of
+from ..query import Query
+from ..table import GroupCount, Table, cut_page
 from ..trace import current
 from ..url import check_postgres_url, redact, server_of
 from . import sql as sql
@@ -362,10 +365,10 @@ class PostgresSessionStorage:
     def _check_session(self, session: Session) -> str:
         check_texts(session, nul=False)
         self._check_id(session.id)
-        if session._extra:
+        if session.extra:
             raise StorageError(
                 f"the session has members that this table has no column for: "
-                f"{', '.join(session._extra)}; session.copy() keeps them, so take them out of the "
+                f"{', '.join(session.extra)}; session.copy() keeps them, so take them out of the "
                 "JSON first"
             )
         if not 0 <= session.version < 2**63 - 1:
@@ -391,7 +394,7 @@ class PostgresSessionStorage:
         trace = current()
         context = self._check_session(session)
         new, version = session.is_new, session.version
-        created = session._created if isinstance(session._created, datetime) else None
+        created = session.raw_created if isinstance(session.raw_created, datetime) else None
         fields = (
             session.id,
             session.graph_id,
@@ -556,7 +559,7 @@ class PostgresSessionStorage:
         """Put a deleted session back; raises SessionConflict if its id is taken."""
         self._check_writable()
         context = self._check_session(session)
-        created = session._created if isinstance(session._created, datetime) else None
+        created = session.raw_created if isinstance(session.raw_created, datetime) else None
         fields = (session.id, session.graph_id, session.current_task_id, session.status_message)
 
         async def work(connection: Any) -> tuple[Any, Any]:
@@ -810,21 +813,13 @@ def _columns(rows: list[Any], paths: int) -> Table:
         current_task_id=columns[2],
         status_message=columns[3],
         version=np.array(columns[4], np.int64),
-        created=np.array([_micros(time) for time in columns[5]], np.int64),
-        updated=np.array([_micros(time) for time in columns[6]], np.int64),
+        created=np.array([micros_or_unknown(time) for time in columns[5]], np.int64),
+        updated=np.array([micros_or_unknown(time) for time in columns[6]], np.int64),
         context_bytes=np.array(columns[7], np.int64),
         messages=np.array(columns[8], np.int64),
         context=columns[9:],
         next=None,
     )
-
-
-def _micros(time: datetime | None) -> int:
-    if time is None:
-        return UNKNOWN_TIME
-    if time.tzinfo is None:  # an infinity
-        return 2 * FINITE if time == datetime.max else -2 * FINITE
-    return micros_of(time)
 
 
 def _numbers(data: bytes | None, form: str) -> Any:

@@ -7,7 +7,7 @@ these times are unknown. Members that we don't know are kept.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha1
 from typing import Final
 
@@ -15,9 +15,8 @@ import msgspec
 from msgspec import Raw
 
 from ...errors import ContextError
-from ...model import exactjson
-from ...model.session import Session, stored_session
-from ..query import UNKNOWN_TIME, micros_of
+from ...model import Session, exactjson, stored_session
+from ...model.times import EPOCH, UNKNOWN_TIME, micros_of
 
 __all__ = ["UNCOUNTED", "Stored", "digest", "encode", "read"]
 
@@ -26,7 +25,6 @@ __all__ = ["UNCOUNTED", "Stored", "digest", "encode", "read"]
 UNCOUNTED: Final = 2**62
 
 _MEMBERS = ("id", "graph_id", "current_task_id", "status_message", "context", "version")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _time = msgspec.json.Decoder(datetime)
 
 
@@ -61,7 +59,12 @@ class Stored(msgspec.Struct):
     def session(self) -> Session:
         """As a storage hands it out."""
         created, updated = self.created, self.updated
-        session = stored_session(
+        parts = exactjson.split_object(self.text, "the session")
+        known = [*_MEMBERS]
+        # A worker may have members of these names with another meaning: those are left alone.
+        known += ["created_at"] if created != UNKNOWN_TIME else []
+        known += ["updated_at"] if updated != UNKNOWN_TIME else []
+        return stored_session(
             self.id,
             self.graph_id,
             self.current_task_id,
@@ -70,15 +73,9 @@ class Stored(msgspec.Struct):
             self.version,
             None if created == UNKNOWN_TIME else created,
             None if updated == UNKNOWN_TIME else updated,
+            {name: part for name, part in parts.items() if name not in known} or None,
+            (self.version, digest(self.text)),
         )
-        parts = exactjson.split_object(self.text, "the session")
-        known = [*_MEMBERS]
-        # A worker may have members of these names with another meaning: those are left alone.
-        known += ["created_at"] if created != UNKNOWN_TIME else []
-        known += ["updated_at"] if updated != UNKNOWN_TIME else []
-        session._extra = {n: part for n, part in parts.items() if n not in known} or None
-        session._seen = (self.version, digest(self.text))
-        return session
 
 
 _decoder = msgspec.json.Decoder(Stored)
@@ -138,12 +135,12 @@ def encode(session: Session, version: int, created: int | None, updated: int | N
             session.status_message,
             Raw(_bytes(session.context_json())),
             version,
-            msgspec.UNSET if created is None else _EPOCH + timedelta(microseconds=created),
-            msgspec.UNSET if updated is None else _EPOCH + timedelta(microseconds=updated),
+            msgspec.UNSET if created is None else EPOCH + timedelta(microseconds=created),
+            msgspec.UNSET if updated is None else EPOCH + timedelta(microseconds=updated),
         )
     )
-    if session._extra:
-        text = exactjson.join(exactjson.split_object(text, "the session") | session._extra)
+    if session.extra:
+        text = exactjson.join(exactjson.split_object(text, "the session") | session.extra)
     if read(text, session.id) is None:
         raise ContextError(
             f"session {session.id!r} can't be stored: its context is no JSON object, or it is "

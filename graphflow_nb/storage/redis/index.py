@@ -16,7 +16,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from ..query import UNKNOWN_TIME, Cursor, GroupCount, Query, micros_of, time_of
+from ...model.times import UNKNOWN_TIME, micros_of, time_of
+from ..query import Cursor, Query
+from ..table import GroupCount
 from .client import RedisClient
 from .form import Stored
 

@@ -10,13 +10,16 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 
 from ...errors import QueryError, ReadOnlyError, SessionConflict, StorageError
-from ...model.session import Session, mark_saved
+from ...model import Session, mark_saved
+from ...model.times import UNKNOWN_TIME, micros_or_none
 from .. import rows
 from ..address import Address
 from ..facts import RedisFacts
 from ..limits import QUICK_ROWS
+from ..paths import ContextPath, is_encodable
 from ..protocols import check_ids_once, check_text, check_texts
-from ..query import UNKNOWN_TIME, ContextPath, GroupCount, Query, Table, encodable, micros_of
+from ..query import Query
+from ..table import GroupCount, Table
 from ..trace import current
 from ..url import redact
 from .client import RedisClient
@@ -152,7 +155,7 @@ class RedisSessionStorage:
         """Store a session; raises SessionConflict if the stored one is not the one read."""
         self._check(session)
         trace = current()
-        seen = session._seen
+        seen = session.seen
         if session.is_new:
             version, now = 1, _now(None)
             created: int | None = now
@@ -161,7 +164,7 @@ class RedisSessionStorage:
             trace.size(len(text), 1)
             there = await self._create(session.id, text)
         else:
-            created = _micros(session._created)
+            created = micros_or_none(session.raw_created)
             if seen is None or seen[0] != session.version:
                 stored = await self._stored(session.id)
                 if stored is None or not _is(stored, session):
@@ -169,7 +172,7 @@ class RedisSessionStorage:
                     raise SessionConflict(session, None if stored is None else stored.session())
                 created, seen = _known(stored.created), (stored.version, digest(stored.text))
                 trace.lap("execute")
-            version, now = _next(session.version), _now(session._updated)
+            version, now = _next(session.version), _now(session.raw_updated)
             text = encode(session, version, created, now)
             trace.lap("encode")
             trace.size(len(text), 1)
@@ -234,7 +237,7 @@ class RedisSessionStorage:
         """Put a deleted session back; raises SessionConflict if its id is taken."""
         self._check(session)
         now = _now(None)
-        created = now if session._created is None else _micros(session._created)
+        created = now if session.raw_created is None else micros_or_none(session.raw_created)
         version = _next(session.version)
         text = encode(session, version, created, now)
         there = await self._create(session.id, text)
@@ -291,7 +294,7 @@ class RedisSessionStorage:
 
     async def _put_in_index(self, sessions: Sequence[Session]) -> None:
         entries = [
-            (s.id, _micros(s._updated) or UNKNOWN_TIME, s.graph_id, s.current_task_id)
+            (s.id, micros_or_none(s.raw_updated) or UNKNOWN_TIME, s.graph_id, s.current_task_id)
             for s in sessions
         ]
         await self._index.put(entries, built=True)
@@ -338,7 +341,7 @@ class RedisSessionStorage:
     async def _save_part(self, part: Sequence[Session]) -> dict[str, SessionConflict]:
         trace = current()
         # Those of which it is not known what text they were read from are read once more.
-        unseen = [s for s in part if not s.is_new and (s._seen is None or s._seen[0] != s.version)]
+        unseen = [s for s in part if not s.is_new and (s.seen is None or s.seen[0] != s.version)]
         texts = await self._client.mget([self._key(s.id) for s in unseen])
         conflicts: dict[str, SessionConflict] = {}
         known: dict[str, Stored] = {}
@@ -361,12 +364,16 @@ class RedisSessionStorage:
                 news.append((session, text, 1, now, now))
                 creates.append(("SET", key, text, "NX", *expiry))
             elif session.id not in conflicts:
-                now = _now(session._updated)
+                now = _now(session.raw_updated)
                 stored = known.get(session.id)
-                created = _micros(session._created) if stored is None else _known(stored.created)
+                created = (
+                    micros_or_none(session.raw_created)
+                    if stored is None
+                    else _known(stored.created)
+                )
                 version = _next(session.version)
                 text = encode(session, version, created, now)
-                seen = digest(stored.text) if stored else (session._seen or (0, ""))[1]
+                seen = digest(stored.text) if stored else (session.seen or (0, ""))[1]
                 olds.append((session, text, version, created, now))
                 swaps.append((key, seen.encode(), text, self._expiry))
         trace.lap("encode")
@@ -415,8 +422,8 @@ class RedisSessionStorage:
             for session in part:
                 now = _now(None)
                 created, updated = (
-                    now if time is None else _micros(time)
-                    for time in (session._created, session._updated)
+                    now if time is None else micros_or_none(time)
+                    for time in (session.raw_created, session.raw_updated)
                 )
                 version = 0 if session.version >= UNCOUNTED else session.version
                 text = encode(session, version, created, updated)
@@ -570,7 +577,7 @@ class RedisSessionStorage:
     ) -> AsyncIterator[list[tuple[str, Stored]]]:
         """The sessions that match, portion by portion and in no order."""
         if query.ids is not None:
-            ids = [id for id in dict.fromkeys(query.ids) if encodable(id)]
+            ids = [id for id in dict.fromkeys(query.ids) if is_encodable(id)]
             found = [entry for entry in await self._fetch(ids) if entry is not None]
             yield rows.matching(found, query)
             return
@@ -676,8 +683,7 @@ class RedisSessionStorage:
 
 
 def _mark(session: Session, text: bytes, version: int, created: int | None, now: int) -> None:
-    mark_saved(session, version, created, now)
-    session._seen = (version, digest(text))
+    mark_saved(session, version, created, now, (version, digest(text)))
 
 
 def _portions(sessions: Sequence[Session]) -> list[list[Session]]:
@@ -696,7 +702,7 @@ def _portions(sessions: Sequence[Session]) -> list[list[Session]]:
 
 def _is(stored: Stored, session: Session) -> bool:
     """Whether a session is the stored one, by version and, where both know it, creation."""
-    created, known = _micros(session._created), stored.created
+    created, known = micros_or_none(session.raw_created), stored.created
     return stored.version == session.version and (created is None or created == known)
 
 
@@ -715,19 +721,12 @@ def _next(version: int) -> int:
 def _now(last: Any) -> int:
     """µs since 1970 UTC, later than the time of the last save."""
     now = time.time_ns() // 1000
-    before = _micros(last)
+    before = micros_or_none(last)
     return now if before is None else max(now, before + 1)
 
 
 def _known(micros: int) -> int | None:
     return None if micros == UNKNOWN_TIME else micros
-
-
-def _micros(moment: Any) -> int | None:
-    """A session's time, which other stores have as a datetime, as µs since 1970 UTC."""
-    if moment is None or isinstance(moment, int):
-        return moment
-    return micros_of(moment) if moment.tzinfo is not None else None
 
 
 def _pattern(prefix: str) -> str | None:

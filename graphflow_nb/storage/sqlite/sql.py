@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 
-from ..query import ContextPath, Query, encodable, micros_of, parse_path
+from ...model.times import micros_of
+from ..paths import ContextPath, is_encodable, parse_path
+from ..query import Query
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -107,7 +109,7 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
             text,
         )
     if query.ids is not None:
-        ids = [id for id in query.ids if encodable(id)]
+        ids = [id for id in query.ids if is_encodable(id)]
         put(f"id IN ({', '.join('?' * len(ids))})", *ids)
     if query.id_prefix is not None:
         prefix = query.id_prefix.encode()

@@ -17,23 +17,15 @@ import msgspec
 import numpy as np
 
 from ...errors import GraphflowError, ReadOnlyError, SessionConflict, StorageError, StorageTimeout
-from ...model.session import Session, mark_saved, stored_session
+from ...model import Session, mark_saved, stored_session
+from ...model.times import micros_of, time_of
 from ..address import Address
 from ..facts import SqliteFacts
 from ..limits import QUICK_ROWS
+from ..paths import ContextPath, holds, value_at
 from ..protocols import check_ids_once, check_text, check_texts
-from ..query import (
-    ORDERS,
-    ContextPath,
-    GroupCount,
-    Query,
-    Table,
-    cut_page,
-    holds,
-    micros_of,
-    time_of,
-    value_at,
-)
+from ..query import ORDERS, Query
+from ..table import GroupCount, Table, cut_page
 from ..trace import current
 from . import sql as sql
 
@@ -162,10 +154,10 @@ class SqliteSessionStorage:
 
     def _fields(self, session: Session) -> tuple[str, str, str | None, str]:
         check_texts(session, nul=True)
-        if session._extra:
+        if session.extra:
             raise StorageError(
                 "the session has members that this store has no column for: "
-                f"{', '.join(session._extra)}; take them out of the JSON first"
+                f"{', '.join(session.extra)}; take them out of the JSON first"
             )
         text = session.context_json()
         context = text if isinstance(text, str) else text.decode()

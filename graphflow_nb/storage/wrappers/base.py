@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from ...errors import CapabilityError
-from ...model.session import Session
+from ...model import Session
 from ..address import Address, address_of
 
 __all__ = ["READS", "WRITES", "Wrapper"]

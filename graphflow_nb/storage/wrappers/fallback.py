@@ -14,7 +14,7 @@ from ...errors import (
     StorageTimeout,
     StorageUnavailable,
 )
-from ...model.session import Session
+from ...model import Session
 from ..address import Address, address_of
 from .base import WRITES, Wrapper
 

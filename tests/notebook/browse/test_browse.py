@@ -22,7 +22,7 @@ from graphflow_nb.notebook.browse.listing import (
     parse_value,
     typed_path,
 )
-from graphflow_nb.storage.query import parse_path, path_text
+from graphflow_nb.storage.paths import parse_path, path_text
 
 from ...conftest import Store
 

@@ -1,0 +1,136 @@
+"""Message: one entry of a chat history, immutable, with the JSON text that was read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from msgspec import Raw
+
+from ..errors import ContextError
+from . import exactjson
+
+__all__ = ["Message", "MessageRole"]
+
+
+class MessageRole(StrEnum):
+    """The author of a message: one of the three roles that graph-flow knows.
+
+    Example:
+        >>> MessageRole("User")
+        <MessageRole.USER: 'User'>
+    """
+
+    USER = "User"
+    ASSISTANT = "Assistant"
+    SYSTEM = "System"
+
+
+class Message:
+    """One message of a chat history; immutable.
+
+    graph-flow writes timestamps with nanoseconds. A message that was read from a store keeps them
+    in its JSON text; ``timestamp`` has microseconds.
+
+    Example:
+        >>> message = Message("User", "Where is my claim?")
+        >>> message.role, message.content
+        (<MessageRole.USER: 'User'>, 'Where is my claim?')
+
+    Args:
+        role: The author: ``User``, ``Assistant`` or ``System``.
+        content: The text.
+        timestamp: The time of the message, timezone-aware. Default: now.
+
+    Raises:
+        ContextError: The role is unknown, the timestamp is naive, or JSON can't hold the content.
+    """
+
+    __slots__ = ("content", "json", "role", "timestamp")
+
+    #: The JSON text of this message, exactly as it was read or will be written.
+    json: Raw
+    role: MessageRole
+    content: str
+    timestamp: datetime
+
+    def __init__(self, role: MessageRole | str, content: str, timestamp: datetime | None = None):
+        if timestamp is None:
+            timestamp = datetime.now(UTC)
+        elif not isinstance(timestamp, datetime) or timestamp.tzinfo is None:
+            raise ContextError(
+                f"a message's timestamp is a datetime with a time zone, not {timestamp!r}"
+            )
+        if not isinstance(content, str):
+            raise ContextError(f"a message's content is text, not {type(content).__name__}")
+        try:
+            timestamp = timestamp.astimezone(UTC)
+        except OverflowError as error:
+            raise ContextError(f"a message's timestamp is out of range: {timestamp!r}") from error
+        role = _parse_role(role)
+        text = timestamp.isoformat().replace("+00:00", "Z")
+        json = exactjson.encode(
+            {"role": role.value, "content": content, "timestamp": text}, "the message"
+        )
+        self._fill(role, content, timestamp, Raw(json))
+
+    def _fill(self, role: MessageRole, content: str, timestamp: datetime, json: Raw) -> None:
+        for name, value in zip(self.__slots__, (content, json, role, timestamp), strict=True):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_json(cls, text: Raw, where: str = "the message") -> Self:
+        """Return the message of a JSON text, which is kept exactly.
+
+        Args:
+            text: A JSON object with ``role``, ``content`` and an RFC 3339 ``timestamp``.
+            where: The place of the text, for errors.
+
+        Raises:
+            ContextError: The text is not a message.
+        """
+        parts = exactjson.decode(text, where)
+        try:
+            role, content, written = parts["role"], parts["content"], parts["timestamp"]
+            timestamp = datetime.fromisoformat(written)
+            if timestamp.tzinfo is None:
+                raise ValueError("the timestamp has no time zone")
+            timestamp = timestamp.astimezone(UTC)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ContextError(
+                f"{where} is not a message with role, content and RFC 3339 timestamp: {error!r}"
+            ) from error
+        self = cls.__new__(cls)
+        self._fill(_parse_role(role), content, timestamp, text)
+        return self
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"a message can't be changed: create a new Message with another {name}"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Message.from_json, (self.json,))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return self.json == other.json or (
+            (self.role, self.content, self.timestamp)
+            == (other.role, other.content, other.timestamp)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.role, self.content, self.timestamp))
+
+    def __repr__(self) -> str:
+        return f"Message({self.role.value!r}, {self.content!r}, {self.timestamp.isoformat()!r})"
+
+
+def _parse_role(role: str) -> MessageRole:
+    try:
+        return MessageRole(role)
+    except ValueError as error:
+        known = ", ".join(MessageRole)
+        raise ContextError(f"a message's role is one of {known}, not {role!r}") from error
