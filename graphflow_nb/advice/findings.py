@@ -1,21 +1,21 @@
-"""What was found, as a person sees it: a card, plain text, a DataFrame."""
+"""The findings as a person sees them: a card, plain text, a DataFrame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from ..cards.session import card, code
 from ..frames import TEXT
-from .lines import SEVERITIES, Advice, Evidence, InOrder, Line, Unseen
+from .lines import SEVERITIES, Advice, Evidence, Figure, InOrder, Line, Severity, Unseen
 
 __all__ = ["Findings"]
 
-_UNTOLD = "a storage that tells nothing of its store"
-_SAID = {
+_NO_PLACE = "a storage that reports no facts"
+_MEANINGS: Final[Mapping[Severity, str]] = {
     "risk": "sessions can be lost",
     "slow": "takes longer than it needs",
     "waste": "spent for nothing",
@@ -24,14 +24,34 @@ _SAID = {
 
 
 class Findings:
-    """What ``wb.advise()`` found; iterating gives the advice, what matters most first.
+    """The result of ``wb.advise()``; iterating yields the advice, the most important first.
+
+    Example:
+        >>> import graphflow_nb
+        >>> findings = graphflow_nb.open("memory:").advise()
+        >>> len(findings)
+        0
+        >>> print(findings)
+        nothing to advise, judging by the store and 0 operations of this workbench
+        memory
+        <BLANKLINE>
+        In order:
+           store: memory: there is nothing to set
+        <BLANKLINE>
+        Not examined:
+           operations: none is recorded yet: use the store, and ask again
+
+    Args:
+        lines: The lines of all rules, in any order.
+        place: The store, without secrets; empty if the storage reports no facts.
+        operations: How many recorded operations were examined.
 
     Attributes:
-        advice: what would help.
-        in_order: what was looked at and needs nothing.
-        unseen: what could not be looked at, and why.
-        place: the store, without secrets.
-        operations: how many recorded ones were looked at.
+        advice: What would help, the most important first.
+        in_order: What was examined and needs nothing.
+        unseen: What could not be examined, and why.
+        place: The store, without secrets.
+        operations: How many recorded operations were examined.
     """
 
     def __init__(self, lines: Sequence[Line], place: str, operations: int):
@@ -49,95 +69,102 @@ class Findings:
         return len(self.advice)
 
     def __bool__(self) -> bool:
-        """Whether there is any advice."""
+        """Return whether there is any advice."""
         return bool(self.advice)
 
     def frame(self) -> pd.DataFrame:
-        """One row a line.
+        """Return the findings as a DataFrame, one row a line.
 
         Returns:
-            ``kind`` (category: advice, in order, unseen), ``severity`` (category: risk, slow,
-            waste, choice; missing where there is no advice), ``subject``, ``finding``,
+            Columns ``kind`` (category: advice, in order, unseen), ``severity`` (category: risk,
+            slow, waste, choice; missing where there is no advice), ``subject``, ``finding``,
             ``evidence``, ``remedy``, ``cost`` (text; the last two missing where there is none).
         """
-        rows: list[tuple[Any, ...]] = [
-            ("advice", a.severity, a.subject, a.finding, _plain(a.evidence), a.remedy, a.cost)
-            for a in self.advice
-        ]
-        rows += [
-            ("in order", None, line.subject, line.finding, _plain(line.evidence), None, None)
-            for line in self.in_order
-        ]
-        rows += [
-            ("unseen", None, line.subject, line.finding, "", None, None) for line in self.unseen
-        ]
+        rows: list[tuple[Any, ...]] = []
+        for found in self.advice:
+            figures = _format_evidence(found.evidence)
+            rest = (found.subject, found.finding, figures, found.remedy, found.cost)
+            rows.append(("advice", found.severity, *rest))
+        for line in self.in_order:
+            figures = _format_evidence(line.evidence)
+            rows.append(("in order", None, line.subject, line.finding, figures, None, None))
+        for gap in self.unseen:
+            rows.append(("unseen", None, gap.subject, gap.finding, "", None, None))
         names = ["kind", "severity", "subject", "finding", "evidence", "remedy", "cost"]
         frame = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[2:], TEXT))
         kinds = pd.CategoricalDtype(["advice", "in order", "unseen"])
         severities = pd.CategoricalDtype([*SEVERITIES], ordered=True)
         return frame.astype({"kind": kinds, "severity": severities})
 
-    def _head(self) -> str:
+    def _summarize(self) -> str:
         count = f"{len(self)} things would help" if len(self) != 1 else "one thing would help"
-        said = count if self.advice else "nothing to advise"
-        return f"{said}, by the store and {self.operations:,} operations of this workbench"
+        result = count if self.advice else "nothing to advise"
+        return (
+            f"{result}, judging by the store and {self.operations:,} operations of this workbench"
+        )
 
     def __repr__(self) -> str:
-        lines = [self._head(), self.place or _UNTOLD]
+        lines = [self._summarize(), self.place or _NO_PLACE]
         for number, found in enumerate(self.advice, 1):
-            lines += ["", f"{number}. {found.subject} ({_SAID[found.severity]})"]
+            lines += ["", f"{number}. {found.subject} ({_MEANINGS[found.severity]})"]
             lines += [f"   {found.finding}"]
-            lines += [f"   · {name}: {_value(value)}" for name, value in found.evidence.items()]
+            lines += [f"   · {figure}" for figure in _format_figures(found.evidence)]
             lines += [f"   > {line}" for line in found.remedy.splitlines()]
             lines += [f"   Cost: {found.cost}"]
-        for title, others in (("In order:", self.in_order), ("Not looked at:", self.unseen)):
+        for title, others in (("In order:", self.in_order), ("Not examined:", self.unseen)):
             if others:
                 lines += ["", title]
                 lines += [f"   {line.subject}: {line.finding}" for line in others]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        body = f"<p>{code(self.place or _UNTOLD)}</p>"
+        body = f"<p>{code(self.place or _NO_PLACE)}</p>"
         for found in self.advice:
             body += (
                 f"<details open><summary><b>{escape(found.subject)}</b> "
-                f'<span class="q">{escape(_SAID[found.severity])}</span></summary>'
-                f'<div class="l">{escape(found.finding)}{_table(found.evidence)}'
-                f'<div class="gfnb-copy">{_statement(found.remedy)}</div>'
+                f'<span class="q">{escape(_MEANINGS[found.severity])}</span></summary>'
+                f'<div class="l">{escape(found.finding)}{_render_evidence(found.evidence)}'
+                f'<div class="gfnb-copy">{_render_remedy(found.remedy)}</div>'
                 f'<p><span class="q">Cost:</span> {escape(found.cost)}</p></div></details>'
             )
-        body += _folded("in order", [(o.subject, o.finding, o.evidence) for o in self.in_order])
-        body += _folded("not looked at", [(o.subject, o.finding, {}) for o in self.unseen])
-        return card(escape(self._head()), body)
+        body += _render_folded("in order", self.in_order)
+        body += _render_folded("not examined", self.unseen)
+        return card(escape(self._summarize()), body)
 
 
-def _value(value: object) -> str:
+def _format_value(value: Figure) -> str:
     return f"{value:,}" if isinstance(value, (int, float)) else str(value)
 
 
-def _plain(evidence: Evidence) -> str:
-    return "; ".join(f"{name}: {_value(value)}" for name, value in evidence.items())
+def _format_figures(evidence: Evidence) -> list[str]:
+    return [f"{name}: {_format_value(value)}" for name, value in evidence.items()]
 
 
-def _table(evidence: Evidence) -> str:
+def _format_evidence(evidence: Evidence) -> str:
+    return "; ".join(_format_figures(evidence))
+
+
+def _render_evidence(evidence: Evidence) -> str:
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{code(_value(value))}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{code(_format_value(value))}</td></tr>"
         for name, value in evidence.items()
     )
     return f"<table>{rows}</table>"
 
 
-def _statement(text: str) -> str:
-    """To be copied as a whole, so it is never cut; what it holds is ours and names of the store."""
+def _render_remedy(text: str) -> str:
+    # It is copied as a whole, so it is never cut. It contains our own text and names of the store.
     return f"<code>{escape(text)}</code>"
 
 
-def _folded(title: str, rows: Sequence[tuple[str, str, Evidence]]) -> str:
-    if not rows:
+def _render_folded(title: str, lines: Sequence[InOrder | Unseen]) -> str:
+    if not lines:
         return ""
-    cells = "".join(
-        f"<tr><td>{escape(subject)}</td><td>{escape(finding)}"
-        f'<div class="q">{escape(_plain(evidence))}</div></td></tr>'
-        for subject, finding, evidence in rows
-    )
-    return f"<details><summary>{title}: {len(rows)}</summary><table>{cells}</table></details>"
+    rows = ""
+    for line in lines:
+        figures = _format_evidence(line.evidence) if isinstance(line, InOrder) else ""
+        rows += (
+            f"<tr><td>{escape(line.subject)}</td><td>{escape(line.finding)}"
+            f'<div class="q">{escape(figures)}</div></td></tr>'
+        )
+    return f"<details><summary>{title}: {len(lines)}</summary><table>{rows}</table></details>"

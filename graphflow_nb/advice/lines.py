@@ -1,21 +1,32 @@
-"""What advice consists of: what would help, what is in order, what could not be looked at."""
+"""The lines of advice: what would help, what is in order, what could not be examined."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
-__all__ = ["SEVERITIES", "Advice", "Evidence", "InOrder", "Line", "Severity", "Unseen", "amount"]
+__all__ = [
+    "SEVERITIES",
+    "Advice",
+    "Evidence",
+    "Figure",
+    "InOrder",
+    "Line",
+    "Severity",
+    "Unseen",
+    "format_bytes",
+]
 
 Severity = Literal["risk", "slow", "waste", "choice"]
 
 #: In the order in which they are shown: sessions can be lost; operations take longer than they
-#: need; space or work is spent for nothing; time could be bought for something else.
+#: need; space or work is spent for nothing; time could be traded for something else.
 SEVERITIES: Final[tuple[Severity, ...]] = ("risk", "slow", "waste", "choice")
 
-Evidence = Mapping[str, str | int | float]
+Figure: TypeAlias = str | int | float
+Evidence: TypeAlias = Mapping[str, Figure]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +34,12 @@ class Advice:
     """Something that would help.
 
     Attributes:
-        subject: what it is about.
-        finding: what was found, a sentence.
-        evidence: figures of this very store and of what was recorded, by name and unit.
-        remedy: a statement or a call, to be copied; nothing runs it.
-        cost: what it takes, and what it gives up.
-        severity: how much it matters.
+        subject: What the advice is about.
+        finding: What was found, in whole sentences.
+        evidence: Figures of this store and of the recorded operations, by name and unit.
+        remedy: A statement or a call to copy. Nothing runs it.
+        cost: What the remedy takes and what it gives up, in whole sentences.
+        severity: How much it matters, see ``SEVERITIES``.
     """
 
     subject: str
@@ -41,7 +52,13 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class InOrder:
-    """Something that was looked at, and needs nothing."""
+    """Something that was examined and needs nothing.
+
+    Attributes:
+        subject: What was examined.
+        finding: Why it needs nothing.
+        evidence: Figures that show it.
+    """
 
     subject: str
     finding: str
@@ -50,17 +67,22 @@ class InOrder:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Something that could not be looked at, and why."""
+    """Something that could not be examined.
+
+    Attributes:
+        subject: What was to be examined.
+        finding: Why that was not possible.
+    """
 
     subject: str
     finding: str
 
 
-Line = Advice | InOrder | Unseen
+Line: TypeAlias = Advice | InOrder | Unseen
 
 
-def amount(count: float) -> str:
-    """Bytes for people: ``12.3 MB``."""
+def format_bytes(count: float) -> str:
+    """Return a number of bytes as people read it: ``12.3 MB``."""
     if count < 1000:
         return f"{count:,.0f} bytes"
     power = min(4, int(math.log10(count) // 3))

@@ -13,7 +13,6 @@ from weakref import WeakSet
 import pandas as pd
 
 from ..advice import Findings, advise
-from ..advice.pools import resetting
 from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, dual, running_loop
 from ..cards import session as cards
 from ..changes import Patch, apply
@@ -40,6 +39,7 @@ from ..storage import (
     get_or_create,
 )
 from ..storage.paths import ContextPath, parse_path
+from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import capability
 from ..storage.url import REDIS_SCHEMES
 from .copying import CopyTo
@@ -486,15 +486,15 @@ class Workbench:
         # Not through the monitor: asking is no operation of the user's.
         inner = self.storage.inner
         try:
-            facts, untold = await capability(inner, "facts")(), ""
+            facts, reason = await capability(inner, "facts")(), ""
         except StorageError as error:
-            facts, untold = None, str(error)
+            facts, reason = None, str(error)
         return advise(
             facts,
             self.latency.frame(),
             orders=sorted(self._orders),
-            pools=resetting(inner),
-            untold=untold,
+            pools=find_resetting_pools(inner),
+            reason=reason,
         )
 
     @dual

@@ -1,0 +1,1 @@
+"""Rules on a PostgreSQL table and its server."""
