@@ -1,7 +1,8 @@
 """The process between a kernel and its private PostgreSQL server.
 
-It runs as a script, with the standard library alone. The kernel holds the other end of its stdin;
-when that closes, however the kernel ended, the server is stopped and what was temporary removed.
+It runs as a script, with the standard library alone. The kernel holds the other end of its stdin.
+When that end closes, however the kernel ended, the guard stops the server and removes what was
+temporary.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 
 
 def main() -> None:
+    """Run the server that ``sys.argv[1]`` describes until stdin closes."""
     plan = json.loads(sys.argv[1])
     with open(plan["log"], "ab") as log:
         server = subprocess.Popen(
@@ -23,19 +25,19 @@ def main() -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            **plan["identity"],
+            **plan["user"],
         )
     print(server.pid, flush=True)
     os.close(1)
 
     last = b""
     while True:
-        # A kernel that starts a killed server again says "k" for keep before it lets go.
+        # A kernel that restarts a killed server writes "k" for "keep the folders" and then closes.
         if select.select([0], [], [], 0.5)[0]:
-            said = os.read(0, 1)
-            if not said:
+            received = os.read(0, 1)
+            if not received:
                 break
-            last = said
+            last = received
         server.poll()  # a server that was killed must not stay a zombie
     for number, seconds in ((signal.SIGINT, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
         if server.poll() is not None:

