@@ -29,4 +29,4 @@ def test_binaries_in_a_closed_place_are_copied(monkeypatch):
     monkeypatch.setattr(ServerUser, "find_closed_folder", find_closed_folder)
     with g.local_postgres() as private:
         assert private.binaries.is_relative_to(folder_of(private.url))
-        assert private.running
+        assert private.create_database("reached")
