@@ -130,18 +130,22 @@ class ReadOnlyError(StorageError):
 
 
 class CapabilityError(StorageError, AttributeError):
-    """The storage lacks the method that this needs."""
+    """The storage lacks a method that this call needs.
 
-    def __init__(self, storage: object, method: str):
-        super().__init__(storage, method)
+    Attributes:
+        storage: The class of the storage.
+        method: The name of the method.
+        remedy: The shortest way to get the method.
+    """
+
+    def __init__(self, storage: object, method: str, remedy: str | None = None):
+        super().__init__(storage, method, remedy)
         self.storage = type(storage).__name__
         self.method = method
+        self.remedy = remedy or "add it as graphflow_nb.storage describes"
 
     def __str__(self) -> str:
-        return (
-            f"{self.storage} has no method {self.method!r}, which this needs; "
-            "add it as graphflow_nb.storage describes to make this work"
-        )
+        return f"{self.storage} has no method {self.method!r}, which this needs; {self.remedy}"
 
 
 class BridgeError(GraphflowError):

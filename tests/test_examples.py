@@ -47,11 +47,8 @@ MOST_USED = [
 #: What has no example yet. It may only get shorter.
 WITHOUT_EXAMPLE = {
     "Address",
-    "ByScanning",
     "Change",
-    "ChatHistory",
     "Clash",
-    "Context",
     "CopyReport",
     "Cursor",
     "Draft",
@@ -69,8 +66,6 @@ WITHOUT_EXAMPLE = {
     "LocalPostgres",
     "LoggingHook",
     "Merge",
-    "Message",
-    "MessageRole",
     "Migration",
     "MonitoredStorage",
     "OpenTelemetryHook",
@@ -88,7 +83,6 @@ WITHOUT_EXAMPLE = {
     "Report",
     "RetryingStorage",
     "Run",
-    "Session",
     "SessionStorage",
     "SqliteSessionStorage",
     "StorageSuite",
@@ -140,12 +134,14 @@ def examples() -> Iterator[doctest.DocTest]:
 
 
 def public() -> Iterator[tuple[str, object]]:
-    """Find what must have an example: classes that are no errors, and the most used functions."""
+    """Find what must have an example: the most used functions, and classes that are neither
+    errors nor capabilities."""
     for package in PUBLIC:
         module = importlib.import_module(f"graphflow_nb{package}")
         for name in module.__all__:
             value = getattr(module, name)
-            if inspect.isclass(value) and not issubclass(value, BaseException):
+            capability = name.startswith("Supports")
+            if inspect.isclass(value) and not capability and not issubclass(value, BaseException):
                 yield name, value
     yield from ((name, getattr(graphflow_nb, name)) for name in ("open", "wrap"))
     for name in MOST_USED:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from ..errors import BenchmarkError
 from ..model import Context, Session
 from ..storage import Query, SessionStorage
-from ..storage.protocols import capability
+from ..storage.protocols import SupportsTable, require
 
 __all__ = ["GRAPH", "OwnSessions", "Sessions", "StoredSessions"]
 
@@ -50,7 +50,7 @@ class StoredSessions:
             BenchmarkError: there is none.
             CapabilityError: the storage has no method ``table``.
         """
-        table = await capability(storage, "table")(Query(limit=limit))
+        table = await require(storage, SupportsTable).table(Query(limit=limit))
         if not len(table):
             raise BenchmarkError("the store holds no session to read: leave sessions='stored' out")
         return cls(list(table.id))

@@ -9,7 +9,7 @@ from typing import Any
 from ..changes.patch import diff, document, with_document
 from ..errors import PatchError, SessionConflict, StorageError
 from ..model import Session
-from ..storage.protocols import SessionStorage
+from ..storage.protocols import SessionStorage, SupportsDeleteMany, SupportsQuery, SupportsRestore
 from ..storage.query import MAX_IDS, Query
 from .entries import Entry, Journal
 
@@ -90,7 +90,7 @@ class JournaledStorage:
     async def _read(self, ids: Sequence[str]) -> dict[str, Session]:
         """Those that are there, by the ids as they were given."""
         known: dict[str, Session] = {}
-        if hasattr(self._reading, "query"):
+        if isinstance(self._reading, SupportsQuery):
             for start in range(0, len(ids), MAX_IDS):
                 query = Query(ids=ids[start : start + MAX_IDS], order="id")
                 known |= {s.id: s for s in await self._reading.query(query)}
@@ -220,7 +220,7 @@ async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[st
     Then a save between the comparison and the delete is lost, which only a storage with
     ``delete_many`` can prevent.
     """
-    if hasattr(storage, "delete_many"):
+    if isinstance(storage, SupportsDeleteMany):
         found: list[str] = await storage.delete_many(
             [s.id for s in sessions], [s.version for s in sessions]
         )
@@ -236,7 +236,7 @@ async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[st
 
 async def restore(storage: Any, session: Session) -> None:
     """Put a deleted session back; as a new one where the storage has no better way."""
-    if hasattr(storage, "restore"):
+    if isinstance(storage, SupportsRestore):
         await storage.restore(session)
         return
     fresh = session.copy()

@@ -29,6 +29,7 @@ class ChatHistory(Sequence[Message]):
     is applied when a message is added, not to messages that are stored.
 
     Example:
+        >>> from graphflow_nb import ChatHistory, Message
         >>> history = ChatHistory(max_messages=2)
         >>> for text in ("one", "two", "three"):
         ...     history.add(Message("User", text))
@@ -151,6 +152,7 @@ class Context(MutableMapping[str, Any]):
     dict that is read can be changed in place; the change is saved with the context.
 
     Example:
+        >>> from graphflow_nb import Context
         >>> context = Context({"amount": 120, "documents": []})
         >>> context["documents"].append("damage.jpg")
         >>> context.add_user_message("Here is the picture.")

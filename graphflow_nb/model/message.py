@@ -18,6 +18,7 @@ class MessageRole(StrEnum):
     """The author of a message: one of the three roles that graph-flow knows.
 
     Example:
+        >>> from graphflow_nb import MessageRole
         >>> MessageRole("User")
         <MessageRole.USER: 'User'>
     """
@@ -34,6 +35,7 @@ class Message:
     in its JSON text; ``timestamp`` has microseconds.
 
     Example:
+        >>> from graphflow_nb import Message
         >>> message = Message("User", "Where is my claim?")
         >>> message.role, message.content
         (<MessageRole.USER: 'User'>, 'Where is my claim?')

@@ -27,6 +27,7 @@ class Session:
     ``created_at`` and ``updated_at`` are the store's times (aware, UTC), None where it knows none.
 
     Example:
+        >>> from graphflow_nb import Session
         >>> session = Session("claim-1", "intake", graph_id="claims", context={"amount": 120})
         >>> session.current_task_id = "payout"
         >>> session

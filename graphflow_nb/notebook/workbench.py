@@ -40,7 +40,7 @@ from ..storage import (
 )
 from ..storage.paths import ContextPath, parse_path
 from ..storage.postgres.pools import find_resetting_pools
-from ..storage.protocols import capability
+from ..storage.protocols import SupportsFacts, require
 from ..storage.url import REDIS_SCHEMES
 from .copying import CopyTo
 from .display import register
@@ -486,7 +486,7 @@ class Workbench:
         # Not through the monitor: asking is no operation of the user's.
         inner = self.storage.inner
         try:
-            facts, reason = await capability(inner, "facts")(), ""
+            facts, reason = await require(inner, SupportsFacts).facts(), ""
         except StorageError as error:
             facts, reason = None, str(error)
         return advise(

@@ -23,11 +23,35 @@ a list of all sessions, and ``graphflow_nb.testing.check`` says what is still mi
 
 from ..model import mark_saved, stored_session
 from .address import Address
+from .checks import check_text, check_texts
 from .connect import connect, connect_from_env
 from .copying import CopyReport
 from .memory import InMemorySessionStorage
-from .postgres.storage import Migration, PostgresSessionStorage
-from .protocols import SessionStorage, check_text, check_texts, get_or_create
+from .migration import Migration
+from .postgres.storage import PostgresSessionStorage
+from .protocols import (
+    SessionStorage,
+    StorageAttributes,
+    SupportsClose,
+    SupportsCount,
+    SupportsCounts,
+    SupportsDeleteMany,
+    SupportsFacts,
+    SupportsImportMany,
+    SupportsIndex,
+    SupportsMigration,
+    SupportsQuery,
+    SupportsRestore,
+    SupportsSaveMany,
+    SupportsSlowOrders,
+    SupportsTable,
+    SupportsTrigger,
+    SupportsUpsert,
+    SupportsWatch,
+    attributes_of,
+    get_or_create,
+    require,
+)
 from .query import Cursor, Query
 from .redis.storage import RedisSessionStorage
 from .rows import ByScanning
@@ -51,12 +75,31 @@ __all__ = [
     "RetryingStorage",
     "SessionStorage",
     "SqliteSessionStorage",
+    "StorageAttributes",
+    "SupportsClose",
+    "SupportsCount",
+    "SupportsCounts",
+    "SupportsDeleteMany",
+    "SupportsFacts",
+    "SupportsImportMany",
+    "SupportsIndex",
+    "SupportsMigration",
+    "SupportsQuery",
+    "SupportsRestore",
+    "SupportsSaveMany",
+    "SupportsSlowOrders",
+    "SupportsTable",
+    "SupportsTrigger",
+    "SupportsUpsert",
+    "SupportsWatch",
     "Table",
+    "attributes_of",
     "check_text",
     "check_texts",
     "connect",
     "connect_from_env",
     "get_or_create",
     "mark_saved",
+    "require",
     "stored_session",
 ]

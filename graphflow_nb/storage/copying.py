@@ -14,7 +14,7 @@ import msgspec
 
 from ..errors import SessionConflict, StorageError
 from ..model import Session, exactjson
-from .protocols import capability
+from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
 from .query import Cursor, Query
 
 __all__ = ["CopyReport", "content_hash", "copy"]
@@ -109,9 +109,9 @@ async def copy(
         StorageError: a store failed, or ``redact`` gave something else.
     """
     began = time.perf_counter()
-    find = capability(source, "query")
+    find = require(source, SupportsQuery).query
     total = None
-    if hasattr(source, "count"):
+    if isinstance(source, SupportsCount):
         total = await source.count(replace(query, order="id", limit=None, after=None))
     counts = {"read": 0, "copied": 0, "present": 0, "left_out": 0, "bytes": 0}
     different: list[str] = []
@@ -152,7 +152,7 @@ async def copy(
         bytes=counts["bytes"],
         seconds=time.perf_counter() - began,
         sha256=f"{content:064x}",
-        times_kept=hasattr(target, "import_many"),
+        times_kept=isinstance(target, SupportsImportMany),
     )
 
 
@@ -173,7 +173,7 @@ def _redacted(session: Session, redact: Redact | None) -> Session | None:
 
 async def _put(target: Any, sessions: Sequence[Session]) -> set[str]:
     """The ids that were taken."""
-    if hasattr(target, "import_many"):
+    if isinstance(target, SupportsImportMany):
         return set(await target.import_many(sessions))
     taken = set()
     for session in sessions:
@@ -185,7 +185,7 @@ async def _put(target: Any, sessions: Sequence[Session]) -> set[str]:
 
 
 async def _read(storage: Any, ids: Sequence[str]) -> dict[str, Session]:
-    if hasattr(storage, "query"):
+    if isinstance(storage, SupportsQuery):
         return {s.id: s for s in await storage.query(Query(ids=ids, order="id"))}
     found = [await storage.get(id) for id in ids]
     return {session.id: session for session in found if session is not None}

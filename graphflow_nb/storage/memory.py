@@ -14,9 +14,9 @@ from ..model import Session, mark_saved, stored_session
 from ..model.times import micros_of
 from . import rows
 from .address import Address
+from .checks import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
 from .paths import ContextPath
-from .protocols import check_ids_once, check_text, check_texts
 from .query import Query
 from .table import GroupCount, Table
 

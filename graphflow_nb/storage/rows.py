@@ -10,6 +10,7 @@ import numpy as np
 from ..model import Session
 from ..model.times import UNKNOWN_TIME, micros_of, time_of
 from .paths import ContextPath, holds, message_count, parse_path, value_at
+from .protocols import SessionStorage, require
 from .query import Query
 from .table import GroupCount, Table, cut_page
 
@@ -132,15 +133,43 @@ class Groups:
 
 
 class ByScanning:
-    """Gives a storage of your own ``query``, ``table``, ``count`` and ``counts``.
+    """A mixin that gives a storage ``query``, ``table``, ``count`` and ``counts``.
 
-    It needs ``scan``, which lists all sessions. They are read anew for each answer: good for
-    thousands of sessions, not for millions.
+    The storage adds one method: ``list_ids``, which lists the ids of all sessions, or ``scan``,
+    which lists the sessions themselves and so saves a ``get`` for each. All sessions are read
+    again for each answer: this is good for thousands of sessions, not for millions.
+
+    Example:
+        >>> from graphflow_nb import Query, Session
+        >>> from graphflow_nb.storage import ByScanning
+        >>> class Shelf(ByScanning):
+        ...     def __init__(self):
+        ...         self.sessions = {}
+        ...     async def save(self, session):
+        ...         self.sessions[session.id] = session
+        ...     async def get(self, id):
+        ...         return self.sessions.get(id)
+        ...     async def delete(self, id):
+        ...         self.sessions.pop(id, None)
+        ...     async def list_ids(self):
+        ...         return list(self.sessions)
+        >>> shelf = Shelf()
+        >>> await shelf.save(Session("claim-1", "intake"))
+        >>> await shelf.count(Query(task="intake"))
+        1
     """
 
+    async def list_ids(self) -> Iterable[str]:
+        """Return the ids of all sessions, in any order."""
+        raise NotImplementedError(
+            "a storage that answers by scanning needs async def list_ids(self) or scan(self)"
+        )
+
     async def scan(self) -> Iterable[Session]:
-        """All sessions, in any order."""
-        raise NotImplementedError("a storage that answers by scanning needs async def scan(self)")
+        """Return all sessions, in any order: by ``get`` for each id, if not overridden."""
+        storage = require(self, SessionStorage)
+        found = [await storage.get(id) for id in await self.list_ids()]
+        return [session for session in found if session is not None]
 
     async def query(self, query: Query) -> list[Session]:
         """The selected sessions, in order."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..errors import GraphflowError
 from ..model import Session, exactjson
-from ..storage.protocols import SessionStorage
+from ..storage.protocols import SessionStorage, SupportsClose
 
 __all__ = [
     "PROPERTIES",
@@ -72,7 +72,7 @@ class Kit:
 
     async def __aexit__(self, *_: object) -> None:
         for storage in self._opened:
-            if hasattr(storage, "close"):
+            if isinstance(storage, SupportsClose):
                 await storage.close()
 
     async def again(self) -> Any:

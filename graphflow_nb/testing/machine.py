@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from ..errors import SessionConflict
 from ..model import Session
+from ..storage.protocols import SupportsClose
 from ..storage.query import Query
 from .kit import Open, Traits
 
@@ -80,7 +81,7 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             for id in self.model:
                 self.run(self.writers[0].delete(id))
             for storage in self.writers:
-                if hasattr(storage, "close"):
+                if isinstance(storage, SupportsClose):
                     self.run(storage.close())
             self.runner.close()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Literal
 
+from ..storage.protocols import SupportsClose
 from .kit import PROPERTIES, Deviation, Open, Property, Traits
 
 __all__ = ["Finding", "Report", "check"]
@@ -146,7 +147,7 @@ async def _check(
         missing = prop.missing(storage, traits)
         if missing:
             findings.append(Finding(prop, "missing", _add(missing)))
-            if hasattr(storage, "close"):
+            if isinstance(storage, SupportsClose):
                 await storage.close()
             continue
         try:

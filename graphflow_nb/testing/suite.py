@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from ..storage.protocols import SupportsClose
 from .kit import PROPERTIES, Open, Property, Traits
 
 __all__ = ["StorageSuite"]
@@ -44,7 +45,7 @@ class StorageSuite:
             if asyncio.iscoroutine(storage):
                 storage = await storage
             missing = prop.missing(storage, traits)
-            if hasattr(storage, "close"):
+            if isinstance(storage, SupportsClose):
                 await storage.close()
             reason = traits.cannot.get(prop.name)
             if missing:

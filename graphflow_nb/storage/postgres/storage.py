@@ -8,7 +8,7 @@ import re
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -28,10 +28,11 @@ from ...model import Session, mark_saved, stored_session
 from ...model.exactjson import too_wide
 from ...model.times import FINITE, UNKNOWN_TIME, micros_or_unknown
 from ..address import Address
+from ..checks import check_ids_once, check_text, check_texts
 from ..facts import PostgresFacts
 from ..limits import QUICK_ROWS
+from ..migration import Migration
 from ..paths import ContextPath
-from ..protocols import check_ids_once, check_text, check_texts
 from ..query import Query
 from ..table import GroupCount, Table, cut_page
 from ..trace import current
@@ -67,24 +68,6 @@ _TRIES = 5
 
 class _ReformedError(Exception):
     """The table got another form while a batch was written to it, so that is undone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """The step from a table's form to graph-flow 0.6's.
-
-    Attributes:
-        table: quoted name.
-        statements: SQL to run, in one transaction; empty if the table is of that form.
-    """
-
-    table: str
-    statements: tuple[str, ...]
-
-    def __str__(self) -> str:
-        if not self.statements:
-            return f"-- {self.table} has graph-flow 0.6's form already"
-        return "\n".join(["BEGIN;", *(f"{s};" for s in self.statements), "COMMIT;"])
 
 
 class PostgresSessionStorage:

@@ -14,10 +14,10 @@ from ...model import Session, mark_saved
 from ...model.times import UNKNOWN_TIME, micros_or_none
 from .. import rows
 from ..address import Address
+from ..checks import check_ids_once, check_text, check_texts
 from ..facts import RedisFacts
 from ..limits import QUICK_ROWS
 from ..paths import ContextPath, is_encodable
-from ..protocols import check_ids_once, check_text, check_texts
 from ..query import Query
 from ..table import GroupCount, Table
 from ..trace import current

@@ -20,10 +20,10 @@ from ...errors import GraphflowError, ReadOnlyError, SessionConflict, StorageErr
 from ...model import Session, mark_saved, stored_session
 from ...model.times import micros_of, time_of
 from ..address import Address
+from ..checks import check_ids_once, check_text, check_texts
 from ..facts import SqliteFacts
 from ..limits import QUICK_ROWS
 from ..paths import ContextPath, holds, value_at
-from ..protocols import check_ids_once, check_text, check_texts
 from ..query import ORDERS, Query
 from ..table import GroupCount, Table, cut_page
 from ..trace import current

@@ -1,27 +1,27 @@
-"""A storage around another one."""
+"""The base of storages around other storages."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any, Final
 
-from ...errors import CapabilityError
 from ...model import Session
 from ..address import Address, address_of
+from ..protocols import SupportsClose, SupportsWatch, missing_capability
 
 __all__ = ["READS", "WRITES", "Wrapper"]
 
-READS: Final = frozenset(
-    (
-        *("get", "query", "table", "count", "counts", "slow_orders", "facts"),
-        *("plan_migration", "plan_trigger"),
-    )
-)
-_OF_SESSIONS = ("save", "upsert", "delete", "delete_many", "restore", "save_many", "import_many")
-_OF_THE_STORE = ("migrate", "install_trigger", "remove_trigger", "build_index", "drop_index")
-WRITES: Final = frozenset((*_OF_SESSIONS, *_OF_THE_STORE))
-# What a storage tells of itself, and what is passed on as it is.
-_TOLD: Final = frozenset(
+_OPTIONAL_READS = ("query", "table", "count", "counts", "slow_orders", "facts")
+_PLANS = ("plan_migration", "plan_trigger")
+_OPTIONAL_WRITES = ("upsert", "delete_many", "restore", "save_many", "import_many")
+_STORE_WRITES = ("migrate", "install_trigger", "remove_trigger", "build_index", "drop_index")
+_OPTIONAL: Final = (*_OPTIONAL_READS, *_PLANS, *_OPTIONAL_WRITES, *_STORE_WRITES)
+#: The methods that read.
+READS: Final = frozenset(("get", *_OPTIONAL_READS, *_PLANS))
+#: The methods that write.
+WRITES: Final = frozenset(("save", "delete", *_OPTIONAL_WRITES, *_STORE_WRITES))
+# The attributes by which a storage describes itself, which are passed on as they are.
+_ATTRIBUTES: Final = frozenset(
     (
         "suspends",
         "phases",
@@ -30,45 +30,56 @@ _TOLD: Final = frozenset(
         "read_only",
         "atomic_batches",
         "server_version",
-        "watch",
     )
 )
 
 
 class Wrapper:
-    """Passes every call on to the storage inside; has just the methods that this one has.
+    """A storage around another one, with exactly the methods that the one inside has.
+
+    Every read and write goes through ``_call``, which a subclass overrides.
+
+    Args:
+        storage: The storage inside.
 
     Attributes:
-        inner: the storage inside.
+        inner: The storage inside.
     """
 
     def __init__(self, storage: Any):
         self.inner = storage
+        # As attributes and not through __getattr__, which isinstance does not ask for a protocol.
+        for name in _OPTIONAL:
+            if self._has(name):
+                self.__dict__[name] = partial(self._call, name)
+        if isinstance(storage, SupportsWatch):
+            self.__dict__["watch"] = storage.watch
 
     @property
     def address(self) -> Address:
-        """That of the storage inside."""
+        """The address of the storage inside."""
         return address_of(self.inner)
 
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
-        """Every read and write comes through here."""
         return await getattr(self.inner, method)(*arguments, **named)
 
     async def save(self, session: Session) -> None:
+        """See ``SessionStorage.save``."""
         await self._call("save", session)
 
     async def get(self, id: str) -> Session | None:
-        return await self._call("get", id)  # type: ignore[no-any-return]
+        """See ``SessionStorage.get``."""
+        found: Session | None = await self._call("get", id)
+        return found
 
     async def delete(self, id: str) -> None:
+        """See ``SessionStorage.delete``."""
         await self._call("delete", id)
 
     def __getattr__(self, name: str) -> Any:
-        if name in READS or name in WRITES:
-            if not self._has(name):
-                raise CapabilityError(_innermost(self), name)
-            return partial(self._call, name)
-        if name in _TOLD:
+        if name in _OPTIONAL:
+            raise missing_capability(_innermost(self), name)
+        if name in _ATTRIBUTES:
             return getattr(self.inner, name)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
@@ -77,7 +88,7 @@ class Wrapper:
 
     async def close(self) -> None:
         """Close the storage inside, if it can be closed."""
-        if hasattr(self.inner, "close"):
+        if isinstance(self.inner, SupportsClose):
             await self.inner.close()
 
     def __repr__(self) -> str:

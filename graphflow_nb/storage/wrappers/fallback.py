@@ -16,6 +16,7 @@ from ...errors import (
 )
 from ...model import Session
 from ..address import Address, address_of
+from ..protocols import SupportsClose, attributes_of
 from .base import WRITES, Wrapper
 
 __all__ = ["FallbackStorage"]
@@ -52,10 +53,10 @@ class FallbackStorage(Wrapper):
         writes: bool = False,
         on_switch: Callable[[Any, Any, Exception], None] | None = None,
     ):
-        super().__init__(primary)
         if not others:
             raise StorageError("a fallback needs at least one other storage")
         self._storages = (primary, *others)
+        super().__init__(primary)
         self._at = 0
         self._turn = 0  # counts the switches
         self._writes = writes
@@ -76,24 +77,24 @@ class FallbackStorage(Wrapper):
     @property
     def suspends(self) -> bool:
         """Whether any of them needs an event loop."""
-        return any(getattr(storage, "suspends", True) for storage in self._storages)
+        return any(attributes_of(storage).suspends for storage in self._storages)
 
     @property
     def loop(self) -> Any:
         """The event loop of the first that belongs to one."""
-        loops = (getattr(storage, "loop", None) for storage in self._storages)
+        loops = (attributes_of(storage).loop for storage in self._storages)
         return next((loop for loop in loops if loop is not None), None)
 
     @property
     def atomic_batches(self) -> bool:
         """Whether a batch is written as a whole by each of them."""
-        return all(getattr(storage, "atomic_batches", False) for storage in self._storages)
+        return all(attributes_of(storage).atomic_batches for storage in self._storages)
 
     @property
     def read_only(self) -> bool:
         """Whether a write would be refused now."""
         elsewhere = self._at > 0 and not self._writes
-        return elsewhere or bool(getattr(self.active, "read_only", False))
+        return elsewhere or attributes_of(self.active).read_only
 
     def _has(self, method: str) -> bool:
         return all(getattr(storage, method, None) is not None for storage in self._storages)
@@ -191,7 +192,7 @@ class FallbackStorage(Wrapper):
     async def close(self) -> None:
         """Close them all."""
         for storage in self._storages:
-            if hasattr(storage, "close"):
+            if isinstance(storage, SupportsClose):
                 await storage.close()
 
     def __repr__(self) -> str:
