@@ -9,6 +9,10 @@ What is not obvious here:
 - The keys of the index share one hash tag, so a cluster keeps them on one node. The index is
   written after the session and checked against the sessions in each read.
 - Values that are not sessions are never listed, changed or deleted.
+
+``client.py`` sends commands, ``form.py`` is the stored text, ``records.py`` one text under its key,
+``batches.py`` several, ``index.py`` the sorted sets, ``queries.py`` pages and counts, and
+``storage.py`` joins them.
 """
 
 from .storage import RedisSessionStorage

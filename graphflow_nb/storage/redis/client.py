@@ -1,23 +1,21 @@
-"""One way to speak to Redis or Valkey, a single server or a cluster, through redis-py."""
+"""Commands to Redis or Valkey, a single server or a cluster, through redis-py.
+
+The driver is an optional extra, so it is imported only where a connection is made.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from ...errors import (
-    BridgeError,
-    GraphflowError,
-    ReadOnlyError,
-    StorageError,
-    StorageTimeout,
-    StorageUnavailable,
-)
+from ...errors import BridgeError, GraphflowError, StorageError
 from ..address import Address
 from ..trace import current
 from ..url import REDIS_SCHEMES, redact
+from .errors import raise_translated
+from .form import digest
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -27,22 +25,34 @@ __all__ = ["RedisClient"]
 
 T = TypeVar("T")
 
-SCAN_COUNT = 1000  # keys looked at in one step of a scan
-MGET_COUNT = 500  # values fetched at once
+_SCAN_COUNT = 1000  # keys that one step of a scan covers
+_MGET_COUNT = 500  # values in one MGET
 
 
 class RedisClient:
-    """Commands on the loop that it was connected on, with one timeout and our errors."""
+    """Commands to one server or cluster, on the event loop that it was connected on.
+
+    Each exchange has one time limit, and an error is one of this package's.
+
+    Attributes:
+        loop: The event loop that the connections belong to.
+        url: The URL as it was given, with its password.
+        size: The largest number of connections.
+        cluster: Whether the server is a cluster.
+        replica: Whether the server was a replica when it was last asked.
+        server: The server's name and version, ``Valkey 9.1.2``.
+        address: The server and database, for tools that watch databases.
+    """
 
     def __init__(self, redis: Redis | RedisCluster, url: str, size: int, timeout: float):
         self.loop = asyncio.get_running_loop()
         self.url = url
+        self.size = size
         self.cluster = False
         self.replica = False
         self.server = ""
         self.address: Address
         self._redis: Any = redis
-        self.size = size
         self._free = asyncio.Semaphore(size)
         self._timeout = timeout
         self._closed = False
@@ -50,7 +60,16 @@ class RedisClient:
 
     @classmethod
     async def connect(cls, url: str, size: int, timeout: float) -> Self:
-        """Connect and find out what server it is."""
+        """Connect to a server and find out what it is.
+
+        Args:
+            url: The URL of the server, or of any node of a cluster.
+            size: The largest number of connections.
+            timeout: The seconds that one exchange may take.
+
+        Raises:
+            StorageError: The URL is invalid, the server refuses, or redis-py is not installed.
+        """
         try:
             from redis.asyncio import Redis
             from redis.asyncio.cluster import RedisCluster
@@ -64,7 +83,7 @@ class RedisClient:
         options: dict[str, Any] = {
             "socket_timeout": timeout,
             "socket_connect_timeout": min(timeout, 10.0),
-            # What may have been done already is not done again behind the caller's back.
+            # A command that may have been done already is not repeated without the caller.
             "retry": Retry(NoBackoff(), 0),
             "client_name": "graphflow_nb",
             "max_connections": size + 1,
@@ -81,7 +100,7 @@ class RedisClient:
                 "with @ : / ? # in a password written as %40 %3A %2F %3F %23"
             ) from None
         try:
-            about = await client._about()
+            about = await client._ask_server()
             if about.get("cluster_enabled"):
                 await client._redis.aclose()
                 options["max_connections"] = 2 * size + 2
@@ -91,34 +110,49 @@ class RedisClient:
         except BaseException:
             await client._redis.aclose()
             raise
-        client.replica = about.get("role") in ("slave", "replica")
-        name = "Valkey" if "valkey_version" in about else "Redis"
-        version = about.get("valkey_version") or about.get("redis_version") or "of unknown version"
-        client.server = f"{name} {version}"
-        told = parse_url(address)
-        port = told.get("port", 6379)
-        client.address = Address(
-            name.lower(),
-            told.get("path") or told.get("host", "localhost"),
-            None if port == 6379 else port,
-            str(told.get("db", 0)),
-        )
+        client._describe(about, parse_url(address))
         return client
 
-    async def _about(self) -> dict[str, Any]:
+    async def _ask_server(self) -> dict[str, Any]:
+        """Return what INFO says; empty for a user who may not ask."""
         from redis.exceptions import NoPermissionError
 
         async def ask(redis: Any) -> dict[str, Any]:
             try:
-                return await redis.info()  # type: ignore[no-any-return]
-            except NoPermissionError:  # a user that may not ask: a single primary is assumed
+                about: dict[str, Any] = await redis.info()
+            except NoPermissionError:  # so a single primary is assumed
                 await redis.ping()
                 return {}
+            return about
 
         return await self.run(ask)
 
-    async def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """Await ``work(redis)`` within the timeout; reports the phase ``wait``."""
+    def _describe(self, about: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+        """Set what server it is, from what INFO says and the parts of the URL."""
+        self.replica = about.get("role") in ("slave", "replica")
+        name = "Valkey" if "valkey_version" in about else "Redis"
+        version = about.get("valkey_version") or about.get("redis_version") or "of unknown version"
+        self.server = f"{name} {version}"
+        port = parts.get("port", 6379)
+        self.address = Address(
+            name.lower(),
+            parts.get("path") or parts.get("host", "localhost"),
+            None if port == 6379 else port,
+            str(parts.get("db", 0)),
+        )
+
+    async def run(self, call: Callable[[Any], Awaitable[T]]) -> T:
+        """Return the result of ``call(redis)`` within the time limit; report the phase ``wait``.
+
+        Args:
+            call: The call, on redis-py's client.
+
+        Raises:
+            BridgeError: The running event loop is another than the one it was connected on.
+            StorageError: The storage is closed, or the server refused the command.
+            StorageTimeout: There was no answer in time.
+            StorageUnavailable: The server is out of reach.
+        """
         if asyncio.get_running_loop() is not self.loop:
             raise BridgeError(
                 "this Redis storage belongs to another event loop, the one it was connected on: "
@@ -129,27 +163,32 @@ class RedisClient:
         async with self._free:
             current().lap("wait")
             try:
-                # The driver's own timeout is one for each piece of an answer.
+                # The driver's own timeout applies to each piece of an answer.
                 async with asyncio.timeout(self._timeout):
-                    return await work(self._redis)
+                    return await call(self._redis)
             except GraphflowError:
                 raise
             except Exception as error:
-                raise _translated(error, self.url) from _cause(error, self.url)
+                raise_translated(error, self.url)
 
     async def command(self, *words: Any) -> Any:
-        """One command."""
+        """Return the answer to one command."""
         return await self.run(lambda redis: redis.execute_command(*words))
 
     async def get(self, key: bytes) -> bytes | None:
-        """The string at a key; raises StorageError if something else is there."""
-        return await self.command("GET", key)  # type: ignore[no-any-return]
+        """Return the string at a key, None where there is no key.
+
+        Raises:
+            StorageError: The key holds another type.
+        """
+        value: bytes | None = await self.command("GET", key)
+        return value
 
     async def mget(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The strings at these keys, None where there is none or something else."""
+        """Return the strings at these keys; None where there is no key or another type."""
         found: list[bytes | None] = []
-        for start in range(0, len(keys), MGET_COUNT):
-            found += await self._mget(keys[start : start + MGET_COUNT])
+        for start in range(0, len(keys), _MGET_COUNT):
+            found += await self._mget(keys[start : start + _MGET_COUNT])
         return found
 
     async def _mget(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -158,37 +197,40 @@ class RedisClient:
         return await self.run(lambda redis: redis.mget(keys))
 
     async def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """The answers to several commands sent at once; raises the first error among them."""
-        answers = await self._pipeline(commands)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise _translated(answer, self.url) from _cause(answer, self.url)
-        return answers
+        """Return the answers to several commands sent at once; raise the first error of them."""
+        return self._check_answers(await self._send(commands))
 
-    async def _pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    async def _send(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Return the answers to several commands, an exception for each that failed."""
         if not commands:
             return []
 
-        async def work(redis: Any) -> list[Any]:
+        async def send(redis: Any) -> list[Any]:
             async with redis.pipeline(transaction=False) as pipe:
                 for words in commands:
                     pipe.execute_command(*words)
-                return await pipe.execute(raise_on_error=False)  # type: ignore[no-any-return]
+                answers: list[Any] = await pipe.execute(raise_on_error=False)
+            return answers
 
-        return await self.run(work)
+        return await self.run(send)
 
-    async def script(self, text: str, key: bytes, *arguments: Any) -> Any:
-        """Run a Lua script on one key."""
-        return (await self.scripts(text, [(key, *arguments)]))[0]
+    def _check_answers(self, answers: list[Any]) -> list[Any]:
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise_translated(answer, self.url)
+        return answers
 
     async def scripts(self, text: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Run a Lua script several times, each on one key with arguments, sent at once."""
+        """Return the answers to several calls of a Lua script, sent at once.
+
+        Args:
+            text: The script.
+            calls: The key and the arguments of each call.
+        """
         from redis.exceptions import NoScriptError
 
         name = self._scripts.get(text)
         if name is None:
-            from .form import digest
-
             name = self._scripts[text] = digest(text.encode())
         if len(calls) == 1:
             try:
@@ -197,21 +239,22 @@ class RedisClient:
                 if not isinstance(error.__cause__, NoScriptError):
                     raise
             return [await self.run(lambda redis: redis.eval(text, 1, *calls[0]))]
-        answers = await self._pipeline([("EVALSHA", name, 1, *call) for call in calls])
-        # A server that was restarted or joined since does not know the script yet.
+        answers = await self._send([("EVALSHA", name, 1, *call) for call in calls])
+        # A server that was restarted or has joined the cluster does not know the script yet.
         unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        again = await self._pipeline([("EVAL", text, 1, *calls[i]) for i in unknown])
+        again = await self._send([("EVAL", text, 1, *calls[i]) for i in unknown])
         for i, answer in zip(unknown, again, strict=True):
             answers[i] = answer
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise _translated(answer, self.url) from _cause(answer, self.url)
-        return answers
+        return self._check_answers(answers)
 
     async def scan(self, pattern: str | None) -> AsyncIterator[list[bytes]]:
-        """All keys of strings, in portions and each once."""
+        """Yield all keys that hold strings, in portions and each once.
+
+        Args:
+            pattern: The pattern that a key must match; None for all.
+        """
         seen: set[bytes] = set()
-        options: dict[str, Any] = {"count": SCAN_COUNT, "_type": "string"}
+        options: dict[str, Any] = {"count": _SCAN_COUNT, "_type": "string"}
         if pattern is not None:
             options["match"] = pattern
         nodes = self._redis.get_primaries() if self.cluster else [None]
@@ -228,25 +271,25 @@ class RedisClient:
 
     async def _scan(self, cursor: int, options: dict[str, Any]) -> tuple[int, list[bytes]]:
         following, keys = await self.run(lambda redis: redis.scan(cursor, **options))
-        # A cluster tells the cursor of each node.
-        return int(
-            next(iter(following.values())) if isinstance(following, dict) else following
-        ), keys
+        # A cluster returns the cursor of each node, here of one.
+        if isinstance(following, dict):
+            following = next(iter(following.values()))
+        return int(following), keys
 
     async def key_count(self) -> int:
-        """How many keys of any kind there are."""
+        """Return the number of keys of any kind."""
         if self.cluster:
             sizes: Any = await self.run(lambda redis: redis.dbsize(target_nodes="primaries"))
             return sum(sizes.values()) if isinstance(sizes, dict) else int(sizes)
         return int(await self.command("DBSIZE"))
 
     async def on_primaries(self, *words: str) -> list[Any]:
-        """The answers of all primaries to one command, read as the driver reads them."""
+        """Return the answers of all primaries to one command, as the driver reads them."""
         if not self.cluster:
             return [await self.command(*words)]
 
         async def ask(redis: Any) -> list[Any]:
-            # Node by node: for some commands the driver hands out the first answer alone.
+            # Node by node: for some commands the driver returns the first answer alone.
             return [
                 await redis.execute_command(*words, target_nodes=node)
                 for node in redis.get_primaries()
@@ -255,45 +298,7 @@ class RedisClient:
         return await self.run(ask)
 
     async def close(self) -> None:
-        """Close the connections; closing twice is no error."""
+        """Close the connections; closing twice is not an error."""
         if not self._closed:
             self._closed = True
             await self._redis.aclose()
-
-
-def _translated(error: Exception, url: str) -> StorageError:
-    """A driver's exception as ours; the only place where that happens for Redis."""
-    from redis import exceptions as driver
-
-    place = redact(url)
-    said = redact(url, error) or type(error).__name__
-    if isinstance(error, driver.ReadOnlyError):
-        return ReadOnlyError(f"{place} is a replica and takes no writes: open its primary")
-    if isinstance(error, (TimeoutError, driver.TimeoutError)):
-        return StorageTimeout(
-            f"{place} gave no answer in time; whether a write took place is not known. "
-            "Try again, or connect with a longer timeout="
-        )
-    if isinstance(error, driver.AuthenticationError):
-        return StorageError(f"{place} refused the user or password: check the URL")
-    if isinstance(error, driver.NoPermissionError):
-        return StorageError(f"{place}: {said}; ask for this right or open it with another user")
-    if "WRONGTYPE" in said:
-        return StorageError(
-            f"{place}: the key holds something that is no session; nothing was changed. Sessions "
-            "of their own live under another prefix="
-        )
-    if isinstance(error, driver.OutOfMemoryError) or said.startswith("OOM"):
-        return StorageError(f"{place} is full (maxmemory): nothing was written")
-    lost = (OSError, driver.ConnectionError, driver.ClusterError, driver.RedisClusterException)
-    if isinstance(error, lost):
-        return StorageUnavailable(
-            f"{place} is out of reach ({said}); whether a write that was under way took place is "
-            "not known. The workbench connects again by itself: is the server running?"
-        )
-    return StorageError(f"{place}: {said}")
-
-
-def _cause(error: Exception, url: str) -> Exception | None:
-    """The error itself, unless it would tell the password."""
-    return None if redact(url, error) != str(error) else error

@@ -1,4 +1,4 @@
-"""What Redis and Valkey tell of themselves; of a cluster all primaries are asked."""
+"""What Redis and Valkey report of themselves, for advice; of a cluster all primaries are asked."""
 
 from __future__ import annotations
 
@@ -10,18 +10,23 @@ from ..facts import RedisFacts
 from .client import RedisClient
 from .index import RedisIndex
 
-__all__ = ["look"]
+__all__ = ["collect_facts"]
 
 _SUMS: Final = ("maxmemory", "used_memory", "evicted_keys")
 
 
-async def look(
+async def collect_facts(
     client: RedisClient, index: RedisIndex, *, place: str, read_only: bool, prefix: str, ttl: bool
 ) -> RedisFacts:
-    """Ask the server; what it refuses to tell is said.
+    """Return what the server reports; what it refuses to tell is in ``unseen``.
+
+    Args:
+        client: The client that sends the commands.
+        index: The index of the sessions.
+        place, read_only, prefix, ttl: What the storage knows itself, see ``RedisFacts``.
 
     Raises:
-        StorageUnavailable: it is out of reach.
+        StorageUnavailable: The server is out of reach.
     """
     unseen: dict[str, str] = {}
 
@@ -37,25 +42,26 @@ async def look(
     about = await ask("memory and persistence", "INFO")
     append = await ask("appendfsync", "CONFIG GET", "append*")
     save = await ask("snapshots", "CONFIG GET", "save")
-    indexed = await index.built()
+    indexed = await index.built_at()
     return RedisFacts(
         place=place,
         read_only=read_only,
         connections=client.size,
         unseen=unseen,
         keys=await client.key_count(),
-        expiring=None if about is None else sum(map(_expiring, about)),
+        expiring=None if about is None else sum(map(_count_expiring, about)),
         prefix=prefix,
         ttl=ttl,
         indexed=indexed,
-        known=(await index.keys_and_sessions())[1] if indexed else 0,
-        about=None if about is None else _together(about),
-        appendfsync=_value(append, "appendfsync"),
-        save=_value(save, "save"),
+        known=(await index.size()).sessions if indexed else 0,
+        about=None if about is None else _combine(about),
+        appendfsync=_read_setting(append, "appendfsync"),
+        save=_read_setting(save, "save"),
     )
 
 
-def _together(about: list[Mapping[str, Any]]) -> dict[str, str | int]:
+def _combine(about: list[Mapping[str, Any]]) -> dict[str, str | int]:
+    """Return what INFO says of all primaries together."""
     first = about[0]
     return {
         "maxmemory_policy": str(first.get("maxmemory_policy", "")),
@@ -65,15 +71,15 @@ def _together(about: list[Mapping[str, Any]]) -> dict[str, str | int]:
     }
 
 
-def _expiring(about: Mapping[str, Any]) -> int:
+def _count_expiring(about: Mapping[str, Any]) -> int:
+    """Return how many keys of one primary expire."""
     spaces = (value for name, value in about.items() if name.startswith("db"))
     return sum(int(space["expires"]) for space in spaces if isinstance(space, dict))
 
 
-def _value(answers: list[Any] | None, name: str) -> str | None:
-    """One setting: the driver makes a mapping of what a server says."""
+def _read_setting(answers: list[Any] | None, name: str) -> str | None:
+    """Return one setting from the mapping that the driver makes of each answer."""
     if not answers:
         return None
-    said = answers[0]
-    found = said.get(name, said.get(name.encode()))
+    found = answers[0].get(name, answers[0].get(name.encode()))
     return found.decode() if isinstance(found, bytes) else found

@@ -1,8 +1,8 @@
-"""The text that stands for a session in Redis: graph-flow's JSON of it, under its id.
+"""The text that represents a session in Redis: its JSON as graph-flow writes it.
 
-As graph-flow's documentation does it (``SET <id> <json>``). Ours adds ``created_at`` and
-``updated_at`` (RFC 3339), which serde ignores; a worker that saves the session drops them, and then
-these times are unknown. Members that we don't know are kept.
+graph-flow's documentation stores it with ``SET <id> <json>``. This package adds ``created_at`` and
+``updated_at`` (RFC 3339), which serde ignores. A worker that saves the session drops them; then
+these times are unknown. Members that this package does not know are kept.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ...errors import ContextError
 from ...model import Session, exactjson, stored_session
 from ...model.times import EPOCH, UNKNOWN_TIME, micros_of
 
-__all__ = ["UNCOUNTED", "Stored", "digest", "encode", "read"]
+__all__ = ["UNCOUNTED", "Stored", "decode_stored", "digest", "encode"]
 
-#: From here on a version is no count. A worker that does not count its saves (the documented
-#: storage, and all before graph-flow 0.6) leaves 0 there; a digest of the text stands in for it.
+#: A version from here on is not a count. A worker that does not count its saves (the documented
+#: storage, and all before graph-flow 0.6) writes 0; a digest of the text replaces it.
 UNCOUNTED: Final = 2**62
 
 _MEMBERS = ("id", "graph_id", "current_task_id", "status_message", "context", "version")
-_time = msgspec.json.Decoder(datetime)
+_time_decoder = msgspec.json.Decoder(datetime)
 
 
 class Stored(msgspec.Struct):
-    """A session as it stands in Redis, read just so far that it can be listed."""
+    """A stored session, decoded only as far as a list of sessions needs it."""
 
     id: str
     graph_id: str
@@ -43,21 +43,33 @@ class Stored(msgspec.Struct):
 
     @property
     def version(self) -> int:
-        """What counts its saves, or tells its text from others where nothing counts them."""
+        """The count of saves, or a number made from the text where nothing counts them."""
         return self.counted or UNCOUNTED + int(digest(self.text)[:14], 16)
 
     @property
     def created(self) -> int:
-        """µs since 1970 UTC."""
-        return _micros(self.created_at)
+        """The time of creation in µs since 1970 UTC, or ``UNKNOWN_TIME``."""
+        return _decode_time(self.created_at)
 
     @property
     def updated(self) -> int:
-        """µs since 1970 UTC."""
-        return _micros(self.updated_at)
+        """The time of the last save in µs since 1970 UTC, or ``UNKNOWN_TIME``."""
+        return _decode_time(self.updated_at)
+
+    @property
+    def known_created(self) -> int | None:
+        """The time of creation in µs since 1970 UTC, None where unknown."""
+        created = self.created
+        return None if created == UNKNOWN_TIME else created
+
+    @property
+    def known_updated(self) -> int | None:
+        """The time of the last save in µs since 1970 UTC, None where unknown."""
+        updated = self.updated
+        return None if updated == UNKNOWN_TIME else updated
 
     def session(self) -> Session:
-        """As a storage hands it out."""
+        """Return the session as a storage's ``get`` returns it."""
         created, updated = self.created, self.updated
         parts = exactjson.split_object(self.text, "the session")
         known = [*_MEMBERS]
@@ -81,8 +93,13 @@ class Stored(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Stored)
 
 
-def read(text: bytes | None, id: str) -> Stored | None:
-    """The session that a value stands for; None where it stands for none, or for another's."""
+def decode_stored(text: bytes | None, id: str) -> Stored | None:
+    """Return the session that a value represents; None if it is no session or has another id.
+
+    Args:
+        text: The value of the session's key, None where there is none.
+        id: The id that the session must have.
+    """
     if text is None or not text.startswith(b"{"):
         return None
     try:
@@ -98,12 +115,12 @@ def read(text: bytes | None, id: str) -> Stored | None:
 
 
 def digest(text: bytes) -> str:
-    """What Redis's own ``sha1hex`` says of a text."""
+    """Return the SHA-1 of a text in hex, as the server's ``sha1hex`` does."""
     return sha1(text, usedforsecurity=False).hexdigest()
 
 
 class _Written(msgspec.Struct):
-    """The members in the order in which graph-flow writes them, then ours."""
+    """The members in the order in which graph-flow writes them, then the two added ones."""
 
     id: str
     graph_id: str
@@ -119,13 +136,15 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(session: Session, version: int, created: int | None, updated: int | None) -> bytes:
-    """The text of a session whose fields are known to be texts.
+    """Return the text to store for a session.
 
     Args:
-        created, updated: µs since 1970 UTC; left out where None.
+        session: The session; ``check_texts`` has accepted its fields.
+        version: The version to write.
+        created, updated: The times to write in µs since 1970 UTC; None omits one.
 
     Raises:
-        ContextError: its context is not the text of a JSON object.
+        ContextError: The session's context is not the text of a JSON object.
     """
     text = _encoder.encode(
         _Written(
@@ -133,7 +152,7 @@ def encode(session: Session, version: int, created: int | None, updated: int | N
             session.graph_id,
             session.current_task_id,
             session.status_message,
-            Raw(_bytes(session.context_json())),
+            Raw(_to_bytes(session.context_json())),
             version,
             msgspec.UNSET if created is None else EPOCH + timedelta(microseconds=created),
             msgspec.UNSET if updated is None else EPOCH + timedelta(microseconds=updated),
@@ -141,23 +160,23 @@ def encode(session: Session, version: int, created: int | None, updated: int | N
     )
     if session.extra:
         text = exactjson.join(exactjson.split_object(text, "the session") | session.extra)
-    if read(text, session.id) is None:
+    if decode_stored(text, session.id) is None:
         raise ContextError(
-            f"session {session.id!r} can't be stored: its context is no JSON object, or it is "
+            f"session {session.id!r} can't be stored: its context is not a JSON object, or is "
             "nested too deep"
         )
     return text
 
 
-def _bytes(text: str | bytes) -> bytes:
+def _to_bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text
 
 
-def _micros(text: Raw) -> int:
+def _decode_time(text: Raw) -> int:
     if bytes(memoryview(text)[:1]) != b'"':
         return UNKNOWN_TIME
     try:
-        time = _time.decode(text)
+        time = _time_decoder.decode(text)
     except msgspec.MsgspecError:
         return UNKNOWN_TIME
     return UNKNOWN_TIME if time.tzinfo is None else micros_of(time)

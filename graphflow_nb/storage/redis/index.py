@@ -1,17 +1,17 @@
 """An index of the sessions in Redis, for quick pages: sorted sets by time of the last save.
 
-All its keys share one hash tag, so that on a cluster they live on one node. Workers that save
-sessions do not know it, so what it says is checked against the sessions themselves, and
+All its keys share one hash tag, so a cluster keeps them on one node. Workers that save sessions do
+not know the index. So each read checks its entries against the sessions themselves, and
 ``RedisSessionStorage.build_index`` brings it up to date.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -22,7 +22,15 @@ from ..table import GroupCount
 from .client import RedisClient
 from .form import Stored
 
-__all__ = ["RedisIndex", "cursor", "in_place", "position"]
+__all__ = [
+    "Entry",
+    "IndexSize",
+    "Position",
+    "RedisIndex",
+    "entry_after",
+    "is_current",
+    "next_cursor",
+]
 
 # KEYS[1] the hash of places; ARGV: base of the names, 1 to write only if the index was built, then
 # id, score and place of each session, score and place empty for one that is gone.
@@ -52,171 +60,227 @@ return 1
 """
 
 _BATCH = 200  # sessions put at once, so that no script holds the server up
+_LAST = float("inf")  # the score of a session whose time is unknown: it comes after all others
+
+
+class Entry(NamedTuple):
+    """An entry of a sorted set; entries are ordered by score, then by id.
+
+    Attributes:
+        score: The time of the last save in µs since 1970 UTC, infinite where unknown.
+        id: The session's id.
+    """
+
+    score: float
+    id: str
+
+
+class Position(NamedTuple):
+    """What the index keeps of a session.
+
+    Attributes:
+        id: The session's id.
+        updated: The time of the last save in µs since 1970 UTC, or ``UNKNOWN_TIME``.
+        graph_id, current_task_id: The session's graph and task.
+    """
+
+    id: str
+    updated: int
+    graph_id: str
+    current_task_id: str
+
+
+class IndexSize(NamedTuple):
+    """How many keys the index takes, and how many sessions it contains."""
+
+    keys: int
+    sessions: int
+
+
+class _SortedSet(NamedTuple):
+    """The sorted set of one task of one graph, or that of all sessions (both texts empty)."""
+
+    key: bytes
+    graph_id: str = ""
+    current_task_id: str = ""
 
 
 class RedisIndex:
-    """The index of the sessions under one prefix."""
+    """The index of the sessions under one prefix.
+
+    Attributes:
+        exists: Whether there was an index when the server was last asked.
+    """
 
     def __init__(self, client: RedisClient, prefix: str):
+        self.exists = False
         self._client = client
         self._base = f"{{graphflow_nb:index:{quote(prefix, safe=':')}}}".encode()
 
-    def _name(self, what: str, place: str = "") -> bytes:
-        return self._base + f":{what}{place}".encode()
+    def _key(self, name: str, place: str = "") -> bytes:
+        return self._base + f":{name}{place}".encode()
 
-    async def built(self) -> datetime | None:
-        """When it was built, None if there is none."""
-        text = await self._client.get(self._name("built"))
+    async def refresh(self) -> bool:
+        """Ask the server whether there is an index, set ``exists`` and return it."""
+        self.exists = await self.built_at() is not None
+        return self.exists
+
+    async def built_at(self) -> datetime | None:
+        """Return the time at which the index was built, None if there is none."""
+        text = await self._client.get(self._key("built"))
         return None if text is None else time_of(int(text))
 
-    async def put(self, sessions: Sequence[tuple[str, int, str, str]], *, built: bool) -> None:
-        """Note where sessions stand.
+    async def mark_built(self) -> None:
+        """Set the time at which the index was built to now."""
+        now = time.time_ns() // 1000
+        await self._client.command("SET", self._key("built"), b"%d" % now)
+
+    async def put(self, positions: Iterable[Position], *, always: bool = False) -> None:
+        """Add sessions, or move those that the index contains already.
 
         Args:
-            sessions: id, µs of the last save (or ``UNKNOWN_TIME``), graph and task of each.
-            built: only if there is an index.
+            positions: The sessions.
+            always: True writes also where there is no index yet.
         """
         entries = []
-        for id, updated, graph, task in sessions:
+        for id, updated, graph, task in positions:
             score = b"inf" if updated == UNKNOWN_TIME else b"%d" % updated
-            entries.append((id.encode(), score, _place(graph, task)))
-        await self._put(entries, built)
+            entries.append((id.encode(), score, _encode_place(graph, task)))
+        await self._put(entries, always)
 
-    async def remove(self, ids: Sequence[str]) -> None:
-        """Forget sessions that are gone."""
-        await self._put([(id.encode(), b"", "") for id in ids], True)
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Remove sessions that are gone."""
+        await self._put([(id.encode(), b"", "") for id in ids], False)
 
-    async def _put(self, entries: Sequence[tuple[bytes, bytes, str]], built: bool) -> None:
+    async def _put(self, entries: Sequence[tuple[bytes, bytes, str]], always: bool) -> None:
         for start in range(0, len(entries), _BATCH):
             words = [word for entry in entries[start : start + _BATCH] for word in entry]
-            await self._client.script(
-                _PUT, self._name("where"), self._base, b"1" if built else b"0", *words
-            )
+            call = (self._key("where"), self._base, b"0" if always else b"1", *words)
+            await self._client.scripts(_PUT, [call])
 
-    async def finish(self) -> None:
-        """Say that it was built, now."""
-        now = time.time_ns() // 1000
-        await self._client.command("SET", self._name("built"), b"%d" % now)
-
-    async def ids(self) -> list[bytes]:
-        """Of all sessions that it knows."""
-        return await self._client.command("HKEYS", self._name("where"))  # type: ignore[no-any-return]
+    async def ids(self) -> list[str]:
+        """Return the ids of all sessions in the index."""
+        ids: list[bytes] = await self._client.command("HKEYS", self._key("where"))
+        return [id.decode() for id in ids]
 
     async def drop(self) -> None:
-        """Remove it."""
-        places = await self._client.command("SMEMBERS", self._name("places"))
-        names = [self._name(what) for what in ("built", "where", "updated", "places")]
-        names += [self._name("at:", place.decode()) for place in places]
-        for name in names:
-            await self._client.command("UNLINK", name)
+        """Delete all keys of the index."""
+        places = await self._client.command("SMEMBERS", self._key("places"))
+        keys = [self._key(name) for name in ("built", "where", "updated", "places")]
+        keys += [self._key("at:", place.decode()) for place in places]
+        for key in keys:
+            await self._client.command("UNLINK", key)
 
-    async def keys_and_sessions(self) -> tuple[int, int]:
-        """How many keys it takes, and how many sessions it knows."""
+    async def size(self) -> IndexSize:
+        """Return how many keys the index takes, and how many sessions it contains."""
         places, sessions = await self._client.pipeline(
-            [("SCARD", self._name("places")), ("ZCARD", self._name("updated"))]
+            [("SCARD", self._key("places")), ("ZCARD", self._key("updated"))]
         )
-        return (3 if sessions else 0) + 1 + places, sessions
+        return IndexSize((3 if sessions else 0) + 1 + places, sessions)
 
-    def pages(self, query: Query) -> bool:
-        """Whether it helps to find the page that is asked for."""
+    def can_page(self, query: Query) -> bool:
+        """Return whether an index helps to find the query's page."""
         return query.order_by == "updated_at" and query.ids is None and query.limit is not None
 
-    def counts_all(self, query: Query) -> bool:
-        """Whether it knows all that the query's conditions ask for."""
-        known = Query(
+    def can_count(self, query: Query) -> bool:
+        """Return whether an index covers all conditions of the query."""
+        covered = Query(
             graph=query.graph,
             task=query.task,
             updated_since=query.updated_since,
             updated_until=query.updated_until,
         )
-        return replace(query, order=known.order, limit=None, after=None) == known
+        return replace(query, order=covered.order, limit=None, after=None) == covered
 
-    async def page(
-        self, query: Query, after: tuple[float, str] | None, count: int
-    ) -> list[tuple[float, str]]:
-        """The next entries in the query's order, graph, task and time, as score and id."""
-        edges = list(_edges(query))
+    async def page(self, query: Query, after: Entry | None, count: int) -> list[Entry]:
+        """Return the next entries in the query's order that match graph, task and time.
+
+        Args:
+            query: The query; its other conditions, its cursor and its limit are ignored.
+            after: The last entry of the page before, None for the first page.
+            count: The largest number of entries.
+        """
+        first, last = _score_range(query)
         if query.descending:
-            edges.reverse()
+            first, last = last, first
         if after is not None:
-            edges[0] = b"+inf" if after[0] == float("inf") else b"%d" % int(after[0])
-        words = (*edges, "BYSCORE", *(("REV",) if query.descending else ()))
-        found: list[tuple[float, str]] = []
-        for name, _ in await self._sets(query):
-            # Entries of the very time at which the page before ended are passed over by their ids.
-            start, mine = 0, 0
-            while mine < count:
+            first = b"+inf" if after.score == _LAST else b"%d" % int(after.score)
+        words = (first, last, "BYSCORE", *(("REV",) if query.descending else ()))
+        found: list[Entry] = []
+        for sorted_set in await self._sorted_sets(query):
+            # Entries with the score at which the page before ended are passed over by their ids.
+            start, kept = 0, 0
+            while kept < count:
                 answer = await self._client.command(
-                    "ZRANGE", name, *words, "LIMIT", start, count, "WITHSCORES"
+                    "ZRANGE", sorted_set.key, *words, "LIMIT", start, count, "WITHSCORES"
                 )
-                pairs = _pairs(answer)
-                start += len(pairs)
+                read = _read_entries(answer)
+                start += len(read)
                 entries = [
                     entry
-                    for entry in pairs
+                    for entry in read
                     if after is None or (entry < after if query.descending else entry > after)
                 ]
-                mine += len(entries)
+                kept += len(entries)
                 found += entries
-                if len(pairs) < count:
+                if len(read) < count:
                     break
         return sorted(found, reverse=query.descending)[:count]
 
     async def groups(self, query: Query) -> list[GroupCount]:
-        """How many entries stand at each task of each graph."""
-        sets = await self._sets(query, by_place=True)
-        low, high = _edges(query)
+        """Return how many entries that match the query are at each task of each graph."""
+        sets = await self._sorted_sets(query, by_place=True)
+        low, high = _score_range(query)
         commands: list[tuple[Any, ...]] = []
-        for name, _ in sets:
+        for key, _, _ in sets:
             commands += [
-                ("ZCOUNT", name, low, high),
-                ("ZRANGE", name, low, high, "BYSCORE", "LIMIT", 0, 1, "WITHSCORES"),
+                ("ZCOUNT", key, low, high),
+                ("ZRANGE", key, low, high, "BYSCORE", "LIMIT", 0, 1, "WITHSCORES"),
                 # The newest of those whose time is known.
-                ("ZRANGE", name, _finite(high), low, "BYSCORE", "REV", "LIMIT", 0, 1, "WITHSCORES"),
+                ("ZRANGE", key, _finite(high), low, "BYSCORE", "REV", "LIMIT", 0, 1, "WITHSCORES"),
             ]
         answers = await self._client.pipeline(commands)
         counts = []
-        for (_, (graph, task)), n, first, last in zip(
+        for (_, graph, task), n, first, last in zip(
             sets, answers[::3], answers[1::3], answers[2::3], strict=True
         ):
             if n:
-                oldest, newest = (
-                    time_of(int(_pairs(end)[0][0])) if end and _pairs(end)[0][0] < 2**62 else None
-                    for end in (first, last)
-                )
-                counts.append(GroupCount(graph, task, n, oldest, newest))
-        return sorted(counts, key=lambda c: (c.graph_id, c.current_task_id))
+                counts.append(GroupCount(graph, task, n, _time_in(first), _time_in(last)))
+        return sorted(counts, key=lambda count: (count.graph_id, count.current_task_id))
 
-    async def _sets(
-        self, query: Query, *, by_place: bool = False
-    ) -> list[tuple[bytes, tuple[str, str]]]:
-        """The sorted sets that hold the query's graph and task, with the place of each."""
+    async def _sorted_sets(self, query: Query, *, by_place: bool = False) -> list[_SortedSet]:
+        """Return the sorted sets that contain the query's graph and task."""
         if not by_place and query.graph is None and query.task is None:
-            return [(self._name("updated"), ("", ""))]
+            return [_SortedSet(self._key("updated"))]
         chosen = []
-        for text in await self._client.command("SMEMBERS", self._name("places")):
-            place = msgspec.json.decode(text, type=tuple[str, str])
-            if query.graph in (None, place[0]) and query.task in (None, place[1]):
-                chosen.append((self._name("at:", text.decode()), place))
+        for text in await self._client.command("SMEMBERS", self._key("places")):
+            graph, task = msgspec.json.decode(text, type=tuple[str, str])
+            if query.graph in (None, graph) and query.task in (None, task):
+                chosen.append(_SortedSet(self._key("at:", text.decode()), graph, task))
         return chosen
 
 
-def position(query: Query) -> tuple[float, str] | None:
-    """Where a query's page begins, as score and id."""
+def entry_after(query: Query) -> Entry | None:
+    """Return the entry after which the query's page begins, None for the first page."""
     cursor = query.after
     if cursor is None:
         return None
-    return (float("inf") if cursor.time is None else float(micros_of(cursor.time)), cursor.id)
+    return Entry(_LAST if cursor.time is None else float(micros_of(cursor.time)), cursor.id)
 
 
-def cursor(query: Query, entry: tuple[float, str]) -> Cursor:
-    """Where the page after an entry begins."""
-    score, id = entry
-    return Cursor(query.order, id, None if score == float("inf") else time_of(int(score)))
+def next_cursor(query: Query, entry: Entry) -> Cursor:
+    """Return the cursor of the page that begins after an entry."""
+    return Cursor(query.order, entry.id, _score_time(entry.score))
 
 
-def _edges(query: Query) -> tuple[bytes, bytes]:
-    """The least and the greatest score."""
+def is_current(entry: Entry, stored: Stored) -> bool:
+    """Return whether a session was saved last at the time that its entry says."""
+    updated = stored.updated
+    return entry.score == (_LAST if updated == UNKNOWN_TIME else float(updated))
+
+
+def _score_range(query: Query) -> tuple[bytes, bytes]:
+    """Return the smallest and the largest score that the query's times allow."""
     since, until = query.updated_since, query.updated_until
     low = b"-inf" if since is None else b"%d" % micros_of(since)
     # An unknown time is neither before nor after any other.
@@ -228,20 +292,24 @@ def _finite(edge: bytes) -> bytes:
     return b"(+inf" if edge == b"+inf" else edge
 
 
-def in_place(stored: Stored, score: float) -> bool:
-    """Whether a session is still where its entry says."""
-    known = stored.updated
-    return score == (float("inf") if known == UNKNOWN_TIME else float(known))
+def _score_time(score: float) -> datetime | None:
+    return None if score == _LAST else time_of(int(score))
 
 
-def _place(graph: str, task: str) -> str:
+def _time_in(answer: list[Any]) -> datetime | None:
+    """Return the time of an answer's only entry, None where it has none or it is unknown."""
+    return _score_time(_read_entries(answer)[0].score) if answer else None
+
+
+def _encode_place(graph: str, task: str) -> str:
     return msgspec.json.encode((graph, task)).decode()
 
 
-def _pairs(answer: list[object]) -> list[tuple[float, str]]:
+def _read_entries(answer: list[Any]) -> list[Entry]:
     # RESP3 gives pairs, RESP2 a flat list.
     if answer and isinstance(answer[0], (list, tuple)):
-        pairs = [(entry[1], entry[0]) for entry in answer]  # type: ignore[index]
-    else:
-        pairs = list(zip(answer[1::2], answer[::2], strict=True))
-    return [(float(score), bytes(id).decode()) for score, id in pairs]
+        answer = [item for pair in answer for item in pair]
+    return [
+        Entry(float(score), bytes(id).decode())
+        for id, score in zip(answer[::2], answer[1::2], strict=True)
+    ]

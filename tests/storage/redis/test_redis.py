@@ -247,7 +247,7 @@ def test_values_that_are_no_sessions_are_never_touched(connect, raw, run):
             storage.restore(Session(key, "t", version=3)),
             storage.save_many([Session(key, "t")]),
         ):
-            with pytest.raises(StorageError, match="no session"):
+            with pytest.raises(StorageError, match="not a session"):
                 run(call)
     for query in (Query(), Query(ids=keys), Query(id_prefix="")):
         assert {s.id for s in run(storage.query(query))} <= {"session"}

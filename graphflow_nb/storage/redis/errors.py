@@ -1,0 +1,55 @@
+"""The driver's exceptions as ours; the only place where that happens for Redis."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
+from ..url import redact
+
+__all__ = ["raise_translated"]
+
+
+def raise_translated(error: Exception, url: str) -> NoReturn:
+    """Raise the StorageError for a driver's exception.
+
+    Its cause is the exception itself, unless the text of that would show the password.
+
+    Args:
+        error: The exception that redis-py or asyncio raised.
+        url: The URL of the storage, whose password is kept out of every text.
+    """
+    cause = error if redact(url, error) == str(error) else None
+    raise _translate(error, url) from cause
+
+
+def _translate(error: Exception, url: str) -> StorageError:
+    from redis import exceptions as driver
+
+    place = redact(url)
+    text = redact(url, error) or type(error).__name__
+    if isinstance(error, driver.ReadOnlyError):
+        return ReadOnlyError(f"{place} is a replica and takes no writes: open its primary")
+    if isinstance(error, (TimeoutError, driver.TimeoutError)):
+        return StorageTimeout(
+            f"{place} did not answer in time; it is not known whether a write took place. "
+            "Try again, or connect with a longer timeout="
+        )
+    if isinstance(error, driver.AuthenticationError):
+        return StorageError(f"{place} refused the user or password: check the URL")
+    if isinstance(error, driver.NoPermissionError):
+        return StorageError(f"{place}: {text}; ask for this right or open it as another user")
+    if "WRONGTYPE" in text:
+        return StorageError(
+            f"{place}: the key holds something that is not a session; nothing was changed. Keep "
+            "sessions apart from other keys with prefix="
+        )
+    if isinstance(error, driver.OutOfMemoryError) or text.startswith("OOM"):
+        return StorageError(f"{place} is full (maxmemory): nothing was written")
+    lost = (OSError, driver.ConnectionError, driver.ClusterError, driver.RedisClusterException)
+    if isinstance(error, lost):
+        return StorageUnavailable(
+            f"{place} is out of reach ({text}); it is not known whether a write that was under way "
+            "took place. The workbench connects again by itself: is the server running?"
+        )
+    return StorageError(f"{place}: {text}")

@@ -1,0 +1,202 @@
+"""Queries: a page by the index where there is one, else a scan of all keys, which is bounded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...errors import QueryError
+from ...model.times import UNKNOWN_TIME
+from .. import rows
+from ..limits import QUICK_ROWS
+from ..paths import ContextPath, is_encodable
+from ..query import Query
+from ..table import GroupCount, Table
+from ..trace import current
+from .client import RedisClient
+from .index import Entry, RedisIndex, entry_after, is_current, next_cursor
+from .records import Found, Records
+
+__all__ = ["Page", "Queries"]
+
+
+class Page(NamedTuple):
+    """The sessions that a query selects.
+
+    Attributes:
+        found: The sessions, in order.
+        entries: The index's entry of each, by which it was found; empty after a scan.
+        note: What a person should know about the page, None if nothing.
+    """
+
+    found: list[Found]
+    entries: list[Entry]
+    note: str | None
+
+
+class Queries:
+    """Answers to queries on the sessions under one prefix.
+
+    Args:
+        client: The client that sends the commands.
+        records: Where the sessions are stored.
+        index: The index of the sessions.
+        scan_limit: The largest number of keys that one query reads.
+    """
+
+    def __init__(self, client: RedisClient, records: Records, index: RedisIndex, scan_limit: int):
+        self._client = client
+        self._records = records
+        self._index = index
+        self._scan_limit = scan_limit
+
+    async def select(self, query: Query) -> Page:
+        """Return the selected sessions, in order."""
+        if self._index.can_page(query) and await self._index.refresh():
+            return await self._select_by_index(query)
+        kept: list[Found] = []
+        async for portion in self.scan(query):
+            kept += portion
+            if query.limit is not None and len(kept) > 4 * query.limit + 1000:
+                kept = rows.selected(kept, query)
+        return Page(rows.selected(kept, query), [], None)
+
+    async def _select_by_index(self, query: Query) -> Page:
+        limit = query.limit or 0
+        after = entry_after(query)
+        found: list[Found] = []
+        entries: list[Entry] = []
+        read, moved = 0, False
+        # Where other conditions leave out sessions, more are read than a page has.
+        count = limit if self._index.can_count(query) else max(limit, 100)
+        while len(found) < limit:
+            portion = await self._index.page(query, after, count)
+            if not portion:
+                break
+            after = portion[-1]
+            read += len(portion)
+            if read > self._scan_limit:
+                raise self._too_many_keys()
+            sessions = await self._records.find_many([entry.id for entry in portion])
+            for entry, session in zip(portion, sessions, strict=True):
+                if session is None or not rows.matching([session], query):
+                    moved = True
+                else:
+                    moved = moved or not is_current(entry, session[1])
+                    found.append(session)
+                    entries.append(entry)
+        return Page(found[:limit], entries[:limit], await self._index_note(moved))
+
+    async def _index_note(self, moved: bool) -> str | None:
+        """Return what the index may lack, None if it is certainly complete.
+
+        Args:
+            moved: Whether one of its entries was not as it says.
+        """
+        built = await self._index.built_at()
+        size = await self._index.size()
+        complete = not self._records.prefix and (
+            await self._client.key_count() == size.keys + size.sessions
+        )
+        if built is None or (complete and not moved):
+            return None
+        return (
+            f"found by the index of {built:%Y-%m-%d %H:%M} UTC, which contains {size.sessions:,} "
+            "sessions. Sessions that others created since are missing, those that others saved are "
+            "at their old place: wb.build_index() brings the index up to date"
+        )
+
+    async def table(self, query: Query, context: Sequence[ContextPath]) -> Table:
+        """Return the selected sessions by column, with the time at which each expires."""
+        page = await self.select(query.one_more())
+        shown = page.found[: query.limit]
+        left = await self._client.pipeline([("PTTL", self._records.key(id)) for id, _ in shown])
+        now = time.time_ns() // 1000
+        trace = current()
+        trace.lap("execute")
+        table = rows.table(page.found, query, context)
+        table.expires = np.array(
+            [UNKNOWN_TIME if ms < 0 else now + ms * 1000 for ms in left], np.int64
+        )
+        table.note = page.note
+        if page.entries and table.next is not None:
+            # The next page goes on from the entry, also if its session was saved since.
+            table.next = (
+                next_cursor(query, page.entries[len(table) - 1]) if len(table) else query.after
+            )
+        trace.size(int(table.context_bytes.sum()), len(table))
+        trace.lap("decode")
+        return table
+
+    async def count(self, query: Query) -> int:
+        """Return how many sessions are selected; limit and page are ignored."""
+        if await self._index.refresh() and self._index.can_count(query):
+            return sum(group.sessions for group in await self._index.groups(query))
+        total = 0
+        async for portion in self.scan(query):
+            total += len(portion)
+        return total
+
+    async def counts(self, query: Query) -> list[GroupCount]:
+        """Return how many of the selected sessions are at each task of each graph."""
+        if await self._index.refresh() and self._index.can_count(query):
+            return await self._index.groups(query)
+        groups = rows.Groups()
+        async for portion in self.scan(query):
+            groups.add(portion)
+        return groups.counts()
+
+    async def scan(self, query: Query, *, bounded: bool = True) -> AsyncIterator[list[Found]]:
+        """Yield the sessions that match, portion by portion and in no order.
+
+        Args:
+            query: The query, whose order and limit are ignored.
+            bounded: False reads all keys, however many there are.
+
+        Raises:
+            QueryError: There are more keys than ``scan_limit``.
+        """
+        if query.ids is not None:
+            ids = [id for id in dict.fromkeys(query.ids) if is_encodable(id)]
+            yield await self._find_matching(ids, query)
+            return
+        read = 0
+        pattern = _key_pattern(self._records.prefix + (query.id_prefix or ""))
+        async for keys in self._client.scan(pattern):
+            read += len(keys)
+            if bounded and read > self._scan_limit:
+                raise self._too_many_keys()
+            ids = [id for key in keys if (id := self._records.id_of(key)) is not None]
+            yield await self._find_matching(ids, query)
+
+    async def _find_matching(self, ids: Sequence[str], query: Query) -> list[Found]:
+        found = [entry for entry in await self._records.find_many(ids) if entry is not None]
+        return rows.matching(found, query)
+
+    def _too_many_keys(self) -> QueryError:
+        return QueryError(
+            f"this query would have to read more than {self._scan_limit:,} keys, and a part of "
+            "them would be no answer: wb.build_index() makes pages quick, id_prefix= or ids= "
+            "narrow the query, and connecting with a higher scan_limit= allows it"
+        )
+
+    async def slow_orders(self) -> dict[str, str]:
+        """Return the orders that no index serves, each with what would help."""
+        keys = await self._client.key_count()
+        if keys <= QUICK_ROWS:
+            return {}
+        why = f"each page reads all {keys:,} keys"
+        slow = dict.fromkeys(("created_at", "id"), f"{why}; only updated_at can have an index")
+        if not await self._index.refresh():
+            slow["updated_at"] = f"{why}; wb.build_index() makes it quick"
+        return slow
+
+
+def _key_pattern(prefix: str) -> str | None:
+    """Return the pattern of keys that begin with a prefix, None for all keys."""
+    if not prefix:
+        return None
+    return "".join(f"\\{c}" if c in "*?[]^-\\" else c for c in prefix) + "*"

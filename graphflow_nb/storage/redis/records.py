@@ -1,0 +1,229 @@
+"""One session's text under its key: read it, create it, replace it if it is still the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from ...errors import SessionConflict, StorageError
+from ...model import Session, mark_saved
+from ...model.times import micros_or_none
+from ..checks import check_text
+from ..url import redact
+from .client import RedisClient
+from .form import Stored, decode_stored, digest
+
+__all__ = ["TRIES", "Found", "Records", "Swap", "Write", "contention_error", "is_same_version"]
+
+# KEYS[1] the session; ARGV: digest of the text that must be there, the new text (empty to delete),
+# milliseconds until it expires (empty to leave that as it is). Says 1 if it was done, 0 if nothing
+# is there, or else what is there.
+_SWAP: Final = """
+local there = redis.call('GET', KEYS[1])
+if not there then return 0 end
+if redis.sha1hex(there) ~= ARGV[1] then return there end
+if ARGV[2] == '' then
+    redis.call('DEL', KEYS[1])
+elseif ARGV[3] == '' then
+    redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+else
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return 1
+"""
+
+TRIES: Final = 100  # attempts at a write that must not fail while others write
+
+#: A session with its id, as ``rows`` takes it.
+Found = tuple[str, Stored]
+
+
+class Swap(NamedTuple):
+    """A stored text to be replaced, or deleted where the new text is empty.
+
+    Attributes:
+        id: The session's id.
+        seen: The digest of the text that must be stored.
+        text: The new text.
+    """
+
+    id: str
+    seen: str
+    text: bytes
+
+
+class Write(NamedTuple):
+    """A session with what is written for it.
+
+    Attributes:
+        session: The session.
+        text: The text to store.
+        version: The version in it.
+        created, updated: The times in it, in µs since 1970 UTC.
+    """
+
+    session: Session
+    text: bytes
+    version: int
+    created: int | None
+    updated: int
+
+    def mark_saved(self) -> None:
+        """Set the session's version and times after the text was stored."""
+        seen = (self.version, digest(self.text))
+        mark_saved(self.session, self.version, self.created, self.updated, seen)
+
+
+class Records:
+    """The sessions under one prefix, each a text under a key of its own.
+
+    Args:
+        client: The client that sends the commands.
+        prefix: The text before each id.
+        ttl: The seconds after which a written session expires; None leaves expiry as it is.
+
+    Attributes:
+        prefix: The text before each id.
+        expire: Whether a written session expires.
+    """
+
+    def __init__(self, client: RedisClient, prefix: str, ttl: float | None):
+        self.prefix = prefix
+        self.expire = ttl is not None
+        self._client = client
+        self._expiry = b"" if ttl is None else b"%d" % round(ttl * 1000)
+        self._create_options = ("NX",) if ttl is None else ("NX", "PX", self._expiry)
+
+    def key(self, id: str) -> bytes:
+        """Return the key of a session."""
+        return (self.prefix + id).encode()
+
+    def id_of(self, key: bytes) -> str | None:
+        """Return the id of the session with this key; None for a key that is not text."""
+        try:
+            return key.decode().removeprefix(self.prefix)
+        except UnicodeDecodeError:
+            return None
+
+    # Reading
+
+    async def read(self, id: str) -> Stored | None:
+        """Return the stored session with this id, None if there is none.
+
+        Raises:
+            StorageError: Something else is stored under that id.
+        """
+        check_text(id, "id", nul=True)
+        text = await self._client.get(self.key(id))
+        return None if text is None else self._decode(id, text)
+
+    async def read_many(self, ids: Sequence[str]) -> list[Stored | None]:
+        """Return the stored sessions with these ids, None for each that does not exist.
+
+        Raises:
+            StorageError: Something else is stored under one of the ids.
+        """
+        texts = await self._client.mget([self.key(id) for id in ids])
+        return [
+            None if text is None else self._decode(id, text)
+            for id, text in zip(ids, texts, strict=True)
+        ]
+
+    async def find_many(self, ids: Sequence[str]) -> list[Found | None]:
+        """Return the stored sessions with these ids, None for each that is not a session."""
+        texts = await self._client.mget([self.key(id) for id in ids])
+        found = [decode_stored(text, id) for id, text in zip(ids, texts, strict=True)]
+        return [None if stored is None else (stored.id, stored) for stored in found]
+
+    def _decode(self, id: str, text: bytes) -> Stored:
+        stored = decode_stored(text, id)
+        if stored is None:
+            raise StorageError(
+                f"the value of the key {self.prefix + id!r} in {redact(self._client.url)} is not a "
+                f"session with the id {id!r}; nothing was changed. Is prefix={self.prefix!r} right?"
+            )
+        return stored
+
+    # Writing
+
+    async def create(self, id: str, text: bytes) -> bytes | None:
+        """Store a new session's text; return None, or the text that is there already."""
+        key = self.key(id)
+        for _ in range(TRIES):
+            if await self._client.command("SET", key, text, *self._create_options):
+                self._client.replica = False  # or it was one, and has been promoted
+                return None
+            there = await self._client.get(key)
+            if there is not None:
+                return there
+        raise contention_error(id)
+
+    async def create_many(self, texts: Sequence[tuple[str, bytes]]) -> list[bool]:
+        """Store the texts of new sessions; return for each whether its id was free.
+
+        Args:
+            texts: Each id with its text.
+        """
+        answers = await self._client.pipeline(
+            [("SET", self.key(id), text, *self._create_options) for id, text in texts]
+        )
+        return [bool(answer) for answer in answers]
+
+    async def swap(self, id: str, seen: str, text: bytes) -> bytes | None:
+        """Replace a stored text, or delete it where the new one is empty.
+
+        Args:
+            id: The session's id.
+            seen: The digest of the text that must be stored.
+            text: The new text.
+
+        Returns:
+            None if it was done, else the other text that is there, ``b""`` for nothing.
+        """
+        calls = [(self.key(id), seen.encode(), text, self._expiry)]
+        there = _read_answer((await self._client.scripts(_SWAP, calls))[0])
+        if there is None:
+            self._client.replica = False
+        return there
+
+    async def delete(self, id: str) -> None:
+        """Delete a session, if there is one, whatever its text is by now.
+
+        Raises:
+            StorageError: Something else is stored under that id, or others save it all the time.
+        """
+        for _ in range(TRIES):
+            stored = await self.read(id)
+            if stored is None or await self.swap(id, digest(stored.text), b"") is None:
+                return
+        raise contention_error(id)
+
+    async def swap_many(self, swaps: Sequence[Swap]) -> list[bytes | None]:
+        """Replace several texts as ``swap`` does, all sent at once."""
+        if not swaps:
+            return []
+        calls = [(self.key(id), seen.encode(), text, self._expiry) for id, seen, text in swaps]
+        return [_read_answer(answer) for answer in await self._client.scripts(_SWAP, calls)]
+
+    def conflict(self, session: Session, there: bytes) -> SessionConflict:
+        """Return the conflict of a session with the text that is stored, ``b""`` for nothing."""
+        stored = self._decode(session.id, there).session() if there else None
+        return SessionConflict(session, stored)
+
+
+def is_same_version(stored: Stored, session: Session) -> bool:
+    """Return whether a session has the stored version and, where both know it, creation time."""
+    created, known = micros_or_none(session.raw_created), stored.created
+    return stored.version == session.version and (created is None or created == known)
+
+
+def contention_error(id: str) -> StorageError:
+    """Return the error for a session that others saved before each of our attempts."""
+    return StorageError(f"session {id!r} was saved by others {TRIES} times in a row: try again")
+
+
+def _read_answer(answer: Any) -> bytes | None:
+    """Return what the script found instead of the text; ``b""`` for nothing, None if done."""
+    if isinstance(answer, bytes):
+        return answer
+    return None if int(answer) == 1 else b""
