@@ -20,6 +20,7 @@ from types import ModuleType
 import pytest
 
 import graphflow_nb
+from graphflow_nb.storage import stores
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PUBLIC = [
@@ -154,6 +155,8 @@ def test_an_example_runs_as_it_is_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)
+    # What an example registers is forgotten when it ends.
+    monkeypatch.setattr(stores, "STORES", dict(stores.STORES))
     for part in example.examples:
         if "await " in part.source:
             part.source = ast.unparse(_Awaited().visit(ast.parse(part.source))) + "\n"

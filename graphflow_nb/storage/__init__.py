@@ -56,6 +56,7 @@ from .query import Cursor, Query
 from .redis.storage import RedisSessionStorage
 from .rows import ByScanning
 from .sqlite.storage import SqliteSessionStorage
+from .stores import StoreKind, example_urls, is_server, label_of, register
 from .table import GroupCount, Table
 from .wrappers import FallbackStorage, ReadOnlyStorage, RetryingStorage
 
@@ -76,6 +77,7 @@ __all__ = [
     "SessionStorage",
     "SqliteSessionStorage",
     "StorageAttributes",
+    "StoreKind",
     "SupportsClose",
     "SupportsCount",
     "SupportsCounts",
@@ -98,8 +100,12 @@ __all__ = [
     "check_texts",
     "connect",
     "connect_from_env",
+    "example_urls",
     "get_or_create",
+    "is_server",
+    "label_of",
     "mark_saved",
+    "register",
     "require",
     "stored_session",
 ]

@@ -1,30 +1,50 @@
-"""Which sessions, in which order, from where on: one meaning in every store.
+"""Query: which sessions, in which order, from where on; one meaning in every store.
 
 Text is compared exactly (upper and lower case differ). Numbers in a context compare by value
 (1 equals 1.0), a number never equals a boolean. Sessions whose time is unknown come last in
 ascending order and first in descending order. Equal times are ordered by id.
+
+What people call a filter (``wb.sessions``, ``wb.browse``, ``wb.copy_to``, ``%gf sessions``) is a
+condition of a query; ``FILTERS`` has their names, and ``Query.from_filters`` takes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from ..errors import QueryError
 from ..model import exactjson
 from .paths import ContextPath, is_encodable, parse_path, path_label
 
-__all__ = ["MAX_IDS", "ORDERS", "Cursor", "Query"]
+__all__ = ["DEFAULT_ORDER", "FILTERS", "MAX_IDS", "ORDERS", "Cursor", "Query"]
 
 MAX_IDS: Final = 10_000
 ORDERS: Final = ("updated_at", "created_at", "id")
+DEFAULT_ORDER: Final = "-updated_at"
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page ended: the key of its last session. ``order`` must be the query's."""
+    """The end of a page, from which the next one goes on.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Query, Session
+        >>> storage = InMemorySessionStorage.from_sessions(Session(id, "intake") for id in "abc")
+        >>> first = await storage.table(Query(order="id", limit=2))
+        >>> first.next
+        Cursor(order='id', id='b', time=None)
+        >>> (await storage.table(Query(order="id", limit=2, after=first.next))).id
+        ['c']
+
+    Args:
+        order: The order of the query.
+        id: The id of the last session on the page.
+        time: The time of that session by which the page is ordered; None for an order by id, and
+            where the time is unknown.
+    """
 
     order: str
     id: str
@@ -35,25 +55,32 @@ class Cursor:
 class Query:
     """A selection of sessions. Conditions are joined by "and"; None means any.
 
-    Args:
-        graph, task: exactly this graph_id, this current_task_id.
-        status: this text occurs in status_message.
-        text: this text occurs in the id or in status_message.
-        id_prefix: the id begins so.
-        ids: the id is one of these, 10,000 at most.
-        updated_since, updated_until, created_since, created_until: aware datetimes; "since" is
-            included, "until" is not.
-        context: context path to JSON value that must be there.
-        has: context paths that must be there, whatever their value (null too).
-        order: ``updated_at``, ``created_at`` or ``id``, with ``-`` in front for descending.
-        limit: at most so many sessions.
-        after: the ``next`` of the page before.
-
     A context path is ``"customer.tier"`` or, for keys with dots in them, ``("customer", "a.b")``;
     it starts in the context's ``data``, and a number indexes an array (-1 is the last).
 
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Query, Session
+        >>> storage = InMemorySessionStorage()
+        >>> await storage.save(Session("claim-1", "intake", context={"customer": {"tier": "gold"}}))
+        >>> await storage.query(Query(task="intake", context={"customer.tier": "gold"}, limit=10))
+        [Session('claim-1', 'intake', graph_id='default', version=1)]
+
+    Args:
+        graph, task: Exactly this graph_id, this current_task_id.
+        status: A text that occurs in status_message.
+        text: A text that occurs in the id or in status_message.
+        id_prefix: The beginning of the id.
+        ids: The ids, 10,000 at most.
+        updated_since, updated_until, created_since, created_until: Aware datetimes; "since" is
+            included, "until" is not.
+        context: For context paths, the JSON value that must be there.
+        has: Context paths that must be there, whatever their value (null too).
+        order: ``updated_at``, ``created_at`` or ``id``, with ``-`` in front for descending.
+        limit: The most sessions to return; None for all.
+        after: The ``next`` of the previous page.
+
     Raises:
-        QueryError: an order that does not exist, a naive datetime, a cursor of another order, …
+        QueryError: An order that does not exist, a naive datetime, a cursor of another order, …
     """
 
     graph: str | None = None
@@ -68,9 +95,37 @@ class Query:
     created_until: datetime | None = None
     context: Mapping[Any, Any] = field(default_factory=dict)
     has: Sequence[ContextPath] = ()
-    order: str = "-updated_at"
+    order: str = DEFAULT_ORDER
     limit: int | None = None
     after: Cursor | None = None
+
+    @classmethod
+    def from_filters(
+        cls,
+        filters: Mapping[str, Any],
+        *,
+        order: str = DEFAULT_ORDER,
+        limit: int | None = None,
+        after: Cursor | None = None,
+    ) -> Self:
+        """Return the query of filters by name, as ``wb.sessions`` takes them.
+
+        Args:
+            filters: The value of each filter by its name, one of ``FILTERS``; None for any.
+            order, limit, after: As for ``Query``.
+
+        Raises:
+            QueryError: There is no such filter, or a value is invalid.
+        """
+        unknown = [name for name in filters if name not in FILTERS]
+        if unknown:
+            raise QueryError(
+                f"there is no filter {', '.join(unknown)}; known are {', '.join(FILTERS)}"
+            )
+        conditions = {_FIELDS.get(name, name): value for name, value in filters.items()}
+        if conditions.get("context", {}) is None:
+            del conditions["context"]
+        return cls(**conditions, order=order, limit=limit, after=after)
 
     def __post_init__(self) -> None:
         for name in ("graph", "task", "status", "text", "id_prefix"):
@@ -79,7 +134,7 @@ class Query:
                 raise QueryError(f"{name} must be text, not {value!r}")
             if value is not None and ("\0" in value or not is_encodable(value)):
                 raise QueryError(
-                    f"{name} holds U+0000 or a lone surrogate, which can't be looked for: {value!r}"
+                    f"{name} holds U+0000 or a lone surrogate, which no store can find: {value!r}"
                 )
         if self.ids is not None and (
             not isinstance(self.ids, Sequence)
@@ -87,7 +142,7 @@ class Query:
             or len(self.ids) > MAX_IDS
             or not all(isinstance(id, str) for id in self.ids)
         ):
-            raise QueryError(f"ids are a list of at most {MAX_IDS:,} ids")
+            raise QueryError(f"ids must be a list of at most {MAX_IDS:,} ids")
         for name in ("updated_since", "updated_until", "created_since", "created_until"):
             value = getattr(self, name)
             if value is None:
@@ -100,24 +155,26 @@ class Query:
             known = ", ".join(f"{o}, -{o}" for o in ORDERS)
             raise QueryError(f"there is no order {self.order!r}; known are {known}")
         if self.limit is not None and (type(self.limit) is not int or self.limit < 0):
-            raise QueryError(f"limit must be a count of sessions, not {self.limit!r}")
+            raise QueryError(f"limit must be an integer >= 0 or None, not {self.limit!r}")
         if not (self.after is None or isinstance(self.after, Cursor)):
-            raise QueryError(f"after is the next of a page, not {self.after!r}")
+            raise QueryError(f"after must be the next of a page, a Cursor, not {self.after!r}")
         if self.after is not None and self.after.time is not None:
             time = self.after.time
             if time.tzinfo is None and time not in (datetime.max, datetime.min):
                 raise QueryError(f"the time of a cursor needs a time zone: {time!r}")
         if self.after is not None and self.after.order != self.order:
             raise QueryError(
-                f"this page goes by {self.order}, but the one before went by {self.after.order}: "
-                "keep the order while paging"
+                f"this page is ordered by {self.order}, but the previous one by "
+                f"{self.after.order}: keep the order while paging"
             )
         if isinstance(self.has, str):
             object.__setattr__(self, "has", (self.has,))
         if not isinstance(self.has, Sequence):
-            raise QueryError(f"has is a list of context paths, not {self.has!r}")
+            raise QueryError(f"has must be a list of context paths, not {self.has!r}")
         if not isinstance(self.context, Mapping):
-            raise QueryError(f"context conditions map paths to values, not {self.context!r}")
+            raise QueryError(
+                f"conditions on the context must map paths to values, not {self.context!r}"
+            )
         for path in (*self.context, *self.has):
             parse_path(path)
         for path, value in self.context.items():
@@ -125,18 +182,29 @@ class Query:
 
     @property
     def order_by(self) -> str:
-        """The order's column."""
+        """The column of the order."""
         return self.order.removeprefix("-")
 
     @property
     def descending(self) -> bool:
+        """Whether the order is descending."""
         return self.order.startswith("-")
 
     def conditions(self) -> list[tuple[tuple[str, ...], bytes | None]]:
-        """The context conditions: path and JSON text of the value, None for mere presence."""
+        """Return the conditions on the context: path and JSON text; None for mere presence."""
         equal = [(parse_path(p), exactjson.encode(v)) for p, v in self.context.items()]
         return [*equal, *((parse_path(p), None) for p in self.has)]
 
     def one_more(self) -> Query:
-        """The same with the limit one higher, to learn whether there is another page."""
+        """Return the query with a limit one higher, which shows whether there is another page."""
         return self if self.limit is None else replace(self, limit=min(self.limit + 1, 2**63 - 1))
+
+
+# The filter ``where`` is the field ``context``: in ``wb.sessions`` context= names the columns.
+_FIELDS = {"where": "context"}
+#: The names of the filters.
+FILTERS: Final = tuple(
+    "where" if field.name == "context" else field.name
+    for field in fields(Query)
+    if field.name not in ("order", "limit", "after")
+)

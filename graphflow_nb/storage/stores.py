@@ -1,0 +1,221 @@
+"""The table of stores: each kind of store that ``connect`` opens, and how to register another.
+
+What the package says and does by kind of store comes from this table: which storage a URL opens,
+the URLs in errors and help texts, what is read-only by default, the labels in comparisons. README
+and the tests are compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Any, Final
+
+from ..errors import StorageError
+from .memory import InMemorySessionStorage
+from .postgres.storage import PostgresSessionStorage
+from .protocols import SessionStorage
+from .redis.storage import RedisSessionStorage
+from .sqlite.storage import SqliteSessionStorage
+from .url import REDIS_SCHEMES
+
+__all__ = [
+    "STORES",
+    "StoreKind",
+    "example_urls",
+    "find_kind",
+    "is_server",
+    "label_of",
+    "register",
+]
+
+Opener = Callable[..., Awaitable[SessionStorage]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreKind:
+    """A kind of store, by the scheme of its URLs.
+
+    Example:
+        >>> from graphflow_nb.storage.stores import find_kind
+        >>> kind = find_kind("postgresql://me@db.example/flows")
+        >>> kind.label, kind.is_server, kind.example
+        ('PostgreSQL', True, 'postgresql://user@host/database')
+
+    Args:
+        label: The name that people read, for example in a comparison.
+        storage: The class of the storage.
+        schemes: The schemes of its URLs, without the colon.
+        example: A URL as a user would write it, without a password.
+        is_server: Whether the store is a server's, which may not be the user's to change:
+            ``graphflow_nb.open`` then opens it for reading only unless told otherwise.
+        connect: A coroutine function that takes the URL and options by name, and returns an open
+            storage. Default: the class's ``connect``. It imports its driver itself, so that
+            ``import graphflow_nb`` stays light.
+        extra: The extra of graphflow_nb that installs the driver; None where none is needed.
+    """
+
+    label: str
+    storage: type
+    schemes: tuple[str, ...]
+    example: str
+    is_server: bool = False
+    connect: Opener | None = None
+    extra: str | None = None
+
+    @property
+    def opener(self) -> Opener:
+        """The coroutine function that opens a storage from a URL and options."""
+        found: Opener = self.connect or self.storage.connect  # type: ignore[attr-defined]
+        return found
+
+    @property
+    def options(self) -> tuple[str, ...] | None:
+        """The names of the options; None if it takes any."""
+        parameters = list(signature(self.opener).parameters.values())[1:]
+        if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+            return None
+        return tuple(parameter.name for parameter in parameters)
+
+    async def open(self, url: str, options: dict[str, Any]) -> SessionStorage:
+        """Open the storage of a URL.
+
+        Raises:
+            StorageError: There is no such option, or the store can't be opened.
+        """
+        known = self.options
+        unknown = [name for name in options if known is not None and name not in known]
+        if unknown:
+            takes = f"known are {', '.join(known)}" if known else f"{self.label} takes none"
+            raise StorageError(f"there is no option {', '.join(unknown)}; {takes}")
+        return await self.opener(url, **options)
+
+
+#: The kinds of stores by label, in the order in which people read them.
+STORES: Final[dict[str, StoreKind]] = {}
+
+
+def register(kind: StoreKind) -> None:
+    """Make ``connect`` and ``graphflow_nb.open`` open one more kind of store.
+
+    A second registration with the same label replaces the first, as when a cell is run again.
+
+    Example:
+        >>> from graphflow_nb.storage import InMemorySessionStorage, StoreKind, connect, register
+        >>> class Shelf(InMemorySessionStorage):
+        ...     @classmethod
+        ...     async def connect(cls, url, *, read_only=False):
+        ...         return cls()
+        >>> register(StoreKind(label="Shelf", storage=Shelf, schemes=("shelf",), example="shelf:a"))
+        >>> type(await connect("shelf:top")).__name__
+        'Shelf'
+
+    Args:
+        kind: The kind of store.
+
+    Raises:
+        StorageError: Another kind has one of the schemes, the class has no ``connect``, or a
+            server's ``connect`` takes no ``read_only=``.
+    """
+    if not isinstance(kind, StoreKind):
+        raise StorageError(f"register takes a StoreKind, not {kind!r}")
+    for other in STORES.values():
+        taken = [scheme for scheme in kind.schemes if scheme in other.schemes]
+        if taken and other.label != kind.label:
+            raise StorageError(f"{other.label} has the scheme {taken[0]}: already; choose another")
+    if kind.connect is None and not callable(getattr(kind.storage, "connect", None)):
+        raise StorageError(
+            f"{kind.storage.__name__} has no coroutine connect(url, **options); add one as a class "
+            "method, or give connect="
+        )
+    if kind.is_server and kind.options is not None and "read_only" not in kind.options:
+        raise StorageError(
+            f"connect of {kind.storage.__name__} takes no read_only=, but a server is opened for "
+            "reading only by default; add it, or set is_server=False"
+        )
+    STORES[kind.label] = kind
+
+
+def find_kind(url: str) -> StoreKind | None:
+    """Return the kind of store that a URL names; None if there is none."""
+    scheme, colon, _ = url.partition(":")
+    if not colon:
+        return None
+    return next((kind for kind in STORES.values() if scheme in kind.schemes), None)
+
+
+def is_server(url: str) -> bool:
+    """Return whether a URL names a server's store, read-only by default in ``open``."""
+    kind = find_kind(url)
+    return kind is not None and kind.is_server
+
+
+def example_urls() -> str:
+    """Return a URL of each kind of store, as words of a sentence.
+
+    Example:
+        >>> from graphflow_nb.storage.stores import example_urls
+        >>> example_urls().startswith("memory:, sqlite:sessions.db, postgresql://")
+        True
+    """
+    urls = [kind.example for kind in STORES.values()]
+    return f"{', '.join(urls[:-1])} or {urls[-1]}"
+
+
+def label_of(storage: object) -> str:
+    """Return the label of a storage's kind; the name of its class where that is not registered."""
+    labels = (kind.label for kind in STORES.values() if type(storage) is kind.storage)
+    return next(labels, type(storage).__name__)
+
+
+async def _open_memory(url: str) -> InMemorySessionStorage:
+    return InMemorySessionStorage()
+
+
+@wraps(SqliteSessionStorage.connect)  # which also tells the options
+async def _open_sqlite(url: str, **options: Any) -> SqliteSessionStorage:
+    path = url.partition(":")[2].removeprefix("//")
+    if path in ("", ":memory:"):
+        raise StorageError("sqlite: needs the path of a file, e.g. sqlite:sessions.db")
+    return await SqliteSessionStorage.connect(path, **options)
+
+
+register(
+    StoreKind(
+        label="memory",
+        storage=InMemorySessionStorage,
+        schemes=("memory",),
+        example="memory:",
+        connect=_open_memory,
+    )
+)
+register(
+    StoreKind(
+        label="SQLite",
+        storage=SqliteSessionStorage,
+        schemes=("sqlite",),
+        example="sqlite:sessions.db",
+        connect=_open_sqlite,
+    )
+)
+register(
+    StoreKind(
+        label="PostgreSQL",
+        storage=PostgresSessionStorage,
+        schemes=("postgresql", "postgres"),
+        example="postgresql://user@host/database",
+        is_server=True,
+    )
+)
+register(
+    StoreKind(
+        label="Redis",
+        storage=RedisSessionStorage,
+        schemes=tuple(REDIS_SCHEMES),
+        example="redis://host:6379/0",
+        is_server=True,
+        extra="redis",
+    )
+)
