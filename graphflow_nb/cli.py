@@ -20,10 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; ``graphflow-nb lab`` opens JupyterLab on the quickstart.
 
     Args:
-        arguments: the words after the command; those of this process if left out.
+        arguments: The words after the command, or None for those of this process.
 
     Returns:
-        The exit code.
+        The exit code: that of JupyterLab, or 1 if it is not installed.
     """
     parser = argparse.ArgumentParser(
         prog="graphflow-nb", description="A Jupyter toolkit for the sessions of graph workflows."
@@ -33,34 +33,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "lab",
         help="open JupyterLab on the quickstart notebook",
         description="Open JupyterLab on the quickstart notebook, which shows sample sessions "
-        "without any server. Further options are handed to JupyterLab.",
+        "and needs no server. Further options are passed to JupyterLab.",
     )
     lab.add_argument(
         "--url",
-        help="the store that the notebook opens, e.g. postgresql://user@host/database or "
-        "sqlite:sessions.db; the default is DATABASE_URL, or sample sessions if it is not set",
+        help="the store to open, for example postgresql://user@host/database or "
+        "sqlite:sessions.db; without it DATABASE_URL, and without that the sample sessions",
     )
-    known, more = parser.parse_known_args(arguments)
+    known, options = parser.parse_known_args(arguments)
     if find_spec("jupyterlab") is None:
         print("JupyterLab is missing: pip install 'graphflow_nb[lab]'", file=sys.stderr)
         return 1
     if known.url:
         os.environ["DATABASE_URL"] = known.url
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        # In a container everyone is root. The server listens on this machine alone, by a token.
-        more.append("--allow-root")
-    notebook = _quickstart()
+        # In a container every user is root. The server listens on this machine only, by token.
+        options.append("--allow-root")
+    notebook = _find_quickstart()
     print(f"opening {notebook} in JupyterLab", flush=True)
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *more])
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(notebook), *options])
 
 
-def _quickstart() -> Path:
-    """The notebook: the one of a checkout, or a copy of the installed one in this folder."""
+def _find_quickstart() -> Path:
+    """Return the checkout's notebook, or a copy of the installed one in the current folder."""
     package = Path(__file__).parent
     checkout = package.parent / "notebooks" / QUICKSTART
     if checkout.exists():
         return checkout
-    mine = Path.cwd() / f"graphflow_nb_{QUICKSTART}"
-    if not mine.exists():  # what the user changed in it stays
-        shutil.copyfile(package / "notebooks" / QUICKSTART, mine)
-    return mine
+    copied = Path.cwd() / f"graphflow_nb_{QUICKSTART}"
+    if not copied.exists():  # what the user changed in the copy stays
+        shutil.copyfile(package / "notebooks" / QUICKSTART, copied)
+    return copied

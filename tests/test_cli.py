@@ -1,0 +1,97 @@
+"""The command ``graphflow-nb``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from graphflow_nb import cli
+
+CHECKOUT = Path(__file__).parents[1] / "notebooks" / cli.QUICKSTART
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that would have been started; each ends with the exit code 7."""
+    calls: list[list[str]] = []
+
+    def call(command: list[str]) -> int:
+        calls.append(command)
+        return 7
+
+    monkeypatch.setattr(subprocess, "call", call)
+    # Whatever the command sets there is taken away after the test.
+    monkeypatch.setenv("DATABASE_URL", "memory:")
+    return calls
+
+
+def test_lab_opens_jupyterlab_on_the_checkouts_quickstart(
+    called: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["lab"]) == 7
+    assert called[0][:4] == [sys.executable, "-m", "jupyterlab", str(CHECKOUT)]
+    assert capsys.readouterr().out == f"opening {CHECKOUT} in JupyterLab\n"
+
+
+def test_further_options_are_passed_to_jupyterlab(called: list[list[str]]) -> None:
+    cli.main(["lab", "--no-browser", "--ServerApp.port=8890"])
+    assert called[0][4:6] == ["--no-browser", "--ServerApp.port=8890"]
+
+
+@pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
+def test_root_is_allowed_as_in_a_container(
+    called: list[list[str]], monkeypatch: pytest.MonkeyPatch, user: int, allowed: bool
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user, raising=False)
+    cli.main(["lab"])
+    assert ("--allow-root" in called[0]) is allowed
+
+
+def test_the_url_reaches_the_notebook_by_the_environment(called: list[list[str]]) -> None:
+    cli.main(["lab", "--url", "sqlite:sessions.db"])
+    assert os.environ["DATABASE_URL"] == "sqlite:sessions.db"
+
+
+def test_a_missing_jupyterlab_is_named_with_its_remedy(
+    called: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    assert cli.main(["lab"]) == 1
+    assert not called
+    assert "pip install 'graphflow_nb[lab]'" in capsys.readouterr().err
+
+
+def test_an_installed_package_copies_its_notebook_once(
+    called: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the user changed in the copy stays."""
+    package = tmp_path / "site-packages" / "graphflow_nb"
+    (package / "notebooks").mkdir(parents=True)
+    (package / "notebooks" / cli.QUICKSTART).write_text("the notebook")
+    monkeypatch.setattr(cli, "__file__", str(package / "cli.py"))
+    monkeypatch.chdir(tmp_path)
+    cli.main(["lab"])
+    copied = tmp_path / f"graphflow_nb_{cli.QUICKSTART}"
+    assert called[0][3] == str(copied)
+    assert copied.read_text() == "the notebook"
+    copied.write_text("changed")
+    cli.main(["lab"])
+    assert copied.read_text() == "changed"
+
+
+def test_help_names_each_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0
+    assert "open JupyterLab on the quickstart notebook" in capsys.readouterr().out
+
+
+def test_no_command_is_an_error_that_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 2
+    assert "lab" in capsys.readouterr().err
