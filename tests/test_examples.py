@@ -1,8 +1,9 @@
 """The examples of the docstrings run as they are written.
 
-An example starts from nothing, in an empty folder: it imports what it uses, as a reader has to who
-copies it into a cell. ``await`` at its top works as in a notebook. ``...`` stands for what differs
-from run to run, and runs of spaces are equal.
+The example of a public name starts from nothing, in an empty folder: it imports what it uses, as a
+reader has to who copies it into a cell. The example of an internal one starts with the names of its
+module. ``await`` at its top works as in a notebook. ``...`` stands for what differs from run to run,
+and runs of spaces are equal.
 """
 
 from __future__ import annotations
@@ -127,18 +128,27 @@ def modules() -> Iterator[ModuleType]:
             yield importlib.import_module(found.name)
 
 
+def _import(package: str) -> ModuleType:
+    return importlib.import_module(f"graphflow_nb{package}")
+
+
 def examples() -> Iterator[doctest.DocTest]:
     """Find the docstrings that have examples."""
     finder = doctest.DocTestFinder(exclude_empty=True)
+    known = {name for package in PUBLIC for name in _import(package).__all__}
     for module in modules():
-        yield from (test for test in finder.find(module, globs={}) if test.examples)
+        for test in finder.find(module, globs={}):
+            if test.examples:
+                if test.name.removeprefix(f"{module.__name__}.").partition(".")[0] not in known:
+                    test.globs.update(vars(module))
+                yield test
 
 
 def public() -> Iterator[tuple[str, object]]:
     """Find what must have an example: the most used functions, and classes that are neither
     errors nor capabilities."""
     for package in PUBLIC:
-        module = importlib.import_module(f"graphflow_nb{package}")
+        module = _import(package)
         for name in module.__all__:
             value = getattr(module, name)
             capability = name.startswith("Supports")
