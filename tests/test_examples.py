@@ -1,9 +1,9 @@
 """The examples of the docstrings run as they are written.
 
 The example of a public name starts from nothing, in an empty folder: it imports what it uses, as a
-reader has to who copies it into a cell. The example of an internal one starts with the names of its
-module. ``await`` at its top works as in a notebook. ``...`` stands for what differs from run to run,
-and runs of spaces are equal.
+reader must who copies it into a cell. The example of an internal name starts with the names of its
+module. ``await`` at its top works as in a notebook. ``...`` represents what differs from run to
+run, and runs of spaces are equal.
 """
 
 from __future__ import annotations
