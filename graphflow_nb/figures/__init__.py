@@ -1,9 +1,33 @@
 """Pictures of what operations cost, drawn with matplotlib.
 
-A figure is drawn on ``matplotlib.figure.Figure``, never through ``pyplot``: a widget's callback
-may run on a second thread, where pyplot's global state breaks figures. A plot function takes
-``ax=`` and returns the axes that it drew on. A figure carries its message in words, for people who
-can't see it.
+``Latency.plot(name)`` draws a kind of figure; ``figure_kinds()`` lists them. To add one, write a
+function in a module of this package and mark it with ``@register`` (see ``registry``). The tests of
+the house rules then run for it, with data that is hard to draw.
+
+House rules
+-----------
+They are checked for every kind of figure, one by one, in ``tests/figures/test_house_rules.py``.
+
+1. *The title says what is shown, and of how many operations*: ``n = 1,234, 5 failed``. That is
+   ``title_of``.
+2. *Every axis of numbers has a label, and every duration its unit.* The axes of durations, counts,
+   rates, shares and time are in ``axis``.
+3. *Failed operations are told apart*: counted in the title, and crossed where single durations are
+   drawn (``mark_failed``).
+4. *It is drawn for a white and for a black background*: all colours are those of
+   ``theme_of(ax)``. What differs in colour differs in dashes, shape or hatch too.
+5. *It says in words what it shows*, for screen readers and plain terminals: the sentences given to
+   ``finish_axes`` become ``said``, and the alt text of the picture.
+6. *It draws on the axes that it is given*, of any matplotlib figure, and returns them. Without
+   ``ax=`` it makes a ``LatencyFigure``, which shows itself.
+7. *It never uses pyplot* and changes no setting of matplotlib: a widget's callback may run on a
+   second thread, where pyplot's global state breaks figures.
+8. *It stays readable and small whatever was measured*: nothing is cut off, no tick is on top of
+   another, no text is below 9 points, and the picture takes less than 300 kB, with no operation,
+   one, or a million, with names that hold formulas or line breaks, with durations from 0 ns to an
+   hour. Without any operation it says so (``finish_empty``).
+9. *It refuses in words*: a frame without a needed column, an unknown theme (``QueryError``).
+10. *More than seven groups are six and "others"* (``group_operations``), where it takes ``by=``.
 """
 
 from .board import latency_board
@@ -12,15 +36,21 @@ from .distribution import plot_boxes, plot_ecdf, plot_histogram
 from .figure import LatencyFigure
 from .percentiles import naive_and_corrected, plot_percentiles
 from .phases import plot_phases
+from .registry import FigureKind, draw_figure, figure_kinds, register
 from .stalling import stalls
 from .text import duration_text
+from .theme import ThemeName
 from .throughput import plot_throughput
 from .timeline import plot_heatmap, plot_timeline
 
 __all__ = [
+    "FigureKind",
     "LatencyFigure",
+    "ThemeName",
     "difference",
+    "draw_figure",
     "duration_text",
+    "figure_kinds",
     "latency_board",
     "naive_and_corrected",
     "plot_boxes",
@@ -32,5 +62,6 @@ __all__ = [
     "plot_phases",
     "plot_throughput",
     "plot_timeline",
+    "register",
     "stalls",
 ]

@@ -1,4 +1,4 @@
-"""Axes of durations, of counts and of time."""
+"""Axes of durations, counts, rates, shares and time."""
 
 from __future__ import annotations
 
@@ -13,37 +13,53 @@ from matplotlib.dates import HOURLY, MINUTELY, AutoDateLocator, ConciseDateForma
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from .figure import host
-from .text import duration_text
+from .figure import host_of
+from .text import nanos_text, number_text, rate_text, share_text
 
-__all__ = ["Scale", "duration_axis", "log_axis", "log_ticks", "started_ns", "time_axis"]
+__all__ = [
+    "Scale",
+    "set_count_axis",
+    "set_duration_axis",
+    "set_log_axis",
+    "set_log_ticks",
+    "set_rate_axis",
+    "set_share_axis",
+    "set_ticks_text",
+    "set_time_axis",
+]
 
 Scale = Literal["log", "linear"]
 Floats = NDArray[np.float64]
+
+MOST_LINEAR = 50  # counts above this have a log axis
 
 
 class LogLocator(Locator):
     """As many ticks on a log axis as there is room for: even steps, 1-2-5, or decades.
 
     Args:
-        text: of a tick.
+        axis: The axis that is ticked.
+        text: The function that makes the text of a tick.
     """
 
-    def __init__(self, text: Callable[[float], str]):
-        self.text = text
+    def __init__(self, axis: Axis, text: Callable[[float], str]):
+        self._on = axis
+        self._text = text
 
     def __call__(self) -> Sequence[float]:
-        return self.tick_values(*self.axis.get_view_interval())  # type: ignore[union-attr]
+        """Return the ticks for what the axis shows."""
+        return self.tick_values(*self._on.get_view_interval())
 
     def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        """Return the ticks between two values."""
         low, high = sorted((max(vmin, 1e-12), max(vmax, 1e-12)))
-        axes = self.axis.axes  # type: ignore[union-attr]
-        box, across = axes.get_window_extent(), isinstance(self.axis, XAxis)
-        inches = (box.width if across else box.height) / host(axes).dpi
+        axes = self._on.axes
+        box, across = axes.get_window_extent(), isinstance(self._on, XAxis)
+        inches = (box.width if across else box.height) / host_of(axes).dpi
         decade = inches / np.log10(high / low)
 
         def fits(ticks: Floats) -> bool:
-            need = 0.1 + 0.08 * max(len(self.text(tick)) for tick in ticks) if across else 0.28
+            need = 0.1 + 0.08 * max(len(self._text(tick)) for tick in ticks) if across else 0.28
             return bool((np.diff(np.log10(ticks)) * decade >= need).all())
 
         def within(ticks: Floats) -> Floats:
@@ -61,66 +77,114 @@ class LogLocator(Locator):
         return list(next((ticks for ticks in some if len(ticks) and fits(ticks)), every[:1]))
 
 
-def log_axis(axis: Axis, low: float, high: float, text: Callable[[float], str]) -> None:
-    """A log axis a little wider than the values.
+def set_log_axis(axis: Axis, low: float, high: float, text: Callable[[float], str]) -> None:
+    """Make a log axis that is a little wider than the values.
 
     Args:
         axis: ``ax.xaxis`` or ``ax.yaxis``.
-        low: the smallest value, above 0.
-        high: the largest.
-        text: of a tick.
+        low: The smallest value, above 0.
+        high: The largest value.
+        text: The function that makes the text of a tick.
     """
-    _scale(axis, "log")
+    _set_scale(axis, "log")
     room = max((high / low) ** 0.04, 1.15)
-    _limits(axis, low / room, high * room)
-    log_ticks(axis, text)
+    _set_limits(axis, low / room, high * room)
+    set_log_ticks(axis, text)
 
 
-def log_ticks(axis: Axis, text: Callable[[float], str]) -> None:
-    """Ticks of a log axis, and none between them."""
-    axis.set_major_locator(LogLocator(text))
+def set_log_ticks(axis: Axis, text: Callable[[float], str]) -> None:
+    """Tick a log axis where there is room, with nothing between the ticks.
+
+    Args:
+        axis: ``ax.xaxis`` or ``ax.yaxis``.
+        text: The function that makes the text of a tick.
+    """
+    axis.set_major_locator(LogLocator(axis, text))
     axis.set_minor_locator(NullLocator())
+    set_ticks_text(axis, text)
+
+
+def set_ticks_text(axis: Axis, text: Callable[[float], str]) -> None:
+    """Give each tick of an axis its text.
+
+    Args:
+        axis: ``ax.xaxis`` or ``ax.yaxis``.
+        text: The function that makes the text of a tick.
+    """
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
 
 
-def duration_axis(axis: Axis, nanos: ArrayLike, scale: Scale = "log") -> None:
-    """An axis of durations with units, wide enough for these.
+def set_duration_axis(axis: Axis, nanos: ArrayLike, scale: Scale = "log") -> None:
+    """Make an axis of durations with units, wide enough for these.
 
     Args:
         axis: ``ax.xaxis`` or ``ax.yaxis``.
-        nanos: at least one; 0 has its place on a log axis at 1 ns, and the label says so.
+        nanos: At least one duration; 0 is drawn at 1 ns on a log axis, and the label says so.
         scale: ``log`` or ``linear``.
     """
     values = np.asarray(nanos)
     low, high = values.min(), values.max()
     label = "duration"
     if scale == "log":
-        log_axis(axis, max(low, 1), max(high, 1), _duration)
+        set_log_axis(axis, max(low, 1), max(high, 1), nanos_text)
         label += " (log scale; 0 ns at 1 ns)" if low < 1 else " (log scale)"
     else:
-        _scale(axis, "linear")
-        _limits(axis, 0, 1.05 * max(high, 1))
+        _set_scale(axis, "linear")
+        _set_limits(axis, 0, 1.05 * max(high, 1))
         axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _duration(value)))
+        set_ticks_text(axis, nanos_text)
     axis.set_label_text(label)
 
 
-def started_ns(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """When each operation began, in nanoseconds since 1970 UTC."""
-    times = frame["started_at"].dt.tz_convert(None).to_numpy("M8[ns]")
-    return np.asarray(times.view(np.int64))
-
-
-def time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int64]], Floats]:
-    """An axis of time: of the clock, or within two minutes since the first operation.
+def set_count_axis(axis: Axis, most: float, label: str) -> None:
+    """Make an axis of counts, on a log scale where few would not be seen beside many.
 
     Args:
-        axis: ``ax.xaxis``.
-        first: nanoseconds since 1970 UTC.
-        last: the same.
+        axis: ``ax.xaxis`` or ``ax.yaxis``.
+        most: The largest count, 1 or more.
+        label: What is counted.
+    """
+    if most > MOST_LINEAR:
+        set_log_axis(axis, 0.8, most, number_text)
+        label += " (log scale)"
+    else:
+        _set_limits(axis, 0, 1.1 * most)
+        axis.set_major_locator(MaxNLocator(7, integer=True))
+    axis.set_label_text(label)
+
+
+def set_rate_axis(axis: Axis, rates: ArrayLike, label: str) -> None:
+    """Make a log axis of rates, wide enough for these.
+
+    Args:
+        axis: ``ax.xaxis`` or ``ax.yaxis``.
+        rates: At least one rate, above 0.
+        label: What happens at these rates, and in what time: ``operations a second``.
+    """
+    values = np.asarray(rates)
+    set_log_axis(axis, values.min(), values.max(), rate_text)
+    axis.set_label_text(f"{label} (log scale)")
+
+
+def set_share_axis(axis: Axis) -> None:
+    """Write the ticks of an axis of shares, 0 to 1, in per cent.
+
+    Args:
+        axis: ``ax.xaxis`` or ``ax.yaxis``.
+    """
+    set_ticks_text(axis, share_text)
+
+
+def set_time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int64]], Floats]:
+    """Make an axis of time: of the clock, or within two minutes since the first operation.
+
+    Args:
+        axis: ``ax.xaxis`` or ``ax.yaxis``.
+        first: When the first operation began, in nanoseconds since 1970 UTC.
+        last: When the last operation began.
 
     Returns:
-        What turns nanoseconds since 1970 into places on the axis.
+        The function that turns nanoseconds since 1970 into places on the axis.
     """
     began = pd.Timestamp(first, tz="UTC")
     if last - first >= 120e9:
@@ -134,25 +198,21 @@ def time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int64]]
         axis.set_major_formatter(short)
         axis.set_label_text("began at (UTC)")
         day = 86_400e9
-        _limits(axis, first / day, last / day, room=0.02)
+        _set_limits(axis, first / day, last / day, room=0.02)
         return lambda nanos: nanos / day
     # Dates would have no more than microseconds, and some bursts last no longer.
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _duration(value)))
+    set_ticks_text(axis, nanos_text)
     axis.set_label_text(f"began after {began:%Y-%m-%d %H:%M:%S.%f} UTC")
-    _limits(axis, 0, max(last - first, 1), room=0.02)
+    _set_limits(axis, 0, max(last - first, 1), room=0.02)
     return lambda nanos: (nanos - first).astype(np.float64)
 
 
-def _duration(nanos: float) -> str:
-    return duration_text(nanos / 1000)
-
-
-def _scale(axis: Axis, scale: Scale) -> None:
+def _set_scale(axis: Axis, scale: Scale) -> None:
     (axis.axes.set_xscale if isinstance(axis, XAxis) else axis.axes.set_yscale)(scale)
 
 
-def _limits(axis: Axis, low: float, high: float, room: float = 0) -> None:
+def _set_limits(axis: Axis, low: float, high: float, room: float = 0) -> None:
     more = (high - low) * room
     limit = axis.axes.set_xlim if isinstance(axis, XAxis) else axis.axes.set_ylim
     limit(low - more, high + more)

@@ -8,28 +8,44 @@ from .distribution import plot_boxes, plot_ecdf
 from .figure import LatencyFigure
 from .percentiles import plot_percentiles
 from .phases import PHASES, plot_phases
+from .registry import register
 from .theme import ThemeName
 from .timeline import MAX_DOTS, plot_heatmap, plot_timeline
 
 __all__ = ["latency_board"]
 
 
+@register(
+    "board",
+    "A good first view: the distribution, the timeline, and more where there is more.",
+    order=0,
+)
 def latency_board(frame: pd.DataFrame, *, theme: ThemeName = "light") -> LatencyFigure:
-    """How durations are distributed and when they were, and more where there is more to see.
+    """Draw how durations are distributed, when they were, and more where there is more to see.
 
-    The distribution by nines from a thousand operations on, cumulated below; the timeline as dots,
-    or of more than 10,000 as a heat map; with several storages one box each; and phases where a
-    storage told them. Failed operations and stalls are marked.
+    The distribution is drawn by nines from a thousand operations on, cumulated below; the
+    timeline as dots, or of more than 10,000 operations as a heat map. Several storages get one
+    box each, and phases are drawn where a storage reported them. Failed operations and stalls are
+    marked.
 
     Args:
-        frame: as ``Latency.frame()`` gives it.
+        frame: Operations as ``Latency.frame()`` returns them.
         theme: ``light`` or ``dark``.
 
     Returns:
         A figure that shows itself in a notebook; ``savefig`` works on it, ``said`` is it in words.
 
     Raises:
-        QueryError: the frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or there is no such theme.
+
+    Example:
+        >>> import graphflow_nb as g
+        >>> from graphflow_nb.figures import latency_board
+        >>> wb = g.open("demo")
+        >>> session = wb.get("claim-0014")
+        >>> latency_board(wb.latency.frame(), theme="dark")
+        Cumulative distribution, n = 1. get: n = 1, slowest ...
+        Timeline, n = 1. ...
     """
     draw = [
         plot_percentiles if len(frame) >= 1000 else plot_ecdf,

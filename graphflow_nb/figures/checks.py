@@ -8,20 +8,28 @@ import pandas as pd
 
 from ..errors import QueryError
 
-__all__ = ["choice", "need"]
+__all__ = ["check_choice", "check_columns"]
 
 
-def choice(value: str, *options: str) -> None:
-    """Raise unless the value is one of these."""
+def check_choice(value: str, *options: str) -> None:
+    """Raise unless a value is one of the options.
+
+    Raises:
+        QueryError: The value is none of them.
+    """
     if value not in options:
         raise QueryError(f"{value!r} is none of the choices here: {', '.join(map(repr, options))}")
 
 
-def need(frame: pd.DataFrame, columns: Iterable[str]) -> None:
-    """Raise unless the frame has these columns."""
-    lacking = [name for name in columns if name not in frame.columns]
-    if lacking:
+def check_columns(frame: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Raise unless a frame has these columns.
+
+    Raises:
+        QueryError: The frame lacks one of them.
+    """
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
         raise QueryError(
-            f"the frame has no column {', '.join(map(repr, lacking))}; it has "
+            f"the frame has no column {', '.join(map(repr, missing))}; it has "
             f"{', '.join(map(str, frame.columns)) or 'none'}"
         )

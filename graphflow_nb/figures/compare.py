@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from .axis import log_axis, started_ns
-from .checks import choice, need
+from .axis import set_log_axis, set_ticks_text
+from .checks import check_choice, check_columns
 from .figure import axes_for, theme_of
-from .groups import count_text, failed_of, groups, percentile_name, percentile_of, shown
-from .parts import Entry, Look, finish, legend, nothing
-from .text import duration_text
+from .frame import failed_of, on_log_scale, started_ns
+from .groups import failed_count, group_operations, percentile_of, tails_of
+from .parts import Entry, Style, add_legend, finish_axes, finish_empty
+from .text import (
+    change_text,
+    count_text,
+    nanos_text,
+    number_text,
+    percentile_name,
+    percentile_text,
+    ratio_text,
+)
 from .theme import ThemeName
 
 __all__ = ["difference", "plot_difference"]
@@ -26,7 +35,29 @@ How = Literal["ratio", "difference"]
 SLICES = 50
 TRIALS = 1000
 BEYOND = 10  # operations that must lie beyond a percentile that is compared
+LARGEST_TAIL = 100_000
 CANDIDATES = 2048
+
+
+class _Row(NamedTuple):
+    """A percentile of one group in two runs; the columns of ``difference``."""
+
+    group: str
+    tail: int
+    before_ns: int
+    after_ns: int
+    change: float
+    low: float
+    high: float
+    n_before: int
+    n_after: int
+    failed_before: int
+    failed_after: int
+
+
+_DTYPES = {
+    name: "float64" if name in ("change", "low", "high") else "int64" for name in _Row._fields[1:]
+}
 
 
 def difference(
@@ -37,21 +68,21 @@ def difference(
     how: How = "ratio",
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Percentiles of two runs, their ratio or difference, and its 95 % interval.
+    """Return the percentiles of two runs, their ratio or difference, and its 95 % interval.
 
     The interval is a percentile bootstrap of a thousand trials. Operations close in time are not
-    independent (one slow moment of a server slows many), so not operations are drawn anew but
+    independent (one slow moment of a server slows many), so it does not resample operations but
     slices of time: each run is cut into fifty slices of as many operations each, in the order in
-    which they began (with fewer operations, single ones). It tells what differs between such
+    which they began (with fewer operations, single ones). It says what differs between such
     slices. What differs between one run and the next on another day is not in two runs, and no
-    interval made from them can hold it.
+    interval made from them can contain it.
 
     Args:
-        before: as ``Latency.frame()`` gives it.
-        after: the other run.
-        by: the column whose values are compared one by one, where both runs have them.
+        before: Operations as ``Latency.frame()`` returns them.
+        after: The operations of the other run.
+        by: The column whose values are compared one by one, where both runs have them.
         how: ``ratio`` (after ÷ before; 0 ns count as 1) or ``difference`` (after − before, ns).
-        seed: of the trials; the same gives the same interval.
+        seed: The seed of the trials; the same seed gives the same interval.
 
     Returns:
         One row a group and percentile beyond which at least ten operations of each run lie:
@@ -60,54 +91,49 @@ def difference(
         ``n_after``, ``failed_before``, ``failed_after`` (int64).
 
     Raises:
-        QueryError: a frame lacks a column.
+        QueryError: A frame lacks a column, or there is no such ``how``.
     """
-    choice(how, "ratio", "difference")
+    check_choice(how, "ratio", "difference")
     rng = np.random.default_rng(seed)
-    need(before, ["started_at"])
-    need(after, ["started_at"])
-    first = {group.name: group for group in groups(before, by)}
-    second = {group.name: group for group in groups(after, by)}
-    rows = []
+    check_columns(before, ["started_at"])
+    check_columns(after, ["started_at"])
+    first = {group.name: group for group in group_operations(before, by)}
+    second = {group.name: group for group in group_operations(after, by)}
+    rows: list[_Row] = []
     for name in first:
         if name not in second:
             continue
         a, b = first[name], second[name]
-        tails = [
-            t for t in (2, 10, 100, 1000, 10_000, 100_000) if t * BEYOND <= min(len(a), len(b))
-        ]
+        tails = tails_of(min(len(a) // BEYOND, len(b) // BEYOND, LARGEST_TAIL))
         trials = _change(
             _trials(a.nanos, started_ns(before)[a.rows], tails, rng),
             _trials(b.nanos, started_ns(after)[b.rows], tails, rng),
             how,
         )
-        for tail, found in zip(tails, trials.T, strict=True):
+        for tail, changes in zip(tails, trials.T, strict=True):
             old, new = percentile_of(a.sorted, tail), percentile_of(b.sorted, tail)
-            low, high = np.percentile(found, [2.5, 97.5])
+            low, high = np.percentile(changes, [2.5, 97.5])
             rows.append(
-                {
-                    "group": name,
-                    "tail": tail,
-                    "before_ns": old,
-                    "after_ns": new,
-                    "change": float(_change(np.array([old]), np.array([new]), how)[0]),
-                    "low": low,
-                    "high": high,
-                    "n_before": len(a),
-                    "n_after": len(b),
-                    "failed_before": int(a.failed.sum()),
-                    "failed_after": int(b.failed.sum()),
-                }
+                _Row(
+                    name,
+                    tail,
+                    before_ns=old,
+                    after_ns=new,
+                    change=float(_change(np.array([old]), np.array([new]), how)[0]),
+                    low=float(low),
+                    high=float(high),
+                    n_before=len(a),
+                    n_after=len(b),
+                    failed_before=failed_count([a]),
+                    failed_after=failed_count([b]),
+                )
             )
-    columns = ["group", "tail", "before_ns", "after_ns", "change", "low", "high"]
-    columns += ["n_before", "n_after", "failed_before", "failed_after"]
-    kinds = dict.fromkeys(columns[1:], "int64") | dict.fromkeys(columns[4:7], "float64")
-    return pd.DataFrame(rows, columns=columns).astype(kinds)
+    return pd.DataFrame(rows, columns=list(_Row._fields)).astype(_DTYPES)
 
 
 def _change(old: NDArray[np.int64], new: NDArray[np.int64], how: How) -> NDArray[np.float64]:
     if how == "ratio":
-        return shown(new) / shown(old)
+        return on_log_scale(new) / on_log_scale(old)
     return (new - old).astype(np.float64)
 
 
@@ -117,7 +143,7 @@ def _trials(
     tails: list[int],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Percentiles of the run with its slices drawn anew: trials × tails."""
+    """Return the percentiles of the run with its slices resampled: trials × tails."""
     n = len(nanos)
     slices = min(SLICES, n)
     ordered = np.sort(nanos)
@@ -128,7 +154,7 @@ def _trials(
     cell = np.arange(n) * slices // n * len(values) + place
     counts = np.bincount(cell, minlength=slices * len(values)).reshape(slices, -1)
     drawn = rng.multinomial(slices, np.full(slices, 1 / slices), TRIALS)
-    # float64: whole numbers are exact in it, and it multiplies quicker
+    # float64: whole numbers are exact in it, and it multiplies faster.
     reached = drawn.astype(np.float64) @ counts.cumsum(axis=1).astype(np.float64)
     total = reached[:, -1]
     found = [(reached < (total - total // tail)[:, None]).sum(axis=1) for tail in tails]
@@ -145,84 +171,82 @@ def plot_difference(
     seed: int = 0,
     theme: ThemeName = "light",
 ) -> Axes:
-    """How much slower or faster the second run was at each percentile, with 95 % intervals.
+    """Draw how much slower or faster the second run was at each percentile, with 95 % intervals.
 
-    A mark is hollow where the interval holds "no change". What the interval is and what it can't
-    tell, ``difference`` says, which gives the same as a table.
+    A mark is hollow where the interval contains "no change". ``difference`` says what the interval
+    is and what it can't tell, and returns the same as a table.
 
     Args:
-        before: as ``Latency.frame()`` gives it.
-        after: the other run.
-        ax: to draw on; None makes a figure.
-        by: the column whose values are compared one by one.
+        before: Operations as ``Latency.frame()`` returns them.
+        after: The operations of the other run.
+        ax: The axes to draw on; None makes a figure.
+        by: The column whose values are compared one by one.
         how: ``ratio`` (after ÷ before) or ``difference`` (after − before).
-        seed: of the bootstrap.
-        theme: of a new figure, ``light`` or ``dark``.
+        seed: The seed of the bootstrap.
+        theme: The theme of a new figure, ``light`` or ``dark``.
 
     Returns:
         The axes; those of a new figure show themselves in a notebook.
 
     Raises:
-        QueryError: a frame lacks a column, or there is no such theme.
+        QueryError: A frame lacks a column, or there is no such ``how`` or theme.
     """
-    found = difference(before, after, by=by, how=how, seed=seed)
+    table = difference(before, after, by=by, how=how, seed=seed)
     ax = axes_for(ax, theme)
-    look = theme_of(ax)
+    palette = theme_of(ax)
     sizes = [count_text(len(run), int(failed_of(run).sum())) for run in (before, after)]
     title = f"After against before: {sizes[0]} before; {sizes[1]} after"
-    if not len(found):
-        return nothing(ax, title, "too few operations of one kind in both runs")
+    if not len(table):
+        return finish_empty(ax, title, "too few operations of one kind in both runs")
     same = 1.0 if how == "ratio" else 0.0
-    ax.axhline(same, color=look.ink, linewidth=1.2, zorder=1)
-    tails = sorted(set(found["tail"]))
-    parts = {group.name: group for group in groups(before, by)}
-    names = list(dict.fromkeys(found["group"]))
+    ax.axhline(same, color=palette.ink, linewidth=1.2, zorder=1)
+    tails = sorted(set(table["tail"]))
+    groups = {group.name: group for group in group_operations(before, by)}
+    names = list(dict.fromkeys(table["group"]))
     entries: list[Entry] = []
-    said = []
+    sentences = []
     for i, name in enumerate(names):
-        mine, group = found[found["group"] == name], parts[name]
-        x = np.array([tails.index(t) for t in mine["tail"]]) + (i - (len(names) - 1) / 2) * 0.1
-        change, low, high = (mine[c].to_numpy() for c in ("change", "low", "high"))
-        colour = group.colour(look)
+        part, group = table[table["group"] == name], groups[name]
+        x = np.array([tails.index(t) for t in part["tail"]]) + (i - (len(names) - 1) / 2) * 0.1
+        change, low, high = (part[c].to_numpy() for c in ("change", "low", "high"))
+        colour = group.colour(palette)
         ax.vlines(x, low, high, color=colour, linewidth=2)
         sure = (low > same) | (high < same)
-        mark: Look = {"linestyle": "none", "marker": group.marker, "color": colour, "markersize": 8}
+        mark: Style = {
+            "linestyle": "none",
+            "marker": group.marker,
+            "color": colour,
+            "markersize": 8,
+        }
         ax.plot(x[sure], change[sure], **mark)
-        ax.plot(x[~sure], change[~sure], markerfacecolor=look.paper, markeredgewidth=1.6, **mark)
-        n = f"n = {mine['n_before'].iloc[0]:,} and {mine['n_after'].iloc[0]:,}"
-        entries.append((Line2D([], [], **mark), f"{name}, {n}"))
-        said.append(f"{name}, {n}: " + ", ".join(_told(row, how) for row in mine.itertuples()))
-    ax.set_xticks(range(len(tails)), [percentile_name(tail) for tail in tails])
+        ax.plot(x[~sure], change[~sure], markerfacecolor=palette.paper, markeredgewidth=1.6, **mark)
+        rows = [_Row._make(row) for row in part.itertuples(index=False, name=None)]
+        n = f"n = {number_text(rows[0].n_before)} and {number_text(rows[0].n_after)}"
+        entries.append(Entry(Line2D([], [], **mark), f"{name}, {n}"))
+        sentences.append(f"{name}, {n}: " + ", ".join(_row_text(row, how) for row in rows))
+    ax.set_xticks(range(len(tails)), [percentile_text(tail) for tail in tails])
     ax.set_xlim(-0.6, len(tails) - 0.4)
     ax.set_xlabel("percentile")
-    lowest = min(found["low"].min(), found["change"].min(), same)
-    highest = max(found["high"].max(), found["change"].max(), same)
+    lowest = min(table["low"].min(), table["change"].min(), same)
+    highest = max(table["high"].max(), table["change"].max(), same)
     if how == "ratio":
-        log_axis(ax.yaxis, lowest, highest, lambda ratio: f"×{ratio:.4g}")
+        set_log_axis(ax.yaxis, lowest, highest, lambda ratio: ratio_text(ratio, digits=4))
         ax.set_ylabel("after ÷ before (below ×1: faster)")
     else:
         ax.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _signed(value)))
+        set_ticks_text(ax.yaxis, change_text)
         ax.set_ylabel("after − before (below 0: faster)")
-    legend(ax, entries)
-    missing = sorted(
-        {group.name for run in (before, after) for group in groups(run, by)} - set(names)
-    )
+    add_legend(ax, entries)
+    every = {group.name for run in (before, after) for group in group_operations(run, by)}
     notes = [f"bars: 95 %, bootstrap of {SLICES} slices of time", "hollow: may be no change"]
-    if missing:
+    if missing := sorted(every - set(names)):
         notes.append(f"too few to compare: {', '.join(missing)}")
-    return finish(ax, title, "; ".join(said) + ".", notes=notes)
+    return finish_axes(ax, title, "; ".join(sentences) + ".", notes=notes)
 
 
-def _told(row: object, how: How) -> str:
-    change, low, high = (getattr(row, name) for name in ("change", "low", "high"))
-    text = _signed if how == "difference" else lambda ratio: f"×{ratio:.3g}"
+def _row_text(row: _Row, how: How) -> str:
+    text = change_text if how == "difference" else ratio_text
     return (
-        f"p{percentile_name(row.tail).removesuffix(' %')} "  # type: ignore[attr-defined]
-        f"{duration_text(row.before_ns / 1000)} to {duration_text(row.after_ns / 1000)}, "  # type: ignore[attr-defined]
-        f"{text(change)} (95 % interval {text(low)} to {text(high)})"
+        f"{percentile_name(row.tail)} {nanos_text(row.before_ns)} to {nanos_text(row.after_ns)}, "
+        f"{text(row.change)} (95 % interval {text(row.low)} to {text(row.high)})"
     )
-
-
-def _signed(nanos: float) -> str:
-    return ("+" if nanos > 0 else "") + duration_text(nanos / 1000).replace("-", "−")

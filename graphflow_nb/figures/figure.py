@@ -1,4 +1,4 @@
-"""Figures that show and say themselves. Never through pyplot: it breaks on a second thread."""
+"""Figures and axes that show themselves in a notebook, and say in words what they show."""
 
 from __future__ import annotations
 
@@ -14,20 +14,33 @@ from PIL import Image
 from ..errors import QueryError
 from .theme import THEMES, Theme, ThemeName, theme_named
 
-__all__ = ["LatencyAxes", "LatencyFigure", "axes_for", "host", "theme_of", "width_of"]
+__all__ = ["LatencyAxes", "LatencyFigure", "axes_for", "host_of", "theme_of", "width_of"]
 
 DPI = 110
 
 
 class LatencyFigure(Figure):
-    """A figure that shows itself in a notebook without pyplot, and says itself as text.
+    """A matplotlib figure that shows itself in a notebook without pyplot, and as text elsewhere.
+
+    ``savefig`` works on it as on any figure.
 
     Args:
-        size: width and height in inches.
+        size: The width and height in inches.
         theme: ``light`` or ``dark``; everything drawn on the figure follows it.
 
     Raises:
-        QueryError: there is no such theme.
+        QueryError: There is no such theme.
+
+    Example:
+        >>> import graphflow_nb as g
+        >>> from graphflow_nb.figures import LatencyFigure, plot_boxes, plot_timeline
+        >>> frame = g.open("demo").latency.frame()
+        >>> figure = LatencyFigure((12, 5), theme="dark")
+        >>> left, right = figure.panels(1, 2)
+        >>> axes = plot_timeline(frame, ax=left), plot_boxes(frame, ax=right)
+        >>> print(figure.said)
+        Timeline, n = 0. No operation was recorded yet.
+        Durations by storage, n = 0. No operation was recorded yet.
     """
 
     def __init__(self, size: tuple[float, float] = (9, 5.2), *, theme: ThemeName = "light"):
@@ -36,12 +49,13 @@ class LatencyFigure(Figure):
         super().__init__(figsize=size, layout=layout, dpi=DPI, facecolor=self.theme.paper)
 
     def panels(self, rows: int, columns: int, count: int | None = None) -> list[Axes]:
-        """Axes to draw on, row by row.
+        """Add axes to draw on, row by row.
 
         Args:
-            rows: of axes.
-            columns: of axes.
-            count: if there are fewer than would fit; those of the last row share its width.
+            rows: The number of rows.
+            columns: The number of axes in a row.
+            count: The number of axes, if there are fewer than would fit; those of the last row
+                share its width.
         """
         count = rows * columns if count is None else count
         grid = self.add_gridspec(rows, 1)
@@ -59,13 +73,13 @@ class LatencyFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         full, small = io.BytesIO(), io.BytesIO()
-        look: dict[str, Any] = {
+        options: dict[str, Any] = {
             "dpi": DPI,
             "facecolor": self.theme.paper,
             "pil_kwargs": {"compress_level": 1},
         }
-        self.savefig(full, format="png", **look)
-        # A quarter of the size, and no colour moves by more than can be seen.
+        self.savefig(full, format="png", **options)
+        # A quarter of the size, and no colour differs by more than can be seen.
         with Image.open(full) as image:
             few = image.convert("RGB").quantize(
                 256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
@@ -84,16 +98,16 @@ class LatencyFigure(Figure):
 
 
 class LatencyAxes(Axes):
-    """Axes of a ``LatencyFigure``; as a cell's result they show the figure.
+    """The axes of a ``LatencyFigure``; as the result of a cell they show the figure.
 
     Attributes:
-        said: what they show, in words.
+        said: What they show, in words.
     """
 
     said = ""
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
-        figure = host(self)
+        figure = host_of(self)
         return figure._repr_mimebundle_() if isinstance(figure, LatencyFigure) else {}
 
     def __repr__(self) -> str:
@@ -102,24 +116,35 @@ class LatencyAxes(Axes):
     __str__ = __repr__
 
 
-def host(ax: Axes) -> Figure:
-    """The figure that the axes lie on."""
-    figure = ax.figure and ax.figure.figure  # of one within another the outer one
+def host_of(ax: Axes) -> Figure:
+    """Return the figure that the axes are on; the outer one, if it is within another.
+
+    Raises:
+        QueryError: The axes were removed from their figure.
+    """
+    figure = ax.figure and ax.figure.figure
     if not isinstance(figure, Figure):
         raise QueryError("these axes lie on no figure any more: draw on others, or on none")
     return figure
 
 
 def axes_for(ax: Axes | None, theme: ThemeName, size: tuple[float, float] = (9, 5.2)) -> Axes:
-    """The axes given, or those of a new figure."""
+    """Return the axes given, or those of a new figure.
+
+    Args:
+        ax: The axes; None makes a figure.
+        theme: The theme of a new figure, ``light`` or ``dark``.
+        size: The width and height of a new figure in inches.
+    """
     return LatencyFigure(size, theme=theme).panels(1, 1)[0] if ax is None else ax
 
 
 def theme_of(ax: Axes) -> Theme:
-    """The figure's theme; on a figure that has none the light one."""
-    return getattr(host(ax), "theme", THEMES["light"])
+    """Return the theme of the figure; the light one if the figure is not ours."""
+    figure = host_of(ax)
+    return figure.theme if isinstance(figure, LatencyFigure) else THEMES["light"]
 
 
 def width_of(ax: Axes) -> float:
-    """Inches, before the layout has trimmed the axes."""
-    return float(ax.get_window_extent().width / host(ax).dpi)
+    """Return the width in inches, before the layout has trimmed the axes."""
+    return float(ax.get_window_extent().width / host_of(ax).dpi)

@@ -1,35 +1,34 @@
-"""Operations in groups, and what is told of each."""
+"""Operations in groups, and what is said of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..monitoring.operation import FAILED
-from .checks import need
-from .text import clean, duration_text
+from .checks import check_columns
+from .frame import failed_of
+from .text import count_text, nanos_text, percentile_name, short_name
 from .theme import DASHES, MARKERS, Theme
 
 __all__ = [
+    "NAMED",
     "Group",
-    "count_text",
-    "failed_of",
-    "groups",
-    "percentile_name",
+    "ends_of",
+    "failed_count",
+    "group_operations",
+    "groups_text",
     "percentile_of",
-    "shown",
-    "told_text",
+    "tails_of",
 ]
 
 Nanos = NDArray[np.int64]
-Number = TypeVar("Number", np.int64, np.float64)
-NAMED = 6  # groups with a colour of their own; one more can be told by its grey
+NAMED = 6  # groups with a colour of their own; one more is told apart by its grey
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,11 @@ class Group:
     """Operations that are drawn alike.
 
     Attributes:
-        name: as shown.
-        number: its place among the groups.
-        rows: positions in the frame.
-        nanos: durations of those rows.
-        failed: whether each of them failed.
+        name: The name as it is shown.
+        number: Its place among the groups.
+        rows: The positions in the frame.
+        nanos: The durations of those rows.
+        failed: Whether each of them failed.
     """
 
     name: str
@@ -52,39 +51,46 @@ class Group:
 
     @cached_property
     def sorted(self) -> Nanos:
-        """Durations from the shortest to the longest."""
+        """The durations from the shortest to the longest."""
         return np.sort(self.nanos)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def colour(self, theme: Theme) -> str:
+        """Return the colour that this group has in a theme."""
         return theme.colours[self.number] if self.number < NAMED else theme.rest
 
     @property
     def dashes(self) -> Any:
+        """The dashes of its lines."""
         return DASHES[self.number]
 
     @property
     def marker(self) -> str:
+        """The shape of its marks."""
         return MARKERS[self.number]
 
 
-def groups(frame: pd.DataFrame, by: str) -> list[Group]:
-    """The operations by the values of a column, in the order of those values.
+def group_operations(frame: pd.DataFrame, by: str) -> list[Group]:
+    """Return the operations by the values of a column, in the order of those values.
 
-    Of more than seven groups the six that took the most time in all are told apart; the rest is
+    Of more than seven groups the six that took the most time in all are told apart. The rest is
     one group, ``others``.
 
+    Args:
+        frame: Operations as ``Latency.frame()`` returns them.
+        by: The column.
+
     Raises:
-        QueryError: the frame lacks that column or those of an operation.
+        QueryError: The frame lacks that column, or those of an operation.
     """
-    need(frame, [by, "duration_ns", "outcome"])
+    check_columns(frame, [by, "duration_ns", "outcome"])
     codes, names = _codes(frame[by])
     nanos = frame["duration_ns"].to_numpy(np.int64)
     failed = failed_of(frame)
     present = np.flatnonzero(np.bincount(codes, minlength=len(names)))
-    labels = [clean(names[i]) for i in present]
+    labels = [short_name(names[i]) for i in present]
     place = np.zeros(len(names), np.int16)
     place[present] = np.arange(len(present))
     if len(present) > NAMED + 1:
@@ -93,9 +99,9 @@ def groups(frame: pd.DataFrame, by: str) -> list[Group]:
         place[present] = NAMED
         place[present[chosen]] = np.arange(NAMED)
         labels = [labels[i] for i in chosen] + [f"{len(present) - NAMED:,} others"]
-    mine = place[codes]
-    order = np.argsort(mine, kind="stable")
-    ends = np.cumsum(np.bincount(mine, minlength=len(labels)))[:-1]
+    numbers = place[codes]
+    order = np.argsort(numbers, kind="stable")
+    ends = np.cumsum(np.bincount(numbers, minlength=len(labels)))[:-1]
     parts = np.split(order, ends) if len(labels) else []
     return [
         Group(label, i, rows, nanos[rows], failed[rows])
@@ -113,27 +119,36 @@ def _codes(column: pd.Series) -> tuple[NDArray[np.intp], list[object]]:
         found, values = pd.factorize(column, sort=True)
         codes = np.array(found, np.intp)
         names = list(values)
-    if (codes < 0).any():  # no value: no error, for one
+    if (codes < 0).any():  # rows without a value, such as the error of what succeeded
         codes, names = np.where(codes < 0, len(names), codes), [*names, "none"]
     return codes, names
 
 
-def failed_of(frame: pd.DataFrame) -> NDArray[np.bool_]:
-    """Whether each operation ended in a conflict, an error or a cancellation."""
-    return frame["outcome"].isin(FAILED).to_numpy(np.bool_)
+def failed_count(groups: Iterable[Group]) -> int:
+    """Return how many operations of these groups failed."""
+    return sum(int(group.failed.sum()) for group in groups)
 
 
-def shown(nanos: NDArray[Number]) -> NDArray[Number]:
-    """Durations for a log axis, which has no zero: what the clock took for 0 ns stands at 1."""
-    return np.maximum(nanos, 1)
+def ends_of(groups: Iterable[Group]) -> Nanos:
+    """Return the shortest and the longest duration of each group."""
+    return np.concatenate([group.sorted[[0, -1]] for group in groups])
+
+
+def tails_of(n: int) -> list[int]:
+    """Return the percentiles that so many operations are enough for.
+
+    A percentile is named by its tail: one operation in 2 lies beyond the median, one in 10, in
+    100, in 1000 … beyond the next.
+    """
+    return [tail for tail in (2, *(10**k for k in range(1, 19))) if tail <= n]
 
 
 def percentile_of(ordered: Nanos, tail: int) -> int:
-    """The percentile beyond which one of ``tail`` lies: 2 is the median, 100 the 99th.
+    """Return the percentile beyond which one operation in ``tail`` lies.
 
     Args:
-        ordered: durations, the shortest first.
-        tail: at most as many as there are durations.
+        ordered: The durations, shortest first.
+        tail: 2 for the median, 100 for the 99th percentile; at most the number of durations.
 
     Returns:
         The smallest measured duration that so many do not exceed.
@@ -141,26 +156,14 @@ def percentile_of(ordered: Nanos, tail: int) -> int:
     return int(ordered[len(ordered) - len(ordered) // tail - 1])
 
 
-def percentile_name(tail: int) -> str:
-    """``50 %`` for 2, ``99.9 %`` for 1000."""
-    return f"{100 - 100 / tail:.12g} %"
-
-
-def count_text(n: int, failed: int) -> str:
-    """How many, and how many of them failed."""
-    if not failed:
-        return f"n = {n:,}"
-    return f"n = {n:,}, {'all' if failed == n > 1 else f'{failed:,}'} failed"
-
-
-def told_text(found: Iterable[Group], tails: Iterable[int] = (2, 100)) -> str:
-    """Each group's count, the percentiles that it has enough operations for, and its slowest."""
+def groups_text(groups: Iterable[Group], tails: Iterable[int] = (2, 100)) -> str:
+    """Return each group's count, the percentiles it has enough operations for, and its slowest."""
     parts = []
-    for group in found:
-        text = f"{group.name}: {count_text(len(group), int(group.failed.sum()))}"
+    for group in groups:
+        text = f"{group.name}: {count_text(len(group), failed_count([group]))}"
         for tail in tails:
             if len(group) >= tail:
-                value = duration_text(percentile_of(group.sorted, tail) / 1000)
-                text += f", p{percentile_name(tail).removesuffix(' %')} {value}"
-        parts.append(f"{text}, slowest {duration_text(int(group.sorted[-1]) / 1000)}")
+                value = nanos_text(percentile_of(group.sorted, tail))
+                text += f", {percentile_name(tail)} {value}"
+        parts.append(f"{text}, slowest {nanos_text(int(group.sorted[-1]))}")
     return "; ".join(parts) + "."

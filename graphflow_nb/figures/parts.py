@@ -1,10 +1,10 @@
-"""What every figure has: ground, title, legend, marks of failed operations."""
+"""What every figure has: background, title, words, legend, and marks of failed operations."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -13,47 +13,65 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from .figure import LatencyAxes, host, theme_of, width_of
-from .text import literal
+from .figure import LatencyAxes, host_of, theme_of, width_of
+from .groups import Group, failed_count
+from .text import escape_formulas
 
 __all__ = [
     "SMALL",
     "Entry",
-    "Look",
-    "failed_marks",
-    "finish",
-    "legend",
-    "nothing",
-    "row_names",
-    "thinned",
+    "Style",
+    "add_legend",
+    "finish_axes",
+    "finish_empty",
+    "mark_failed",
+    "mark_failed_groups",
+    "name_rows",
+    "thin_out",
 ]
 
-Look = dict[str, Any]  # how an artist looks, as matplotlib calls it
-Entry = tuple[Artist, str]  # of a legend
+Style: TypeAlias = dict[str, Any]  # what matplotlib calls an artist's properties
 
 SMALL = 9.5  # points: ticks, legends, notes
+CROSSES = 15  # of one group: more would hide each other
 
 
-def finish(ax: Axes, title: str, *said: str, notes: Iterable[str] = ()) -> Axes:
-    """Dress the axes in the figure's theme, and say what they show.
+class Entry(NamedTuple):
+    """An entry of a legend.
+
+    Attributes:
+        handle: An artist that looks like what is drawn.
+        text: What it stands for.
+    """
+
+    handle: Artist
+    text: str
+
+
+def finish_axes(ax: Axes, title: str, *sentences: str, notes: Iterable[str] = ()) -> Axes:
+    """Dress the axes in the theme of the figure, and keep what they show in words.
 
     Args:
-        ax: drawn on already.
-        title: with n.
-        said: sentences that say what was drawn.
-        notes: what must be known to read the figure, smaller below the title.
+        ax: The axes, which everything is drawn on already.
+        title: The title, with the number of operations: see ``title_of``.
+        sentences: What was drawn, in words for people who can't see it.
+        notes: What must be known to read the figure; written smaller below the title.
+
+    Returns:
+        The axes.
     """
+    notes = list(notes)
     theme = theme_of(ax)
     lines = textwrap.wrap(", ".join(notes), int(width_of(ax) * 14))
     above = 6 + 13 * len(lines)  # points
     ax.set_title(
-        literal(textwrap.fill(title, int(width_of(ax) * 14))),
+        escape_formulas(textwrap.fill(title, int(width_of(ax) * 14))),
         fontsize=11.5,
         color=theme.ink,
         pad=above,
     )
     ax.annotate(
-        literal("\n".join(lines)),
+        escape_formulas("\n".join(lines)),
         (0.5, 1),
         xycoords="axes fraction",
         xytext=(0, 5),
@@ -73,12 +91,21 @@ def finish(ax: Axes, title: str, *said: str, notes: Iterable[str] = ()) -> Axes:
         axis.label.set(color=theme.ink, fontsize=10)
         axis.get_offset_text().set(color=theme.ink, fontsize=SMALL)
     if isinstance(ax, LatencyAxes):
-        ax.said = " ".join([f"{title}.", *said, *(f"{note}." for note in notes)])
+        ax.said = " ".join([f"{title}.", *sentences, *(f"{note}." for note in notes)])
     return ax
 
 
-def nothing(ax: Axes, title: str, why: str = "no operation was recorded yet") -> Axes:
-    """Axes that say that there is nothing to draw."""
+def finish_empty(ax: Axes, title: str, why: str = "no operation was recorded yet") -> Axes:
+    """Make axes that say why there is nothing to draw.
+
+    Args:
+        ax: The axes.
+        title: The title, with the number of operations.
+        why: The reason, without a full stop.
+
+    Returns:
+        The axes.
+    """
     ax.set_axis_off()
     ax.text(
         0.5,
@@ -90,35 +117,35 @@ def nothing(ax: Axes, title: str, why: str = "no operation was recorded yet") ->
         fontsize=11,
         color=theme_of(ax).quiet,
     )
-    return finish(ax, title, f"{why.capitalize()}.")
+    return finish_axes(ax, title, f"{why.capitalize()}.")
 
 
-def legend(ax: Axes, entries: Sequence[Entry]) -> None:
-    """A legend below the axis label, in as many columns as there is room for."""
-    figure = host(ax)
+def add_legend(ax: Axes, entries: Sequence[Entry]) -> None:
+    """Add a legend below the axis label, in as many columns as there is room for."""
+    figure = host_of(ax)
     # Below ticks and label, whose size is in points and not in parts of the axes.
     below = ax.transAxes + ScaledTranslation(0, -38 / 72, figure.dpi_scale_trans)
-    made = ax.legend(
-        # A label that begins with "_" would be left out: the texts come afterwards.
-        [handle for handle, _ in entries],
+    legend = ax.legend(
+        # A label that begins with "_" would be left out, so the texts are set afterwards.
+        [entry.handle for entry in entries],
         ["x"] * len(entries),
         loc="upper center",
         bbox_to_anchor=(0.5, 0),
         bbox_transform=below,
         borderaxespad=0,
-        ncols=_columns([text for _, text in entries], width_of(ax) + 0.8),
+        ncols=_columns([entry.text for entry in entries], width_of(ax) + 0.8),
         frameon=False,
         fontsize=SMALL,
         labelcolor=theme_of(ax).ink,
         handlelength=2.6,
         columnspacing=1.5,
     )
-    for shown, (_, text) in zip(made.get_texts(), entries, strict=True):
-        shown.set_text(literal(text))
+    for shown, entry in zip(legend.get_texts(), entries, strict=True):
+        shown.set_text(escape_formulas(entry.text))
 
 
 def _columns(texts: Sequence[str], width: float) -> int:
-    """Columns of a legend that fit into so many inches; it is filled column by column."""
+    """Return how many columns of a legend fit into so many inches; it is filled by column."""
     widths = np.array([0.65 + 0.077 * len(text) for text in texts])
     for columns in range(len(texts), 1, -1):
         if sum(column.max() for column in np.array_split(widths, columns)) <= width:
@@ -126,20 +153,36 @@ def _columns(texts: Sequence[str], width: float) -> int:
     return 1
 
 
-def row_names(ax: Axes, names: Sequence[str], more: Sequence[str] | None = None) -> None:
-    """Names of rows at 0, -1, -2 …, over several lines rather than at the cost of the drawing."""
+def name_rows(ax: Axes, names: Sequence[str], more: Sequence[str] | None = None) -> None:
+    """Name the rows at 0, -1, -2 …; a long name takes several lines, so the drawing has room.
+
+    Args:
+        ax: The axes.
+        names: The name of each row.
+        more: A last line for each.
+    """
     lines = [textwrap.wrap(name, 22) for name in names]
     if more is not None:
         lines = [[*each, last] for each, last in zip(lines, more, strict=True)]
-    texts = [literal("\n".join(each)) for each in lines]
+    texts = [escape_formulas("\n".join(each)) for each in lines]
     ax.set_yticks(range(0, -len(names), -1), texts, fontsize=SMALL)
     ax.tick_params(axis="y", grid_alpha=0)
 
 
-def failed_marks(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
-    """Crosses where failed operations lie, and their entry in the legend."""
+def mark_failed(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
+    """Draw crosses where failed operations lie.
+
+    Args:
+        ax: The axes.
+        x: The places of the crosses, which may be fewer than the operations.
+        y: The same.
+        count: How many operations failed.
+
+    Returns:
+        Their entry in the legend.
+    """
     theme = theme_of(ax)
-    look: Look = {
+    cross: Style = {
         "linestyle": "none",
         "marker": "X",
         "markersize": 7,
@@ -147,16 +190,44 @@ def failed_marks(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
         "markeredgecolor": theme.paper,
         "markeredgewidth": 0.9,
     }
-    ax.plot(x, y, zorder=5, **look)
-    return Line2D([], [], **look), f"failed: {count:,}"
+    ax.plot(x, y, zorder=5, **cross)
+    return Entry(Line2D([], [], **cross), f"failed: {count:,}")
 
 
-def thinned(values: NDArray[Any], places: int) -> NDArray[np.intp]:
-    """Positions of a few of them that lie apart on a log scale, the largest among them.
+def mark_failed_groups(
+    ax: Axes,
+    groups: Iterable[Group],
+    place: Callable[[Group, NDArray[np.int64]], tuple[NDArray[Any], NDArray[Any]]],
+) -> list[Entry]:
+    """Draw crosses where failed operations of groups lie; of many, those that lie apart.
 
     Args:
-        values: above 0.
-        places: about so many have room between the smallest and the largest.
+        ax: The axes.
+        groups: The groups.
+        place: The function that returns the x (above 0, on a log axis) and the y of a group's
+            failed operations, given their durations, shortest first.
+
+    Returns:
+        Their entry in the legend; none if no operation failed.
+    """
+    failing = [group for group in groups if group.failed.any()]
+    if not failing:
+        return []
+    across, up = [], []
+    for group in failing:
+        x, y = place(group, np.sort(group.nanos[group.failed]))
+        few = thin_out(x)
+        across.append(x[few])
+        up.append(y[few])
+    return [mark_failed(ax, np.concatenate(across), np.concatenate(up), failed_count(failing))]
+
+
+def thin_out(values: NDArray[Any], places: int = CROSSES) -> NDArray[np.intp]:
+    """Return the positions of a few values that lie apart on a log scale, the largest among them.
+
+    Args:
+        values: The values, above 0.
+        places: About how many have room between the smallest and the largest.
     """
     logs = np.log(values)
     low, high = logs.min(), logs.max()

@@ -5,35 +5,43 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .axis import started_ns
-from .checks import need
+from .checks import check_columns
+from .frame import started_ns
 
 __all__ = ["stalls"]
 
-SHORTEST = 10_000_000  # ns: less is what any machine does now and then
-FACTOR = 20  # of the median
-FEWEST = 10  # operations that tell a median
+SHORTEST = 10_000_000  # ns: any machine stalls for less now and then
+FACTOR = 20  # times the median
+FEWEST = 10  # operations that are enough for a median
 
 
 def stalls(frame: pd.DataFrame) -> pd.DataFrame:
-    """The intervals in which nothing finished though work was under way.
+    """Return the intervals in which nothing finished though work was under way.
 
     Such an interval ends where an operation ends, and begins where the one before ended, or where
     this one began if that was later. It is a stall if it lasted at least 10 ms and at least twenty
     times the median of the kind (storage and op) of the operation that ended it: a slow kind does
-    not stall by being slow, and of fewer than ten operations it is not known what is slow.
+    not stall by being slow, and fewer than ten operations do not tell what is slow.
 
     Args:
-        frame: as ``Latency.frame()`` gives it.
+        frame: Operations as ``Latency.frame()`` returns them.
 
     Returns:
         Columns ``started_at`` (datetime64[ns, UTC]), ``duration_ns`` (int64), ``storage``, ``op``
         (of the operation that ended it), the oldest first.
 
     Raises:
-        QueryError: the frame lacks a column.
+        QueryError: The frame lacks a column.
+
+    Example:
+        >>> import graphflow_nb as g
+        >>> from graphflow_nb.figures import stalls
+        >>> wb = g.open("demo")
+        >>> session = wb.get("claim-0014")
+        >>> len(stalls(wb.latency.frame()))
+        0
     """
-    need(frame, ["started_at", "duration_ns", "op", "storage"])
+    check_columns(frame, ["started_at", "duration_ns", "op", "storage"])
     started = started_ns(frame)
     ends = started + frame["duration_ns"].to_numpy(np.int64)
     order = np.argsort(ends, kind="stable")

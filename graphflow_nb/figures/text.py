@@ -1,16 +1,40 @@
-"""Durations and names as figures show them."""
+"""Numbers and names as figures show them."""
 
 from __future__ import annotations
 
+import math
+
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-__all__ = ["clean", "duration_text", "literal", "percent"]
+__all__ = [
+    "change_text",
+    "count_text",
+    "duration_text",
+    "escape_formulas",
+    "nanos_text",
+    "number_text",
+    "percentile_name",
+    "percentile_text",
+    "rate_text",
+    "ratio_text",
+    "share_text",
+    "short_name",
+]
 
 LONGEST = 36  # characters of a name
 
 
 def duration_text(micros: float) -> str:
-    """Microseconds for people: 850 ns, 3.2 µs, 1.5 ms, 2 s."""
+    """Return microseconds in words: 850 ns, 3.2 µs, 1.5 ms, 2 s.
+
+    Args:
+        micros: The duration in microseconds, with three digits at most in what is returned.
+
+    Example:
+        >>> from graphflow_nb.figures import duration_text
+        >>> duration_text(3200)
+        '3.2 ms'
+    """
     for unit, size in (("ns", 1e-3), ("µs", 1), ("ms", 1e3), ("s", 1e6)):
         text = f"{micros / size:.3g}"
         if abs(float(text)) < 1000:
@@ -18,24 +42,74 @@ def duration_text(micros: float) -> str:
     return f"{micros / 1e6:,.0f} s"
 
 
-def percent(share: float) -> str:
-    """``25 %`` for a quarter."""
+def nanos_text(nanos: float) -> str:
+    """Return nanoseconds in words, ``unknown`` for NaN."""
+    return "unknown" if math.isnan(nanos) else duration_text(nanos / 1000)
+
+
+def change_text(nanos: float) -> str:
+    """Return a difference of durations in words, with its sign: +1.5 ms, −2 µs."""
+    return ("+" if nanos > 0 else "") + nanos_text(nanos).replace("-", "−")
+
+
+def ratio_text(ratio: float, digits: int = 3) -> str:
+    """Return a ratio in words: ×1.5."""
+    return f"×{ratio:.{digits}g}"
+
+
+def number_text(number: float) -> str:
+    """Return a whole number with its thousands apart: 12,345."""
+    return f"{number:,.0f}"
+
+
+def rate_text(rate: float) -> str:
+    """Return a rate as a number, whole from 10 on: 12,345 or 0.25."""
+    return number_text(rate) if rate >= 10 else f"{rate:.3g}"
+
+
+def share_text(share: float) -> str:
+    """Return a share in per cent: ``25 %`` for a quarter."""
     return f"{100 * share:.0f} %"
 
 
-def clean(name: object) -> str:
-    """A name of any origin in one short line, with escapes for what the font has no sign for."""
+def percentile_text(tail: int) -> str:
+    """Return the share that a percentile stands for: ``50 %`` for 2, ``99.9 %`` for 1000.
+
+    Args:
+        tail: One operation in so many lies beyond the percentile.
+    """
+    return f"{100 - 100 / tail:.12g} %"
+
+
+def percentile_name(tail: int) -> str:
+    """Return the name of a percentile: ``p50`` for 2, ``p99.9`` for 1000.
+
+    Args:
+        tail: One operation in so many lies beyond the percentile.
+    """
+    return f"p{100 - 100 / tail:.12g}"
+
+
+def count_text(n: int, failed: int = 0) -> str:
+    """Return how many operations there are, and how many of them failed: n = 1,234, 5 failed."""
+    if not failed:
+        return f"n = {n:,}"
+    return f"n = {n:,}, {'all' if failed == n > 1 else f'{failed:,}'} failed"
+
+
+def short_name(name: object) -> str:
+    """Return any name in one short line, with escapes for characters that the font lacks."""
     font = get_font(findfont(FontProperties()))
     text = "".join(
-        sign
-        if sign.isprintable() and font.get_char_index(ord(sign))
-        else sign.encode("unicode_escape").decode()
-        for sign in str(name)[: 10 * LONGEST]
+        character
+        if character.isprintable() and font.get_char_index(ord(character))
+        else character.encode("unicode_escape").decode()
+        for character in str(name)[: 10 * LONGEST]
     )
-    # The middle is what names of the same making differ in least.
+    # Similar names differ least in the middle.
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 13]}…{text[-12:]}"
 
 
-def literal(text: str) -> str:
-    """The text for matplotlib, which would take what stands between two ``$`` for a formula."""
+def escape_formulas(text: str) -> str:
+    """Return a text for matplotlib, which would take what is between two ``$`` for a formula."""
     return text.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""Colours, dashes and shapes, on white and on black."""
+"""Colours, dashes and shapes, on a white and on a black background."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 
-from .checks import choice
+from .checks import check_choice
 
 __all__ = ["DASHES", "HATCHES", "MARKERS", "THEMES", "Theme", "ThemeName", "theme_named"]
 
 ThemeName = Literal["light", "dark"]
 
-# What tells groups apart without colour: in grey, on paper, to the colour-blind.
+# They tell groups apart without colour: in print, and for colour-blind people.
 DASHES: tuple[Any, ...] = (
     "-",
     "--",
@@ -29,17 +29,17 @@ HATCHES = ("", "////", "....", "\\\\\\\\", "")
 
 @dataclass(frozen=True)
 class Theme:
-    """What a figure is drawn with.
+    """The colours that a figure is drawn with.
 
     Attributes:
-        paper: the ground.
-        ink: text and marks.
-        quiet: lesser text.
-        rest: what has no colour of its own.
-        grid: lines behind.
-        colours: Okabe and Ito's, which the colour-blind can tell apart, in the order in which
-            they stand out from the ground.
-        shades: from few to many.
+        paper: The background.
+        ink: Text and marks.
+        quiet: Lesser text, and the lines of the axes.
+        rest: What has no colour of its own.
+        grid: The lines behind.
+        colours: The colours of Okabe and Ito, which colour-blind people can tell apart. Those
+            that differ most from the background come first.
+        shades: The colours from few to many.
     """
 
     paper: str
@@ -74,10 +74,10 @@ THEMES = {
 
 
 def theme_named(name: str) -> Theme:
-    """The theme of that name.
+    """Return the theme with this name.
 
     Raises:
-        QueryError: there is none.
+        QueryError: There is no such theme.
     """
-    choice(name, *THEMES)
+    check_choice(name, *THEMES)
     return THEMES[name]

@@ -13,25 +13,30 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from .axis import duration_axis, log_ticks, started_ns, time_axis
-from .checks import need
-from .figure import axes_for, host, theme_of
-from .groups import count_text, failed_of, groups, shown
-from .parts import SMALL, Entry, Look, failed_marks, finish, legend, nothing
+from .axis import set_duration_axis, set_log_ticks, set_time_axis
+from .checks import check_columns
+from .figure import axes_for, host_of, theme_of
+from .frame import failed_of, on_log_scale, started_ns, title_of
+from .groups import group_operations
+from .parts import SMALL, Entry, Style, add_legend, finish_axes, finish_empty, mark_failed
+from .registry import register
 from .stalling import stalls
-from .text import clean, duration_text
+from .text import nanos_text, number_text, short_name
 from .theme import ThemeName
 
 __all__ = ["plot_heatmap", "plot_timeline"]
 
 MAX_DOTS = 10_000
-SLOWEST = 1000  # that are drawn whatever lies beside them
+SLOWEST = 1000  # these are drawn whatever lies beside them
 CELLS = (150, 50)  # of a heat map
-CROSSES = (40, 16)  # that have room beside and above each other
+CROSSES = (40, 16)  # these have room beside and above each other
+
+COLUMNS = ("started_at", "duration_ns", "op", "storage", "outcome")
 
 Nanos = NDArray[np.int64]
 
 
+@register("timeline", "Each operation at the time it began.", order=40)
 def plot_timeline(
     frame: pd.DataFrame,
     *,
@@ -39,91 +44,92 @@ def plot_timeline(
     by: str = "op",
     theme: ThemeName = "light",
 ) -> Axes:
-    """Each operation at the time it began, failed ones crossed, stalls shaded.
+    """Draw each operation at the time it began, failed ones crossed, stalls shaded.
 
     Args:
-        frame: as ``Latency.frame()`` gives it. Of more than 10,000 operations are drawn the
-            slowest thousand, all failed ones that do not hide each other, and of the rest an even
-            sample; the title says so.
-        ax: to draw on; None makes a figure.
-        by: the column whose values are told apart.
-        theme: of a new figure, ``light`` or ``dark``.
+        frame: Operations as ``Latency.frame()`` returns them. Of more than 10,000 operations the
+            slowest thousand are drawn, all failed ones that do not hide each other, and an even
+            sample of the rest; a note below the title says so.
+        ax: The axes to draw on; None makes a figure.
+        by: The column whose values are told apart.
+        theme: The theme of a new figure, ``light`` or ``dark``.
 
     Returns:
-        The axes; those of a new figure show themselves in a notebook. What a stall is,
-        ``stalls`` says.
+        The axes; those of a new figure show themselves in a notebook. ``stalls`` says what a
+        stall is.
 
     Raises:
-        QueryError: the frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or there is no such theme.
     """
-    need(frame, ["started_at", "duration_ns", "op", "storage", "outcome"])
+    check_columns(frame, COLUMNS)
     ax = axes_for(ax, theme)
-    look = theme_of(ax)
+    palette = theme_of(ax)
     failed = failed_of(frame)
-    title = f"Timeline, {count_text(len(frame), int(failed.sum()))}"
+    title = title_of("Timeline", frame)
     if not len(frame):
-        return nothing(ax, title)
+        return finish_empty(ax, title)
     started, nanos = started_ns(frame), frame["duration_ns"].to_numpy(np.int64)
-    place = time_axis(ax.xaxis, int(started.min()), int(started.max()))
-    duration_axis(ax.yaxis, nanos[[nanos.argmin(), nanos.argmax()]])
-    crossed = _apart(started, nanos, failed)
-    found = groups(frame, by)
+    place = set_time_axis(ax.xaxis, int(started.min()), int(started.max()))
+    set_duration_axis(ax.yaxis, nanos[[nanos.argmin(), nanos.argmax()]])
+    crossed = _rows_to_cross(started, nanos, failed)
+    groups = group_operations(frame, by)
     drawn = np.ones(len(frame), bool)
     if len(frame) > MAX_DOTS:
         drawn[:] = False
-        for group in found:  # a rare kind is not lost among many of another
-            share = MAX_DOTS // len(found)
+        for group in groups:  # a rare kind is not lost among many of another
+            share = MAX_DOTS // len(groups)
             drawn[group.rows[:: -(-len(group) // share)]] = True
         drawn[np.argpartition(nanos, -SLOWEST)[-SLOWEST:]] = True
         drawn[crossed] = True
     entries: list[Entry] = []
-    for group in found:
+    for group in groups:
         rows = group.rows[drawn[group.rows]]
-        dots: Look = {
+        dots: Style = {
             "linestyle": "none",
             "marker": group.marker,
-            "color": group.colour(look),
+            "color": group.colour(palette),
             "markeredgewidth": 0,
         }
-        ax.plot(place(started[rows]), shown(nanos[rows]), markersize=4.5, alpha=0.7, **dots)
-        entries.append((Line2D([], [], markersize=6, **dots), f"{group.name}, n = {len(group):,}"))
-    notes = [f"{drawn.sum():,} drawn"] if not drawn.all() else []
-    said = _events(ax, frame, place, started, nanos, crossed, entries)
-    legend(ax, entries)
-    return finish(ax, title, _when(frame, started, nanos), said, notes=notes)
+        ax.plot(place(started[rows]), on_log_scale(nanos[rows]), markersize=4.5, alpha=0.7, **dots)
+        handle = Line2D([], [], markersize=6, **dots)
+        entries.append(Entry(handle, f"{group.name}, n = {len(group):,}"))
+    notes = [f"{number_text(drawn.sum())} drawn"] if not drawn.all() else []
+    events, sentence = _draw_events(ax, frame, place, started, nanos, crossed)
+    add_legend(ax, entries + events)
+    return finish_axes(ax, title, _time_text(frame, started, nanos), sentence, notes=notes)
 
 
+@register("heatmap", "How many operations began when and took how long.", order=50)
 def plot_heatmap(
     frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "light"
 ) -> Axes:
-    """How many operations began when and took how long; failed ones crossed, stalls shaded.
+    """Draw how many operations began when and took how long; failed crossed, stalls shaded.
 
     Args:
-        frame: as ``Latency.frame()`` gives it, of any length. Failed operations in one cell are
-            one cross.
-        ax: to draw on; None makes a figure.
-        theme: of a new figure, ``light`` or ``dark``.
+        frame: Operations as ``Latency.frame()`` returns them, any number of them. Failed
+            operations in one cell are one cross.
+        ax: The axes to draw on; None makes a figure.
+        theme: The theme of a new figure, ``light`` or ``dark``.
 
     Returns:
-        The axes, with the colours' scale beside them; those of a new figure show themselves in a
-        notebook. What a stall is, ``stalls`` says.
+        The axes, with the scale of the colours beside them; those of a new figure show themselves
+        in a notebook. ``stalls`` says what a stall is.
 
     Raises:
-        QueryError: the frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or there is no such theme.
     """
-    need(frame, ["started_at", "duration_ns", "op", "storage", "outcome"])
+    check_columns(frame, COLUMNS)
     ax = axes_for(ax, theme)
-    look = theme_of(ax)
-    failed = failed_of(frame)
-    title = f"Heat map of durations, {count_text(len(frame), int(failed.sum()))}"
+    palette = theme_of(ax)
+    title = title_of("Heat map of durations", frame)
     if not len(frame):
-        return nothing(ax, title)
+        return finish_empty(ax, title)
     started, nanos = started_ns(frame), frame["duration_ns"].to_numpy(np.int64)
-    place = time_axis(ax.xaxis, int(started.min()), int(started.max()))
-    duration_axis(ax.yaxis, nanos[[nanos.argmin(), nanos.argmax()]])
+    place = set_time_axis(ax.xaxis, int(started.min()), int(started.max()))
+    set_duration_axis(ax.yaxis, nanos[[nanos.argmin(), nanos.argmax()]])
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     columns = _cells(place(started), left, right, CELLS[0])
-    rows = _cells(np.log(shown(nanos)), np.log(low), np.log(high), CELLS[1])
+    rows = _cells(np.log(on_log_scale(nanos)), np.log(low), np.log(high), CELLS[1])
     counts = np.bincount(rows * CELLS[0] + columns, minlength=CELLS[0] * CELLS[1])
     grid = np.ma.masked_equal(counts.reshape(CELLS[::-1]), 0)
     most = int(counts.max())
@@ -131,56 +137,67 @@ def plot_heatmap(
         np.linspace(left, right, CELLS[0] + 1),
         np.geomspace(low, high, CELLS[1] + 1),
         grid,
-        cmap=look.shades,
+        cmap=palette.shades,
         norm=LogNorm(1, max(most, 2)),
         zorder=2,
     )
-    bar = host(ax).colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.025, 1)))
-    log_ticks(bar.ax.yaxis, lambda count: f"{count:,.0f}")
-    bar.ax.tick_params(colors=look.quiet, labelcolor=look.ink, labelsize=SMALL)
-    bar.set_label("operations in a cell (log scale)", color=look.ink, fontsize=SMALL)
+    bar = host_of(ax).colorbar(mesh, cax=ax.inset_axes((1.02, 0, 0.025, 1)))
+    set_log_ticks(bar.ax.yaxis, number_text)
+    bar.ax.tick_params(colors=palette.quiet, labelcolor=palette.ink, labelsize=SMALL)
+    bar.set_label("operations in a cell (log scale)", color=palette.ink, fontsize=SMALL)
     bar.outline.set_visible(False)
-    entries: list[Entry] = []
-    said = _events(ax, frame, place, started, nanos, _apart(started, nanos, failed), entries)
-    if entries:
-        legend(ax, entries)
-    return finish(ax, title, _when(frame, started, nanos), said, f"At most {most:,} in one cell.")
+    crossed = _rows_to_cross(started, nanos, failed_of(frame))
+    events, sentence = _draw_events(ax, frame, place, started, nanos, crossed)
+    if events:
+        add_legend(ax, events)
+    return finish_axes(
+        ax,
+        title,
+        _time_text(frame, started, nanos),
+        sentence,
+        f"At most {number_text(most)} in one cell.",
+    )
 
 
-def _when(frame: pd.DataFrame, started: Nanos, nanos: Nanos) -> str:
+def _time_text(frame: pd.DataFrame, started: Nanos, nanos: Nanos) -> str:
+    """Return when the operations began, and which was the slowest."""
     first, last = (pd.Timestamp(int(at)) for at in (started.min(), started.max()))
     slowest = frame.iloc[int(nanos.argmax())]
     return (
         f"They began from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC; the slowest, "
-        f"{clean(slowest['op'])}, took {duration_text(int(nanos.max()) / 1000)} from "
+        f"{short_name(slowest['op'])}, took {nanos_text(int(nanos.max()))} from "
         f"{slowest['started_at']:%H:%M:%S} on."
     )
 
 
-def _events(
+def _draw_events(
     ax: Axes,
     frame: pd.DataFrame,
     place: Callable[[Nanos], NDArray[np.float64]],
     started: Nanos,
     nanos: Nanos,
     crossed: NDArray[np.intp],
-    entries: list[Entry],
-) -> str:
-    """Draw failed operations and stalls; what there is of them in words."""
-    look = theme_of(ax)
+) -> tuple[list[Entry], str]:
+    """Draw failed operations and stalls.
+
+    Returns:
+        Their entries in the legend, and a sentence about the stalls.
+    """
+    palette = theme_of(ax)
+    entries = []
     if len(crossed):
-        count = int(failed_of(frame).sum())
-        entries.append(failed_marks(ax, place(started[crossed]), shown(nanos[crossed]), count))
+        x, y = place(started[crossed]), on_log_scale(nanos[crossed])
+        entries.append(mark_failed(ax, x, y, int(failed_of(frame).sum())))
     found = stalls(frame)
     if not len(found):
-        return "No stall."
+        return entries, "No stall."
     begins, lasts = started_ns(found), found["duration_ns"].to_numpy()
     low, high = ax.get_xlim()
     starts, ends = place(begins), np.minimum(place(begins + lasts), high)
-    # As many as can be told apart; the first of a cell stands for all in it.
+    # As many as can be told apart: the first of a cell represents all in it.
     _, kept = np.unique(_cells(starts, low, high, CELLS[0]), return_index=True)
     _, marked = np.unique(_cells(starts, low, high, CROSSES[0]), return_index=True)
-    shade: Look = {"facecolor": look.quiet, "alpha": 0.3, "linewidth": 0}
+    shade: Style = {"facecolor": palette.quiet, "alpha": 0.3, "linewidth": 0}
     ax.broken_barh(
         list(zip(starts[kept], (ends - starts)[kept], strict=True)),
         (0, 1),
@@ -188,27 +205,27 @@ def _events(
         zorder=1,
         **shade,
     )
-    # What is narrower than a pixel is seen by its mark.
+    # A stall that is narrower than a pixel is seen by its mark.
     ax.plot(
         ((starts + ends) / 2)[marked],
         np.full(len(marked), 0.97),
         "v",
         transform=ax.get_xaxis_transform(),
-        color=look.ink,
+        color=palette.ink,
         markersize=7,
         zorder=6,
     )
-    longest = duration_text(int(lasts.max()) / 1000)
-    entries.append((Patch(**shade), f"stalls: {len(found):,}, longest {longest}"))
-    return f"Stalls: {len(found):,}, longest {longest}."
+    text = f"{number_text(len(found))}, longest {nanos_text(int(lasts.max()))}"
+    entries.append(Entry(Patch(**shade), f"stalls: {text}"))
+    return entries, f"Stalls: {text}."
 
 
-def _apart(started: Nanos, nanos: Nanos, failed: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Positions of the failed ones whose crosses would not hide each other."""
+def _rows_to_cross(started: Nanos, nanos: Nanos, failed: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the positions of the failed operations whose crosses would not hide each other."""
     rows = np.flatnonzero(failed)
     if len(rows) < SLOWEST:
         return rows
-    times, logs = (started - started.min())[rows], np.log(shown(nanos))
+    times, logs = (started - started.min())[rows], np.log(on_log_scale(nanos))
     x = _cells(times, 0, max(int(times.max()), 1), CROSSES[0])
     y = _cells(logs[rows], logs.min(), max(logs.max(), logs.min() + 1), CROSSES[1])
     one = np.full(CROSSES[0] * CROSSES[1], -1, np.intp)
@@ -217,6 +234,6 @@ def _apart(started: Nanos, nanos: Nanos, failed: NDArray[np.bool_]) -> NDArray[n
 
 
 def _cells(values: NDArray[Any], low: float, high: float, count: int) -> NDArray[np.int64]:
-    """In which of so many equal parts each value lies."""
+    """Return in which of so many equal parts each value lies."""
     cells: NDArray[np.int64] = ((values - low) * (count / (high - low))).astype(np.int64)
     return cells.clip(0, count - 1)

@@ -18,6 +18,7 @@ def is_measurable(count: int, q: float) -> bool:
         q: The percentile, from 0 to below 100.
 
     Example:
+        >>> from graphflow_nb.monitoring.percentiles import is_measurable
         >>> is_measurable(99, 99), is_measurable(100, 99)
         (False, True)
     """
@@ -35,6 +36,8 @@ def percentile(values: NDArray[Any], q: float) -> float:
         One of the values; NaN if there are too few of them, see ``is_measurable``.
 
     Example:
+        >>> import numpy as np
+        >>> from graphflow_nb.monitoring.percentiles import percentile
         >>> percentile(np.arange(1, 101), 90)
         90.0
     """

@@ -106,10 +106,10 @@ class Latency:
         """A figure of what is recorded at this moment.
 
         Args:
-            kind: ``board`` (a good first view), ``percentiles`` (by nines), ``ecdf``,
-                ``histogram``, ``timeline``, ``heatmap``, ``phases`` or ``boxes``; each is also a
-                function of ``graphflow_nb.figures``.
-            by: the column whose values are told apart: ``op``, ``storage``, ``outcome``, …
+            kind: The name of a figure: ``board`` is a good first view, ``percentiles``,
+                ``timeline`` and more show one thing each. ``graphflow_nb.figures.figure_kinds()``
+                lists them all, with what they show.
+            by: The column whose values are told apart: ``op``, ``storage``, ``outcome``, …
             theme: ``light`` or ``dark``.
 
         Returns:
@@ -119,9 +119,9 @@ class Latency:
         Raises:
             QueryError: there is no such kind, column or theme.
         """
-        from ..figures.choose import figure_of  # matplotlib takes its time: only when it is wanted
+        from ..figures import draw_figure  # matplotlib takes its time: only when it is wanted
 
-        return figure_of(kind, self.frame(), by=by, theme=theme)
+        return draw_figure(kind, self.frame(), by=by, theme=theme)
 
     def live(self, *, theme: ThemeName = "light") -> LiveLatency:
         """A view that shows operations as they come, and the slowest: a click opens the session.
