@@ -86,7 +86,6 @@ WITHOUT_EXAMPLE = {
     "RetryingStorage",
     "Run",
     "SessionStorage",
-    "SqliteSessionStorage",
     "StorageSuite",
     "StoredSessions",
     "Table",

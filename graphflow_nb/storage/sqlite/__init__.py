@@ -1,7 +1,8 @@
 """Sessions in a SQLite file, in the form of graph-flow's PostgreSQL table.
 
-SQLite has no asynchronous driver, so the calls to the database run in a thread. The SQL is in
-``sql.py``.
+SQLite has no asynchronous driver, so each connection has a thread of its own (``connection.py``).
+The SQL is in ``sql.py``, the functions that it calls in ``functions.py``; ``records.py`` writes one
+session's row, and ``storage.py`` is the storage.
 """
 
 from .storage import SqliteSessionStorage

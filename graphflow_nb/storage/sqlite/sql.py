@@ -1,13 +1,13 @@
 """Every SQL statement for SQLite. Times are µs since 1970 UTC.
 
-``holds`` and ``value_at`` are functions that the storage registers in the database: they are the
-very code that answers for the memory store, so that a path means the same in both.
+``holds`` and ``value_at`` are functions of ``functions.py``: the same code answers for the memory
+store, so that a path means the same in both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,7 @@ CREATE INDEX IF NOT EXISTS sessions_by_update ON sessions (updated_at, id);
 """
 ROW = "id, graph_id, current_task_id, status_message, context, version, created_at, updated_at"
 COLUMNS = frozenset(ROW.split(", "))
+CONTEXT, VERSION, CREATED = 4, 5, 6  # where these are in a row
 
 GET = f"SELECT {ROW} FROM sessions WHERE id = ?"
 INSERT = f"INSERT INTO sessions ({ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -41,59 +42,76 @@ UPDATE = (
 DELETE = "DELETE FROM sessions WHERE id = ?"
 DELETE_VERSION = "DELETE FROM sessions WHERE id = ? AND version = ?"
 
-# At most so many: a count would read all of an index.
-MOST = "SELECT coalesce(max(rowid), 0) FROM sessions"
+# Counting the rows would read all of an index. Rowids tell how many there are at most.
+ROWS_AT_MOST = "SELECT coalesce(max(rowid), 0) FROM sessions"
+#: The number of sessions, but no more than the parameter.
 COUNT_TO = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT ?)"
 
 
-def select(columns: str, query: Query, first: Sequence[Any] = ()) -> tuple[str, list[Any]]:
-    """The columns of the selected sessions, in order."""
-    where, arguments = _where(query, page=True)
+class Statement(NamedTuple):
+    """A statement with the values of its parameters; ``db.execute(*statement)`` runs it."""
+
+    text: str
+    values: list[Any]
+
+
+def select(columns: str, query: Query, first: Sequence[Any] = ()) -> Statement:
+    """Return the statement that reads columns of the selected sessions, in order.
+
+    Args:
+        columns: The columns as SQL.
+        query: The selection.
+        first: The values of the parameters in ``columns``.
+    """
+    where, values = _where(query, page=True)
     way = " DESC" if query.descending else ""
     order = ["id"] if query.order_by == "id" else [query.order_by, "id"]
     text = f"SELECT {columns} FROM sessions{where} ORDER BY " + ", ".join(c + way for c in order)
     if query.limit is not None:
         text += " LIMIT ?"
-        arguments.append(query.limit)
-    return text, [*first, *arguments]
+        values.append(query.limit)
+    return Statement(text, [*first, *values])
 
 
-def table(query: Query, context: Sequence[ContextPath]) -> tuple[str, list[Any]]:
-    """The columns of a ``Table``, context values as JSON text."""
+def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
+    """Return the statement that reads the columns of a ``Table``, context values as JSON text."""
     columns = (
         "id, graph_id, current_task_id, status_message, version, created_at, updated_at, "
         "length(CAST(context AS BLOB)), CASE WHEN json_valid(context) THEN "
         "coalesce(json_array_length(context, '$.chat_history.messages'), 0) ELSE 0 END"
     )
-    paths = [_path(parse_path(path)) for path in context]
+    paths = [_encode_path(parse_path(path)) for path in context]
     return select(columns + ", value_at(context, ?)" * len(paths), query, paths)
 
 
-def count(query: Query) -> tuple[str, list[Any]]:
-    where, arguments = _where(query, page=False)
-    return f"SELECT count(*) FROM sessions{where}", arguments
+def count(query: Query) -> Statement:
+    """Return the statement that counts the selected sessions."""
+    where, values = _where(query, page=False)
+    return Statement(f"SELECT count(*) FROM sessions{where}", values)
 
 
-def counts(query: Query) -> tuple[str, list[Any]]:
-    where, arguments = _where(query, page=False)
-    return (
+def count_groups(query: Query) -> Statement:
+    """Return the statement that counts the selected sessions at each task of each graph."""
+    where, values = _where(query, page=False)
+    return Statement(
         "SELECT graph_id, current_task_id, count(*), min(updated_at), max(updated_at) "
         f"FROM sessions{where} GROUP BY 1, 2 ORDER BY 1, 2",
-        arguments,
+        values,
     )
 
 
-def _path(keys: Sequence[str]) -> str:
+def _encode_path(keys: Sequence[str]) -> str:
     return msgspec.json.encode(keys).decode()
 
 
 def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
+    """Return the conditions of a query as SQL, with the cursor's if ``page``, and their values."""
     terms: list[str] = []
-    arguments: list[Any] = []
+    values: list[Any] = []
 
-    def put(term: str, *values: Any) -> None:
+    def put(term: str, *more: Any) -> None:
         terms.append(term)
-        arguments.extend(values)
+        values.extend(more)
 
     if query.graph is not None:
         put("graph_id = ?", query.graph)
@@ -120,7 +138,7 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         if (until := getattr(query, f"{name}_until")) is not None:
             put(f"{name}_at < ?", micros_of(until))
     for path, value in query.conditions():
-        put("holds(context, ?, ?)", _path(path), value)
+        put("holds(context, ?, ?)", _encode_path(path), value)
     if page and query.after is not None:
         than, cursor = ("<" if query.descending else ">"), query.after
         if query.order_by == "id":
@@ -128,4 +146,4 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         else:
             time = micros_of(cursor.time) if cursor.time else 0
             put(f"({query.order_by}, id) {than} (?, ?)", time, cursor.id)
-    return (f" WHERE {' AND '.join(terms)}" if terms else ""), arguments
+    return (f" WHERE {' AND '.join(terms)}" if terms else ""), values

@@ -1,0 +1,39 @@
+"""The driver's exceptions as ours; the only place where that happens for SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from ...errors import ReadOnlyError, StorageError, StorageTimeout
+
+__all__ = ["DRIVER_ERRORS", "translate_error"]
+
+#: What a call to the driver may raise. A worker thread that has ended refuses with RuntimeError.
+DRIVER_ERRORS: Final = (sqlite3.Error, OSError, RuntimeError, OverflowError, TypeError)
+
+
+def translate_error(error: Exception, path: str) -> StorageError:
+    """Return the StorageError for a driver's exception.
+
+    Args:
+        error: The exception, one of ``DRIVER_ERRORS``.
+        path: The path of the file.
+    """
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return StorageTimeout(
+            f"{path} is being written by another process, and did not become free in time; "
+            "nothing was written. Try again, or connect with a longer timeout="
+        )
+    if "readonly" in text:
+        return ReadOnlyError(
+            f"{path} takes no writes: {text}; check the rights on the file and its folder"
+        )
+    if "unable to open" in text:
+        return StorageError(
+            f"{path} can't be opened: does its folder exist, and may you write there?"
+        )
+    if isinstance(error, RuntimeError):
+        return StorageError("the storage is closed: connect again")
+    return StorageError(f"{path}: {text}")
