@@ -357,18 +357,6 @@ def test_selection_by_url(tmp_path, monkeypatch, caplog):
         g.open("memory:", table="x")
 
 
-def test_sqlite_survives_a_restart_and_a_second_process(tmp_path):
-    path = tmp_path / "s.db"
-    code = f"import graphflow_nb as g; g.open('sqlite:{path}').create('a', 't', context={{'n': 1}})"
-    subprocess.run([sys.executable, "-c", code + "; import os; os._exit(9)"])
-    wb = g.open(f"sqlite:{path}")
-    session = wb.get("a")
-    assert session.context["n"] == 1
-    subprocess.run([sys.executable, "-c", code.replace("'a'", "'b'")], check=True)
-    assert len(wb.sessions()) == 2
-    wb.close()
-
-
 def test_memory_is_not_opened_for_reading_only(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     for url in ("demo", "memory:", None):
@@ -686,20 +674,6 @@ def test_a_loop_that_ends_under_a_call():
 
     asyncio.run(main()).join()
     assert isinstance(raised[0], g.BridgeError)
-
-
-def test_an_interrupt_of_sqlite(tmp_path):
-    wb = g.open(f"sqlite:{tmp_path / 's.db'}")
-    wb.create("a", "t")
-    endless = (
-        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
-    )
-    inner = wb.storage.inner
-    interrupt_after(0.3)
-    with pytest.raises(KeyboardInterrupt):
-        wb._bridge.run(inner._run(lambda db: db.execute(endless).fetchall()))
-    assert wb.get("a").id == "a"
-    wb.close()
 
 
 def test_public_names_are_documented_and_typed():

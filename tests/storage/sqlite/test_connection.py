@@ -1,0 +1,145 @@
+"""The connection to a SQLite file: its thread, interrupts, other processes, what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Query, Session, SqliteSessionStorage
+from graphflow_nb.storage.sqlite import functions
+
+
+@pytest.fixture
+def running(monkeypatch):
+    """Set as soon as a statement runs that looks into contexts, at 20 sessions a second."""
+    event = threading.Event()
+
+    def holds(*_):
+        event.set()
+        time.sleep(0.05)
+        return False
+
+    monkeypatch.setattr(functions, "holds", holds)
+    return event
+
+
+@pytest.fixture
+def path(tmp_path, run):
+    """A file of 1,000 sessions, the first "s0"."""
+    path = tmp_path / "s.db"
+
+    async def fill():
+        storage = await SqliteSessionStorage.connect(path)
+        await storage.save_many([Session(f"s{i}", "t") for i in range(1000)])
+        await storage.close()
+
+    run(fill())
+    return path
+
+
+def test_a_cancelled_call_ends_its_statement(path, running, run):
+    async def cancel():
+        storage = await SqliteSessionStorage.connect(path)
+        call = asyncio.ensure_future(storage.count(Query(has=["k"])))
+        assert await asyncio.to_thread(running.wait, 20)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        async with asyncio.timeout(20):
+            session = await storage.get("s0")
+        await storage.close()
+        return session
+
+    assert run(cancel()).id == "s0"
+
+
+def test_an_interrupt_ends_the_statement(path, running):
+    def interrupt():
+        """As Jupyter's stop button does it."""
+        if running.wait(20):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    wb = g.open(f"sqlite:{path}")
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        wb.sessions(has=["k"])
+    thread.join()
+    began = time.monotonic()
+    assert wb.get("s0").id == "s0"
+    assert time.monotonic() - began < 20
+    wb.close()
+
+
+def test_sessions_survive_a_restart_and_a_second_process(tmp_path):
+    path = tmp_path / "s.db"
+    code = f"import graphflow_nb as g; g.open('sqlite:{path}').create('a', 't', context={{'n': 1}})"
+    subprocess.run([sys.executable, "-c", code + "; import os; os._exit(9)"])
+    wb = g.open(f"sqlite:{path}")
+    session = wb.get("a")
+    assert session.context["n"] == 1
+    subprocess.run([sys.executable, "-c", code.replace("'a'", "'b'")], check=True)
+    assert len(wb.sessions()) == 2
+    wb.close()
+
+
+def test_another_writer_is_waited_for_until_the_timeout(tmp_path, run):
+    path = tmp_path / "s.db"
+    storage = run(SqliteSessionStorage.connect(path, timeout=0.05))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    session = Session("a", "t")
+    with pytest.raises(g.StorageTimeout, match="nothing was written"):
+        run(storage.save(session))
+    assert session.is_new
+    other.execute("ROLLBACK")
+    run(storage.save(session))
+    assert session.version == 1
+    other.close()
+    run(storage.close())
+
+
+def test_files_that_are_not_stores(tmp_path, run):
+    text, other = tmp_path / "text", tmp_path / "other.db"
+    text.write_text("not a database at all, but long enough to be read" * 99)
+    with sqlite3.connect(other) as db:
+        db.execute("CREATE TABLE sessions (id TEXT, context TEXT, updated_at INTEGER)")
+    db.close()
+    for path, said in (
+        (text, "not a database"),
+        (other, "not a store of sessions.*lacks created_at, current_task_id"),
+        (tmp_path / "no" / "where.db", "does its folder exist"),
+    ):
+        with pytest.raises(g.StorageError, match=said):
+            run(SqliteSessionStorage.connect(path))
+
+
+def test_what_is_opened_for_reading_only_is_not_created(tmp_path, run):
+    path = tmp_path / "s.db"
+    with pytest.raises(g.StorageError, match="can't be opened"):
+        run(SqliteSessionStorage.connect(path, read_only=True))
+    assert not path.exists()
+    run(run(SqliteSessionStorage.connect(path)).close())
+    storage = run(SqliteSessionStorage.connect(path, read_only=True))
+    for write in (
+        storage.save(Session("a", "t")),
+        storage.upsert(Session("a", "t")),
+        storage.delete("a"),
+        storage.restore(Session("a", "t", version=1)),
+        storage.save_many([Session("a", "t")]),
+        storage.import_many([Session("a", "t")]),
+        storage.delete_many(["a"]),
+    ):
+        with pytest.raises(g.ReadOnlyError, match="nothing was written"):
+            run(write)
+    assert "read-only" in repr(storage)
+    run(storage.close())
