@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import count
 
 import pytest
 
@@ -20,11 +21,16 @@ from graphflow_nb.storage.sqlite import functions
 
 @pytest.fixture
 def running(monkeypatch):
-    """Set as soon as a statement runs that looks into contexts, at 20 sessions a second."""
+    """Set while a statement looks into contexts, at 20 sessions a second.
+
+    Only at the tenth, when whoever called has had the time to wait for it.
+    """
     event = threading.Event()
+    rows = count(1)
 
     def holds(*_):
-        event.set()
+        if next(rows) == 10:
+            event.set()
         time.sleep(0.05)
         return False
 
