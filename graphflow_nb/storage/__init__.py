@@ -28,7 +28,7 @@ from .connect import connect, connect_from_env
 from .copying import CopyReport
 from .memory import InMemorySessionStorage
 from .migration import Migration
-from .postgres.storage import PostgresSessionStorage
+from .postgres import PostgresSessionStorage
 from .protocols import (
     SessionStorage,
     StorageAttributes,

@@ -272,8 +272,8 @@ def frame(url: str) -> None:
     inner = wb.storage.inner
 
     async def fill() -> None:
-        await inner._run(lambda c: c.execute(FILL))  # type: ignore[attr-defined]
-        await inner._run(lambda c: c.execute("VACUUM ANALYZE sessions"))  # type: ignore[attr-defined]
+        await inner.run(lambda c: c.execute(FILL))  # type: ignore[attr-defined]
+        await inner.run(lambda c: c.execute("VACUUM ANALYZE sessions"))  # type: ignore[attr-defined]
 
     wb._bridge.run(fill())
 

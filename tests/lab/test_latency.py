@@ -48,7 +48,7 @@ async def slow():
         async with c.transaction():
             await c.execute("SELECT 1 FROM sessions WHERE id = 'claim-0118' FOR UPDATE")
             await asyncio.sleep(0.4)
-    await inner._run(work)
+    await inner.run(work)
 holder = wb._bridge.submit(slow())
 time.sleep(0.1)
 session = wb.get("claim-0118")

@@ -386,7 +386,7 @@ def test_closing_while_an_operation_is_under_way(database):
     wb = g.open(database, writable=True)
     inner = wb.storage.inner
     thread = threading.Thread(
-        target=lambda: wb._bridge.run(inner._run(lambda c: c.execute("SELECT pg_sleep(0.5)")))
+        target=lambda: wb._bridge.run(inner.run(lambda c: c.execute("SELECT pg_sleep(0.5)")))
     )
     thread.start()
     time.sleep(0.2)
@@ -609,7 +609,7 @@ def test_an_interrupt_returns_at_once_and_leaves_the_connection_usable(database)
     inner = wb.storage.inner
 
     async def slow():
-        return await inner._run(lambda c: c.execute("SELECT pg_sleep(20)"))
+        return await inner.run(lambda c: c.execute("SELECT pg_sleep(20)"))
 
     interrupt_after(0.3)
     began = time.monotonic()
@@ -620,7 +620,7 @@ def test_an_interrupt_returns_at_once_and_leaves_the_connection_usable(database)
     assert time.monotonic() - began < 3
     active = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> "
     active += "pg_backend_pid() AND state = 'active'"
-    assert wb._bridge.run(inner._run(lambda c: c.fetchval(active))) == 0
+    assert wb._bridge.run(inner.run(lambda c: c.fetchval(active))) == 0
     wb.close()
 
 

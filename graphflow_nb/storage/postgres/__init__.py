@@ -4,11 +4,14 @@ What is not obvious here:
 
 - Connections are held between operations, because returning one to asyncpg's pool costs a reset
   query. After an error or a cancellation a connection goes back to the pool, which repairs it.
-- ``table`` has the server pack whole columns into one row, because rows cost more than columns.
+- ``storage.py`` composes the other modules around one ``OpenTable`` (``table.py``). The table
+  runs statements, and adapts when someone alters it.
+- ``PostgresSessionStorage.table`` has the server pack whole columns into one row, because rows
+  cost more than columns.
 - Ids are ordered by the column's own collation, because only that order has an index. The other
   stores order ids by code point.
 - A table without ``version`` is checked in every save in case it got that column meanwhile: a save
-  that did not count the version up would be lost to the next worker's save.
+  that did not increment the version would be lost to the next worker's save.
 - Where a table has no ``version``, a save compares the row's ``xmin``. Where that can't be relied
   on (partitioned tables, views, servers that only speak PostgreSQL's protocol), it compares
   ``updated_at`` in microseconds. A change by hand that leaves ``updated_at`` as it was is not
@@ -18,10 +21,10 @@ What is not obvious here:
   means one READ ONLY transaction for each operation.
 - The hosts of a URL are tried one by one, each with a share of the time.
 
-The SQL on sessions is in ``sql.py``, that on the server's catalogs in ``facts.py``. Values are
-always parameters, identifiers are always quoted.
+The SQL on sessions is in ``sql.py``, that on the server's catalogs in ``facts.py``, that of the
+trigger in ``watch.py``. Values are always parameters, identifiers are always quoted.
 """
 
-from .storage import Migration, PostgresSessionStorage
+from .storage import PostgresSessionStorage
 
-__all__ = ["Migration", "PostgresSessionStorage"]
+__all__ = ["PostgresSessionStorage"]

@@ -1,30 +1,48 @@
-"""What PostgreSQL tells of the table, its indexes and itself: catalogs, counters and a sample.
+"""Facts about a table, its indexes and its server: from catalogs, counters and a sample.
 
-Each question is asked on its own, since a server or a user may lack what one of them needs. None
-reads the table as a whole, each has a bound in time, and all of them may be asked on a replica.
+Each question is asked on its own, because a server or a user may lack what one of them needs. No
+question reads the whole table, each has a time limit, and all of them can be asked on a replica.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 from ...errors import StorageError, StorageTimeout, StorageUnavailable
 from ..facts import Backends, Contexts, Index, Plan, PostgresFacts, Relation, Usage
+from ..limits import QUICK_ROWS
 from ..query import ORDERS, Query
-from . import sql as sql
+from .connections import Connection
+from .sql import TableForm
+from .table import OpenTable
 
-__all__ = ["look"]
+__all__ = ["collect_facts", "find_slow_orders"]
 
 SECONDS: Final = 5.0  # for one question
 ALL_SECONDS: Final = 15.0
 SAMPLED_PAGES: Final = 300
 PAGE_BYTES: Final = 8192
-FIRST_TO_TELL: Final = 140_000  # the version from which a value's compression is told
+FIRST_WITH_COMPRESSION: Final = 140_000  # the first version that shows a value's compression
 
 _KINDS = {"r": "table", "p": "partitioned table", "v": "view", "f": "foreign table"}
+
+# About how many sessions there are, and the columns that lead an index. $1 is the quoted name.
+SLOW_ORDERS = """
+SELECT (
+    SELECT sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples ELSE pg_relation_size(p.oid) / 500.0 END)
+    FROM pg_class AS p WHERE p.relkind <> 'p' AND (p.oid = c.oid
+        OR p.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid))
+)::bigint,
+    ARRAY(SELECT a.attname::text FROM pg_index AS i
+        JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_am AS m ON m.oid = x.relam
+        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'
+    )
+FROM pg_class AS c WHERE oid = $1::text::regclass
+"""
 
 SETTINGS = """
 SELECT name, setting, source, enumvals::text[] AS choices FROM pg_settings
@@ -77,7 +95,7 @@ FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace,
 WHERE c.oid = $1::text::regclass
 """
 
-# Classes, collations and options tell whether two indexes order a column alike.
+# Classes, collations and options show whether two indexes order a column alike.
 INDEXES = """
 SELECT format('%I.%I', n.nspname, x.relname) AS name, i.indisunique, i.indisvalid,
     i.indisunique OR i.indisreplident
@@ -129,12 +147,19 @@ ORDER BY age(backend_xmin) DESC LIMIT 1
 """
 
 
-def _contexts(form: sql.TableForm, percent: float, *, methods: bool) -> str:
-    # Past about 2,000 bytes PostgreSQL moves the largest column out of a row; 32 are its header
-    # and the times and version.
+def _context_statement(form: TableForm, percent: float, *, methods: bool) -> str:
+    """Return the statement for the sizes of contexts in a sample of the table's pages.
+
+    Args:
+        form: What the table looks like.
+        percent: The share of pages to read.
+        methods: Whether the server shows how a value is compressed.
+    """
+    # Past about 2,000 bytes PostgreSQL moves the largest column out of a row. 32 bytes are the
+    # row's header, the times and the version.
     size = "pg_column_size(context)"
     rest = "pg_column_size(id) + pg_column_size(graph_id) + pg_column_size(current_task_id)"
-    method = "coalesce(pg_column_compression(context), 'none')" if methods else "'untold'"
+    method = "coalesce(pg_column_compression(context), 'none')" if methods else "'unknown'"
     return (
         f"SELECT method, count(*) AS rows, count(*) FILTER (WHERE outside) AS outside, "
         "sum(size)::bigint AS bytes, coalesce(sum(size) FILTER (WHERE outside), 0)::bigint AS "
@@ -145,84 +170,78 @@ def _contexts(form: sql.TableForm, percent: float, *, methods: bool) -> str:
     )
 
 
-Run = Callable[[Callable[[Any], Awaitable[Any]]], Awaitable[Any]]
+async def find_slow_orders(table: OpenTable) -> dict[str, str]:
+    """Return the orders that no index serves in a large table, and for each what would help."""
+
+    async def read(connection: Connection) -> Any:
+        return await connection.fetchrow(SLOW_ORDERS, table.form.table)
+
+    about, indexed = await table.run(read)
+    if about <= QUICK_ROWS:
+        return {}
+    return {
+        order: f"no index serves this order, so about {about:,} sessions are sorted for each page; "
+        f"CREATE INDEX CONCURRENTLY ON {table.form.table} ({order}, id); makes it quick"
+        for order in ("updated_at", "created_at")
+        if order not in indexed
+    }
 
 
-async def look(
-    run: Run, form: sql.TableForm, *, place: str, read_only: bool, connections: int
-) -> PostgresFacts:
-    """Ask all of it.
-
-    Args:
-        run: awaits work on a connection, in a transaction of its own where that is needed, and
-            translates errors.
+async def collect_facts(table: OpenTable) -> PostgresFacts:
+    """Return what the server says about the table and about itself; changes nothing.
 
     Raises:
-        StorageUnavailable: the server is out of reach.
+        StorageUnavailable: The server is out of reach.
     """
-    unseen: dict[str, str] = {}
-    end = time.monotonic() + ALL_SECONDS
-
-    async def ask(subject: str, statement: str, *arguments: Any) -> list[Any] | None:
-        seconds = max(0.1, min(SECONDS, end - time.monotonic()))
-
-        async def read(connection: Any) -> Any:
-            return await connection.fetch(statement, *arguments, timeout=seconds)
-
-        try:
-            return await run(read)  # type: ignore[no-any-return]
-        except StorageUnavailable:
-            raise
-        except StorageTimeout:
-            unseen[subject] = f"no answer within {seconds:.1f} seconds"
-        except StorageError as error:
-            unseen[subject] = str(error.__cause__ or error)
-        return None
-
-    round_trip, standby, pooled = await run(_reach)
-    settings = await ask("settings of the server", SETTINGS)
+    form = table.form
+    inquiry = _Inquiry(table)
+    reach = await table.run(_measure_reach)
+    settings = await inquiry.ask("settings of the server", SETTINGS)
     values = None if settings is None else {row["name"]: row["setting"] for row in settings}
     choices = {row["name"]: row["choices"] for row in settings or ()}
     sources = {row["name"]: row["source"] for row in settings or ()}
-    relation = await _relation(ask, form)
+    relation = await _read_relation(inquiry, form)
     plans = {}
     for order in sorted(ORDERS):
-        statement = sql.Statements(form).select(Query(order=f"-{order}", limit=None))[0]
-        found = await ask(
-            f"plan of a page by {order}", f"EXPLAIN (FORMAT JSON) {statement} LIMIT 51"
+        page = table.statements.select(Query(order=f"-{order}", limit=None)).text
+        rows = await inquiry.ask(
+            f"plan of a page by {order}", f"EXPLAIN (FORMAT JSON) {page} LIMIT 51"
         )
-        if found:
-            plans[order] = _plan(json.loads(found[0][0]))
+        if rows:
+            plans[order] = _plan_of(json.loads(rows[0][0]))
     indexes = contexts = usage = None
     if relation is not None and "table" in relation.kind and relation.kind != "foreign table":
-        rows = await ask("indexes", INDEXES, form.table)
-        indexes = None if rows is None else tuple(map(_index, rows))
+        rows = await inquiry.ask("indexes", INDEXES, form.table)
+        indexes = None if rows is None else tuple(map(_index_of, rows))
         version = int((values or {}).get("server_version_num", 0))
-        contexts = await _sample(ask, form, relation, methods=version >= FIRST_TO_TELL)
-        usage = await _usage(ask, form, standby=standby)
+        contexts = await _sample_contexts(
+            inquiry, form, relation, methods=version >= FIRST_WITH_COMPRESSION
+        )
+        usage = await _read_usage(inquiry, form, standby=reach.standby)
     else:
         if relation is None:
             why = "it is not known what kind of table this is"
         else:
             where = f" on {', '.join(relation.behind)}" if relation.behind else ""
             why = f"{form.table} is a {relation.kind}{where}: open the table itself with table="
-        unseen |= dict.fromkeys(("indexes", "size of contexts", "dead rows and updates"), why)
-    if standby:
-        unseen["dead rows and updates"] = unseen["use of indexes"] = (
+        subjects = ("indexes", "size of contexts", "dead rows and updates")
+        inquiry.unseen |= dict.fromkeys(subjects, why)
+    if reach.standby:
+        inquiry.unseen["dead rows and updates"] = inquiry.unseen["use of indexes"] = (
             "the server is a replica, which counts only what is read there: ask the primary"
         )
     return PostgresFacts(
-        place=place,
-        read_only=read_only,
-        connections=connections,
-        unseen=unseen,
+        place=table.place,
+        read_only=table.opened_read_only,
+        connections=table.max_connections,
+        unseen=inquiry.unseen,
         table=form.table,
         uuid=form.uuid,
         versioned=form.versioned,
         xmin=form.xmin,
-        standby=standby,
-        pooled=pooled,
-        round_trip_us=round_trip,
+        standby=reach.standby,
+        pooled=reach.shared,
+        round_trip_us=reach.round_trip_us,
         settings=values,
         sources=sources,
         lz4="lz4" in (choices.get("default_toast_compression") or ()),
@@ -231,25 +250,65 @@ async def look(
         plans=plans,
         contexts=contexts,
         usage=usage,
-        backends=await _backends(ask, standby=standby),
+        backends=await _read_backends(inquiry, standby=reach.standby),
     )
 
 
-Ask = Callable[..., Awaitable[list[Any] | None]]
+class _Inquiry:
+    """The questions to one server, and why some of them have no answer.
+
+    Attributes:
+        unseen: For each subject without an answer, the reason.
+    """
+
+    def __init__(self, table: OpenTable):
+        self._table = table
+        self._end = time.monotonic() + ALL_SECONDS
+        self.unseen: dict[str, str] = {}
+
+    async def ask(self, subject: str, statement: str, *arguments: Any) -> list[Any] | None:
+        """Return the rows of a statement; None if there was no answer."""
+        seconds = max(0.1, min(SECONDS, self._end - time.monotonic()))
+
+        async def read(connection: Connection) -> list[Any]:
+            return list(await connection.fetch(statement, *arguments, timeout=seconds))
+
+        try:
+            return await self._table.run(read)
+        except StorageUnavailable:
+            raise
+        except StorageTimeout:
+            self.unseen[subject] = f"no answer within {seconds:.1f} seconds"
+        except StorageError as error:
+            self.unseen[subject] = str(error.__cause__ or error)
+        return None
 
 
-async def _reach(connection: Any) -> tuple[float, bool, bool]:
-    """µs of a round trip, whether the server is a replica, and whether a pooler shares it."""
+class _Reach(NamedTuple):
+    """How the server is reached.
+
+    Attributes:
+        round_trip_us: The fastest of some answers to a statement that does nothing.
+        standby: Whether the server is a replica.
+        shared: Whether a pooler shares the connection.
+    """
+
+    round_trip_us: float
+    standby: bool
+    shared: bool
+
+
+async def _measure_reach(connection: Connection) -> _Reach:
     times = []
     for _ in range(5):
         began = time.perf_counter_ns()
         await connection.execute("SELECT 1")
         times.append(time.perf_counter_ns() - began)
-    return min(times) / 1000, await connection.standby(), connection.shared
+    return _Reach(min(times) / 1000, await connection.is_standby(), connection.shared)
 
 
-async def _relation(ask: Ask, form: sql.TableForm) -> Relation | None:
-    rows = await ask("size of the table", RELATION, form.table)
+async def _read_relation(inquiry: _Inquiry, form: TableForm) -> Relation | None:
+    rows = await inquiry.ask("size of the table", RELATION, form.table)
     if not rows:
         return None
     row = rows[0]
@@ -271,7 +330,7 @@ async def _relation(ask: Ask, form: sql.TableForm) -> Relation | None:
     )
 
 
-def _index(row: Any) -> Index:
+def _index_of(row: Any) -> Index:
     return Index(
         name=row["name"],
         columns=tuple(row["columns"]),
@@ -285,24 +344,25 @@ def _index(row: Any) -> Index:
     )
 
 
-def _plan(told: Any) -> Plan:
-    nodes = list(_nodes(told[0]["Plan"]))
+def _plan_of(explained: Any) -> Plan:
+    nodes = list(_nodes_below(explained[0]["Plan"]))
     rows = max(int(node["Plan Rows"]) for node in nodes)
     return Plan(tuple(node["Node Type"] for node in nodes), nodes[0]["Total Cost"], rows)
 
 
-def _nodes(node: Any) -> Iterator[Any]:
+def _nodes_below(node: Any) -> Iterator[Any]:
     yield node
     for inner in node.get("Plans", ()):
-        yield from _nodes(inner)
+        yield from _nodes_below(inner)
 
 
-async def _sample(
-    ask: Ask, form: sql.TableForm, relation: Relation, *, methods: bool
+async def _sample_contexts(
+    inquiry: _Inquiry, form: TableForm, relation: Relation, *, methods: bool
 ) -> Contexts | None:
     pages = max(1, relation.heap_bytes // PAGE_BYTES)
     percent = min(100.0, 100 * SAMPLED_PAGES / pages)
-    rows = await ask("size of contexts", _contexts(form, percent, methods=methods))
+    statement = _context_statement(form, percent, methods=methods)
+    rows = await inquiry.ask("size of contexts", statement)
     if not rows:
         return None
     return Contexts(
@@ -315,16 +375,16 @@ async def _sample(
     )
 
 
-async def _usage(ask: Ask, form: sql.TableForm, *, standby: bool) -> Usage | None:
-    rows = None if standby else await ask("dead rows and updates", USAGE, form.table)
+async def _read_usage(inquiry: _Inquiry, form: TableForm, *, standby: bool) -> Usage | None:
+    rows = None if standby else await inquiry.ask("dead rows and updates", USAGE, form.table)
     return Usage(**dict(rows[0])) if rows and rows[0]["live"] is not None else None
 
 
-async def _backends(ask: Ask, *, standby: bool) -> Backends | None:
-    rows = await ask("connections to the server", BACKENDS)
+async def _read_backends(inquiry: _Inquiry, *, standby: bool) -> Backends | None:
+    rows = await inquiry.ask("connections to the server", BACKENDS)
     if rows is None:
         return None
-    oldest = None if standby else await ask("transactions that hold up vacuum", OLDEST)
+    oldest = None if standby else await inquiry.ask("transactions that hold up vacuum", OLDEST)
     return Backends(
         connected=sum(row["connected"] for row in rows),
         hidden=sum(row["hidden"] for row in rows),

@@ -1,10 +1,10 @@
-"""Opening connections to PostgreSQL: on which host, and whether a pooler stands in between.
+"""Opening connections to PostgreSQL: to which host, and whether a pooler is in between.
 
 A pooler such as PgBouncer in transaction mode gives each transaction to any of its server
 connections. What a session keeps there (prepared statements, settings, LISTEN) would be lost, or
-be met by another client. Nothing tells a client that this is so; therefore each new connection
-carries a setting of a name and value of our own, and is asked for it. PgBouncer refuses the
-setting, other poolers leave it out, and only a server connection of one's own has it.
+be met by another client. Nothing says so to a client. Therefore each new connection carries a
+setting with a name and value of our own, and is asked for it. PgBouncer refuses the setting, other
+poolers leave it out, and only a server connection that no one shares has it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ __all__ = ["Link", "Opener"]
 
 MARK = "graphflow_nb.link"
 CACHED_STATEMENTS = 100
+CONNECT_SECONDS = 10.0  # for all hosts of a URL together
 
-# What servers and poolers say to a setting that they don't take.
+# How servers and poolers refuse a setting.
 _REFUSED = (
     asyncpg.ProtocolViolationError,
     asyncpg.UndefinedObjectError,
@@ -35,7 +36,7 @@ _REFUSED = (
     asyncpg.FeatureNotSupportedError,
     asyncpg.CantChangeRuntimeParamError,
 )
-# After these another host may answer.
+# After these errors another host may answer.
 _NEXT_HOST = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -45,42 +46,47 @@ _NEXT_HOST = (
 
 
 class Link(asyncpg.Connection):
-    """A connection that knows what stands behind it.
+    """A connection that knows what is behind it.
 
     Attributes:
-        shared: whether a pooler may serve each transaction on another server connection.
-        guarded: whether each transaction must be made read-only, since the session can't be.
+        shared: Whether a pooler may run each transaction on another server connection.
+        guarded: Whether each transaction must be made read-only, because the session can't be.
     """
 
     shared = False
     guarded = False
 
-    async def standby(self) -> bool:
-        """Whether the server is a replica now; a question to it only where it does not tell."""
-        told = None if self.shared else getattr(self.get_settings(), "in_hot_standby", None)
-        if told is not None:
-            return bool(told == "on")
-        # Servers that only speak PostgreSQL's language may not know the question.
+    async def is_standby(self) -> bool:
+        """Return whether the server is a replica now.
+
+        The server is asked only where it does not report this by itself.
+        """
+        reported = None if self.shared else getattr(self.get_settings(), "in_hot_standby", None)
+        if reported is not None:
+            return bool(reported == "on")
+        # Servers that only speak PostgreSQL's protocol may lack the function.
         with suppress(asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError):
             return bool(await self.fetchval("SELECT pg_is_in_recovery()"))
         return False
 
 
 class Opener:
-    """Opens connections to what a URL names; asyncpg's pool calls it as its ``connect``.
+    """A function that opens connections to what a URL names; asyncpg's pool calls it.
 
-    Hosts are tried in the URL's order, each with a share of the time, so that one that is silent
-    does not use up that of the next.
+    Hosts are tried in the URL's order, each with a share of the time, so that a silent host does
+    not use up the time of the next.
 
     Args:
-        read_only: make the sessions read-only, or mark the links as guarded.
-        timeout: seconds for one statement; connecting to all hosts takes at most ten.
-        statement_cache_size: prepared statements to keep per connection; None for as many as the
-            connection allows.
-        on_open: told of each new connection whether its server is a replica, and its version.
+        url: The URL, with one or several hosts.
+        read_only: Make the sessions read-only, or mark the links as guarded.
+        timeout: Seconds for one statement; connecting to all hosts takes at most ten.
+        statement_cache_size: The number of prepared statements to keep per connection; None for
+            as many as the connection allows.
+        on_open: Called for each new connection with whether its server is a replica, and with the
+            server's version.
 
     Attributes:
-        guards: whether it has opened a guarded link.
+        guards: Whether it has opened a guarded link.
     """
 
     def __init__(
@@ -102,14 +108,14 @@ class Opener:
         self._places: list[dict[str, Any]] = [
             {"host": host, "port": port} for host, port in hosts(url)
         ] or [{}]
-        self._pooled: set[int] = set()  # the places, by number, at which a pooler was found
+        self._pooled: set[int] = set()  # the numbers of the places at which a pooler was found
         asked = parse_qs(urlsplit(url).query).get("target_session_attrs", [None])[-1]
         wanted: Any = asked or os.environ.get("PGTARGETSESSIONATTRS")
         self._wanted = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
 
     async def __call__(self, *_: object, **__: object) -> Link:
-        """A new connection, of the first host that answers and is what the URL asks for."""
-        share = min(self._timeout, 10.0) / len(self._places)
+        """Return a new connection to the first host that answers and is what the URL asks for."""
+        share = min(self._timeout, CONNECT_SECONDS) / len(self._places)
         failed: Exception | None = None
         for wanted in self._wanted:
             for number in range(len(self._places)):
@@ -117,7 +123,7 @@ class Opener:
                     async with asyncio.timeout(share):
                         link = await self._open(number, wanted)
                 except _NEXT_HOST as error:
-                    # That a host is no primary says more than that another is not there.
+                    # That a host is not a primary says more than that another does not answer.
                     if not isinstance(failed, asyncpg.TargetServerAttributeNotMatched):
                         failed = error
                 else:
@@ -128,26 +134,26 @@ class Opener:
     async def _open(self, number: int, wanted: Any) -> Link:
         link = None
         if self._cached != 0 and number not in self._pooled:
-            link = await self._open_own(number, wanted)
-        own = link is not None
+            link = await self._open_unshared(number, wanted)
+        unshared = link is not None
         if link is None:
             link = await self._connect(number, wanted, {}, self._cached or 0)
             link.shared = not self._cached
             link.guarded = self._read_only
             self.guards |= self._read_only
         try:
-            if self._read_only and own:
+            if self._read_only and unshared:
                 # Not in the URL's own settings: asyncpg would take such a server for a replica.
                 await link.execute("SET default_transaction_read_only = on")
             version = getattr(link.get_settings(), "server_version", "")
-            self._on_open(await link.standby(), version)
+            self._on_open(await link.is_standby(), version)
         except BaseException:
             link.terminate()
             raise
         return link
 
-    async def _open_own(self, number: int, wanted: Any) -> Link | None:
-        """A connection to a server's session of its own; None if there is a pooler."""
+    async def _open_unshared(self, number: int, wanted: Any) -> Link | None:
+        """Return a connection that has the server's session for itself, None behind a pooler."""
         cached = CACHED_STATEMENTS if self._cached is None else self._cached
         try:
             link = await self._connect(number, wanted, {MARK: self._mark}, cached)
@@ -155,7 +161,7 @@ class Opener:
             self._pooled.add(number)
             return None
         try:
-            # Without a name: if there is a pooler, others would meet it.
+            # Without a name, because behind a pooler other clients would meet the statement.
             question = await link.prepare(f"SELECT current_setting('{MARK}', true)", name="")
             found = await question.fetchval()
         except asyncpg.PostgresError:

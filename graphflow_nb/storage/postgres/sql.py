@@ -1,4 +1,4 @@
-"""Every SQL statement for PostgreSQL, for each form of graph-flow's ``sessions`` table.
+"""The SQL on sessions in PostgreSQL, for each form of graph-flow's ``sessions`` table.
 
 Values are always parameters; identifiers come quoted from the server (``quote_ident``).
 """
@@ -8,17 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from ..paths import ContextPath, is_encodable, parse_path
 from ..query import Query
 
-# What stands between the texts of a column that comes as one string, and stands in none of them
-# but by accident: then the count differs and the slower form is asked for.
-SEPARATOR = "\x1f"
+__all__ = ["SEPARATOR", "Statement", "Statements", "TableForm", "parse_name"]
 
-INSPECT = """
+#: Separates the texts of a column that comes as one string. A text that has it inside is noticed
+#: by the count, and then the slower statement is used.
+SEPARATOR: Final = "\x1f"
+
+#: Reads from the catalog what a table looks like. $1 is the array of the parts of its name.
+INSPECT: Final = """
 WITH named AS (
     SELECT array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest($1::text[]) AS p), '.') AS quoted
 ),
@@ -40,10 +43,11 @@ FROM target
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\s*(\.|$)')
 
 
-def name_parts(name: str) -> list[str] | None:
-    """The parts of a table's name, read as SQL reads it; None if it is no name.
+def parse_name(name: str) -> list[str] | None:
+    """Return the parts of a table's name, read as SQL reads it; None if it is not a name.
 
-    Not left to the server's ``parse_ident``, which servers of PostgreSQL's language may lack.
+    The server's ``parse_ident`` is not used, because servers that only speak PostgreSQL's protocol
+    may lack it.
     """
     parts, dot, at = [], ".", 0
     while dot:
@@ -55,22 +59,8 @@ def name_parts(name: str) -> list[str] | None:
     return parts
 
 
-# How many sessions there are, about, and which orders an index serves. $1 is the quoted name.
-ORDERS = """
-SELECT (
-    SELECT sum(CASE WHEN p.reltuples >= 0 THEN p.reltuples ELSE pg_relation_size(p.oid) / 500.0 END)
-    FROM pg_class AS p WHERE p.relkind <> 'p' AND (p.oid = c.oid
-        OR p.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid))
-)::bigint,
-    ARRAY(SELECT a.attname::text FROM pg_index AS i
-        JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_am AS m ON m.oid = x.relam
-        JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree'
-    )
-FROM pg_class AS c WHERE oid = $1::text::regclass
-"""
-
-COLUMNS = {
+#: The types that each column but ``id`` and ``version`` may have.
+COLUMNS: Final = {
     "graph_id": {"text", "character varying"},
     "current_task_id": {"text", "character varying"},
     "status_message": {"text", "character varying"},
@@ -80,8 +70,8 @@ COLUMNS = {
 }
 
 
-def create(table: str) -> str:
-    """The table as graph-flow 0.6 creates it (``storage_postgres.rs``)."""
+def create_statement(table: str) -> str:
+    """Return the statement with which graph-flow 0.6 creates a table (``storage_postgres.rs``)."""
     return (
         f"CREATE TABLE IF NOT EXISTS {table} (id TEXT PRIMARY KEY, graph_id TEXT NOT NULL, "
         "current_task_id TEXT NOT NULL, status_message TEXT, context JSONB NOT NULL, "
@@ -92,14 +82,14 @@ def create(table: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TableForm:
-    """What the catalog says of a ``sessions`` table.
+    """What a ``sessions`` table looks like.
 
     Attributes:
-        table: its quoted name.
-        uuid: whether ``id`` is a UUID (graph-flow before 0.6) and not text.
-        versioned: whether it has ``version`` (graph-flow 0.6).
-        xmin: whether a row's ``xmin`` can be relied on where there is no ``version``: not in
-            partitioned tables, views, and servers that only speak PostgreSQL's language.
+        table: The quoted name of the table.
+        uuid: Whether ``id`` is a UUID (graph-flow before 0.6) and not text.
+        versioned: Whether the table has ``version`` (graph-flow 0.6).
+        xmin: Whether a row's ``xmin`` can be relied on where there is no ``version``. It can't in
+            partitioned tables, in views, and on servers that only speak PostgreSQL's protocol.
     """
 
     table: str
@@ -107,8 +97,8 @@ class TableForm:
     versioned: bool
     xmin: bool = True
 
-    def migration(self) -> list[str]:
-        """What graph-flow 0.6 runs on an older table when it connects."""
+    def migration_statements(self) -> list[str]:
+        """Return what graph-flow 0.6 runs on an older table when it connects."""
         steps = []
         if self.uuid:
             steps.append(f"ALTER TABLE {self.table} ALTER COLUMN id TYPE TEXT")
@@ -119,63 +109,76 @@ class TableForm:
     def __str__(self) -> str:
         id = "UUID" if self.uuid else "TEXT"
         version = "with" if self.versioned else "without"
-        instead = "" if self.versioned or self.xmin else ": updated_at stands in for it"
+        instead = "" if self.versioned or self.xmin else ": updated_at replaces it"
         return f"{self.table} (id {id}, {version} version{instead})"
 
 
-# A time as µs since 1970, 0 for none and earlier ones. No isfinite: not every server has it.
-UPDATED = (
+# A time as µs since 1970; 0 for none and for earlier ones. Not every server has isfinite.
+_UPDATED: Final = (
     "CASE WHEN updated_at > '1970-01-01 00:00:00+00' AND updated_at < 'infinity' "
     "THEN (extract(epoch FROM updated_at) * 1000000)::bigint ELSE 0 END"
 )
 
 
+class Statement(NamedTuple):
+    """A statement with the values of its parameters."""
+
+    text: str
+    arguments: list[Any]
+
+
 class Statements:
-    """The statements for one table of one form."""
+    """The statements for one table of one form.
+
+    Those that depend on a query are methods, the others are attributes.
+
+    Args:
+        form: What the table looks like.
+    """
 
     def __init__(self, form: TableForm):
         self.form = form
         table = form.table
-        self.id = "id::text" if form.uuid else "id"
+        self._id = "id::text" if form.uuid else "id"
         # Arrays are sent as texts: the driver would have to ask the server for any other type.
-        self.id_array = "text[]::uuid[]" if form.uuid else "text[]"
-        # Where no column counts the saves, the transaction that wrote the row names its state, or
-        # else the time of the save, which every writer of graph-flow sets.
+        self._id_array = "text[]::uuid[]" if form.uuid else "text[]"
+        # Where no column counts the saves, the transaction that wrote the row identifies its state,
+        # or else the time of the save, which every writer of graph-flow sets.
         if form.versioned:
-            self.version = "version"
+            self._version = "version"
         else:
-            self.version = "xmin::text::bigint" if form.xmin else UPDATED
+            self._version = "xmin::text::bigint" if form.xmin else _UPDATED
         columns = (
-            f"{self.id}, graph_id, current_task_id, status_message, context, {self.version}, "
+            f"{self._id}, graph_id, current_task_id, status_message, context, {self._version}, "
             "created_at, updated_at"
         )
-        saved = f"RETURNING {self.version}, created_at, updated_at"
+        saved = f"RETURNING {self._version}, created_at, updated_at"
         self.get = f"SELECT {columns} FROM {table} WHERE id = $1"
-        self.query = f"SELECT {columns} FROM {table}"
+        self._select = f"SELECT {columns} FROM {table}"
         self.delete = f"DELETE FROM {table} WHERE id = $1"
         self.delete_many = (
-            f"DELETE FROM {table} WHERE id = ANY($1::{self.id_array}) RETURNING {self.id}"
+            f"DELETE FROM {table} WHERE id = ANY($1::{self._id_array}) RETURNING {self._id}"
         )
         self.delete_versions = (
-            f"DELETE FROM {table} AS s USING unnest($1::{self.id_array}, $2::text[]::bigint[]) "
-            f"AS k (i, v) WHERE s.id = k.i AND {self.version} = k.v RETURNING {self.id}"
+            f"DELETE FROM {table} AS s USING unnest($1::{self._id_array}, $2::text[]::bigint[]) "
+            f"AS k (i, v) WHERE s.id = k.i AND {self._version} = k.v RETURNING {self._id}"
         )
 
         names, values, change = "", "", "graph_id = $2, current_task_id = $3, status_message = $4"
         moved = "now()"
-        if not (form.versioned or form.xmin):  # never the same again, also if a clock is set back
+        if not (form.versioned or form.xmin):  # never the same twice, also if a clock is set back
             later = "CASE WHEN s.updated_at < 'infinity' THEN s.updated_at END"
             moved = f"greatest(now(), {later} + interval '1 microsecond')"
         change += f", context = $5, updated_at = {moved}"
         if form.versioned:
             names, values = ", version", ", 1"
             change += ", version = s.version + 1"
-            # A session that was deleted and made anew may have the same version.
+            # A session that was deleted and created again may have the same version.
             upsertable = ""
             unchanged = "version = $6 AND ($7::timestamptz IS NULL OR created_at = $7)"
         else:
-            # A worker on graph-flow 0.6 adds the column while it connects. A save that did not
-            # count up then would be overwritten by the worker's next one, so it must not happen.
+            # A worker on graph-flow 0.6 adds the column while it connects. The worker's next save
+            # would overwrite a save of ours that did not increment the column.
             countless = (
                 "NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute WHERE "
                 f"attrelid = '{table.replace(chr(39), chr(39) * 2)}'::regclass "
@@ -183,7 +186,7 @@ class Statements:
             )
             upsertable, unchanged = (
                 f" WHERE {countless}",
-                f"{self.version} = $6 AND {countless}",
+                f"{self._version} = $6 AND {countless}",
             )
         insert = (
             f"INSERT INTO {table} AS s "
@@ -200,13 +203,14 @@ class Statements:
         )
         self.upsert = f"{insert} DO UPDATE SET {change}{upsertable} {saved}"
 
-        # Of many: arrays, one for each column, sent as texts as above.
-        arrays = f"$1::{self.id_array}, $2::text[], $3::text[], $4::text[], $5::text[]"
-        fields, told = "i, g, t, s, c::jsonb", f"{self.id}, {self.version}, created_at, updated_at"
+        # For many sessions: one array for each column, sent as texts as above.
+        arrays = f"$1::{self._id_array}, $2::text[], $3::text[], $4::text[], $5::text[]"
+        fields = "i, g, t, s, c::jsonb"
+        returned = f"{self._id}, {self._version}, created_at, updated_at"
         into = f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context"
         self.insert_many = (
             f"{into}{names}) SELECT {fields}{values} FROM unnest({arrays}) AS k (i, g, t, s, c) "
-            f"ON CONFLICT (id) DO NOTHING RETURNING {told}"
+            f"ON CONFLICT (id) DO NOTHING RETURNING {returned}"
         )
         known, same, counted = "", "", ""
         if form.versioned:
@@ -217,7 +221,7 @@ class Statements:
             f"context = n.c::jsonb, updated_at = {moved}{counted} "
             f"FROM unnest({arrays}, $6::text[]::bigint[]{known}) "
             f"AS n (i, g, t, s, c, v{', a' if form.versioned else ''}) "
-            f"WHERE id = n.i AND {self.version} = n.v{same} RETURNING {told}"
+            f"WHERE id = n.i AND {self._version} = n.v{same} RETURNING {returned}"
         )
         kept = ", $8::text[]::bigint[]" if form.versioned else ""
         self.import_many = (
@@ -225,15 +229,17 @@ class Statements:
             f"coalesce(u, now()){', v' if form.versioned else ''} FROM unnest({arrays}, "
             f"$6::text[]::timestamptz[], $7::text[]::timestamptz[]{kept}) "
             f"AS k (i, g, t, s, c, a, u{', v' if form.versioned else ''}) "
-            f"ON CONFLICT (id) DO NOTHING RETURNING {self.id}"
+            f"ON CONFLICT (id) DO NOTHING RETURNING {self._id}"
         )
-        self.get_many = f"{self.query} WHERE id = ANY($1::{self.id_array})"
+        self.get_many = f"{self._select} WHERE id = ANY($1::{self._id_array})"
 
-        # Planned only: fails where no unique index on id would keep two of an id apart.
-        self.unique = f"EXPLAIN INSERT INTO {table} (id) VALUES (NULL) ON CONFLICT (id) DO NOTHING"
+        # Only planned: fails where no unique index on id keeps a second row of an id out.
+        self.explain_unique = (
+            f"EXPLAIN INSERT INTO {table} (id) VALUES (NULL) ON CONFLICT (id) DO NOTHING"
+        )
 
-    def storable(self, id: str) -> bool:
-        """Whether the table could hold such an id."""
+    def can_hold(self, id: str) -> bool:
+        """Return whether the table could hold this id."""
         if self.form.uuid:
             try:
                 UUID(id)
@@ -241,18 +247,21 @@ class Statements:
                 return False
         return "\0" not in id and is_encodable(id)
 
-    def select(self, query: Query) -> tuple[str, list[Any]]:
-        """Whole rows of the selected sessions."""
+    def select(self, query: Query) -> Statement:
+        """Return the statement for whole rows of the selected sessions."""
         where, arguments = self._where(query, page=True)
-        return f"{self.query}{where}{self._order(query, arguments)}", arguments
+        order = self._order(query, arguments)
+        return Statement(f"{self._select}{where}{order}", arguments)
 
-    def count(self, query: Query) -> tuple[str, list[Any]]:
+    def count(self, query: Query) -> Statement:
+        """Return the statement for the number of selected sessions."""
         where, arguments = self._where(query, page=False)
-        return f"SELECT count(*) FROM {self.form.table}{where}", arguments
+        return Statement(f"SELECT count(*) FROM {self.form.table}{where}", arguments)
 
-    def counts(self, query: Query) -> tuple[str, list[Any]]:
+    def counts(self, query: Query) -> Statement:
+        """Return the statement for the numbers of selected sessions by graph and task."""
         where, arguments = self._where(query, page=False)
-        return (
+        return Statement(
             "SELECT graph_id, current_task_id, count(*), min(updated_at), max(updated_at) "
             f"FROM {self.form.table}{where} GROUP BY 1, 2",
             arguments,
@@ -260,12 +269,16 @@ class Statements:
 
     def columns(
         self, query: Query, context: Sequence[ContextPath], *, packed: bool = True
-    ) -> tuple[str, list[Any]]:
-        """One row with whole columns in it: the server packs them quicker than rows travel.
+    ) -> Statement:
+        """Return the statement for one row with whole columns in it.
+
+        The server packs columns faster than rows travel.
 
         Args:
-            packed: False for the rows themselves, slower but for texts in which SEPARATOR occurs,
-                and for servers that lack the functions to pack them.
+            query: The query that selects the sessions.
+            context: The paths into the context whose values are columns too.
+            packed: False for the rows themselves. That is slower, but works with texts that have
+                SEPARATOR inside, and on servers that lack the functions for packing.
         """
         where, arguments = self._where(query, page=True)
         messages = "context #> '{chat_history,messages}'"
@@ -274,19 +287,19 @@ class Statements:
             arguments.append(["data", *parse_path(path)])
             values.append(f", (context #> ${len(arguments)}::text[])::text AS c{i}")
         rows = (
-            f"SELECT {self.id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
-            f"{self.version} AS v, created_at AS c, updated_at AS u, pg_column_size(context) AS b, "
-            f"CASE jsonb_typeof({messages}) WHEN 'array' THEN jsonb_array_length({messages}) "
-            f"ELSE 0 END AS m{''.join(values)} FROM {self.form.table}{where}"
-            f"{self._order(query, arguments)}"
+            f"SELECT {self._id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
+            f"{self._version} AS v, created_at AS c, updated_at AS u, "
+            f"pg_column_size(context) AS b, CASE jsonb_typeof({messages}) "
+            f"WHEN 'array' THEN jsonb_array_length({messages}) ELSE 0 END AS m"
+            f"{''.join(values)} FROM {self.form.table}{where}{self._order(query, arguments)}"
         )
         if not packed:
-            return rows, arguments
+            return Statement(rows, arguments)
         if query.limit is None:  # a limit keeps the order of rows through the aggregates
             rows += f" LIMIT {2**62}"
         texts = ["i", "g", "t", "s", *(f"c{i}" for i in range(len(context)))]
-        # id, graph and task are never null. The other texts say '' where they are: JSON text is
-        # never empty, and a status gets a mark in front.
+        # id, graph and task are never null. The other texts are '' where they are null: JSON text
+        # is never empty, and a status gets a mark in front.
         never_empty = {"s": "'=' || s"}
         values = [
             name if name in "igt" else f"coalesce({never_empty.get(name, name)}, '')"
@@ -302,7 +315,7 @@ class Statements:
             "string_agg(int4send(b), ''::bytea)",
             "string_agg(int4send(m), ''::bytea)",
         ]
-        return f"SELECT count(*), {', '.join(values)} FROM ({rows}) AS r", arguments
+        return Statement(f"SELECT count(*), {', '.join(values)} FROM ({rows}) AS r", arguments)
 
     def _where(self, query: Query, *, page: bool) -> tuple[str, list[Any]]:
         arguments: list[Any] = []
@@ -320,12 +333,12 @@ class Statements:
             terms.append(f"strpos(status_message, {put(query.status)}) > 0")
         if query.text is not None:
             text = put(query.text)
-            terms.append(f"(strpos({self.id}, {text}) > 0 OR strpos(status_message, {text}) > 0)")
+            terms.append(f"(strpos({self._id}, {text}) > 0 OR strpos(status_message, {text}) > 0)")
         if query.ids is not None:
-            ids = put([id for id in query.ids if self.storable(id)])
-            terms.append(f"id = ANY({ids}::{self.id_array})")
+            ids = put([id for id in query.ids if self.can_hold(id)])
+            terms.append(f"id = ANY({ids}::{self._id_array})")
         if query.id_prefix is not None:
-            terms.append(f"starts_with({self.id}, {put(query.id_prefix)})")
+            terms.append(f"starts_with({self._id}, {put(query.id_prefix)})")
         for name in ("updated", "created"):
             if (since := getattr(query, f"{name}_since")) is not None:
                 terms.append(f"{name}_at >= {put(since)}")

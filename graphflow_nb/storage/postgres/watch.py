@@ -1,8 +1,8 @@
-"""Hearing of changes in a PostgreSQL ``sessions`` table as they happen, with LISTEN and NOTIFY.
+"""Notice of changes in a PostgreSQL ``sessions`` table as they happen, with LISTEN and NOTIFY.
 
-PostgreSQL tells only what a trigger announces. ``trigger_statements`` makes one, for the table's
-owner to decide on, since all who write to the table pay for it: some 10 µs per row, and commits
-that notify go one after the other.
+PostgreSQL announces only what a trigger announces. ``trigger_statements`` creates one. The table's
+owner decides on it, because all clients that write to the table pay for it: about 10 µs per row,
+and commits that notify run one after the other.
 """
 
 from __future__ import annotations
@@ -18,19 +18,30 @@ from typing import TypeVar
 
 import asyncpg
 
-__all__ = ["INSTALLED", "Watcher", "channel", "drop_statements", "trigger_statements"]
+from ..url import redact
+from .connections import Connection
+from .table import OpenTable
+
+__all__ = [
+    "INSTALLED",
+    "Watcher",
+    "channel_of",
+    "drop_statements",
+    "trigger_statements",
+    "watch_table",
+]
 
 T = TypeVar("T")
 log = logging.getLogger("graphflow_nb")
 
 TRIGGER = "graphflow_nb_notify"
 SHORTEST, LONGEST = 0.2, 5.0  # seconds before connecting again
-CHECK_SECONDS = 30.0  # of silence, after which the connection is tried
+CHECK_SECONDS = 30.0  # of silence, after which the connection is checked
 PATIENCE = 10.0  # seconds that the server may take for an answer
-CLOSING = 2.0  # seconds for a farewell
+CLOSING = 2.0  # seconds that closing a connection may take
 
-# Whether the trigger is there and enabled, and its channel, which is not channel(table) where it
-# was installed under another name of the same table. Always one row. $1 is the quoted name.
+# Whether the trigger is there and enabled, and its channel. That is not channel_of(table) where the
+# trigger was installed under another name of the same table. Always one row. $1 is the quoted name.
 INSTALLED = f"""
 SELECT channel IS NOT NULL AS installed, channel FROM (SELECT (
     SELECT p.proname::text FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
@@ -39,23 +50,28 @@ SELECT channel IS NOT NULL AS installed, channel FROM (SELECT (
 """
 
 
-def channel(table: str) -> str:
-    """The channel of a table, given by its quoted name; the trigger's function is called so too."""
+def channel_of(table: str) -> str:
+    """Return the channel of a table, which is the name of the trigger's function too.
+
+    Args:
+        table: The quoted name of the table.
+    """
     return f"graphflow_nb_{hashlib.md5(table.encode(), usedforsecurity=False).hexdigest()}"
 
 
 def trigger_statements(table: str) -> tuple[str, ...]:
-    """SQL that makes a table announce the id of each session that is written or deleted.
+    """Return SQL that makes a table announce the id of each session that is written or deleted.
 
-    An id of more than 7000 bytes is announced as ``''``, which means some session: the server takes
-    no payload of 8000. TRUNCATE announces nothing. Running it again replaces what is there.
+    An id of more than 7000 bytes is announced as ``''``, which means some session, because the
+    server takes no payload of 8000 bytes. TRUNCATE announces nothing. Running it again replaces
+    the trigger.
 
     Args:
-        table: quoted name.
+        table: The quoted name of the table.
     """
-    name = channel(table)
-    # The statement is planned in each call. A plan that is kept would fail, and the save with it,
-    # in every connection that had used it when someone migrates id from UUID to TEXT.
+    name = channel_of(table)
+    # The statement is planned in each call. When someone migrates id from UUID to TEXT, a kept plan
+    # would fail, and the save with it, in every connection that had used it before.
     create = f"""
     CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $function$
     DECLARE
@@ -74,19 +90,23 @@ def trigger_statements(table: str) -> tuple[str, ...]:
 
 
 def drop_statements(table: str) -> tuple[str, ...]:
-    """SQL that takes back ``trigger_statements(table)``; no error where there is no trigger."""
+    """Return SQL that removes the trigger of a table, without an error where there is none.
+
+    Args:
+        table: The quoted name of the table.
+    """
     drop = f"""
     DROP TRIGGER IF EXISTS {TRIGGER} ON {table};
-    DROP FUNCTION IF EXISTS {channel(table)}();"""
+    DROP FUNCTION IF EXISTS {channel_of(table)}();"""
     return (_in_its_schema(table, drop),)
 
 
 def _in_its_schema(table: str, statements: str) -> str:
-    """A block in which names without a schema are of the table's own.
+    """Return a block in which names without a schema are in the table's own schema.
 
     The search path creates things in its first schema, but may have found the table in another.
     """
-    tag = f"${channel(table)}$"  # no name contains the hash of itself
+    tag = f"${channel_of(table)}$"  # no name contains the hash of itself
     literal = table.replace("'", "''")
     return f"""DO {tag}
 DECLARE
@@ -98,15 +118,40 @@ BEGIN
 END {tag}"""
 
 
+async def watch_table(
+    table: OpenTable, on_change: Callable[[str], None], on_state: Callable[[bool], None]
+) -> None:
+    """Report changes of a table until cancelled; return at once where that can't be done.
+
+    See ``PostgresSessionStorage.watch``.
+    """
+
+    async def read(connection: Connection) -> tuple[bool, str, bool]:
+        installed, channel = await connection.fetchrow(INSTALLED, table.form.table)
+        return installed, channel, connection.shared
+
+    installed, channel, shared = await table.run(read)
+    if not installed:
+        return
+    if shared or table.standby:
+        log.warning(
+            "%s announces no changes, because it is %s: query it now and then instead",
+            redact(table.url),
+            "a pooler that shares its connections" if shared else "a replica",
+        )
+        return
+    await Watcher(table.open_connection, channel, on_change, on_state).run()
+
+
 class Watcher:
-    """Listens on a connection of its own, for as long as ``run`` is awaited.
+    """A listener on a connection of its own, for as long as ``run`` is awaited.
 
     Args:
-        connect: opens a connection, to the server itself: PgBouncer in transaction mode passes no
+        connect: Opens a connection to the server itself. PgBouncer in transaction mode passes no
             notifications on.
-        channel: where to listen, as ``channel`` or INSTALLED says.
-        on_change: called with the id of each session that changed, ``""`` for any.
-        on_state: called with True when it listens, with False when that ends by itself. What is
+        channel: The channel to listen on, as ``channel_of`` or INSTALLED says.
+        on_change: Called with the id of each session that changed, ``""`` for any.
+        on_state: Called with True when it listens, with False when that ends by itself. What is
             read after the first True misses nothing.
     """
 
@@ -123,7 +168,7 @@ class Watcher:
         self._on_state = _guarded(on_state)
 
     async def run(self) -> None:
-        """Listen until cancelled, connecting as often as it takes."""
+        """Listen until cancelled, and connect again whenever the connection is lost."""
         clock = asyncio.get_running_loop().time
         pause, logged = SHORTEST, False
         for attempt in count():
@@ -132,30 +177,30 @@ class Watcher:
                 reason = await self._listen(missed=attempt > 0)
                 logged = False
             except Exception as error:
-                reason = type(error).__name__  # its text may tell the password
+                reason = type(error).__name__  # its text may contain the password
             if not logged:
                 logged = True
-                log.warning("changes are not heard of (%s); connecting until they are", reason)
+                log.warning("changes are not noticed (%s); trying to connect again", reason)
             if clock() - began > LONGEST:
                 pause = SHORTEST
-            # By chance, so that not all clients of a server that was down come back at once.
+            # Random, so that not all clients of a server that was down come back at once.
             pause = min(LONGEST, random.uniform(SHORTEST, 3 * pause))
             await asyncio.sleep(pause)
 
     async def _listen(self, *, missed: bool) -> str:
-        """Listen on one connection; says why that ended."""
+        """Listen on one connection, and return why that ended."""
         connection = await self._connect()
         try:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
             async with asyncio.timeout(PATIENCE):
                 await connection.add_listener(
-                    self._channel, lambda *heard: self._on_change(str(heard[-1]))
+                    self._channel, lambda *received: self._on_change(str(received[-1]))
                 )
             self._on_state(True)
             if missed:
                 self._on_change("")
-            reason = await _loss(connection, lost)
+            reason = await _wait_for_loss(connection, lost)
             self._on_state(False)
             return reason
         finally:
@@ -164,8 +209,11 @@ class Watcher:
                     await connection.close()
 
 
-async def _loss(connection: asyncpg.Connection, lost: asyncio.Event) -> str:
-    """Wait until the connection is lost, which a network that went away does not tell."""
+async def _wait_for_loss(connection: asyncpg.Connection, lost: asyncio.Event) -> str:
+    """Wait until the connection is lost, and return why.
+
+    A network that fails does not always close the connection, so it is checked too.
+    """
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(CHECK_SECONDS):
@@ -178,7 +226,7 @@ async def _loss(connection: asyncpg.Connection, lost: asyncio.Event) -> str:
 
 
 def _guarded(callback: Callable[[T], None]) -> Callable[[T], None]:
-    """The callback, whose exceptions go no further; the first of them is logged."""
+    """Return the callback without its exceptions, the first of which is logged."""
     logged = False
 
     def call(value: T) -> None:
@@ -188,6 +236,6 @@ def _guarded(callback: Callable[[T], None]) -> Callable[[T], None]:
         except Exception:
             if not logged:
                 logged = True
-                log.exception("a callback for changes failed; it goes on being called")
+                log.exception("a callback for changes failed; it is still called for further ones")
 
     return call

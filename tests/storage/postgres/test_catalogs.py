@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-import graphflow_nb as g
 from graphflow_nb import PostgresSessionStorage, Query, Session, SessionConflict, StorageError
-from graphflow_nb.storage.postgres.sql import name_parts
+from graphflow_nb.model.times import FINITE
+from graphflow_nb.storage.postgres.sql import parse_name
 
 from ...conftest import create_table
 
@@ -261,7 +261,7 @@ def test_functions_that_other_servers_lack_are_not_needed(database, run, form, s
     assert lacking.created.tolist() == whole.created.tolist()
     finite = [0, 3]
     assert lacking.updated[finite].tolist() == whole.updated[finite].tolist()
-    assert (abs(lacking.updated[[1, 2]] // 2) >= g.storage.query.FINITE).all()
+    assert (abs(lacking.updated[[1, 2]] // 2) >= FINITE).all()
     for order in ("updated_at", "-updated_at"):
         pages: dict[str, list[str]] = {"lacking": [], "whole": []}
         for name, one in (("lacking", storage), ("whole", plain)):
@@ -300,7 +300,7 @@ def test_functions_that_other_servers_lack_are_not_needed(database, run, form, s
     ],
 )
 def test_names_are_read_as_the_server_reads_them(server, run, name, parts):
-    assert name_parts(name) == parts
+    assert parse_name(name) == parts
 
     async def ask() -> list[str] | None:
         connection = await asyncpg.connect(server.url)

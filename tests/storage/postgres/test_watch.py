@@ -43,7 +43,7 @@ class Ear:
         self.url = url
         self.watcher = watch.Watcher(
             self.connect,
-            watch.channel(table),
+            watch.channel_of(table),
             lambda id: self.hear(self.changes, id),
             lambda state: self.hear(self.states, state),
         )
@@ -164,7 +164,7 @@ def test_tables_of_any_name(database, with_table, table):
 
 
 def test_names_give_channels():
-    channels = {watch.channel(name) for name in NAMES}
+    channels = {watch.channel_of(name) for name in NAMES}
     assert len(channels) == len(NAMES)
     assert all(len(name.encode()) <= 63 and name.isidentifier() for name in channels)
 
@@ -209,7 +209,7 @@ def test_whether_it_is_installed(with_table, table):
             return tuple(await connection.fetchrow(watch.INSTALLED, table))
 
         functions = "SELECT count(*) FROM pg_proc WHERE proname = $1"
-        absent, present = (False, None), (True, watch.channel(table))
+        absent, present = (False, None), (True, watch.channel_of(table))
         assert await state() == absent
         await install(connection, table)
         assert await state() == present
@@ -221,10 +221,10 @@ def test_whether_it_is_installed(with_table, table):
         assert await state() == present
         await install(connection, table)
         assert await state() == present
-        assert await connection.fetchval(functions, watch.channel(table)) == 1
+        assert await connection.fetchval(functions, watch.channel_of(table)) == 1
         await drop(connection, table)
         assert await state() == absent
-        assert await connection.fetchval(functions, watch.channel(table)) == 0
+        assert await connection.fetchval(functions, watch.channel_of(table)) == 0
 
     with_table(body, table, installed=False)
 
@@ -233,7 +233,7 @@ def test_the_channel_where_it_was_installed_by_another_name(with_table):
     async def body(connection):
         await install(connection, "public.sessions")
         row = await connection.fetchrow(watch.INSTALLED, "sessions")
-        assert row["channel"] == watch.channel("public.sessions")
+        assert row["channel"] == watch.channel_of("public.sessions")
 
     with_table(body, installed=False)
 
@@ -247,9 +247,9 @@ def test_the_function_is_in_the_schema_of_the_table(with_table):
             await install(connection)
             assert await connection.fetchval("SHOW search_path") == "before, public"
         assert await connection.fetchval("SHOW search_path") == "before, public"
-        assert await connection.fetchval(where, watch.channel("sessions")) == "public"
+        assert await connection.fetchval(where, watch.channel_of("sessions")) == "public"
         await drop(connection)
-        assert await connection.fetchval(where, watch.channel("sessions")) is None
+        assert await connection.fetchval(where, watch.channel_of("sessions")) is None
 
     with_table(body, installed=False)
 
@@ -284,7 +284,7 @@ def test_a_connection_that_is_killed_is_replaced(database, with_table, caplog):
         assert ear.states.empty()
 
     with_table(body)
-    assert caplog.text.count("not heard of") == 2
+    assert caplog.text.count("not noticed") == 2
 
 
 def test_a_connection_that_is_silently_dead_is_replaced(database, with_table, monkeypatch):
@@ -326,14 +326,14 @@ def test_a_server_out_of_reach_is_tried_again(database, with_table, monkeypatch,
             return await connect()
 
         ear.watcher = watch.Watcher(
-            reluctant, watch.channel("sessions"), ear.changes.put_nowait, ear.states.put_nowait
+            reluctant, watch.channel_of("sessions"), ear.changes.put_nowait, ear.states.put_nowait
         )
         async with listening(ear):
             assert tries == 10
             assert await ear.change() == ""
 
     with_table(body)
-    assert caplog.text.count("not heard of (OSError)") == 1
+    assert caplog.text.count("not noticed (OSError)") == 1
     assert "s3cr" not in caplog.text
 
 

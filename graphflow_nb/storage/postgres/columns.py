@@ -1,0 +1,94 @@
+"""Columns of a ``Table`` from what PostgreSQL returns: packed into one row, or as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.times import FINITE, UNKNOWN_TIME, micros_or_unknown
+from ..table import Table
+from .sql import SEPARATOR
+
+__all__ = ["columns_of_rows", "holds_separator", "unpack_columns"]
+
+_EPOCH_2000: Final = 946_684_800_000_000  # PostgreSQL counts µs from 2000-01-01
+_NULL: Final = np.iinfo(np.int64).min + 1  # what the statement sends for a time that is null
+
+_TEXTS: Final = 4  # id, graph_id, current_task_id, status_message
+
+
+def holds_separator(row: Any, paths: int) -> bool:
+    """Return whether a text of a packed row has the separator in it, so can't be split.
+
+    Args:
+        row: The answer to ``Statements.columns``.
+        paths: The number of paths into the context that were asked for.
+    """
+    count, texts = row[0], row[1 : 1 + _TEXTS + paths]
+    return bool(count) and any(text.count(SEPARATOR) != count - 1 for text in texts)
+
+
+def unpack_columns(row: Any, paths: int) -> Table:
+    """Return the table of one packed row.
+
+    Args:
+        row: The answer to ``Statements.columns``.
+        paths: The number of paths into the context that were asked for.
+    """
+    if row[0]:
+        texts = [text.split(SEPARATOR) for text in row[1 : 1 + _TEXTS + paths]]
+    else:
+        texts = [[] for _ in range(_TEXTS + paths)]
+    ids, graphs, tasks, statuses, *contexts = texts
+    version, created, updated, size, messages = row[1 + _TEXTS + paths :]
+    return Table(
+        id=ids,
+        graph_id=graphs,
+        current_task_id=tasks,
+        # The mark in front of a status is cut off; see Statements.columns.
+        status_message=[value[1:] if value else None for value in statuses],
+        version=_unpack_integers(version, ">i8"),
+        created=_unpack_times(created),
+        updated=_unpack_times(updated),
+        context_bytes=_unpack_integers(size, ">i4"),
+        messages=_unpack_integers(messages, ">i4"),
+        context=[[value or None for value in column] for column in contexts],
+        next=None,
+    )
+
+
+def columns_of_rows(rows: Sequence[Any], paths: int) -> Table:
+    """Return the table of rows.
+
+    Args:
+        rows: The answer to ``Statements.columns`` with ``packed=False``.
+        paths: The number of paths into the context that were asked for.
+    """
+    columns: list[Any] = [[row[i] for row in rows] for i in range(_TEXTS + 5 + paths)]
+    ids, graphs, tasks, statuses, version, created, updated, size, messages, *contexts = columns
+    return Table(
+        id=ids,
+        graph_id=graphs,
+        current_task_id=tasks,
+        status_message=statuses,
+        version=np.array(version, np.int64),
+        created=np.array([micros_or_unknown(time) for time in created], np.int64),
+        updated=np.array([micros_or_unknown(time) for time in updated], np.int64),
+        context_bytes=np.array(size, np.int64),
+        messages=np.array(messages, np.int64),
+        context=contexts,
+        next=None,
+    )
+
+
+def _unpack_integers(data: bytes | None, form: str) -> NDArray[np.int64]:
+    return np.frombuffer(data or b"", form).astype(np.int64)
+
+
+def _unpack_times(data: bytes | None) -> NDArray[np.int64]:
+    times = _unpack_integers(data, ">i8")
+    finite = np.abs(times // 2) < FINITE  # halved, because the smallest integer has no absolute
+    return np.where(finite, times + _EPOCH_2000, np.where(times == _NULL, UNKNOWN_TIME, times | 1))

@@ -1,0 +1,147 @@
+"""Connections to PostgreSQL that are held between operations.
+
+asyncpg's pool opens, checks and replaces the connections. A connection that it hands out is kept
+here after an operation without error. After an error or a cancellation the connection goes back to
+the pool, which waits for the server to stop, ends a transaction and replaces what is broken. The
+pool runs no reset query: a storage leaves no session state behind, and through a pooler the query
+would meet that of other clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
+
+import asyncpg
+
+from ...errors import BridgeError, StorageError
+from ..trace import current
+from .link import Link, Opener
+
+__all__ = ["Connection", "Connections"]
+
+T = TypeVar("T")
+#: asyncpg's ``PoolConnectionProxy`` of a ``Link``, which has the methods and attributes of both.
+Connection = Any
+
+# Firewalls forget silent connections. asyncpg's pool too replaces them after five minutes.
+IDLE_SECONDS = 300.0
+
+
+class Connections:
+    """At most ``size`` connections, used on the event loop on which this object was made.
+
+    Args:
+        pool: The pool, connected, that resets nothing.
+        size: The most connections to hold.
+        timeout: Seconds that connecting, and closing all connections, may take.
+
+    Attributes:
+        loop: The event loop that the connections belong to.
+        size: The most connections that are held.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, size: int, timeout: float):
+        self.loop = asyncio.get_running_loop()
+        self.size = size
+        self._pool = pool
+        self._free = asyncio.Semaphore(size)
+        self._held: list[tuple[Connection, float]] = []
+        self._timeout = timeout
+        self._closed = False
+        self._generation = 0
+
+    @classmethod
+    async def open(cls, opener: Opener, size: int, timeout: float) -> Self:
+        """Return connections, none of which is made before it is needed.
+
+        Args:
+            opener: Opens each connection; asyncpg's pool calls it.
+            size: The most connections to hold.
+            timeout: Seconds that connecting, and closing all connections, may take.
+        """
+        pool = await asyncpg.create_pool(
+            connect=opener,
+            connection_class=Link,
+            min_size=0,
+            max_size=size,
+            reset=_reset_nothing,
+        )
+        return cls(pool, size, timeout)
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return the result of ``work(connection)``; reports the phase ``wait``.
+
+        Args:
+            work: A coroutine function that takes the connection.
+
+        Raises:
+            BridgeError: The call comes from another event loop.
+            StorageError: The connections were closed.
+        """
+        loop = self.loop
+        if asyncio.get_running_loop() is not loop:
+            raise BridgeError(
+                "this PostgreSQL storage belongs to another event loop, the one it was connected "
+                "on: use graphflow_nb.open(url), whose workbench can be called from anywhere"
+            )
+        if self._closed:
+            raise StorageError("the storage is closed: connect again")
+        async with self._free:
+            connection = await self._take(loop.time())
+            generation = self._generation
+            current().lap("wait")
+            try:
+                result = await work(connection)
+            except BaseException:
+                await self._pool.release(connection)
+                raise
+            if self._closed or generation != self._generation:
+                await self._pool.release(connection)
+            else:
+                self._held.append((connection, loop.time()))
+            return result
+
+    async def _take(self, now: float) -> Connection:
+        while self._held:
+            connection, since = self._held.pop()
+            if _is_open(connection):
+                if now - since < IDLE_SECONDS:
+                    return connection
+                connection.terminate()
+            await self._pool.release(connection)
+        # The semaphore ensures that the pool has one to give, so this waits for the network alone.
+        return await self._pool.acquire(timeout=self._timeout)
+
+    async def renew(self) -> None:
+        """Connect again for each further operation: the held connections lead to a wrong server."""
+        self._generation += 1
+        await self._pool.expire_connections()
+        await self._release_held()
+
+    async def close(self) -> None:
+        """Close all connections; operations in progress have the timeout to end."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._release_held()
+        try:
+            await asyncio.wait_for(self._pool.close(), self._timeout)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def _release_held(self) -> None:
+        while self._held:
+            await self._pool.release(self._held.pop()[0])
+
+
+def _is_open(connection: Connection) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool took it back when the server closed it
+        return False
+
+
+async def _reset_nothing(connection: Connection) -> None:
+    """Do nothing, in place of the pool's reset query."""

@@ -1,0 +1,116 @@
+"""Errors of PostgreSQL and its driver as ours, and values refused before they are sent."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+import asyncpg
+
+from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
+from ...model.exactjson import too_wide
+from ..url import redact
+
+__all__ = ["OUTDATED", "check_jsonb", "raise_read_only", "raise_translated"]
+
+#: The table no longer has the form that the statements were made for, or never had it.
+OUTDATED = (
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.DatatypeMismatchError,
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.DataError,
+)
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+# Written out, because it is searched in each save and \d{4} takes twice as long.
+_EXPONENT = re.compile(r"[0-9][eE][+-]?[0-9][0-9][0-9][0-9]")
+
+
+def check_jsonb(text: str) -> None:
+    """Raise StorageError if JSON text holds what JSONB can't hold, before it is sent."""
+    if "\\u0000" in text and _NUL.search(text):
+        raise StorageError("context holds the character U+0000 (\\u0000), which JSONB can't hold")
+    if _EXPONENT.search(text) and (wrong := too_wide(text)):
+        raise StorageError(f"context holds the number {wrong[:40]}, which JSONB can't hold")
+
+
+def raise_translated(error: Exception, url: str) -> NoReturn:
+    """Raise an exception of the driver as one of ours; the only place where that happens.
+
+    Args:
+        error: The exception that is being handled.
+        url: The URL that was connected to.
+    """
+    raise _translate(error, url) from _find_cause(error, url)
+
+
+def raise_read_only(error: Exception, url: str) -> NoReturn:
+    """Raise ReadOnlyError for a write that a replica refused.
+
+    Args:
+        error: The exception that is being handled.
+        url: The URL that was connected to.
+    """
+    raise ReadOnlyError(
+        f"{redact(url)} is a replica, which takes no writes: nothing was written. Connect to its "
+        "primary, or name all hosts in the URL, with target_session_attrs=read-write"
+    ) from _find_cause(error, url)
+
+
+def _find_cause(error: Exception, url: str) -> Exception | None:
+    """Return the error itself, or None if its text has the password in it."""
+    return None if redact(url, error) != str(error) else error
+
+
+def _translate(error: Exception, url: str) -> StorageError:
+    place = redact(url)
+    reason = redact(url, error) or type(error).__name__
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return ReadOnlyError(f"{place} takes no writes: {reason}")
+    if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
+        return StorageTimeout(
+            f"{place} gave no answer in time; whether a write took place is not known. "
+            "Try again, or connect with a longer timeout="
+        )
+    if isinstance(
+        error, (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+    ):
+        return StorageError(f"{place} refused the user or password: check the URL")
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return StorageError(f"{place}: {reason}; ask for this right or open it with another user")
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return StorageError(f"{place}: {reason}; check the last part of the URL")
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return StorageUnavailable(f"{place}: {reason}; try again later or with max_connections=1")
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return StorageUnavailable(
+            f"{place}: no host that answers is what target_session_attrs asks for ({reason}). The "
+            "workbench connects again by itself: is another host about to take over?"
+        )
+    if isinstance(
+        error, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+    ):
+        return StorageError(
+            f"{place}: {reason}; a pooler shares its connections: connect with "
+            "statement_cache_size=0"
+        )
+    # asyncpg raises InterfaceError when the connection broke in the middle of something.
+    broken = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    if broken or isinstance(
+        error,
+        (
+            OSError,
+            asyncpg.InternalClientError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.CannotConnectNowError,
+        ),
+    ):
+        return StorageUnavailable(
+            f"{place} is out of reach ({reason}); whether a write that was under way took place "
+            "is not known. The workbench connects again by itself: is the server running?"
+        )
+    return StorageError(f"{place}: {reason}")

@@ -1,0 +1,396 @@
+"""One open table of sessions: what it looks like, and how statements are run on it.
+
+Everything in this folder that needs the table is given the ``OpenTable``: the storage, the batches,
+the migration, the facts and the watch.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, Self, TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from ...errors import GraphflowError, ReadOnlyError, StorageError
+from ...model import Session
+from ..address import Address
+from ..checks import check_text, check_texts
+from ..url import check_postgres_url, redact, server_of
+from . import sql as sql
+from .connections import Connection, Connections
+from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
+from .link import Opener
+
+__all__ = ["OpenTable", "Work"]
+
+T = TypeVar("T")
+#: A coroutine function that works on a connection.
+Work = Callable[[Connection], Awaitable[T]]
+
+log = logging.getLogger("graphflow_nb")
+
+_ID_TYPES: Final = {"uuid", "text", "character varying"}
+
+
+class _Found(NamedTuple):
+    """What an inspection of the table found."""
+
+    form: sql.TableForm
+    address: Address
+
+
+class OpenTable:
+    """A table of sessions in PostgreSQL that is open, made by ``await OpenTable.connect(url)``.
+
+    It runs coroutine functions on a connection, adapts to a table that changes to another form,
+    and raises the driver's errors as ours.
+
+    Args:
+        name: The table's name as the user wrote it.
+        url: The URL of the server.
+        opened_read_only: Refuse every write, in the database too.
+        timeout: Seconds that one statement may take.
+
+    Attributes:
+        form: What the table looks like, as last seen.
+        statements: The SQL for a table of this form.
+        packs: Whether the server can pack columns; True until it turns out to lack the functions.
+        address: Which table it is, for tools that watch databases.
+        standby: Whether the server is a replica, as last seen. A write is always left to the
+            server to refuse, because a replica can be promoted at any time.
+        server_version: The version of the server that was connected to last.
+        url, opened_read_only, timeout: As given.
+    """
+
+    form: sql.TableForm
+    statements: sql.Statements
+    packs: bool
+    address: Address
+    _opener: Opener
+    _connections: Connections
+
+    def __init__(self, name: str, url: str, *, opened_read_only: bool, timeout: float):
+        self.url = url
+        self.opened_read_only = opened_read_only
+        self.timeout = timeout
+        self.standby = False
+        self.server_version = ""
+        self._name = name
+        self._lacks_xmin = False  # whatever its catalog says
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        table: str = "sessions",
+        read_only: bool = False,
+        max_connections: int = 4,
+        timeout: float = 30.0,
+        statement_cache_size: int | None = None,
+    ) -> Self:
+        """Open a table on the running event loop; see ``PostgresSessionStorage.connect``."""
+        check_postgres_url(url)
+        self = cls(table, url, opened_read_only=read_only, timeout=timeout)
+        self._opener = Opener(
+            url,
+            read_only=read_only,
+            timeout=timeout,
+            statement_cache_size=statement_cache_size,
+            on_open=self._see_server,
+        )
+        try:
+            self._connections = await Connections.open(self._opener, max_connections, timeout)
+        except Exception as error:
+            raise_translated(error, url)
+        try:
+            self._adopt(await self.run(lambda connection: self._inspect(connection, create=True)))
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    def _see_server(self, standby: bool, server_version: str) -> None:
+        self.standby = standby
+        self.server_version = server_version
+
+    def _adopt(self, found: _Found) -> None:
+        self.address = found.address
+        self._set_form(found.form)
+
+    def _set_form(self, form: sql.TableForm) -> None:
+        self.form = form
+        self.statements = sql.Statements(form)
+        self.packs = True
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused: opened so, or the server was a replica when last seen."""
+        return self.opened_read_only or self.standby
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The event loop that the connections belong to."""
+        return self._connections.loop
+
+    @property
+    def max_connections(self) -> int:
+        """The most connections that are held."""
+        return self._connections.size
+
+    @property
+    def place(self) -> str:
+        """Which table it is, without the password."""
+        return f"{redact(self.url)} {self.form.table}"
+
+    async def open_connection(self) -> asyncpg.Connection:
+        """Open a connection beside those that are held; the caller closes it."""
+        return await self._opener()
+
+    async def close(self) -> None:
+        """Close the connections; closing twice is no error."""
+        await self._connections.close()
+
+    # Running
+
+    def run(self, work: Work[T]) -> Awaitable[T]:
+        """Return the result of ``work(connection)``.
+
+        Args:
+            work: A coroutine function that takes a connection. Where the table was opened for
+                reading only through a pooler, it runs in a read-only transaction.
+
+        Raises:
+            StorageError: The driver raised an error.
+        """
+        return self.lend(lambda connection: self._run_scoped(connection, work))
+
+    def run_adapting(self, work: Work[T]) -> Awaitable[T]:
+        """Run as ``run`` does, and once more if the table turns out to have another form."""
+        return self.lend(lambda connection: self.run_adapting_on(connection, work))
+
+    async def lend(self, work: Work[T]) -> T:
+        """Lend a connection to several steps of work; each runs by ``run_adapting_on``."""
+
+        async def run(connection: Connection) -> T:
+            try:
+                result = await work(connection)
+            except asyncpg.ReadOnlySQLTransactionError:
+                if not self.opened_read_only:
+                    self.standby = await connection.is_standby()
+                raise
+            if self.standby:
+                self.standby = await connection.is_standby()
+            return result
+
+        try:
+            return await self._connections.run(run)
+        except GraphflowError:
+            raise
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            if not self.opened_read_only:
+                # The hosts may have changed places, or the first one is there again.
+                await self._connections.renew()
+            if self.standby:
+                raise_read_only(error, self.url)
+            raise_translated(error, self.url)
+        except Exception as error:
+            raise_translated(error, self.url)
+
+    async def run_adapting_on(
+        self, connection: Connection, work: Work[T], *, writes: bool = False
+    ) -> T:
+        """Run work on a lent connection, once more if the table turns out to have another form.
+
+        Args:
+            connection: The connection that ``lend`` gave.
+            work: A coroutine function that takes a connection.
+            writes: The work is a write, which returns None if nothing was written.
+        """
+        try:
+            return await self._run_scoped(connection, work)
+        except OUTDATED as error:
+            if not await self._run_scoped(connection, self.adapt_if_changed):
+                by_xmin = self.form.xmin and not self.form.versioned
+                if by_xmin and isinstance(error, asyncpg.FeatureNotSupportedError):
+                    return await self._run_without_xmin(connection, work, error, writes)
+                raise
+            return await self._run_scoped(connection, work)
+
+    async def adapt_if_changed(self, connection: Connection) -> bool:
+        """Adapt to the table's form if it is another than the statements are for.
+
+        Returns:
+            Whether it was another.
+        """
+        found = await self._inspect(connection)
+        if found.form == self.form:
+            return False
+        log.warning("the table changed to %s; the storage uses it in that form now", found.form)
+        self._adopt(found)
+        return True
+
+    async def _run_scoped(self, connection: Connection, work: Work[T]) -> T:
+        """Run work as a read-only transaction where the whole session can't be read-only."""
+        if self._opener.guards and connection.guarded:
+            async with connection.transaction(readonly=True):
+                return await work(connection)
+        return await work(connection)
+
+    async def _run_without_xmin(
+        self,
+        connection: Connection,
+        work: Work[T],
+        error: asyncpg.FeatureNotSupportedError,
+        writes: bool,
+    ) -> T:
+        """Run work without ``xmin``, for servers whose catalog does not show that they lack it.
+
+        A trigger may have raised the same error. Only work that succeeds now shows that it was
+        ``xmin``.
+        """
+        form = self.form
+        self._set_form(replace(form, xmin=False))
+        try:
+            result = await self._run_scoped(connection, work)
+            if writes and result is None:  # nothing was written
+                raise error
+        except asyncpg.PostgresError:
+            self._set_form(form)
+            raise
+        self._lacks_xmin = True
+        return result
+
+    # The form
+
+    async def read_form(self, connection: Connection) -> sql.TableForm:
+        """Return the form that the table has now, without adapting to it."""
+        return (await self._inspect(connection)).form
+
+    async def readopt(self, connection: Connection) -> None:
+        """Adapt to the form that the table has now."""
+        self._adopt(await self._inspect(connection))
+
+    async def _inspect(self, connection: Connection, *, create: bool = False) -> _Found:
+        parts = sql.parse_name(self._name)
+        if parts is None:
+            raise StorageError(
+                f"{self._name!r} is not the name of a table: write 'table' or 'schema.table', and "
+                "put double quotes around what is not lower case"
+            )
+        row = await connection.fetchrow(sql.INSPECT, parts)
+        if row["present"] and row["columns"] is None:
+            # Created after this statement began: its name is visible before its columns are.
+            row = await connection.fetchrow(sql.INSPECT, parts)
+        if not row["present"]:
+            if self.read_only or not create:
+                raise self._missing(row["quoted"])
+            # Another client may be creating it at this moment.
+            races = (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError)
+            with suppress(*races, asyncpg.DuplicateTableError):
+                await connection.execute(sql.create_statement(row["quoted"]))
+            return await self._inspect(connection)
+        form = _form_of(row)
+        if self._lacks_xmin:
+            form = replace(form, xmin=False)
+        if not row["unique_id"] and not await _keeps_ids_unique(connection, form):
+            raise StorageError(f"{form.table} has no unique index on id, so no save would be safe")
+        server = server_of(self.url)
+        return _Found(form, Address("postgresql", *server, row["namespace"] or None, self._name))
+
+    def _missing(self, table: str) -> StorageError:
+        return StorageError(
+            f"there is no table {table} in {redact(self.url)}"
+            + (", and a replica can't create one" if self.standby else "")
+            + (", and a read-only workbench creates none" if self.opened_read_only else "")
+            + "; graphflow_nb.open(url, table='schema.table') opens another"
+        )
+
+    # What it can hold
+
+    def check_writable(self) -> None:
+        """Raise ReadOnlyError if the table was opened for reading only."""
+        if self.opened_read_only:
+            raise ReadOnlyError(
+                f"{redact(self.url)} was opened for reading only: nothing was written"
+            )
+
+    def check_id(self, id: str) -> None:
+        """Raise StorageError if the id column can't hold an id."""
+        check_text(id, "id", nul=False)
+        if self.form.uuid:
+            try:
+                UUID(id)
+            except ValueError as error:
+                raise StorageError(
+                    f"id {id!r} is not a UUID, and the id column of {self.form.table} takes "
+                    "nothing else; plan_migration() shows the step to text ids"
+                ) from error
+
+    def check_session(self, session: Session) -> str:
+        """Return the context's JSON text of a session that the table can hold.
+
+        Raises:
+            StorageError: The table can't hold the session.
+        """
+        check_texts(session, nul=False)
+        self.check_id(session.id)
+        if session.extra:
+            raise StorageError(
+                "the session has members that this table has no column for: "
+                f"{', '.join(session.extra)}; session.copy() keeps them, so remove them from the "
+                "JSON first"
+            )
+        if not 0 <= session.version < 2**63 - 1:
+            raise StorageError(f"version {session.version} does not fit the column BIGINT")
+        text = session.context_json()
+        text = text if isinstance(text, str) else text.decode()
+        check_jsonb(text)
+        return text
+
+    def normalize_id(self, id: str) -> str:
+        """Return an id as the table writes it: a UUID may be given in another spelling."""
+        return str(UUID(id)) if self.form.uuid else id
+
+    def __repr__(self) -> str:
+        mode = ", read-only" if self.opened_read_only else ", a replica" if self.standby else ""
+        return f"{redact(self.url)}: {self.form}{mode}"
+
+
+def _form_of(row: Any) -> sql.TableForm:
+    """Return the form that the catalog describes.
+
+    Raises:
+        StorageError: It is not a table of sessions.
+    """
+    columns = json.loads(row["columns"] or "{}")
+    wrong = [name for name, types in sql.COLUMNS.items() if columns.get(name) not in types]
+    if columns.get("id") not in _ID_TYPES:
+        wrong.insert(0, "id")
+    if columns.get("version", "bigint") != "bigint":
+        wrong.append("version")
+    if wrong:
+        raise StorageError(
+            f"{row['quoted']} is not a graph-flow sessions table: "
+            + ", ".join(f"{name} is {columns.get(name, 'missing')}" for name in wrong)
+        )
+    return sql.TableForm(
+        row["quoted"], columns["id"] == "uuid", "version" in columns, bool(row["xmin"])
+    )
+
+
+async def _keeps_ids_unique(connection: Connection, form: sql.TableForm) -> bool:
+    """Return whether the server refuses a second row of an id, where the catalog does not say."""
+    try:
+        await connection.fetch(sql.Statements(form).explain_unique)
+    except asyncpg.InvalidColumnReferenceError:
+        return False
+    except asyncpg.InsufficientPrivilegeError:
+        return True  # users who may not write are not told
+    return True
