@@ -12,6 +12,7 @@ from IPython.utils.capture import capture_output
 
 import graphflow_nb as g
 from graphflow_nb import Latency
+from graphflow_nb.figures import figure_kinds
 
 
 @pytest.fixture
@@ -74,10 +75,7 @@ def test_plots_by_name(database):
     with g.open(database, writable=True) as wb:
         for number in range(120):
             wb.create(f"s{number}", "t")
-        for kind in (
-            *("board", "percentiles", "ecdf", "histogram"),
-            *("timeline", "heatmap", "phases", "boxes"),
-        ):
+        for kind in figure_kinds():
             for theme in ("light", "dark"):
                 figure = wb.latency.plot(kind, theme=theme)
                 assert "n = " in figure.said

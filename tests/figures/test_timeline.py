@@ -1,0 +1,54 @@
+"""Operations are drawn when they were; no slow, failed or rare one is lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphflow_nb.figures import plot_heatmap, plot_timeline
+
+from .data import lines, measured, operations
+
+
+def test_a_timeline_keeps_the_slow_the_failed_and_the_rare():
+    n = 300_000
+    random = np.random.default_rng(1)
+    nanos = random.lognormal(13, 1, n).astype(np.int64)
+    op, outcome = np.full(n, "get", object), np.full(n, "ok", object)
+    op[[5, 777, 200_000]] = "rare"
+    outcome[random.choice(n, 200, replace=False)] = "conflict"
+    frame = operations(nanos, op=op, outcome=outcome)
+    ax = plot_timeline(frame)
+    dots = [line for line in lines(ax) if line.get_marker() in "os" and len(line.get_xdata()) > 1]
+    drawn = np.concatenate([line.get_ydata() for line in dots])
+    assert len(drawn) < 12_000
+    assert np.isin(np.sort(nanos)[-1000:], drawn).all()
+    assert [len(line.get_xdata()) for line in dots][1] == 3
+    (bad,) = lines(ax, marker="X")
+    assert sorted(bad.get_ydata()) == sorted(nanos[outcome == "conflict"])
+    assert f"{len(drawn):,} drawn" in ax.said
+    assert "200 failed" in ax.get_title()
+
+
+def test_a_few_operations_stand_at_their_times():
+    ax = plot_timeline(operations([1000, 2000, 4000], started=[0, 50_000, 900_000]))
+    (dots,) = [line for line in lines(ax) if line.get_marker() == "o"]
+    assert list(dots.get_xdata()) == [0, 50_000, 900_000]
+    assert list(dots.get_ydata()) == [1000, 2000, 4000]
+    days = plot_timeline(operations([1000, 2000], started=[0, 86_400_000_000_000]))
+    (dots,) = [line for line in lines(days) if line.get_marker() == "o"]
+    assert np.diff(dots.get_xdata()) == pytest.approx(1)
+
+
+def test_a_heat_map_counts_everyone_once():
+    frame = measured(30_000)
+    ax = plot_heatmap(frame)
+    counts = ax.collections[0].get_array()
+    assert counts.sum() == 30_000
+    begun = (frame["started_at"] - frame["started_at"].iloc[0]).dt.total_seconds()
+    columns = counts.sum(axis=0).filled(0)
+    low, high = ax.get_xlim()
+    edges = np.linspace(low, high, len(columns) + 1) / 1e9
+    if high < 1e6:  # days
+        edges = (np.linspace(low, high, len(columns) + 1) - 1_770_000_000 / 86_400) * 86_400
+    assert np.abs(columns - np.histogram(begun, edges)[0]).sum() <= 20  # on an edge
