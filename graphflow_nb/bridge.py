@@ -196,7 +196,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         self._thread = threading.Thread(target=self._work, name="graphflow_nb-loop", daemon=True)
         self._thread.start()
 
@@ -205,7 +205,7 @@ class LoopThread:
         self.loop.run_forever()
 
     def _check(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        if os.getpid() != self._pid:
+        if os.getpid() != self.pid:
             coroutine.close()
             raise BridgeError(
                 "this process was forked from the one that opened the store, and its connections "
@@ -248,7 +248,7 @@ class LoopThread:
     def shared(cls) -> LoopThread:
         """The one of this process; a forked process gets its own."""
         with cls._lock:
-            if cls._shared is None or cls._shared._pid != os.getpid():
+            if cls._shared is None or cls._shared.pid != os.getpid():
                 cls._shared = cls()
             return cls._shared
 
@@ -329,7 +329,7 @@ def meeting_point(bridges: Iterable[Bridge]) -> Bridge:
 class Bridged(Protocol):
     """What ``dual`` methods need of their object."""
 
-    _bridge: Bridge
+    bridge: Bridge
 
 
 class _Bound(Generic[P, T]):
@@ -339,7 +339,7 @@ class _Bound(Generic[P, T]):
         # A bound method, so that help and completion show its arguments without self.
         self.__wrapped__: Callable[..., Coroutine[Any, Any, T]] = MethodType(method, owner)
         self.__doc__ = method.__doc__
-        self._bridge: Bridge = owner._bridge
+        self._bridge: Bridge = owner.bridge
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._bridge.run(self.__wrapped__(*args, **kwargs))

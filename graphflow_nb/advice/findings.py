@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from ..cards.session import card, code
+from ..cards import card, code
 from ..frames import TEXT
 from .lines import SEVERITIES, Advice, Evidence, Figure, InOrder, Line, Severity, Unseen
 

@@ -162,7 +162,7 @@ class _Campaign:
         self._settings = Settings.of(workload, **given)
         self._contenders = _named(stores)
         found = [store for _, store in self._contenders]
-        self.bridge = meeting_point(s._bridge for s in found if hasattr(s, "_bridge"))
+        self.bridge = meeting_point(s.bridge for s in found if hasattr(s, "bridge"))
         self._stop = threading.Event()
         self._turns: list[Turn] = []
 
@@ -189,11 +189,11 @@ class _Campaign:
         return Run(settings, machine(), stores, began, tuple(self._turns), stopped)
 
     async def _enter(self, stack: AsyncExitStack, label: str | None, store: Any) -> _Entry:
-        bridge = getattr(store, "_bridge", self.bridge)
+        bridge = getattr(store, "bridge", self.bridge)
         if isinstance(store, str):
             store = await connect(store)
             stack.push_async_callback(store.close)
-        elif hasattr(store, "_bridge"):
+        elif hasattr(store, "bridge"):
             store = store.storage.inner
         return _Entry(label or _label(store), bridge, store)
 

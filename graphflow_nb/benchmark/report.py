@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cards.session import CARD_CSS, card
+from ..cards import CARD_CSS, card
 from ..figures import LatencyFigure, duration_text
 
 if TYPE_CHECKING:

@@ -2,3 +2,30 @@
 
 Values from a store are always escaped. Nothing here loads anything from a network.
 """
+
+from .copying import report_html
+from .parts import CARD_CSS, MAX_TEXT, age, card, code, fact_table, size
+from .patch import patch_html, value_html
+from .session import chat_html, context_html, overview_html, session_html, session_text
+from .store import StoreCard, store_html, store_text
+
+__all__ = [
+    "CARD_CSS",
+    "MAX_TEXT",
+    "StoreCard",
+    "age",
+    "card",
+    "chat_html",
+    "code",
+    "context_html",
+    "fact_table",
+    "overview_html",
+    "patch_html",
+    "report_html",
+    "session_html",
+    "session_text",
+    "size",
+    "store_html",
+    "store_text",
+    "value_html",
+]

@@ -1,86 +1,24 @@
-"""What a workbench, a session and a patch look like: static HTML, and plain text for terminals.
+"""The card of a session: HTML, and plain text for terminals.
 
-Whatever comes from a store is escaped; long things are cut, and the cut is shown.
+Values from a store are escaped. Long ones are cut, and the card says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from html import escape
-from importlib.resources import files
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
-from msgspec import Raw
-
-from ..changes import Change, Patch
-from ..changes.patch import pointer
 from ..errors import ContextError
 from ..model import Message, Session, exactjson
 from ..storage.paths import path_text
-from ..storage.table import GroupCount
+from .parts import age, card, code, fact_table, size
 
-__all__ = [
-    "CARD_CSS",
-    "age",
-    "card",
-    "chat_html",
-    "code",
-    "context_html",
-    "overview_html",
-    "patch_html",
-    "session_html",
-    "session_text",
-    "value_html",
-    "workbench_html",
-    "workbench_text",
-]
+__all__ = ["chat_html", "context_html", "overview_html", "session_html", "session_text"]
 
-MAX_ITEMS = 100  # of one object or array
-MAX_NODES = 2_000  # of one tree
-MAX_TEXT = 2_000  # characters of one text
-MAX_MESSAGES = 50
-MAX_TASKS = 20
-MAX_CHANGES = 200  # of one patch
-
-CARD_CSS = files(__package__).joinpath("card.css").read_text()
-STYLE = f"<style>{CARD_CSS}</style>"
-
-
-def card(title: str, body: str) -> str:
-    """A box with a title, both HTML."""
-    return f'{STYLE}<div class="gfnb"><h4>{title}</h4>{body}</div>'
-
-
-def _table(rows: Sequence[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
-    return f"<table>{cells}</table>"
-
-
-def code(text: str) -> str:
-    """A text from a store: escaped, and cut where it is long."""
-    shown = escape(text[:MAX_TEXT])
-    if len(text) > MAX_TEXT:
-        shown += f'</code> <span class="q">… {len(text):,} characters in all</span><code>'
-    return f"<code>{shown}</code>"
-
-
-def age(time: datetime | None) -> str:
-    """How long ago, for people: ``3 min ago``."""
-    if time is None or time.tzinfo is None:  # PostgreSQL's infinities are naive
-        return "at a time unknown"
-    seconds = (datetime.now(UTC) - time).total_seconds()
-    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
-        if seconds < limit:
-            return f"{max(0, seconds) / size:.0f} {unit} ago"
-    return f"{seconds / 86_400:,.0f} days ago"
-
-
-def _size(count: int) -> str:
-    return f"{count:,} bytes" if count < 10_000 else f"{count / 1000:,.0f} kB"
-
-
-# A session
+MAX_ITEMS: Final = 100  # of one object or array
+MAX_NODES: Final = 2_000  # of one tree
+MAX_MESSAGES: Final = 50
 
 
 def _facts(session: Session) -> list[tuple[str, str]]:
@@ -117,9 +55,8 @@ def session_html(session: Session) -> str:
     """A session's card: facts, context as a collapsible tree, chat as messages."""
     body = overview_html(session)
     content, messages, wrong = _content(session)
-    size = len(session.context_json())
     body += (
-        f"<details open><summary><b>context</b> <span class=q>{_keys(content)}, {_size(size)}"
+        f"<details open><summary><b>context</b> <span class=q>{_keys(content)}, {size(len(session.context_json()))}"
         f"</span></summary>{'' if wrong else _context(content)}</details>"
         f"<details open><summary><b>chat</b> <span class=q>{len(messages)} messages</span>"
         f"</summary>{_messages(messages)}</details>"
@@ -129,7 +66,7 @@ def session_html(session: Session) -> str:
 
 def overview_html(session: Session) -> str:
     """A session's facts, and what is wrong with its context if it can't be read."""
-    body = _table([(name, code(value)) for name, value in _facts(session)])
+    body = fact_table([(name, code(value)) for name, value in _facts(session)])
     wrong = _content(session)[2]
     if wrong:
         body += f"<p><strong>The context can't be read:</strong> {code(wrong)}</p>"
@@ -217,7 +154,7 @@ def session_text(session: Session) -> str:
     ]
     if wrong:
         lines.append(f"  the context can't be read: {wrong}")
-    lines.append(f"  context  {_size(len(session.context_json()))}")
+    lines.append(f"  context  {size(len(session.context_json()))}")
     items = list(data.items()) if isinstance(data, dict) else []
     for key, value in items[:MAX_ITEMS]:
         lines.append(f"    {key!r}: {_cut(exactjson.show(value), 100)}")
@@ -234,105 +171,3 @@ def session_text(session: Session) -> str:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[:width]} … ({len(text):,} characters)"
-
-
-# Changes
-
-
-def value_html(raw: Raw | None) -> str:
-    """A JSON text, or that there is none."""
-    return '<span class="q">nothing</span>' if raw is None else code(_json(raw))
-
-
-def _json(raw: Raw) -> str:
-    text = bytes(raw).decode(errors="replace")
-    # Strings stand as they read, if that is shorter: without the escapes of JSON.
-    return text if len(text) > 300 or exactjson.kind(raw) == "string" else exactjson.pretty(text)
-
-
-_SIGNS = {"add": "+ add", "remove": "− remove", "replace": "± change"}
-
-
-def patch_html(patch: Patch, nothing: str = "No change.") -> str:
-    """A patch as a table: what happens, where, and the values before and after."""
-    if not len(patch):
-        return f"<p>{escape(nothing)}</p>"
-    rows = "".join(_change(change) for change in patch[:MAX_CHANGES])
-    if len(patch) > MAX_CHANGES:
-        rows += (
-            f'<tr><td class="q" colspan="4">{len(patch) - MAX_CHANGES:,} more changes, '
-            "not shown</td></tr>"
-        )
-    heads = "<th></th><th>path</th><th>before</th><th>after</th>"
-    return f'<table class="gfnb-diff"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-
-
-def _change(change: Change) -> str:
-    return (
-        f'<tr class="gfnb-{change.op}"><td>{_SIGNS.get(change.op, change.op)}</td>'
-        f"<td>{code(pointer(change.path))}</td>"
-        f"<td>{value_html(change.before)}</td><td>{value_html(change.value)}</td></tr>"
-    )
-
-
-# A workbench
-
-
-def _where(counts: Sequence[GroupCount]) -> list[GroupCount]:
-    return sorted(counts, key=lambda c: (c.graph_id, -c.sessions, c.current_task_id))
-
-
-def _newest(counts: Sequence[GroupCount]) -> datetime | None:
-    times = (c.newest for c in counts if c.newest is not None and c.newest.tzinfo is not None)
-    return max(times, default=None)
-
-
-def workbench_html(store: str, counts: Sequence[GroupCount] | None, note: str, ops: int) -> str:
-    """A workbench's card: the store, and how many sessions stand where.
-
-    Args:
-        store: its name, without secrets.
-        counts: by graph and task; None if the store can't count.
-        note: what else to say, such as read-only or out of reach.
-        ops: operations recorded.
-    """
-    rows = [("store", code(store))]
-    if note:
-        rows.append(("note", code(note)))
-    if counts is not None:
-        total, graphs = sum(c.sessions for c in counts), len({c.graph_id for c in counts})
-        rows.append(("sessions", f"{total:,} in {graphs} graphs"))
-        rows.append(("newest", escape(age(_newest(counts))) if counts else "none"))
-    rows.append(("recorded", f"{ops:,} operations"))
-    body = _table(rows)
-    if counts:
-        names = "<th>graph</th><th>task</th><th class=n>sessions</th><th>oldest update</th>"
-        body += f"<table><tr>{names}</tr>"
-        for c in _where(counts)[:MAX_TASKS]:
-            body += (
-                f"<tr><td>{code(c.graph_id)}</td><td>{code(c.current_task_id)}</td>"
-                f"<td class=n>{c.sessions:,}</td><td>{escape(age(c.oldest))}</td></tr>"
-            )
-        body += "</table>"
-        if len(counts) > MAX_TASKS:
-            body += (
-                f"<div class=q>showing {MAX_TASKS} of {len(counts):,}; wb.summary() has all</div>"
-            )
-    return card("graphflow_nb workbench", body)
-
-
-def workbench_text(store: str, counts: Sequence[GroupCount] | None, note: str, ops: int) -> str:
-    """A workbench's card for a terminal; arguments as for ``workbench_html``."""
-    lines = [f"graphflow_nb workbench on {store}"]
-    if note:
-        lines.append(f"  {note}")
-    if counts is not None:
-        total, graphs = sum(c.sessions for c in counts), len({c.graph_id for c in counts})
-        lines.append(f"  {total:,} sessions in {graphs} graphs, newest {age(_newest(counts))}")
-        for c in _where(counts)[:MAX_TASKS]:
-            place = f"{c.graph_id!r} {c.current_task_id!r}"
-            lines.append(f"    {place}: {c.sessions:,}, oldest update {age(c.oldest)}")
-        if len(counts) > MAX_TASKS:
-            lines.append(f"    showing {MAX_TASKS} of {len(counts):,}; wb.summary() has all")
-    lines.append(f"  {ops:,} operations recorded")
-    return "\n".join(lines)

@@ -1,1 +1,12 @@
-"""One open store, called or awaited, and how it is opened."""
+"""One open store, called or awaited: what views, benchmarks and copies work with.
+
+A ``Client`` has a storage that reports each operation, the bridge to the loop on which it lives,
+the recorder of its operations and the journal of its writes. ``open_client`` opens one by URL,
+``wrap_client`` makes one of a storage. It knows nothing of notebooks; the ``Workbench`` is a client
+with DataFrames, cards and views.
+"""
+
+from .client import Client, clients
+from .opening import open_client, wrap_client
+
+__all__ = ["Client", "clients", "open_client", "wrap_client"]

@@ -9,9 +9,16 @@ from typing import Any
 from ..changes.patch import diff, document, with_document
 from ..errors import PatchError, SessionConflict, StorageError
 from ..model import Session
-from ..storage.protocols import SessionStorage, SupportsDeleteMany, SupportsQuery, SupportsRestore
+from ..storage.protocols import (
+    SessionStorage,
+    SupportsDeleteMany,
+    SupportsQuery,
+    SupportsRestore,
+    SupportsUpsert,
+    require,
+)
 from ..storage.query import MAX_IDS, Query
-from .entries import Entry, Journal
+from .entries import Entry, Journal, Op
 
 __all__ = ["JournaledStorage"]
 
@@ -41,20 +48,31 @@ class JournaledStorage:
     async def get(self, id: str) -> Session | None:
         return await self.inner.get(id)
 
-    async def save(self, session: Session) -> None:
-        await self._save("save", session, None)
+    async def save(self, session: Session, *, before: Session | None = None) -> None:
+        """Save a session; see ``SessionStorage.save``.
 
-    async def _save(self, op: Any, session: Session, undoes: int | None) -> None:
-        before = await self._reading.get(session.id)
+        Args:
+            session: The session to save.
+            before: The stored session, if the caller has just read it. Default: it is read.
+        """
+        if before is None:
+            before = await self._reading.get(session.id)
+        await self._save("save", session, before)
+
+    async def _save(
+        self, op: Op, session: Session, before: Session | None, undoes: int | None = None
+    ) -> None:
         if before is None and not session.is_new:
             raise SessionConflict(session, None)
         with self.journal.writing(self._place, op, [(before, session)], undoes):
             await self.inner.save(session)
 
     async def upsert(self, session: Session) -> None:
+        """Save a session whatever is stored; see ``SupportsUpsert``."""
+        upsert = require(self.inner, SupportsUpsert).upsert
         before = await self._reading.get(session.id)
         with self.journal.writing(self._place, "upsert", [(before, session)]):
-            await self.inner.upsert(session)  # type: ignore[attr-defined]
+            await upsert(session)
 
     async def delete(self, id: str) -> None:
         for _ in range(10):
@@ -103,7 +121,7 @@ class JournaledStorage:
         return found
 
     async def _delete(
-        self, op: Any, sessions: Sequence[Session], undoes: int | None = None
+        self, op: Op, sessions: Sequence[Session], undoes: int | None = None
     ) -> list[str]:
         with self.journal.writing(self._place, op, [(s, None) for s in sessions], undoes) as done:
             deleted = await delete_unchanged(self.inner, sessions)
@@ -161,7 +179,7 @@ class JournaledStorage:
                 await restore(self.inner, back)
             return back
         back = with_document(stored, document(entry.before))
-        await self._save("undo", back, entry.number)
+        await self._save("undo", back, stored, entry.number)
         return back
 
     async def undo_all(self) -> tuple[int, list[str]]:

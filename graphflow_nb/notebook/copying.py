@@ -1,23 +1,20 @@
-"""``wb.copy_to``: a copy between two workbenches, wherever their storages live."""
+"""``wb.copy_to``: a copy between two clients, wherever their storages live."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..bridge import Bridge, meeting_point
-from ..cards.session import card
+from ..client import Client
 from ..errors import QueryError, StorageError
 from ..model import Session
 from ..storage import Query, connect
 from ..storage.copying import CopyReport, copy
+from ..storage.protocols import attributes_of
 
-if TYPE_CHECKING:
-    from .workbench import Workbench
-
-__all__ = ["CopyTo", "report_html"]
+__all__ = ["CopyTo"]
 
 _FILTERS = (
     *("graph", "task", "status", "text", "id_prefix", "ids", "updated_since", "updated_until"),
@@ -26,14 +23,14 @@ _FILTERS = (
 
 
 class CopyTo:
-    """Copies sessions of a workbench into another store; see ``__call__``."""
+    """A copy of a client's sessions into another store; see ``__call__``."""
 
-    def __init__(self, wb: Workbench):
-        self._wb = wb
+    def __init__(self, client: Client):
+        self._client = client
 
     def __call__(
         self,
-        other: Workbench | str,
+        other: Client | str,
         *,
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
@@ -65,7 +62,7 @@ class CopyTo:
 
     def aio(
         self,
-        other: Workbench | str,
+        other: Client | str,
         *,
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
@@ -78,31 +75,29 @@ class CopyTo:
     def _start(
         self, other: Any, redact: Any, progress: Any, filters: dict[str, Any]
     ) -> tuple[Bridge, Coroutine[Any, Any, CopyReport]]:
-        from .workbench import Workbench
-
         unknown = [name for name in filters if name not in _FILTERS]
         if unknown:
             known = ", ".join(_FILTERS)
             raise QueryError(f"there is no filter {', '.join(unknown)}; known are {known}")
         where = filters.pop("where", None)
         query = Query(context={} if where is None else where, **filters)
-        if not isinstance(other, (Workbench, str)):
-            raise StorageError(f"what is copied to is a workbench or a URL, not {other!r}")
-        mine = self._wb._bridge
-        bridges = [mine] if isinstance(other, str) else [mine, other._bridge]
+        if not isinstance(other, (Client, str)):
+            raise StorageError(f"sessions are copied to a workbench or a URL, not to {other!r}")
+        mine = self._client.bridge
+        bridges = [mine] if isinstance(other, str) else [mine, other.bridge]
         if progress is None:
             progress = _bar()
         return meeting_point(bridges), self._copy(other, query, redact, progress)
 
     async def _copy(self, other: Any, query: Query, redact: Any, progress: Any) -> CopyReport:
-        source = _Reached(self._wb.storage, self._wb._bridge)
+        source = _Reached(self._client.storage, self._client.bridge)
         if not isinstance(other, str):
-            target: Any = _Reached(other.storage, other._bridge)
-            _check_apart(self._wb.storage.inner, other.storage.inner)
+            target: Any = _Reached(other.storage, other.bridge)
+            _check_apart(self._client.storage.inner, other.storage.inner)
             return await copy(source, target, query, redact=redact, progress=progress)
         target = await connect(other)
         try:
-            _check_apart(self._wb.storage.inner, target)
+            _check_apart(self._client.storage.inner, target)
             return await copy(source, target, query, redact=redact, progress=progress)
         finally:
             await target.close()
@@ -121,8 +116,8 @@ class _Reached:
 
 
 def _check_apart(source: Any, target: Any) -> None:
-    place = getattr(source, "place", None)
-    same_place = place not in (None, "memory") and place == getattr(target, "place", None)
+    place = attributes_of(source).place
+    same_place = place not in (None, "memory") and place == attributes_of(target).place
     if source is target or same_place:
         raise StorageError("both are the same store: nothing was copied")
 
@@ -145,27 +140,3 @@ def _bar() -> Callable[[int, int | None], None] | None:
         text.value = f"{done:,} sessions" if total is None else f"{done:,} of {total:,} sessions"
 
     return show
-
-
-def report_html(report: CopyReport) -> str:
-    """The report as a card."""
-    rows = [
-        ("selected", f"{report.read:,}"),
-        ("copied", f"{report.copied:,} ({report.bytes:,} bytes of contexts)"),
-        ("there already, the same", f"{report.present:,}"),
-        ("there with another content, left alone", _ids(report.different)),
-        ("left out by redact", f"{report.left_out:,}"),
-        ("read back otherwise", _ids(report.wrong)),
-        ("time", f"{report.seconds:.1f} s"),
-        ("versions and times", "kept" if report.times_kept else "new"),
-        ("SHA-256 of the content", f"<code>{report.sha256[:16]}…</code>"),
-    ]
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
-    verdict = "verified by count and content" if report.verified else "not the same content"
-    return card(f"copy: {verdict}", f"<table>{cells}</table>")
-
-
-def _ids(ids: tuple[str, ...]) -> str:
-    names = ", ".join(f"<code>{escape(id)}</code>" for id in ids[:5])
-    more = ", …" if len(ids) > 5 else ""
-    return f"{len(ids):,}" + (f": {names}{more}" if ids else "")

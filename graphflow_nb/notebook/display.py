@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..cards.session import card, patch_html, session_html, session_text
+from ..cards import card, patch_html, report_html, session_html, session_text
 from ..changes import Patch
 from ..model import Session
 from ..storage.copying import CopyReport
-from .copying import report_html
 
 __all__ = ["register"]
 

@@ -17,10 +17,10 @@ from ..monitoring.operation import FAILED, Kind
 from ..monitoring.percentiles import is_measurable, percentile
 
 if TYPE_CHECKING:
+    from ..client import Client
     from ..figures import LatencyFigure
     from ..figures.theme import ThemeName
     from .live import LiveLatency
-    from .workbench import Workbench
 
 __all__ = ["Latency"]
 
@@ -32,12 +32,12 @@ class Latency:
 
     Args:
         source: the recorder that goes on recording, or what was recorded.
-        wb: the workbench whose operations these are.
+        client: The client whose operations these are.
     """
 
-    def __init__(self, source: Recorder | Records, wb: Workbench | None = None):
+    def __init__(self, source: Recorder | Records, client: Client | None = None):
         self._source = source
-        self._wb = wb
+        self._client = client
 
     @property
     def recorder(self) -> Recorder:
@@ -137,9 +137,9 @@ class Latency:
         """
         from .live import LiveLatency
 
-        if self._wb is None:
+        if self._client is None:
             raise StorageError("only what a workbench records goes on: take wb.latency.live()")
-        return LiveLatency(self._wb, theme=theme)
+        return LiveLatency(self._client, theme=theme)
 
     def merged(self, *others: Latency) -> Latency:
         """What was recorded here and in others until now, of other workbenches or from files."""

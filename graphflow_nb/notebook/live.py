@@ -9,24 +9,22 @@ from datetime import UTC, datetime
 from heapq import nlargest
 from html import escape
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import ipywidgets as widgets
 import numpy as np
 
-from ..cards.session import card, code
+from ..cards import card, code
+from ..client import Client
 from ..figures import LatencyFigure, duration_text, plot_percentiles, plot_timeline
 from ..figures.theme import ThemeName
 from ..frames import operations_frame
 from ..monitoring import Operation, Records
 from ..monitoring.operation import FAILED
+from .browse import Browser
 from .browse.live import Live
 from .browse.render import notice
 from .browse.rowtable import RowTable
-
-if TYPE_CHECKING:
-    from .browse import Browser
-    from .workbench import Workbench
 
 __all__ = ["LiveLatency"]
 
@@ -58,13 +56,13 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         browser: where a click on one of them opened its session; None before that.
     """
 
-    def __init__(self, wb: Workbench, *, theme: ThemeName = "light"):
-        self.wb = wb
+    def __init__(self, client: Client, *, theme: ThemeName = "light"):
+        self._client = client
         self.slowest: list[Operation] = []
         self.browser: Browser | None = None
         self._theme = theme
         self._lock = threading.RLock()
-        self._recorder = wb.latency.recorder
+        self._recorder = client.recorder
         self._mark = self._recorder.since()[1]
         self._looked = monotonic()
         self._drawn = -1
@@ -149,7 +147,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         return bundle
 
     def __repr__(self) -> str:
-        return f"<LiveLatency of {self.wb.storage.inner!r}: {self._said}>"
+        return f"<LiveLatency of {self._client.storage.inner!r}: {self._said}>"
 
     def close(self) -> None:
         """Stop looking and take the widgets away."""
@@ -192,7 +190,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
                 self._place.children = ()
                 return
             if self.browser is None:
-                self.browser = self.wb.browse(session=operation.session_id)
+                self.browser = Browser(self._client, session=operation.session_id)
             else:
                 self.browser.open_session(operation.session_id)
             self._place.children = (self.browser,)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
 from ..model import Session
@@ -203,7 +203,7 @@ class SupportsWatch(Protocol):
     """Report changes as they happen."""
 
     async def watch(
-        self, on_change: Callable[[Any], None], on_state: Callable[[str, bool], None]
+        self, on_change: Callable[[str], None], on_state: Callable[[bool], None]
     ) -> None:
         """Report changes and the state of the connection until cancelled."""
 

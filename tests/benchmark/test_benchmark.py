@@ -52,7 +52,7 @@ class Three:
 
 
 def stored(wb: g.Workbench) -> int:
-    return wb._bridge.run(wb.storage.inner.count(Query()))
+    return wb.bridge.run(wb.storage.inner.count(Query()))
 
 
 @pytest.mark.parametrize("store", ["memory", "sqlite", *TABLES, "redis"], indirect=True)

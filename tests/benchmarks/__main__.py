@@ -275,7 +275,7 @@ def frame(url: str) -> None:
         await inner.run(lambda c: c.execute(FILL))  # type: ignore[attr-defined]
         await inner.run(lambda c: c.execute("VACUUM ANALYZE sessions"))  # type: ignore[attr-defined]
 
-    wb._bridge.run(fill())
+    wb.bridge.run(fill())
 
     def ours() -> int:
         return len(wb.sessions(context=["customer.tier"], limit=None))
@@ -348,9 +348,9 @@ def bridge(url: str) -> None:
     rounds = [
         (
             median(lambda: memory.get(id), 300),
-            pg._bridge.run(awaited()),
+            pg.bridge.run(awaited()),
             median(lambda: pg.get(id), 100),
-            median(lambda: pg._bridge.run(nothing()), 100),
+            median(lambda: pg.bridge.run(nothing()), 100),
         )
         for _ in range(60)  # short ones, since threads settle on processors after a while
     ]

@@ -78,7 +78,7 @@ def pgbench(server: g.LocalPostgres) -> None:
     url = server.create_database("pgbench")
     wb = g.open(url, writable=True)
     own = OwnSessions(1000, seed=1)
-    wb._bridge.run(own.fill(wb.storage.inner, 1, lambda _: False))
+    wb.bridge.run(own.fill(wb.storage.inner, 1, lambda _: False))
     sql = wb.storage.inner._sql.get.replace("$1", ":id").replace("\n", " ")
     host = re.search(r"host=([^&]+)", url)
     assert host is not None
@@ -108,7 +108,7 @@ def pgbench(server: g.LocalPostgres) -> None:
             used = sum(after[:2]) - sum(before[:2])
             made = int(re.search(r"actually processed: (\d+)", said)[1])  # type: ignore[index]
             average = float(re.search(r"latency average = ([\d.]+)", said)[1])  # type: ignore[index]
-            turn = wb._bridge.run(
+            turn = wb.bridge.run(
                 measure(
                     wb.storage.inner,
                     own,
@@ -134,7 +134,7 @@ def pgbench(server: g.LocalPostgres) -> None:
     print(f"  {'pgbench':<12}{theirs:8.1f} of it its own {their_own:6.1f}, left {left[0]:6.1f}")
     print(f"  {'ours':<12}{ours:8.1f} of it its own {our_own:6.1f}, left {left[1]:6.1f}")
     print(f"  left, ours to pgbench's: {left[1] / left[0]:.2f}× (aim 0.9 to 1.1)")
-    wb._bridge.run(own.remove(wb.storage.inner))
+    wb.bridge.run(own.remove(wb.storage.inner))
     wb.close()
 
 

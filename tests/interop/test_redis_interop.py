@@ -247,7 +247,7 @@ def test_it_is_noticed_though_the_version_did_not_move(peer, wb):
         wb.save(mine[0])
     stored = caught.value.stored
     assert stored.context["late"] is True
-    conflicts = wb._bridge.run(wb.storage.save_many(mine[1:]))
+    conflicts = wb.bridge.run(wb.storage.save_many(mine[1:]))
     assert [conflict.session.id for conflict in conflicts] == ["b", "c"]
     with pytest.raises(g.SessionConflict):
         wb.undo()
@@ -355,7 +355,7 @@ def test_what_the_worker_deleted_is_gone(peer, wb):
     with pytest.raises(g.SessionConflict) as caught:
         wb.save(sessions[0])
     assert caught.value.stored is None
-    assert len(wb._bridge.run(wb.storage.save_many(sessions))) == 2
+    assert len(wb.bridge.run(wb.storage.save_many(sessions))) == 2
     assert peer("read", id="a") == [{"missing": True}]
     wb.save(sessions[0].copy())
     assert peer("run", id="a")[-2]["status"] == "waiting"

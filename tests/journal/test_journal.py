@@ -26,7 +26,7 @@ def wb(store: Store) -> Any:
 
 
 def content(wb: g.Workbench) -> dict[str, Any]:
-    found = wb._bridge.run(wb.storage.inner.query(g.Query()))
+    found = wb.bridge.run(wb.storage.inner.query(g.Query()))
     return {
         s.id: (s.graph_id, s.current_task_id, s.status_message, s.context, s.created_at)
         for s in found
@@ -38,7 +38,7 @@ def test_every_write_can_be_taken_back(wb, store):
     wb.create(a, "t", graph_id="g", status_message="s", context={"n": 12345678901234567890})
     wb.create(b, "t")
     start = content(wb)
-    wb._journaled.journal._entries.clear()
+    wb.journaled.journal._entries.clear()
 
     session = wb.get(a)
     session.context["n"] = 2
@@ -78,16 +78,16 @@ def test_what_others_changed_since_is_left_alone(wb, store, run):
     wb.create(a, "t")
     wb.create(b, "t")
     inner = wb.storage.inner
-    session = wb._bridge.run(inner.get(a))
+    session = wb.bridge.run(inner.get(a))
     session.status_message = "theirs"
-    wb._bridge.run(inner.save(session))
+    wb.bridge.run(inner.save(session))
     with pytest.raises(g.SessionConflict) as caught:
         wb.undo(1)
     assert caught.value.stored.status_message == "theirs"
     assert wb.undo_all() == [a]
     assert set(content(wb)) == {a}
     # Once the other side has gone, there is nothing left to undo.
-    wb._bridge.run(inner.delete(a))
+    wb.bridge.run(inner.delete(a))
     assert wb.undo() is None
     assert wb.journal["state"].tolist()[0] == "void"
 
@@ -175,10 +175,10 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert wb.get("a").context["n"] == 1
     other = g.open("memory:", journal=file)
     assert len(other.journal) == 0, "it is of another store"
-    assert other._journaled.journal is wb._journaled.journal
+    assert other.journaled.journal is wb.journaled.journal
     other.create("a", "t")
     assert other.journal.index.tolist() == [6]
-    wb._journaled.journal.close()
+    wb.journaled.journal.close()
 
 
 def test_cut_off_anywhere_it_can_be_read(tmp_path):
@@ -225,7 +225,7 @@ def test_a_file_that_is_none_or_that_another_process_has(tmp_path):
 def test_without_a_journal_nothing_is_written(tmp_path):
     """A full disk is met before the store is touched."""
     wb = g.open("memory:", journal=tmp_path / "j")
-    journal = wb._journaled.journal
+    journal = wb.journaled.journal
     assert journal._file is not None
     journal._file.close()
     journal._file = open(os.devnull, "rb+")  # noqa: SIM115
@@ -340,7 +340,7 @@ def test_memory_is_bounded(monkeypatch):
     wb = g.open("memory:")
     for n in range(100):
         wb.create(f"s{n}", "t", context={"text": "x" * 1000})
-    journal = wb._journaled.journal
+    journal = wb.journaled.journal
     assert journal.dropped + len(journal) == 100
     assert 5 < len(journal) < 20
     assert wb.journal.index[-1] == 100
@@ -355,7 +355,7 @@ def test_two_threads_write_one_journal(tmp_path):
     asyncio.run(main())
     assert wb.journal["session_id"].nunique() == 50
     assert (wb.journal["state"] == "done").all()
-    wb._journaled.journal.close()
+    wb.journaled.journal.close()
     again = g.open(f"sqlite:{tmp_path / 's.db'}", journal=Path(tmp_path / "j"))
     assert again.undo_all() == []
     assert len(again.sessions()) == 0

@@ -90,7 +90,7 @@ import time
 began = time.monotonic()
 print("slow", flush=True)
 try:
-    wb._bridge.run(wb.storage.inner.run(lambda c: c.execute("SELECT pg_sleep(60)")))
+    wb.bridge.run(wb.storage.inner.run(lambda c: c.execute("SELECT pg_sleep(60)")))
 except KeyboardInterrupt:
     print("interrupted")
 print(wb.get("a").id, "again", time.monotonic() - began < 20)""",

@@ -34,7 +34,7 @@ def load():
             session = wb.get(id)
             session.context["seen"] = time.time()
             try:
-                wb._bridge.run(wb.storage.save(session))
+                wb.bridge.run(wb.storage.save(session))
             except g.SessionConflict:
                 pass
 threads = [threading.Thread(target=load) for _ in range(2)]
@@ -49,7 +49,7 @@ async def slow():
             await c.execute("SELECT 1 FROM sessions WHERE id = 'claim-0118' FOR UPDATE")
             await asyncio.sleep(0.4)
     await inner.run(work)
-holder = wb._bridge.submit(slow())
+holder = wb.bridge.submit(slow())
 time.sleep(0.1)
 session = wb.get("claim-0118")
 session.status_message = "waited for"

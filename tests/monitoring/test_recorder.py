@@ -281,7 +281,7 @@ def test_background_traffic_is_marked_and_left_out():
     wb = g.open("demo")
     wb.get("claim-0014")
     repr(wb)  # counts for its card
-    wb._bridge.run(wb.storage.background.get("claim-0014"))
+    wb.bridge.run(wb.storage.background.get("claim-0014"))
     assert wb.latency.frame()["op"].tolist() == ["get"]
     every = wb.latency.frame(background=True)
     assert every["op"].tolist() == ["get", "counts", "get"]

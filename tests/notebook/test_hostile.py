@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.cards import session as cards
+from graphflow_nb import cards
 from graphflow_nb.changes import Draft, diff, json_value
 from graphflow_nb.model import Session, exactjson
 from graphflow_nb.notebook.browse import Browser
@@ -120,7 +120,7 @@ def test_list_and_static_html(kind, request):
     cases = [case for case in CASES if kind == "memory" or case.postgres]
     url = "memory:" if kind == "memory" else request.getfixturevalue("database")
     wb = g.open(url, writable=True)
-    wb._bridge.run(_store(wb.storage.inner, cases))
+    wb.bridge.run(_store(wb.storage.inner, cases))
     browser = wb.browse(page_size=1000, order="id")
     assert len(browser.listing.ids()) == len(cases)
     for row in browser.table.page["rows"]:
@@ -190,7 +190,8 @@ for case in CASES:
         await asyncio.sleep(0.01)
 print("walked", len(small.calls), time.monotonic() - began)""",
     """\
-from graphflow_nb.cards.session import patch_html, session_html
+from graphflow_nb.cards import patch_html
+from graphflow_nb.cards import session_html
 plain = g.Session("p", "p")
 for start in range(0, len(CASES), 64):
     sessions = [case.session() for case in CASES[start : start + 64]]

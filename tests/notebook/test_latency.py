@@ -109,7 +109,7 @@ def test_the_live_view_lists_the_slowest_and_opens_their_sessions(live):
                 bytes=1_234,
             )
         )
-    wb._bridge.run(wb.storage.background.get("claim-0014"))
+    wb.bridge.run(wb.storage.background.get("claim-0014"))
     live.look()
     took = [o.duration_ns for o in live.slowest]
     assert took == sorted(took, reverse=True) == [1_000 * n for n in range(40, 28, -1)]

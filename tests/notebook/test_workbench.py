@@ -267,7 +267,7 @@ def test_cards_show_the_store(wb):
 
 
 def test_cards_escape_what_comes_from_a_store():
-    from graphflow_nb.cards.session import session_html, session_text
+    from graphflow_nb.cards import session_html, session_text
 
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
     wb = g.open("memory:")
@@ -283,7 +283,7 @@ def test_cards_escape_what_comes_from_a_store():
 
 
 def test_cards_are_bounded_and_leave_the_session_alone():
-    from graphflow_nb.cards.session import session_html, session_text
+    from graphflow_nb.cards import session_html, session_text
 
     wide = {f"k{i}": {"x": list(range(200))} for i in range(500)}
     session = Session("a", "t", context=wide | {"long": "x" * 5_000_000})
@@ -386,7 +386,7 @@ def test_closing_while_an_operation_is_under_way(database):
     wb = g.open(database, writable=True)
     inner = wb.storage.inner
     thread = threading.Thread(
-        target=lambda: wb._bridge.run(inner.run(lambda c: c.execute("SELECT pg_sleep(0.5)")))
+        target=lambda: wb.bridge.run(inner.run(lambda c: c.execute("SELECT pg_sleep(0.5)")))
     )
     thread.start()
     time.sleep(0.2)
@@ -614,13 +614,13 @@ def test_an_interrupt_returns_at_once_and_leaves_the_connection_usable(database)
     interrupt_after(0.3)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        wb._bridge.run(slow())
+        wb.bridge.run(slow())
     assert time.monotonic() - began < 1
     assert wb.get("a").id == "a"
     assert time.monotonic() - began < 3
     active = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> "
     active += "pg_backend_pid() AND state = 'active'"
-    assert wb._bridge.run(inner.run(lambda c: c.fetchval(active))) == 0
+    assert wb.bridge.run(inner.run(lambda c: c.fetchval(active))) == 0
     wb.close()
 
 

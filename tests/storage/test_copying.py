@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import graphflow_nb as g
 from graphflow_nb import Context, Query, Session
-from graphflow_nb.notebook.copying import report_html
+from graphflow_nb.cards import report_html
 from graphflow_nb.storage.copying import content_hash, copy
 from graphflow_nb.testing.kit import same_json
 

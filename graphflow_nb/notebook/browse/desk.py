@@ -11,10 +11,10 @@ from uuid import uuid4
 from ...changes import Draft, Merge, Patch, diff, python
 from ...changes.merge import Choice
 from ...changes.patch import Path
+from ...client import Client
 from ...errors import PatchError, SessionConflict, SessionNotFound
 from ...journal import Entry
 from ...model import Session
-from ..workbench import Workbench
 
 __all__ = ["Desk"]
 
@@ -33,8 +33,8 @@ class Desk:
         calls: every call that was made, as Python.
     """
 
-    def __init__(self, wb: Workbench):
-        self._wb = wb
+    def __init__(self, client: Client):
+        self._client = client
         self.session: Session | None = None
         self.draft: Draft | None = None
         self.new = False
@@ -52,7 +52,7 @@ class Desk:
     def open(self, id: str) -> None:
         """Read a session and put it on the desk; a draft of another one must be gone."""
         self._check_free(id)
-        session = self._wb.get(id)
+        session = self._client.get(id)
         self._put(session)
         self._called(f"wb.get({id!r})")
 
@@ -80,7 +80,7 @@ class Desk:
 
     def compare(self, left: str, right: str) -> tuple[Session, Session, Patch]:
         """Two sessions, and what makes the one's content the other's."""
-        one, other = self._wb.get(left), self._wb.get(right)
+        one, other = self._client.get(left), self._client.get(right)
         self._called(f"graphflow_nb.diff(wb.get({left!r}), wb.get({right!r}))")
         return one, other, diff(one, other)
 
@@ -92,7 +92,7 @@ class Desk:
         """What is stored now of the open session; background traffic, no doing of the user's."""
         if self.session is None or self.new:
             return None
-        return self._wb._bridge.run(self._wb.storage.background.get(self.session.id))
+        return self._client.bridge.run(self._client.storage.background.get(self.session.id))
 
     def take(self, session: Session | None, stored: Session | None) -> bool:
         """Take note of what ``peek`` found for a session that was open; whether anything is new.
@@ -159,18 +159,18 @@ class Desk:
             if self.new:
                 session = draft.session()
                 self._called(self._creation(session))
-                self._wb.save(session)
+                self._client.save(session)
             else:
                 arguments = f"{base.id!r}, {python(self.preview)}, version={base.version}"
                 self._called(f"wb.patch({arguments})")
-                session = self._wb.patch(base.id, self.preview, version=base.version)
+                session = self._client.patch(base.id, self.preview, version=base.version)
         except (SessionConflict, SessionNotFound) as error:
             self.preview = None
             if self.new:
                 raise
             self._differ(base, getattr(error, "stored", None), draft.session())
             return
-        self._put(self._wb.get(session.id))
+        self._put(self._client.get(session.id))
 
     def _creation(self, session: Session) -> str:
         plain = not len(session.context) and not len(session.context.chat_history)
@@ -261,21 +261,21 @@ class Desk:
         target = dict(versions)
         shown = repr(list(target)) if len(target) != 1 else repr(next(iter(target)))
         self._called(f"wb.delete({target!r})" if target else f"wb.delete({shown})")
-        deleted = self._wb.delete(target)
+        deleted = self._client.delete(target)
         if self.session is not None and self.session.id in deleted:
             self._put(None)
         return deleted
 
     def undoable(self) -> list[Entry]:
         """The writes that can be undone, newest first."""
-        return self._wb._journaled.undoable()[::-1]
+        return self._client.journaled.undoable()[::-1]
 
     def undo(self, entry: Entry) -> None:
         """Take a write back; if the session was changed since, ``conflict`` holds both sides."""
         self._check_free(entry.id)
         self._called(f"wb.undo({entry.number})")
         try:
-            session = self._wb.undo(entry.number)
+            session = self._client.undo(entry.number)
         except SessionConflict as conflict:
             if conflict.stored is None or entry.before is None or entry.after is None:
                 raise
@@ -284,7 +284,7 @@ class Desk:
             self._differ(entry.after, conflict.stored, entry.before)
             return
         if self.session is not None and self.session.id == entry.id:
-            self._put(None if session is None else self._wb.get(entry.id))
+            self._put(None if session is None else self._client.get(entry.id))
 
     def undo_all(self) -> tuple[int, list[str]]:
         """Take back every write, newest first; how many, and sessions that others changed since.
@@ -294,6 +294,6 @@ class Desk:
         self._check_free()
         self._called("wb.undo_all()")
         before = len(self.undoable())
-        changed = self._wb.undo_all()
+        changed = self._client.undo_all()
         self.follow()
         return before - len(self.undoable()), changed

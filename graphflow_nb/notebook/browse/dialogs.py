@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-from ...cards.session import code
+from ...cards import code
 from ...errors import PatchError
 from ...journal import Entry
 from .render import JOURNAL_COLUMNS, journal_rows, notice
@@ -220,7 +220,7 @@ class Undo(_Dialog):
             selected=self._chosen,
             empty="Nothing to undo: nothing was written yet, or all was taken back.",
         )
-        journal = self.browser.wb._journaled.journal
+        journal = self.browser.client.journaled.journal
         place = "in memory, gone with the kernel; open(url, journal=file) keeps it"
         if journal.path is not None:
             place = f"in {journal.path}"

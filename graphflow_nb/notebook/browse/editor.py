@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import ipywidgets as widgets
 from msgspec import Raw
 
-from ...cards.session import patch_html
+from ...cards import patch_html
 from ...changes import KINDS, json_value
 from ...changes.merge import Choice
 from ...changes.patch import Path, value_at

@@ -12,11 +12,13 @@ from typing import Any, Final
 import pandas as pd
 
 from ...changes import json_value
+from ...client import Client
 from ...errors import ContextError, QueryError
+from ...frames import sessions_frame
 from ...storage import Cursor, Query
 from ...storage.paths import ContextPath, parse_path
+from ...storage.protocols import SupportsCount, SupportsCounts, SupportsSlowOrders
 from ...storage.table import GroupCount
-from ..workbench import Workbench
 
 __all__ = [
     "WINDOWS",
@@ -96,8 +98,8 @@ class Listing:
         call: the last call, as a line of Python.
     """
 
-    def __init__(self, wb: Workbench, filters: Filters, order: str | None, page_size: int):
-        self._wb = wb
+    def __init__(self, client: Client, filters: Filters, order: str | None, page_size: int):
+        self._client = client
         self._lock = threading.RLock()
         self.filters = filters
         self.page_size = page_size
@@ -116,9 +118,9 @@ class Listing:
 
     def start(self) -> None:
         """Choose the order and load the first page."""
-        storage = self._wb.storage.background
-        if hasattr(storage, "slow_orders"):
-            self.slow = self._wb._bridge.run(storage.slow_orders())
+        storage = self._client.storage.background
+        if isinstance(storage, SupportsSlowOrders):
+            self.slow = self._client.bridge.run(storage.slow_orders())
         if self._asked_for is None and "updated_at" in self.slow and "id" not in self.slow:
             self.order = "id"
         self.load()
@@ -147,7 +149,7 @@ class Listing:
             filters.query(), order=self.order, limit=self.page_size, after=self._cursors[-1]
         )
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
-        frame = self._wb._bridge.run(self._wb._frame(query, ()))
+        frame = sessions_frame(self._client.bridge.run(self._client.table(query)), ())
         with self._lock:
             self.frame = frame
             there = set(self.ids())
@@ -248,14 +250,14 @@ class Listing:
 
     def count(self, *, again: bool = False) -> bool:
         """Learn the total and the groups; whether anything is new."""
-        storage, filters = self._wb.storage.background, self._now()
+        storage, filters = self._client.storage.background, self._now()
         asked = self.filters, self.window
         news = False
-        if hasattr(storage, "counts") and (again or not self.groups):
-            groups = self._wb._bridge.run(storage.counts(Query()))
+        if isinstance(storage, SupportsCounts) and (again or not self.groups):
+            groups = self._client.bridge.run(storage.counts(Query()))
             news, self.groups = groups != self.groups, groups
-        if hasattr(storage, "count") and (again or self.total is None):
-            total = self._wb._bridge.run(storage.count(filters.query()))
+        if isinstance(storage, SupportsCount) and (again or self.total is None):
+            total = self._client.bridge.run(storage.count(filters.query()))
             with self._lock:
                 if asked == (self.filters, self.window):
                     news, self.total = news or total != self.total, total
@@ -290,9 +292,7 @@ class Listing:
         return news
 
     def _read(self, query: Query) -> pd.DataFrame:
-        from ...frames import sessions_frame
-
-        table = self._wb._bridge.run(self._wb.storage.background.table(query, ()))
+        table = self._client.bridge.run(self._client.storage.background.table(query, ()))
         return sessions_frame(table, ())
 
     # What the choices of the filter bar are

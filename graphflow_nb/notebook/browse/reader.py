@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from ...cards import session as cards
-from ...cards.session import code, patch_html
+from ... import cards
+from ...cards import code, patch_html
 from .editor import Editor
 from .render import raw_html
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...cards import session as cards
+from ... import cards
 from ...changes import Clash, Merge
 from ...frames import changed
 from ...journal import Entry

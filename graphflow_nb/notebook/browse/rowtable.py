@@ -13,7 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ...cards.session import CARD_CSS
+from ...cards import CARD_CSS
 
 __all__ = ["RowTable"]
 

@@ -13,10 +13,11 @@ from typing import Any, Literal
 import ipywidgets as widgets
 import pandas as pd
 
-from ...cards import session as cards
+from ... import cards
+from ...client import Client
 from ...errors import GraphflowError
 from ...model import Session
-from ..workbench import Workbench
+from ...storage.protocols import SupportsWatch
 from .desk import Desk
 from .dialogs import Create, Delete, Undo
 from .filterbar import FilterBar, Pager
@@ -35,21 +36,21 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     Nothing is written without a preview or a confirmation, and every write is compare-and-swap.
 
     Attributes:
-        wb: the workbench.
+        client: The client whose sessions are shown.
     """
 
     def __init__(
         self,
-        wb: Workbench,
-        filters: Filters,
+        client: Client,
+        filters: Filters | None = None,
         *,
         order: str | None = None,
         page_size: int = 50,
         session: str | None = None,
     ):
-        self.wb = wb
-        self.listing = Listing(wb, filters, order, page_size)
-        self.desk = Desk(wb)
+        self.client = client
+        self.listing = Listing(client, filters or Filters(), order, page_size)
+        self.desk = Desk(client)
         self._lock = threading.RLock()
         self._rendering: int | None = None  # the thread that sets the widgets' values
         self._notice = ""
@@ -65,7 +66,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     @property
     def read_only(self) -> bool:
         """Whether the store was opened for reading only."""
-        return bool(getattr(self.wb.storage.inner, "read_only", False))
+        return self.client.attributes.read_only
 
     # What a cell can ask for
 
@@ -220,7 +221,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             if self.read_only
             else "writable; nothing is stored without a preview"
         )
-        store = cards.code(repr(self.wb.storage.inner))
+        store = cards.code(repr(self.client.storage.inner))
         self._head.value = (
             f'<div class="gfnb gfnb-plain"><h4>sessions in {store}</h4>'
             f'<span class="q">{mode}</span></div>'
@@ -349,10 +350,9 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             self._live.stop()
             self._live = None
         if change["new"]:
-            inner = self.wb.storage.inner
-            self._live = Live(
-                self._look, self._say, getattr(inner, "watch", None), self.wb._bridge.submit
-            )
+            inner = self.client.storage.inner
+            watch = inner.watch if isinstance(inner, SupportsWatch) else None
+            self._live = Live(self._look, self._say, watch, self.client.bridge.submit)
             self._live.start()
         else:
             self._following.value = ""
@@ -381,7 +381,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     def to_html(self) -> str:
         """What is shown, as HTML that needs neither kernel nor script."""
-        store = cards.code(repr(self.wb.storage.inner))
+        store = cards.code(repr(self.client.storage.inner))
         opened = self.desk.session
         body = static_table(
             self.listing.frame, self.listing.shown(), opened.id if opened is not None else None
@@ -397,5 +397,5 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["text/html"] = self.to_html()
-        data["text/plain"] = f"<Browser of {self.wb.storage.inner!r}: {self.listing.shown()}>"
+        data["text/plain"] = f"<Browser of {self.client.storage.inner!r}: {self.listing.shown()}>"
         return bundle

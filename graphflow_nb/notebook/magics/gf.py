@@ -213,7 +213,7 @@ class _Gf:
 
     def _read(self, method: str, query: Query) -> Any:
         wb = self._workbench()
-        return wb._bridge.run(getattr(wb.storage.background, method)(query))
+        return wb.bridge.run(getattr(wb.storage.background, method)(query))
 
 
 def _split(line: str) -> tuple[list[str], str]:

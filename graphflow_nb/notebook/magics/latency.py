@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from ...client import Client, clients
 from ...errors import QueryError
 from ...monitoring import Records
 from ..latency import Latency
-
-if TYPE_CHECKING:
-    from ..workbench import Workbench
 
 __all__ = ["CellLatency"]
 
@@ -28,7 +26,7 @@ class CellLatency:
     def __init__(self, shell: Any):
         self._shell = shell
         self._names: list[str] | None = None
-        self._marks: WeakKeyDictionary[Workbench, int] = WeakKeyDictionary()
+        self._marks: WeakKeyDictionary[Client, int] = WeakKeyDictionary()
 
     def load(self) -> None:
         """Begin to heed the magic."""
@@ -59,24 +57,20 @@ class CellLatency:
         """Remember where the recorders stand."""
         self._names = _asked(info.raw_cell or "")
         if self._names is not None:
-            self._marks = WeakKeyDictionary(
-                {wb: wb.latency.recorder.since()[1] for wb in self._chosen()}
-            )
+            self._marks = WeakKeyDictionary({wb: wb.recorder.since()[1] for wb in self._chosen()})
 
-    def _chosen(self) -> list[Workbench]:
-        from ..workbench import Workbench, workbenches
-
+    def _chosen(self) -> list[Client]:
         if not self._names:
-            return workbenches()
+            return clients()
         named = [self._shell.user_ns.get(name) for name in self._names]
-        return [wb for wb in named if isinstance(wb, Workbench)]
+        return [wb for wb in named if isinstance(wb, Client)]
 
     def after(self, _: Any) -> None:
         """Show what came in since."""
         if self._names is None:
             return
         # A workbench that the cell itself opened is asked for all that it has.
-        news = [wb.latency.recorder.since(self._marks.get(wb, 0))[0] for wb in self._chosen()]
+        news = [wb.recorder.since(self._marks.get(wb, 0))[0] for wb in self._chosen()]
         self._names = None
         from IPython.display import display
 

@@ -41,11 +41,11 @@ def listing(wb: g.Workbench, page_size: int = 50, order: str | None = None, **fi
 def theirs(wb: g.Workbench, id: str, **fields: Any) -> None:
     """Someone else saves."""
     inner = wb.storage.inner
-    session = wb._bridge.run(inner.get(id))
+    session = wb.bridge.run(inner.get(id))
     session.context.update(fields.pop("context", {}))
     for name, value in fields.items():
         setattr(session, name, value)
-    wb._bridge.run(inner.save(session))
+    wb.bridge.run(inner.save(session))
 
 
 def settle(browser: Browser) -> None:
@@ -194,7 +194,7 @@ FROM generate_series(1, %d) AS n; ANALYZE sessions
 
 def execute(wb: g.Workbench, text: str) -> None:
     inner: Any = wb.storage.inner
-    wb._bridge.run(inner._run(lambda c: c.execute(text)))
+    wb.bridge.run(inner._run(lambda c: c.execute(text)))
 
 
 # Editing
@@ -280,7 +280,7 @@ def test_deleted_meanwhile(wb):
     desk.open("claim-0014")
     desk.edit().set("status_message", "mine")
     desk.look()
-    wb._bridge.run(wb.storage.inner.delete("claim-0014"))
+    wb.bridge.run(wb.storage.inner.delete("claim-0014"))
     desk.save()
     assert desk.deleted_meanwhile
     desk.keep_deleted()
@@ -348,7 +348,7 @@ def test_following_the_open_session(wb):
     assert desk.newer == desk.session.version + 1
     assert not desk.follow()
     assert desk.draft.get("status_message") == "mine"
-    wb._bridge.run(wb.storage.inner.delete("claim-0014"))
+    wb.bridge.run(wb.storage.inner.delete("claim-0014"))
     assert desk.follow()
     assert desk.newer == -1
 

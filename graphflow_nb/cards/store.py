@@ -1,0 +1,92 @@
+"""The card of a store: HTML, and plain text for terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from html import escape
+from typing import Final, NamedTuple
+
+from ..storage.table import GroupCount
+from .parts import age, card, code, fact_table
+
+__all__ = ["StoreCard", "store_html", "store_text"]
+
+MAX_TASKS: Final = 20
+
+
+class StoreCard(NamedTuple):
+    """What the card of a store shows.
+
+    Attributes:
+        store: The name of the store, without secrets.
+        counts: The sessions by graph and task; None if the store can't count or is out of reach.
+        note: What else there is to know, such as that the store is read-only or out of reach.
+        operations: The number of recorded operations.
+    """
+
+    store: str
+    counts: Sequence[GroupCount] | None
+    note: str
+    operations: int
+
+
+def _sorted(counts: Sequence[GroupCount]) -> list[GroupCount]:
+    return sorted(counts, key=lambda c: (c.graph_id, -c.sessions, c.current_task_id))
+
+
+def _newest(counts: Sequence[GroupCount]) -> datetime | None:
+    times = (c.newest for c in counts if c.newest is not None and c.newest.tzinfo is not None)
+    return max(times, default=None)
+
+
+def _totals(counts: Sequence[GroupCount]) -> tuple[int, int]:
+    return sum(c.sessions for c in counts), len({c.graph_id for c in counts})
+
+
+def store_html(facts: StoreCard) -> str:
+    """Return the card as HTML: the store, and the number of sessions at each task."""
+    counts = facts.counts
+    rows = [("store", code(facts.store))]
+    if facts.note:
+        rows.append(("note", code(facts.note)))
+    if counts is not None:
+        total, graphs = _totals(counts)
+        rows.append(("sessions", f"{total:,} in {graphs} graphs"))
+        rows.append(("newest", escape(age(_newest(counts))) if counts else "none"))
+    rows.append(("recorded", f"{facts.operations:,} operations"))
+    body = fact_table(rows)
+    if counts:
+        names = "<th>graph</th><th>task</th><th class=n>sessions</th><th>oldest update</th>"
+        body += f"<table><tr>{names}</tr>"
+        for c in _sorted(counts)[:MAX_TASKS]:
+            body += (
+                f"<tr><td>{code(c.graph_id)}</td><td>{code(c.current_task_id)}</td>"
+                f"<td class=n>{c.sessions:,}</td><td>{escape(age(c.oldest))}</td></tr>"
+            )
+        body += "</table>"
+        if len(counts) > MAX_TASKS:
+            body += f"<div class=q>{_bound(counts)}</div>"
+    return card("graphflow_nb workbench", body)
+
+
+def store_text(facts: StoreCard) -> str:
+    """Return the card as plain text."""
+    counts = facts.counts
+    lines = [f"graphflow_nb workbench on {facts.store}"]
+    if facts.note:
+        lines.append(f"  {facts.note}")
+    if counts is not None:
+        total, graphs = _totals(counts)
+        lines.append(f"  {total:,} sessions in {graphs} graphs, newest {age(_newest(counts))}")
+        for c in _sorted(counts)[:MAX_TASKS]:
+            name = f"{c.graph_id!r} {c.current_task_id!r}"
+            lines.append(f"    {name}: {c.sessions:,}, oldest update {age(c.oldest)}")
+        if len(counts) > MAX_TASKS:
+            lines.append(f"    {_bound(counts)}")
+    lines.append(f"  {facts.operations:,} operations recorded")
+    return "\n".join(lines)
+
+
+def _bound(counts: Sequence[GroupCount]) -> str:
+    return f"showing {MAX_TASKS} of {len(counts):,}; wb.summary() has all"

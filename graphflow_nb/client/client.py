@@ -1,0 +1,390 @@
+"""Client: one open store, whose methods wait or are awaited."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+from weakref import WeakSet
+
+from ..bridge import Bridge, dual
+from ..changes import Patch, apply
+from ..errors import QueryError, SessionConflict, SessionNotFound, StorageError
+from ..journal import Journal, JournaledStorage
+from ..model import Context, Session
+from ..monitoring import MonitoredStorage, Recorder
+from ..storage import Migration, Query, get_or_create
+from ..storage.paths import ContextPath
+from ..storage.protocols import (
+    StorageAttributes,
+    SupportsClose,
+    SupportsIndex,
+    SupportsMigration,
+    SupportsTable,
+    SupportsTrigger,
+    attributes_of,
+    require,
+)
+from ..storage.table import Table
+
+__all__ = ["Client", "clients"]
+
+_known: WeakSet[Client] = WeakSet()
+
+
+class Client:
+    """One open store: its storage, bridge, recorder and journal.
+
+    Every method waits for its result, in a cell, a widget callback, a thread or a script.
+    ``await client.get.aio(id)`` is the same call awaited, on the same connections.
+
+    Example:
+        >>> from graphflow_nb.client import open_client
+        >>> client = open_client("demo")
+        >>> client.get("claim-0014").graph_id
+        'claims'
+
+    Args:
+        storage: The storage, which reports each operation to ``recorder``.
+        bridge: The bridge to the loop on which the storage lives.
+        recorder: The recorder of the storage's operations.
+        journal: The journal of the writes. Default: a new one in memory.
+
+    Attributes:
+        storage, bridge, recorder: As passed.
+        journaled: The same storage for writes by hand: each is noted and can be undone.
+        orders: The columns by which pages were asked for, for advice on indexes.
+    """
+
+    def __init__(
+        self,
+        storage: MonitoredStorage,
+        bridge: Bridge,
+        recorder: Recorder,
+        journal: Journal | None = None,
+    ):
+        self.storage = storage
+        self.bridge = bridge
+        self.recorder = recorder
+        self.journaled = JournaledStorage(
+            storage,
+            Journal() if journal is None else journal,
+            storage.for_journal,
+            self.attributes.place or type(storage.inner).__name__,
+        )
+        self.orders = {"updated_at"}
+        _known.add(self)
+
+    @property
+    def attributes(self) -> StorageAttributes:
+        """The attributes of the storage inside, such as ``read_only`` and ``place``."""
+        return attributes_of(self.storage.inner)
+
+    # Sessions
+
+    @dual
+    async def get(self, id: str) -> Session:
+        """Return the session with this id.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> wb.get("claim-0014").current_task_id
+            'await_documents'
+
+        Args:
+            id: The id of the session.
+
+        Raises:
+            SessionNotFound: No session has this id.
+            StorageError: The store failed.
+        """
+        session = await self.storage.get(id)
+        if session is None:
+            raise SessionNotFound(id)
+        return session
+
+    @dual
+    async def save(self, session: Session) -> None:
+        """Save a session and move its version on.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> session = wb.get("claim-0014")
+            >>> session.context["documents"] = ["damage.jpg"]
+            >>> wb.save(session)
+
+        Args:
+            session: A session that was read or created.
+
+        Raises:
+            SessionConflict: The stored session is not the one that was read, or the id of a new one
+                is taken. Nothing was written; the error carries both sides.
+            StorageError: The store failed, or can't hold a value.
+        """
+        await self.journaled.save(_check_session(session))
+
+    @dual
+    async def upsert(self, session: Session) -> None:
+        """Save a session whatever is stored: the last write wins, and others' saves are lost.
+
+        Args:
+            session: The session to store.
+
+        Raises:
+            CapabilityError: The storage has no method ``upsert``.
+            StorageError: The store failed, or can't hold a value.
+        """
+        await self.journaled.upsert(_check_session(session))
+
+    @dual
+    async def create(
+        self,
+        id: str,
+        task: str,
+        *,
+        graph_id: str = "default",
+        status_message: str | None = None,
+        context: Context | Mapping[str, Any] | None = None,
+    ) -> Session:
+        """Save a new session and return it.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("memory:")
+            >>> wb.create("claim-1", "intake", graph_id="claims", context={"amount": 120})
+            Session('claim-1', 'intake', graph_id='claims', version=1)
+
+        Args:
+            id: The id of the new session.
+            task: Its current task.
+            graph_id: Its graph.
+            status_message: Its status.
+            context: Its data and chat history, copied.
+
+        Raises:
+            SessionConflict: The id is taken.
+            ContextError: JSON can't hold a value of the context.
+            StorageError: The store failed, or can't hold a value.
+        """
+        session = Session(
+            id, task, graph_id=graph_id, status_message=status_message, context=context
+        )
+        await self.journaled.save(session)
+        return session
+
+    @dual
+    async def get_or_create(self, id: str, start_task: str, graph_id: str = "default") -> Session:
+        """Return the session with this id; create it at ``start_task`` if there is none.
+
+        Safe in a race: where the storage detects conflicts, all callers get the one that was
+        stored.
+
+        Args:
+            id: The id of the session.
+            start_task: The current task of a new session.
+            graph_id: The graph of a new session.
+
+        Raises:
+            StorageError: The store failed, or others create and delete the session again and again.
+        """
+        return await get_or_create(self.journaled, id, start_task, graph_id)
+
+    @dual
+    async def patch(
+        self,
+        id: str,
+        changes: Patch | str | Sequence[Mapping[str, Any]],
+        *,
+        version: int | None = None,
+    ) -> Session:
+        """Change parts of a session by a JSON Patch (RFC 6902), and return it as it is then.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> changes = [{"op": "replace", "path": "/status_message", "value": "mended"}]
+            >>> wb.patch("claim-0014", changes).status_message
+            'mended'
+
+        Args:
+            id: The id of the session.
+            changes: The patch. As JSON text it keeps the digits of every number. Paths begin with
+                ``/graph_id``, ``/current_task_id``, ``/status_message``, ``/context/data`` or
+                ``/context/chat_history``; what they do not touch stays as it is stored.
+            version: The version that the session must still have; None for any.
+
+        Raises:
+            PatchError: A path does not exist, or graph-flow could not read the result.
+            SessionNotFound: No session has this id.
+            SessionConflict: The session has another version, or someone saved it meanwhile; nothing
+                was written.
+            StorageError: The store failed, or can't hold a value.
+        """
+        patch = Patch(changes)
+        stored = await self.storage.get(id)
+        if stored is None:
+            raise SessionNotFound(id)
+        wanted = apply(stored, patch)
+        if version is not None and version != stored.version:
+            wanted.version = version
+            raise SessionConflict(wanted, stored)
+        await self.journaled.save(wanted, before=stored)
+        return wanted
+
+    @dual
+    async def delete(self, ids: str | Iterable[str] | Mapping[str, int]) -> list[str]:
+        """Delete one session or several; ids of no session are passed over.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> wb.delete(["claim-0014", "claim-0015"])
+            ['claim-0014', 'claim-0015']
+
+        Args:
+            ids: An id, several (a column of a DataFrame too), or a mapping from id to the version
+                that the session must still have: one that was saved meanwhile then stays.
+
+        Returns:
+            The ids that were deleted.
+
+        Raises:
+            QueryError: ``ids`` is none of these.
+            StorageError: The store failed.
+        """
+        if isinstance(ids, Mapping):
+            versions = list(ids.values())
+            if not all(type(version) is int for version in versions):
+                raise QueryError(f"the versions to delete must be integers, not {versions!r}")
+            return await self.journaled.delete_many(list(ids), versions)
+        if isinstance(ids, str):
+            return await self.journaled.delete_many([ids])
+        if not isinstance(ids, Iterable):
+            raise QueryError(f"delete takes an id or a list of ids, not {ids!r}")
+        return await self.journaled.delete_many(list(ids))
+
+    # Undo
+
+    @dual
+    async def undo(self, entry: int | None = None) -> Session | None:
+        """Undo one write of the journal, if the session is still as that write left it.
+
+        A deleted session comes back with the time of its creation, at a higher version.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> wb.delete("claim-0014")
+            ['claim-0014']
+            >>> wb.undo().id
+            'claim-0014'
+
+        Args:
+            entry: The entry's number in ``wb.journal``; None for the newest that was not undone.
+
+        Returns:
+            The session as it is stored now; None if the write had created it.
+
+        Raises:
+            SessionConflict: The session was changed since; nothing was written.
+            PatchError: There is no such entry, or it was undone already.
+            StorageError: The store failed.
+        """
+        return await self.journaled.undo(entry)
+
+    @dual
+    async def undo_all(self) -> list[str]:
+        """Undo all writes of the journal, newest first.
+
+        Returns:
+            The ids of sessions that others changed since, which were left alone.
+
+        Raises:
+            StorageError: The store failed; what was undone until then stays undone.
+        """
+        return (await self.journaled.undo_all())[1]
+
+    # The store as a whole
+
+    async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
+        """Return the selected sessions by column.
+
+        Raises:
+            CapabilityError: The storage has no method ``table``.
+            StorageError: The store failed.
+        """
+        self.orders.add(query.order_by)
+        return await require(self.storage, SupportsTable).table(query, context)
+
+    @dual
+    async def plan_migration(self) -> Migration:
+        """Return the SQL that brings an older PostgreSQL table to graph-flow 0.6's form.
+
+        Runs nothing.
+        """
+        return await require(self.storage, SupportsMigration).plan_migration()
+
+    @dual
+    async def migrate(self) -> Migration:
+        """Run what ``plan_migration`` shows, in one transaction."""
+        return await require(self.storage, SupportsMigration).migrate()
+
+    @dual
+    async def plan_trigger(self) -> Migration:
+        """Return the SQL of a trigger by which PostgreSQL announces each change; runs nothing.
+
+        With it ``browse()`` follows changes as they happen instead of looking every two seconds.
+        Each write costs some 10 µs more with it.
+        """
+        return await require(self.storage, SupportsTrigger).plan_trigger()
+
+    @dual
+    async def install_trigger(self) -> Migration:
+        """Run what ``plan_trigger`` shows."""
+        return await require(self.storage, SupportsTrigger).install_trigger()
+
+    @dual
+    async def remove_trigger(self) -> Migration:
+        """Remove the trigger, if there is one."""
+        return await require(self.storage, SupportsTrigger).remove_trigger()
+
+    @dual
+    async def build_index(self) -> int:
+        """Build an index for quick pages in Redis, or update it; no session is touched.
+
+        What this package writes afterwards is kept in it. Workers don't know it: what they save
+        keeps its place, and what they create is not shown until the index is built again.
+
+        Returns:
+            The number of sessions in the index.
+        """
+        return await require(self.storage, SupportsIndex).build_index()
+
+    @dual
+    async def drop_index(self) -> None:
+        """Remove the index of ``build_index``, if there is one."""
+        await require(self.storage, SupportsIndex).drop_index()
+
+    @dual
+    async def close(self) -> None:
+        """Give back connections and files; the recorded operations stay."""
+        if isinstance(self.storage, SupportsClose):
+            await self.storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def clients() -> list[Client]:
+    """Return all clients in use in this process, workbenches among them."""
+    return list(_known)
+
+
+def _check_session(session: Session) -> Session:
+    if not isinstance(session, Session):
+        raise StorageError(f"what is saved must be a Session, not {session!r}")
+    return session

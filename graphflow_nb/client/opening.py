@@ -1,0 +1,120 @@
+"""How a client is opened: by URL, or from a storage that exists."""
+
+from __future__ import annotations
+
+import os
+from asyncio import AbstractEventLoop
+from typing import Any, TypeVar
+
+from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, running_loop
+from ..errors import StorageError
+from ..journal import Journal
+from ..monitoring import MonitoredStorage, Recorder
+from ..storage import SessionStorage, connect, connect_from_env
+from ..storage.protocols import attributes_of, missing_capability
+from ..storage.url import REDIS_SCHEMES
+from .client import Client
+from .demo import demo_storage
+
+__all__ = ["open_client", "wrap_client"]
+
+C = TypeVar("C", bound=Client)
+
+_SERVERS = ("postgresql:", "postgres:", *(f"{scheme}:" for scheme in REDIS_SCHEMES))
+
+
+def open_client(
+    url: str | None = None,
+    *,
+    kind: type[C] = Client,  # type: ignore[assignment]
+    writable: bool | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> C:
+    """Open a store; see ``graphflow_nb.open`` for the arguments.
+
+    Args:
+        url: The store; ``"demo"`` for sample sessions in memory.
+        kind: The class to make: ``Client``, or a subclass such as the ``Workbench``.
+        writable: Whether sessions can be changed. Default: not on a server's database.
+        journal: A file that keeps the journal.
+        options: Options of the storage's ``connect``.
+
+    Raises:
+        StorageError: The store can't be opened.
+    """
+    if not (url is None or isinstance(url, str)):
+        raise StorageError(f"a store is named by its URL, a text, not by {url!r}")
+    if url == "demo":
+        return _in_memory(kind, demo_storage(), writable, journal)
+    chosen = url or os.environ.get("DATABASE_URL", "")
+    if not writable and (writable is False or chosen.startswith(_SERVERS)) and chosen != "memory:":
+        options["read_only"] = True
+    bridge = LoopThread.shared()
+    # With a URL, from wherever it comes, there is no fallback: a store that is not the one that was
+    # meant would take changes that are lost with it.
+    storage = bridge.run(connect(chosen, **options) if chosen else connect_from_env(**options))
+    if not attributes_of(storage).suspends:
+        return _in_memory(kind, storage, writable, journal)
+    return _make(kind, storage, bridge, journal)
+
+
+def wrap_client(
+    storage: SessionStorage,
+    *,
+    kind: type[C] = Client,  # type: ignore[assignment]
+    loop: AbstractEventLoop | None = None,
+    journal: str | os.PathLike[str] | None = None,
+) -> C:
+    """Return a client of a storage that exists; see ``graphflow_nb.wrap`` for the arguments.
+
+    Args:
+        storage: Anything with the coroutines ``save``, ``get`` and ``delete``.
+        kind: The class to make: ``Client``, or a subclass such as the ``Workbench``.
+        loop: The event loop that the storage belongs to. Default: the one that it names, or else
+            the one that runs right now, or else one of our own.
+        journal: A file that keeps the journal.
+
+    Raises:
+        CapabilityError: The storage lacks one of the three methods.
+    """
+    for method in ("save", "get", "delete"):
+        if not callable(getattr(storage, method, None)):
+            raise missing_capability(storage, method)
+    attributes = attributes_of(storage)
+    if not attributes.suspends:
+        return _make(kind, storage, InPlace(), journal)
+    if loop is None:
+        loop = attributes.loop if attributes.names_loop else running_loop()
+    shared = LoopThread.shared()
+    bridge = shared if loop is None or loop is shared.loop else ForeignLoop(loop)
+    return _make(kind, storage, bridge, journal)
+
+
+def _in_memory(
+    kind: type[C],
+    storage: SessionStorage,
+    writable: bool | None,
+    journal: str | os.PathLike[str] | None,
+) -> C:
+    if writable is False:
+        raise StorageError(
+            "sessions in memory can't be opened for reading only: they are yours alone, so leave "
+            "writable= out"
+        )
+    return _make(kind, storage, InPlace(), journal)
+
+
+def _make(
+    kind: type[C],
+    storage: SessionStorage,
+    bridge: Bridge,
+    journal: str | os.PathLike[str] | None,
+) -> C:
+    recorder = Recorder()
+    kept = None if journal is None else Journal.at(journal)
+    if isinstance(storage, MonitoredStorage):
+        storage.add_hook(recorder)
+    else:
+        storage = MonitoredStorage(storage, [recorder])
+    return kind(storage, bridge, recorder, kept)
