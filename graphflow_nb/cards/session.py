@@ -55,9 +55,10 @@ def session_html(session: Session) -> str:
     """A session's card: facts, context as a collapsible tree, chat as messages."""
     body = overview_html(session)
     content, messages, wrong = _content(session)
+    extent = f"{_keys(content)}, {size(len(session.context_json()))}"
     body += (
-        f"<details open><summary><b>context</b> <span class=q>{_keys(content)}, {size(len(session.context_json()))}"
-        f"</span></summary>{'' if wrong else _context(content)}</details>"
+        f"<details open><summary><b>context</b> <span class=q>{extent}</span></summary>"
+        f"{'' if wrong else _context(content)}</details>"
         f"<details open><summary><b>chat</b> <span class=q>{len(messages)} messages</span>"
         f"</summary>{_messages(messages)}</details>"
     )

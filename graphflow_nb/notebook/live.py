@@ -57,7 +57,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, client: Client, *, theme: ThemeName = "light"):
-        self._client = client
+        self.wb = client
         self.slowest: list[Operation] = []
         self.browser: Browser | None = None
         self._theme = theme
@@ -147,7 +147,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         return bundle
 
     def __repr__(self) -> str:
-        return f"<LiveLatency of {self._client.storage.inner!r}: {self._said}>"
+        return f"<LiveLatency of {self.wb.storage.inner!r}: {self._said}>"
 
     def close(self) -> None:
         """Stop looking and take the widgets away."""
@@ -190,7 +190,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
                 self._place.children = ()
                 return
             if self.browser is None:
-                self.browser = Browser(self._client, session=operation.session_id)
+                self.browser = Browser(self.wb, session=operation.session_id)
             else:
                 self.browser.open_session(operation.session_id)
             self._place.children = (self.browser,)

@@ -220,7 +220,7 @@ class Undo(_Dialog):
             selected=self._chosen,
             empty="Nothing to undo: nothing was written yet, or all was taken back.",
         )
-        journal = self.browser.client.journaled.journal
+        journal = self.browser.wb.journaled.journal
         place = "in memory, gone with the kernel; open(url, journal=file) keeps it"
         if journal.path is not None:
             place = f"in {journal.path}"

@@ -36,7 +36,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     Nothing is written without a preview or a confirmation, and every write is compare-and-swap.
 
     Attributes:
-        client: The client whose sessions are shown.
+        wb: The client whose sessions are shown: the workbench.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         page_size: int = 50,
         session: str | None = None,
     ):
-        self.client = client
+        self.wb = client
         self.listing = Listing(client, filters or Filters(), order, page_size)
         self.desk = Desk(client)
         self._lock = threading.RLock()
@@ -66,7 +66,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     @property
     def read_only(self) -> bool:
         """Whether the store was opened for reading only."""
-        return self.client.attributes.read_only
+        return self.wb.attributes.read_only
 
     # What a cell can ask for
 
@@ -221,7 +221,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             if self.read_only
             else "writable; nothing is stored without a preview"
         )
-        store = cards.code(repr(self.client.storage.inner))
+        store = cards.code(repr(self.wb.storage.inner))
         self._head.value = (
             f'<div class="gfnb gfnb-plain"><h4>sessions in {store}</h4>'
             f'<span class="q">{mode}</span></div>'
@@ -350,9 +350,9 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             self._live.stop()
             self._live = None
         if change["new"]:
-            inner = self.client.storage.inner
+            inner = self.wb.storage.inner
             watch = inner.watch if isinstance(inner, SupportsWatch) else None
-            self._live = Live(self._look, self._say, watch, self.client.bridge.submit)
+            self._live = Live(self._look, self._say, watch, self.wb.bridge.submit)
             self._live.start()
         else:
             self._following.value = ""
@@ -381,7 +381,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     def to_html(self) -> str:
         """What is shown, as HTML that needs neither kernel nor script."""
-        store = cards.code(repr(self.client.storage.inner))
+        store = cards.code(repr(self.wb.storage.inner))
         opened = self.desk.session
         body = static_table(
             self.listing.frame, self.listing.shown(), opened.id if opened is not None else None
@@ -397,5 +397,5 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["text/html"] = self.to_html()
-        data["text/plain"] = f"<Browser of {self.client.storage.inner!r}: {self.listing.shown()}>"
+        data["text/plain"] = f"<Browser of {self.wb.storage.inner!r}: {self.listing.shown()}>"
         return bundle
