@@ -237,12 +237,20 @@ def _version(session: Session | None) -> int | None:
     return None if session is None else session.version
 
 
-def operations_frame(records: Records, *, background: bool = False) -> pd.DataFrame:
-    """One row an operation; see ``Latency.frame`` for the columns."""
+def operations_frame(
+    records: Records, *, background: bool = False, labels: bool = False
+) -> pd.DataFrame:
+    """Return one row for each operation; see ``Latency.frame`` for the columns.
+
+    Args:
+        records: The recorded operations.
+        background: Whether to include background traffic.
+        labels: Whether ``op`` distinguishes the journal's reads, as ``get (journal)``: for figures.
+    """
     shown = records if background else records.foreground()
     kinds = shown.kinds
     columns: dict[str, Any] = {
-        "op": _coded([kind.op for kind in kinds], shown.kind),
+        "op": _coded([kind.label if labels else kind.op for kind in kinds], shown.kind),
         "storage": _coded([kind.storage for kind in kinds], shown.kind),
         "session_id": _text(_objects(shown.sessions)[shown.session]),
         "started_at": pd.DatetimeIndex(shown.started_ns.view("M8[ns]")).tz_localize("UTC"),

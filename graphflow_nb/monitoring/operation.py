@@ -63,10 +63,11 @@ class Kind:
         error: The class of the exception; None if there was none.
         origin: Who caused the call.
         background: Whether the origin is this package itself.
+        label: The name to show: the method, with ``(journal)`` behind it for the journal's reads.
         code: The index in ``KINDS``.
     """
 
-    __slots__ = ("background", "code", "error", "op", "origin", "outcome", "storage")
+    __slots__ = ("background", "code", "error", "label", "op", "origin", "outcome", "storage")
 
     def __init__(self, op: str, storage: str, outcome: Outcome, error: str | None, origin: Origin):
         self.op = op
@@ -75,6 +76,7 @@ class Kind:
         self.error = error
         self.origin = origin
         self.background = origin == "background"
+        self.label = f"{op} (journal)" if origin == "journal" else op
         self.code = len(KINDS)
         KINDS.append(self)
 

@@ -72,10 +72,11 @@ class Latency:
         return operations_frame(self.records(), background=background)
 
     def summary(self) -> pd.DataFrame:
-        """Latency of each operation, in microseconds; failed and cancelled ones are counted in.
+        """Return the latency of each operation in microseconds, failed and cancelled ones included.
 
-        Operations beyond the recorder's bound are counted in too: then percentiles are told from
-        histograms, at most 0.1 % above the true value.
+        Operations beyond the recorder's bound are included too: then percentiles come from
+        histograms, at most 0.1 % above the true value. What the journal reads before a write is
+        a row of its own, ``get (journal)``: a save by hand costs both.
 
         Returns:
             Indexed by ``op``: ``count``, ``errors`` (conflicts, errors and cancellations, int64),
@@ -86,15 +87,14 @@ class Latency:
         records = self.records().foreground()
         counts = records.counts()
         rows = {}
-        for op in sorted({kind.op for kind in counts}):
-            mine = np.array([kind.op == op for kind in records.kinds], bool)
+        for label in sorted({kind.label for kind in counts}):
+            mine = np.array([kind.label == label for kind in records.kinds], bool)
             nanos = records.duration_ns[mine[records.kind]] if len(mine) else records.duration_ns
-            rows[op] = {
-                "count": sum(n for kind, n in counts.items() if kind.op == op),
-                "errors": sum(
-                    n for kind, n in counts.items() if kind.op == op and kind.outcome in FAILED
-                ),
-                **_figures(nanos, _past(records.past, op)),
+            same = {kind: n for kind, n in counts.items() if kind.label == label}
+            rows[label] = {
+                "count": sum(same.values()),
+                "errors": sum(n for kind, n in same.items() if kind.outcome in FAILED),
+                **_figures(nanos, _past(records.past, label)),
             }
         result = pd.DataFrame.from_dict(rows, orient="index", columns=list(_COLUMNS))
         result.index.name = "op"
@@ -121,7 +121,7 @@ class Latency:
         """
         from ..figures import draw_figure  # matplotlib takes its time: only when it is wanted
 
-        return draw_figure(kind, self.frame(), by=by, theme=theme)
+        return draw_figure(kind, operations_frame(self.records(), labels=True), by=by, theme=theme)
 
     def live(self, *, theme: ThemeName = "light") -> LiveLatency:
         """A view that shows operations as they come, and the slowest: a click opens the session.
@@ -190,10 +190,10 @@ class Latency:
         return summary.round(1).to_html()
 
 
-def _past(past: Mapping[Kind, Histogram], op: str) -> Histogram:
+def _past(past: Mapping[Kind, Histogram], label: str) -> Histogram:
     found = Histogram()
     for kind, histogram in past.items():
-        if kind.op == op:
+        if kind.label == label:
             found.merge(histogram)
     return found
 

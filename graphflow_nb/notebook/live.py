@@ -164,7 +164,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         self.slowest = nlargest(SLOWEST, every, key=lambda o: o.duration_ns)
 
     def _draw(self) -> None:
-        frame = operations_frame(self._recorder.records(DRAWN))
+        frame = operations_frame(self._recorder.records(DRAWN), labels=True)
         figure = LatencyFigure((11, 4), theme=self._theme)
         left, right = figure.panels(1, 2)
         plot_percentiles(frame, ax=left)

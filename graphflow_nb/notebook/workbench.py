@@ -351,9 +351,10 @@ class Workbench(Client):
             facts, reason = await require(inner, SupportsFacts).facts(), ""
         except StorageError as error:
             facts, reason = None, str(error)
+        operations = self.latency.frame()
         return advise(
             facts,
-            self.latency.frame(),
+            operations[operations["origin"] == "user"],
             orders=sorted(self.orders),
             pools=find_resetting_pools(inner),
             reason=reason,

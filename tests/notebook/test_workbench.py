@@ -193,14 +193,17 @@ def test_latency(wb, store):
         wb.get(store.id("a"))
     frame = wb.latency.frame()
     assert str(frame["started_at"].dtype) == "datetime64[ns, UTC]"
-    assert frame["op"].tolist()[:2] == ["save", "save"]
+    assert frame["op"].tolist()[:4] == ["get", "save", "get", "save"]
+    assert frame["origin"].tolist()[:3] == ["journal", "user", "journal"]
     summary = wb.latency.summary()
     assert summary.loc["get", "count"] == 120
+    assert summary.loc["get (journal)", "count"] == summary.loc["save", "count"] == 3
     row = summary.loc["get"]
     assert 0 < row["p50_us"] <= row["p90_us"] <= row["p99_us"] <= row["max_us"]
     assert row["mean_us"] <= row["max_us"]
     assert summary["p90_us"].isna()["save"]
-    durations = frame.loc[frame["op"] == "get", "duration_ns"].sort_values().to_numpy() / 1000
+    read = (frame["op"] == "get") & (frame["origin"] == "user")
+    durations = frame.loc[read, "duration_ns"].sort_values().to_numpy() / 1000
     assert row["p50_us"] == durations[59]
     assert row["p99_us"] == durations[118]
     assert "120" in repr(wb.latency)
@@ -263,7 +266,7 @@ def test_cards_show_the_store(wb):
     html, text = wb._repr_html_(), repr(wb)
     assert "2 in 2 graphs" in html
     assert "2 sessions in 2 graphs" in text
-    assert len(wb.latency) == 3  # looking is no operation
+    assert len(wb.latency) == 6  # three saves and the journal's reads; a look is no operation
 
 
 def test_cards_escape_what_comes_from_a_store():
@@ -462,7 +465,7 @@ def test_from_a_script_a_thread_and_a_running_loop(wb, store):
 
 
 def test_methods_keep_their_documentation(wb):
-    assert "The session of that id" in wb.get.__doc__
+    assert "Return the session with this id." in wb.get.__doc__
     assert "SessionNotFound" in g.Workbench.get.__doc__
     assert str(inspect.signature(wb.get)) == "(id: 'str') -> 'Session'"
 
@@ -506,9 +509,13 @@ def test_wrap_of_what_you_wrote_yourself(tmp_path):
     wb.save(session)
     assert wb.get("a").context["n"] == 2
     assert wb.get_or_create("b", "t").id == "b"
-    with pytest.raises(g.CapabilityError, match="Folder has no method 'table'"):
+    with pytest.raises(g.CapabilityError, match="Folder has no method 'table'") as raised:
         wb.sessions()
+    assert "ByScanning gives it" in str(raised.value)
+    remedy = str(raised.value).partition("; ")[2]
     assert "Folder" in repr(wb)
+    assert remedy in repr(wb)
+    assert remedy in wb._repr_html_()
     assert len(wb.latency.frame()) >= 5
     wb.delete("a")
     with pytest.raises(g.CapabilityError, match="object has no method 'save'"):
