@@ -1,0 +1,59 @@
+"""README keeps what it promises: its lines run, its table and its links are true, it is short."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from graphflow_nb.storage.stores import STORES, StoreKind
+
+from .test_examples import FLAGS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = ["README.md", "CONTRIBUTING.md"]
+
+
+def test_its_lines_print_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+    test = doctest.DocTestParser().get_doctest(lines, {}, "README.md", None, None)
+    assert len(test.examples) == 10
+    said: list[str] = []
+    doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.append)
+    assert not said, "".join(said)
+
+
+@pytest.mark.parametrize("kind", STORES.values(), ids=STORES)
+def test_its_table_has_each_store(kind: StoreKind) -> None:
+    (row,) = (line for line in README.splitlines() if f"| `{kind.example}` |" in line)
+    name, _, extra, writable = (part.strip() for part in row.strip("|").split("|"))
+    assert name.startswith(kind.label)
+    assert extra.strip("`") == (kind.extra or "")
+    assert writable == ("with `writable=True`" if kind.is_server else "yes")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_its_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text()):
+        assert (ROOT / target).exists(), target
+
+
+def test_its_commands_work_on_a_fresh_machine() -> None:
+    """They are run by CI; here, that they are still those two."""
+    setup = (
+        "python3 -m venv --without-pip .venv && "
+        "python3 -m pip --python .venv install -q -c constraints.txt -e '.[{}]' && "
+    )
+    assert re.findall(r"```sh\n(.*?)\n```", README) == [
+        setup.format("lab") + ".venv/bin/graphflow-nb lab",
+        setup.format("test") + ".venv/bin/python -m pytest",
+    ]
+
+
+def test_it_fits_one_screen() -> None:
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    assert len(prose.split()) <= 650
