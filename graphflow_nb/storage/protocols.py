@@ -262,6 +262,12 @@ def require(storage: object, protocol: type[T]) -> T:
     if not isinstance(storage, protocol):
         methods = [name for name in vars(protocol) if name in CAPABILITIES]
         lacks = next(name for name in methods if getattr(storage, name, None) is None)
+        try:
+            getattr(storage, lacks)
+        except CapabilityError:  # of a wrapper, which names the storage inside
+            raise
+        except AttributeError:
+            pass
         raise missing_capability(storage, lacks)
     return storage
 

@@ -194,7 +194,7 @@ FROM generate_series(1, %d) AS n; ANALYZE sessions
 
 def execute(wb: g.Workbench, text: str) -> None:
     inner: Any = wb.storage.inner
-    wb.bridge.run(inner._run(lambda c: c.execute(text)))
+    wb.bridge.run(inner.run(lambda c: c.execute(text)))
 
 
 # Editing
