@@ -4,261 +4,202 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
+from typing import NamedTuple, TypeAlias
 
 from ..bridge import Bridge, LoopThread, meeting_point
-from ..errors import BenchmarkError, CapabilityError, GraphflowError, StorageError
+from ..client import Client
+from ..errors import BenchmarkError, GraphflowError, StorageError
 from ..storage import Query, SessionStorage, connect
-from . import OwnSessions, StoredSessions, Turn, Workload, measure
-from .machine import machine
-from .progress import Progress
+from ..storage.protocols import SupportsClose, SupportsCount, SupportsQuery, attributes_of, require
+from ..storage.stores import label_of
+from .load import Turn, measure
+from .machine import describe_machine
+from .progress import Progress, ShowProgress
 from .run import Run, Store
-from .sessions import GRAPH
-from .settings import Settings
+from .sessions import GRAPH, OwnSessions, Sessions, StoredSessions
+from .settings import Options, Settings
+from .workload import Workload
 
-if TYPE_CHECKING:
-    from ..notebook.workbench import Workbench
+__all__ = ["Campaign", "Contender"]
 
-__all__ = ["Benchmark", "compare"]
-
-Contender: TypeAlias = "Workbench | SessionStorage | str"
-
-_DEFAULTS: Options = {
-    "duration": 10.0,
-    "rate": None,
-    "sessions": 1000,
-    "context_bytes": 1000,
-    "repeats": 5,
-    "warmup": 1.0,
-    "stored": False,
-    "shared": False,
-    "seed": 1,
-}
-
-_KINDS = {
-    "InMemorySessionStorage": "memory",
-    "PostgresSessionStorage": "PostgreSQL",
-    "RedisSessionStorage": "Redis",
-    "SqliteSessionStorage": "SQLite",
-}
+#: What can be measured: an open store, a storage that is bound to no loop, or a URL.
+Contender: TypeAlias = Client | SessionStorage | str
 
 
-class Options(TypedDict, total=False):
-    """The options of ``wb.benchmark``, which tells what they mean."""
+class _Named(NamedTuple):
+    """A contender, and its label if it was given one."""
 
-    duration: float
-    concurrency: int
-    rate: float | None
-    sessions: int
-    context_bytes: int
-    repeats: int
-    warmup: float
-    stored: bool
-    shared: bool
-    seed: int
+    label: str | None
+    contender: Contender
 
 
-class Benchmark:
-    """Benchmarks one workbench's store; see ``__call__``."""
+class _Entered(NamedTuple):
+    """A contender whose storage is open.
 
-    def __init__(self, wb: Workbench):
-        self._wb = wb
-
-    def __call__(self, workload: Workload | str = "A", **options: Unpack[Options]) -> Run:
-        """Load the store, and measure what requests and operations take.
-
-        The benchmark makes sessions of its own, works on those alone, and deletes them in the end,
-        also when it is stopped. If the kernel is killed meanwhile, they are left behind; their
-        graph_id is ``graphflow_nb benchmark``.
-
-        Interrupting the kernel (■) stops it like the Stop button: what was measured is kept.
-
-        Args:
-            workload: ``A`` (half reads, half updates), ``B`` (95 % reads), ``C`` (reads), ``D``
-                (reads of the newest, 5 % inserts), ``E`` (short scans, 5 % inserts), ``F`` (half
-                of the reads change and save the session), as YCSB has them; ``flow`` (get, change,
-                save, as a runner does); or a ``graphflow_nb.Workload``.
-            duration: seconds of measuring each store, over all repeats; 10.
-            concurrency: requests that are under way at a time; 1, in an open loop 64 at most.
-            rate: requests a second at set times (open loop): a request that starts late because the
-                store stalled is measured from the time at which it should have started. None: the
-                next begins when one is answered (closed loop), and a stall counts once.
-            sessions: how many to work on; 1,000.
-            context_bytes: of each, 100 to 1,000,000; 1,000.
-            repeats: turns of each store, alternating; 5. Confidence intervals are over these.
-            warmup: seconds before them that are not counted; 1.
-            stored: read sessions that are there instead of making some, with workload C: nothing is
-                written, so it may be done on a store opened for reading only.
-            shared: True to load a store that holds sessions that are not the benchmark's: whoever
-                uses it will wait for it.
-            seed: of all that is drawn by chance; 1.
-
-        Raises:
-            BenchmarkError: the arguments mean nothing, or the store is not to be loaded without
-                being told to.
-            StorageError: the store failed.
-        """
-        return _Campaign([self._wb], workload, options).finish()
-
-    def aio(self, workload: Workload | str = "A", **options: Unpack[Options]) -> Awaitable[Run]:
-        """The same to be awaited."""
-        campaign = _Campaign([self._wb], workload, options)
-        return campaign.bridge.wait(campaign.run())
-
-
-def compare(
-    stores: Sequence[Contender] | Mapping[str, Contender],
-    workload: Workload | str = "A",
-    **options: Unpack[Options],
-) -> Run:
-    """Benchmark several stores in one run, their turns alternating.
-
-    Args:
-        stores: workbenches, URLs (opened for writing, and closed in the end) or storages that are
-            not bound to a loop; as a mapping, with what to call them.
-        workload: as for ``wb.benchmark``.
-        options: as for ``wb.benchmark``.
-
-    Raises:
-        BenchmarkError: the arguments mean nothing, or a store is not to be loaded without being
-            told to.
-        StorageError: a store failed.
+    Attributes:
+        label: Its name in the run.
+        bridge: Where its coroutines run.
+        storage: The storage itself, without a monitor.
     """
-    return _Campaign(stores, workload, options).finish()
-
-
-@dataclass(eq=False)
-class _Entry:
-    """A store that takes part."""
 
     label: str
     bridge: Bridge
-    storage: Any
-    sessions: Any = None
+    storage: SessionStorage
 
 
-class _Campaign:
-    """One run, from the check whether it may to the clean-up."""
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A store that can be measured, and the sessions to work on."""
+
+    store: _Entered
+    sessions: Sessions
+
+
+class Campaign:
+    """One benchmark, from the check whether it may run to the deletion of its sessions.
+
+    Args:
+        contenders: What is measured; as a mapping, with labels.
+        workload: A workload, or the name of one.
+        options: The options of ``wb.benchmark``.
+        show: Makes what shows the progress, given what its Stop button does.
+
+    Attributes:
+        bridge: Where the campaign itself runs.
+
+    Raises:
+        BenchmarkError: An option is out of its range, or there is nothing to measure.
+    """
 
     def __init__(
         self,
-        stores: Sequence[Contender] | Mapping[str, Contender],
+        contenders: Sequence[Contender] | Mapping[str, Contender],
         workload: Workload | str,
         options: Options,
+        show: ShowProgress = lambda stop: Progress(),
     ):
-        unknown = [name for name in options if name not in Options.__annotations__]
-        if unknown:
-            raise BenchmarkError(
-                f"there is no option {', '.join(unknown)}; known are "
-                f"{', '.join(Options.__annotations__)}"
-            )
-        given: dict[str, Any] = {**_DEFAULTS, **options}
-        given.setdefault("concurrency", 1 if given["rate"] is None else 64)
-        self._shared = given.pop("shared")
-        self._settings = Settings.of(workload, **given)
-        self._contenders = _named(stores)
-        found = [store for _, store in self._contenders]
-        self.bridge = meeting_point(s.bridge for s in found if hasattr(s, "bridge"))
+        self._settings = Settings.from_options(workload, options)
+        self._shared = options.get("shared", False)
+        self._contenders = _check_contenders(contenders)
+        found = [named.contender for named in self._contenders]
+        self.bridge = meeting_point(one.bridge for one in found if isinstance(one, Client))
+        self._show = show
         self._stop = threading.Event()
         self._turns: list[Turn] = []
 
-    def finish(self) -> Run:
-        """Run it, and wait here."""
+    def run(self) -> Run:
+        """Run the benchmark and wait for it; an interrupt stops it like the Stop button."""
         if isinstance(self.bridge, LoopThread):
-            return self.bridge.run(self.run(), on_interrupt=self._stop.set)
-        return self.bridge.run(self.run())
+            return self.bridge.run(self.measure_all(), on_interrupt=self._stop.set)
+        return self.bridge.run(self.measure_all())
 
-    async def run(self) -> Run:
-        settings, began = self._settings, datetime.now(UTC)
-        with Progress.shown(self._stop.set) as progress:
+    async def measure_all(self) -> Run:
+        """Run the benchmark, on the loop of ``bridge``.
+
+        Raises:
+            BenchmarkError: A store may not be loaded without being told to.
+            CapabilityError: The workload scans, and a storage has no method ``query``.
+            StorageError: A store failed.
+        """
+        began = datetime.now(UTC)
+        with self._show(self._stop.set) as progress:
             async with AsyncExitStack() as stack:
-                entries = [await self._enter(stack, *named) for named in self._contenders]
-                for entry, label in zip(entries, _apart([e.label for e in entries]), strict=True):
-                    entry.label = label
-                    await self._check(entry)
-                for entry in entries:
-                    await self._prepare(stack, entry, progress)
-                await self._measure(entries, progress)
-                stores = [_store(entry) for entry in entries]
-                progress.say("deleting the benchmark's sessions")
-        stopped = ("stopped before its end",) if self._stop.is_set() else ()
-        return Run(settings, machine(), stores, began, tuple(self._turns), stopped)
+                stores = [await self._enter(stack, *named) for named in self._contenders]
+                labels = _number_repeated([store.label for store in stores])
+                stores = [
+                    store._replace(label=label) for store, label in zip(stores, labels, strict=True)
+                ]
+                for store in stores:
+                    await self._check_permission(store)
+                prepared = [await self._prepare(stack, store, progress) for store in stores]
+                await self._take_turns(prepared, progress)
+                described = [_describe_store(store) for store in stores]
+                progress.show_step("deleting the benchmark's sessions")
+        notes = ("stopped before its end",) if self._stop.is_set() else ()
+        machine = describe_machine()
+        return Run(self._settings, machine, described, began, tuple(self._turns), notes)
 
-    async def _enter(self, stack: AsyncExitStack, label: str | None, store: Any) -> _Entry:
-        bridge = getattr(store, "bridge", self.bridge)
-        if isinstance(store, str):
-            store = await connect(store)
-            stack.push_async_callback(store.close)
-        elif hasattr(store, "bridge"):
-            store = store.storage.inner
-        return _Entry(label or _label(store), bridge, store)
+    async def _enter(
+        self, stack: AsyncExitStack, label: str | None, contender: Contender
+    ) -> _Entered:
+        if isinstance(contender, Client):
+            storage = contender.storage.inner
+            return _Entered(label or _label(storage), contender.bridge, storage)
+        if isinstance(contender, str):
+            contender = await connect(contender)
+            if isinstance(contender, SupportsClose):
+                stack.push_async_callback(contender.close)
+        return _Entered(label or _label(contender), self.bridge, contender)
 
-    async def _check(self, entry: _Entry) -> None:
-        storage = entry.storage
-        if self._settings.workload.shares.get("scan") and not hasattr(storage, "query"):
-            raise CapabilityError(storage, "query")
+    async def _check_permission(self, store: _Entered) -> None:
+        label, bridge, storage = store
+        if self._settings.workload.shares.get("scan"):
+            require(storage, SupportsQuery)
         if self._settings.stored:
             return
-        if getattr(storage, "read_only", False):
+        attributes = attributes_of(storage)
+        if attributes.read_only:
             raise BenchmarkError(
-                f"{entry.label} was opened for reading only, and a benchmark writes sessions of "
-                "its own: open it with writable=True, or read what is there with workload='C' and "
+                f"{label} was opened for reading only, and a benchmark writes sessions of its own: "
+                "open it with writable=True, or read what is stored with workload='C' and "
                 "stored=True"
             )
-        if self._shared or not getattr(storage, "suspends", True):
+        if self._shared or not attributes.suspends:
             return
-        if not hasattr(storage, "count"):
+        if not isinstance(storage, SupportsCount):
             raise BenchmarkError(
-                f"{entry.label} can't tell whether it holds sessions of others, who would have to "
-                "wait for the benchmark: say shared=True if they may"
+                f"{label} can't tell whether it holds sessions of others, who would have to wait "
+                "for the benchmark: pass shared=True if they may"
             )
-        every = await entry.bridge.wait(storage.count(Query()))
-        own = await entry.bridge.wait(storage.count(Query(graph=GRAPH)))
+        every = await bridge.wait(storage.count(Query()))
+        own = await bridge.wait(storage.count(Query(graph=GRAPH)))
         if every > own:
             raise BenchmarkError(
-                f"{entry.label} holds sessions that are not the benchmark's ({every - own:,}), and "
-                "whoever uses them would have to wait for it: say shared=True if they may"
+                f"{label} holds sessions that are not the benchmark's ({every - own:,}), and their "
+                "users would have to wait for it: pass shared=True if they may"
             )
 
-    async def _prepare(self, stack: AsyncExitStack, entry: _Entry, progress: Progress) -> None:
-        settings, storage = self._settings, entry.storage
+    async def _prepare(
+        self, stack: AsyncExitStack, store: _Entered, progress: Progress
+    ) -> _Prepared:
+        settings, storage = self._settings, store.storage
         if settings.stored:
             found = StoredSessions.found(storage, settings.sessions)
-            entry.sessions = await entry.bridge.wait(found)
-            return
+            return _Prepared(store, await store.bridge.wait(found))
         own = OwnSessions(settings.context_bytes, settings.seed)
-        entry.sessions = own
-        stack.push_async_callback(_remove, entry, own)
+        stack.push_async_callback(_remove, store, own)
 
-        def told(count: int) -> bool:
-            progress.say(f"{entry.label}: {count:,} of {settings.sessions:,} sessions made")
+        def show(count: int) -> bool:
+            text = f"{store.label}: {count:,} of {settings.sessions:,} sessions created"
+            progress.show_step(text)
             return self._stop.is_set()
 
-        await entry.bridge.wait(own.fill(storage, settings.sessions, told))
+        await store.bridge.wait(own.fill(storage, settings.sessions, show))
+        return _Prepared(store, own)
 
-    async def _measure(self, entries: Sequence[_Entry], progress: Progress) -> None:
+    async def _take_turns(self, prepared: Sequence[_Prepared], progress: Progress) -> None:
         settings = self._settings
         order = random.Random(settings.seed)
-        steps = 0
-        for repeat in range(-1 if settings.warmup else 0, settings.repeats):
-            seconds = settings.warmup if repeat < 0 else settings.turn_seconds
-            for entry in order.sample(list(entries), len(entries)):
+        rounds = range(-1 if settings.warmup else 0, settings.repeats)
+        done, total = 0, len(rounds) * len(prepared)
+        for repeat in rounds:
+            what = "warm-up" if repeat < 0 else f"turn {repeat + 1} of {settings.repeats}"
+            for one in order.sample(prepared, len(prepared)):
                 if self._stop.is_set():
                     return
-                what = "warm-up" if repeat < 0 else f"turn {repeat + 1} of {settings.repeats}"
-                progress.say(f"{entry.label}: {what}")
-                turn = await entry.bridge.wait(
+                progress.show_step(f"{one.store.label}: {what}")
+                turn = await one.store.bridge.wait(
                     measure(
-                        entry.storage,
-                        entry.sessions,
+                        one.store.storage,
+                        one.sessions,
                         settings.workload,
-                        store=entry.label,
+                        store=one.store.label,
                         repeat=repeat,
-                        seconds=seconds,
+                        seconds=settings.warmup if repeat < 0 else settings.turn_seconds,
                         concurrency=settings.concurrency,
                         rate=settings.rate,
                         seed=settings.seed,
@@ -267,43 +208,43 @@ class _Campaign:
                 )
                 if repeat >= 0 and len(turn.requests):
                     self._turns.append(turn)
-                steps += 1
-                progress.go(steps / (len(entries) * (settings.repeats + bool(settings.warmup))))
+                done += 1
+                progress.show_share(done / total)
 
 
-async def _remove(entry: _Entry, own: OwnSessions) -> None:
+async def _remove(store: _Entered, own: OwnSessions) -> None:
     try:
-        await entry.bridge.wait(own.remove(entry.storage))
+        await store.bridge.wait(own.remove(store.storage))
     except GraphflowError as error:
         raise StorageError(
-            f"sessions of the benchmark may be left in {entry.label}; delete them with "
+            f"sessions of the benchmark may be left in {store.label}; delete them with "
             f"wb.delete(wb.sessions(graph={GRAPH!r})['id']): {error}"
         ) from error
 
 
-def _named(stores: Any) -> list[tuple[str | None, Any]]:
-    """Stores with what they are to be called, if that was said."""
-    if isinstance(stores, Mapping):
-        found: list[tuple[str | None, Any]] = list(stores.items())
+def _check_contenders(
+    contenders: Sequence[Contender] | Mapping[str, Contender],
+) -> list[_Named]:
+    if isinstance(contenders, Mapping):
+        found = [_Named(label, one) for label, one in contenders.items()]
+    elif isinstance(contenders, str):
+        found = []
     else:
-        found = [] if isinstance(stores, str) else [(None, store) for store in stores]
+        found = [_Named(None, one) for one in contenders]
     if not found:
-        raise BenchmarkError("what is compared is a list of stores, or a mapping with their names")
-    for _, store in found:
-        if not isinstance(store, str) and not all(
-            hasattr(store, name) for name in ("save", "get", "delete")
-        ):
-            raise BenchmarkError(f"a store is a workbench, a URL or a storage, not {store!r}")
+        raise BenchmarkError("pass a list of stores, or a mapping from labels to stores")
+    for _, one in found:
+        if not isinstance(one, (Client, SessionStorage, str)):
+            raise BenchmarkError(f"a store must be a workbench, a URL or a storage, not {one!r}")
     return found
 
 
-def _label(storage: Any) -> str:
-    name = type(storage).__name__
-    return f"{_KINDS.get(name, name)} {getattr(storage, 'server_version', '')}".strip()
+def _label(storage: SessionStorage) -> str:
+    return f"{label_of(storage)} {attributes_of(storage).server_version}".strip()
 
 
-def _apart(labels: Sequence[str]) -> list[str]:
-    """Labels of which none is there twice."""
+def _number_repeated(labels: Sequence[str]) -> list[str]:
+    """Return the labels, with a number added to each one that occurred before."""
     found: list[str] = []
     for label in labels:
         number, another = 1, label
@@ -314,8 +255,6 @@ def _apart(labels: Sequence[str]) -> list[str]:
     return found
 
 
-def _store(entry: _Entry) -> Store:
-    storage = entry.storage
-    name = type(storage).__name__
-    version = str(getattr(storage, "server_version", ""))
-    return Store(entry.label, name, str(getattr(storage, "place", name)), version)
+def _describe_store(store: _Entered) -> Store:
+    kind, attributes = type(store.storage).__name__, attributes_of(store.storage)
+    return Store(store.label, kind, attributes.place or kind, attributes.server_version)

@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""The machine and the versions that a benchmark runs on."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-__all__ = ["machine"]
+__all__ = ["describe_machine"]
 
 _PACKAGES: Final = ("graphflow_nb", "asyncpg", "redis", "msgspec", "numpy", "pandas")
 
 
-def machine() -> dict[str, str]:
-    """Processor, system and versions; nothing that tells whose machine it is."""
+def describe_machine() -> dict[str, str]:
+    """Return processor, system and versions by name; nothing in it tells whose machine it is."""
     found = {
-        "processors": f"{os.cpu_count()} × {_processor()}",
+        "processors": f"{os.cpu_count()} × {_read_processor()}",
         "system": f"{platform.system()} {platform.release()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
     }
@@ -27,7 +27,7 @@ def machine() -> dict[str, str]:
     return found
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     try:
         with open("/proc/cpuinfo") as lines:
             for line in lines:

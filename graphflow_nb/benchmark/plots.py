@@ -1,8 +1,11 @@
-"""The figures of a run."""
+"""The figures of a run.
+
+This module imports matplotlib, so ``Run`` imports it only when a figure is wanted.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
 from ..errors import BenchmarkError
 from ..figures import (
@@ -16,19 +19,24 @@ from ..figures import (
 )
 from ..figures.theme import ThemeName
 
-if TYPE_CHECKING:
-    from .run import Run
-
-__all__ = ["difference_figure", "run_figure"]
+__all__ = ["draw_difference", "draw_run"]
 
 
-def run_figure(run: Run, theme: ThemeName) -> LatencyFigure:
-    """What was asked for and when, and where the storages spent their time.
+def draw_run(
+    requests: pd.DataFrame, operations: pd.DataFrame, *, open_loop: bool, theme: ThemeName
+) -> LatencyFigure:
+    """Draw how long requests took and when, and where the storages spent their time.
 
-    Requests by percentile (in an open loop of one store as measured and corrected), requests over
-    time or by store, phases of the operations where a storage tells them.
+    The figure has the requests by percentile (of one store in an open loop: as measured and
+    corrected), the requests over time or by store, and the phases of the operations if a storage
+    reports them.
+
+    Args:
+        requests: The requests, as ``Run.requests_as_operations`` returns them.
+        operations: The operations, as ``Run.frame`` returns them.
+        open_loop: Whether requests were to start at set times.
+        theme: ``light`` or ``dark``.
     """
-    requests, operations = run.requests_as_operations(), run.frame()
     several = requests["storage"].nunique() > 1
     phases = bool(operations[["wait_ns", "encode_ns", "execute_ns", "decode_ns"]].any(axis=None))
     figure = LatencyFigure((12.5, 9.6 if phases else 4.8), theme=theme)
@@ -36,7 +44,7 @@ def run_figure(run: Run, theme: ThemeName) -> LatencyFigure:
     if several:
         plot_percentiles(requests, ax=panels[0], by="storage")
         plot_boxes(requests, ax=panels[1], by="storage")
-    elif run.settings.rate is not None:
+    elif open_loop:
         service = requests["duration_ns"] - requests["wait_ns"]
         naive_and_corrected(service, requests["duration_ns"], ax=panels[0])
         plot_heatmap(requests, ax=panels[1])
@@ -44,25 +52,27 @@ def run_figure(run: Run, theme: ThemeName) -> LatencyFigure:
         plot_percentiles(requests, ax=panels[0])
         plot_heatmap(requests, ax=panels[1])
     if phases:
-        operations["operation"] = (
-            operations["op"].astype(str) + " · " + operations["storage"].astype(str)
-            if several
-            else operations["op"]
-        )
+        names = _name_operations(operations) if several else operations["op"]
+        operations = operations.assign(operation=names)
         plot_phases(operations, ax=panels[2], by="operation")
         plot_boxes(operations, ax=panels[3], by="operation")
     return figure
 
 
-def difference_figure(run: Run, other: Run, theme: ThemeName) -> LatencyFigure:
-    """How much slower or quicker a run was than another, store by store and request by request.
+def draw_difference(
+    before: pd.DataFrame, after: pd.DataFrame, *, theme: ThemeName
+) -> LatencyFigure:
+    """Draw how much slower or quicker a run was than another, for each store and request.
+
+    Args:
+        before: The requests of the other run, as ``Run.requests_as_operations`` returns them.
+        after: The requests of the run.
+        theme: ``light`` or ``dark``.
 
     Raises:
-        BenchmarkError: they have no store and request in common.
+        BenchmarkError: They have no store and request in common.
     """
-    before, after = (r.requests_as_operations() for r in (other, run))
-    for frame in (before, after):
-        frame["operation"] = frame["op"].astype(str) + " · " + frame["storage"].astype(str)
+    before, after = (frame.assign(operation=_name_operations(frame)) for frame in (before, after))
     if not set(before["operation"]) & set(after["operation"]):
         raise BenchmarkError(
             "the runs have no store and request in common; name the stores alike: "
@@ -71,3 +81,8 @@ def difference_figure(run: Run, other: Run, theme: ThemeName) -> LatencyFigure:
     figure = LatencyFigure((9, 5.4), theme=theme)
     plot_difference(before, after, ax=figure.panels(1, 1)[0], by="operation")
     return figure
+
+
+def _name_operations(frame: pd.DataFrame) -> pd.Series[str]:
+    """Return what tells the operations of several stores apart."""
+    return frame["op"].astype(str) + " · " + frame["storage"].astype(str)

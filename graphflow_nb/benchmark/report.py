@@ -1,21 +1,26 @@
-"""A run as text, as a card and as a page."""
+"""A run as text, as a card and as a page.
+
+This module imports matplotlib, so ``Run`` imports it only when a report is wanted.
+"""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ..cards import CARD_CSS, card
 from ..figures import LatencyFigure, duration_text
+from ..figures.theme import ThemeName
+from .settings import Settings
 
-if TYPE_CHECKING:
-    from .run import Run
-
-__all__ = ["page", "run_card", "text"]
+__all__ = ["Report"]
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -34,93 +39,121 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 """
 
 
-def text(run: Run) -> str:
-    """A few lines: what was run, and each store's figures."""
-    lines = [f"{run.settings}"]
-    for name, row in run.summary().iterrows():
-        cells = ", ".join(f"{head} {value}" for head, value in _cells(row))
-        lines.append(f"{name}: {cells}")
-    return "\n".join([*lines, *run.notes])
+@dataclass(frozen=True)
+class Report:
+    """What a report says of a run.
+
+    Attributes:
+        settings: What was run.
+        began: When.
+        summary: The figures of each store, as ``Run.summary`` returns them.
+        notes: What a reader has to know, such as that the run was stopped.
+    """
+
+    settings: Settings
+    began: datetime
+    summary: pd.DataFrame
+    notes: Sequence[str]
+
+    def render_text(self) -> str:
+        """Return a few lines: the settings, and the figures of each store."""
+        lines = [str(self.settings)]
+        for name, row in self.summary.iterrows():
+            figures = ", ".join(f"{figure.head} {figure}" for figure in _format_figures(row))
+            lines.append(f"{name}: {figures}")
+        return "\n".join([*lines, *self.notes])
+
+    def render_card(self) -> str:
+        """Return the same as a card, in HTML."""
+        return card(self._title(), self._body())
+
+    def render_page(
+        self, machine: Mapping[str, str], figures: Mapping[ThemeName, LatencyFigure]
+    ) -> str:
+        """Return the same as an HTML page that needs nothing else.
+
+        Args:
+            machine: What ``describe_machine`` returned.
+            figures: The same figure in both themes; empty if the run has no data.
+        """
+        picture = _render_picture(figures["light"], figures["dark"]) if figures else ""
+        lines = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in machine.items()
+        )
+        body = f"{self._body()}{picture}<h2>Machine</h2><table>{lines}</table>"
+        return _PAGE % {"title": escape(self._title()), "css": CARD_CSS, "body": body}
+
+    def _title(self) -> str:
+        return f"Benchmark {self.settings.workload.name}, {self.began:%Y-%m-%d %H:%M} UTC"
+
+    def _body(self) -> str:
+        rows = [(str(name), _format_figures(row)) for name, row in self.summary.iterrows()]
+        table = ""
+        if rows:
+            heads = "".join(f'<th class="n">{escape(f.head)}</th>' for f in rows[0][1])
+            lines = "".join(
+                f"<tr><td>{escape(name)}</td>{''.join(f.render_cell() for f in figures)}</tr>"
+                for name, figures in rows
+            )
+            table = f'<table class="whole"><tr><th>store</th>{heads}</tr>{lines}</table>'
+        notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in self.notes)
+        legend = "Geometric means of the turns, with 95 % intervals over turns."
+        if self.settings.rate is None:
+            legend += " Client's own: the processor time that this client took for a request."
+        else:
+            legend += " Naive: as if starting late did not count."
+        return f'{table}{notes}<p class="q">{escape(str(self.settings))}. {legend}</p>'
 
 
-def run_card(run: Run) -> str:
-    """The same as a card."""
-    return card(_title(run), _body(run))
+class _Figure(NamedTuple):
+    """A figure of a store, as text.
+
+    Attributes:
+        head: What it is.
+        value: The figure with its unit.
+        interval: Its confidence interval, empty if there is none.
+    """
+
+    head: str
+    value: str
+    interval: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})" if self.interval else self.value
+
+    def render_cell(self) -> str:
+        """Return it as a cell of a table, the interval below."""
+        below = f'<br><span class="q">{escape(self.interval)}</span>' if self.interval else ""
+        return f'<td class="n">{escape(self.value)}{below}</td>'
 
 
-def page(run: Run) -> str:
-    """The same as a page of its own, with figures on white and on black."""
-    figures = "".join(
-        _picture(run.plot(theme="light"), run.plot(theme="dark")) if run.turns else ""
-    )
-    machine = _table([(name, escape(value)) for name, value in run.machine.items()])
-    body = f"{_body(run)}{figures}<h2>Machine</h2>{machine}"
-    return _PAGE % {"title": escape(_title(run)), "css": CARD_CSS, "body": body}
-
-
-def _title(run: Run) -> str:
-    return f"Benchmark {run.settings.workload.name}, {run.began:%Y-%m-%d %H:%M} UTC"
-
-
-def _body(run: Run) -> str:
-    rows = [(str(name), _cells(row)) for name, row in run.summary().iterrows()]
-    heads = "".join(f'<th class="n">{escape(head)}</th>' for head, _ in rows[0][1]) if rows else ""
-    lines = "".join(
-        f"<tr><td>{escape(name)}</td>"
-        + "".join(f'<td class="n">{_lines(value)}</td>' for _, value in cells)
-        + "</tr>"
-        for name, cells in rows
-    )
-    table = f'<table class="whole"><tr><th>store</th>{heads}</tr>{lines}</table>' if rows else ""
-    notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in run.notes)
-    intervals = "Geometric means of the turns, with 95 % intervals over turns."
-    if run.settings.rate is None:
-        intervals += " Client's own: the processor time that this client took for a request."
-    else:
-        intervals += " Naive: as if starting late did not count."
-    return f'{table}{notes}<p class="q">{escape(str(run.settings))}. {intervals}</p>'
-
-
-def _lines(value: str) -> str:
-    """A figure, and its interval below it."""
-    figure, _, interval = value.partition(" (")
-    below = f'<br><span class="q">{escape(interval.removesuffix(")"))}</span>' if interval else ""
-    return f"{escape(figure)}{below}"
-
-
-def _cells(row: Any) -> list[tuple[str, str]]:
-    cells = [
-        ("requests", f"{int(row['requests']):,}"),
-        ("failed", f"{int(row['failed']):,}"),
-        ("requests/s", _within(row, "per_s", lambda value: f"{value:,.0f}")),
-        ("p50", _within(row, "p50_us", duration_text)),
-        ("p99", _within(row, "p99_us", duration_text)),
+def _format_figures(row: Any) -> list[_Figure]:
+    figures = [
+        _Figure("requests", f"{int(row['requests']):,}"),
+        _Figure("failed", f"{int(row['failed']):,}"),
+        _format_estimate("requests/s", row, "per_s", lambda value: f"{value:,.0f}"),
+        _format_estimate("p50", row, "p50_us", duration_text),
+        _format_estimate("p99", row, "p99_us", duration_text),
     ]
     if "naive_p99_us" in row:
-        cells.append(("naive p99", _known(row["naive_p99_us"])))
+        figures.append(_Figure("naive p99", _format_known(row["naive_p99_us"], duration_text)))
     if "client_us" in row:
-        cells.append(("client's own", _known(row["client_us"])))
-    return cells
+        figures.append(_Figure("client's own", _format_known(row["client_us"], duration_text)))
+    return figures
 
 
-def _known(micros: float) -> str:
-    return "too few" if np.isnan(micros) else duration_text(micros)
+def _format_estimate(head: str, row: Any, name: str, render: Callable[[float], str]) -> _Figure:
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    interval = "" if np.isnan(low) else f"{render(low)} to {render(high)}"
+    return _Figure(head, _format_known(value, render), interval)
 
 
-def _within(row: Any, name: str, said: Callable[[float], str]) -> str:
-    if np.isnan(row[name]):
-        return "too few"
-    if np.isnan(row[f"{name}_low"]):
-        return said(row[name])
-    return f"{said(row[name])} ({said(row[f'{name}_low'])} to {said(row[f'{name}_high'])})"
+def _format_known(value: float, render: Callable[[float], str]) -> str:
+    return "too few" if np.isnan(value) else render(value)
 
 
-def _table(rows: list[tuple[str, str]]) -> str:
-    cells = "".join(f"<tr><th>{escape(name)}</th><td>{value}</td></tr>" for name, value in rows)
-    return f"<table>{cells}</table>"
-
-
-def _picture(light: LatencyFigure, dark: LatencyFigure) -> str:
+def _render_picture(light: LatencyFigure, dark: LatencyFigure) -> str:
     pictures = [b64encode(figure._repr_png_()).decode() for figure in (dark, light)]
     return (
         '<picture><source media="(prefers-color-scheme: dark)" '

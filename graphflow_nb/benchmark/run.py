@@ -1,4 +1,4 @@
-"""One benchmark that was run: settings, machine, versions, data."""
+"""The result of a benchmark: settings, machine, stores and measurements."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..errors import BenchmarkError
 from ..frames import operations_frame
@@ -21,13 +22,14 @@ from ..monitoring import Records
 from ..monitoring.operation import FAILED
 from ..monitoring.percentiles import percentile
 from ..monitoring.records import write_whole
-from . import Turn
+from .load import Turn
 from .settings import Settings
 from .stats import estimate
 
 if TYPE_CHECKING:
     from ..figures import LatencyFigure
     from ..figures.theme import ThemeName
+    from .report import Report
 
 __all__ = ["Run", "Store"]
 
@@ -36,13 +38,13 @@ _FORM: Final = 1
 
 @dataclass(frozen=True)
 class Store:
-    """A store of a run.
+    """A store that a benchmark measured.
 
     Attributes:
-        label: how the run calls it.
-        storage: its class.
-        place: what it is, without the password.
-        version: of its server, "" where it tells none.
+        label: The name of the store in this run.
+        storage: The class of the storage.
+        place: Which store it is, without the password.
+        version: The version of its server, "" if it reports none.
     """
 
     label: str
@@ -53,15 +55,21 @@ class Store:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a benchmark showed; made by ``wb.benchmark`` and ``graphflow_nb.compare``.
+    """The result of a benchmark; ``wb.benchmark`` and ``graphflow_nb.compare`` return it.
+
+    Example:
+        >>> import graphflow_nb
+        >>> run = graphflow_nb.open("memory:").benchmark("C", duration=0.1, repeats=2, warmup=0)
+        >>> run.summary().index.tolist(), len(run.turns)
+        (['memory'], 2)
 
     Attributes:
-        settings: what was asked for.
-        machine: what it ran on, and the versions of what took part.
-        stores: those that were measured.
-        began: when.
-        turns: the data of each turn, warm-ups left out.
-        notes: what is to be known about it, e.g. that it was stopped.
+        settings: The settings of the benchmark.
+        machine: Processor, system and versions, by name.
+        stores: The stores that were measured.
+        began: When it began.
+        turns: The measurements of each turn, without warm-ups.
+        notes: What a reader has to know, such as that the run was stopped.
     """
 
     settings: Settings
@@ -72,18 +80,28 @@ class Run:
     notes: Sequence[str] = field(default_factory=tuple)
 
     def frame(self) -> pd.DataFrame:
-        """The operations of all stores, as ``Latency.frame`` has them, and ``repeat`` (int64)."""
-        return self._joined("operations")
-
-    def requests(self) -> pd.DataFrame:
-        """What the workload's requests took: a request can be several operations.
+        """Return the operations of all stores.
 
         Returns:
-            ``request``, ``storage`` (category), ``session_id`` (text), ``meant_at``
-            (datetime64[ns, UTC], when it was meant to start), ``late_ns`` (int64, how much later it
-            did; 0 in a closed loop), ``service_ns`` (int64, from its start on: the naive figure),
-            ``response_ns`` (int64, both together: what who asked has waited), ``outcome``
-            (category), ``error`` (text), ``repeat`` (int64).
+            The columns of ``Latency.frame``, and ``repeat`` (int64).
+
+        Raises:
+            BenchmarkError: The run was stopped before its first turn ended.
+        """
+        return self._join_turns([turn.operations for turn in self.turns])
+
+    def requests(self) -> pd.DataFrame:
+        """Return the requests of the workload, each of which can be several operations.
+
+        Returns:
+            Columns ``request``, ``storage`` (category), ``session_id`` (text), ``meant_at``
+            (datetime64[ns, UTC], when it was to start), ``late_ns`` (int64, how much later it
+            started; 0 in a closed loop), ``service_ns`` (int64, from its start on: the naive
+            figure), ``response_ns`` (int64, both together: how long the caller waited),
+            ``outcome`` (category), ``error`` (text), ``repeat`` (int64).
+
+        Raises:
+            BenchmarkError: The run was stopped before its first turn ended.
         """
         frame = self.requests_as_operations()
         service = frame["duration_ns"] - frame["wait_ns"]
@@ -103,15 +121,21 @@ class Run:
         )
 
     def requests_as_operations(self) -> pd.DataFrame:
-        """The requests in the form of operations, which figures take: ``wait_ns`` is how late each
-        began, ``duration_ns`` counts from when it was meant to begin.
-        """
-        return self._joined("requests")
+        """Return the requests in the form of operations, which the figures take.
 
-    def _joined(self, which: str) -> pd.DataFrame:
-        parts: list[Records] = [getattr(turn, which) for turn in self.turns]
+        ``wait_ns`` is how late each request started, ``duration_ns`` counts from when it was to
+        start.
+
+        Raises:
+            BenchmarkError: The run was stopped before its first turn ended.
+        """
+        return self._join_turns([turn.requests for turn in self.turns])
+
+    def _join_turns(self, parts: Sequence[Records]) -> pd.DataFrame:
         if not parts:
-            raise BenchmarkError("the run was stopped before its first turn ended: it has no data")
+            raise BenchmarkError(
+                "the run was stopped before its first turn ended, so it has no data"
+            )
         # Not sorted by time, so that each row's turn is known.
         joined = Records.chained(parts)
         frame = operations_frame(joined)
@@ -120,45 +144,45 @@ class Run:
         return frame
 
     @cached_property
-    def _figures(self) -> pd.DataFrame:
+    def _summary(self) -> pd.DataFrame:
         rows = {}
         for store in self.stores:
             turns = [turn for turn in self.turns if turn.store == store.label]
             if turns:
-                rows[store.label] = self._of_store(turns)
+                rows[store.label] = self._summarize_store(turns)
         result = pd.DataFrame.from_dict(rows, orient="index")
         result.index.name = "storage"
         return result.astype({"requests": "int64", "failed": "int64"}) if len(result) else result
 
     def summary(self) -> pd.DataFrame:
-        """The figures of each store: geometric means of the repeats, with 95 % intervals.
+        """Return the figures of each store: geometric means of the repeats, with 95 % intervals.
 
         Returns:
             Indexed by ``storage``: ``requests``, ``failed`` (int64); ``per_s`` (throughput),
             ``mean_us``, ``p50_us``, ``p99_us`` (response time in microseconds), each with ``…_low``
-            and ``…_high`` (float64, NaN with fewer than two repeats); in an open loop also
-            ``naive_p99_us``, what would be told if late starts did not count; in a closed loop
-            ``client_us``, the processor time that this client itself took for a request. p99 is NaN
-            where a turn has fewer than 100 requests.
+            and ``…_high`` (float64, NaN with fewer than two repeats). In an open loop also
+            ``naive_p99_us``, which ignores late starts; in a closed loop ``client_us``, the
+            processor time that this client itself used for a request. p99 is NaN where a turn has
+            fewer than 100 requests.
         """
-        return self._figures.copy()
+        return self._summary.copy()
 
-    def _of_store(self, turns: Sequence[Turn]) -> dict[str, float]:
+    def _summarize_store(self, turns: Sequence[Turn]) -> dict[str, float]:
         row: dict[str, float] = {
             "requests": sum(len(turn.requests) for turn in turns),
-            "failed": sum(_failed(turn.requests) for turn in turns),
+            "failed": sum(_count_failed(turn.requests) for turn in turns),
         }
         each = {
-            "per_s": [_made(turn) / turn.seconds for turn in turns],
-            "mean_us": [float(_micros(turn).mean()) for turn in turns],
-            "p50_us": [percentile(_micros(turn), 50) for turn in turns],
-            "p99_us": [percentile(_micros(turn), 99) for turn in turns],
+            "per_s": [_count_made(turn) / turn.seconds for turn in turns],
+            "mean_us": [float(_latencies_us(turn).mean()) for turn in turns],
+            "p50_us": [percentile(_latencies_us(turn), 50) for turn in turns],
+            "p99_us": [percentile(_latencies_us(turn), 99) for turn in turns],
         }
         for name, values in each.items():
             found = estimate(values)
             row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
         if self.settings.rate is not None:
-            naive = [percentile(_micros(turn, naive=True), 99) for turn in turns]
+            naive = [percentile(_latencies_us(turn, naive=True), 99) for turn in turns]
             row["naive_p99_us"] = estimate(naive).value
         else:
             client = [turn.client_seconds / max(len(turn.requests), 1) * 1e6 for turn in turns]
@@ -166,7 +190,10 @@ class Run:
         return row
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the run as one file: a ZIP archive of JSON and Parquet.
+        """Write the run to a file: a ZIP archive of JSON and Parquet.
+
+        Args:
+            path: The file, which is replaced as a whole if it exists.
 
         Raises:
             StorageError: pyarrow is missing, or the file can't be written.
@@ -194,10 +221,10 @@ class Run:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """What ``save`` wrote.
+        """Return the run that ``save`` wrote to a file.
 
         Raises:
-            BenchmarkError: this is no such file.
+            BenchmarkError: The file can't be read as a run.
             StorageError: pyarrow is missing.
         """
         try:
@@ -205,7 +232,7 @@ class Run:
                 members = {name: archive.read(name) for name in archive.namelist()}
             kept = json.loads(members["run.json"])
             if kept["form"] != _FORM:
-                raise ValueError(f"its form is {kept['form']}, which this version does not know")
+                raise ValueError(f"this version does not know the form {kept['form']}")
             return cls(
                 Settings.from_state(kept["settings"]),
                 kept["machine"],
@@ -228,36 +255,48 @@ class Run:
             raise BenchmarkError(f"{path} can't be read as a run: {error}") from error
 
     def to_html(self) -> str:
-        """The report as one HTML page that needs nothing else: settings, figures, plots."""
-        from .report import page
-
-        return page(self)
+        """Return the report as one HTML page that needs nothing else: settings, figures, plots."""
+        themes: tuple[ThemeName, ...] = ("light", "dark") if self.turns else ()
+        figures = {theme: self.plot(theme=theme) for theme in themes}
+        return self._report().render_page(self.machine, figures)
 
     def plot(self, *, theme: ThemeName = "light") -> LatencyFigure:
-        """What requests took, and where the storages spent their time; with the naive curve
-        beside the corrected one in an open loop.
+        """Draw how long requests took, and where the storages spent their time.
+
+        In an open loop the naive curve is beside the corrected one.
+
+        Args:
+            theme: ``light`` or ``dark``.
 
         Raises:
-            BenchmarkError: the run was stopped before its first turn ended.
+            BenchmarkError: The run was stopped before its first turn ended.
         """
-        from .plots import run_figure
+        from .plots import draw_run  # matplotlib takes its time: only when it is wanted
 
-        return run_figure(self, theme)
+        requests, operations = self.requests_as_operations(), self.frame()
+        open_loop = self.settings.rate is not None
+        return draw_run(requests, operations, open_loop=open_loop, theme=theme)
 
     def compare(self, other: Run, *, theme: ThemeName = "light") -> LatencyFigure:
-        """How much slower or quicker this run was than another, with bootstrap intervals.
+        """Draw how much slower or quicker this run was than another, with bootstrap intervals.
+
+        Args:
+            other: The run to compare with.
+            theme: ``light`` or ``dark``.
 
         Raises:
-            BenchmarkError: they have no store and request in common.
+            BenchmarkError: They have no store and request in common.
         """
-        from .plots import difference_figure
+        from .plots import draw_difference  # with matplotlib, as in plot
 
-        return difference_figure(self, other, theme)
+        before, after = other.requests_as_operations(), self.requests_as_operations()
+        return draw_difference(before, after, theme=theme)
 
     def points(self) -> pd.DataFrame:
-        """This run's points in a figure of throughput against latency.
+        """Return this run's points in a figure of throughput against latency.
 
-        Of several runs at rising rates: ``plot_throughput(pd.concat([r.points() for r in runs]))``.
+        For several runs at rising rates:
+        ``plot_throughput(pd.concat([run.points() for run in runs]))``.
 
         Returns:
             One row a store: ``storage`` (text), ``offered``, ``achieved`` (float64, requests a
@@ -277,26 +316,28 @@ class Run:
             }
         )
 
-    def __repr__(self) -> str:
-        from .report import text
+    def _report(self) -> Report:
+        from .report import Report  # with matplotlib, as in plot
 
-        return text(self)
+        return Report(self.settings, self.began, self.summary(), self.notes)
+
+    def __repr__(self) -> str:
+        return self._report().render_text()
 
     def _repr_html_(self) -> str:
-        from .report import run_card
-
-        return run_card(self)
+        return self._report().render_card()
 
 
-def _micros(turn: Turn, *, naive: bool = False) -> Any:
+def _latencies_us(turn: Turn, *, naive: bool = False) -> NDArray[np.float64]:
+    """Return how long each request took, in microseconds; naive from its actual start on."""
     requests = turn.requests
     nanos = requests.duration_ns
     return (nanos - requests.measures["wait_ns"] if naive else nanos) / 1000
 
 
-def _failed(records: Records) -> int:
+def _count_failed(records: Records) -> int:
     return sum(n for kind, n in records.counts().items() if kind.outcome in FAILED)
 
 
-def _made(turn: Turn) -> int:
+def _count_made(turn: Turn) -> int:
     return sum(n for kind, n in turn.requests.counts().items() if kind.op != "none")

@@ -1,4 +1,4 @@
-"""The sessions that a benchmark works on: its own, or those that are stored."""
+"""The sessions that a benchmark works on: its own, or those that the store holds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uuid import uuid4
 from ..errors import BenchmarkError
 from ..model import Context, Session
 from ..storage import Query, SessionStorage
-from ..storage.protocols import SupportsTable, require
+from ..storage.protocols import SupportsDeleteMany, SupportsSaveMany, SupportsTable, require
 
 __all__ = ["GRAPH", "OwnSessions", "Sessions", "StoredSessions"]
 
-#: The graph_id of all sessions that benchmarks make.
+#: The graph_id of all sessions that benchmarks create.
 GRAPH: Final = "graphflow_nb benchmark"
 
 _PORTION: Final = 500
@@ -27,32 +27,48 @@ _SAMPLE: Final = (
 
 
 class Sessions(Protocol):
-    """What a benchmark's requests are made on."""
+    """What the requests of a benchmark need of its sessions."""
 
     def count(self) -> int:
-        """How many there are."""
+        """Return how many there are."""
 
     def id(self, index: int) -> str:
-        """The id of one of them."""
+        """Return the id of one of them."""
 
 
 class StoredSessions:
-    """Sessions that are there already, for reading only; made by ``await StoredSessions.found``."""
+    """Sessions that the store holds, for reading only.
+
+    Example:
+        >>> import graphflow_nb
+        >>> from graphflow_nb.benchmark import StoredSessions
+        >>> storage = graphflow_nb.open("demo").storage
+        >>> sessions = await StoredSessions.found(storage, 10)
+        >>> sessions.count()
+        10
+
+    Args:
+        ids: The ids of the sessions.
+    """
 
     def __init__(self, ids: list[str]):
         self._ids = ids
 
     @classmethod
     async def found(cls, storage: SessionStorage, limit: int) -> StoredSessions:
-        """The newest of a store.
+        """Return the newest sessions of a store.
+
+        Args:
+            storage: The storage to read from.
+            limit: How many sessions, at most.
 
         Raises:
-            BenchmarkError: there is none.
-            CapabilityError: the storage has no method ``table``.
+            BenchmarkError: The store holds no session.
+            CapabilityError: The storage has no method ``table``.
         """
         table = await require(storage, SupportsTable).table(Query(limit=limit))
         if not len(table):
-            raise BenchmarkError("the store holds no session to read: leave sessions='stored' out")
+            raise BenchmarkError("the store holds no session to read: omit stored=True")
         return cls(list(table.id))
 
     def count(self) -> int:
@@ -63,14 +79,21 @@ class StoredSessions:
 
 
 class OwnSessions:
-    """Sessions that the benchmark makes and deletes.
+    """Sessions that the benchmark creates and deletes.
 
-    Their ids are UUIDs, which every form of graph-flow's table takes, and begin with eight digits
-    that this run alone has; their graph_id is ``GRAPH``.
+    Their ids are UUIDs, which every form of graph-flow's table accepts, and begin with eight digits
+    that only this run has; their graph_id is ``graphflow_nb benchmark``.
+
+    Example:
+        >>> from graphflow_nb.benchmark import OwnSessions
+        >>> sessions = OwnSessions(size=1000, seed=1)
+        >>> session = sessions.another()
+        >>> session.graph_id, len(session.context_json())
+        ('graphflow_nb benchmark', 1000)
 
     Args:
-        size: bytes of each context's JSON text, 100 to 1,000,000.
-        seed: the same seed gives the same contents.
+        size: The bytes of each context's JSON text, 100 to 1,000,000.
+        seed: The same seed gives the same contents.
     """
 
     def __init__(self, size: int, seed: int):
@@ -82,7 +105,7 @@ class OwnSessions:
         self._on_their_way: set[int] = set()
 
     def count(self) -> int:
-        """How many are stored for certain: those before the oldest that is on its way."""
+        """Return how many are stored for certain: those before the oldest one on its way."""
         return min(self._on_their_way, default=self._made)
 
     def id(self, index: int) -> str:
@@ -91,13 +114,18 @@ class OwnSessions:
     async def fill(
         self, storage: SessionStorage, count: int, progress: Callable[[int], bool]
     ) -> None:
-        """Store so many; ``progress`` is told how many are, and ends it by returning True."""
-        many = getattr(storage, "save_many", None)
+        """Save sessions until there are ``count`` of them.
+
+        Args:
+            storage: The storage that saves them.
+            count: How many there are to be.
+            progress: Called with how many are stored; it returns True to stop.
+        """
         while self._made < count:
             portion = [self._session(i) for i in range(self._made, count)[:_PORTION]]
             self._made += len(portion)
-            if many is not None:
-                await many(portion)
+            if isinstance(storage, SupportsSaveMany):
+                await storage.save_many(portion)
             else:
                 for session in portion:
                     await storage.save(session)
@@ -105,18 +133,18 @@ class OwnSessions:
                 return
 
     def another(self) -> Session:
-        """One more, on its way to the store until ``arrived`` is called."""
+        """Return one more session, which is on its way to the store until ``arrived`` is called."""
         self._on_their_way.add(self._made)
         self._made += 1
         return self._session(self._made - 1)
 
     def arrived(self, session: Session) -> None:
-        """Take note that the store has answered."""
+        """Note that the store has answered the save of a session."""
         self._on_their_way.discard(int(session.id[-12:], 16))
 
     def rewritten(self, index: int) -> Session:
-        """One of them with other content, to be written over the stored one."""
-        return self._session(index, "decide", "written anew")
+        """Return one of the sessions with new content, to be written over the stored one."""
+        return self._session(index, "decide", "rewritten")
 
     def _session(self, index: int, task: str = "intake", status: str = "begun") -> Session:
         return Session(
@@ -129,31 +157,34 @@ class OwnSessions:
 
     def _context(self) -> str:
         start = int(self._chance.random() * 10_000)
-        # A runner's messages pass through a history of bounded length, so that sizes stay.
+        # The history is bounded, so that sizes stay although a runner appends messages.
         text = '{"data":{"step":%d,"notes":"%s"},"chat_history":{"messages":[],"max_messages":5}}'
         spare = self._size - len(text % (start, ""))
         return text % (start, self._prose[start : start + max(spare, 0)])
 
     async def remove(self, storage: SessionStorage) -> int:
-        """Delete all that were made, and nothing else; how many ids that were."""
-        many = getattr(storage, "delete_many", None)
+        """Delete the sessions of this benchmark, and no others.
+
+        Returns:
+            How many ids were deleted.
+        """
         ids = (self.id(index) for index in range(self._made))
-        for portion in _portions(ids):
-            if many is not None:
-                await many(portion)
+        for portion in _split(ids):
+            if isinstance(storage, SupportsDeleteMany):
+                await storage.delete_many(portion)
             else:
                 for id in portion:
                     await storage.delete(id)
         return self._made
 
 
-def _portions(ids: Iterator[str]) -> Iterator[list[str]]:
+def _split(ids: Iterator[str]) -> Iterator[list[str]]:
     while portion := list(islice(ids, _PORTION)):
         yield portion
 
 
 def _prose(chance: random.Random, length: int) -> str:
-    """Text that compresses about as well as what people write."""
+    """Return text that compresses about as well as what people write."""
     known = _SAMPLE.split()
     words: list[str] = []
     size = 0

@@ -1,24 +1,52 @@
-"""What a benchmark was asked to do."""
+"""The settings of a benchmark, and the options by which they are given."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self, TypedDict
 
 from ..errors import BenchmarkError
-from . import WORKLOADS, Workload
+from .workload import WORKLOADS, Workload
 
-__all__ = ["Settings"]
+__all__ = ["Options", "Settings"]
+
+
+class Options(TypedDict, total=False):
+    """The options of ``wb.benchmark``, whose docstring says what they mean."""
+
+    duration: float
+    concurrency: int
+    rate: float | None
+    sessions: int
+    context_bytes: int
+    repeats: int
+    warmup: float
+    stored: bool
+    shared: bool
+    seed: int
+
+
+_DEFAULTS: Final[Options] = {
+    "duration": 10.0,
+    "rate": None,
+    "sessions": 1000,
+    "context_bytes": 1000,
+    "repeats": 5,
+    "warmup": 1.0,
+    "stored": False,
+    "shared": False,
+    "seed": 1,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The arguments of ``wb.benchmark``, which tells what they mean.
+    """The checked arguments of ``wb.benchmark``, whose docstring says what they mean.
 
     Raises:
-        BenchmarkError: one of them means nothing.
+        BenchmarkError: An argument is out of its range, or two contradict each other.
     """
 
     workload: Workload
@@ -33,8 +61,22 @@ class Settings:
     seed: int
 
     @classmethod
-    def of(cls, workload: Workload | str, **given: Any) -> Self:
-        """Check what was given."""
+    def from_options(cls, workload: Workload | str, options: Options) -> Self:
+        """Return the settings that these options and the defaults make.
+
+        Args:
+            workload: A workload, or the name of one of ``WORKLOADS``.
+            options: The given options. ``shared`` is a permission and no setting.
+
+        Raises:
+            BenchmarkError: An option is unknown or out of its range.
+        """
+        unknown = [name for name in options if name not in Options.__annotations__]
+        if unknown:
+            raise BenchmarkError(
+                f"there is no option {', '.join(unknown)}; known are "
+                f"{', '.join(Options.__annotations__)}"
+            )
         if isinstance(workload, str):
             if workload not in WORKLOADS:
                 raise BenchmarkError(
@@ -43,32 +85,37 @@ class Settings:
                 )
             workload = WORKLOADS[workload]
         if not isinstance(workload, Workload):
-            raise BenchmarkError(f"a workload is a Workload or the name of one, not {workload!r}")
+            raise BenchmarkError(
+                f"workload must be a Workload or the name of one, not {workload!r}"
+            )
+        given: dict[str, Any] = {**_DEFAULTS, **options}
+        given.setdefault("concurrency", 1 if given["rate"] is None else 64)
+        del given["shared"]
         return cls(workload=workload, **given)
 
     def __post_init__(self) -> None:
-        _number("duration", self.duration, 0.05, 3600, "seconds of measuring each store")
-        _number("warmup", self.warmup, 0, 600, "seconds before that")
-        _count("concurrency", self.concurrency, 1, 1000, "requests under way at a time")
-        _count("sessions", self.sessions, 1, 1_000_000, "sessions to work on")
-        _count("context_bytes", self.context_bytes, 100, 1_000_000, "bytes of a context")
-        _count("repeats", self.repeats, 1, 100, "turns of each store")
-        _count("seed", self.seed, -(2**63), 2**63, "the seed of all that is drawn by chance")
+        _check_number("duration", self.duration, 0.05, 3600, "seconds of measuring each store")
+        _check_number("warmup", self.warmup, 0, 600, "seconds before that")
+        _check_count("concurrency", self.concurrency, 1, 1000, "requests under way at a time")
+        _check_count("sessions", self.sessions, 1, 1_000_000, "sessions to work on")
+        _check_count("context_bytes", self.context_bytes, 100, 1_000_000, "bytes of a context")
+        _check_count("repeats", self.repeats, 1, 100, "turns of each store")
+        _check_count("seed", self.seed, -(2**63), 2**63, "the seed of everything random")
         if self.rate is not None:
-            _number("rate", self.rate, 0.1, 100_000, "requests a second")
+            _check_number("rate", self.rate, 0.1, 100_000, "requests a second")
         if self.stored and self.workload.writes:
             raise BenchmarkError(
-                f"workload {self.workload.name} writes, and stored sessions are only read: "
-                "take workload C, or leave stored= out"
+                f"workload {self.workload.name} writes, but stored sessions are only read: "
+                "use workload C, or omit stored="
             )
 
     @property
     def turn_seconds(self) -> float:
-        """How long one turn measures."""
+        """The duration of one turn."""
         return self.duration / self.repeats
 
     def state(self) -> dict[str, Any]:
-        """JSON values of which ``from_state`` makes it again."""
+        """Return JSON values from which ``from_state`` makes the same settings."""
         workload = self.workload
         found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         found["workload"] = {
@@ -80,7 +127,7 @@ class Settings:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The settings that ``state`` told of."""
+        """Return the settings of a ``state``."""
         return cls(**{**state, "workload": Workload(**state["workload"])})
 
     def __str__(self) -> str:
@@ -98,11 +145,11 @@ class Settings:
         )
 
 
-def _number(name: str, value: object, least: float, most: float, what: str) -> None:
-    if type(value) not in (int, float) or not least <= value <= most:  # type: ignore[operator]
-        raise BenchmarkError(f"{name} is {what}, {least:g} to {most:,g}, not {value!r}")
+def _check_number(name: str, value: object, least: float, most: float, what: str) -> None:
+    if not isinstance(value, (int, float)) or type(value) is bool or not least <= value <= most:
+        raise BenchmarkError(f"{name} ({what}) must be {least:g} to {most:,g}, not {value!r}")
 
 
-def _count(name: str, value: object, least: int, most: int, what: str) -> None:
+def _check_count(name: str, value: object, least: int, most: int, what: str) -> None:
     if type(value) is not int or not least <= value <= most:
-        raise BenchmarkError(f"{name} is {what}, {least:,} to {most:,}, not {value!r}")
+        raise BenchmarkError(f"{name} ({what}) must be {least:,} to {most:,}, not {value!r}")

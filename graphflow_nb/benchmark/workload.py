@@ -1,4 +1,4 @@
-"""Which requests a workload makes, in which shares, on which sessions."""
+"""Workloads: which requests they make, in which shares, on which sessions."""
 
 from __future__ import annotations
 
@@ -9,44 +9,51 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from ..errors import BenchmarkError
 
-__all__ = ["REQUESTS", "WORKLOADS", "Keys", "Workload", "chooser"]
+__all__ = ["REQUESTS", "WORKLOADS", "Keys", "Workload", "make_chooser"]
 
 Keys = Literal["zipfian", "uniform", "latest"]
 
-#: What a request does:
+#: The requests, and what each does:
 #:
 #: - ``read``: get a session.
 #: - ``update``: write a whole session without reading it first (``upsert``).
 #: - ``insert``: save a new session.
-#: - ``scan``: query up to 100 sessions in the order of their ids, from one on.
-#: - ``modify``: get a session, set a value, save it; on a conflict get it again.
-#: - ``flow``: as a runner does a step: get a session, move it to another task with a new status,
-#:   append a message, save it; on a conflict get it again.
+#: - ``scan``: query up to 100 sessions in the order of their ids, beginning after one of them.
+#: - ``modify``: get a session, set a value, save it; on a conflict, get it again.
+#: - ``flow``: do a step as a runner does: get a session, move it to another task with a new status,
+#:   append a message, save it; on a conflict, get it again.
 REQUESTS: Final = ("read", "update", "insert", "scan", "modify", "flow")
 READING: Final = frozenset(("read", "scan"))
 
-_ZIPF: Final = 0.99  # the exponent that YCSB has
+_ZIPF: Final = 0.99  # the exponent that YCSB uses
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
     """A mix of requests.
 
-    ``WORKLOADS`` has those of the Yahoo! Cloud Serving Benchmark (Cooper et al., 2010), A to F,
-    and ``flow``.
+    ``WORKLOADS`` has the workloads A to F of the Yahoo! Cloud Serving Benchmark (Cooper et al.,
+    2010), and ``flow``.
+
+    Example:
+        >>> from graphflow_nb import Workload
+        >>> mostly_reads = Workload(name="mostly reads", shares={"read": 0.9, "flow": 0.1})
+        >>> mostly_reads.writes
+        True
 
     Args:
-        name: as it is shown.
-        shares: the share of each request of ``REQUESTS``; they add up to 1.
-        keys: which sessions: ``zipfian`` (few are asked for often, scattered over all ids),
-            ``uniform``, or ``latest`` (zipfian, the newest most often).
+        name: The name that is shown.
+        shares: The share of each request; the shares add up to 1. The requests are ``read``,
+            ``update``, ``insert``, ``scan``, ``modify`` and ``flow``.
+        keys: Which sessions are requested: ``zipfian`` (a few of them often, scattered over all
+            ids), ``uniform``, or ``latest`` (zipfian, the newest most often).
 
     Raises:
-        BenchmarkError: a request or keys that there are not, or shares that don't add up to 1.
+        BenchmarkError: A request or ``keys`` is unknown, or the shares don't add up to 1.
     """
 
     name: str
@@ -64,10 +71,12 @@ class Workload:
         if any(not 0 <= share <= 1 for share in self.shares.values()) or not math.isclose(
             sum(self.shares.values()), 1
         ):
-            raise BenchmarkError(f"the shares of a workload add up to 1: {dict(self.shares)}")
-        if self.keys not in ("zipfian", "uniform", "latest"):
             raise BenchmarkError(
-                f"there are no keys {self.keys!r}; known are zipfian, uniform, latest"
+                f"the shares of a workload must add up to 1, which {dict(self.shares)} do not"
+            )
+        if self.keys not in get_args(Keys):
+            raise BenchmarkError(
+                f"there are no keys {self.keys!r}; known are {', '.join(get_args(Keys))}"
             )
         object.__setattr__(self, "shares", MappingProxyType(dict(self.shares)))
         object.__setattr__(
@@ -76,11 +85,11 @@ class Workload:
 
     @property
     def writes(self) -> bool:
-        """Whether any of its requests writes."""
+        """Whether any of the requests writes."""
         return any(share and request not in READING for request, share in self.shares.items())
 
     def request(self, chance: random.Random) -> str:
-        """One of its requests, by their shares."""
+        """Return one of the requests, drawn by their shares."""
         requests, steps = self._steps
         if len(requests) == 1:
             return requests[0]
@@ -103,19 +112,19 @@ WORKLOADS: Final[Mapping[str, Workload]] = MappingProxyType(
 )
 
 
-def chooser(keys: Keys, chance: random.Random) -> Callable[[int], int]:
-    """A function that chooses one of so many sessions."""
+def make_chooser(keys: Keys, chance: random.Random) -> Callable[[int], int]:
+    """Return a function that draws the index of a session, given how many there are."""
     if keys == "uniform":
         return lambda count: int(chance.random() * count)
     ranks = _Zipfian(chance)
     if keys == "latest":
         return lambda count: count - 1 - ranks(count)
-    # Scattered, as YCSB does it: neighbours in a page are not both popular.
-    return lambda count: _scattered(ranks(count)) % count
+    # Scattered, as in YCSB: neighbours in a page are not both popular.
+    return lambda count: _scatter(ranks(count)) % count
 
 
 class _Zipfian:
-    """Ranks from 0 with probability proportional to (rank + 1)^-0.99.
+    """Draws ranks from 0 with probability proportional to (rank + 1)^-0.99.
 
     Drawn as in J. Gray et al., "Quickly generating billion-record synthetic databases" (1994).
     """
@@ -146,8 +155,8 @@ class _Zipfian:
         self._eta = (1 - (2 / count) ** (1 - _ZIPF)) / (1 - two / self._zeta) if count > 2 else 0.0
 
 
-def _scattered(rank: int) -> int:
-    """A hash of the rank (FNV-1a, 64 bits)."""
+def _scatter(rank: int) -> int:
+    """Return a hash of the rank (FNV-1a, 64 bits)."""
     hashed = 0xCBF29CE484222325
     for _ in range(8):
         hashed = ((hashed ^ (rank & 0xFF)) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF

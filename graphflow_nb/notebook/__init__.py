@@ -5,8 +5,8 @@ call as a line of Python. A view takes an open store, never the workbench above 
 has three forms: a live widget, static HTML for a saved notebook, and plain text.
 """
 
-from ..benchmark.campaign import compare
 from ..benchmark.run import Run
+from .benchmarks import compare
 from .latency import Latency
 from .workbench import Workbench, open, wrap
 

@@ -29,12 +29,12 @@ from ..storage.protocols import (
     SupportsQuery,
     require,
 )
+from .benchmarks import Benchmark
 from .copying import CopyTo
 from .display import register
 from .latency import Latency
 
 if TYPE_CHECKING:
-    from ..benchmark.campaign import Benchmark
     from .browse import Browser
 
 __all__ = ["Workbench", "open", "wrap"]
@@ -329,8 +329,6 @@ class Workbench(Client):
         See ``help(wb.benchmark)`` for its arguments. A store that is read-only or holds sessions of
         others is not loaded unless an argument allows it.
         """
-        from ..benchmark.campaign import Benchmark
-
         return Benchmark(self)
 
     @dual

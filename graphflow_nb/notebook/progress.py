@@ -1,0 +1,100 @@
+"""Progress as a notebook shows it: a bar, what is being done, and a Stop button if it can stop."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from html import escape
+from types import TracebackType
+from typing import Any
+
+from ..benchmark.progress import Progress
+
+__all__ = ["show_count", "show_progress"]
+
+
+def show_progress(stop: Callable[[], None] | None = None) -> Progress:
+    """Show a progress if there is a notebook.
+
+    Args:
+        stop: What the Stop button does; without it there is no button.
+
+    Returns:
+        The bar, or a progress that nobody sees.
+    """
+    return _Bar(stop) if _has_kernel() else Progress()
+
+
+def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None:
+    """Show the progress of work that counts, if there is a notebook.
+
+    Args:
+        step: What is being done, until something is counted: ``copying …``.
+        unit: What is counted: ``sessions``.
+
+    Returns:
+        A function of how many are done, and of how many if that is known; None without a notebook.
+    """
+    if not _has_kernel():
+        return None
+    bar = _Bar(None)
+    bar.show_step(step)
+
+    def show(done: int, total: int | None) -> None:
+        bar.show_share(min(done / max(total or done, 1), 1.0))
+        count = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+        bar.show_step(f"{count} {unit}")
+
+    return show
+
+
+def _has_kernel() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class _Bar(Progress):
+    """A bar, a Stop button and the step that is being done, in one line."""
+
+    def __init__(self, stop: Callable[[], None] | None):
+        # With the widgets only where they are shown: they take a tenth of a second.
+        from IPython.display import display
+        from ipywidgets import HTML, Button, FloatProgress, HBox
+
+        self._stop = stop
+        self._bar = FloatProgress(min=0, max=1)
+        self._text = HTML()
+        self._button = Button(
+            description="Stop", icon="stop", tooltip="Stop, and keep what was measured"
+        )
+        self._button.on_click(self._press)
+        # The cell that waits keeps the kernel's main thread busy, and ipykernel 7.4 binds a widget
+        # to the thread that made it. Unbound, a click comes by the front end's own way, which
+        # JupyterLab 4.4 and later have; elsewhere interrupting the kernel does the same.
+        with suppress(AttributeError):
+            delattr(self._button.comm, "_reply_subshell_id")
+        parts = [self._bar, self._text] if stop is None else [self._bar, self._button, self._text]
+        display(HBox(parts))  # type: ignore[no-untyped-call]
+
+    def _press(self, _: object) -> None:
+        self._button.disabled = True
+        if self._stop is not None:
+            self._stop()
+
+    def show_step(self, text: str) -> None:
+        self._text.value = escape(text)
+
+    def show_share(self, share: float) -> None:
+        self._bar.value = share
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._button.disabled = True
+        self._button.layout.display = "none"
+        self._text.value = "failed" if error is not None else "done"
