@@ -1,0 +1,44 @@
+"""The driver's exceptions as ours, without the password."""
+
+from __future__ import annotations
+
+import pytest
+from redis import exceptions as driver
+
+import graphflow_nb as g
+from graphflow_nb.storage.redis.errors import raise_translated
+
+URL = "redis://me:s3cret@host:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (driver.ReadOnlyError("READONLY"), g.ReadOnlyError, "is a replica"),
+        (TimeoutError(), g.StorageTimeout, "did not answer in time"),
+        (driver.TimeoutError("Timeout"), g.StorageTimeout, "did not answer in time"),
+        (driver.AuthenticationError("WRONGPASS"), g.StorageError, "refused the user or password"),
+        (driver.NoPermissionError("no permissions"), g.StorageError, "ask for this right"),
+        (driver.ResponseError("WRONGTYPE …"), g.StorageError, "not a session; nothing was changed"),
+        (driver.OutOfMemoryError("OOM"), g.StorageError, "nothing was written"),
+        (driver.ConnectionError("closed"), g.StorageUnavailable, "is out of reach"),
+        (ConnectionResetError("reset"), g.StorageUnavailable, "is out of reach"),
+        (driver.ClusterDownError("down"), g.StorageUnavailable, "is out of reach"),
+        (driver.ResponseError("ERR odd"), g.StorageError, "ERR odd"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_each_exception_has_its_error(error, kind, said):
+    with pytest.raises(kind, match=said) as caught:
+        raise_translated(error, URL)
+    assert type(caught.value) is kind
+    assert caught.value.__cause__ is error
+    assert "redis://me:***@host" in str(caught.value)
+
+
+def test_a_cause_that_shows_the_password_is_dropped():
+    with pytest.raises(g.StorageError) as caught:
+        raise_translated(driver.ConnectionError("no answer from s3cret"), URL)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__

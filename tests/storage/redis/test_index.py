@@ -1,0 +1,64 @@
+"""The index: what is written here is in it, and it goes without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+
+from graphflow_nb import Query, Session
+
+
+def test_the_index_follows_what_we_write(connect, run):
+    storage, other = connect(), connect()
+    run(storage.build_index())
+    sessions = [Session(f"s{i}", "t" if i % 2 else "u", graph_id="g") for i in range(6)]
+    for session in sessions[:3]:
+        run(storage.save(session))
+    run(storage.save_many(sessions[3:]))
+    assert run(other.table(Query(limit=9))).id == ["s5", "s4", "s3", "s2", "s1", "s0"]
+    sessions[0].current_task_id = "t"
+    run(storage.save(sessions[0]))
+    assert run(storage.table(Query(limit=9, task="t"))).id == ["s0", "s5", "s3", "s1"]
+    assert [(c.current_task_id, c.sessions) for c in run(storage.counts(Query()))] == [
+        ("t", 4), ("u", 2)
+    ]  # fmt: skip
+    run(storage.delete("s5"))
+    run(storage.delete_many(["s3"]))
+    assert run(storage.table(Query(limit=9, task="t"))).id == ["s0", "s1"]
+    assert run(storage.table(Query(limit=9))).note is None
+    until = sessions[2].updated_at
+    early = Query(limit=9, updated_until=until, order="updated_at")
+    assert run(storage.table(early)).id == ["s1"]
+    assert run(storage.count(early)) == 1
+    since = Query(limit=9, updated_since=until, order="updated_at")
+    assert run(storage.table(since)).id == ["s2", "s4", "s0"]
+    assert run(storage.count(since)) == 3
+
+
+def test_the_index_is_dropped_without_a_trace(connect, raw, run):
+    storage = connect()
+    run(storage.save_many([Session(f"s{i}", "t") for i in range(4)]))
+    run(storage.build_index())
+    run(storage.drop_index())
+    assert sorted(raw.scan_iter("*")) == [b"s0", b"s1", b"s2", b"s3"]
+    run(storage.save(Session("s4", "t")))
+    assert len(list(raw.scan_iter("*"))) == 5
+    assert run(storage.count(Query())) == 5
+
+
+def test_an_index_built_while_others_write_misses_nothing_of_ours(connect, run):
+    storage, other = connect(), connect()
+    run(storage.save_many([Session(f"s{i:04}", "t") for i in range(2000)]))
+
+    async def both():
+        async def write():
+            for i in range(200):
+                await storage.save(Session(f"new{i}", "t"))
+                await storage.delete(f"s{i:04}")
+
+        await asyncio.gather(storage.build_index(), write())
+
+    run(both())
+    table = run(other.table(Query(limit=5000)))
+    assert len(table) == 2000
+    assert {f"new{i}" for i in range(200)} <= set(table.id)
+    assert table.note is None

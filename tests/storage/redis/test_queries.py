@@ -1,0 +1,65 @@
+"""Scans are bounded, and a page by the index says what it may lack."""
+
+from __future__ import annotations
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Query, Session
+
+from .conftest import worker_text
+
+
+def test_a_scan_is_bounded_and_says_so(connect, run):
+    storage = connect(scan_limit=50)
+    run(storage.save_many([Session(f"s{i:03}", "t") for i in range(60)]))
+    for call in (storage.query, storage.table, storage.count, storage.counts):
+        with pytest.raises(g.QueryError, match="build_index"):
+            run(call(Query()))
+    assert run(storage.count(Query(ids=["s001", "s059"]))) == 2
+    assert run(storage.count(Query(id_prefix="s00"))) == 10
+    assert run(storage.build_index()) == 60
+    assert len(run(storage.table(Query(limit=20)))) == 20
+    assert run(storage.count(Query())) == 60
+    assert run(storage.counts(Query(graph="default")))[0].sessions == 60
+    with pytest.raises(g.QueryError, match="build_index"):
+        run(storage.table(Query(limit=1, order="created_at")))
+
+
+def test_what_workers_did_beside_the_index_is_said(connect, raw, run):
+    storage = connect()
+    run(storage.save_many([Session(f"s{i}", "t", graph_id="g") for i in range(4)]))
+    run(storage.build_index())
+    raw.set("new", worker_text("new"))
+    table = run(storage.table(Query(limit=9)))
+    assert "new" not in table.id
+    assert "build_index" in table.note
+    raw.delete("new")
+    raw.set("s1", worker_text("s1", current_task_id="elsewhere"))
+    raw.delete("s2")
+    table = run(storage.table(Query(limit=9)))
+    assert table.id == ["s3", "s1", "s0"]
+    assert "build_index" in table.note
+    assert run(storage.table(Query(limit=9, task="t"))).id == ["s3", "s0"]
+    assert run(storage.build_index()) == 3
+    table = run(storage.table(Query(limit=9)))
+    assert table.id == ["s1", "s3", "s0"]  # the time of the worker's save is not known
+    assert table.note is None
+
+
+def test_pages_by_a_stale_index_come_to_an_end(connect, raw, run):
+    storage = connect()
+    run(storage.save_many([Session(f"s{i:02}", "t") for i in range(30)]))
+    run(storage.build_index())
+    for i in range(0, 30, 3):
+        raw.set(f"s{i:02}", worker_text(f"s{i:02}"))
+    for order in ("updated_at", "-updated_at"):
+        paged, after = [], None
+        for _ in range(12):
+            table = run(storage.table(Query(order=order, limit=4, after=after)))
+            paged += table.id
+            after = table.next
+            if after is None:
+                break
+        assert after is None
+        assert sorted(paged) == [f"s{i:02}" for i in range(30)]
