@@ -6,7 +6,7 @@ import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import perf_counter_ns
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..errors import SessionConflict
 from ..model import Session
@@ -112,6 +112,9 @@ class MonitoredStorage(Wrapper):
         >>> [(operation.op, operation.outcome) for operation in recorder.operations()]
         [('save', 'ok')]
     """
+
+    #: Its hooks receive the phases of the storage inside; a storage around it hears of none.
+    phases: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -23,15 +23,16 @@ a list of all sessions, and ``graphflow_nb.testing.check`` says what is still mi
 
 from ..model import mark_saved, stored_session
 from .address import Address
+from .attributes import StorageAttributes, attributes_of
 from .checks import check_text, check_texts
 from .connect import connect, connect_from_env
 from .copying import CopyReport
+from .facts import StoreFacts
 from .memory import InMemorySessionStorage
 from .migration import Migration
 from .postgres import PostgresSessionStorage
 from .protocols import (
     SessionStorage,
-    StorageAttributes,
     SupportsClose,
     SupportsCount,
     SupportsCounts,
@@ -48,7 +49,6 @@ from .protocols import (
     SupportsTrigger,
     SupportsUpsert,
     SupportsWatch,
-    attributes_of,
     get_or_create,
     require,
 )
@@ -77,6 +77,7 @@ __all__ = [
     "SessionStorage",
     "SqliteSessionStorage",
     "StorageAttributes",
+    "StoreFacts",
     "StoreKind",
     "SupportsClose",
     "SupportsCount",

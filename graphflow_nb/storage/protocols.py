@@ -2,19 +2,20 @@
 
 Anything with ``save``, ``get`` and ``delete`` is a storage (``SessionStorage``) and works
 everywhere in this package. Each capability beyond these is a small protocol, asked for with
-``isinstance``; ``require`` raises a ``CapabilityError`` that says how to get a missing one.
-The attributes by which a storage describes itself are optional too: see ``StorageAttributes``.
+``isinstance``; ``CAPABILITIES`` lists them all, with what works without each, and ``require``
+raises a ``CapabilityError`` that says how to get a missing one.
 """
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Sequence
+from inspect import isfunction
+from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
 from ..model import Session
-from .address import Address, address_of
+from .attributes import StorageAttributes as StorageAttributes
+from .attributes import attributes_of as attributes_of
 from .facts import StoreFacts
 from .migration import Migration
 from .paths import ContextPath
@@ -23,8 +24,8 @@ from .table import GroupCount, Table
 
 __all__ = [
     "CAPABILITIES",
+    "Capability",
     "SessionStorage",
-    "StorageAttributes",
     "SupportsClose",
     "SupportsCount",
     "SupportsCounts",
@@ -41,7 +42,6 @@ __all__ = [
     "SupportsTrigger",
     "SupportsUpsert",
     "SupportsWatch",
-    "attributes_of",
     "get_or_create",
     "missing_capability",
     "require",
@@ -205,7 +205,12 @@ class SupportsWatch(Protocol):
     async def watch(
         self, on_change: Callable[[str], None], on_state: Callable[[bool], None]
     ) -> None:
-        """Report changes and the state of the connection until cancelled."""
+        """Report changes until cancelled; return at once where the store announces none.
+
+        Args:
+            on_change: Called with the id of each session that changed, ``""`` for any.
+            on_state: Called with True when changes are heard of, with False when no longer.
+        """
 
 
 @runtime_checkable
@@ -216,41 +221,149 @@ class SupportsClose(Protocol):
         """Close; closing twice is not an error."""
 
 
-#: How a storage of your own gets the method that it lacks, by the method's name.
-CAPABILITIES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("query", "table", "count", "counts"),
-        "graphflow_nb.storage.ByScanning gives it to a storage with one method that lists ids",
+class Capability(NamedTuple):
+    """Something that a storage may offer beyond ``save``, ``get`` and ``delete``.
+
+    Attributes:
+        protocol: The protocol of its methods.
+        remedy: How a storage of your own gets them, for the error that names a missing one.
+        optional: Why a storage may lack it: what needs it, or what happens without it.
+        writes: Those of its methods that change the store.
+    """
+
+    protocol: type
+    remedy: str
+    optional: str
+    writes: tuple[str, ...] = ()
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of its methods."""
+        return _methods_of(self.protocol)
+
+
+def _methods_of(protocol: type) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, value in vars(protocol).items()
+        if isfunction(value) and not name.startswith("_")
+    )
+
+
+_BY_SCANNING = (
+    "graphflow_nb.storage.ByScanning gives it to a storage with one method that lists ids"
+)
+
+#: All capabilities.
+CAPABILITIES: Final[tuple[Capability, ...]] = (
+    Capability(
+        SupportsQuery,
+        _BY_SCANNING,
+        "only wb.messages() of several sessions and copies from this store need it",
     ),
-    "upsert": "wb.save() replaces what was read; to write over anything, add upsert(session)",
-    "delete_many": "delete(id) deletes one at a time; add delete_many(ids, versions) for several",
-    "save_many": "save(session) saves one at a time; add save_many(sessions) for several",
-    "import_many": "add import_many(sessions) to keep versions and times in a copy",
-    "restore": "add restore(session) to put a deleted session back with its times",
-    "facts": "add facts(), which returns a graphflow_nb.storage.StoreFacts",
-    **dict.fromkeys(
-        ("plan_migration", "migrate"), "only a PostgreSQL table has older forms to migrate"
+    Capability(
+        SupportsTable,
+        _BY_SCANNING,
+        "only wb.sessions() and the browser need it",
     ),
-    **dict.fromkeys(
-        ("plan_trigger", "install_trigger", "remove_trigger"),
+    Capability(
+        SupportsCount,
+        _BY_SCANNING,
+        "only the totals beside a page need it",
+    ),
+    Capability(
+        SupportsCounts,
+        _BY_SCANNING,
+        "only wb.summary() and the choices in the browser need it",
+    ),
+    Capability(
+        SupportsUpsert,
+        "wb.save() replaces what was read; to write over anything, add upsert(session)",
+        "only wb.upsert() needs it",
+        writes=("upsert",),
+    ),
+    Capability(
+        SupportsDeleteMany,
+        "delete(id) deletes one at a time; add delete_many(ids, versions) for several",
+        "without it the workbench reads and compares each session before it deletes it",
+        writes=("delete_many",),
+    ),
+    Capability(
+        SupportsSaveMany,
+        "save(session) saves one at a time; add save_many(sessions) for several",
+        "without it sessions are saved one at a time",
+        writes=("save_many",),
+    ),
+    Capability(
+        SupportsImportMany,
+        "add import_many(sessions) to keep versions and times in a copy",
+        "without it a copy has new versions and times",
+        writes=("import_many",),
+    ),
+    Capability(
+        SupportsRestore,
+        "add restore(session) to put a deleted session back with its times",
+        "without it a deleted session comes back with a new time of creation",
+        writes=("restore",),
+    ),
+    Capability(
+        SupportsFacts,
+        "add facts(), which returns a graphflow_nb.storage.StoreFacts",
+        "only wb.advise() needs it",
+    ),
+    Capability(
+        SupportsSlowOrders,
+        "add slow_orders(), which returns a text for each order that is slow",
+        "without it the browser takes every order for quick",
+    ),
+    Capability(
+        SupportsMigration,
+        "only a PostgreSQL table has older forms to migrate",
+        "only a table that has older forms needs it",
+        writes=("migrate",),
+    ),
+    Capability(
+        SupportsTrigger,
         "only PostgreSQL announces changes by a trigger; browse() looks every two seconds",
+        "without it the browser looks every two seconds",
+        writes=("install_trigger", "remove_trigger"),
     ),
-    **dict.fromkeys(
-        ("build_index", "drop_index"), "only Redis needs one; the other stores order by themselves"
+    Capability(
+        SupportsIndex,
+        "only Redis needs one; the other stores order by themselves",
+        "only a store that has no order of its own needs it",
+        writes=("build_index", "drop_index"),
     ),
-    **dict.fromkeys(
-        ("save", "get", "delete"), "every storage has the coroutines save, get and delete"
+    Capability(
+        SupportsWatch,
+        "add watch(on_change, on_state); without it browse() looks every two seconds",
+        "without it the browser looks every two seconds",
     ),
-}
+    Capability(
+        SupportsClose,
+        "add close(), which gives back connections and files",
+        "only a storage that holds connections or files needs it",
+    ),
+)
 
 
 def missing_capability(storage: object, method: str) -> CapabilityError:
     """Return the error for a method that a storage lacks, with the shortest way to get it."""
-    return CapabilityError(storage, method, CAPABILITIES.get(method))
+    remedies = (c.remedy for c in CAPABILITIES if method in c.methods)
+    return CapabilityError(storage, method, next(remedies, _EVERY))
+
+
+_EVERY: Final = "every storage has the coroutines save, get and delete"
 
 
 def require(storage: object, protocol: type[T]) -> T:
     """Return the storage as one that has a capability.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Query
+        >>> from graphflow_nb.storage import SupportsCount, require
+        >>> await require(InMemorySessionStorage(), SupportsCount).count(Query())
+        0
 
     Args:
         storage: The storage to ask.
@@ -260,8 +373,7 @@ def require(storage: object, protocol: type[T]) -> T:
         CapabilityError: The storage lacks a method of the protocol; the error says how to get it.
     """
     if not isinstance(storage, protocol):
-        methods = [name for name in vars(protocol) if name in CAPABILITIES]
-        lacks = next(name for name in methods if getattr(storage, name, None) is None)
+        lacks = next(n for n in _methods_of(protocol) if getattr(storage, n, None) is None)
         try:
             getattr(storage, lacks)
         except CapabilityError:  # of a wrapper, which names the storage inside
@@ -270,83 +382,6 @@ def require(storage: object, protocol: type[T]) -> T:
             pass
         raise missing_capability(storage, lacks)
     return storage
-
-
-class StorageAttributes:
-    """The attributes by which a storage describes itself, with the default of each.
-
-    All are optional: a storage sets those whose default is wrong for it, as class attributes,
-    properties or plain attributes. ``attributes_of(storage)`` reads them as they are now.
-
-    Example:
-        >>> from graphflow_nb import InMemorySessionStorage, ReadOnlyStorage
-        >>> from graphflow_nb.storage import attributes_of
-        >>> attributes_of(ReadOnlyStorage(InMemorySessionStorage())).read_only
-        True
-    """
-
-    __slots__ = ("_storage",)
-
-    def __init__(self, storage: object):
-        self._storage = storage
-
-    @property
-    def suspends(self) -> bool:
-        """Whether its coroutines ever wait. False: they are run in place, without an event loop."""
-        return bool(getattr(self._storage, "suspends", True))
-
-    @property
-    def phases(self) -> bool:
-        """Whether it reports phases (wait, encode, execute, decode) to ``storage.trace``."""
-        return bool(getattr(self._storage, "phases", False))
-
-    @property
-    def loop(self) -> AbstractEventLoop | None:
-        """The event loop that its connections belong to; None for any."""
-        return getattr(self._storage, "loop", None)
-
-    @property
-    def names_loop(self) -> bool:
-        """Whether it says which loop it belongs to: ``loop = None`` says that any will do."""
-        return hasattr(self._storage, "loop")
-
-    @property
-    def place(self) -> str | None:
-        """Which store it is, without secrets: equal for two storages on the same data."""
-        place = getattr(self._storage, "place", None)
-        return None if place is None else str(place)
-
-    @property
-    def read_only(self) -> bool:
-        """Whether it refuses every write."""
-        return bool(getattr(self._storage, "read_only", False))
-
-    @property
-    def atomic_batches(self) -> bool:
-        """Whether nothing of a batch is stored when the store fails in the middle of it."""
-        return bool(getattr(self._storage, "atomic_batches", False))
-
-    @property
-    def server_version(self) -> str:
-        """The server's product and version, e.g. ``Redis 7.2.4``; empty where there is none."""
-        return str(getattr(self._storage, "server_version", ""))
-
-    @property
-    def address(self) -> Address:
-        """Which database it is, for tools that watch databases."""
-        return address_of(self._storage)
-
-
-def attributes_of(storage: object) -> StorageAttributes:
-    """Return the attributes of a storage, with defaults for those that it does not set.
-
-    Example:
-        >>> from graphflow_nb import InMemorySessionStorage
-        >>> from graphflow_nb.storage import attributes_of
-        >>> attributes_of(InMemorySessionStorage()).suspends
-        False
-    """
-    return StorageAttributes(storage)
 
 
 async def get_or_create(

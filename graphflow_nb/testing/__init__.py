@@ -1,4 +1,4 @@
-"""What "complete" means for a storage, as properties that any storage can be checked for.
+"""Conformance: the properties of a complete storage, for which any storage can be checked.
 
     graphflow_nb.testing.check(factory)      in a notebook: a report by capability
     graphflow_nb.testing.StorageSuite        in pytest: a base class that needs one or two fixtures
@@ -6,14 +6,20 @@
 
 ``check`` needs nothing beyond graphflow_nb; the others need pytest and hypothesis.
 
-A property is a coroutine whose docstring says what holds (``basic.py``, ``queries.py``,
-``batches.py``). The report, the pytest class and this project's own tests run the same list, and
-for each property the tests have a broken storage that fails it.
+A property is a coroutine function whose docstring says what holds (``basic.py``, ``queries.py``,
+``batches.py``, ``attributes.py``, ``extras.py``). Each capability and each attribute that a storage
+may have is in one; a storage without it does not fail, and the report says why it is optional. The
+report, the pytest class and this project's own tests run the same list, and for each property the
+tests have a broken storage that fails it.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from . import basic, batches, queries  # their properties are noted as they are imported
+# These add their properties as they are imported, in this order.
+from . import basic, batches, queries
+
+# isort: split
+from . import attributes, extras
 from .kit import PROPERTIES, Deviation, Property, Traits
 from .report import Finding, Report, check
 
@@ -29,9 +35,11 @@ __all__ = [
     "Report",
     "StorageSuite",
     "Traits",
+    "attributes",
     "basic",
     "batches",
     "check",
+    "extras",
     "queries",
     "state_machine",
 ]

@@ -1,21 +1,33 @@
-"""What ``save``, ``get`` and ``delete`` do: the properties of every storage."""
+"""The properties of ``save``, ``get`` and ``delete``, which every storage has."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ..errors import ContextError, GraphflowError, SessionConflict, StorageError
 from ..model import Context, Session
-from ..storage.protocols import get_or_create
-from .kit import Deviation, Kit, all_same, holds, refused, same, same_json
+from ..storage.protocols import SupportsClose, get_or_create
+from .kit import (
+    Deviation,
+    Kit,
+    add_property,
+    expect_all_same,
+    expect_error,
+    expect_same,
+    expect_same_json,
+)
 
 _BASIC: Final = "save, get, delete"
 _SWAP: Final = "conflicts (compare-and-swap)"
 _SAFE: Final = "safety"
+
+#: The seconds after an outage in which a storage must work again.
+RECOVERY: Final = 10.0
 
 _WHOLE = "keep the JSON that session.to_json() or session.context_json() gives, as it is"
 _COMPARE = (
@@ -24,14 +36,14 @@ _COMPARE = (
 )
 
 
-@holds(_BASIC, "get returns None for what is not there, and delete does nothing")
+@add_property(_BASIC, "get returns None for what is not there, and delete does nothing")
 async def absence(kit: Kit) -> None:
     """An unknown id is None for get and no error for delete."""
-    same(await kit.storage.get(kit.id("nobody")), None, "get of an unknown id")
-    same(await kit.storage.delete(kit.id("nobody")), None, "delete of an unknown id")
+    expect_same(await kit.storage.get(kit.id("nobody")), None, "get of an unknown id")
+    expect_same(await kit.storage.delete(kit.id("nobody")), None, "delete of an unknown id")
 
 
-@holds(_BASIC, "store every field, and make the session of all of them")
+@add_property(_BASIC, "store every field, and make the session of all of them")
 async def round_trip(kit: Kit) -> None:
     """What is saved comes back: every field, in every script, with its chat history."""
     session = kit.new(graph_id="grüße/問い合わせ", status_message="läuft\n\t\"quoted\" 'too' \\ 🙂")
@@ -45,17 +57,19 @@ async def round_trip(kit: Kit) -> None:
     await kit.storage.save(session)
     found = await kit.read()
     for name in ("id", "graph_id", "current_task_id", "status_message"):
-        same(getattr(found, name), getattr(session, name), name)
-    same_json(found.context_json(), wanted, "the context")
-    same([m.role for m in found.context.chat_history], ["User", "Assistant", "System"], "the roles")
-    same(found.version, session.version, "the version that get tells after save told it")
-    same(found.is_new, False, "is_new of a stored session")
-    none = await kit.saved("none")
-    same(none.status_message, None, "no status_message")
-    same((await kit.read("none")).status_message, None, "no status_message, read back")
+        expect_same(getattr(found, name), getattr(session, name), name)
+    expect_same_json(found.context_json(), wanted, "the context")
+    expect_same(
+        [m.role for m in found.context.chat_history], ["User", "Assistant", "System"], "the roles"
+    )
+    expect_same(found.version, session.version, "the version that get tells after save told it")
+    expect_same(found.is_new, False, "is_new of a stored session")
+    none = await kit.save_new("none")
+    expect_same(none.status_message, None, "no status_message")
+    expect_same((await kit.read("none")).status_message, None, "no status_message, read back")
 
 
-@holds(_BASIC, _WHOLE)
+@add_property(_BASIC, _WHOLE)
 async def numbers(kit: Kit) -> None:
     """Numbers keep their digits: integers beyond 2^53, 1.10 and 20 decimals."""
     text = (
@@ -66,7 +80,7 @@ async def numbers(kit: Kit) -> None:
     await _text_round_trip(kit, text, "numbers")
 
 
-@holds(_BASIC, _WHOLE)
+@add_property(_BASIC, _WHOLE)
 async def unknown_members(kit: Kit) -> None:
     """Members of the context that nobody here knows come back."""
     text = (
@@ -81,13 +95,13 @@ async def _text_round_trip(kit: Kit, text: str, what: str) -> None:
     session = kit.new(context=Context.from_json(text))
     await kit.storage.save(session)
     found = await kit.read()
-    same_json(found.context_json(), text, what)
+    expect_same_json(found.context_json(), text, what)
     found.status_message = "touched"
     await kit.storage.save(found)
-    same_json((await kit.read()).context_json(), text, f"{what}, after another save")
+    expect_same_json((await kit.read()).context_json(), text, f"{what}, after another save")
 
 
-@holds(_BASIC, _WHOLE)
+@add_property(_BASIC, _WHOLE)
 async def members_of_the_session(kit: Kit) -> None:
     """Members of a session's JSON that nobody here knows are kept, or the save is refused."""
     session = Session.from_json(kit.new().to_json()[:-1] + ',"owner":"me"}')
@@ -96,30 +110,32 @@ async def members_of_the_session(kit: Kit) -> None:
     except StorageError as error:
         if "owner" not in str(error):
             raise Deviation(f"the refusal does not name the member: {error}") from error
-        same(await kit.storage.get(session.id), None, "what a refused save stored")
+        expect_same(await kit.storage.get(session.id), None, "what a refused save stored")
         return
-    same(json.loads((await kit.read()).to_json()).get("owner"), "me", "the member owner")
+    expect_same(json.loads((await kit.read()).to_json()).get("owner"), "me", "the member owner")
 
 
-@holds(_BASIC, "nothing in the way may cut or refuse a megabyte of JSON")
+@add_property(_BASIC, "nothing in the way may cut or refuse a megabyte of JSON")
 async def sizes(kit: Kit) -> None:
     """From an empty context to a megabyte, and a thousand messages."""
     for name, size in (("empty", 0), ("small", 100), ("large", 100_000), ("huge", 1_000_000)):
-        session = await kit.saved(name, context={"text": "x" * size} if size else {})
-        same_json((await kit.read(name)).context_json(), session.context_json(), f"{size:,} bytes")
+        session = await kit.save_new(name, context={"text": "x" * size} if size else {})
+        expect_same_json(
+            (await kit.read(name)).context_json(), session.context_json(), f"{size:,} bytes"
+        )
     long = kit.new("long")
     for i in range(1000):
         long.context.add_user_message(f"message {i}")
     await kit.storage.save(long)
     found = (await kit.read("long")).context.chat_history
-    same(len(found), 1000, "how many messages came back")
-    same(found[999].content, "message 999", "the newest message")
+    expect_same(len(found), 1000, "how many messages came back")
+    expect_same(found[999].content, "message 999", "the newest message")
 
 
-@holds(_BASIC, "a save stores all fields anew; nothing of the old session stays")
+@add_property(_BASIC, "a save stores all fields anew; nothing of the old session stays")
 async def overwriting_replaces_all(kit: Kit) -> None:
     """A save replaces the whole session, and what was taken out of it is gone."""
-    session = await kit.saved(
+    session = await kit.save_new(
         graph_id="old", status_message="old", context={"old": 1, "both": {"a": 1, "b": 2}}
     )
     session.context.add_user_message("old")
@@ -130,7 +146,7 @@ async def overwriting_replaces_all(kit: Kit) -> None:
     session.context.chat_history.clear()
     await kit.storage.save(session)
     found = await kit.read()
-    all_same(
+    expect_all_same(
         [
             (found.graph_id, "new", "graph_id"),
             (found.current_task_id, "new", "current_task_id"),
@@ -141,7 +157,7 @@ async def overwriting_replaces_all(kit: Kit) -> None:
     )
 
 
-@holds(_BASIC, "store and hand out copies, or the JSON text, and never the object itself")
+@add_property(_BASIC, "store and hand out copies, or the JSON text, and never the object itself")
 async def nothing_is_aliased(kit: Kit) -> None:
     """What is changed after a save, or after a get, is not changed in the store."""
     session = kit.new(context={"list": [1]})
@@ -151,14 +167,14 @@ async def nothing_is_aliased(kit: Kit) -> None:
     session.context.add_user_message("more")
     session.status_message = "more"
     found = await kit.read()
-    same(dict(found.context), {"list": [1]}, "what was stored before the change")
+    expect_same(dict(found.context), {"list": [1]}, "what was stored before the change")
     found.context["list"].append(3)
     found.context.add_user_message("more")
     found.current_task_id = "elsewhere"
     again = await kit.read()
-    same(dict(again.context), {"list": [1]}, "the store after a read session was changed")
-    same(len(again.context.chat_history), 0, "messages after a read session was changed")
-    same((again.status_message, again.current_task_id), (None, "t"), "fields")
+    expect_same(dict(again.context), {"list": [1]}, "the store after a read session was changed")
+    expect_same(len(again.context.chat_history), 0, "messages after a read session was changed")
+    expect_same((again.status_message, again.current_task_id), (None, "t"), "fields")
 
 
 #: Ids that are easily mixed up, or mean something to a shell, a path, SQL or Redis.
@@ -170,12 +186,12 @@ ODD_IDS: Final = (
 )
 
 
-@holds(_BASIC, "tell ids apart exactly; escape them where they name files or keys")
+@add_property(_BASIC, "tell ids apart exactly; escape them where they name files or keys")
 async def ids_are_apart(kit: Kit) -> None:
     """Ids that are prefixes of each other, long ones and odd ones never meet."""
     plain = ["a", "ab", "abc", "b", "a1", "a10", "b" * 12]
     for name in plain:
-        await kit.saved(name, context={"id": name})
+        await kit.save_new(name, context={"id": name})
     taken: dict[str, str] = {kit.id(name): name for name in plain}
     for id in ODD_IDS:
         if id in taken:
@@ -184,12 +200,12 @@ async def ids_are_apart(kit: Kit) -> None:
             await kit.storage.save(Session(id, "t", context={"id": id}))
             taken[id] = id
         except StorageError:
-            same(await _get_or_none(kit, id), None, f"what a refused save of {id!r} stored")
+            expect_same(await _get_or_none(kit, id), None, f"what a refused save of {id!r} stored")
     await _all_there(kit, taken)
     for id in list(taken)[::2]:
         await kit.storage.delete(id)
         del taken[id]
-        same(await kit.storage.get(id), None, f"{id!r} after it was deleted")
+        expect_same(await kit.storage.get(id), None, f"{id!r} after it was deleted")
     await _all_there(kit, taken)
 
 
@@ -198,31 +214,33 @@ async def _all_there(kit: Kit, taken: dict[str, str]) -> None:
         found = await kit.storage.get(id)
         if found is None:
             raise Deviation(f"session {id!r} is gone")
-        same((found.id, found.context["id"]), (id, name), f"what is stored under {id!r}")
+        expect_same((found.id, found.context["id"]), (id, name), f"what is stored under {id!r}")
 
 
 async def _get_or_none(kit: Kit, id: str) -> Session | None:
-    try:
-        return await kit.storage.get(id)  # type: ignore[no-any-return]
-    except StorageError:
-        return None
+    with suppress(StorageError):
+        found: Session | None = await kit.storage.get(id)
+        return found
+    return None
 
 
-@holds(_BASIC, "keep the sessions where the next one that opens the store finds them")
+@add_property(_BASIC, "keep the sessions where the next one that opens the store finds them")
 async def others_see_it(kit: Kit) -> None:
     """What one storage saved or deleted, another on the same data sees at once."""
-    other = await kit.again()
-    session = await kit.saved(context={"k": 1})
+    other = await kit.reopen()
+    session = await kit.save_new(context={"k": 1})
     found = await other.get(session.id)
-    same(None if found is None else dict(found.context), {"k": 1}, "what another storage reads")
+    expect_same(
+        None if found is None else dict(found.context), {"k": 1}, "what another storage reads"
+    )
     await other.delete(session.id)
-    same(await kit.storage.get(session.id), None, "what another storage deleted")
+    expect_same(await kit.storage.get(session.id), None, "what another storage deleted")
 
 
 # Conflicts
 
 
-@holds(_SWAP, _COMPARE)
+@add_property(_SWAP, _COMPARE)
 async def versions_grow(kit: Kit) -> None:
     """A good save moves the session's version on in place, each time to a greater one."""
     session = kit.new()
@@ -231,73 +249,77 @@ async def versions_grow(kit: Kit) -> None:
         session.status_message = status
         await kit.storage.save(session)
         versions.append(session.version)
-        same((await kit.read()).version, session.version, "the stored version")
+        expect_same((await kit.read()).version, session.version, "the stored version")
     if versions != sorted(set(versions)):
         raise Deviation(f"the versions of four states in a row are {versions}, and should grow")
 
 
-@holds(_SWAP, _COMPARE)
+@add_property(_SWAP, _COMPARE)
 async def a_taken_id_conflicts(kit: Kit) -> None:
     """A new session never replaces one that exists; the error carries both."""
-    await kit.saved(status_message="first")
+    await kit.save_new(status_message="first")
     second = kit.new(status_message="second")
-    error = await refused(kit.storage.save(second), SessionConflict, "saving a new session")
-    same(error.session is second, True, "whether .session is what was to be saved")
-    same(error.stored and error.stored.status_message, "first", ".stored of the conflict")
-    same((second.version, second.is_new), (0, True), "the refused session")
-    same((await kit.read()).status_message, "first", "what is stored")
+    error = await expect_error(kit.storage.save(second), SessionConflict, "saving a new session")
+    expect_same(error.session is second, True, "whether .session is what was to be saved")
+    expect_same(error.stored and error.stored.status_message, "first", ".stored of the conflict")
+    expect_same((second.version, second.is_new), (0, True), "the refused session")
+    expect_same((await kit.read()).status_message, "first", "what is stored")
 
 
-@holds(_SWAP, _COMPARE)
+@add_property(_SWAP, _COMPARE)
 async def a_lost_race_conflicts(kit: Kit) -> None:
     """Of two that read the same session the second to save is refused, and can do it again."""
-    await kit.saved()
+    await kit.save_new()
     mine, theirs = await kit.read(), await kit.read()
     theirs.status_message = "theirs"
     await kit.storage.save(theirs)
     mine.status_message = "mine"
-    error = await refused(kit.storage.save(mine), SessionConflict, "a save that lost the race")
-    same(error.stored and error.stored.status_message, "theirs", ".stored of the conflict")
-    same((await kit.read()).status_message, "theirs", "what is stored")
+    error = await expect_error(kit.storage.save(mine), SessionConflict, "a save that lost the race")
+    expect_same(error.stored and error.stored.status_message, "theirs", ".stored of the conflict")
+    expect_same((await kit.read()).status_message, "theirs", "what is stored")
     again = error.stored
     again.status_message = "mine"
     await kit.storage.save(again)
-    same((await kit.read()).status_message, "mine", "what is stored after trying again")
+    expect_same((await kit.read()).status_message, "mine", "what is stored after trying again")
 
 
-@holds(_SWAP, _COMPARE)
+@add_property(_SWAP, _COMPARE)
 async def the_deleted_stays_deleted(kit: Kit) -> None:
     """A stale save does not bring a deleted session back; saving its copy does."""
-    session = await kit.saved()
+    session = await kit.save_new()
     await kit.storage.delete(session.id)
-    error = await refused(kit.storage.save(session), SessionConflict, "saving a deleted session")
-    same(error.stored, None, ".stored of the conflict")
-    same(await kit.storage.get(session.id), None, "what is stored")
+    error = await expect_error(
+        kit.storage.save(session), SessionConflict, "saving a deleted session"
+    )
+    expect_same(error.stored, None, ".stored of the conflict")
+    expect_same(await kit.storage.get(session.id), None, "what is stored")
     await kit.storage.save(session.copy())
     await kit.read()
 
 
-@holds(
+@add_property(
     _SWAP,
     "compare created_at too where both know it, or let versions never come again: a session that "
     "was deleted and made anew has the version of the old one",
 )
 async def the_remade_is_another(kit: Kit) -> None:
     """A session that was deleted and made anew is not the one that was read."""
-    first = await kit.saved(context={"who": "first"})
+    first = await kit.save_new(context={"who": "first"})
     await kit.storage.delete(first.id)
-    await kit.saved(context={"who": "second"})
-    await refused(kit.storage.save(first), SessionConflict, "saving what was deleted and remade")
-    same((await kit.read()).context["who"], "second", "what is stored")
+    await kit.save_new(context={"who": "second"})
+    await expect_error(
+        kit.storage.save(first), SessionConflict, "saving what was deleted and remade"
+    )
+    expect_same((await kit.read()).context["who"], "second", "what is stored")
     kept = Session.from_json((await kit.read()).to_json())
     await kit.storage.save(kept)  # JSON knows no times, and is taken at its version
 
 
-@holds(_SWAP, _COMPARE)
+@add_property(_SWAP, _COMPARE)
 async def of_many_writers_none_is_lost(kit: Kit) -> None:
     """Twenty writers on two storages that each add one, again on conflict, make twenty."""
-    await kit.saved(context={"n": 0})
-    storages = [kit.storage, await kit.again()]
+    await kit.save_new(context={"n": 0})
+    storages = [kit.storage, await kit.reopen()]
 
     async def add_one(storage: Any) -> None:
         while True:
@@ -310,24 +332,26 @@ async def of_many_writers_none_is_lost(kit: Kit) -> None:
                 await asyncio.sleep(0)
 
     await asyncio.gather(*(add_one(storages[i % 2]) for i in range(20)))
-    same((await kit.read()).context["n"], 20, "the count")
+    expect_same((await kit.read()).context["n"], 20, "the count")
 
 
-@holds(_SWAP, _COMPARE)
+@add_property(_SWAP, _COMPARE)
 async def one_is_created_in_a_race(kit: Kit) -> None:
     """get_or_create in a race: all of twenty get the one session that was stored."""
     calls = [get_or_create(kit.storage, kit.id("a"), "start", "claims") for _ in range(20)]
     found = await asyncio.gather(*calls)
     stored = await kit.read()
-    same({s.version for s in found}, {stored.version}, "the versions that twenty callers got")
-    same({s.current_task_id for s in found}, {"start"}, "their task")
+    expect_same(
+        {s.version for s in found}, {stored.version}, "the versions that twenty callers got"
+    )
+    expect_same({s.current_task_id for s in found}, {"start"}, "their task")
 
 
-@holds(_SWAP, _COMPARE)
+@add_property(_SWAP, _COMPARE)
 async def deleting_races_saving(kit: Kit) -> None:
     """While one deletes and others save, a save that says done is there unless deleted after."""
     for _ in range(10):
-        session = await kit.saved(context={"n": 0})
+        session = await kit.save_new(context={"n": 0})
         mine = await kit.read()
         mine.context["n"] = 1
         ends = await asyncio.gather(
@@ -337,31 +361,33 @@ async def deleting_races_saving(kit: Kit) -> None:
             if end is not None and not (end is ends[0] and isinstance(end, SessionConflict)):
                 raise Deviation(f"a save or a delete beside each other raised {end!r}")
         # Whichever came first, the delete came through: nothing was there to be re-inserted.
-        same(await kit.storage.get(session.id), None, "a session deleted beside a save")
+        expect_same(await kit.storage.get(session.id), None, "a session deleted beside a save")
 
 
 # Safety
 
 
-@holds(_SAFE, "check the fields before anything is sent: graphflow_nb.storage.check_texts does")
+@add_property(
+    _SAFE, "check the fields before anything is sent: graphflow_nb.storage.check_texts does"
+)
 async def what_no_store_can_hold_is_refused(kit: Kit) -> None:
     """A lone surrogate or a field that is no text is refused, and nothing is stored."""
     for field in ("graph_id", "current_task_id", "status_message", "id"):
         for value in ("lone \ud800", 7):
             session = kit.new()
             setattr(session, field, value)
-            await refused(
+            await expect_error(
                 kit.storage.save(session), (StorageError, ContextError), f"{field}={value!r}"
             )
-    same(await kit.storage.get(kit.id("a")), None, "what the refused saves stored")
-    await kit.saved()
+    expect_same(await kit.storage.get(kit.id("a")), None, "what the refused saves stored")
+    await kit.save_new()
     for id in (7, None, ["a"], "lone \ud800"):
-        await refused(kit.storage.get(id), StorageError, f"get({id!r})")
-        await refused(kit.storage.delete(id), StorageError, f"delete({id!r})")
+        await expect_error(kit.storage.get(id), StorageError, f"get({id!r})")
+        await expect_error(kit.storage.delete(id), StorageError, f"delete({id!r})")
     await kit.read()
 
 
-@holds(_SAFE, "what can't be stored must raise StorageError, and never come back otherwise")
+@add_property(_SAFE, "what can't be stored must raise StorageError, and never come back otherwise")
 async def odd_texts_come_back_or_are_refused(kit: Kit) -> None:
     """U+0000, control characters and odd keys come back as they were, or are refused."""
     texts = ("nul \0", "\x01\x1f", "\u2028\u2029", "a" * 10_000, "", " ", "\\u0000", "\ufffe")
@@ -373,17 +399,17 @@ async def odd_texts_come_back_or_are_refused(kit: Kit) -> None:
         try:
             await kit.storage.save(session)
         except (StorageError, ContextError):
-            same(await kit.storage.get(session.id), None, f"what a refused {text!r} stored")
+            expect_same(await kit.storage.get(session.id), None, f"what a refused {text!r} stored")
             continue
         found = await kit.read(f"s{number}")
-        same(found.status_message, text, "status_message")
-        same_json(found.context_json(), wanted, f"a context with {text[:20]!r}")
+        expect_same(found.status_message, text, "status_message")
+        expect_same_json(found.context_json(), wanted, f"a context with {text[:20]!r}")
 
 
-@holds(_SAFE, "hold no lock or half-written state where an await can be cancelled")
+@add_property(_SAFE, "hold no lock or half-written state where an await can be cancelled")
 async def cancellation_leaves_all_or_nothing(kit: Kit) -> None:
     """A save that is cancelled in the middle was made or not, and the storage goes on."""
-    await kit.saved(context={"n": 0, "text": "0" * 50_000})
+    await kit.save_new(context={"n": 0, "text": "0" * 50_000})
     for round in range(1, 25):
         before = await kit.read()
         session = await kit.read()
@@ -394,22 +420,24 @@ async def cancellation_leaves_all_or_nothing(kit: Kit) -> None:
         await asyncio.gather(saving, return_exceptions=True)
         found = await kit.read()
         if found.context_json() != before.context_json():
-            same(found.context["n"], round, "n after a cancelled save")
-            same(found.context["text"], str(round % 10) * 50_000, "text after a cancelled save")
+            expect_same(found.context["n"], round, "n after a cancelled save")
+            expect_same(
+                found.context["text"], str(round % 10) * 50_000, "text after a cancelled save"
+            )
         elif saving.done() and not saving.cancelled() and saving.exception() is None:
             raise Deviation("a save that was done before it could be cancelled is not there")
     session = await kit.read()
     await kit.storage.save(session)
 
 
-@holds(
+@add_property(
     _SAFE,
     "make locks and connections where they are used first, or refuse another loop with a "
     "StorageError or BridgeError; asyncio's own belong to one loop",
 )
 async def two_threads_and_two_loops(kit: Kit) -> None:
     """Used on a second thread with its own loop it works, or says so; it goes on on the first."""
-    await kit.saved(context={"n": 1})
+    await kit.save_new(context={"n": 1})
     answers: list[Any] = []
 
     def elsewhere(storage: Any) -> None:
@@ -422,30 +450,32 @@ async def two_threads_and_two_loops(kit: Kit) -> None:
         except Exception as error:
             answers.append(error)
 
-    fresh = await kit.again()
+    fresh = await kit.reopen()
     threads = [threading.Thread(target=elsewhere, args=(s,)) for s in (kit.storage, fresh)]
     for thread in threads:
         thread.start()
     here = await asyncio.gather(*(kit.storage.get(kit.id("a")) for _ in range(5)))
     for thread in threads:
         await asyncio.to_thread(thread.join, 20)
-    same([s and s.context["n"] for s in here], [1] * 5, "what the first loop reads meanwhile")
+    expect_same(
+        [s and s.context["n"] for s in here], [1] * 5, "what the first loop reads meanwhile"
+    )
     for answer in answers:
         if isinstance(answer, Exception) and (
             not isinstance(answer, GraphflowError) or isinstance(answer, TimeoutError)
         ):
             raise Deviation(f"on a second loop: {type(answer).__name__}: {answer}")
         if not isinstance(answer, Exception):
-            same(answer and answer.context["n"], 1, "what a second loop reads")
-    same(len(answers), 2, "how many of the two other threads came back")
+            expect_same(answer and answer.context["n"], 1, "what a second loop reads")
+    expect_same(len(answers), 2, "how many of the two other threads came back")
     await kit.read()
 
 
-@holds(_SAFE, "keep in mind that it was closed; what was saved stays", "close")
+@add_property(_SAFE, "keep in mind that it was closed; what was saved stays", SupportsClose)
 async def closing(kit: Kit) -> None:
     """Closing twice is no error, a closed storage says so, and what was saved is still there."""
-    await kit.saved(context={"k": 1})
-    other = await kit.again()
+    await kit.save_new(context={"k": 1})
+    other = await kit.reopen()
     if other is kit.storage:
         await other.close()
         await other.close()
@@ -455,58 +485,69 @@ async def closing(kit: Kit) -> None:
     try:
         await other.get(kit.id("a"))
     except StorageError as error:
-        same("closed" in str(error), True, f"whether {str(error)!r} says that it is closed")
-    same((await kit.read()).context["k"], 1, "what another storage reads after that")
-    third = await kit.again()
+        expect_same("closed" in str(error), True, f"whether {str(error)!r} says that it is closed")
+    expect_same((await kit.read()).context["k"], 1, "what another storage reads after that")
+    third = await kit.reopen()
     found = await third.get(kit.id("a"))
-    same(found and found.context["k"], 1, "what a storage opened later reads")
+    expect_same(found and found.context["k"], 1, "what a storage opened later reads")
 
 
-@holds(
+@add_property(
     "times",
     "keep created_at from the first save and set updated_at in each (session.mark_saved)",
 )
 async def times_are_told(kit: Kit) -> None:
     """created_at stays, updated_at moves on; both are aware, near now, and read as saved."""
-    session = await kit.saved()
+    session = await kit.save_new()
     created = session.created_at
     if created is None or session.updated_at is None:
         raise Deviation("save told no created_at and updated_at")
-    same(created.tzinfo is not None, True, "whether created_at is aware")
-    same(abs(datetime.now(UTC) - created) < timedelta(minutes=5), True, f"{created} is about now")
+    expect_same(created.tzinfo is not None, True, "whether created_at is aware")
+    expect_same(
+        abs(datetime.now(UTC) - created) < timedelta(minutes=5), True, f"{created} is about now"
+    )
     first = session.updated_at
     await kit.storage.save(session)
-    same(session.created_at, created, "created_at after a second save")
-    same(session.updated_at > first, True, "whether updated_at moved on")
+    expect_same(session.created_at, created, "created_at after a second save")
+    expect_same(session.updated_at > first, True, "whether updated_at moved on")
     found = await kit.read()
-    same((found.created_at, found.updated_at), (created, session.updated_at), "the times read")
+    expect_same(
+        (found.created_at, found.updated_at), (created, session.updated_at), "the times read"
+    )
 
 
-@holds(
+@add_property(
     "recovery",
     "map every exception of the driver to StorageError, and connect again by itself",
-    "outage",
+    trait="outage",
 )
 async def outages_pass(kit: Kit) -> None:
     """While the store is out of reach calls raise StorageError; afterwards they work again."""
     assert kit.traits.outage is not None
-    session = await kit.saved(context={"n": 1})
+    session = await kit.save_new(context={"n": 1})
     async with kit.traits.outage():
         what = "while the store is out of reach"
-        await refused(kit.storage.get(session.id), StorageError, f"get {what}")
-        await refused(kit.storage.save(kit.new("b")), StorageError, f"save {what}")
-        await refused(kit.storage.delete(session.id), StorageError, f"delete {what}")
-    for _ in range(50):  # seconds at most until it is up
-        try:
-            found = await kit.storage.get(session.id)
-            break
-        except StorageError:
-            await asyncio.sleep(0.2)
-    else:
-        raise Deviation("the storage does not work again 10 s after the outage")
+        await expect_error(kit.storage.get(session.id), StorageError, f"get {what}")
+        await expect_error(kit.storage.save(kit.new("b")), StorageError, f"save {what}")
+        await expect_error(kit.storage.delete(session.id), StorageError, f"delete {what}")
+    found = await _get_when_back(kit, session.id)
     if found is None:
         raise Deviation("what was saved before the outage is gone")
-    same(found.context["n"], 1, "what was saved before the outage")
+    expect_same(found.context["n"], 1, "what was saved before the outage")
     found.context["n"] = 2
     await kit.storage.save(found)
-    same((await kit.read()).context["n"], 2, "what was saved after the outage")
+    expect_same((await kit.read()).context["n"], 2, "what was saved after the outage")
+
+
+async def _get_when_back(kit: Kit, id: str) -> Session | None:
+    end = asyncio.get_running_loop().time() + RECOVERY
+    while True:
+        try:
+            found: Session | None = await kit.storage.get(id)
+            return found
+        except StorageError:
+            if asyncio.get_running_loop().time() > end:
+                raise Deviation(
+                    f"the storage does not work again {RECOVERY:.0f} s after the outage"
+                ) from None
+        await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What a storage may do beyond: overwrite, delete and save many, put back, take in."""
+"""The properties of overwriting, of batches, of restoring and of importing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from ..errors import SessionConflict, StorageError
 from ..model import Session, stored_session
-from .kit import Deviation, Kit, holds, refused, same, same_json
+from ..storage.protocols import (
+    SupportsDeleteMany,
+    SupportsImportMany,
+    SupportsRestore,
+    SupportsSaveMany,
+    SupportsUpsert,
+)
+from .kit import Deviation, Kit, add_property, expect_error, expect_same, expect_same_json
 
 _UPSERT: Final = "upsert"
 _DELETE: Final = "delete_many"
@@ -18,119 +25,137 @@ _SAVE: Final = "save_many"
 _IMPORT: Final = "import_many"
 
 
-@holds(_UPSERT, "write whatever is there, and count the version up so that others notice", "upsert")
+@add_property(
+    _UPSERT,
+    "write whatever is there, and count the version up so that others notice",
+    SupportsUpsert,
+)
 async def upsert_overwrites(kit: Kit) -> None:
     """The last write wins, and whoever had read before notices at the next save."""
-    await kit.saved()
+    await kit.save_new()
     read = await kit.read()
     await kit.storage.upsert(kit.new(status_message="last write"))
-    same((await kit.read()).status_message, "last write", "what is stored")
-    await refused(kit.storage.save(read), SessionConflict, "a save after someone's upsert")
+    expect_same((await kit.read()).status_message, "last write", "what is stored")
+    await expect_error(kit.storage.save(read), SessionConflict, "a save after someone's upsert")
     fresh = kit.new("b")
     await kit.storage.upsert(fresh)
-    same((await kit.read("b")).version, fresh.version, "the version after an upsert")
+    expect_same((await kit.read("b")).version, fresh.version, "the version after an upsert")
     await kit.storage.save(fresh)
 
 
-@holds(_DELETE, "delete those that are there, and tell which, in the order asked", "delete_many")
+@add_property(
+    _DELETE, "delete those that are there, and tell which, in the order asked", SupportsDeleteMany
+)
 async def deleting_many(kit: Kit) -> None:
     """Those that are there are deleted and told in order; holes and an empty list are no error."""
     for name in ("a", "b", "c", "d"):
-        await kit.saved(name)
-    same(list(await kit.storage.delete_many([])), [], "deleting nothing")
+        await kit.save_new(name)
+    expect_same(list(await kit.storage.delete_many([])), [], "deleting nothing")
     ids = [kit.id(name) for name in ("c", "nobody", "a", "c")]
     gone = list(await kit.storage.delete_many(ids))
-    same(gone[:2], [kit.id("c"), kit.id("a")], "what was deleted")
+    expect_same(gone[:2], [kit.id("c"), kit.id("a")], "what was deleted")
     for name, there in (("a", False), ("b", True), ("c", False), ("d", True)):
-        same(await kit.storage.get(kit.id(name)) is not None, there, f"whether {name} is there")
-    same(list(await kit.storage.delete_many(ids)), [], "deleting them again")
+        expect_same(
+            await kit.storage.get(kit.id(name)) is not None, there, f"whether {name} is there"
+        )
+    expect_same(list(await kit.storage.delete_many(ids)), [], "deleting them again")
 
 
-@holds(_DELETE, "compare each version in the statement that deletes", "delete_many")
+@add_property(_DELETE, "compare each version in the statement that deletes", SupportsDeleteMany)
 async def deleting_unchanged(kit: Kit) -> None:
     """With versions, what someone saved meanwhile stays."""
-    sessions = [await kit.saved(name) for name in ("a", "b", "c")]
+    sessions = [await kit.save_new(name) for name in ("a", "b", "c")]
     versions = [s.version for s in sessions]
     changed = await kit.read("b")
     changed.status_message = "meanwhile"
     await kit.storage.save(changed)
     gone = list(await kit.storage.delete_many([s.id for s in sessions], versions))
-    same(gone, [sessions[0].id, sessions[2].id], "what was deleted")
-    same((await kit.read("b")).status_message, "meanwhile", "what was saved meanwhile")
+    expect_same(gone, [sessions[0].id, sessions[2].id], "what was deleted")
+    expect_same((await kit.read("b")).status_message, "meanwhile", "what was saved meanwhile")
 
 
-@holds(_RESTORE, "insert with created_at as given and the version counted up", "restore")
+@add_property(
+    _RESTORE, "insert with created_at as given and the version counted up", SupportsRestore
+)
 async def restoring(kit: Kit) -> None:
     """A deleted session comes back as created then, with a later version; a taken id conflicts."""
-    session = await kit.saved(context={"k": 1})
+    session = await kit.save_new(context={"k": 1})
     before = copy(session)
     await kit.storage.delete(session.id)
     back = copy(session)
     await kit.storage.restore(back)
     found = await kit.read()
-    same((dict(found.context), found.created_at), ({"k": 1}, before.created_at), "what came back")
-    same(found.version, back.version, "its version")
+    expect_same(
+        (dict(found.context), found.created_at), ({"k": 1}, before.created_at), "what came back"
+    )
+    expect_same(found.version, back.version, "its version")
     if found.version == before.version:
         raise Deviation("it has the version it had: a save of who read it before would pass")
-    await refused(kit.storage.save(before), SessionConflict, "a save of who read it before")
-    await refused(kit.storage.restore(copy(before)), SessionConflict, "restoring over another")
+    await expect_error(kit.storage.save(before), SessionConflict, "a save of who read it before")
+    await expect_error(kit.storage.restore(copy(before)), SessionConflict, "restoring over another")
 
 
-@holds(_SAVE, "save each as save does, and return the conflicts", "save_many")
+@add_property(_SAVE, "save each as save does, and return the conflicts", SupportsSaveMany)
 async def saving_many(kit: Kit) -> None:
     """New and read ones are saved in one call; those that conflict are left out and told."""
-    same(list(await kit.storage.save_many([])), [], "saving nothing")
-    await kit.saved("read")
-    await kit.saved("stale")
-    await kit.saved("gone")
-    await kit.saved("taken", status_message="first")
+    expect_same(list(await kit.storage.save_many([])), [], "saving nothing")
+    await kit.save_new("read")
+    await kit.save_new("stale")
+    await kit.save_new("gone")
+    await kit.save_new("taken", status_message="first")
     stale, gone, read = await kit.read("stale"), await kit.read("gone"), await kit.read("read")
     await kit.storage.save(await kit.read("stale"))
     await kit.storage.delete(gone.id)
     read.status_message = stale.status_message = "mine"
     batch = [kit.new("new1"), stale, read, kit.new("taken"), gone, kit.new("new2")]
     conflicts = list(await kit.storage.save_many(batch))
-    same([c.session for c in conflicts], [stale, batch[3], gone], "the sessions that conflict")
-    same([c.stored is None for c in conflicts], [False, False, True], "which are gone")
-    same(conflicts[1].stored.status_message, "first", ".stored of a conflict")
+    expect_same(
+        [c.session for c in conflicts], [stale, batch[3], gone], "the sessions that conflict"
+    )
+    expect_same([c.stored is None for c in conflicts], [False, False, True], "which are gone")
+    expect_same(conflicts[1].stored.status_message, "first", ".stored of a conflict")
     for name in ("new1", "new2", "read"):
         found = await kit.read(name)
         (mine,) = (s for s in batch if s.id == found.id)
-        same((found.version, mine.is_new), (mine.version, False), f"version of {name}")
-        same(mine.created_at, found.created_at, f"created_at of {name}")
-    same((await kit.read("read")).status_message, "mine", "a read session")
-    same((await kit.read("stale")).status_message, None, "a session that conflicts")
-    same((batch[3].is_new, batch[3].version), (True, 0), "a new session that conflicts")
-    same(list(await kit.storage.save_many([batch[0], read])), [], "saving them again")
+        expect_same((found.version, mine.is_new), (mine.version, False), f"version of {name}")
+        expect_same(mine.created_at, found.created_at, f"created_at of {name}")
+    expect_same((await kit.read("read")).status_message, "mine", "a read session")
+    expect_same((await kit.read("stale")).status_message, None, "a session that conflicts")
+    expect_same((batch[3].is_new, batch[3].version), (True, 0), "a new session that conflicts")
+    expect_same(list(await kit.storage.save_many([batch[0], read])), [], "saving them again")
 
 
-@holds(_SAVE, "check all before anything is sent", "save_many")
+@add_property(_SAVE, "check all before anything is sent", SupportsSaveMany)
 async def batches_are_checked_first(kit: Kit) -> None:
     """A value that can't be stored, or an id given twice, is refused and nothing is written."""
     wrong = kit.new("wrong")
     wrong.graph_id = "lone \ud800"
     many = [kit.new("a"), *(kit.new(f"s{i:04}") for i in range(1500)), wrong]
     for batch in ([kit.new("a"), wrong], [kit.new("a"), kit.new("b"), kit.new("a")], many):
-        await refused(kit.storage.save_many(batch), StorageError, "a batch with a wrong session")
-        same([s.is_new for s in batch], [True] * len(batch), "which are new still")
-        same(await kit.storage.get(kit.id("a")), None, "what a refused batch stored")
+        await expect_error(
+            kit.storage.save_many(batch), StorageError, "a batch with a wrong session"
+        )
+        expect_same([s.is_new for s in batch], [True] * len(batch), "which are new still")
+        expect_same(await kit.storage.get(kit.id("a")), None, "what a refused batch stored")
 
 
-@holds(_SAVE, "send them in portions, in one transaction or as many pipelines", "save_many")
+@add_property(
+    _SAVE, "send them in portions, in one transaction or as many pipelines", SupportsSaveMany
+)
 async def a_large_batch(kit: Kit) -> None:
     """Three thousand sessions in one call, all there, each with its own content."""
     batch = [kit.new(f"s{i:04}", context={"i": i, "text": "x" * (i % 700)}) for i in range(3000)]
-    same(list(await kit.storage.save_many(batch)), [], "conflicts of new sessions")
+    expect_same(list(await kit.storage.save_many(batch)), [], "conflicts of new sessions")
     for i in (0, 1, 999, 1000, 1501, 2999):
         found = await kit.read(f"s{i:04}")
-        same_json(found.context_json(), batch[i].context_json(), f"session {i}")
-        same(found.version, batch[i].version, f"version of session {i}")
+        expect_same_json(found.context_json(), batch[i].context_json(), f"session {i}")
+        expect_same(found.version, batch[i].version, f"version of session {i}")
 
 
-@holds(_SAVE, "write in one transaction, or say atomic_batches = False", "save_many")
+@add_property(_SAVE, "write in one transaction, or say atomic_batches = False", SupportsSaveMany)
 async def batches_in_a_race(kit: Kit) -> None:
     """Of many batches on the same ids one wins each id, and the others are told."""
-    other = await kit.again()
+    other = await kit.reopen()
 
     async def save(storage: Any, writer: int) -> tuple[int, list[SessionConflict]]:
         batch = [kit.new(f"s{i:02}", context={"writer": writer}) for i in range(20)]
@@ -141,14 +166,14 @@ async def batches_in_a_race(kit: Kit) -> None:
     for i in range(20):
         found = await kit.read(f"s{i:02}")
         winners = [writer for writer, ids in lost.items() if found.id not in ids]
-        same(winners, [found.context["writer"]], f"who wrote {found.id}")
+        expect_same(winners, [found.context["writer"]], f"who wrote {found.id}")
 
 
-@holds(_IMPORT, "insert each as it is where its id is free", "import_many")
+@add_property(_IMPORT, "insert each as it is where its id is free", SupportsImportMany)
 async def importing(kit: Kit) -> None:
     """Sessions are taken in with their times; those whose ids are taken stay as they are."""
-    same(list(await kit.storage.import_many([])), [], "taking in nothing")
-    await kit.saved("taken", context={"who": "first"})
+    expect_same(list(await kit.storage.import_many([])), [], "taking in nothing")
+    await kit.save_new("taken", context={"who": "first"})
     created, updated = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 6, 1, 1, 2, 3, 4, UTC)
 
     def old(name: str) -> Session:
@@ -156,15 +181,15 @@ async def importing(kit: Kit) -> None:
         return stored_session(kit.id(name), "g", "t", "s", text, 7, created, updated)
 
     taken = await kit.storage.import_many([old("a"), old("taken"), old("b")])
-    same(list(taken), [kit.id("taken")], "the ids that were taken")
-    same((await kit.read("taken")).context["who"], "first", "what was there")
+    expect_same(list(taken), [kit.id("taken")], "the ids that were taken")
+    expect_same((await kit.read("taken")).context["who"], "first", "what was there")
     found = await kit.read("b")
-    same((found.created_at, found.updated_at), (created, updated), "its times")
-    same((found.graph_id, found.status_message), ("g", "s"), "its fields")
-    same_json(found.context_json(), old("b").context_json(), "its context")
+    expect_same((found.created_at, found.updated_at), (created, updated), "its times")
+    expect_same((found.graph_id, found.status_message), ("g", "s"), "its fields")
+    expect_same_json(found.context_json(), old("b").context_json(), "its context")
     await kit.storage.save(found)
-    same(found.created_at, created, "created_at after a save")
-    await refused(
+    expect_same(found.created_at, created, "created_at after a save")
+    await expect_error(
         kit.storage.import_many([old("c"), old("c")]), StorageError, "a batch with an id twice"
     )
-    same(await kit.storage.get(kit.id("c")), None, "what a refused batch stored")
+    expect_same(await kit.storage.get(kit.id("c")), None, "what a refused batch stored")

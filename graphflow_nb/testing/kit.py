@@ -1,4 +1,4 @@
-"""What a property is checked with: storages on the same data, and words for what went wrong."""
+"""Kit: storages on the same data, with which a property is checked; and what a property is."""
 
 from __future__ import annotations
 
@@ -7,57 +7,81 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 
 from ..errors import GraphflowError
 from ..model import Session, exactjson
-from ..storage.protocols import SessionStorage, SupportsClose
+from ..storage.attributes import ATTRIBUTES, attributes_of
+from ..storage.protocols import CAPABILITIES, SessionStorage, SupportsClose
 
 __all__ = [
     "PROPERTIES",
     "Deviation",
     "Kit",
+    "Missing",
     "Open",
     "Property",
     "Traits",
-    "holds",
-    "refused",
-    "same",
+    "add_property",
+    "expect_all_same",
+    "expect_error",
+    "expect_same",
+    "expect_same_json",
 ]
 
-#: Opens a storage; a plain function or a coroutine function.
+#: A function, or coroutine function, that opens a storage.
 Open = Callable[[], Any]
 
-#: Seconds that one property may take.
+#: The seconds that one property may take.
 PATIENCE: Final = 60.0
 
 
 class Deviation(AssertionError):
-    """A storage does not do what it should; the text says what it did."""
+    """The error for a storage that does not do what it should; the text says what it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
     """What a storage can't tell of itself.
 
-    Attributes:
-        make_id: an id that the store takes, for a short name; where ids are ordered, in the order
-            of the names.
-        cannot: why a property can't hold here, by its name. It is checked that it does not.
-        outage: an asynchronous context manager within which the store is out of reach.
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.testing import Traits, check
+        >>> traits = Traits(make_id=lambda name: f"test:{name}")
+        >>> check(InMemorySessionStorage, traits=traits).ok
+        True
+
+    Args:
+        make_id: Makes an id that the store takes of a short name; where ids are ordered, in the
+            order of the names.
+        cannot: Why a property can't hold here, by its name. The checks expect it to fail.
+        outage: Makes an asynchronous context manager in which the store is out of reach.
+        open_read_only: Opens a storage on the data of the one that it is given, for reading only.
     """
 
     make_id: Callable[[str], str] = str
     cannot: Mapping[str, str] = field(default_factory=dict)
     outage: Callable[[], AbstractAsyncContextManager[Any]] | None = None
+    open_read_only: Callable[[Any], Any] | None = None
+
+
+#: The traits without which a property is not checked, and how to give each.
+_TRAITS: Final = {
+    "outage": "give traits=Traits(outage=…), a way to put the store out of reach for a while",
+    "open_read_only": "give traits=Traits(open_read_only=…), which opens it for reading only",
+}
 
 
 class Kit:
     """A storage on data that are empty at first, and what else a property needs.
 
     Args:
-        open: opens a storage; each one on the same data.
-        traits: of the store.
+        open: Opens a storage, each time on the same data.
+        traits: The traits of the store.
+
+    Attributes:
+        storage: The storage that is checked.
     """
 
     def __init__(self, open: Open, traits: Traits):
@@ -67,7 +91,7 @@ class Kit:
         self.storage: Any = None
 
     async def __aenter__(self) -> Kit:
-        self.storage = await self.again()
+        self.storage = await self.reopen()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,9 +99,12 @@ class Kit:
             if isinstance(storage, SupportsClose):
                 await storage.close()
 
-    async def again(self) -> Any:
-        """One more storage on the same data; it is closed at the end."""
-        storage = self._open()
+    async def reopen(self) -> Any:
+        """Open one more storage on the same data; it is closed at the end."""
+        return await self.keep(self._open())
+
+    async def keep(self, storage: Any) -> Any:
+        """Return a storage, awaited if need be, and close it at the end."""
         if inspect.isawaitable(storage):
             storage = await storage
         if storage not in self._opened:
@@ -85,59 +112,103 @@ class Kit:
         return storage
 
     def id(self, name: str) -> str:
+        """Return the id for a short name."""
         return self.traits.make_id(name)
 
     def new(self, name: str = "a", task: str = "t", **more: Any) -> Session:
-        """A new session."""
+        """Return a new session."""
         return Session(self.id(name), task, **more)
 
-    async def saved(self, name: str = "a", task: str = "t", **more: Any) -> Session:
-        """A new session that was saved."""
+    async def save_new(self, name: str = "a", task: str = "t", **more: Any) -> Session:
+        """Save a new session and return it."""
         session = self.new(name, task, **more)
         await self.storage.save(session)
         return session
 
     async def read(self, name: str = "a") -> Session:
-        """The stored session of a name, which must be there."""
-        found = await self.storage.get(self.id(name))
+        """Return the stored session of a name, which must be there."""
+        found: Session | None = await self.storage.get(self.id(name))
         if found is None:
-            raise Deviation(f"get says None for session {self.id(name)!r}, which was saved")
-        return found  # type: ignore[no-any-return]
+            raise Deviation(f"get returned None for session {self.id(name)!r}, which was saved")
+        return found
 
 
 Check = Callable[[Kit], Awaitable[None]]
+
+
+class Missing(NamedTuple):
+    """What a storage lacks for a property.
+
+    Attributes:
+        optional: Why it may lack that.
+        remedy: How to offer it.
+    """
+
+    optional: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"not offered (optional: {self.optional}); {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
     """Something that holds for every complete storage.
 
+    Example:
+        >>> from graphflow_nb.testing import PROPERTIES
+        >>> PROPERTIES[0].name, PROPERTIES[0].statement
+        ('absence', 'An unknown id is None for get and no error for delete.')
+
     Attributes:
-        name: e.g. ``absence``.
-        capability: the part of a storage that it is about, e.g. ``save, get, delete``.
-        statement: what holds, in words.
-        remedy: what it takes.
-        needs: methods without which it means nothing; ``outage`` for a way to cause one.
-        check: raises an exception if it does not hold.
+        name: The name, e.g. ``absence``.
+        capability: The part of a storage that it is about, e.g. ``save, get, delete``.
+        statement: What holds, in words.
+        remedy: What it takes.
+        check: A coroutine function that raises an exception if it does not hold.
+        protocols: The capabilities that it needs.
+        attribute: The attribute of the storage that it is about; None for none.
+        trait: The trait that it needs; None for none.
     """
 
     name: str
     capability: str
     statement: str
     remedy: str
-    needs: tuple[str, ...]
     check: Check
+    protocols: tuple[type, ...] = ()
+    attribute: str | None = None
+    trait: str | None = None
 
-    def missing(self, storage: SessionStorage, traits: Traits) -> list[str]:
-        """What it needs and the storage lacks."""
-        lacks = [n for n in self.needs if n != "outage" and getattr(storage, n, None) is None]
-        return lacks + ["outage"] * ("outage" in self.needs and traits.outage is None)
+    def find_missing(self, storage: SessionStorage, traits: Traits) -> Missing | None:
+        """Return what it needs and the storage lacks; None if nothing is missing."""
+        lacks = [
+            capability
+            for capability in CAPABILITIES
+            if capability.protocol in self.protocols
+            and not isinstance(storage, capability.protocol)
+        ]
+        if lacks:
+            optional = "; ".join(capability.optional for capability in lacks)
+            methods = ", ".join(
+                f"async def {name}(…)" for capability in lacks for name in capability.methods
+            )
+            return Missing(optional, f"add {methods}, as graphflow_nb.storage describes")
+        if self.attribute is not None and not attributes_of(storage).sets(self.attribute):
+            return Missing(
+                ATTRIBUTES[self.attribute],
+                f"set the attribute {self.attribute}, as graphflow_nb.storage.StorageAttributes "
+                "describes",
+            )
+        if self.trait is not None and getattr(traits, self.trait) is None:
+            return Missing("it can't be checked otherwise", _TRAITS[self.trait])
+        return None
 
     async def hold(self, open: Open, traits: Traits) -> None:
         """Check it on fresh data.
 
         Raises:
-            Deviation: it does not hold.
+            Deviation: It does not hold.
         """
         try:
             async with asyncio.timeout(PATIENCE), Kit(open, traits) as kit:
@@ -157,26 +228,39 @@ class Property:
 PROPERTIES: Final[list[Property]] = []
 
 
-def holds(capability: str, remedy: str, *needs: str) -> Callable[[Check], Check]:
-    """Note a property; its statement is the docstring."""
+def add_property(
+    capability: str,
+    remedy: str,
+    *protocols: type,
+    attribute: str | None = None,
+    trait: str | None = None,
+) -> Callable[[Check], Check]:
+    """Add a property, whose statement is the docstring of its check, to ``PROPERTIES``.
 
-    def note(check: Check) -> Check:
+    Args:
+        capability, remedy, protocols, attribute, trait: As for ``Property``.
+    """
+
+    def add(check: Check) -> Check:
         assert check.__doc__ is not None
         statement = " ".join(check.__doc__.split())
-        name = check.__name__
-        PROPERTIES.append(Property(name, capability, statement, remedy, needs, check))
+        PROPERTIES.append(
+            Property(
+                check.__name__, capability, statement, remedy, check, protocols, attribute, trait
+            )
+        )
         return check
 
-    return note
+    return add
 
 
-def same(found: Any, wanted: Any, what: str) -> None:
+def expect_same(found: Any, wanted: Any, what: str) -> None:
     """Raise Deviation unless both are equal."""
     if found != wanted:
         raise Deviation(f"{what}: {_short(found)}, but should be {_short(wanted)}")
 
 
-def same_json(found: str | bytes, wanted: str | bytes, what: str) -> None:
+def expect_same_json(found: str | bytes, wanted: str | bytes, what: str) -> None:
     """Raise Deviation unless both are the same JSON, to the last digit of every number."""
     if not _same_digits(exactjson.decode_exact(found), exactjson.decode_exact(wanted)):
         raise Deviation(f"{what}: {_short(found)}, but should be {_short(wanted)}")
@@ -194,15 +278,20 @@ def _digits(value: Any) -> Any:
         return {key: _digits(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_digits(item) for item in value]
-    if hasattr(value, "as_tuple") and value.is_finite():
-        return (value, min(value.as_tuple().exponent, 0))
+    if isinstance(value, Decimal) and value.is_finite():
+        exponent = value.as_tuple().exponent
+        return (value, min(int(exponent), 0))
     return value
 
 
-async def refused(
+async def expect_error(
     call: Awaitable[Any], kinds: type[Exception] | tuple[type[Exception], ...], what: str
 ) -> Any:
-    """The error that a call raises; raises Deviation if it raises none, or one of another kind."""
+    """Return the error that a call raises.
+
+    Raises:
+        Deviation: It raises none, or one of another kind.
+    """
     try:
         answer = await call
     except kinds as error:
@@ -210,15 +299,15 @@ async def refused(
     except Exception as error:
         raise Deviation(f"{what} raised {type(error).__name__}: {error}") from error
     names = " or ".join(k.__name__ for k in (kinds if isinstance(kinds, tuple) else (kinds,)))
-    raise Deviation(f"{what} was accepted (it said {_short(answer)}), but should raise {names}")
+    raise Deviation(f"{what} was accepted (it returned {_short(answer)}), but should raise {names}")
 
 
-def all_same(pairs: Iterable[tuple[Any, Any, str]]) -> None:
-    """As ``same`` for several, naming all that differ."""
+def expect_all_same(pairs: Iterable[tuple[Any, Any, str]]) -> None:
+    """Raise Deviation unless the two of each pair are equal; it names those that differ."""
     wrong = []
     for found, wanted, what in pairs:
         try:
-            same(found, wanted, what)
+            expect_same(found, wanted, what)
         except Deviation as deviation:
             wrong.append(str(deviation))
     if wrong:

@@ -1,4 +1,4 @@
-"""What ``query``, ``table``, ``count`` and ``counts`` answer: the same in every store."""
+"""The properties of ``query``, ``table``, ``count`` and ``counts``, the same in every store."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from typing import Any, Final
 
 from ..errors import ContextError, SessionConflict
 from ..model import Context, Session, stored_session
+from ..storage.protocols import (
+    SupportsCount,
+    SupportsCounts,
+    SupportsImportMany,
+    SupportsQuery,
+    SupportsTable,
+)
 from ..storage.query import Cursor, Query
-from .kit import Deviation, Kit, all_same, holds, refused, same
+from .kit import Deviation, Kit, add_property, expect_all_same, expect_error, expect_same
 
 _QUERY: Final = "query, table, count, counts"
-_METHODS: Final = ("query", "table", "count", "counts")
+_QUERIES: Final = (SupportsQuery, SupportsTable, SupportsCount, SupportsCounts)
 _MEANING: Final = "graphflow_nb.storage.ByScanning answers queries with the meaning that is wanted"
 
 _Row = tuple[str, str, str, str | None, dict[str, Any]]
@@ -88,7 +95,7 @@ async def _fill(kit: Kit) -> dict[str, Session]:
     return filled
 
 
-@holds(_QUERY, _MEANING, *_METHODS)
+@add_property(_QUERY, _MEANING, *_QUERIES)
 async def filters(kit: Kit) -> None:
     """Every filter selects the same sessions as in every other store, alone and joined."""
     await _fill(kit)
@@ -115,7 +122,7 @@ async def filters(kit: Kit) -> None:
                 f"counts of {conditions}",
             ),
         ]
-    all_same(checks)
+    expect_all_same(checks)
 
 
 def _common(ids: list[str]) -> str:
@@ -124,7 +131,7 @@ def _common(ids: list[str]) -> str:
     return first[:length]
 
 
-@holds(_QUERY, _MEANING, *_METHODS)
+@add_property(_QUERY, _MEANING, *_QUERIES)
 async def times_filter(kit: Kit) -> None:
     """updated_since and created_since include the moment, the until's do not."""
     await _fill(kit)
@@ -137,8 +144,8 @@ async def times_filter(kit: Kit) -> None:
         for edge, wanted in (("since", ids[2:]), ("until", ids[:2])):
             query = Query(**{f"{name}_{edge}": moment})
             found = await kit.storage.query(query)
-            same({s.id for s in found}, set(wanted), f"{name}_{edge}")
-            same(await kit.storage.count(query), len(wanted), f"the count of {name}_{edge}")
+            expect_same({s.id for s in found}, set(wanted), f"{name}_{edge}")
+            expect_same(await kit.storage.count(query), len(wanted), f"the count of {name}_{edge}")
 
 
 async def _pages(storage: Any, query: Mapping[str, Any], size: int, most: int) -> list[str]:
@@ -157,26 +164,30 @@ async def _pages(storage: Any, query: Mapping[str, Any], size: int, most: int) -
     raise Deviation(f"more than {most} pages of {size} for {len(paged)} sessions: no end")
 
 
-@holds(_QUERY, _MEANING, *_METHODS)
+@add_property(_QUERY, _MEANING, *_QUERIES)
 async def order_and_pages(kit: Kit) -> None:
     """Each order up and down; pages of any size joined are the whole, each session once."""
     filled = await _fill(kit)
     for order in ("updated_at", "created_at", "id"):
         up = [s.id for s in await kit.storage.query(Query(order=order))]
         down = [s.id for s in await kit.storage.query(Query(order=f"-{order}"))]
-        same(up, down[::-1], f"{order} upwards and -{order} turned round")
+        expect_same(up, down[::-1], f"{order} upwards and -{order} turned round")
         if order != "id":
-            same(up, [s.id for s in filled.values()], f"the order by {order}")
+            expect_same(up, [s.id for s in filled.values()], f"the order by {order}")
         for way, whole in ((order, up), (f"-{order}", down)):
             for size in (1, 2, 5, 6):
                 paged = await _pages(kit.storage, {"order": way}, size, 10)
-                same(paged, whole, f"pages of {size} by {way}")
+                expect_same(paged, whole, f"pages of {size} by {way}")
     paged = await _pages(kit.storage, {"graph": "claims"}, 2, 10)
-    same(len(paged), 3, "sessions on the pages of one graph")
+    expect_same(len(paged), 3, "sessions on the pages of one graph")
 
 
-@holds(_QUERY, "order by the time and then by id, and compare both with the cursor", *_METHODS,
-       "import_many")  # fmt: skip
+@add_property(
+    _QUERY,
+    "order by the time and then by id, and compare both with the cursor",
+    *_QUERIES,
+    SupportsImportMany,
+)
 async def pages_of_equal_times(kit: Kit) -> None:
     """Where many times are equal, pages still show each session once."""
     moment = datetime(2026, 1, 1, tzinfo=UTC)
@@ -187,17 +198,19 @@ async def pages_of_equal_times(kit: Kit) -> None:
     for order in ("updated_at", "-updated_at", "created_at", "-created_at"):
         for filter in ({}, {"graph": "g"}):
             paged = await _pages(kit.storage, {"order": order, **filter}, 4, 30)
-            same(sorted(paged), sorted(ids), f"all pages by {order}")
+            expect_same(sorted(paged), sorted(ids), f"all pages by {order}")
 
 
-@holds(_QUERY, "go on from the cursor's key, and never by a number of rows to skip", *_METHODS)
+@add_property(
+    _QUERY, "go on from the cursor's key, and never by a number of rows to skip", *_QUERIES
+)
 async def pages_while_others_write(kit: Kit) -> None:
     """While others create, save and delete, pages show every session that stays, and no twice."""
     stay = {kit.id(f"stay{i:02}") for i in range(40)}
     for i in range(40):
-        await kit.saved(f"stay{i:02}")
-        await kit.saved(f"go{i:02}")
-    other = await kit.again()
+        await kit.save_new(f"stay{i:02}")
+        await kit.save_new(f"go{i:02}")
+    other = await kit.reopen()
 
     async def write() -> None:
         for i in range(40):
@@ -213,20 +226,20 @@ async def pages_while_others_write(kit: Kit) -> None:
     for order in ("id", "-id"):
         writing = asyncio.ensure_future(write()) if order == "id" else None
         paged = await _pages(kit.storage, {"order": order}, 7, 60)
-        same(len(paged), len(set(paged)), "sessions that came on pages twice")
-        same(stay - set(paged), set(), "sessions that stayed and came on no page")
+        expect_same(len(paged), len(set(paged)), "sessions that came on pages twice")
+        expect_same(stay - set(paged), set(), "sessions that stayed and came on no page")
         if writing is not None:
             await writing
 
 
-@holds(_QUERY, _MEANING, *_METHODS)
+@add_property(_QUERY, _MEANING, *_QUERIES)
 async def columns_of_a_table(kit: Kit) -> None:
     """A table has all columns, and the JSON of context values where they are."""
     filled = await _fill(kit)
     paths = ["customer.tier", "n", ("customer", "a.b"), "big"]
     table = await kit.storage.table(Query(order="created_at"), paths)
     tier, n, dotted, big = ([None if v is None else v for v in c] for c in table.context)
-    all_same(
+    expect_all_same(
         [
             (list(table.id), [s.id for s in filled.values()], "id"),
             (list(table.graph_id), ["claims"] * 3 + ["support"] * 2, "graph_id"),
@@ -243,17 +256,17 @@ async def columns_of_a_table(kit: Kit) -> None:
     )
 
 
-@holds(_QUERY, _MEANING, *_METHODS)
+@add_property(_QUERY, _MEANING, *_QUERIES)
 async def an_empty_store(kit: Kit) -> None:
     """An empty store has an empty table with all columns, and counts nothing."""
     table = await kit.storage.table(Query(), ["a"])
-    same((len(table), table.next, len(table.context)), (0, None, 1), "the table")
-    same(list(await kit.storage.query(Query())), [], "query")
-    same(list(await kit.storage.counts(Query())), [], "counts")
-    same(await kit.storage.count(Query()), 0, "count")
+    expect_same((len(table), table.next, len(table.context)), (0, None, 1), "the table")
+    expect_same(list(await kit.storage.query(Query())), [], "query")
+    expect_same(list(await kit.storage.counts(Query())), [], "counts")
+    expect_same(await kit.storage.count(Query()), 0, "count")
 
 
-@holds(_QUERY, _MEANING, *_METHODS)
+@add_property(_QUERY, _MEANING, *_QUERIES)
 async def counts_by_task(kit: Kit) -> None:
     """counts tells how many stand where, ordered, with the oldest and newest save."""
     filled = await _fill(kit)
@@ -265,20 +278,20 @@ async def counts_by_task(kit: Kit) -> None:
         ("support", "closed", 1),
         ("support", "wait", 1),
     ]
-    same(found, wanted, "graph, task and number")
+    expect_same(found, wanted, "graph, task and number")
     times = (counts[1].oldest, counts[1].newest)
-    same(times, (filled["aa1"].updated_at, filled["ab1"].updated_at), "oldest and newest")
+    expect_same(times, (filled["aa1"].updated_at, filled["ab1"].updated_at), "oldest and newest")
 
 
-@holds(_QUERY, _MEANING, *_METHODS)
+@add_property(_QUERY, _MEANING, *_QUERIES)
 async def odd_values_are_listed(kit: Kit) -> None:
     """Control characters, endless numbers and malformed contexts are listed like others."""
-    await kit.saved("odd", status_message="a\x1fb", graph_id="\x1f", context={"k": "\x1f"})
+    await kit.save_new("odd", status_message="a\x1fb", graph_id="\x1f", context={"k": "\x1f"})
     huge = Context.from_json('{"data":{"huge":%s,"wide":1e9999}}' % ("9" * 5000))
-    await kit.saved("huge", context=huge)
-    await kit.saved("malformed", context=Context.from_json('{"chat_history":7,"data":[1]}'))
+    await kit.save_new("huge", context=huge)
+    await kit.save_new("malformed", context=Context.from_json('{"chat_history":7,"data":[1]}'))
     table = await kit.storage.table(Query(order="created_at"), ["k", "huge"])
-    all_same(
+    expect_all_same(
         [
             (list(table.status_message), ["a\x1fb", None, None], "status_message"),
             (list(table.graph_id), ["\x1f", "default", "default"], "graph_id"),
@@ -293,4 +306,4 @@ async def odd_values_are_listed(kit: Kit) -> None:
     async def touch() -> Any:
         return found.context["a"]
 
-    await refused(touch(), ContextError, "reading a malformed context")
+    await expect_error(touch(), ContextError, "reading a malformed context")

@@ -1,4 +1,4 @@
-"""A storage put to every property, and what came of it by capability."""
+"""Report: what holds of a storage, by capability, and what does not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ _COLOURS = {"holds": "#1b7f4b", "fails": "#b3261e", "missing": "#6b6b6b"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one property went: it holds, it fails, or the storage lacks the method for it."""
+    """How one property went: it holds, it fails, or the storage does not offer it.
+
+    Attributes:
+        prop: The property.
+        outcome: ``holds``, ``fails`` or ``missing``.
+        detail: What the storage did, or what it lacks.
+    """
 
     prop: Property
     outcome: Literal["holds", "fails", "missing"]
@@ -30,11 +36,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What holds of a storage and what does not; shows as a table in a notebook.
+    """A report of what holds of a storage and what does not; a table in a notebook.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.testing import check
+        >>> report = check(InMemorySessionStorage)
+        >>> report.ok, report.storage
+        (True, 'InMemorySessionStorage')
 
     Attributes:
-        storage: name of the storage's class.
-        findings: one for each property.
+        storage: The name of the storage's class.
+        findings: A finding for each property.
     """
 
     storage: str
@@ -42,11 +55,11 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing fails; what is missing is no failure."""
+        """Whether nothing fails; what is not offered is optional, and no failure."""
         return all(f.outcome != "fails" for f in self.findings)
 
     def by_capability(self) -> dict[str, list[Finding]]:
-        """The findings of each part of a storage."""
+        """Return the findings by the part of a storage that they are about."""
         parts: dict[str, list[Finding]] = {}
         for finding in self.findings:
             parts.setdefault(finding.prop.capability, []).append(finding)
@@ -57,7 +70,9 @@ class Report:
         text = f"{self.storage}: {count['holds']} of {len(self.findings)} properties hold"
         if count["fails"]:
             text += f", {count['fails']} do not"
-        return text + (f", {count['missing']} are not offered" if count["missing"] else "")
+        return text + (
+            f", {count['missing']} are not offered (all optional)" if count["missing"] else ""
+        )
 
     def __str__(self) -> str:
         lines = [self._title()]
@@ -103,31 +118,37 @@ def check(
     reopen: Callable[[Any], Any] | None = None,
     traits: Traits | None = None,
 ) -> Report:
-    """Put a storage to every property; for a notebook, where it shows the report.
+    """Check every property of a storage; for a notebook, where it shows the report.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.testing import check
+        >>> print(str(check(InMemorySessionStorage)).splitlines()[0])
+        InMemorySessionStorage: ... properties hold, ... are not offered (all optional)
 
     Args:
-        factory: a function, or coroutine function, that opens a storage on data of its own that
+        factory: A function, or coroutine function, that opens a storage on data of its own that
             are empty; called once for each property.
-        reopen: opens another storage on the data of the one that it is given. Left out, the same
-            one is taken, as for a storage in memory.
-        traits: what a storage can't tell of itself.
+        reopen: Opens another storage on the data of the one that it is given. Default: the same
+            one is used again, as for a storage in memory.
+        traits: What a storage can't tell of itself.
 
     Returns:
         What holds, what does not, and what it would take.
 
     Raises:
-        Exception: what ``factory`` raises, if it can't open the storage.
+        Exception: What ``factory`` raises, if it can't open the storage.
     """
     found: list[Report | BaseException] = []
 
-    def work() -> None:
+    def run_checks() -> None:
         try:
             found.append(asyncio.run(_check(factory, reopen, traits or Traits())))
         except BaseException as error:
             found.append(error)
 
     # A notebook's own loop is running already, and waiting on it would stop it.
-    thread = threading.Thread(target=work, name="graphflow_nb-check")
+    thread = threading.Thread(target=run_checks, name="graphflow_nb-check")
     thread.start()
     thread.join()
     (report,) = found
@@ -142,11 +163,11 @@ async def _check(
     findings = []
     name = ""
     for prop in PROPERTIES:
-        storage = await _made(factory())
+        storage = await _await_if_needed(factory())
         name = type(storage).__name__
-        missing = prop.missing(storage, traits)
-        if missing:
-            findings.append(Finding(prop, "missing", _add(missing)))
+        missing = prop.find_missing(storage, traits)
+        if missing is not None:
+            findings.append(Finding(prop, "missing", str(missing)))
             if isinstance(storage, SupportsClose):
                 await storage.close()
             continue
@@ -154,7 +175,7 @@ async def _check(
             await prop.hold(_opener(storage, reopen), traits)
         except Deviation as deviation:
             reason = traits.cannot.get(prop.name)
-            detail = f"{deviation}" + (f" (as was said: {reason})" if reason else "")
+            detail = f"{deviation}" + (f" (as announced: {reason})" if reason else "")
             findings.append(Finding(prop, "fails", detail))
         else:
             findings.append(Finding(prop, "holds"))
@@ -162,7 +183,7 @@ async def _check(
 
 
 def _opener(storage: Any, reopen: Callable[[Any], Any] | None) -> Open:
-    """Gives the storage first, and then more on the same data."""
+    """Return a function that gives the storage first, and then more on the same data."""
     first = True
 
     def open() -> Any:
@@ -175,12 +196,5 @@ def _opener(storage: Any, reopen: Callable[[Any], Any] | None) -> Open:
     return open
 
 
-async def _made(storage: Any) -> Any:
+async def _await_if_needed(storage: Any) -> Any:
     return await storage if inspect.isawaitable(storage) else storage
-
-
-def _add(missing: list[str]) -> str:
-    if missing == ["outage"]:
-        return "give traits=Traits(outage=…), a way to put the store out of reach for a while"
-    methods = ", ".join(f"async def {name}(…)" for name in missing)
-    return f"add {methods}, as graphflow_nb.storage describes"

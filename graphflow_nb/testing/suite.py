@@ -1,8 +1,9 @@
-"""The properties as pytest tests of any storage."""
+"""StorageSuite: the properties as pytest tests of any storage."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -13,23 +14,28 @@ __all__ = ["StorageSuite"]
 
 
 class StorageSuite:
-    """Every property of a storage as a test; subclass it and give it two fixtures.
+    """A base class of tests: every property of a storage is one.
 
-    ``open_storage`` is a function, or coroutine function, that opens a storage; within one test
-    all that it opens are on the same data, which are empty at first. ``traits`` (``Traits``) says
-    what a storage can't tell of itself; leave it out if there is nothing to say.
-
-        class TestFolder(StorageSuite):
-            @pytest.fixture
-            def open_storage(self, tmp_path):
-                return lambda: FolderStorage(tmp_path)
-
-    A method that the storage lacks, and what ``traits.cannot`` names, is a strict xfail with its
+    A subclass has one or two fixtures. ``open_storage`` returns a function, or coroutine function,
+    that opens a storage; within one test all that it opens are on the same data, which are empty at
+    first. ``traits`` (``Traits``) says what a storage can't tell of itself, and may be left out.
+    What the storage does not offer, and what ``traits.cannot`` names, is a strict xfail with its
     reason.
+
+    Example:
+        >>> import pytest
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.testing import StorageSuite
+        >>> class TestMemory(StorageSuite):
+        ...     @pytest.fixture
+        ...     def open_storage(self):
+        ...         storage = InMemorySessionStorage()
+        ...         return lambda: storage
     """
 
     @pytest.fixture
     def traits(self) -> Traits:
+        """Return what the storage can't tell of itself."""
         return Traits()
 
     @pytest.mark.parametrize("prop", PROPERTIES, ids=lambda prop: prop.name)
@@ -40,21 +46,19 @@ class StorageSuite:
         traits: Traits,
         request: pytest.FixtureRequest,
     ) -> None:
+        """Check one property on fresh data."""
+
         async def check() -> None:
             storage = open_storage()
-            if asyncio.iscoroutine(storage):
+            if inspect.isawaitable(storage):
                 storage = await storage
-            missing = prop.missing(storage, traits)
+            missing = prop.find_missing(storage, traits)
             if isinstance(storage, SupportsClose):
                 await storage.close()
-            reason = traits.cannot.get(prop.name)
-            if missing:
-                reason = f"has no {', '.join(missing)}"
-            if missing == ["outage"]:
-                reason = "nothing can put it out of reach, or traits.outage would say how"
+            reason = str(missing) if missing is not None else traits.cannot.get(prop.name)
             if reason is not None:
                 request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-            if missing:
+            if missing is not None:
                 raise NotImplementedError(reason)
             await prop.hold(open_storage, traits)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+import graphflow_nb as g
 from graphflow_nb.testing import StorageSuite, Traits, state_machine
 
 from ..conftest import COMPLETE, ELSEWHERE, WRAPPED, Store
@@ -18,7 +19,17 @@ STEPS = 20_000 if COMPLETE else 1000
 
 
 def traits_of(store: Store) -> Traits:
-    return Traits(make_id=store.id, cannot=store.cannot, outage=store.outage)
+    async def open_read_only(storage: Any) -> Any:
+        if store.kind == "memory":
+            return g.ReadOnlyStorage(storage)
+        return await g.connect(store.url, read_only=True, **store.options)
+
+    return Traits(
+        make_id=store.id,
+        cannot=store.cannot,
+        outage=store.outage,
+        open_read_only=open_read_only,
+    )
 
 
 class TestStores(StorageSuite):

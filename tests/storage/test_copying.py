@@ -15,7 +15,7 @@ import graphflow_nb as g
 from graphflow_nb import Context, Query, Session
 from graphflow_nb.cards import report_html
 from graphflow_nb.storage.copying import content_hash, copy
-from graphflow_nb.testing.kit import same_json
+from graphflow_nb.testing.kit import expect_same_json
 
 from ..conftest import _numbers
 
@@ -52,7 +52,7 @@ def test_from_every_store_into_every_store(store, storage, run, tmp_path, server
     assert told == [(20, 20)]
     for session in sessions:
         mine, copied = run(storage.get(session.id)), run(target.get(session.id))
-        same_json(copied.context_json(), mine.context_json(), "the context")
+        expect_same_json(copied.context_json(), mine.context_json(), "the context")
         assert copied.version == mine.version
         assert (copied.created_at, copied.updated_at) == (mine.created_at, mine.updated_at)
     again = run(copy(storage, target, Query()))

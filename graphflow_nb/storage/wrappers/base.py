@@ -7,31 +7,26 @@ from typing import Any, Final
 
 from ...model import Session
 from ..address import Address, address_of
-from ..protocols import SupportsClose, SupportsWatch, missing_capability
+from ..attributes import ATTRIBUTES
+from ..protocols import CAPABILITIES, SupportsClose, SupportsWatch, missing_capability
 
 __all__ = ["READS", "WRITES", "Wrapper"]
 
-_OPTIONAL_READS = ("query", "table", "count", "counts", "slow_orders", "facts")
-_PLANS = ("plan_migration", "plan_trigger")
-_OPTIONAL_WRITES = ("upsert", "delete_many", "restore", "save_many", "import_many")
-_STORE_WRITES = ("migrate", "install_trigger", "remove_trigger", "build_index", "drop_index")
-_OPTIONAL: Final = (*_OPTIONAL_READS, *_PLANS, *_OPTIONAL_WRITES, *_STORE_WRITES)
-#: The methods that read.
-READS: Final = frozenset(("get", *_OPTIONAL_READS, *_PLANS))
-#: The methods that write.
-WRITES: Final = frozenset(("save", "delete", *_OPTIONAL_WRITES, *_STORE_WRITES))
-# The attributes by which a storage describes itself, which are passed on as they are.
-_ATTRIBUTES: Final = frozenset(
-    (
-        "suspends",
-        "phases",
-        "loop",
-        "place",
-        "read_only",
-        "atomic_batches",
-        "server_version",
-    )
+# A watch goes to the storage inside itself, and every wrapper can be closed.
+_OPTIONAL: Final = frozenset(
+    name
+    for capability in CAPABILITIES
+    if capability.protocol not in (SupportsWatch, SupportsClose)
+    for name in capability.methods
 )
+#: The methods that write.
+WRITES: Final = frozenset(
+    ("save", "delete", *(name for capability in CAPABILITIES for name in capability.writes))
+)
+#: The methods that read.
+READS: Final = frozenset(("get", *(_OPTIONAL - WRITES)))
+# The attributes that are passed on as they are.
+_ATTRIBUTES: Final = frozenset(ATTRIBUTES) - {"address"}
 
 
 class Wrapper:
@@ -78,7 +73,7 @@ class Wrapper:
 
     def __getattr__(self, name: str) -> Any:
         if name in _OPTIONAL:
-            raise missing_capability(_innermost(self), name)
+            raise missing_capability(_find_innermost(self), name)
         if name in _ATTRIBUTES:
             return getattr(self.inner, name)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
@@ -95,7 +90,7 @@ class Wrapper:
         return f"<{type(self).__name__} {self.inner!r}>"
 
 
-def _innermost(storage: Any) -> Any:
+def _find_innermost(storage: Any) -> Any:
     while isinstance(storage, Wrapper):
         storage = storage.inner
     return storage

@@ -16,7 +16,8 @@ from ...errors import (
 )
 from ...model import Session
 from ..address import Address, address_of
-from ..protocols import SupportsClose, attributes_of
+from ..attributes import attributes_of
+from ..protocols import SupportsClose
 from .base import WRITES, Wrapper
 
 __all__ = ["FallbackStorage"]

@@ -1,0 +1,174 @@
+"""The properties of what a storage offers to tools: facts, orders, plans, an index, a watch."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+from ..errors import StorageError
+from ..storage.attributes import attributes_of
+from ..storage.facts import StoreFacts
+from ..storage.migration import Migration
+from ..storage.protocols import (
+    SupportsFacts,
+    SupportsIndex,
+    SupportsMigration,
+    SupportsSlowOrders,
+    SupportsTable,
+    SupportsTrigger,
+    SupportsWatch,
+)
+from ..storage.query import ORDERS, Query
+from .kit import Deviation, Kit, add_property, expect_same
+
+_ADVICE: Final = "advice"
+_PLANS: Final = "plans and changes of the store"
+_WATCH: Final = "watch"
+
+#: The seconds in which a watch must begin, report a change, and end.
+SOON: Final = 15.0
+
+
+async def _contents(kit: Kit) -> list[tuple[str, int, bytes]]:
+    sessions = [await kit.read(name) for name in ("a", "b")]
+    texts = [session.context_json() for session in sessions]
+    return [
+        (s.id, s.version, t.encode() if isinstance(t, str) else t)
+        for s, t in zip(sessions, texts, strict=True)
+    ]
+
+
+async def _save_two(kit: Kit) -> list[tuple[str, int, bytes]]:
+    for name in ("a", "b"):
+        await kit.save_new(name, context={"name": name})
+    return await _contents(kit)
+
+
+@add_property(_ADVICE, "return a StoreFacts with the place, and only read", SupportsFacts)
+async def facts_are_those_of_the_store(kit: Kit) -> None:
+    """The facts are a StoreFacts that names the same place, and asking changes nothing."""
+    before = await _save_two(kit)
+    facts = await kit.storage.facts()
+    if not isinstance(facts, StoreFacts):
+        raise Deviation(f"facts() returned {facts!r}, and should return a StoreFacts")
+    expect_same(bool(facts.place), True, "whether the facts name the place")
+    place = attributes_of(kit.storage).place
+    if place is not None:
+        expect_same(facts.place, place, "the place that the facts name")
+    expect_same(facts.read_only, attributes_of(kit.storage).read_only, "read_only of the facts")
+    expect_same(await _contents(kit), before, "the sessions after facts()")
+
+
+@add_property(_ADVICE, "return a text for each slow order, by its column", SupportsSlowOrders)
+async def slow_orders_are_orders(kit: Kit) -> None:
+    """The slow orders are known orders, each with a text that says what would help."""
+    await _save_two(kit)
+    slow = dict(await kit.storage.slow_orders())
+    expect_same(set(slow) - set(ORDERS), set(), "slow orders that do not exist")
+    expect_same(
+        all(isinstance(text, str) and text for text in slow.values()), True, "all are texts"
+    )
+
+
+@add_property(
+    _PLANS,
+    "let plan_migration() only read, and migrate() leave every session as it is",
+    SupportsMigration,
+)
+async def migrating_loses_nothing(kit: Kit) -> None:
+    """A plan runs nothing; after migrate nothing is left to do, and every session is there."""
+    before = await _save_two(kit)
+    plan = await kit.storage.plan_migration()
+    if not isinstance(plan, Migration):
+        raise Deviation(f"plan_migration() returned {plan!r}, and should return a Migration")
+    expect_same((await kit.storage.plan_migration()).statements, plan.statements, "a second plan")
+    expect_same(await _contents(kit), before, "the sessions after plan_migration()")
+    try:
+        done = await kit.storage.migrate()
+    except StorageError:  # e.g. a view can't be altered
+        expect_same(await _contents(kit), before, "the sessions after a migration that failed")
+        return
+    expect_same(done.statements, plan.statements, "the statements that migrate() ran")
+    expect_same((await kit.storage.plan_migration()).statements, (), "what is left to migrate")
+    after = await _contents(kit)
+    expect_same([(id, text) for id, _, text in after], [(id, text) for id, _, text in before],
+                "the sessions after migrate()")  # fmt: skip
+    await kit.storage.save(await kit.read())
+
+
+@add_property(
+    _PLANS, "keep the index beside the sessions, and drop all of it", SupportsIndex, SupportsTable
+)
+async def an_index_changes_no_answer(kit: Kit) -> None:
+    """Built, built again or dropped, an index changes no session and no page."""
+    before = await _save_two(kit)
+    pages = []
+    for step in (None, "build_index", "build_index", "drop_index", "drop_index"):
+        if step == "build_index":
+            expect_same(await kit.storage.build_index(), 2, "the sessions that the index knows")
+        elif step == "drop_index":
+            await kit.storage.drop_index()
+        pages.append(list((await kit.storage.table(Query())).id))
+        expect_same(await _contents(kit), before, f"the sessions after {step}")
+    expect_same([page == pages[0] for page in pages], [True] * 5, "which pages are the same")
+
+
+@add_property(_WATCH, "call on_change for each change, and end when cancelled", SupportsWatch)
+async def watching_reports_changes(kit: Kit) -> None:
+    """While it says that it watches, a change is reported; it ends when it is cancelled."""
+    remove = await _install_trigger(kit.storage)
+    other = await kit.reopen()
+    changed: asyncio.Queue[str] = asyncio.Queue()
+    states: asyncio.Queue[bool] = asyncio.Queue()
+    watching = asyncio.ensure_future(kit.storage.watch(changed.put_nowait, states.put_nowait))
+    try:
+        started = asyncio.ensure_future(states.get())
+        await asyncio.wait({watching, started}, timeout=SOON, return_when="FIRST_COMPLETED")
+        if started.done():
+            expect_same(started.result(), True, "the first state")
+            await other.save(kit.new())
+            async with asyncio.timeout(SOON):
+                while await changed.get() not in (kit.id("a"), ""):
+                    pass
+        elif watching.done():
+            watching.result()  # it says that nothing is announced here, by returning
+        else:
+            raise Deviation(f"watch neither watches nor returns within {SOON:.0f} s")
+        started.cancel()
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching}, timeout=SOON)
+        if remove is not None:
+            await remove()
+    expect_same(watching.done(), True, "whether watch ended when it was cancelled")
+    with suppress(asyncio.CancelledError):
+        await watching
+
+
+async def _install_trigger(storage: Any) -> Any:
+    """Make the store announce changes, if it can; return what undoes that."""
+    if not isinstance(storage, SupportsTrigger):
+        return None
+    with suppress(StorageError):  # e.g. a view has no triggers for rows
+        await storage.install_trigger()
+        return storage.remove_trigger
+    return None
+
+
+@add_property(
+    _PLANS, "let plan_trigger() only read, and remove_trigger() take away all", SupportsTrigger
+)
+async def a_trigger_changes_no_session(kit: Kit) -> None:
+    """Planning, installing and removing the trigger changes no session, and saves go on."""
+    before = await _save_two(kit)
+    plan = await kit.storage.plan_trigger()
+    if not isinstance(plan, Migration) or not plan.statements:
+        raise Deviation(f"plan_trigger() returned {plan!r}, and should return statements")
+    remove = await _install_trigger(kit.storage)
+    expect_same(await _contents(kit), before, "the sessions after install_trigger()")
+    await kit.storage.save(await kit.read())
+    if remove is not None:
+        await remove()
+        await remove()
+    await kit.storage.save(await kit.read())
