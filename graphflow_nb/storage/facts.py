@@ -26,13 +26,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFacts:
-    """What is known of any store.
+    """Facts about any store.
+
+    Example:
+        >>> from graphflow_nb.storage import StoreFacts
+        >>> StoreFacts(place="folder:claims", unseen={"disk": "no permission"}).place
+        'folder:claims'
 
     Attributes:
-        place: which store it is, without secrets.
-        read_only: whether the storage refuses writes.
-        connections: that the storage holds at most; 0 where it holds none.
-        unseen: what could not be looked at, and why.
+        place: Which store it is, without secrets.
+        read_only: Whether the storage refuses writes.
+        connections: The most connections that the storage holds; 0 where it holds none.
+        unseen: What could not be read, and why.
     """
 
     place: str
