@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from .postgres import free_port
 
@@ -54,7 +56,8 @@ class RedisServer:
         )
         deadline = time.monotonic() + 20
         while True:
-            with redis.Redis(port=self.port) as client:
+            # Without the driver's own attempts, between which it waits up to seconds.
+            with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
                 try:
                     client.ping()
                     return
