@@ -10,17 +10,22 @@ from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, running_loop
 from ..errors import StorageError
 from ..journal import Journal
 from ..monitoring import MonitoredStorage, Recorder
-from ..storage import SessionStorage, connect, connect_from_env
-from ..storage.protocols import attributes_of, missing_capability
-from ..storage.url import REDIS_SCHEMES
+from ..storage import (
+    InMemorySessionStorage,
+    ReadOnlyStorage,
+    SessionStorage,
+    attributes_of,
+    connect,
+    connect_from_env,
+)
+from ..storage.protocols import missing_capability
+from ..storage.stores import find_kind
 from .client import Client
 from .demo import demo_storage
 
 __all__ = ["open_client", "wrap_client"]
 
 C = TypeVar("C", bound=Client)
-
-_SERVERS = ("postgresql:", "postgres:", *(f"{scheme}:" for scheme in REDIS_SCHEMES))
 
 
 def open_client(
@@ -45,17 +50,24 @@ def open_client(
     """
     if not (url is None or isinstance(url, str)):
         raise StorageError(f"a store is named by its URL, a text, not by {url!r}")
+    read_only = writable is False
+    storage: SessionStorage
     if url == "demo":
-        return _in_memory(kind, demo_storage(), writable, journal)
-    chosen = url or os.environ.get("DATABASE_URL", "")
-    if not writable and (writable is False or chosen.startswith(_SERVERS)) and chosen != "memory:":
-        options["read_only"] = True
-    bridge = LoopThread.shared()
-    # With a URL, from wherever it comes, there is no fallback: a store that is not the one that was
-    # meant would take changes that are lost with it.
-    storage = bridge.run(connect(chosen, **options) if chosen else connect_from_env(**options))
-    if not attributes_of(storage).suspends:
-        return _in_memory(kind, storage, writable, journal)
+        storage = demo_storage()
+    else:
+        chosen = url or os.environ.get("DATABASE_URL", "")
+        store = find_kind(chosen)
+        read_only = read_only or (writable is None and store is not None and store.is_server)
+        if read_only and store is not None and store.takes("read_only"):
+            options["read_only"] = True
+        # With a URL, from wherever it comes, there is no fallback: a store that is not the one that
+        # was meant would take changes that are lost with it.
+        opening = connect(chosen, **options) if chosen else connect_from_env(**options)
+        storage = LoopThread.shared().run(opening)
+    attributes = attributes_of(storage)
+    if read_only and not attributes.read_only:
+        storage = _make_read_only(storage)
+    bridge = LoopThread.shared() if attributes.suspends else InPlace()
     return _make(kind, storage, bridge, journal)
 
 
@@ -91,18 +103,13 @@ def wrap_client(
     return _make(kind, storage, bridge, journal)
 
 
-def _in_memory(
-    kind: type[C],
-    storage: SessionStorage,
-    writable: bool | None,
-    journal: str | os.PathLike[str] | None,
-) -> C:
-    if writable is False:
+def _make_read_only(storage: SessionStorage) -> SessionStorage:
+    if type(storage) is InMemorySessionStorage:
         raise StorageError(
             "sessions in memory can't be opened for reading only: they are yours alone, so leave "
             "writable= out"
         )
-    return _make(kind, storage, InPlace(), journal)
+    return ReadOnlyStorage(storage)
 
 
 def _make(

@@ -8,18 +8,13 @@ from typing import Any
 
 from ..bridge import Bridge, meeting_point
 from ..client import Client
-from ..errors import QueryError, StorageError
+from ..errors import StorageError
 from ..model import Session
 from ..storage import Query, connect
 from ..storage.copying import CopyReport, copy
 from ..storage.protocols import attributes_of
 
 __all__ = ["CopyTo"]
-
-_FILTERS = (
-    *("graph", "task", "status", "text", "id_prefix", "ids", "updated_since", "updated_until"),
-    *("created_since", "created_until", "where", "has"),
-)
 
 
 class CopyTo:
@@ -75,12 +70,7 @@ class CopyTo:
     def _start(
         self, other: Any, redact: Any, progress: Any, filters: dict[str, Any]
     ) -> tuple[Bridge, Coroutine[Any, Any, CopyReport]]:
-        unknown = [name for name in filters if name not in _FILTERS]
-        if unknown:
-            known = ", ".join(_FILTERS)
-            raise QueryError(f"there is no filter {', '.join(unknown)}; known are {known}")
-        where = filters.pop("where", None)
-        query = Query(context={} if where is None else where, **filters)
+        query = Query.from_filters(filters)
         if not isinstance(other, (Client, str)):
             raise StorageError(f"sessions are copied to a workbench or a URL, not to {other!r}")
         mine = self._client.bridge

@@ -50,7 +50,8 @@ class StoreKind:
         schemes: The schemes of its URLs, without the colon.
         example: A URL as a user would write it, without a password.
         is_server: Whether the store is a server's, which may not be the user's to change:
-            ``graphflow_nb.open`` then opens it for reading only unless told otherwise.
+            ``graphflow_nb.open`` then opens it for reading only unless told otherwise, with the
+            option ``read_only=`` if there is one, or else by refusing writes itself.
         connect: A coroutine function that takes the URL and options by name, and returns an open
             storage. Default: the class's ``connect``. It imports its driver itself, so that
             ``import graphflow_nb`` stays light.
@@ -72,12 +73,18 @@ class StoreKind:
         return found
 
     @property
-    def options(self) -> tuple[str, ...] | None:
-        """The names of the options; None if it takes any."""
-        parameters = list(signature(self.opener).parameters.values())[1:]
-        if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
-            return None
-        return tuple(parameter.name for parameter in parameters)
+    def options(self) -> tuple[str, ...]:
+        """The names of the options."""
+        return tuple(p.name for p in self._parameters if p.kind is not Parameter.VAR_KEYWORD)
+
+    def takes(self, option: str) -> bool:
+        """Return whether there is an option of this name, or any may be given."""
+        kinds = {parameter.kind for parameter in self._parameters}
+        return option in self.options or Parameter.VAR_KEYWORD in kinds
+
+    @property
+    def _parameters(self) -> list[Parameter]:
+        return list(signature(self.opener).parameters.values())[1:]
 
     async def open(self, url: str, options: dict[str, Any]) -> SessionStorage:
         """Open the storage of a URL.
@@ -85,11 +92,11 @@ class StoreKind:
         Raises:
             StorageError: There is no such option, or the store can't be opened.
         """
-        known = self.options
-        unknown = [name for name in options if known is not None and name not in known]
+        unknown = [name for name in options if not self.takes(name)]
         if unknown:
-            takes = f"known are {', '.join(known)}" if known else f"{self.label} takes none"
-            raise StorageError(f"there is no option {', '.join(unknown)}; {takes}")
+            known = ", ".join(self.options)
+            what = f"known are {known}" if known else f"{self.label} takes none"
+            raise StorageError(f"there is no option {', '.join(unknown)}; {what}")
         return await self.opener(url, **options)
 
 
@@ -116,8 +123,7 @@ def register(kind: StoreKind) -> None:
         kind: The kind of store.
 
     Raises:
-        StorageError: Another kind has one of the schemes, the class has no ``connect``, or a
-            server's ``connect`` takes no ``read_only=``.
+        StorageError: Another kind has one of the schemes, or the class has no ``connect``.
     """
     if not isinstance(kind, StoreKind):
         raise StorageError(f"register takes a StoreKind, not {kind!r}")
@@ -129,11 +135,6 @@ def register(kind: StoreKind) -> None:
         raise StorageError(
             f"{kind.storage.__name__} has no coroutine connect(url, **options); add one as a class "
             "method, or give connect="
-        )
-    if kind.is_server and kind.options is not None and "read_only" not in kind.options:
-        raise StorageError(
-            f"connect of {kind.storage.__name__} takes no read_only=, but a server is opened for "
-            "reading only by default; add it, or set is_server=False"
         )
     STORES[kind.label] = kind
 

@@ -79,6 +79,34 @@ def test_a_kind_of_ones_own(table):
     assert g.open("shelf:a").create("a", "t").version == 1
 
 
+def test_a_server_of_ones_own_is_opened_for_reading_only(table):
+    for storage in (Shelf, Server):
+        register(
+            StoreKind(
+                label="Mine",
+                storage=storage,
+                schemes=("mine",),
+                example="mine:a",
+                is_server=True,
+            )
+        )
+        wb = g.open("mine:a", writable=True)
+        assert wb.create("a", "t").version == 1
+        wb = g.open("mine:a")
+        assert "reading only" in repr(wb)
+        with pytest.raises(g.ReadOnlyError):
+            wb.create("b", "t")
+    assert Shelf.opened == ("mine:a", 1, True)
+
+
+def test_any_store_but_memory_is_opened_for_reading_only(table):
+    register(StoreKind(label="Mine", storage=Server, schemes=("mine",), example="mine:a"))
+    with pytest.raises(g.ReadOnlyError):
+        g.open("mine:a", writable=False).create("a", "t")
+    with pytest.raises(g.StorageError, match="in memory can't be opened for reading only"):
+        g.open("memory:", writable=False)
+
+
 def test_registered_again_it_is_replaced(table):
     register(SHELF)
     register(StoreKind(label="Shelf", storage=Shelf, schemes=("shelf",), example="shelf:b"))
@@ -96,7 +124,7 @@ class Reads:
         return cls()
 
 
-class Server:
+class Server(g.InMemorySessionStorage):
     @classmethod
     async def connect(cls, url: str) -> Server:
         return cls()
@@ -107,7 +135,6 @@ class Server:
     [
         ({"schemes": ("redis",)}, "Redis has the scheme redis:"),
         ({"storage": NoConnect}, "NoConnect has no coroutine connect"),
-        ({"storage": Server, "is_server": True}, "takes no read_only="),
     ],
 )
 def test_what_can_not_work_is_not_registered(table, wrong, why):
