@@ -1,4 +1,4 @@
-"""A storage whose writes are noted, and can be undone."""
+"""JournaledStorage: a storage whose writes are noted and can be undone."""
 
 from __future__ import annotations
 
@@ -18,23 +18,37 @@ from ..storage.protocols import (
     require,
 )
 from ..storage.query import MAX_IDS, Query
-from .entries import Entry, Journal, Op
+from .entries import Entry, Op
+from .journal import Journal
 
 __all__ = ["JournaledStorage"]
 
 
 class JournaledStorage:
-    """Wraps a storage; every write is noted with what stood there before.
+    """A storage around another one that notes every write with what it replaces.
 
-    Before each write the session is read once more, through ``reading``. A save that is
-    compare-and-swap then replaces just what was read, since otherwise it is refused. Deletes are
-    compare-and-swap too, again and again until one succeeds.
+    Before each write the session is read, through ``reading``. A save that is compare-and-swap
+    replaces exactly what was read, since otherwise it is refused. Deletes are compare-and-swap too,
+    repeated until one succeeds.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Session
+        >>> from graphflow_nb.journal import Journal, JournaledStorage
+        >>> inner = InMemorySessionStorage()
+        >>> storage = JournaledStorage(inner, Journal(), inner, "memory")
+        >>> await storage.save(Session("claim-1", "intake"))
+        >>> await storage.undo()  # the session was created, so it is deleted again
+        >>> await inner.get("claim-1")
 
     Args:
-        storage: that writes.
-        journal: that notes.
-        reading: the storage inside that is read for the journal, so that no operation is recorded.
-        place: the store's name in the journal, without secrets.
+        storage: The storage that performs the writes.
+        journal: The journal that notes them.
+        reading: The storage that is read for the journal, so that its reads can be told apart.
+        place: The store's name in the journal, without secrets.
+
+    Attributes:
+        inner: The storage that performs the writes.
+        journal: The journal.
     """
 
     def __init__(
@@ -84,7 +98,11 @@ class JournaledStorage:
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int] | None = None
     ) -> list[str]:
-        """Delete these, where versions are given only those that still have them.
+        """Delete sessions, where versions are given only those that still have them.
+
+        Args:
+            ids: The ids; those of no session are passed over.
+            versions: The version that each session must still have; None for any.
 
         Returns:
             The ids that were deleted, in the order given.
@@ -106,7 +124,7 @@ class JournaledStorage:
         return [id for id, session in found.items() if session.id in gone]
 
     async def _read(self, ids: Sequence[str]) -> dict[str, Session]:
-        """Those that are there, by the ids as they were given."""
+        """Return the sessions that exist, by the ids as they were given."""
         known: dict[str, Session] = {}
         if isinstance(self._reading, SupportsQuery):
             for start in range(0, len(ids), MAX_IDS):
@@ -132,13 +150,13 @@ class JournaledStorage:
     # Undoing
 
     def entries(self) -> list[Entry]:
-        """The writes on this store, oldest first."""
+        """Return the writes on this store, oldest first."""
         return self.journal.entries(self._place)
 
     def undoable(self) -> list[Entry]:
-        """Those that ``undo`` could take back, oldest first.
+        """Return the writes that can be undone, oldest first.
 
-        An undo is no write of its own here, or undoing twice would go back and forth.
+        An undo is not among them, or undoing twice would go back and forth.
         """
         return [
             entry
@@ -147,23 +165,23 @@ class JournaledStorage:
         ]
 
     async def undo(self, number: int | None = None) -> Session | None:
-        """Take one write back, if the session is still as that write left it.
+        """Undo one write, if the session is still as that write left it.
 
         Args:
-            number: of the entry; None for the newest that was not undone and undoes none.
+            number: The number of the entry; None for the newest that can be undone.
 
         Returns:
-            The session as it is stored now, None if the write had created it.
+            The session as it is stored now; None if the write had created it.
 
         Raises:
-            SessionConflict: the session was changed since; nothing was written.
-            PatchError: there is no such entry, or it was undone already.
+            SessionConflict: The session was changed since; nothing was written.
+            PatchError: There is no such entry, or it was undone already.
         """
         entry = self._pick(number)
         stored = await self._reading.get(entry.id)
-        if not _is(stored, entry.after, told=entry.state == "done"):
-            if _is(stored, entry.before, told=False):
-                self.journal.void(entry.number)  # never written, or taken back by someone else
+        if not _is_same(stored, entry.after, by_version=entry.state == "done"):
+            if _is_same(stored, entry.before, by_version=False):
+                self.journal.void(entry.number)  # never written, or undone by someone else
                 return stored
             wanted = entry.before or entry.after
             assert wanted is not None
@@ -183,12 +201,12 @@ class JournaledStorage:
         return back
 
     async def undo_all(self) -> tuple[int, list[str]]:
-        """Take back every write, newest first.
+        """Undo every write, newest first.
 
-        Of a session that was changed by others since, what was written before is left alone too.
+        If a session was changed by others since, its earlier writes are left alone too.
 
         Returns:
-            How many were taken back, and the ids of the sessions that were left alone.
+            The number of writes that were undone, and the ids of the sessions that were left alone.
         """
         done = 0
         changed: dict[str, None] = {}
@@ -218,25 +236,26 @@ class JournaledStorage:
         )
 
 
-def _is(stored: Session | None, known: Session | None, told: bool) -> bool:
-    """Whether a session is the one known, by its version if that was told, or by its content.
+def _is_same(stored: Session | None, known: Session | None, *, by_version: bool) -> bool:
+    """Return whether a stored session is the one that a write left.
 
-    By content, because undoing one write moves on the version that an earlier one had left. The
-    times count too: in Redis a worker may save at the version that we left, and tells no time.
+    By its content, because undoing one write increments the version that an earlier one had left.
+    By its version, where the outcome of the write is known; then the times count too, since in
+    Redis a worker may save at the version that we left, without a time.
     """
     if stored is None or known is None:
         return stored is known
-    stood, stands = (
+    before, now = (
         (session.version, session.created_at, session.updated_at) for session in (known, stored)
     )
-    return (told and stood == stands) or not diff(stored, known)
+    return (by_version and before == now) or not diff(stored, known)
 
 
 async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[str]:
-    """Delete sessions that are as they were read; one by one where the storage has no better way.
+    """Delete the sessions that are still as they were read, and return their ids.
 
-    Then a save between the comparison and the delete is lost, which only a storage with
-    ``delete_many`` can prevent.
+    A storage without ``delete_many`` is read and written one by one. Then a save between the
+    comparison and the delete is lost.
     """
     if isinstance(storage, SupportsDeleteMany):
         found: list[str] = await storage.delete_many(
@@ -253,7 +272,7 @@ async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[st
 
 
 async def restore(storage: Any, session: Session) -> None:
-    """Put a deleted session back; as a new one where the storage has no better way."""
+    """Put a deleted session back; as a new one in a storage without ``restore``."""
     if isinstance(storage, SupportsRestore):
         await storage.restore(session)
         return

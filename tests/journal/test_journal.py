@@ -208,7 +208,7 @@ def test_cut_off_anywhere_it_can_be_read(tmp_path):
 def test_a_file_that_is_none_or_that_another_process_has(tmp_path):
     file = tmp_path / "notes.txt"
     file.write_text("dear diary\n")
-    with pytest.raises(g.StorageError, match="no journal"):
+    with pytest.raises(g.StorageError, match="is not a journal"):
         g.open("memory:", journal=file)
     assert file.read_text() == "dear diary\n"
     with pytest.raises(g.StorageError, match="can't be opened"):
@@ -336,7 +336,7 @@ def test_a_storage_that_overwrites_loses_nothing():
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr("graphflow_nb.journal.entries.MAX_BYTES", 20_000)
+    monkeypatch.setattr("graphflow_nb.journal.journal.MAX_BYTES", 20_000)
     wb = g.open("memory:")
     for n in range(100):
         wb.create(f"s{n}", "t", context={"text": "x" * 1000})
