@@ -1,6 +1,6 @@
-"""Execute the notebooks in place: ``python notebooks/execute.py``.
+"""Execute notebooks in place: ``python notebooks/execute.py [notebook …]``, all of them by default.
 
-Leaves out what differs between machines and is no content: times of execution, kernel details.
+What differs between machines and is not content is left out: times of execution, kernel details.
 """
 
 from __future__ import annotations
@@ -16,15 +16,19 @@ FOLDER = Path(__file__).parent
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
-    """The notebook with the outputs of a fresh kernel; raises if a cell fails."""
+    """Return a notebook with the outputs of a fresh kernel.
+
+    Raises:
+        CellExecutionError: A cell failed.
+    """
     notebook = nbformat.read(path, as_version=4)
     os.environ.pop("DATABASE_URL", None)
     client = NotebookClient(
         notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(FOLDER)}}
     )
     client.execute()
-    # Without a kernel a widget can't be shown, but its static form can. One that has none (a
-    # progress bar) says nothing any more.
+    # Without a kernel a widget can't be shown, but its static form can. A widget that has none, such
+    # as a progress bar, is left out.
     for cell in notebook.cells:
         kept = []
         for output in cell.get("outputs", ()):

@@ -1,4 +1,4 @@
-"""The storage that ``notebooks/05_your_own_storage.ipynb`` writes, put to the suite."""
+"""The storage that ``notebooks/05_your_own_storage.ipynb`` writes, checked by the suite."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .test_notebooks import FOLDER
 NOTEBOOK = FOLDER / "05_your_own_storage.ipynb"
 
 
-def mended() -> Any:
-    """The class of the cell that is tagged ``storage``, in a namespace with what it needs."""
+def define_storage() -> Any:
+    """Return the class of the cell that is tagged ``storage``."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     (cell,) = [c for c in notebook.cells if "storage" in c.metadata.get("tags", ())]
     names: dict[str, Any] = {}
@@ -28,5 +28,5 @@ def mended() -> Any:
 class TestFolderStorage(StorageSuite):
     @pytest.fixture
     def open_storage(self, tmp_path: Path) -> Any:
-        storage = mended()
+        storage = define_storage()
         return lambda: storage(tmp_path / "sessions")
