@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from ..wrappers.base import Wrapper
+from ..wrappers.base import find_innermost
 
 __all__ = ["find_resetting_pools"]
 
@@ -18,11 +18,9 @@ def find_resetting_pools(storage: object) -> list[str]:
     Args:
         storage: Any storage; of a wrapper, the storage inside is examined.
     """
-    while isinstance(storage, Wrapper):
-        storage = storage.inner
     return [
         name
-        for name, value in getattr(storage, "__dict__", {}).items()
+        for name, value in getattr(find_innermost(storage), "__dict__", {}).items()
         # asyncpg tells nowhere else whether create_pool was given reset=.
         if isinstance(value, asyncpg.Pool) and getattr(value, "_reset", None) is None
     ]

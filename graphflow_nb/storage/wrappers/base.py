@@ -10,7 +10,7 @@ from ..address import Address, address_of
 from ..attributes import ATTRIBUTES
 from ..protocols import CAPABILITIES, SupportsClose, SupportsWatch, missing_capability
 
-__all__ = ["READS", "WRITES", "Wrapper"]
+__all__ = ["READS", "WRITES", "Wrapper", "find_innermost"]
 
 # A watch goes to the storage inside itself, and every wrapper can be closed.
 _OPTIONAL: Final = frozenset(
@@ -73,7 +73,7 @@ class Wrapper:
 
     def __getattr__(self, name: str) -> Any:
         if name in _OPTIONAL:
-            raise missing_capability(_find_innermost(self), name)
+            raise missing_capability(find_innermost(self), name)
         if name in _ATTRIBUTES:
             return getattr(self.inner, name)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
@@ -90,7 +90,7 @@ class Wrapper:
         return f"<{type(self).__name__} {self.inner!r}>"
 
 
-def _find_innermost(storage: Any) -> Any:
+def find_innermost(storage: Any) -> Any:
     while isinstance(storage, Wrapper):
         storage = storage.inner
     return storage
