@@ -91,6 +91,7 @@ class Wrapper:
 
 
 def find_innermost(storage: Any) -> Any:
+    """Return the storage inside all wrappers; a storage that is no wrapper itself."""
     while isinstance(storage, Wrapper):
         storage = storage.inner
     return storage
