@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .operation import MEASURES, Phases
+from .operation import MEASURES, NO_PHASES, Phases
 
 __all__ = ["PORTION", "Block", "Chunk", "Ids"]
 
@@ -20,22 +20,23 @@ PORTION: Final = 8192  # operations that are packed at a time
 
 _DASHES: Final = (8, 13, 18, 23)  # where a UUID has them
 _TEXTS: Final = {str, type(None)}
-_NOTHING: Final = (0, 0, 0, 0, 0, 0)
 
 
 class Block:
-    """Room for some thousand operations that are not packed yet, a list for each column.
+    """Room for some thousand operations that are not packed yet, one list for each column.
 
-    Whoever records takes a place, and writes there into each list, the code last. Taking a place
-    is a single step of C, so threads need no lock; and a list takes a value in a tenth of the time
-    in which an object for all of them is made. The lists stay the same when the block is emptied.
+    A thread that records takes a place and writes into each list there, the code last. Taking a
+    place is a single step of C, so threads need no lock. A list takes a value in a tenth of the
+    time that making an object of all values would take. The lists stay the same objects when the
+    block is emptied.
 
     Attributes:
-        take: the next free place; StopIteration if there is none.
-        starts, ends: on ``time.perf_counter_ns``.
-        ids: of sessions.
-        phases: None for storages that report none.
-        codes: of kinds; -1 until the place is written.
+        take: Returns the next free place; raises StopIteration if there is none.
+        starts: When each operation began, on ``time.perf_counter_ns``.
+        ends: When each operation ended, on the same clock.
+        ids: The ids of the sessions.
+        phases: The phases of each operation; None for storages that report none.
+        codes: The codes of the kinds; -1 until the place is written.
     """
 
     __slots__ = ("codes", "ends", "ids", "phases", "starts", "take")
@@ -49,7 +50,7 @@ class Block:
         self.empty()
 
     def empty(self) -> None:
-        """Make all places free again."""
+        """Free all places."""
         self.codes[:] = _NO_CODES
         self.phases[:] = _NO_PHASES
         self.take: Callable[[], int] = iter(range(PORTION)).__next__
@@ -64,13 +65,13 @@ class Chunk:
     """Some thousand operations, packed.
 
     Attributes:
-        began: when the first of them began, in ns on ``time.perf_counter_ns``.
-        start: the start of each, in ns after that.
-        duration: ns.
-        kind: the code of the kind of each.
-        session: index into ``ids``.
-        ids: the sessions' ids, each once.
-        measures: the columns of ``MEASURES``; None where all are 0.
+        began: When the first of them began, in ns on ``time.perf_counter_ns``.
+        start: When each began, in ns after the first.
+        duration: How long each took, in ns.
+        kind: The code of the kind of each.
+        session: The index in ``ids`` of the session of each.
+        ids: The ids of the sessions, each once.
+        measures: The columns of ``MEASURES``; None where all values are 0.
     """
 
     began: int
@@ -82,8 +83,8 @@ class Chunk:
     measures: tuple[NDArray[np.unsignedinteger] | None, ...]
 
     @classmethod
-    def of(cls, block: Block) -> Chunk | None:
-        """What was written into a block so far; None if that is nothing."""
+    def pack(cls, block: Block) -> Chunk | None:
+        """Return what was written into a block so far; None if that is nothing."""
         kind = np.fromiter(block.codes, np.int64, PORTION)
         starts, ends, ids, phases = block.starts, block.ends, block.ids, block.phases
         if kind.min() < 0:
@@ -98,28 +99,28 @@ class Chunk:
         began = int(start.min())
         try:
             once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
-        except TypeError:  # a list was asked for, say
-            ids = [_text(id) for id in ids]
+        except TypeError:  # an id that is no text, such as a list
+            ids = [_text_of(id) for id in ids]
             once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
         measures: tuple[NDArray[np.unsignedinteger] | None, ...] = (None,) * len(MEASURES)
         if any(phases):
-            told = zip(*(p or _NOTHING for p in phases), strict=True)
-            measures = tuple(_narrow(np.fromiter(c, np.int64, count)) for c in told)
+            columns = zip(*(p or NO_PHASES for p in phases), strict=True)
+            measures = tuple(_narrow(np.fromiter(c, np.int64, count)) for c in columns)
         return cls(
             began,
             _narrowest(start - began),
             _narrowest(np.fromiter(ends, np.int64, count) - start),
             _narrowest(kind),
             _narrowest(np.fromiter(map(once.__getitem__, ids), np.int64, count)),
-            Ids.of(list(once)),
+            Ids.pack(list(once)),
             measures,
         )
 
-    def parted(self, at: int) -> tuple[Chunk, Chunk]:
-        """The first ``at`` operations and the others."""
-        return self._part(slice(at)), self._part(slice(at, None))
+    def split(self, at: int) -> tuple[Chunk, Chunk]:
+        """Return the first ``at`` operations, and the others."""
+        return self._cut(slice(at)), self._cut(slice(at, None))
 
-    def _part(self, cut: slice) -> Chunk:
+    def _cut(self, cut: slice) -> Chunk:
         return replace(
             self,
             start=self.start[cut],
@@ -131,10 +132,10 @@ class Chunk:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes."""
+        """The memory that it takes, in bytes."""
         arrays = (self.start, self.duration, self.kind, self.session, *self.measures)
-        own = 1_000  # of the objects around the arrays
-        return own + len(self.ids.packed) + sum(a.nbytes for a in arrays if a is not None)
+        objects = 1_000  # those around the arrays
+        return objects + len(self.ids.packed) + sum(a.nbytes for a in arrays if a is not None)
 
     def __len__(self) -> int:
         return len(self.start)
@@ -150,40 +151,46 @@ def _narrowest(values: NDArray[np.int64]) -> NDArray[np.unsignedinteger]:
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Ids of sessions as bytes; a UUID takes 16 of them."""
+    """Ids of sessions as bytes; a UUID takes 16 of them.
+
+    Attributes:
+        packed: The bytes: those of the UUIDs, or a MessagePack array.
+        uuids: Whether all ids are UUIDs.
+    """
 
     packed: bytes
     uuids: bool
 
     @classmethod
-    def of(cls, ids: list[str | None]) -> Ids:
+    def pack(cls, ids: list[str | None]) -> Ids:
+        """Return ids as bytes."""
         uuids = _packed_uuids(ids)
         if uuids is not None:
             return cls(uuids, True)
         if set(map(type, ids)) <= _TEXTS:
             with suppress(UnicodeEncodeError):
                 return cls(msgspec.msgpack.encode(ids), False)
-        # Operations on ids that no store takes are recorded too.
-        return cls(msgspec.msgpack.encode([_text(id) for id in ids]), False)
+        # Operations on ids that no store accepts are recorded too.
+        return cls(msgspec.msgpack.encode([_text_of(id) for id in ids]), False)
 
-    def texts(self) -> list[str | None]:
-        """The ids."""
+    def unpack(self) -> list[str | None]:
+        """Return the ids as they were, or as the text that represents them."""
         if not self.uuids:
-            return msgspec.msgpack.decode(self.packed)  # type: ignore[no-any-return]
+            return msgspec.msgpack.decode(self.packed, type=list[str | None])
         text = _uuid_text(self.packed)
         return [text[at : at + 36] for at in range(0, len(text), 36)]
 
 
-def _text(id: object) -> str | None:
+def _text_of(id: object) -> str | None:
     if id is None:
         return None
     return (id if isinstance(id, str) else repr(id)).encode("utf-8", "replace").decode()
 
 
 def _packed_uuids(ids: list[str | None]) -> bytes | None:
-    """Ids that all are UUIDs as these are usually written, or None."""
+    """Return the bytes of ids that are all UUIDs as these are usually written, otherwise None."""
     try:
-        text = "".join(ids)  # type: ignore[arg-type]
+        text = "".join(ids)  # type: ignore[arg-type]  # None raises TypeError, which is expected
         if len(text) != 36 * len(ids):
             return None
         packed = bytes.fromhex(text.replace("-", ""))

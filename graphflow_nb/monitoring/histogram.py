@@ -1,4 +1,4 @@
-"""Counts of durations in buckets that are a thousandth of the value wide."""
+"""Counts of durations, in buckets that are a thousandth of the value wide."""
 
 from __future__ import annotations
 
@@ -14,15 +14,24 @@ _HALF = 10  # 2^10 buckets for each doubling: three significant digits
 
 
 class Histogram:
-    """A high dynamic range histogram of nanoseconds: any range, at most 0.1 % off, mergeable.
+    """A histogram of nanoseconds of any range, at most 0.1 % off, that can be merged with others.
 
-    Buckets are those of HdrHistogram (G. Tene) at three significant digits with a lowest value of
-    1: single nanoseconds up to 2,048, then 1,024 buckets for each doubling.
+    The buckets are those of HdrHistogram (G. Tene) at three significant digits with a lowest value
+    of 1: single nanoseconds up to 2,048, then 1,024 buckets for each doubling.
 
     Attributes:
-        counts: int64, one a bucket, up to the highest that is not empty or beyond.
-        total_ns: sum of the durations, exact.
-        lowest_ns, highest_ns: exact; 0 if there is none.
+        counts: The number of durations in each bucket, int64, up to the highest bucket that is not
+            empty or further.
+        total_ns: The sum of the durations, exact.
+        lowest_ns: The shortest duration, exact; 0 if there is none.
+        highest_ns: The longest duration, exact; 0 if there is none.
+
+    Example:
+        >>> import numpy as np
+        >>> from graphflow_nb.monitoring import Histogram
+        >>> histogram = Histogram.of(np.arange(1, 1001))
+        >>> len(histogram), histogram.percentile(99)
+        (1000, 990.0)
     """
 
     def __init__(self) -> None:
@@ -33,25 +42,33 @@ class Histogram:
 
     @classmethod
     def of(cls, nanos: NDArray[np.int64]) -> Self:
-        """The histogram of durations."""
+        """Return the histogram of durations.
+
+        Args:
+            nanos: The durations in ns, 0 or more.
+        """
         histogram = cls()
         histogram.add(nanos)
         return histogram
 
     def copy(self) -> Histogram:
-        """Another one of the same counts."""
+        """Return another histogram with the same counts."""
         copy = Histogram()
         copy.merge(self)
         return copy
 
     def add(self, nanos: NDArray[np.int64]) -> None:
-        """Count durations, 0 ns or more."""
+        """Count durations.
+
+        Args:
+            nanos: The durations in ns, 0 or more.
+        """
         if len(nanos):
             counts = np.bincount(_bucket(nanos))
             self._add(counts, int(nanos.sum()), int(nanos.min()), int(nanos.max()))
 
     def merge(self, other: Histogram) -> None:
-        """Count what the other counted too."""
+        """Add the counts of another histogram."""
         if len(other):
             self._add(other.counts, other.total_ns, other.lowest_ns, other.highest_ns)
 
@@ -64,10 +81,13 @@ class Histogram:
         self.counts[: len(counts)] += counts
 
     def percentile(self, q: float) -> float:
-        """Nanoseconds that q per cent do not exceed, at most 0.1 % more than the true value.
+        """Return the duration that q per cent do not exceed, at most 0.1 % above the true value.
 
         Args:
-            q: 0 to 100.
+            q: The percentile, 0 to 100.
+
+        Returns:
+            Nanoseconds.
         """
         wanted = max(1, int(np.ceil(len(self) * q / 100 - 1e-9)))
         bucket = int(np.searchsorted(np.cumsum(self.counts), wanted))
@@ -77,7 +97,7 @@ class Histogram:
         return int(self.counts.sum())
 
     def state(self) -> dict[str, Any]:
-        """What ``from_state`` makes it of again; JSON can hold it."""
+        """Return what ``from_state`` takes; JSON can hold it."""
         used = np.flatnonzero(self.counts)
         return {
             "buckets": used.tolist(),
@@ -89,7 +109,7 @@ class Histogram:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """The histogram that ``state`` told of."""
+        """Return the histogram whose ``state`` this is."""
         histogram = cls()
         used = np.array(state["buckets"], np.int64)
         histogram.counts = np.zeros(used.max() + 1 if len(used) else 0, np.int64)
@@ -100,13 +120,13 @@ class Histogram:
 
 
 def _bucket(nanos: NDArray[np.int64]) -> NDArray[np.int64]:
-    # frexp gives the number of binary digits; the first bits of a duration name its bucket.
+    # frexp returns the number of binary digits; the first bits of a duration name its bucket.
     digits = np.frexp(nanos.astype(np.float64))[1]
     shift = np.maximum(digits - _HALF - 1, 0)
     return np.asarray((shift << _HALF) + (nanos >> shift), np.int64)
 
 
 def _highest(bucket: int) -> int:
-    """The largest duration that counts in this bucket."""
+    """Return the longest duration that is counted in this bucket."""
     shift = max((bucket >> _HALF) - 1, 0)
     return ((bucket - (shift << _HALF) + 1) << shift) - 1

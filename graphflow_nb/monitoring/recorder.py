@@ -1,4 +1,4 @@
-"""The hook that keeps operations."""
+"""The hook that keeps operations in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,37 +16,51 @@ from .records import Records
 
 __all__ = ["Recorder"]
 
-_BYTES_EACH = 64  # at most, on average
-_PATIENCE = 1000  # ms that are waited for a thread that took a place and did not write yet
+BYTES_EACH = 64  # at most, on average
+PATIENCE_MS = 1000  # the wait for a thread that took a place and has not written there yet
 
 
 class Recorder:
-    """Keeps the newest operations by column, in bounded memory. Thread-safe.
+    """A hook that keeps the newest operations by column, in bounded memory. Thread-safe.
 
-    Beyond the bound it goes on counting: of what it no longer keeps there are exact counts and a
+    Beyond the bound it goes on counting: for what it no longer keeps it has exact counts, and a
     histogram of durations for each kind of operation.
 
     Args:
-        limit: operations kept at most, in at most 64 bytes each.
+        limit: The largest number of operations that are kept, in at most 64 bytes each.
 
     Attributes:
-        block: where the next operations are written, see ``Block``; it stays the same.
+        limit: The same.
+        block: Where the next operations are written, see ``Block``; it stays the same object.
+
+    Raises:
+        StorageError: The limit is not an integer >= 1.
+
+    Example:
+        >>> from graphflow_nb import Operation, Recorder
+        >>> recorder = Recorder(limit=1000)
+        >>> recorder.on_operation(Operation("get", "Mine", "claim-1", start_ns=0, duration_ns=1500))
+        >>> len(recorder), recorder.operations()[0].duration_ns
+        (1, 1500)
     """
 
     def __init__(self, limit: int = 1_000_000):
         if type(limit) is not int or limit < 1:
-            raise StorageError(f"a recorder keeps at least one operation, not {limit!r}")
+            raise StorageError(
+                "a recorder keeps at least one operation: "
+                f"limit has to be an integer >= 1, not {limit!r}"
+            )
         self.limit = limit
         self._lock = threading.Lock()
         self.block = Block()
         self._chunks: deque[Chunk] = deque()
-        self._ever = 0  # packed since the beginning, whatever was forgotten
+        self._ever = 0  # packed since the beginning, those beyond the bound too
         self._packed = 0
         self._bytes = 0
         self._past: dict[Kind, Histogram] = {}
 
     def on_operation(self, operation: Operation) -> None:
-        """Keep one."""
+        """Keep one operation."""
         o = operation
         self.put(
             o.start_ns,
@@ -59,7 +73,15 @@ class Recorder:
     def put(
         self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
     ) -> None:
-        """Keep one, as ``on_operation`` does, without making an ``Operation`` of it."""
+        """Keep one operation, as ``on_operation`` does, without an ``Operation`` being made.
+
+        Args:
+            start: When it began, on ``time.perf_counter_ns``.
+            end: When it ended, on the same clock.
+            id: The id of the session; None where the call concerns no single session.
+            kind: What it has in common with others.
+            phases: Where the time went; None where the storage reports none.
+        """
         block = self.block
         try:
             at = block.take()
@@ -72,7 +94,7 @@ class Recorder:
         block.codes[at] = kind.code
 
     def make_room(self) -> int:
-        """Pack the block, if no other thread did, and take a place in it."""
+        """Pack the block, unless another thread did, and return a free place in it."""
         with self._lock:
             try:
                 return self.block.take()
@@ -81,57 +103,60 @@ class Recorder:
                 return self.block.take()
 
     def _pack(self) -> None:
-        # A thread may have taken a place and not written there yet; if an interrupt hit it just
+        # A thread may have taken a place and not written there yet. If an interrupt hit it just
         # then, it never will.
-        for _ in range(_PATIENCE):
+        for _ in range(PATIENCE_MS):
             if -1 not in self.block.codes:
                 break
             time.sleep(0.001)
-        chunk = Chunk.of(self.block)
+        chunk = Chunk.pack(self.block)
         self.block.empty()
         if chunk is not None:
-            self._take(chunk)
+            self._keep(chunk)
 
-    def _take(self, chunk: Chunk) -> None:
+    def _keep(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
         self._ever += len(chunk)
         self._packed += len(chunk)
         self._bytes += chunk.nbytes
-        while self._packed > self.limit or self._bytes > max(self.limit, PORTION) * _BYTES_EACH:
+        while self._packed > self.limit or self._bytes > max(self.limit, PORTION) * BYTES_EACH:
             oldest = self._chunks.popleft()
             self._packed -= len(oldest)
             self._bytes -= oldest.nbytes
             spare = self.limit - self._packed
             if 0 < spare < len(oldest):
-                oldest, kept = oldest.parted(len(oldest) - spare)
+                oldest, kept = oldest.split(len(oldest) - spare)
                 self._chunks.appendleft(kept)
                 self._packed += spare
                 self._bytes += kept.nbytes
-            _count(self._past, oldest)
+            _count_past(self._past, oldest)
 
     def records(self, newest: int | None = None) -> Records:
-        """What is recorded at this moment.
+        """Return what is recorded at this moment.
 
         Args:
-            newest: at most so many of the last operations, None for all.
+            newest: The number of operations to return, the newest; None for all that are kept.
         """
-        chunks, past, _ = self._moment()
-        return Records.of(chunks if newest is None else _newest(chunks, newest), past)
+        chunks, past, _ = self._snapshot()
+        return Records.from_chunks(chunks if newest is None else _newest(chunks, newest), past)
 
     def since(self, mark: int = 0) -> tuple[Records, int]:
-        """What came in since an earlier call, as far as it is kept; and the mark for the next.
+        """Return what was recorded since an earlier call, as far as it is kept.
 
         Args:
-            mark: what the earlier call gave.
-        """
-        chunks, past, now = self._moment()
-        return Records.of(_newest(chunks, now - mark), past), now
+            mark: The mark that the earlier call returned; 0 for everything.
 
-    def _moment(self) -> tuple[list[Chunk], dict[Kind, Histogram], int]:
-        """What is kept, what was forgotten, and how many there have been, all of one moment."""
+        Returns:
+            The records, and the mark for the next call.
+        """
+        chunks, past, now = self._snapshot()
+        return Records.from_chunks(_newest(chunks, now - mark), past), now
+
+    def _snapshot(self) -> tuple[list[Chunk], dict[Kind, Histogram], int]:
+        """Return what is kept, what is only counted, and how many there were, at one moment."""
         with self._lock:
             chunks = list(self._chunks)
-            latest = Chunk.of(self.block)
+            latest = Chunk.pack(self.block)
             past = {kind: histogram.copy() for kind, histogram in self._past.items()}
             ever = self._ever
         if latest is not None:
@@ -141,14 +166,14 @@ class Recorder:
         while spare > 0:
             oldest = chunks.pop(0)
             if spare < len(oldest):
-                oldest, kept = oldest.parted(spare)
+                oldest, kept = oldest.split(spare)
                 chunks.insert(0, kept)
             spare -= len(oldest)
-            _count(past, oldest)
+            _count_past(past, oldest)
         return chunks, past, ever
 
     def counts(self) -> dict[Kind, int]:
-        """How many operations of each kind there were, those beyond the bound too."""
+        """Return how many operations of each kind there were, those beyond the bound too."""
         with self._lock:
             codes = [chunk.kind for chunk in self._chunks]
             codes.append(np.array([code for code in self.block.codes if code >= 0], np.int64))
@@ -159,17 +184,23 @@ class Recorder:
         return found
 
     def operations(self) -> list[Operation]:
-        """Those kept, oldest first."""
+        """Return the operations that are kept, in the order in which they began."""
         return self.records().operations()
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all operations, and their counts."""
         with self._lock:
             self._ever += PORTION - self.block.codes.count(-1)
             self.block.empty()
             self._chunks.clear()
             self._past.clear()
             self._packed = self._bytes = 0
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the packed operations take, in bytes."""
+        with self._lock:
+            return self._bytes
 
     def __len__(self) -> int:
         with self._lock:
@@ -181,16 +212,18 @@ class Recorder:
 
 
 def _newest(chunks: list[Chunk], count: int) -> list[Chunk]:
+    """Return the last operations, so many of them."""
     found: list[Chunk] = []
     for chunk in reversed(chunks):
         if count <= 0:
             break
-        found.insert(0, chunk if len(chunk) <= count else chunk.parted(len(chunk) - count)[1])
+        found.insert(0, chunk if len(chunk) <= count else chunk.split(len(chunk) - count)[1])
         count -= len(chunk)
     return found
 
 
-def _count(past: dict[Kind, Histogram], chunk: Chunk) -> None:
+def _count_past(past: dict[Kind, Histogram], chunk: Chunk) -> None:
+    """Count the operations of a chunk in the histograms of their kinds."""
     for code in np.unique(chunk.kind):
         histogram = past.setdefault(KINDS[code], Histogram())
         histogram.add(chunk.duration[chunk.kind == code].astype(np.int64))

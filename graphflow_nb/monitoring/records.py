@@ -1,4 +1,4 @@
-"""What was recorded until a moment: columns, to be looked at, merged and kept in a file."""
+"""What was recorded until a moment, by column: it can be merged, saved and loaded."""
 
 from __future__ import annotations
 
@@ -19,26 +19,34 @@ from .operation import KINDS, MEASURES, SINCE_1970, Kind, Operation, Origin, kin
 
 __all__ = ["Records", "write_whole"]
 
-_KEY: Final = "graphflow_nb"  # the key of what we add to a Parquet file
+_KEY: Final = "graphflow_nb"  # the key of the metadata that we add to a Parquet file
 _KIND: Final = ("op", "storage", "outcome", "error", "origin")
-#: Form 1 had no origin, and told background traffic apart by a boolean.
+# Form 1 had no origin: a boolean marked background traffic.
 _FORM: Final = 2
 
 
 @dataclass(frozen=True)
 class Records:
-    """Operations by column, oldest first; nothing in it changes any more.
+    """Operations by column, in the order in which they began. It does not change any more.
 
     Attributes:
-        started_ns: when each began, int64 ns since 1970 UTC.
-        duration_ns: int64.
-        kind: index into ``kinds``.
-        kinds: op, storage, outcome, error and origin of each.
-        session: index into ``sessions``.
-        sessions: ids; None for operations that concern no single session.
+        started_ns: When each began, int64 ns since 1970 UTC.
+        duration_ns: How long each took, int64 ns.
+        kind: The index in ``kinds`` of each.
+        kinds: What operations have in common: op, storage, outcome, error and origin.
+        session: The index in ``sessions`` of each.
+        sessions: The ids of the sessions; None for operations that concern no single session.
         measures: ``wait_ns``, ``encode_ns``, ``execute_ns``, ``decode_ns``, ``bytes``, ``rows``,
             int64 each.
-        past: of the operations beyond the recorder's bound, the durations of each kind.
+        past: The durations of the operations beyond the recorder's bound, by kind.
+
+    Example:
+        >>> import graphflow_nb as g
+        >>> wb = g.open("demo")
+        >>> session = wb.get("claim-0014")
+        >>> records = wb.latency.records()
+        >>> len(records), records.kinds
+        (1, (<Kind get InMemorySessionStorage ok>,))
     """
 
     started_ns: NDArray[np.int64]
@@ -51,29 +59,32 @@ class Records:
     past: Mapping[Kind, Histogram] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, chunks: Sequence[Chunk], past: Mapping[Kind, Histogram]) -> Records:
-        """What a recorder holds, in the order in which the operations began."""
-        started = _joined(
-            chunk.began + SINCE_1970 + chunk.start.astype(np.int64) for chunk in chunks
-        )
+    def from_chunks(cls, chunks: Sequence[Chunk], past: Mapping[Kind, Histogram]) -> Records:
+        """Return what a recorder keeps, in the order in which the operations began.
+
+        Args:
+            chunks: The operations that are kept.
+            past: The durations of those beyond the bound, by kind.
+        """
+        started = _join(chunk.began + SINCE_1970 + chunk.start.astype(np.int64) for chunk in chunks)
         sessions: list[str | None] = []
         numbers = []
         for chunk in chunks:
             numbers.append(chunk.session.astype(np.int64) + len(sessions))
-            sessions += chunk.ids.texts()
-        kind = _joined(chunk.kind for chunk in chunks)
+            sessions += chunk.ids.unpack()
+        kind = _join(chunk.kind for chunk in chunks)
         codes = np.flatnonzero(np.bincount(kind))
         number = np.zeros(len(KINDS), np.int64)
         number[codes] = np.arange(len(codes))
         records = cls(
             started,
-            _joined(chunk.duration for chunk in chunks),
+            _join(chunk.duration for chunk in chunks),
             number[kind],
             tuple(KINDS[code] for code in codes),
-            _joined(numbers),
+            _join(numbers),
             sessions,
             {
-                name: _joined(_measure(chunk, index) for chunk in chunks)
+                name: _join(_measure_of(chunk, index) for chunk in chunks)
                 for index, name in enumerate(MEASURES)
             },
             past,
@@ -83,7 +94,11 @@ class Records:
         return records
 
     def select(self, rows: NDArray[Any]) -> Records:
-        """Some of the operations: a mask, or their numbers."""
+        """Return some of the operations.
+
+        Args:
+            rows: A mask, or the positions.
+        """
         return replace(
             self,
             started_ns=self.started_ns[rows],
@@ -94,7 +109,7 @@ class Records:
         )
 
     def foreground(self) -> Records:
-        """Without this package's own background traffic."""
+        """Return the operations that this package did not cause by itself."""
         background = np.array([kind.background for kind in self.kinds], bool)
         past = {kind: h for kind, h in self.past.items() if not kind.background}
         if not background.any():
@@ -103,7 +118,11 @@ class Records:
 
     @classmethod
     def chained(cls, parts: Sequence[Records]) -> Records:
-        """Several one after the other, whenever their operations began."""
+        """Return several records one after the other, whenever their operations began.
+
+        Args:
+            parts: The records.
+        """
         kinds = list(dict.fromkeys(kind for records in parts for kind in records.kinds))
         number = {kind: index for index, kind in enumerate(kinds)}
         past: dict[Kind, Histogram] = {}
@@ -114,36 +133,42 @@ class Records:
                 past.setdefault(kind, Histogram()).merge(histogram)
             numbers.append(records.session + len(sessions))
             sessions += records.sessions
-            own = np.array([number[kind] for kind in records.kinds], np.int64)
-            codes.append(own[records.kind] if len(records) else records.kind)
+            numbered = np.array([number[kind] for kind in records.kinds], np.int64)
+            codes.append(numbered[records.kind] if len(records) else records.kind)
         return cls(
-            _joined(r.started_ns for r in parts),
-            _joined(r.duration_ns for r in parts),
-            _joined(codes),
+            _join(r.started_ns for r in parts),
+            _join(r.duration_ns for r in parts),
+            _join(codes),
             tuple(kinds),
-            _joined(numbers),
+            _join(numbers),
             sessions,
-            {name: _joined(r.measures[name] for r in parts) for name in MEASURES},
+            {name: _join(r.measures[name] for r in parts) for name in MEASURES},
             past,
         )
 
     def merged(self, *others: Records) -> Records:
-        """These and others together, of other workbenches or other processes, oldest first."""
+        """Return these and others together, in the order in which they began.
+
+        Args:
+            others: The records of other workbenches, or of other processes.
+        """
         joined = self.chained((self, *others))
         return joined.select(np.argsort(joined.started_ns, kind="stable"))
 
     def operations(self) -> list[Operation]:
-        """One object an operation."""
+        """Return one object for each operation."""
         columns = (self.kind, self.session, self.started_ns, self.duration_ns)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         phases = zip(*(self.measures[name].tolist() for name in MEASURES), strict=True)
         return [
-            self.kinds[kind].operation(self.sessions[session], started - SINCE_1970, duration, told)
-            for (kind, session, started, duration), told in zip(rows, phases, strict=True)
+            self.kinds[kind].operation(
+                self.sessions[session], started - SINCE_1970, duration, spent
+            )
+            for (kind, session, started, duration), spent in zip(rows, phases, strict=True)
         ]
 
     def counts(self) -> dict[Kind, int]:
-        """How many operations of each kind there were, the forgotten ones too."""
+        """Return how many operations of each kind there were, those beyond the bound too."""
         kept = np.bincount(self.kind, minlength=len(self.kinds))
         counts = {kind: int(n) for kind, n in zip(self.kinds, kept, strict=True)}
         for kind, histogram in self.past.items():
@@ -151,10 +176,10 @@ class Records:
         return {kind: count for kind, count in counts.items() if count}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a Parquet file, which any tool can read: columns as ``Latency.frame`` has them.
+        """Write a Parquet file, which any tool can read, with the columns of ``Latency.frame``.
 
         Args:
-            path: of the file; one that is there is replaced when the new one is complete.
+            path: The file. An existing one is replaced when the new one is complete.
 
         Raises:
             StorageError: pyarrow is missing, or the file can't be written.
@@ -162,15 +187,19 @@ class Records:
         write_whole(path, self.parquet())
 
     def parquet(self) -> bytes:
-        """The content of such a file."""
-        pa, pq = _pyarrow()
+        """Return the content of the file that ``save`` writes.
+
+        Raises:
+            StorageError: pyarrow is missing.
+        """
+        pa, pq = _import_pyarrow()
         columns = {
             **{
-                name: self._column([getattr(kind, name) for kind in self.kinds], self.kind)
+                name: self._text_column([getattr(kind, name) for kind in self.kinds], self.kind)
                 for name in _KIND
             },
             "background": pa.array(np.array([k.background for k in self.kinds], bool)[self.kind]),
-            "session_id": self._column(self.sessions, self.session),
+            "session_id": self._text_column(self.sessions, self.session),
             "started_at": pa.array(self.started_ns, pa.timestamp("ns", tz="UTC")),
             "duration_ns": pa.array(self.duration_ns),
             **{name: pa.array(values) for name, values in self.measures.items()},
@@ -184,9 +213,9 @@ class Records:
         pq.write_table(pa.table(columns).replace_schema_metadata(kept), written, compression="zstd")
         return bytes(written.getvalue())
 
-    def _column(self, values: Sequence[Any], numbers: NDArray[np.int64]) -> Any:
-        pa, _ = _pyarrow()
-        # A dictionary's values have to differ; those of several chunks may not.
+    def _text_column(self, values: Sequence[Any], numbers: NDArray[np.int64]) -> Any:
+        pa, _ = _import_pyarrow()
+        # The values of a dictionary have to differ; the ids of several chunks may be equal.
         once = {value: number for number, value in enumerate(dict.fromkeys(values))}
         codes = np.array([once[value] for value in values], np.int32)
         indices = codes[numbers] if len(values) else numbers.astype(np.int32)
@@ -195,10 +224,13 @@ class Records:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Records:
-        """What ``save`` wrote.
+        """Return what ``save`` wrote.
+
+        Args:
+            path: The file.
 
         Raises:
-            StorageError: pyarrow is missing, or this is no such file.
+            StorageError: pyarrow is missing, or the file was not written by ``save``.
         """
         try:
             content = Path(path).read_bytes()
@@ -208,8 +240,16 @@ class Records:
 
     @classmethod
     def from_parquet(cls, content: bytes, name: str = "this") -> Records:
-        """What ``parquet`` made; ``name`` is what an error calls it."""
-        pa, pq = _pyarrow()
+        """Return what ``parquet`` returned the content of.
+
+        Args:
+            content: The content.
+            name: What an error calls it.
+
+        Raises:
+            StorageError: pyarrow is missing, or the content was not made by ``parquet``.
+        """
+        pa, pq = _import_pyarrow()
         try:
             table = pq.read_table(pa.BufferReader(content))
         except pa.ArrowException as error:
@@ -231,8 +271,8 @@ class Records:
             name: table[name].combine_chunks().dictionary_encode()
             for name in (*_KIND, "session_id")
         }
-        parts = [(encoded[name].dictionary.to_pylist(), _indices(encoded[name])) for name in _KIND]
-        # Kinds are few: the combinations that occur are numbered.
+        parts = [(encoded[name].dictionary.to_pylist(), _codes_of(encoded[name])) for name in _KIND]
+        # Kinds are few, so the combinations that occur are numbered.
         rows = (
             np.stack([numbers for _, numbers in parts])
             if len(table)
@@ -249,15 +289,15 @@ class Records:
             for entry in kept["past"]
         }
         sessions = encoded["session_id"].dictionary.to_pylist()
-        session = _indices(encoded["session_id"])
+        session = _codes_of(encoded["session_id"])
         return cls(
-            _int64(table["started_at"].cast(pa.int64())),
-            _int64(table["duration_ns"]),
+            _to_int64(table["started_at"].cast(pa.int64())),
+            _to_int64(table["duration_ns"]),
             numbers.reshape(-1).astype(np.int64),
             tuple(kinds),
             np.where(session < 0, len(sessions), session),
             [*sessions, None],
-            {name: _int64(table[name]) for name in MEASURES},
+            {name: _to_int64(table[name]) for name in MEASURES},
             past,
         )
 
@@ -269,26 +309,26 @@ def _origin_in_form_1(background: bool) -> Origin:
     return "background" if background else "user"
 
 
-def _joined(parts: Iterable[NDArray[Any]]) -> NDArray[np.int64]:
+def _join(parts: Iterable[NDArray[Any]]) -> NDArray[np.int64]:
     found = list(parts)
     return np.concatenate(found).astype(np.int64, copy=False) if found else np.zeros(0, np.int64)
 
 
-def _measure(chunk: Chunk, index: int) -> NDArray[Any]:
+def _measure_of(chunk: Chunk, index: int) -> NDArray[Any]:
     values = chunk.measures[index]
     return np.zeros(len(chunk), np.uint8) if values is None else values
 
 
-def _int64(column: Any) -> NDArray[np.int64]:
+def _to_int64(column: Any) -> NDArray[np.int64]:
     return np.asarray(column.to_numpy(), np.int64)
 
 
-def _indices(encoded: Any) -> NDArray[np.int64]:
+def _codes_of(encoded: Any) -> NDArray[np.int64]:
     return np.asarray(encoded.indices.fill_null(-1).to_numpy(), np.int64)
 
 
-def _pyarrow() -> tuple[Any, Any]:
-    """pyarrow and its Parquet module."""
+def _import_pyarrow() -> tuple[Any, Any]:
+    """Return pyarrow and its Parquet module."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -300,10 +340,14 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file that is complete or not there; one that is there is replaced.
+    """Write a file so that it is complete or does not exist; an existing one is replaced.
+
+    Args:
+        path: The file.
+        content: What is written.
 
     Raises:
-        StorageError: it can't be written.
+        StorageError: The file can't be written.
     """
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}")

@@ -10,20 +10,30 @@ __all__ = ["LoggingHook"]
 
 
 class LoggingHook:
-    """Logs one record per operation, as a warning if it failed or was slow. Thread-safe.
+    """A hook that logs each operation, as a warning if it failed or was slow. Thread-safe.
 
-    A record's ``extra`` fields, for structured logs, are ``graphflow_op``, ``graphflow_storage``,
-    ``graphflow_session_id``, ``graphflow_outcome``, ``graphflow_error``, ``graphflow_slow``,
-    ``graphflow_duration_ms``, ``graphflow_wait_ms``, ``graphflow_encode_ms``,
-    ``graphflow_execute_ms``, ``graphflow_decode_ms``, ``graphflow_bytes``, ``graphflow_rows`` and
-    ``graphflow_origin``:
-    what ``Operation`` calls them, times in milliseconds. Contexts are never logged.
+    The ``extra`` fields of a record, for structured logs, are ``graphflow_op``,
+    ``graphflow_storage``, ``graphflow_session_id``, ``graphflow_outcome``, ``graphflow_error``,
+    ``graphflow_origin``, ``graphflow_slow``, ``graphflow_duration_ms``, ``graphflow_wait_ms``,
+    ``graphflow_encode_ms``, ``graphflow_execute_ms``, ``graphflow_decode_ms``, ``graphflow_bytes``
+    and ``graphflow_rows``: what ``Operation`` calls them, times in milliseconds. Contexts are never
+    logged.
 
     Args:
-        logger: gets the records; ``graphflow_nb.operations`` if left out.
-        level: of records that are no warnings.
-        slow_ms: milliseconds from which an operation is slow; None for never.
-        background: log our own traffic too.
+        logger: The logger that gets the records; ``graphflow_nb.operations`` if left out.
+        level: The level of records that are not warnings.
+        slow_ms: The milliseconds from which an operation is slow; None for never.
+        background: Also log what this package does by itself.
+
+    Example:
+        >>> import logging, sys
+        >>> import graphflow_nb as g
+        >>> logger = logging.Logger("sessions")
+        >>> logger.addHandler(logging.StreamHandler(sys.stdout))
+        >>> wb = g.open("demo")
+        >>> wb.storage.add_hook(g.LoggingHook(logger))
+        >>> session = wb.get("claim-0014")
+        get 'claim-0014' in InMemorySessionStorage: ok after ... ms
     """
 
     def __init__(
@@ -41,7 +51,7 @@ class LoggingHook:
         self._background = background
 
     def on_operation(self, operation: Operation) -> None:
-        """Log one."""
+        """Log one operation."""
         slow = operation.duration_ns >= self._slow_ns
         level = self._warning if slow or operation.error is not None else self._level
         if not self._logger.isEnabledFor(level) or (operation.background and not self._background):
@@ -49,15 +59,16 @@ class LoggingHook:
         id, error = operation.session_id, operation.error
         self._logger.log(
             level,
-            "%s%s in %s: %s%s after %.3f ms%s",
+            "%s%s in %s: %s%s after %.3f ms%s%s",
             operation.op,
-            # An id may hold anything, a line's end too.
+            # An id may contain anything, line breaks too.
             "" if id is None else f" {id!r}",
             operation.storage,
             operation.outcome,
             "" if error is None else f" ({error})",
             operation.duration_ns / 1e6,
             ", slow" if slow else "",
+            ", for the journal" if operation.origin == "journal" else "",
             extra={
                 "graphflow_op": operation.op,
                 "graphflow_storage": operation.storage,

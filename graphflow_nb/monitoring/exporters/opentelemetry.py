@@ -17,38 +17,44 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenTelemetryHook"]
 
-#: The version of the semantic conventions for database clients that is followed here.
+#: The version of the semantic conventions for database clients that the hook follows.
 SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
 #: Seconds, as the conventions advise.
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
-# There a namespace is a number, which says nothing in a name.
+# In these a namespace is a number, which says nothing in a name.
 _NUMBERED: Final = ("redis", "valkey")
 
 
 class OpenTelemetryHook:
-    """Makes a span of each operation and counts it in ``db.client.operation.duration``.
+    """A hook that makes a span of each operation, and counts it in a histogram of durations.
+
+    The histogram is ``db.client.operation.duration``.
 
     Names and attributes are those of OpenTelemetry's stable semantic conventions for database
-    clients. An operation that raised, a conflict too, has the exception's class as ``error.type``
-    and the status Error; a ``get`` that found none has not. Beside them a span has
+    clients. An operation that raised, a conflict too, has the class of the exception as
+    ``error.type``, and the status Error; a ``get`` that found none has not. A span also has
     ``graphflow.session_id``, ``graphflow.outcome``, ``graphflow.origin``, ``graphflow.bytes``,
     ``graphflow.rows`` and the phases, ``graphflow.wait_ns`` and so on, where they are known. The
-    histogram has none of these.
-    ``db.namespace`` is that of the first connection.
+    histogram has none of these. ``db.namespace`` is that of the first connection.
 
     The parent is the span that is current where the operation was called. A span is made when its
-    operation is over, with the times that it had; so spans of a driver's own instrumentation stand
-    beside it, not in it.
+    operation is over, with the times that it had, so spans of a driver's own instrumentation are
+    beside it and not inside it.
 
     Args:
-        storage: what is monitored; a storage of your own tells what it is by an attribute
-            ``address``, a ``graphflow_nb.storage.Address``.
-        background: tell of our own traffic too.
-        tracer_provider: OpenTelemetry's global one if left out.
-        meter_provider: OpenTelemetry's global one if left out.
+        storage: The storage that is monitored. A storage of your own says what it is by an
+            attribute ``address``, a ``graphflow_nb.storage.Address``.
+        background: Also report what this package does by itself.
+        tracer_provider: The provider of tracers; OpenTelemetry's global one if left out.
+        meter_provider: The provider of meters; OpenTelemetry's global one if left out.
 
     Raises:
         GraphflowError: OpenTelemetry is not installed.
+
+    Example:
+        >>> import graphflow_nb as g
+        >>> wb = g.open("demo")
+        >>> wb.storage.add_hook(g.OpenTelemetryHook(wb.storage))
     """
 
     def __init__(
@@ -81,28 +87,31 @@ class OpenTelemetryHook:
         self._within = trace.set_span_in_context
 
     def on_operation(self, operation: Operation) -> None:
-        """Tell of one."""
+        """Report one operation."""
         if operation.background and not self._background:
             return
-        name, attributes = _described(address_of(self._storage), operation.op)
+        name, attributes = _describe(address_of(self._storage), operation.op)
         if operation.error is not None:
             attributes = attributes | {"error.type": operation.error}
-        # The clock of other spans may have been set, or the machine have slept, since this process
-        # began, so started_at_ns may not be the time by theirs.
+        # The clock of other spans may have been set, or the machine may have slept, since this
+        # process began, so started_at_ns may differ from their time.
         start = time_ns() - (perf_counter_ns() - operation.start_ns)
         span = self._tracer.start_span(
-            name, kind=self._client, attributes=attributes | _details(operation), start_time=start
+            name,
+            kind=self._client,
+            attributes=attributes | _details_of(operation),
+            start_time=start,
         )
         if operation.error is not None:
             span.set_status(self._error)
-        # With the span as context, so that an exemplar leads to it.
+        # The span is the context, so that an exemplar leads to it.
         self._seconds.record(operation.duration_ns / 1e9, attributes, self._within(span))
         span.end(start + operation.duration_ns)
 
 
 @lru_cache(1024)
-def _described(address: Address, op: str) -> tuple[str, dict[str, Any]]:
-    """The name and attributes that the conventions give an operation."""
+def _describe(address: Address, op: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the attributes that the conventions give an operation."""
     attributes = {
         "db.system.name": address.system,
         "db.operation.name": op,
@@ -120,7 +129,7 @@ def _described(address: Address, op: str) -> tuple[str, dict[str, Any]]:
     return name, {key: value for key, value in attributes.items() if value is not None}
 
 
-def _details(operation: Operation) -> dict[str, Any]:
+def _details_of(operation: Operation) -> dict[str, Any]:
     details: dict[str, Any] = {
         "graphflow.outcome": operation.outcome,
         "graphflow.origin": operation.origin,

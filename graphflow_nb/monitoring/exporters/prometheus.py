@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PrometheusHook"]
 
-#: Seconds: from an operation in memory to one that timed out.
+#: Seconds: from an operation in memory to one that times out.
 BUCKETS: Final = (
     *(0.00001, 0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
@@ -34,7 +34,7 @@ class _Metrics(NamedTuple):
 
 
 class _Series(NamedTuple):
-    """What one kind of operation adds to."""
+    """The series that one kind of operation adds to."""
 
     seconds: Add
     phases: tuple[Add, Add, Add, Add]
@@ -48,23 +48,37 @@ _shared_lock = Lock()
 
 
 class PrometheusHook:
-    """Counts operations in metrics of Prometheus. Thread-safe; hooks of one registry share them.
+    """A hook that counts operations in metrics of Prometheus. Thread-safe.
+
+    Hooks of one registry share its metrics:
 
     - ``graphflow_operation_duration_seconds``: histogram by op, storage and outcome
     - ``graphflow_operation_phase_seconds_total``: by op, storage and phase (wait, encode, execute,
       decode), where a storage reports them
-    - ``graphflow_operation_errors_total``: those that raised, by op, storage and error, the class
+    - ``graphflow_operation_errors_total``: those that raised, by op, storage and error (the class)
     - ``graphflow_operation_context_bytes_total``, ``graphflow_operation_sessions_total``: what was
-      carried, by op and storage, where a storage tells
+      carried, by op and storage, where a storage reports it
 
-    The label ``storage`` is the storage's class; nothing from a session is a label.
+    The label ``storage`` is the class of the storage. Nothing from a session is a label. The
+    journal's reads are counted like those of the user.
 
     Args:
-        registry: of the metrics; Prometheus's global one if left out.
-        background: count our own traffic too.
+        registry: The registry of the metrics; Prometheus's global one if left out.
+        background: Also count what this package does by itself.
 
     Raises:
-        GraphflowError: the client of Prometheus is not installed.
+        GraphflowError: The client of Prometheus is not installed.
+
+    Example:
+        >>> import graphflow_nb as g
+        >>> from prometheus_client import CollectorRegistry
+        >>> registry = CollectorRegistry()
+        >>> wb = g.open("demo")
+        >>> wb.storage.add_hook(g.PrometheusHook(registry))
+        >>> session = wb.get("claim-0014")
+        >>> labels = {"op": "get", "storage": "InMemorySessionStorage", "outcome": "ok"}
+        >>> registry.get_sample_value("graphflow_operation_duration_seconds_count", labels)
+        1.0
     """
 
     def __init__(self, registry: CollectorRegistry | None = None, *, background: bool = False):
@@ -78,20 +92,20 @@ class PrometheusHook:
             registry = prometheus_client.REGISTRY
         with _shared_lock:
             if registry not in _shared:
-                _shared[registry] = _metrics(registry)
+                _shared[registry] = _make_metrics(registry)
             self._metrics = _shared[registry]
         self._background = background
         self._series: dict[tuple[str, str, str, str | None], _Series] = {}
 
     def on_operation(self, operation: Operation) -> None:
-        """Count one."""
+        """Count one operation."""
         if operation.background and not self._background:
             return
-        # Found once: the library's way from labels to a series takes longer than the counting.
+        # Found once: the library's way from labels to a series takes longer than counting.
         kind = operation.op, operation.storage, operation.outcome, operation.error
         series = self._series.get(kind)
         if series is None:
-            series = self._series[kind] = self._find(*kind)
+            series = self._series[kind] = self._find_series(*kind)
         series.seconds(operation.duration_ns / 1e9)
         if series.error is not None:
             series.error(1)
@@ -105,7 +119,7 @@ class PrometheusHook:
             series.bytes(operation.bytes)
             series.sessions(operation.rows)
 
-    def _find(self, op: str, storage: str, outcome: str, error: str | None) -> _Series:
+    def _find_series(self, op: str, storage: str, outcome: str, error: str | None) -> _Series:
         metrics = self._metrics
         wait, encode, execute, decode = (
             metrics.phases.labels(op, storage, phase).inc for phase in _PHASES
@@ -119,7 +133,7 @@ class PrometheusHook:
         )
 
 
-def _metrics(registry: CollectorRegistry) -> _Metrics:
+def _make_metrics(registry: CollectorRegistry) -> _Metrics:
     from prometheus_client import Counter, Histogram
 
     def counter(name: str, about: str, *labels: str) -> Counter:
