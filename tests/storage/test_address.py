@@ -1,0 +1,30 @@
+"""Each store says where it is."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import graphflow_nb as g
+from graphflow_nb import MonitoredStorage
+from graphflow_nb.storage import Address
+
+
+def test_each_store_tells_its_address(store, run):
+    async def main():
+        storage = await store.open()
+        try:
+            return g.ReadOnlyStorage(MonitoredStorage(storage)).address
+        finally:
+            await storage.close()
+
+    address = run(main())
+    parts = urlsplit(store.url)
+    if parts.scheme == "redis":
+        system = address.system if store.kind == "redis-cluster" else store.kind  # either will do
+        assert address == Address(system, parts.hostname, parts.port, "0")
+    elif parts.scheme == "memory":
+        assert address == Address("memory")
+    else:
+        assert (address.system, address.collection) == (parts.scheme, "sessions")
+        file_or_schema = parts.path if parts.scheme == "sqlite" else f"{parts.path[1:]}|public"
+        assert address.namespace == file_or_schema
