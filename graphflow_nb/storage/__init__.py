@@ -1,30 +1,43 @@
 """Where sessions live. Asynchronous, usable without a notebook.
 
 A storage is anything with the coroutines ``save``, ``get`` and ``delete`` (``SessionStorage``).
-Capabilities beyond them, each optional:
+All else is optional. Each capability is a protocol (``SupportsX``, listed with what works without
+it in ``protocols.CAPABILITIES``); the attributes by which a storage describes itself are those of
+``StorageAttributes``.
 
-    query(query), table(query, context), count(query), counts(query)    see Query
-    upsert(session)                                                     last write wins
-    save_many(sessions)           saves each as save does, and says which conflict
-    import_many(sessions)         takes in as they are those whose ids are free
-    delete_many(ids, versions)    those that still have these versions, and says which
-    restore(session)              puts a deleted session back, created when it was
-    slow_orders()                 orders that no index serves, with what would help
-    facts()                       what the store tells of itself, for wb.advise()
-    build_index(), drop_index()   make pages quick where the store itself has no order
-    watch(on_change, on_state)    tells of changes until cancelled
-    close()                                                             gives back what it holds
+    capability           methods                                   what they do
+    SupportsQuery        query(query)                              filter, order and page sessions
+    SupportsTable        table(query, context)                     the same by column
+    SupportsCount        count(query)                              count them
+    SupportsCounts       counts(query)                             count them by graph and task
+    SupportsUpsert       upsert(session)                           save, whatever is stored
+    SupportsSaveMany     save_many(sessions)                       save each, and return conflicts
+    SupportsImportMany   import_many(sessions)                     store them as they are
+    SupportsDeleteMany   delete_many(ids, versions)                delete those that are unchanged
+    SupportsRestore      restore(session)                          put a deleted session back
+    SupportsFacts        facts()                                   report what wb.advise() judges
+    SupportsSlowOrders   slow_orders()                             report orders without an index
+    SupportsMigration    plan_migration(), migrate()               bring a table to the newest form
+    SupportsTrigger      plan_trigger(), install_trigger(), …      make the store announce changes
+    SupportsIndex        build_index(), drop_index()               make pages quick in Redis
+    SupportsWatch        watch(on_change, on_state)                report changes until cancelled
+    SupportsClose        close()                                   give back connections and files
 
-For one of your own: ``check_texts`` refuses what no store can hold, ``stored_session`` makes what
-``get`` returns, ``mark_saved`` moves a session on after a save, ``ByScanning`` answers queries from
-a list of all sessions, and ``graphflow_nb.testing.check`` says what is still missing. An attribute
-``address``, an ``Address``, tells tools that watch databases which one it is.
+To write a storage of your own:
+
+- ``check_texts``, ``check_no_extra`` and ``check_ids_once`` refuse what it can't hold.
+- ``stored_session`` makes what ``get`` returns; ``mark_saved`` moves a session on after a save;
+  ``session.raw_created`` and ``session.raw_updated`` are the times as the storage gave them.
+- ``ByScanning`` answers queries from a method that lists ids; ``filter_rows``, ``take_page``,
+  ``build_table`` and ``GroupCounter`` answer them from rows.
+- ``graphflow_nb.testing.check`` says what is missing or wrong.
+- ``register`` gives it a scheme, so that ``connect`` and ``graphflow_nb.open`` open its URLs.
 """
 
 from ..model import mark_saved, stored_session
 from .address import Address
 from .attributes import StorageAttributes, attributes_of
-from .checks import check_text, check_texts
+from .checks import check_ids_once, check_no_extra, check_text, check_texts
 from .connect import connect, connect_from_env
 from .copying import CopyReport
 from .facts import StoreFacts
@@ -54,7 +67,7 @@ from .protocols import (
 )
 from .query import Cursor, Query
 from .redis.storage import RedisSessionStorage
-from .rows import ByScanning
+from .rows import ByScanning, GroupCounter, Row, build_table, filter_rows, take_page
 from .sqlite.storage import SqliteSessionStorage
 from .stores import StoreKind, example_urls, is_server, label_of, register
 from .table import GroupCount, Table
@@ -67,6 +80,7 @@ __all__ = [
     "Cursor",
     "FallbackStorage",
     "GroupCount",
+    "GroupCounter",
     "InMemorySessionStorage",
     "Migration",
     "PostgresSessionStorage",
@@ -74,6 +88,7 @@ __all__ = [
     "ReadOnlyStorage",
     "RedisSessionStorage",
     "RetryingStorage",
+    "Row",
     "SessionStorage",
     "SqliteSessionStorage",
     "StorageAttributes",
@@ -97,11 +112,15 @@ __all__ = [
     "SupportsWatch",
     "Table",
     "attributes_of",
+    "build_table",
+    "check_ids_once",
+    "check_no_extra",
     "check_text",
     "check_texts",
     "connect",
     "connect_from_env",
     "example_urls",
+    "filter_rows",
     "get_or_create",
     "is_server",
     "label_of",
@@ -109,4 +128,5 @@ __all__ = [
     "register",
     "require",
     "stored_session",
+    "take_page",
 ]

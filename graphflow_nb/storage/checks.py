@@ -1,4 +1,4 @@
-"""Checks of what no store, or not this one, can hold, before anything is sent."""
+"""Checks of what a store can't hold, before anything is sent."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from collections.abc import Iterable
 from ..errors import StorageError
 from ..model import Session
 
-__all__ = ["check_ids_once", "check_text", "check_texts"]
+__all__ = ["check_ids_once", "check_no_extra", "check_text", "check_texts"]
 
 
 def check_texts(session: Session, *, nul: bool) -> None:
-    """Raise StorageError naming the field that is no storable text, before anything is sent.
+    """Raise StorageError if a field of a session is not a text that the store can hold.
+
+    Example:
+        >>> from graphflow_nb import Session
+        >>> from graphflow_nb.storage import check_texts
+        >>> check_texts(Session("claim-1", "in\\0take"), nul=False)
+        Traceback (most recent call last):
+        graphflow_nb.errors.StorageError: current_task_id holds the character U+0000, ...
 
     Args:
-        nul: whether the store can hold the character U+0000 in a text.
+        session: The session that is to be saved.
+        nul: Whether the store can hold the character U+0000 in a text.
+
+    Raises:
+        StorageError: The error names the field.
     """
     check_text(session.id, "id", nul=nul)
     check_text(session.graph_id, "graph_id", nul=nul)
@@ -23,17 +34,14 @@ def check_texts(session: Session, *, nul: bool) -> None:
         check_text(session.status_message, "status_message", nul=nul)
 
 
-def check_ids_once(ids: Iterable[str]) -> None:
-    """Raise StorageError if a batch has two sessions of one id."""
-    seen: set[str] = set()
-    for id in ids:
-        if id in seen:
-            raise StorageError(f"the batch has session {id!r} twice; nothing was written")
-        seen.add(id)
-
-
 def check_text(value: object, name: str, *, nul: bool) -> None:
-    """As ``check_texts``, for one value."""
+    """Raise StorageError if a value is not a text that the store can hold.
+
+    Args:
+        value: The value.
+        name: What the error calls it.
+        nul: Whether the store can hold the character U+0000 in a text.
+    """
     if nul and type(value) is str and value.isascii():
         return
     if not isinstance(value, str):
@@ -47,3 +55,28 @@ def check_text(value: object, name: str, *, nul: bool) -> None:
             ) from error
     if not nul and "\0" in value:
         raise StorageError(f"{name} holds the character U+0000, which this store can't hold")
+
+
+def check_no_extra(session: Session) -> None:
+    """Raise StorageError if a session has members that graph-flow does not define.
+
+    For a store with a column for each field: what it has no column for would be lost.
+
+    Args:
+        session: The session that is to be saved.
+    """
+    if session.extra:
+        raise StorageError(
+            "the session has members that this store has no column for: "
+            f"{', '.join(session.extra)}; session.copy() keeps them, so remove them from the JSON "
+            "first"
+        )
+
+
+def check_ids_once(ids: Iterable[str]) -> None:
+    """Raise StorageError if a batch has two sessions with the same id."""
+    seen: set[str] = set()
+    for id in ids:
+        if id in seen:
+            raise StorageError(f"the batch has session {id!r} twice; nothing was written")
+        seen.add(id)

@@ -12,12 +12,12 @@ from msgspec import Raw
 from ..errors import SessionConflict
 from ..model import Session, mark_saved, stored_session
 from ..model.times import micros_of
-from . import rows
 from .address import Address
 from .checks import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
 from .paths import ContextPath
 from .query import Query
+from .rows import GroupCounter, build_table, filter_rows, take_page
 from .table import GroupCount, Table
 
 __all__ = ["InMemorySessionStorage"]
@@ -189,34 +189,34 @@ class InMemorySessionStorage:
 
     async def query(self, query: Query) -> list[Session]:
         """The selected sessions, in order."""
-        return [_session(id, row) for id, row in rows.selected(self._matching(query), query)]
+        return [_session(id, row) for id, row in take_page(self._filtered(query), query)]
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """The selected sessions by column."""
         wider = query.one_more()
-        return rows.table(rows.selected(self._matching(wider), wider), query, context)
+        return build_table(take_page(self._filtered(wider), wider), query, context)
 
     async def count(self, query: Query) -> int:
         """How many sessions are selected; limit and page are ignored."""
-        return len(self._matching(query))
+        return len(self._filtered(query))
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """How many of the selected sessions stand at each task of each graph."""
-        groups = rows.Groups()
-        groups.add(self._matching(query))
+        groups = GroupCounter()
+        groups.add(self._filtered(query))
         return groups.counts()
 
     async def facts(self) -> StoreFacts:
         """Which store it is: of memory there is nothing to be set."""
         return StoreFacts(place=self.place)
 
-    def _matching(self, query: Query) -> list[tuple[str, _Row]]:
+    def _filtered(self, query: Query) -> list[tuple[str, _Row]]:
         with self._lock:
             if query.ids is None:
                 stored = list(self._rows.items())
             else:
                 stored = [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
-        return rows.matching(stored, query)
+        return filter_rows(stored, query)
 
     def __repr__(self) -> str:
         return f"<InMemorySessionStorage: {len(self._rows)} sessions>"

@@ -1,4 +1,15 @@
-"""A query answered in Python, for stores that can't answer it themselves."""
+"""Rows: a query answered in Python, for stores that can't answer it themselves.
+
+A storage of your own has two ways. ``ByScanning`` gives it all four query methods for one method
+that lists its sessions. A storage that can select some of its sessions by itself makes a ``Row`` of
+each, and answers with these functions, as the storages for memory and Redis do:
+
+    query     take_page(filter_rows(rows, query), query)
+    table     build_table(take_page(filter_rows(rows, wider), wider), query, context), where
+              wider = query.one_more()
+    count     len(filter_rows(rows, query))
+    counts    counter = GroupCounter(); counter.add(filter_rows(rows, query)); counter.counts()
+"""
 
 from __future__ import annotations
 
@@ -8,19 +19,37 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ..model import Session
-from ..model.times import UNKNOWN_TIME, micros_of, time_of
+from ..model.times import UNKNOWN_TIME, micros_of, micros_or_unknown, time_of
 from .paths import ContextPath, holds, message_count, parse_path, value_at
 from .protocols import SessionStorage, require
 from .query import Query
 from .table import GroupCount, Table, cut_page
 
-__all__ = ["ByScanning", "Groups", "Row", "matching", "selected", "table"]
+__all__ = ["ByScanning", "GroupCounter", "Row", "build_table", "filter_rows", "take_page"]
 
-_LAST = 2**63  # where an unknown time stands among the others
+_LAST = 2**63  # the time by which a session whose time is unknown is ordered
 
 
 class Row(Protocol):
-    """A session without its id; times are µs since 1970 UTC, ``UNKNOWN_TIME`` where unknown."""
+    """A session without its id; times are µs since 1970 UTC, ``UNKNOWN_TIME`` where unknown.
+
+    Example:
+        >>> from typing import NamedTuple
+        >>> from graphflow_nb import Query
+        >>> from graphflow_nb.storage import filter_rows
+        >>> class Record(NamedTuple):
+        ...     graph_id: str
+        ...     current_task_id: str
+        ...     status_message: str | None
+        ...     context: str | bytes
+        ...     version: int
+        ...     created: int
+        ...     updated: int
+        >>> moment = 1_700_000_000_000_000
+        >>> record = Record("claims", "intake", None, "{}", 1, moment, moment)
+        >>> [id for id, _ in filter_rows([("claim-1", record)], Query(task="intake"))]
+        ['claim-1']
+    """
 
     @property
     def graph_id(self) -> str: ...
@@ -41,8 +70,13 @@ class Row(Protocol):
 R = TypeVar("R", bound=Row)
 
 
-def matching(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]:
-    """Those that the conditions select; order, limit and page are ignored."""
+def filter_rows(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]:
+    """Return the rows that the conditions of a query select; order, limit and page are ignored.
+
+    Args:
+        rows: The id and the row of each session.
+        query: The query.
+    """
     rows = list(rows)
     if query.ids is not None:
         wanted = set(query.ids)
@@ -68,8 +102,13 @@ def matching(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]
     return rows
 
 
-def selected(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]:
-    """The page of matching rows, in order."""
+def take_page(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]:
+    """Return the page of rows that a query asks for, in order; its conditions are ignored.
+
+    Args:
+        rows: The id and the row of each session.
+        query: The query.
+    """
     column = {"updated_at": "updated", "created_at": "created"}.get(query.order_by)
 
     def key(item: tuple[str, R]) -> tuple[int, str]:
@@ -84,8 +123,17 @@ def selected(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]
     return ordered[: query.limit]
 
 
-def table(found: Sequence[tuple[str, Row]], query: Query, context: Sequence[ContextPath]) -> Table:
-    """Selected rows by column; one more than the query's limit if there is another page."""
+def build_table(
+    found: Sequence[tuple[str, Row]], query: Query, context: Sequence[ContextPath]
+) -> Table:
+    """Return rows by column.
+
+    Args:
+        found: The id and the row of each session on the page, in order; one more than the query's
+            limit if there is another page (``query.one_more()``).
+        query: The query.
+        context: The context paths to show, a column each.
+    """
     rows = [row for _, row in found]
     contexts = [row.context for row in rows]
 
@@ -111,19 +159,28 @@ def table(found: Sequence[tuple[str, Row]], query: Query, context: Sequence[Cont
     return cut_page(columns, query)
 
 
-class Groups:
-    """How many rows stand at each task of each graph, counted portion by portion."""
+class GroupCounter:
+    """A count of rows at each task of each graph, which takes the rows portion by portion.
+
+    Example:
+        >>> from graphflow_nb.storage import GroupCounter
+        >>> counter = GroupCounter()
+        >>> counter.add([])
+        >>> counter.counts()
+        []
+    """
 
     def __init__(self) -> None:
         self._times: dict[tuple[str, str], list[int]] = {}
 
     def add(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """Count rows, each with its id."""
         for _, row in rows:
             key = (row.graph_id, row.current_task_id)
             self._times.setdefault(key, []).append(row.updated)
 
     def counts(self) -> list[GroupCount]:
-        """Ordered by graph and task."""
+        """Return the counts, ordered by graph and task."""
         counts = []
         for (graph, task), times in sorted(self._times.items()):
             known = [time for time in times if time != UNKNOWN_TIME]
@@ -172,26 +229,26 @@ class ByScanning:
         return [session for session in found if session is not None]
 
     async def query(self, query: Query) -> list[Session]:
-        """The selected sessions, in order."""
-        return [row.session for _, row in selected(await self._matching(query), query)]
+        """Return the selected sessions, in order."""
+        return [row.session for _, row in take_page(await self._filtered(query), query)]
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
-        """The selected sessions by column; ``context_bytes`` is the length of the JSON text."""
+        """Return the selected sessions by column; ``context_bytes`` is that of the JSON text."""
         wider = query.one_more()
-        return table(selected(await self._matching(wider), wider), query, context)
+        return build_table(take_page(await self._filtered(wider), wider), query, context)
 
     async def count(self, query: Query) -> int:
-        """How many sessions are selected; limit and page are ignored."""
-        return len(await self._matching(query))
+        """Return the number of selected sessions; limit and page are ignored."""
+        return len(await self._filtered(query))
 
     async def counts(self, query: Query) -> list[GroupCount]:
-        """How many of the selected sessions stand at each task of each graph."""
-        groups = Groups()
-        groups.add(await self._matching(query))
+        """Return the number of selected sessions at each task of each graph."""
+        groups = GroupCounter()
+        groups.add(await self._filtered(query))
         return groups.counts()
 
-    async def _matching(self, query: Query) -> list[tuple[str, _Scanned]]:
-        return matching([(s.id, _Scanned(s)) for s in await self.scan()], query)
+    async def _filtered(self, query: Query) -> list[tuple[str, _Scanned]]:
+        return filter_rows([(s.id, _Scanned(s)) for s in await self.scan()], query)
 
 
 class _Scanned:
@@ -202,10 +259,8 @@ class _Scanned:
     def __init__(self, session: Session):
         self.session = session
         self.context = session.context_json()
-        self.created, self.updated = (
-            UNKNOWN_TIME if time is None else micros_of(time)
-            for time in (session.created_at, session.updated_at)
-        )
+        self.created = micros_or_unknown(session.created_at)
+        self.updated = micros_or_unknown(session.updated_at)
 
     @property
     def graph_id(self) -> str:

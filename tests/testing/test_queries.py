@@ -13,18 +13,18 @@ from .kit import Broken, find_failing, properties_of
 
 
 class IgnoresTheTask(Broken):
-    def _matching(self, query):
-        return super()._matching(replace(query, task=None))
+    def _filtered(self, query):
+        return super()._filtered(replace(query, task=None))
 
 
 class IncludesUntil(Broken):
-    def _matching(self, query):
+    def _filtered(self, query):
         from datetime import timedelta
 
         for name in ("updated_until", "created_until"):
             if (until := getattr(query, name)) is not None:
                 query = replace(query, **{name: until + timedelta(microseconds=1)})
-        return super()._matching(query)
+        return super()._filtered(query)
 
 
 class PagesByNumber(Broken):

@@ -20,7 +20,7 @@ import asyncpg
 from ...errors import GraphflowError, ReadOnlyError, StorageError
 from ...model import Session
 from ..address import Address
-from ..checks import check_text, check_texts
+from ..checks import check_no_extra, check_text, check_texts
 from ..url import check_postgres_url, redact, server_of
 from . import sql as sql
 from .connections import Connection, Connections
@@ -341,12 +341,7 @@ class OpenTable:
         """
         check_texts(session, nul=False)
         self.check_id(session.id)
-        if session.extra:
-            raise StorageError(
-                "the session has members that this table has no column for: "
-                f"{', '.join(session.extra)}; session.copy() keeps them, so remove them from the "
-                "JSON first"
-            )
+        check_no_extra(session)
         if not 0 <= session.version < 2**63 - 1:
             raise StorageError(f"version {session.version} does not fit the column BIGINT")
         text = session.context_json()

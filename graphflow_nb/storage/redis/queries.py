@@ -10,10 +10,10 @@ import numpy as np
 
 from ...errors import QueryError
 from ...model.times import UNKNOWN_TIME
-from .. import rows
 from ..limits import QUICK_ROWS
 from ..paths import ContextPath, is_encodable
 from ..query import Query
+from ..rows import GroupCounter, build_table, filter_rows, take_page
 from ..table import GroupCount, Table
 from ..trace import current
 from .client import RedisClient
@@ -61,8 +61,8 @@ class Queries:
         async for portion in self.scan(query):
             kept += portion
             if query.limit is not None and len(kept) > 4 * query.limit + 1000:
-                kept = rows.selected(kept, query)
-        return Page(rows.selected(kept, query), [], None)
+                kept = take_page(kept, query)
+        return Page(take_page(kept, query), [], None)
 
     async def _select_by_index(self, query: Query) -> Page:
         limit = query.limit or 0
@@ -82,7 +82,7 @@ class Queries:
                 raise self._too_many_keys()
             sessions = await self._records.find_many([entry.id for entry in portion])
             for entry, session in zip(portion, sessions, strict=True):
-                if session is None or not rows.matching([session], query):
+                if session is None or not filter_rows([session], query):
                     moved = True
                 else:
                     moved = moved or not is_current(entry, session[1])
@@ -117,7 +117,7 @@ class Queries:
         now = time.time_ns() // 1000
         trace = current()
         trace.lap("execute")
-        table = rows.table(page.found, query, context)
+        table = build_table(page.found, query, context)
         table.expires = np.array(
             [UNKNOWN_TIME if ms < 0 else now + ms * 1000 for ms in left], np.int64
         )
@@ -144,7 +144,7 @@ class Queries:
         """Return how many of the selected sessions are at each task of each graph."""
         if await self._index.refresh() and self._index.can_count(query):
             return await self._index.groups(query)
-        groups = rows.Groups()
+        groups = GroupCounter()
         async for portion in self.scan(query):
             groups.add(portion)
         return groups.counts()
@@ -174,7 +174,7 @@ class Queries:
 
     async def _find_matching(self, ids: Sequence[str], query: Query) -> list[Found]:
         found = [entry for entry in await self._records.find_many(ids) if entry is not None]
-        return rows.matching(found, query)
+        return filter_rows(found, query)
 
     def _too_many_keys(self) -> QueryError:
         return QueryError(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from ...errors import SessionConflict, StorageError
+from ...errors import SessionConflict
 from ...model import Session, stored_session
 from ...model.times import micros_of
-from ..checks import check_texts
+from ..checks import check_no_extra, check_texts
 from . import sql
 from .sql import CREATED, VERSION
 
@@ -38,11 +38,7 @@ def fields_of(session: Session) -> Fields:
         StorageError: SQLite can't store a field, or the table has no column for a member.
     """
     check_texts(session, nul=True)
-    if session.extra:
-        raise StorageError(
-            "the session has members that this store has no column for: "
-            f"{', '.join(session.extra)}; remove them from the JSON first"
-        )
+    check_no_extra(session)
     text = session.context_json()
     context = text if isinstance(text, str) else text.decode()
     return Fields(session.graph_id, session.current_task_id, session.status_message, context)
