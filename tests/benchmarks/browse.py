@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 
 import graphflow_nb as g
-from tests.lab.jupyter import CHROMIUM, FLAGS, jupyterlab, open_in_lab, run_all, write_notebook
+from tests.servers.jupyter import CHROMIUM, FLAGS, jupyterlab, open_in_lab, run_all, write_notebook
 
 SIZES = (1_000, 1_000_000)
 ROUNDS = 15

@@ -50,7 +50,7 @@ def tell(store: str, found: dict[str, float], floor: str) -> None:
 
 async def bulk(model: Session) -> None:
     await postgres(model)
-    for program in (redis_servers.REDIS, redis_servers.valkey()):
+    for program in (redis_servers.REDIS, redis_servers.find_valkey()):
         if program is not None:
             await pipelines(model, program)
 

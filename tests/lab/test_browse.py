@@ -1,259 +1,23 @@
-"""The session browser in a real JupyterLab on a real PostgreSQL, as a person uses it.
-
-The pictures that these tests take are kept where ``GRAPHFLOW_NB_PICTURES`` says.
-"""
+"""The session browser in a real JupyterLab on a real PostgreSQL, as a person uses it."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import os
 import re
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.client.demo import demo_storage
 
-from ..conftest import create_table, need
-from .jupyter import (
-    CHROMIUM,
-    FLAGS,
-    OTHER_KERNEL,
-    TOKEN,
-    Jupyter,
-    jupyterlab,
-    older_kernel,
-    open_in_lab,
-    run_all,
-    wait_for_kernel,
-    write_notebook,
-)
+from ..servers.jupyter import TOKEN, Jupyter, open_in_lab, run_all, wait_for_kernel, write_notebook
+from .person import PICTURES, Person, cells, change, do_as_peer, fill, stored
 
 pytestmark = pytest.mark.timeout(240)
-PICTURES = os.environ.get("GRAPHFLOW_NB_PICTURES")
-THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-_numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    need("chromium", CHROMIUM is not None)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-def _server(folder: Path) -> Jupyter:
-    return jupyterlab(folder, "--LabApp.expose_app_in_browser=True")
-
-
-@pytest.fixture(scope="module")
-def jupyter(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    with _server(tmp_path_factory.mktemp("lab")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def older_jupyter(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    """Its kernels run widget callbacks on threads of their own."""
-    need("ipykernel 7.3", OTHER_KERNEL.exists())
-    folder = tmp_path_factory.mktemp("older")
-    before = os.environ.get("JUPYTER_PATH")
-    os.environ["JUPYTER_PATH"] = str(older_kernel(folder))
-    try:
-        with _server(folder) as server:
-            yield server
-    finally:
-        if before is None:
-            del os.environ["JUPYTER_PATH"]
-        else:
-            os.environ["JUPYTER_PATH"] = before
-
-
-@pytest.fixture
-def store(database: str) -> str:
-    """The URL of a database with the sample sessions."""
-    fill(database)
-    return database
-
-
-def apart(work: Callable[[], Any]) -> Any:
-    """Run a coroutine on a thread of its own, since Playwright's loop runs on this one."""
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(asyncio.run(work())))
-    thread.start()
-    thread.join(60)
-    return found[0]
-
-
-def fill(url: str) -> None:
-    async def work() -> None:
-        await create_table(url, "crate-0.6")
-        storage = await g.connect(url)
-        for session in reversed(await demo_storage().query(g.Query())):
-            await storage.save(session.copy())
-        await storage.close()
-
-    apart(work)
-
-
-class Person:
-    """Someone at a notebook: sees labels and rows, clicks and types."""
-
-    def __init__(self, page: Any, server: Jupyter):
-        from playwright.sync_api import expect
-
-        self.page = page
-        self.server = server
-        self.expect = expect
-        self.interactions = 0
-        page.set_default_timeout(10_000)
-        self.outside: list[str] = []
-        self.wrong: list[str] = []
-        page.on("request", self._asked)
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-
-    def _asked(self, request: Any) -> None:
-        if not request.url.startswith((self.server.base, "data:", "blob:", "ws://127.0.0.1")):
-            self.outside.append(request.url)
-
-    def run(self, cells: list[str]) -> Person:
-        """Open a notebook with these cells and run them all."""
-        name = f"work{next(_numbers)}.ipynb"
-        write_notebook(self.server.folder / name, cells)
-        open_in_lab(self.page, self.server, name)
-        run_all(self.page)
-        self.rows().first.wait_for(timeout=60_000)
-        return self
-
-    def rows(self, view: int = 0) -> Any:
-        return (
-            self.page.locator(".gfnb-browser")
-            .nth(view)
-            .locator('table[aria-label="sessions"] tbody tr')
-        )
-
-    def row(self, id: str) -> Any:
-        return self.rows().filter(has=self.page.get_by_text(id, exact=True))
-
-    def click(self, name: str, index: int = 0) -> None:
-        self.interactions += 1
-        self.button(name).nth(index).click()
-
-    def button(self, name: str) -> Any:
-        views = self.page.locator(".gfnb-browser")
-        # An icon's glyph is a part of the name.
-        named = re.compile(rf"^\W*{re.escape(name)}$")
-        return views.get_by_role("button", name=named).locator("visible=true")
-
-    def open(self, id: str) -> None:
-        self.interactions += 1
-        self.row(id).click()
-        self.sees(f"session {id}")
-
-    def type(self, label: str, text: str) -> None:
-        self.interactions += 1
-        views = self.page.locator(".gfnb-browser")
-        boxes = views.get_by_label(label, exact=True).and_(self.page.locator("input, textarea"))
-        boxes.locator("visible=true").first.fill(text)
-        self.page.keyboard.press("Tab")
-
-    def choose(self, label: str, option: str) -> None:
-        self.interactions += 1
-        choices = self.page.get_by_role("combobox", name=label, exact=True)
-        choices.locator("visible=true").first.select_option(label=option)
-
-    def sees(self, text: str | re.Pattern[str], timeout: int = 15_000) -> None:
-        found = self.page.locator(".gfnb-browser").get_by_text(text).locator("visible=true")
-        self.expect(found.first).to_be_visible(timeout=timeout)
-
-    def sees_not(self, text: str) -> None:
-        found = self.page.locator(".gfnb-browser").get_by_text(text).locator("visible=true")
-        self.expect(found).to_have_count(0)
-
-    def picture(self, name: str, tmp_path: Path) -> None:
-        """Take the browser's picture, light and dark."""
-        folder = Path(PICTURES) if PICTURES else tmp_path
-        folder.mkdir(exist_ok=True)
-        view = self.page.locator(".gfnb-browser").first
-        for theme, title in THEMES.items():
-            self.page.evaluate(
-                "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", title
-            )
-            light = str(theme == "light").lower()
-            self.page.locator(f'body[data-jp-theme-light="{light}"]').wait_for(state="attached")
-            self.page.wait_for_function(
-                "want => (getComputedStyle(document.body).getPropertyValue('--jp-layout-color1')"
-                ".trim() === 'white') === want",
-                arg=theme == "light",
-            )
-            self.page.wait_for_timeout(150)
-            path = folder / f"{name}-{theme}.png"
-            view.screenshot(path=path)
-            assert path.stat().st_size > 5_000
-        self.page.evaluate(
-            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            THEMES["light"],
-        )
-
-
-@pytest.fixture
-def person(chromium: Any, jupyter: Jupyter) -> Iterator[Person]:
-    page = chromium.new_page(viewport={"width": 1300, "height": 1500})
-    person = Person(page, jupyter)
-    yield person
-    page.close()
-    jupyter.end_kernels()
-    assert not person.wrong
-    assert not person.outside, "nothing may be asked of another machine"
-
-
-def cells(url: str, **options: Any) -> list[str]:
-    return [
-        f"import graphflow_nb as g\nwb = g.open({url!r}, **{options!r})",
-        "browser = wb.browse()\nbrowser",
-    ]
-
-
-def peer(url: str, work: Callable[[Any], Any]) -> Any:
-    """Do something with a connection of someone else's."""
-
-    async def there() -> Any:
-        storage = await g.connect(url)
-        try:
-            return await work(storage)
-        finally:
-            await storage.close()
-
-    return apart(there)
-
-
-def stored(url: str, id: str) -> Any:
-    return peer(url, lambda storage: storage.get(id))
-
-
-def change(url: str, id: str, **fields: Any) -> None:
-    """Someone else saves a session: fields, and under ``context`` values."""
-
-    async def work(storage: Any) -> None:
-        session = await storage.get(id)
-        session.context.update(fields.pop("context", {}))
-        for name, value in fields.items():
-            setattr(session, name, value)
-        await storage.save(session)
-
-    peer(url, work)
 
 
 def test_a_newcomer_saves_an_edit_in_six_interactions(person, store, tmp_path):
@@ -469,7 +233,7 @@ def test_conflict_and_merge(person, store, tmp_path):
     person.click("Edit")
     person.type("Status", "mine again")
     person.click("Preview changes")
-    peer(store, lambda storage: storage.delete("claim-0014"))
+    do_as_peer(store, lambda storage: storage.delete("claim-0014"))
     person.click("Save 1 change")
     person.sees("Someone deleted this session meanwhile")
     person.picture("deleted", tmp_path)
@@ -481,7 +245,7 @@ def test_conflict_and_merge(person, store, tmp_path):
 
 def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     def everything() -> Any:
-        sessions = peer(store, lambda storage: storage.query(g.Query(order="id")))
+        sessions = do_as_peer(store, lambda storage: storage.query(g.Query(order="id")))
         return {s.id: (s.to_json(version=False), s.created_at) for s in sessions}
 
     before = everything()
@@ -543,7 +307,7 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     person.sees("left alone, since others changed them: 'from-json'")
     person.picture("undo-some", tmp_path)
     assert set(everything()) - set(before) == {"from-json"}
-    peer(store, lambda storage: storage.delete("from-json"))
+    do_as_peer(store, lambda storage: storage.delete("from-json"))
     person.click("Undo all 1")
     person.sees("Nothing to undo")
     assert everything() == before
@@ -610,15 +374,13 @@ def test_server_lost_and_back(person, tmp_path):
         assert stored(url, "claim-0118").status_message == "typed before the fall"
 
 
-@pytest.mark.parametrize("kernel", ["installed", "7.3"])
-def test_browsers_at_once(request, chromium, store, kernel):
+def test_browsers_at_once(chromium, store, each_jupyter):
     """Two on one workbench and one on the notebook's own loop, which follows what happens.
 
     Callbacks run on the main thread, or on threads of their own.
     """
-    server = request.getfixturevalue("jupyter" if kernel == "installed" else "older_jupyter")
     page = chromium.new_page(viewport={"width": 1300, "height": 3300})
-    person = Person(page, server)
+    person = Person(page, each_jupyter)
     mine = f"third = g.wrap(await g.connect({store!r})).browse()\nthird.follow.value = True\nthird"
     person.run([*cells(store, writable=True), "second = wb.browse()\nsecond", mine])
     ids = ["claim-0118", "claim-0116", "claim-0113"]
@@ -653,7 +415,7 @@ def test_browsers_at_once(request, chromium, store, kernel):
         button(index, "Journal…").click()
         button(index, undo).wait_for()
     page.close()
-    server.end_kernels()
+    each_jupyter.end_kernels()
     assert not person.wrong
 
 
@@ -665,14 +427,8 @@ def test_smoke_elsewhere(chromium, kind, tmp_path):
     """Notebook 7 and Voilà."""
     write_notebook(tmp_path / "smoke.ipynb", [SMOKE])
     if kind == "voila":
-        words = [
-            sys.executable,
-            "-m",
-            "voila",
-            "smoke.ipynb",
-            "--no-browser",
-            "--Voila.ip=127.0.0.1",
-        ]
+        words = [sys.executable, "-m", "voila", "smoke.ipynb", "--no-browser"]
+        words.append("--Voila.ip=127.0.0.1")
         server, path = Jupyter(tmp_path, words, ready="/voila/nothing"), "/"
     else:
         words = [sys.executable, "-m", "notebook", "--no-browser"]

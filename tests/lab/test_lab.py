@@ -7,22 +7,15 @@ import sys
 import time
 from pathlib import Path
 
+import asyncpg
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
-from ..conftest import need
-from .jupyter import (
-    CHROMIUM,
-    FLAGS,
-    OTHER_KERNEL,
-    Jupyter,
-    idle,
-    jupyterlab,
-    older_kernel,
-    open_in_lab,
-    run_all,
-    write_notebook,
-)
+import graphflow_nb as g
+
+from ..servers.jupyter import Jupyter, idle, open_in_lab, run_all, write_notebook
+from .person import run_apart
 
 QUEUED = 12
 
@@ -86,15 +79,19 @@ print("queued", {i}, wb.get("a").status_message, mem.get("a").id)"""
         for i in range(QUEUED)
     ),
     """\
-import time
-began = time.monotonic()
 print("slow", flush=True)
+session = wb.get("locked")
 try:
-    wb.bridge.run(wb.storage.inner.run(lambda c: c.execute("SELECT pg_sleep(60)")))
+    wb.save(session)  # someone else has locked the row
 except KeyboardInterrupt:
     print("interrupted")
-print(wb.get("a").id, "again", time.monotonic() - began < 20)""",
+print(wb.get("a").id, "again")""",
 ]
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 def test_cli_opens_the_quickstart(tmp_path):
@@ -106,60 +103,52 @@ def test_cli_opens_the_quickstart(tmp_path):
     assert "DATABASE_URL" in help.stdout
 
 
-@pytest.fixture(params=["installed", "7.3"])
-def kernel(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The kernel of the installed ipykernel, or an older one laid over it."""
-    if request.param == "7.3":
-        need("ipykernel 7.3", OTHER_KERNEL.exists())
-        monkeypatch.setenv("JUPYTER_PATH", str(older_kernel(tmp_path)))
-    return request.param
-
-
 @pytest.mark.timeout(240)
-def test_one_workbench_from_everywhere(kernel, tmp_path, database):
-    need("chromium", CHROMIUM is not None)
-    from playwright.sync_api import expect, sync_playwright
+def test_one_workbench_from_everywhere(chromium, each_jupyter, database):
+    async def save() -> None:
+        storage = await g.connect(database)
+        await storage.save(g.Session("locked", "t"))
+        await storage.close()
 
-    write_notebook(tmp_path / "work.ipynb", [text.replace("URL", repr(database)) for text in CELLS])
-    with jupyterlab(tmp_path) as server, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1200, "height": 1000})
-        open_in_lab(page, server, "work.ipynb")
-        run_all(page)
+    run_apart(save())
+    other = run_apart(asyncpg.connect(database))
+    run_apart(other.execute("BEGIN"))
+    run_apart(other.execute("SELECT 1 FROM sessions WHERE id = 'locked' FOR UPDATE"))
+    notebook = each_jupyter.folder / "everywhere.ipynb"
+    write_notebook(notebook, [text.replace("URL", repr(database)) for text in CELLS])
+    page = chromium.new_page(viewport={"width": 1200, "height": 1000})
+    kernel = open_in_lab(page, each_jupyter, notebook.name)
+    run_all(page)
 
-        # The last cell hangs in a slow query, until the kernel is interrupted.
-        saved = tmp_path / "work.ipynb"
-        outputs = page.locator(".jp-OutputArea-output")
-        expect(outputs.filter(has_text="slow")).to_be_visible(timeout=90_000)
-        time.sleep(0.5)
-        (running,) = server.ask("GET", "/api/kernels")
-        began = time.monotonic()
-        server.ask("POST", f"/api/kernels/{running['id']}/interrupt")
-        expect(outputs.filter(has_text="a again True")).to_be_visible(timeout=30_000)
-        assert time.monotonic() - began < 5
-        idle(page).wait_for(state="attached")
+    # The last cell waits for that lock, until the kernel is interrupted.
+    deadline = time.monotonic() + 90
+    while not run_apart(other.fetchval(WAITING)):
+        assert time.monotonic() < deadline, "no save waits for the lock"
+        page.wait_for_timeout(20)
+    began = time.monotonic()
+    each_jupyter.ask("POST", f"/api/kernels/{kernel}/interrupt")
+    outputs = page.locator(".jp-OutputArea-output")
+    expect(outputs.filter(has_text="a again")).to_be_visible(timeout=30_000)
+    assert time.monotonic() - began < 5
+    run_apart(other.close())
+    idle(page).wait_for(state="attached")
 
-        button = page.get_by_role("button", name="count one")
-        button.scroll_into_view_if_needed()
-        for _ in range(5):
-            button.click()
-        expect(page.get_by_text("5 clicks, 5 and 5")).to_be_visible(timeout=30_000)
-        page.screenshot(path=tmp_path / "lab.png")
-        page.keyboard.press("Control+s")
-        for _ in range(100):
-            cells = nbformat.read(saved, as_version=4).cells
-            if all(cell.execution_count for cell in cells):
-                break
-            time.sleep(0.1)
-        browser.close()
+    button = page.get_by_role("button", name="count one")
+    button.scroll_into_view_if_needed()
+    for _ in range(5):
+        button.click()
+    expect(page.get_by_text("5 clicks, 5 and 5")).to_be_visible(timeout=30_000)
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    cells = nbformat.read(notebook, as_version=4).cells
+    page.close()
+    each_jupyter.end_kernels()
 
     said = ["".join(o.get("text", "") for o in cell.outputs) for cell in cells]
     assert not [o for cell in cells for o in cell.outputs if o.output_type == "error"]
-    if kernel != "installed":
-        assert said[0].startswith(f"ipykernel {kernel}")
+    assert said[0].startswith(f"ipykernel {each_jupyter.kernel}")
     same = "['a', 'a', 'a']"
     assert said[1] == f"cell {same} {same}\n"
     assert said[2] == f"thread [{same}, {same}]\n"
     for i in range(QUEUED):
         assert said[4 + i] == f"queued {i} {i} a\n"
-    assert said[-1] == "slow\ninterrupted\na again True\n"
+    assert said[-1] == "slow\ninterrupted\na again\n"

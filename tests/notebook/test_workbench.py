@@ -24,7 +24,7 @@ import graphflow_nb as g
 from graphflow_nb import Session
 from graphflow_nb.model.times import UNKNOWN_TIME
 
-from ..conftest import REDIS, need
+from ..conftest import need
 
 DEMO_COUNT = 120
 
@@ -82,7 +82,9 @@ def test_sessions_are_typed(store, wb):
     frame = wb.sessions(context=["customer.tier", "n", "f", "nothing"])
     assert frame["id"].tolist() == [store.id("b"), store.id("a")]
     kinds = {c: str(t) for c, t in frame.dtypes.items()}
-    assert kinds.pop("expires_at", None) == ("datetime64[us, UTC]" if store.kind in REDIS else None)
+    assert kinds.pop("expires_at", None) == (
+        "datetime64[us, UTC]" if store.about.scheme == "redis" else None
+    )
     assert kinds == {
         "id": "str",
         "graph_id": "category",

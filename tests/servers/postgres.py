@@ -1,7 +1,6 @@
-"""Servers for the tests, beside the private PostgreSQL that the package itself starts.
+"""PostgreSQL servers beyond the private one that the package starts, and databases on them.
 
-Each is a context manager that yields once the server answers, and ends it. They listen on free
-ports of the loopback interface.
+Each server is a context manager that yields once the server answers, and ends it.
 """
 
 from __future__ import annotations
@@ -9,17 +8,20 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
 
 from graphflow_nb import LocalPostgres
+from graphflow_nb.bridge import LoopThread
 from graphflow_nb.private_server.processes import ServerUser
 from graphflow_nb.private_server.programs import (
     binary_folders,
@@ -28,39 +30,9 @@ from graphflow_nb.private_server.programs import (
     short_temporary_folder,
 )
 
-START_SECONDS = 20.0
+from .process import free_port
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Until something listens there; fails if the process ends or the time is over."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
-        time.sleep(0.02)
-    raise TimeoutError(f"nothing listens on {port}")
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, and end it."""
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(5)
-
-
-# PostgreSQL
-
-# The programs of the oldest version here, e.g. those of Debian's package.
+#: The programs of the oldest version on this machine, e.g. those of Debian's package.
 OLDEST = min(
     (path for path in binary_folders() if (path / "postgres").exists()),
     key=lambda path: [int(part) for part in server_version(path).split(".") if part.isdigit()],
@@ -100,10 +72,18 @@ class Postgres(LocalPostgres):
 
     def kill(self) -> None:
         """End it at once with all its connections, without a checkpoint; ``start`` recovers it."""
-        assert self.pid is not None
-        os.kill(self.pid, signal.SIGQUIT)
-        while self.running:
-            time.sleep(0.01)
+        kill(self)
+
+
+def kill(server: LocalPostgres, how: int = signal.SIGQUIT) -> None:
+    """Send a signal that ends a server, and wait until it has ended.
+
+    SIGQUIT ends its connections too; after SIGKILL they live on for a moment.
+    """
+    assert server.pid is not None
+    os.kill(server.pid, how)
+    while server.running:
+        time.sleep(0.01)
 
 
 class Standby(Postgres):
@@ -135,56 +115,74 @@ class Standby(Postgres):
         shutil.rmtree(self._place, ignore_errors=True)
 
 
-# PgBouncer
+# Databases
 
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+_numbers = count()
+
+# What a test may leave in a database beyond its schemas, and other connections to it. Such a
+# database is not used again.
+_REMAINS = """
+SELECT count(*) FROM (
+    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+    UNION ALL SELECT 1 FROM pg_prepared_xacts WHERE database = current_database()
+    UNION ALL SELECT 1 FROM pg_database WHERE datname = current_database()
+        AND (datacl IS NOT NULL OR datdba <> 'postgres'::regrole OR datconnlimit <> -1)
+    UNION ALL SELECT 1 FROM pg_db_role_setting WHERE setdatabase IN
+        (SELECT oid FROM pg_database WHERE datname = current_database())
+    UNION ALL SELECT 1 FROM pg_extension WHERE extname <> 'plpgsql'
+    UNION ALL SELECT 1 FROM pg_event_trigger
+    UNION ALL SELECT 1 FROM pg_publication
+    UNION ALL SELECT 1 FROM pg_default_acl
+    UNION ALL SELECT 1 FROM pg_largeobject_metadata
+    UNION ALL SELECT 1 FROM pg_foreign_data_wrapper
+) AS remains
+"""
+_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)'"
 
 
-class Pooler:
-    """A running PgBouncer."""
+class Databases:
+    """The databases of a server that tests use one after the other.
 
-    def __init__(self, port: int):
-        self.port = port
-
-    def url(self, url: str) -> str:
-        """The same database as a URL of LocalPostgres says, through the pooler."""
-        database = urlsplit(url).path.strip("/")
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{quote(database, safe='')}"
-
-
-@contextmanager
-def pgbouncer(server: LocalPostgres, **settings: object) -> Iterator[Pooler]:
-    """PgBouncer before a server, in transaction mode with two server connections per database.
-
-    Args:
-        settings: of its section ``pgbouncer``, beyond or instead of these.
+    Creating one takes 120 ms and emptying one 10 ms, which over all tests is more than a minute.
     """
-    user = ServerUser.of_server()
-    folder = Path(tempfile.mkdtemp(prefix="gfnb-", dir=short_temporary_folder()))
-    port = free_port()
-    listed = parse_qs(urlsplit(server.url).query).get("port", ["5432"])[0]
-    lines = {
-        "listen_addr": "127.0.0.1",
-        "listen_port": port,
-        "unix_socket_dir": "",
-        "auth_type": "any",
-        "pool_mode": "transaction",
-        "default_pool_size": 2,
-        "max_client_conn": 200,
-        "server_idle_timeout": 2,  # the server has 50 connections for all databases
-        "server_login_retry": 1,
-    } | settings
-    text = f"[databases]\n* = host={folder_of(server.url)} port={listed} user=postgres\n"
-    text += "[pgbouncer]\n" + "".join(f"{name} = {value}\n" for name, value in lines.items())
-    config = folder / "pgbouncer.ini"
-    config.write_text(text)
-    folder.chmod(0o755)
-    config.chmod(0o644)
-    assert PGBOUNCER is not None
-    process = subprocess.Popen([PGBOUNCER, "-q", str(config)], cwd=folder, **user.arguments)
+
+    def __init__(self, server: LocalPostgres):
+        self.server = server
+        self._empty: list[str] = []
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Give the URL of an empty database, and take it back."""
+        url = self._empty.pop() if self._empty else self.create()
+        yield url
+        if self.server.running and LoopThread.shared().run(_emptied(url)):
+            self._empty.append(url)
+
+    def create(self) -> str:
+        """Create an empty database, which is not used again, and return its URL."""
+        return self.server.create_database(f"test{next(_numbers)}")
+
+
+async def _emptied(url: str) -> bool:
+    """Empty a database; return False where something would remain."""
+    connection = await asyncpg.connect(url, timeout=10)
     try:
-        wait_for_port(port, process)
-        yield Pooler(port)
+        if await connection.fetchval(_REMAINS):
+            return False
+        await connection.execute("SET lock_timeout = '200ms'")
+        for (name,) in await connection.fetch(_SCHEMAS):
+            quoted = '"' + name.replace('"', '""') + '"'
+            await connection.execute(f"DROP SCHEMA {quoted} CASCADE")
+        # As in template1; before version 15 everyone may create tables there.
+        rights = "USAGE"
+        owner = "ALTER SCHEMA public OWNER TO pg_database_owner;"
+        if connection.get_server_version().major < 15:
+            rights, owner = "ALL", ""
+        await connection.execute(
+            f"CREATE SCHEMA public; {owner} GRANT {rights} ON SCHEMA public TO PUBLIC"
+        )
+        return True
+    except asyncpg.PostgresError:
+        return False
     finally:
-        end(process)
-        shutil.rmtree(folder, ignore_errors=True)
+        await connection.close()

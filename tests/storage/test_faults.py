@@ -9,7 +9,6 @@ only if nothing was written meanwhile, a delete in any case.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import time
@@ -17,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import redis
@@ -26,8 +24,10 @@ import graphflow_nb as g
 from graphflow_nb import Query, Session, SessionConflict, StorageError
 from graphflow_nb.storage.copying import copy
 
-from ..conftest import COMPLETE, ended, need
+from ..scope import COMPLETE, need
 from ..servers import redis as redis_servers
+from ..servers.postgres import folder_of
+from ..servers.postgres import kill as kill_postgres
 from ..servers.proxy import Proxy
 from ..servers.redis import RedisServer
 
@@ -115,21 +115,18 @@ class Target:
 
 @pytest.fixture
 def postgres():
-    with g.local_postgres() as server:
-        socket = parse_qs(urlsplit(server.url).query)["host"][0]
-        with Proxy(f"{socket}/.s.PGSQL.5432") as proxy:
+    with g.local_postgres() as server, Proxy(f"{folder_of(server.url)}/.s.PGSQL.5432") as proxy:
 
-            def kill() -> None:
-                os.kill(server.pid, signal.SIGKILL)
-                ended([server])
+        def kill() -> None:
+            kill_postgres(server, signal.SIGKILL)
 
-            through = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
-            yield Target(proxy, through, server.url, kill, server.start)
+        through = f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres"
+        yield Target(proxy, through, server.url, kill, server.start)
 
 
 @pytest.fixture
 def redis_target():
-    program = redis_servers.REDIS or redis_servers.valkey()
+    program = redis_servers.find_server()
     need("redis-server", program is not None)
     with RedisServer(program) as server, Proxy(("127.0.0.1", server.port)) as proxy:
         yield Target(
@@ -443,7 +440,7 @@ def test_the_ledger_notices():
 
 def test_a_server_of_redis_keeps_what_it_acknowledged():
     """The server of these tests, past our code: what it loses is no fault of ours."""
-    program = redis_servers.REDIS or redis_servers.valkey()
+    program = redis_servers.find_server()
     need("redis-server", program is not None)
     with RedisServer(program) as server:
         with redis.Redis(port=server.port) as client:

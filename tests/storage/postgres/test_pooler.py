@@ -13,6 +13,7 @@ from graphflow_nb import PostgresSessionStorage, Query, Session, StorageError
 from graphflow_nb.storage.postgres.table import OpenTable
 
 from ...conftest import create_table
+from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
 
 connect = PostgresSessionStorage.connect
@@ -130,7 +131,7 @@ def test_two_storages_never_meet(database, pooled, run):
 def test_reading_only_holds_and_does_not_leak(server, database, run, ignored, monkeypatch):
     """Also where the pooler is told to ignore settings, and so does not refuse them."""
     servers_own = {"ignore_startup_parameters": ignored} if ignored else {}
-    with servers.pgbouncer(server, **servers_own) as pooler:
+    with poolers.pgbouncer(server, **servers_own) as pooler:
         url = pooler.url(database)
         writer = run(connect(url))
         run(writer.save(Session("a", "t")))
@@ -215,7 +216,7 @@ def test_a_server_of_ones_own_is_not_taken_for_a_pooler(database, run):
 
 
 def test_a_pooler_in_session_mode_can_be_told(server, database, run, monkeypatch):
-    with servers.pgbouncer(server, pool_mode="session") as pooler:
+    with poolers.pgbouncer(server, pool_mode="session") as pooler:
         url = pooler.url(database)
         for size, kept in ((None, False), (50, True), (0, False)):
             storage = run(connect(url, statement_cache_size=size, max_connections=1))
@@ -250,7 +251,7 @@ def test_a_promise_that_is_wrong_is_told(database, pooled, run):
 
 
 def test_a_server_behind_the_pooler_that_dies(run):
-    with servers.Postgres() as server, servers.pgbouncer(server) as pooler:
+    with servers.Postgres() as server, poolers.pgbouncer(server) as pooler:
         storage = run(connect(pooler.url(server.url), timeout=3))
         run(storage.save(Session("a", "t")))
         server.kill()

@@ -17,6 +17,7 @@ from graphflow_nb.storage.postgres.table import OpenTable
 from graphflow_nb.storage.url import check_postgres_url, hosts, redact
 
 from ...conftest import create_table, need
+from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
 
 connect = PostgresSessionStorage.connect
@@ -258,11 +259,11 @@ def test_another_server_may_have_a_table_of_another_form(primary, oldest, run, f
 
 
 def test_a_replica_behind_a_pooler(primary, standby, run):
-    need("PgBouncer", servers.PGBOUNCER is not None)
+    need("PgBouncer", poolers.PGBOUNCER is not None)
     with g.open(primary.url, writable=True) as writer:
         writer.create("a", "t")
     run(until(lambda: seen(standby.url, "a")))
-    with servers.pgbouncer(standby) as pooler:
+    with poolers.pgbouncer(standby) as pooler:
         storage = run(connect(pooler.url(standby.url)))
         assert storage.standby
         session = run(storage.get("a"))

@@ -42,7 +42,7 @@ def raw(servers):
 @pytest.fixture
 def program():
     """A server's program, for tests that start servers of their own."""
-    program = redis_servers.REDIS or redis_servers.valkey()
+    program = redis_servers.find_server()
     need("redis-server", program is not None)
     return program
 

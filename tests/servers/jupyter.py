@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Container
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import nbformat
+
+from .process import free_port
 
 TOKEN = "test"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -31,20 +32,34 @@ FLAGS = [
 # Where CI puts the other ipykernel, the last one that runs callbacks on subshell threads.
 OTHER_KERNEL = Path(sys.prefix) / "ipykernel-7.3"
 
+# The server's own interface answers 500 for a moment while a kernel starts or ends: its list of
+# kernels has an entry that is not complete yet.
+_RETRY_SECONDS = 20.0
+
 
 class Jupyter:
     """A server on a free port of this machine: JupyterLab, Notebook 7 or Voilà.
 
     Args:
-        folder: what it serves, and where it keeps all that it keeps.
-        command: that starts it.
-        ready: a path that is asked for until something answers.
+        folder: What it serves, and where it keeps all that it keeps.
+        command: The command that starts it.
+        ready: The path that is asked for until something answers.
+        environment: Variables beyond those of this process.
+
+    Attributes:
+        kernel: The beginning of its ipykernel's version.
     """
 
-    def __init__(self, folder: Path, command: list[str], ready: str = "/api/status"):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+    kernel = ""
+
+    def __init__(
+        self,
+        folder: Path,
+        command: list[str],
+        ready: str = "/api/status",
+        environment: Mapping[str, str] | None = None,
+    ):
+        port = free_port()
         self.folder = folder
         self.base = f"http://127.0.0.1:{port}"
         self._ready = ready
@@ -53,7 +68,7 @@ class Jupyter:
         (settings / "notification.jupyterlab-settings").write_text(
             '{"fetchNews": "false", "checkForUpdates": false}'
         )
-        environment = os.environ | {
+        own = {
             "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
             "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -66,11 +81,15 @@ class Jupyter:
             words += ["--ServerApp.port_retries=0", "--allow-root"]
         self.log = (folder / "server.log").open("w+")
         self.process = subprocess.Popen(
-            [*command, *words], cwd=folder, env=environment, stdout=self.log, stderr=self.log
+            [*command, *words],
+            cwd=folder,
+            env=os.environ | own | dict(environment or {}),
+            stdout=self.log,
+            stderr=self.log,
         )
 
     def __enter__(self) -> Self:
-        for _ in range(300):
+        for _ in range(600):
             try:
                 with urllib.request.urlopen(self._request("GET", self._ready), timeout=60):
                     return self
@@ -78,7 +97,7 @@ class Jupyter:
                 return self  # it answers, though there is nothing at that path
             except OSError:
                 assert self.process.poll() is None, Path(self.log.name).read_text()
-                time.sleep(0.1)
+                time.sleep(0.05)
         raise AssertionError(Path(self.log.name).read_text())
 
     def _request(self, method: str, path: str) -> urllib.request.Request:
@@ -87,14 +106,25 @@ class Jupyter:
         )
 
     def ask(self, method: str, path: str) -> Any:
-        """What the server's own interface answers."""
-        with urllib.request.urlopen(self._request(method, path), timeout=10) as answer:
-            return json.loads(answer.read() or b"null")
+        """Return what the server's own interface answers; a 500 is asked again for a while."""
+        deadline = time.monotonic() + _RETRY_SECONDS
+        while True:
+            try:
+                with urllib.request.urlopen(self._request(method, path), timeout=20) as answer:
+                    return json.loads(answer.read() or b"null")
+            except urllib.error.HTTPError as error:
+                if error.code < 500 or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def end_kernels(self) -> None:
         """End every kernel of this server."""
         for kernel in self.ask("GET", "/api/kernels"):
-            self.ask("DELETE", f"/api/kernels/{kernel['id']}")
+            try:
+                self.ask("DELETE", f"/api/kernels/{kernel['id']}")
+            except urllib.error.HTTPError as error:
+                if error.code != 404:  # it ended by itself, or by a DELETE that answered 500
+                    raise
 
     def __exit__(self, *_: object) -> None:
         try:
@@ -109,13 +139,14 @@ class Jupyter:
             self.log.close()
 
 
-def jupyterlab(folder: Path, *words: str) -> Jupyter:
-    """JupyterLab as a person has it."""
-    return Jupyter(folder, [sys.executable, "-m", "jupyterlab", "--no-browser", *words])
+def jupyterlab(folder: Path, environment: Mapping[str, str] | None = None) -> Jupyter:
+    """Start JupyterLab as a person has it, with ``jupyterapp`` in its page."""
+    words = ["--no-browser", "--LabApp.expose_app_in_browser=True"]
+    return Jupyter(folder, [sys.executable, "-m", "jupyterlab", *words], environment=environment)
 
 
 def write_notebook(path: Path, cells: list[str]) -> None:
-    """A notebook of code cells that were not executed."""
+    """Write a notebook of code cells that were not executed."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(text) for text in cells],
         metadata={
@@ -125,44 +156,67 @@ def write_notebook(path: Path, cells: list[str]) -> None:
     nbformat.write(notebook, path)
 
 
-def open_in_lab(page: Any, server: Jupyter, name: str) -> None:
-    """Open a notebook in JupyterLab and wait for its kernel."""
-    before = {kernel["id"] for kernel in server.ask("GET", "/api/kernels")}
+# JupyterLab says idle before there is a kernel, and what is run then asks for one.
+_KERNEL = """async name => {
+    const deadline = Date.now() + 90_000;
+    while (Date.now() < deadline) {
+        const open = window.jupyterapp && window.jupyterapp.shell.currentWidget;
+        if (open && open.context && open.context.path.endsWith(name)) {
+            await open.context.ready;
+            await open.sessionContext.ready;
+            const kernel = open.sessionContext.session?.kernel;
+            if (kernel) {
+                await kernel.info;
+                return kernel.id;
+            }
+        }
+        await new Promise(again => setTimeout(again, 50));
+    }
+    throw new Error("the kernel did not start");
+}"""
+
+
+def open_in_lab(page: Any, server: Jupyter, name: str) -> str:
+    """Open a notebook in JupyterLab, wait until its kernel answers, and return the kernel's id."""
     page.goto(f"{server.base}/lab/tree/{name}?token={TOKEN}&reset")
+    kernel = page.evaluate(_KERNEL, name)
     idle(page).wait_for(state="attached", timeout=60_000)
-    wait_for_kernel(server, before)
+    return str(kernel)
 
 
-def wait_for_kernel(server: Jupyter, before: Container[str] = ()) -> None:
-    """Wait for a kernel that was not there before.
-
-    JupyterLab says idle before there is a kernel; what is run then asks for one.
-    """
-    for _ in range(300):
-        kernels = [k for k in server.ask("GET", "/api/kernels") if k["id"] not in before]
+def wait_for_kernel(server: Jupyter) -> None:
+    """Wait until the server's only kernel is connected and idle."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        kernels = server.ask("GET", "/api/kernels")
         if kernels and kernels[0]["connections"] and kernels[0]["execution_state"] == "idle":
             return
-        time.sleep(0.1)
+        time.sleep(0.05)
     raise AssertionError("the kernel did not start")
 
 
 def idle(page: Any) -> Any:
-    """What is there while the kernel has nothing to do."""
+    """Return what the page shows while the kernel has nothing to do."""
     return page.locator('.jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status="idle"]')
 
 
 def run_all(page: Any) -> None:
-    """Run → Run All Cells."""
+    """Choose Run → Run All Cells in the menu."""
     page.get_by_text("Run", exact=True).first.click()
     page.get_by_text("Run All Cells", exact=True).click()
 
 
-def older_kernel(folder: Path) -> Path:
-    """A JUPYTER_PATH in which the kernel is the ipykernel laid over the installed one."""
+def older_kernel(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Return a JUPYTER_PATH in which the kernel is the ipykernel laid over the installed one.
+
+    Args:
+        folder: Where it is made.
+        environment: Variables of the kernel, whose PYTHONPATH comes after that ipykernel.
+    """
     kernel = folder / "data/kernels/python3"
     kernel.mkdir(parents=True)
     words = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": words, "display_name": "ipykernel 7.3", "language": "python"}
-    environment = {"env": {"PYTHONPATH": str(OTHER_KERNEL)}}
-    (kernel / "kernel.json").write_text(json.dumps(spec | environment))
+    path = os.pathsep.join(filter(None, [str(OTHER_KERNEL), environment.get("PYTHONPATH")]))
+    (kernel / "kernel.json").write_text(json.dumps(spec | {"env": {"PYTHONPATH": path}}))
     return folder / "data"
