@@ -1,6 +1,6 @@
 """Every kind of store under test, in one table.
 
-A store that ``connect`` knows and that has no row here fails
+A store that is registered in the package and has no row here fails
 ``tests/storage/test_storages.py::test_every_store_is_under_test``.
 """
 
@@ -21,7 +21,6 @@ from graphflow_nb.bridge import LoopThread
 from graphflow_nb.storage.wrappers import READS, Wrapper
 
 from .servers.postgres import Databases, kill
-from .servers.redis import RedisServer
 
 
 class ReadApart(Wrapper):
@@ -37,8 +36,9 @@ class Kind:
     """A kind of store under test.
 
     Attributes:
-        scheme: The scheme of its URL.
-        fixture: The fixture of its server, or of the databases on it.
+        scheme: The scheme of its URL; without a fixture, a path below ``tmp_path`` follows.
+        fixture: The fixture of its server (one, or the nodes of a cluster, each with ``url``,
+            ``empty()``, ``kill()`` and ``start()``), or of the databases on PostgreSQL.
         pooled: Whether it is reached through PgBouncer.
         form: The form of its table in PostgreSQL.
         options: Those of ``connect``.
@@ -134,7 +134,8 @@ class Store:
         self.url = url
         self.cannot: dict[str, str] = {}
         self.outage: Callable[[], AbstractAsyncContextManager[None]] | None = None
-        self._shared = g.InMemorySessionStorage() if kind == "memory" else None
+        # Each URL memory: is a store of its own, so all open the same object.
+        self._shared = g.InMemorySessionStorage() if self.about.scheme == "memory" else None
 
     async def open(self) -> Any:
         """Open one more storage on the same data."""
@@ -165,12 +166,9 @@ def empty_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         tmp_path: A folder for what is kept in files.
     """
     about = KINDS[kind]
-    if about.scheme == "memory":
-        yield Store(kind, "memory:")
-    elif about.scheme == "sqlite":
-        yield Store(kind, f"sqlite:{tmp_path / 'sessions.db'}")
-    elif about.scheme == "redis":
-        assert about.fixture is not None
+    if about.fixture is None:
+        yield Store(kind, f"{about.scheme}:{tmp_path / 'sessions.db'}")
+    elif about.form is None:
         found = request.getfixturevalue(about.fixture)
         nodes = found if isinstance(found, list) else [found]
         for node in nodes:
@@ -179,9 +177,6 @@ def empty_store(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> It
         store.outage = outage_of(*nodes)
         yield store
     else:
-        assert about.scheme == "postgresql", f"nothing here makes a store of {about.scheme}:"
-        assert about.fixture is not None
-        assert about.form is not None
         databases: Databases = request.getfixturevalue(about.fixture)
         pooler = request.getfixturevalue("pooler") if about.pooled else None
         with databases.empty() as url:
@@ -197,10 +192,10 @@ def outage_of(*servers: Any) -> Callable[[], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def outage() -> AsyncIterator[None]:
         for server in servers:
-            if isinstance(server, RedisServer):
-                server.kill()
-            else:
+            if isinstance(server, g.LocalPostgres):
                 await asyncio.to_thread(kill, server)
+            else:
+                server.kill()
         try:
             yield
         finally:

@@ -107,8 +107,12 @@ def _raw(session: Session) -> Any:
 async def save_cases(storage: Any, cases: list[Case]) -> None:
     """Save the cases as new sessions."""
     for case in cases:
-        session = Session(case.id, case.current_task_id, case.graph_id)
-        session.status_message = case.status_message
+        session = Session(
+            case.id,
+            case.current_task_id,
+            graph_id=case.graph_id,
+            status_message=case.status_message,
+        )
         await storage.save(session.with_context_json(case.context))
 
 

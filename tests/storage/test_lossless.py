@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from graphflow_nb import Session
 
-from ..conftest import COMPLETE, TABLES
+from ..scope import COMPLETE
+from ..stores import TABLES
 
-EXAMPLES = 10_000 if COMPLETE else 500
+EXAMPLES = 10_000 if COMPLETE else 100
 
 # PostgreSQL and serde hold any of these; U+0000 is what JSONB alone refuses, tested elsewhere.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -75,8 +76,7 @@ contexts = st.builds(
 @given(data=st.data())
 @pytest.mark.timeout(1200)
 def test_unchanged_is_unchanged(store, storage, run, data):
-    session = Session(store.id("a"), "t")
-    session._context = data.draw(contexts)
+    session = Session(store.id("a"), "t").with_context_json(data.draw(contexts))
     run(storage.upsert(session))
     stored = run(storage.get(session.id)).context_json()
 
@@ -106,8 +106,7 @@ def _exact(text: str | bytes) -> object:
 @settings(max_examples=EXAMPLES)
 @given(contexts)
 def test_every_member_can_be_read_and_written(text):
-    session = Session("a", "t")
-    session._context = text
+    session = Session("a", "t").with_context_json(text)
     for key in list(session.context):
         session.context[key] = session.context[key]
     assert _exact(session.context_json()) == _exact(text)

@@ -7,6 +7,15 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Context, Query, Session
 from graphflow_nb.frames import sessions_frame
+from graphflow_nb.storage.stores import STORES, find_kind
+
+from ..stores import KINDS
+
+
+def test_every_store_is_under_test():
+    """A kind of store that the package registers has a row in ``tests/stores.py``."""
+    tested = {find_kind(f"{kind.scheme}:") for kind in KINDS.values()}
+    assert [kind.label for kind in STORES.values() if kind not in tested] == []
 
 
 def new(store, name="a", task="t", **more):
@@ -35,8 +44,8 @@ def test_a_closed_storage_says_so(store, run):
 
 def test_numbers_beyond_measure_in_a_frame(store, storage, run):
     session = new(store)
-    session._context = '{"data":{"huge":%s,"wide":1e99999}}' % ("9" * 5000)
-    run(storage.save(session))
+    context = '{"data":{"huge":%s,"wide":1e99999}}' % ("9" * 5000)
+    run(storage.save(session.with_context_json(context)))
     frame = sessions_frame(run(storage.table(Query(), ["huge"])), ["huge"])
     assert frame["huge"].tolist() == ["9" * 5000]
     assert frame.columns.tolist().count("expires_at") == (store.about.scheme == "redis")
