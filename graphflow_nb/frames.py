@@ -21,7 +21,7 @@ from .storage.paths import ContextPath, path_label
 from .storage.table import GroupCount, Table
 
 __all__ = [
-    "changed",
+    "describe_changes",
     "counts_frame",
     "journal_frame",
     "messages_frame",
@@ -33,24 +33,24 @@ TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
 
 
 def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame:
-    """One row a session; see ``Workbench.sessions`` for the columns."""
+    """Return one row for each session; see ``Workbench.sessions`` for the columns."""
     columns: dict[str, Any] = {
-        "id": _text(table.id),
-        "graph_id": _category(table.graph_id),
-        "current_task_id": _category(table.current_task_id),
-        "status_message": _text(table.status_message),
+        "id": _text_column(table.id),
+        "graph_id": _category_column(table.graph_id),
+        "current_task_id": _category_column(table.current_task_id),
+        "status_message": _text_column(table.status_message),
         "version": table.version,
-        "created_at": _times(table.created),
-        "updated_at": _times(table.updated),
+        "created_at": _time_column(table.created),
+        "updated_at": _time_column(table.updated),
         "context_bytes": table.context_bytes,
         "messages": table.messages,
     }
     if table.expires is not None:
-        columns["expires_at"] = _times(table.expires)
+        columns["expires_at"] = _time_column(table.expires)
     for path, values in zip(context, table.context, strict=True):
-        # A path that is called like a column of the store must not hide it.
+        # A path with the name of a column must not hide that column.
         label = path_label(path)
-        columns[f"context.{label}" if label in columns else label] = _values(values)
+        columns[f"context.{label}" if label in columns else label] = _narrowest_column(values)
     frame = pd.DataFrame(columns, copy=False)
     frame.attrs["next"] = table.next
     if table.note is not None:
@@ -58,12 +58,12 @@ def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame
     return frame
 
 
-def _text(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
+def _text_column(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
     make: Any = pd.array  # its stubs know no dtype that is not a literal
-    return make(_objects(values), dtype=TEXT)
+    return make(_object_array(values), dtype=TEXT)
 
 
-def _objects(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
+def _object_array(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
     if isinstance(values, np.ndarray):
         return values
     array = np.empty(len(values), dtype=object)
@@ -71,26 +71,26 @@ def _objects(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]
     return array
 
 
-def _category(values: Sequence[str]) -> pd.Categorical:
+def _category_column(values: Sequence[str]) -> pd.Categorical:
     # Few distinct values among many: a dict finds the codes quicker than a sort.
     codes: dict[str, int] = {name: i for i, name in enumerate(sorted(set(values)))}
     numbers = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
     return pd.Categorical.from_codes(numbers, categories=pd.Index(list(codes), dtype=TEXT))
 
 
-def _times(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
-    # PostgreSQL's infinities are no dates: they show as missing.
+def _time_column(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
+    # PostgreSQL's infinities are not dates: they show as missing.
     dates = np.where(np.abs(micros // 2) < FINITE, micros, UNKNOWN_TIME).view("M8[us]")
     return pd.DatetimeIndex(dates).tz_localize("UTC")
 
 
-def _values(texts: Sequence[str | None]) -> Any:
-    """JSON texts as the narrowest column that holds them all; absent and null are missing."""
+def _narrowest_column(texts: Sequence[str | None]) -> Any:
+    """Return JSON texts as the narrowest column that holds all; absent and null are missing."""
     present = [text for text in texts if text is not None]
     try:
         found = msgspec.json.decode("[" + ",".join(present) + "]")
-    except msgspec.MsgspecError:  # a number beyond float or int, for one
-        found = [_value(text) for text in present]
+    except msgspec.MsgspecError:  # for example a number beyond float or int
+        found = [_decode_or_text(text) for text in present]
     if len(present) < len(texts):
         each = iter(found)
         values = [None if text is None else next(each) for text in texts]
@@ -100,7 +100,7 @@ def _values(texts: Sequence[str | None]) -> Any:
     missing = type(None) in kinds
     kinds.discard(type(None))
     if kinds == {str}:
-        return _text(values)
+        return _text_column(values)
     if kinds == {bool}:
         return pd.array(values, dtype="boolean") if missing else np.array(values, bool)
     if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
@@ -111,13 +111,13 @@ def _values(texts: Sequence[str | None]) -> Any:
         and all(type(v) is not int or abs(v) <= 2**53 for v in values)
     ):
         return np.array([np.nan if v is None else v for v in values], np.float64)
-    return _objects(values)
+    return _object_array(values)
 
 
-def _value(text: str) -> Any:
+def _decode_or_text(text: str) -> Any:
     try:
         return exactjson.decode(text)
-    except ContextError:  # an integer of thousands of digits: its text says more than nothing
+    except ContextError:  # an integer of thousands of digits
         return text
 
 
@@ -139,7 +139,7 @@ _read_messages = msgspec.json.Decoder(_Context, strict=True)
 
 
 def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
-    """One row a chat message; see ``Workbench.messages`` for the columns."""
+    """Return one row for each chat message; see ``Workbench.messages`` for the columns."""
     ids: list[str] = []
     positions: list[int] = []
     found: list[_Message] = []
@@ -147,7 +147,7 @@ def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
         try:
             messages = _read_messages.decode(session.context_json()).chat_history.messages
         except msgspec.MsgspecError:
-            messages = list(map(_shown, session.context.chat_history))
+            messages = list(map(_plain_message, session.context.chat_history))
         ids += [session.id] * len(messages)
         positions += range(len(messages))
         found += messages
@@ -159,36 +159,38 @@ def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
     )
     return pd.DataFrame(
         {
-            "session_id": _category(ids),
+            "session_id": _category_column(ids),
             "position": np.array(positions, np.int64),
-            "role": _category([str(m.role) for m in found]),
-            "content": _text([m.content if isinstance(m.content, str) else None for m in found]),
+            "role": _category_column([str(m.role) for m in found]),
+            "content": _text_column(
+                [m.content if isinstance(m.content, str) else None for m in found]
+            ),
             "timestamp": times.astype("datetime64[us, UTC]"),
         }
     )
 
 
-def _shown(message: Any) -> _Message:
+def _plain_message(message: Any) -> _Message:
     return _Message(message.role.value, message.content, message.timestamp.isoformat())
 
 
-def _finite(time: datetime | None) -> datetime | None:
+def _finite_or_none(time: datetime | None) -> datetime | None:
     return time if time is not None and time.tzinfo is not None else None
 
 
 def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
-    """One row a graph and task; see ``Workbench.summary`` for the columns."""
+    """Return one row for each graph and task; see ``Workbench.summary`` for the columns."""
     now = datetime.now(UTC)
     times = {
         name: pd.to_datetime(
-            pd.Series([_finite(getattr(c, name)) for c in counts], dtype=object), utc=True
+            pd.Series([_finite_or_none(getattr(c, name)) for c in counts], dtype=object), utc=True
         ).astype("datetime64[us, UTC]")
         for name in ("oldest", "newest")
     }
     frame = pd.DataFrame(
         {
-            "graph_id": _category([c.graph_id for c in counts]),
-            "current_task_id": _category([c.current_task_id for c in counts]),
+            "graph_id": _category_column([c.graph_id for c in counts]),
+            "current_task_id": _category_column([c.current_task_id for c in counts]),
             "sessions": np.array([c.sessions for c in counts], np.int64),
             "oldest_update": times["oldest"],
             "newest_update": times["newest"],
@@ -203,7 +205,7 @@ def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
 
 
 def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
-    """One row a write; see ``Workbench.journal`` for the columns."""
+    """Return one row for each write; see ``Workbench.journal`` for the columns."""
 
     def numbers(values: Iterable[int | None]) -> Any:
         return pd.array(list(values), dtype="Int64")
@@ -211,12 +213,12 @@ def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "at": pd.DatetimeIndex([e.at for e in entries], dtype="datetime64[us, UTC]"),
-            "op": _category([e.op for e in entries]),
-            "session_id": _text([e.id for e in entries]),
-            "changes": _text([changed(e) for e in entries]),
-            "version_before": numbers(_version(e.before) for e in entries),
-            "version_after": numbers(_version(e.after) for e in entries),
-            "state": _category([e.state for e in entries]),
+            "op": _category_column([e.op for e in entries]),
+            "session_id": _text_column([e.id for e in entries]),
+            "changes": _text_column([describe_changes(e) for e in entries]),
+            "version_before": numbers(_version_of(e.before) for e in entries),
+            "version_after": numbers(_version_of(e.after) for e in entries),
+            "state": _category_column([e.state for e in entries]),
             "undoes": numbers(e.undoes for e in entries),
             "undone_by": numbers(e.undone_by for e in entries),
         },
@@ -224,8 +226,8 @@ def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
     )
 
 
-def changed(entry: Entry) -> str:
-    """What a write changed, in a line."""
+def describe_changes(entry: Entry) -> str:
+    """Return what a write changed, in one line."""
     if entry.before is None or entry.after is None:
         return "created" if entry.before is None else "deleted"
     paths = [pointer(change.path) for change in diff(entry.before, entry.after)]
@@ -233,7 +235,7 @@ def changed(entry: Entry) -> str:
     return shown if len(paths) <= 5 else f"{shown} and {len(paths) - 5:,} more"
 
 
-def _version(session: Session | None) -> int | None:
+def _version_of(session: Session | None) -> int | None:
     return None if session is None else session.version
 
 
@@ -250,23 +252,23 @@ def operations_frame(
     shown = records if background else records.foreground()
     kinds = shown.kinds
     columns: dict[str, Any] = {
-        "op": _coded([kind.label if labels else kind.op for kind in kinds], shown.kind),
-        "storage": _coded([kind.storage for kind in kinds], shown.kind),
-        "session_id": _text(_objects(shown.sessions)[shown.session]),
+        "op": _coded_column([kind.label if labels else kind.op for kind in kinds], shown.kind),
+        "storage": _coded_column([kind.storage for kind in kinds], shown.kind),
+        "session_id": _text_column(_object_array(shown.sessions)[shown.session]),
         "started_at": pd.DatetimeIndex(shown.started_ns.view("M8[ns]")).tz_localize("UTC"),
         "duration_ns": shown.duration_ns,
         **shown.measures,
-        "outcome": _coded([kind.outcome for kind in kinds], shown.kind),
-        "error": _text(_objects([kind.error for kind in kinds])[shown.kind]),
-        "origin": _coded([kind.origin for kind in kinds], shown.kind),
+        "outcome": _coded_column([kind.outcome for kind in kinds], shown.kind),
+        "error": _text_column(_object_array([kind.error for kind in kinds])[shown.kind]),
+        "origin": _coded_column([kind.origin for kind in kinds], shown.kind),
     }
     if background:
         columns["background"] = np.array([kind.background for kind in kinds], bool)[shown.kind]
     return pd.DataFrame(columns, copy=False)
 
 
-def _coded(values: Sequence[str], numbers: NDArray[np.int64]) -> pd.Categorical:
-    """A category column of values that are given once, and the number of each row's."""
+def _coded_column(values: Sequence[str], numbers: NDArray[np.int64]) -> pd.Categorical:
+    """Return a category column of distinct values and the index of each row's value."""
     names = sorted(set(values))
     codes = np.array([names.index(value) for value in values], np.int32)
     return pd.Categorical.from_codes(codes[numbers], categories=pd.Index(names, dtype=TEXT))

@@ -53,16 +53,12 @@ WITHOUT_EXAMPLE = {
     "Clash",
     "CopyReport",
     "Draft",
-    "Entry",
     "FallbackStorage",
     "Finding",
     "GroupCount",
     "Histogram",
     "Hook",
     "InMemorySessionStorage",
-    "Journal",
-    "JournaledStorage",
-    "Latency",
     "LatencyFigure",
     "LocalPostgres",
     "LoggingHook",
@@ -81,19 +77,6 @@ WITHOUT_EXAMPLE = {
     "RetryingStorage",
     "SessionStorage",
     "Table",
-    "Workbench",
-    "Workbench.browse",
-    "Workbench.create",
-    "Workbench.delete",
-    "Workbench.get",
-    "Workbench.messages",
-    "Workbench.patch",
-    "Workbench.save",
-    "Workbench.sessions",
-    "Workbench.summary",
-    "Workbench.undo",
-    "open",
-    "wrap",
 }
 
 
@@ -144,7 +127,6 @@ def public() -> Iterator[tuple[str, object]]:
                 yield name, value
     yield from ((name, getattr(graphflow_nb, name)) for name in ("open", "wrap"))
     for name in MOST_USED:
-        yield f"Workbench.{name}", inspect.getattr_static(graphflow_nb.Workbench, name)
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)

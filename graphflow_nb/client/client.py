@@ -239,8 +239,8 @@ class Client:
         Example:
             >>> import graphflow_nb
             >>> wb = graphflow_nb.open("demo")
-            >>> wb.delete(["claim-0014", "claim-0015"])
-            ['claim-0014', 'claim-0015']
+            >>> wb.delete(["claim-0014", "no such id"])
+            ['claim-0014']
 
         Args:
             ids: An id, several (a column of a DataFrame too), or a mapping from id to the version

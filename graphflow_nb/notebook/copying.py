@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..model import Session
 from ..storage import Query, connect
 from ..storage.copying import CopyReport, copy
 from ..storage.protocols import attributes_of
+from .progress import show_count
 
 __all__ = ["CopyTo"]
 
@@ -33,24 +33,34 @@ class CopyTo:
     ) -> CopyReport:
         """Copy the sessions that the filters select, and verify them by reading back.
 
-        This store is only read. Run again, it goes on where it ended: what is there with the same
-        content is passed over, what is there with another is reported and never overwritten.
-        Versions and times are taken along where the other store can keep them. The journal notes
-        nothing of it.
+        This store is only read. A copy that is run again goes on where it ended: a session that
+        the other store has with the same content is passed over; one with other content is reported
+        and never overwritten. Versions and times are copied where the other store can keep them.
+        The journal does not note the copy.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> report = wb.copy_to(graphflow_nb.open("memory:"), graph="claims")
+            >>> report.copied, report.verified
+            (80, True)
 
         Args:
-            other: a workbench, or the URL of a store, which is made if it can be.
-            redact: given a copy of each session, returns what is stored instead, under the same
-                id, or None to leave it out.
-            progress: called with how many were done, and of how many (None if not known). Left out,
-                a notebook shows a bar.
-            filters: ``graph``, ``task``, ``status``, ``text``, ``id_prefix``, ``ids``,
-                ``updated_since``, ``updated_until``, ``created_since``, ``created_until``,
-                ``where``, ``has``, as for ``wb.sessions``.
+            other: A workbench, or the URL of a store, which is created if it can be.
+            redact: A function that takes a copy of each session and returns what is stored instead,
+                under the same id, or None to leave the session out.
+            progress: A function that is called with the number of sessions done, and of how many
+                (None if unknown). Default: a notebook shows a bar.
+            filters: The sessions to copy, by the filters of ``wb.sessions``: ``graph``, ``task``,
+                ``status``, ``text``, ``id_prefix``, ``ids``, ``updated_since``, ``updated_until``,
+                ``created_since``, ``created_until``, ``where``, ``has``.
+
+        Returns:
+            The report: what was copied, what was there already and what differs.
 
         Raises:
-            QueryError: a filter that means nothing.
-            StorageError: a store failed, or both are the same.
+            QueryError: A filter is invalid.
+            StorageError: A store failed, or both are the same.
         """
         bridge, coroutine = self._start(other, redact, progress, filters)
         return bridge.run(coroutine)
@@ -63,7 +73,7 @@ class CopyTo:
         progress: Callable[[int, int | None], None] | None = None,
         **filters: Any,
     ) -> Awaitable[CopyReport]:
-        """The same to be awaited."""
+        """Return the same copy to be awaited."""
         bridge, coroutine = self._start(other, redact, progress, filters)
         return bridge.wait(coroutine)
 
@@ -76,7 +86,7 @@ class CopyTo:
         mine = self._client.bridge
         bridges = [mine] if isinstance(other, str) else [mine, other.bridge]
         if progress is None:
-            progress = _bar()
+            progress = show_count("copying …", "sessions")
         return meeting_point(bridges), self._copy(other, query, redact, progress)
 
     async def _copy(self, other: Any, query: Query, redact: Any, progress: Any) -> CopyReport:
@@ -94,7 +104,7 @@ class CopyTo:
 
 
 class _Reached:
-    """A storage whose coroutines run where it lives."""
+    """A storage whose coroutines run on the loop where it lives."""
 
     def __init__(self, storage: Any, bridge: Bridge):
         self._storage = storage
@@ -110,23 +120,3 @@ def _check_apart(source: Any, target: Any) -> None:
     same_place = place not in (None, "memory") and place == attributes_of(target).place
     if source is target or same_place:
         raise StorageError("both are the same store: nothing was copied")
-
-
-def _bar() -> Callable[[int, int | None], None] | None:
-    """A progress bar in a notebook, nothing elsewhere."""
-    ipython = sys.modules.get("IPython")
-    shell: Any = ipython.get_ipython() if ipython is not None else None
-    if shell is None or getattr(shell, "kernel", None) is None:
-        return None
-    from IPython.display import display
-    from ipywidgets import HTML, HBox, IntProgress
-
-    bar, text = IntProgress(min=0, max=1), HTML("copying …")
-    display(HBox([bar, text]))  # type: ignore[no-untyped-call]
-
-    def show(done: int, total: int | None) -> None:
-        bar.max = max(total or done, 1)
-        bar.value = min(done, bar.max)
-        text.value = f"{done:,} sessions" if total is None else f"{done:,} of {total:,} sessions"
-
-    return show

@@ -1,4 +1,4 @@
-"""What the operations of a workbench cost: frame, summary, plot."""
+"""Latency: what the recorded operations cost, as DataFrame, summary and figure."""
 
 from __future__ import annotations
 
@@ -28,10 +28,18 @@ _COLUMNS = ("count", "errors", "mean_us", "p50_us", "p90_us", "p99_us", "max_us"
 
 
 class Latency:
-    """Recorded operations: ``wb.latency`` are those of one workbench.
+    """Recorded operations and what they cost; ``wb.latency`` has those of one workbench.
+
+    Example:
+        >>> import graphflow_nb
+        >>> wb = graphflow_nb.open("demo")
+        >>> for session_id in ("claim-0014", "support-0063"):
+        ...     session = wb.get(session_id)
+        >>> wb.latency.summary()["count"].to_dict()
+        {'get': 2}
 
     Args:
-        source: the recorder that goes on recording, or what was recorded.
+        source: The recorder that goes on recording, or the operations that were recorded.
         client: The client whose operations these are.
     """
 
@@ -41,21 +49,21 @@ class Latency:
 
     @property
     def recorder(self) -> Recorder:
-        """What goes on recording.
+        """The recorder of these operations.
 
         Raises:
-            StorageError: these are no workbench's own operations, but merged or read from a file.
+            StorageError: These operations were merged or read from a file: nothing records them.
         """
         if isinstance(self._source, Records):
-            raise StorageError("only what a workbench records goes on: take wb.latency")
+            raise StorageError("merged or loaded operations have no recorder: use wb.latency")
         return self._source
 
     def records(self) -> Records:
-        """What is recorded at this moment, by column."""
+        """Return the operations recorded until now, by column."""
         return self._source if isinstance(self._source, Records) else self._source.records()
 
     def frame(self, *, background: bool = False) -> pd.DataFrame:
-        """The recorded operations in the order in which they began, the newest million.
+        """Return the recorded operations in the order in which they began, the newest million.
 
         Args:
             background: Also return what this package did by itself (following changes, counting
@@ -103,52 +111,59 @@ class Latency:
     def plot(
         self, kind: str = "board", *, by: str | None = None, theme: ThemeName = "light"
     ) -> LatencyFigure:
-        """A figure of what is recorded at this moment.
+        """Return a figure of the operations recorded until now.
 
         Args:
             kind: The name of a figure: ``board`` is a good first view, ``percentiles``,
                 ``timeline`` and more show one thing each. ``graphflow_nb.figures.figure_kinds()``
                 lists them all, with what they show.
-            by: The column whose values are told apart: ``op``, ``storage``, ``outcome``, …
+            by: The column whose values are distinguished: ``op``, ``storage``, ``outcome``, …
             theme: ``light`` or ``dark``.
 
         Returns:
-            A matplotlib figure that shows itself in a notebook, and says itself in words where
-            there is none; ``savefig`` works on it.
+            A matplotlib figure that shows itself in a notebook and describes itself in words;
+            ``savefig`` works on it.
 
         Raises:
-            QueryError: there is no such kind, column or theme.
+            QueryError: There is no such kind, column or theme.
         """
         from ..figures import draw_figure  # matplotlib takes its time: only when it is wanted
 
         return draw_figure(kind, operations_frame(self.records(), labels=True), by=by, theme=theme)
 
     def live(self, *, theme: ThemeName = "light") -> LiveLatency:
-        """A view that shows operations as they come, and the slowest: a click opens the session.
+        """Return a view of operations as they come and of the slowest; a click opens a session.
 
         Args:
-            theme: of the figure, ``light`` or ``dark``.
+            theme: The theme of the figure, ``light`` or ``dark``.
 
         Returns:
             A widget, whose ``close()`` ends it; it stops by itself after an hour.
 
         Raises:
-            StorageError: these are no workbench's own operations, but merged or read from a file.
+            StorageError: These operations were merged or read from a file: nothing records them.
         """
         from .live import LiveLatency
 
         if self._client is None:
-            raise StorageError("only what a workbench records goes on: take wb.latency.live()")
+            raise StorageError("merged or loaded operations don't go on: use wb.latency.live()")
         return LiveLatency(self._client, theme=theme)
 
     def merged(self, *others: Latency) -> Latency:
-        """What was recorded here and in others until now, of other workbenches or from files."""
+        """Return these operations and those of others together.
+
+        Args:
+            others: Operations of other workbenches or from files.
+        """
         return Latency(self.records().merged(*(other.records() for other in others)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what was recorded until now as a Parquet file, ids of sessions included.
+        """Write the operations recorded until now as a Parquet file, ids of sessions included.
 
-        Any tool reads it, with the columns of ``frame``, ``background`` among them.
+        Any tool reads it; it has the columns of ``frame``.
+
+        Args:
+            path: The path of the file; an existing one is replaced.
 
         Raises:
             StorageError: pyarrow is missing, or the file can't be written.
@@ -157,10 +172,13 @@ class Latency:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """What ``save`` wrote.
+        """Return the operations of a file that ``save`` wrote.
+
+        Args:
+            path: The path of the file.
 
         Raises:
-            StorageError: pyarrow is missing, or this is no such file.
+            StorageError: pyarrow is missing, or ``save`` did not write this file.
         """
         return cls(Records.load(path))
 
@@ -168,12 +186,12 @@ class Latency:
         """Forget what was recorded.
 
         Raises:
-            StorageError: these are no workbench's own, but merged or read from a file.
+            StorageError: These operations were merged or read from a file: nothing records them.
         """
         self.recorder.clear()
 
     def __len__(self) -> int:
-        """How many operations were recorded, those beyond the bound too."""
+        """Return the number of recorded operations, those beyond the bound included."""
         counts = self._source.counts()
         return sum(count for kind, count in counts.items() if not kind.background)
 

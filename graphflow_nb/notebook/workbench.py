@@ -117,7 +117,7 @@ class Workbench(Client):
             >>> wb = graphflow_nb.open("demo")
             >>> found = wb.sessions(graph="claims", task="await_documents", context=["amount"])
             >>> len(found), str(found["amount"].dtype)
-            (10, 'Int64')
+            (10, 'float64')
 
         Args:
             graph, task: The exact graph_id, the exact current_task_id.
@@ -198,7 +198,7 @@ class Workbench(Client):
             >>> import graphflow_nb
             >>> wb = graphflow_nb.open("demo")
             >>> wb.messages("claim-0014")["role"].tolist()
-            ['User', 'Assistant']
+            ['User', 'System', 'Assistant']
 
         Args:
             id: The id of one session. Default: the sessions that the other arguments select.
@@ -240,9 +240,9 @@ class Workbench(Client):
             >>> import graphflow_nb
             >>> wb = graphflow_nb.open("demo")
             >>> wb.summary()[["graph_id", "current_task_id", "sessions"]].head(2)
-              graph_id  current_task_id  sessions
-            0   claims  await_documents        10
-            1   claims           intake        13
+              graph_id current_task_id  sessions
+            0   claims          payout        57
+            1   claims          intake        13
 
         Returns:
             ``graph_id``, ``current_task_id`` (category), ``sessions`` (int64), ``oldest_update``,

@@ -179,6 +179,6 @@ def test_the_live_view_looks_by_itself_until_it_is_closed():
 
 def test_only_what_goes_on_can_be_watched():
     merged = g.open("demo").latency.merged()
-    with pytest.raises(g.StorageError, match="only what a workbench records"):
+    with pytest.raises(g.StorageError, match="merged or loaded operations"):
         merged.live()
     assert isinstance(merged, Latency)

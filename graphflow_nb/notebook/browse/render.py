@@ -11,7 +11,7 @@ import pandas as pd
 
 from ... import cards
 from ...changes import Clash, Merge
-from ...frames import changed
+from ...frames import describe_changes
 from ...journal import Entry
 from ...model import Session, exactjson
 
@@ -100,7 +100,7 @@ def journal_rows(entries: Sequence[Entry]) -> list[list[Any]]:
             _when(pd.Timestamp(entry.at)),
             entry.op,
             _cell(entry.id),
-            _cell(changed(entry)),
+            _cell(describe_changes(entry)),
             entry.state if entry.state == "done" else ["unknown", "the store was lost meanwhile"],
         ]
         for entry in entries
