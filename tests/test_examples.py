@@ -127,6 +127,7 @@ def public() -> Iterator[tuple[str, object]]:
                 yield name, value
     yield from ((name, getattr(graphflow_nb, name)) for name in ("open", "wrap"))
     for name in MOST_USED:
+        yield f"Workbench.{name}", inspect.getattr_static(graphflow_nb.Workbench, name)
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)

@@ -64,7 +64,7 @@ def test_a_loaded_file_goes_on_with_what_was_forgotten(tmp_path):
     columns = pd.read_parquet(tmp_path / "a.parquet")
     assert columns["duration_ns"].tolist() == latency.frame()["duration_ns"].tolist()
     assert set(latency.frame(background=True).columns) == set(columns.columns)
-    with pytest.raises(g.StorageError, match="only what a workbench records"):
+    with pytest.raises(g.StorageError, match="merged or loaded operations"):
         again.clear()
 
 
