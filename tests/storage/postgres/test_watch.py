@@ -34,11 +34,12 @@ async def soon(coroutine: Any) -> Any:
 
 
 class Ear:
-    """What a watcher says, in order; callbacks may be made to fail."""
+    """Records what a watcher reports, in order; callbacks may be made to fail."""
 
     def __init__(self, url: str, table: str, fails: bool = False):
         self.changes: asyncio.Queue[str] = asyncio.Queue()
         self.states: asyncio.Queue[bool] = asyncio.Queue()
+        self.queries: asyncio.Queue[str] = asyncio.Queue()
         self.fails = fails
         self.url = url
         self.watcher = watch.Watcher(
@@ -49,7 +50,9 @@ class Ear:
         )
 
     async def connect(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self.url, server_settings={"application_name": NAME})
+        connection = await asyncpg.connect(self.url, server_settings={"application_name": NAME})
+        connection.add_query_logger(lambda record: self.queries.put_nowait(record.query))
+        return connection
 
     def hear(self, queue: asyncio.Queue[Any], what: Any) -> None:
         queue.put_nowait(what)
@@ -294,7 +297,9 @@ def test_a_connection_that_is_silently_dead_is_replaced(database, with_table, mo
 
     async def body(connection):
         async with listening(Ear(database, "sessions")) as ear:
-            await asyncio.sleep(0.2)  # some checks that are answered
+            while (await soon(ear.queries.get())) != "SELECT 1":
+                pass
+            assert await soon(ear.queries.get()) == "SELECT 1"  # checked twice, and answered
             assert ear.states.empty()
             pid = (await connection.fetchrow(BACKENDS))["pid"]
             os.kill(pid, signal.SIGSTOP)

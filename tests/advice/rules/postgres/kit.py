@@ -19,7 +19,7 @@ from graphflow_nb.storage.facts import (
     Usage,
 )
 
-from ....storage.postgres.test_replica import until
+from ....storage.postgres.kit import until
 from ...kit import find_advice
 
 

@@ -23,7 +23,8 @@ from graphflow_nb.storage.facts import (
 )
 
 from ....conftest import create_table
-from ....storage.postgres.test_replica import primary, standby, until  # noqa: F401
+from ....storage.postgres.conftest import primary, standby  # noqa: F401
+from ....storage.postgres.kit import until
 from ...kit import NONE, Case, find_advice, operations
 from .kit import (
     FILL,

@@ -24,7 +24,7 @@ from graphflow_nb.storage.facts import (
 )
 
 from ....conftest import create_table, need
-from ....storage.postgres.test_replica import until
+from ....storage.postgres.kit import until
 from ...kit import NONE, Case, find_advice, operations
 from .kit import PKEY, QUOTED, execute, facts, fill, follow, index, wait_for_advice
 

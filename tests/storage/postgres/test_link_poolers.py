@@ -1,11 +1,12 @@
-"""PostgreSQL through PgBouncer, where no session is one's own."""
+"""PostgreSQL through PgBouncer, which shares its server connections."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Iterator
 
 import asyncpg
+import ipywidgets as widgets
 import pytest
 
 import graphflow_nb as g
@@ -15,16 +16,7 @@ from graphflow_nb.storage.postgres.table import OpenTable
 from ...conftest import create_table
 from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
-
-connect = PostgresSessionStorage.connect
-
-
-async def execute(url: str, statement: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url, statement_cache_size=0)
-    try:
-        return await connection.fetch(statement)
-    finally:
-        await connection.close()
+from .kit import connect, fetch, until, wait_until
 
 
 @pytest.fixture
@@ -42,9 +34,9 @@ UNION SELECT 'setting', name FROM pg_settings WHERE source = 'session'
 
 
 def left_behind(run, pooled: str) -> set[tuple[str, str]]:
-    """What the pooler's two server connections hold that the next client would meet."""
+    """Return what the pooler's two server connections hold that the next client would meet."""
 
-    async def look() -> set[tuple[str, str]]:
+    async def read() -> set[tuple[str, str]]:
         found, processes = set(), set()
         clients = [await asyncpg.connect(pooled, statement_cache_size=0) for _ in range(2)]
         for client in clients:
@@ -57,11 +49,11 @@ def left_behind(run, pooled: str) -> set[tuple[str, str]]:
         assert len(processes) == 2
         return found
 
-    return run(look())
+    return run(read())
 
 
 def test_what_is_left_behind_would_be_seen(pooled, run):
-    run(execute(pooled, "SET lock_timeout = '9s'"))
+    run(fetch(pooled, "SET lock_timeout = '9s'"))
     assert left_behind(run, pooled) == {("setting", "lock_timeout")}
 
 
@@ -102,7 +94,7 @@ def test_twenty_at_once_on_two_server_connections(database, pooled, run, form):
         await asyncio.gather(*(use(id) for id in ids))
 
     run(all_of_them())
-    held = run(execute(database, "SELECT 1 FROM pg_stat_activity WHERE datname=current_database()"))
+    held = run(fetch(database, "SELECT 1 FROM pg_stat_activity WHERE datname=current_database()"))
     assert len(held) == 3  # two of the pooler's, and the one that asks
     run(storage.close())
     assert left_behind(run, pooled) == set()
@@ -167,10 +159,10 @@ def test_a_table_that_changes_is_noticed_when_reading_only(database, pooled, run
     writer = run(connect(database))
     run(writer.save(Session("a", "t")))
     reader = run(connect(pooled, read_only=True))
-    run(execute(database, "ALTER TABLE sessions DROP COLUMN version"))
+    run(fetch(database, "ALTER TABLE sessions DROP COLUMN version"))
     assert run(reader.get("a")).id == "a"
     assert not reader.form.versioned
-    run(execute(database, "ALTER TABLE sessions ADD COLUMN version BIGINT NOT NULL DEFAULT 0"))
+    run(fetch(database, "ALTER TABLE sessions ADD COLUMN version BIGINT NOT NULL DEFAULT 0"))
     run(reader.close())
     run(writer.close())
 
@@ -207,11 +199,11 @@ def test_a_server_of_ones_own_is_not_taken_for_a_pooler(database, run):
     storage = run(connect(database))
     run(storage.save(Session("a", "t")))
 
-    async def look(connection):
+    async def read(connection):
         assert not connection.shared
         return await connection.fetch("SELECT name FROM pg_prepared_statements")
 
-    assert len(run(storage.run(look))) >= 2
+    assert len(run(storage.run(read))) >= 2
     run(storage.close())
 
 
@@ -223,11 +215,11 @@ def test_a_pooler_in_session_mode_can_be_told(server, database, run, monkeypatch
             session = Session("a", "t")
             run(storage.upsert(session))
 
-            async def look(connection):
+            async def read(connection):
                 rows = await connection.fetch("SELECT name FROM pg_prepared_statements")
                 return connection.shared, [row[0] for row in rows if row[0]]
 
-            shared, statements = run(storage.run(look))
+            shared, statements = run(storage.run(read))
             assert shared is not kept
             assert bool(statements) is kept
             run(storage.close())
@@ -258,17 +250,7 @@ def test_a_server_behind_the_pooler_that_dies(run):
         with pytest.raises(StorageError):
             run(storage.get("a"))
         server.start()
-
-        async def until_it_is_back() -> None:
-            async with asyncio.timeout(20):
-                while True:
-                    try:
-                        assert await storage.get("a") is not None
-                        return
-                    except StorageError:
-                        await asyncio.sleep(0.1)
-
-        run(until_it_is_back())
+        run(until(lambda: storage.get("a")))
         run(storage.close())
 
 
@@ -279,14 +261,19 @@ def test_what_the_pooler_refuses_is_said_without_the_password(pooler, run):
     assert "s3cr" not in str(caught.value)
 
 
+def shown_texts(widget: widgets.Widget) -> Iterator[str]:
+    """Yield the texts that a widget and those inside it show."""
+    if isinstance(widget, widgets.HTML):
+        yield widget.value
+    for child in getattr(widget, "children", ()):
+        yield from shown_texts(child)
+
+
 def test_the_browser_follows_by_looking(database, pooled):
     with g.open(pooled, writable=True) as wb:
         wb.install_trigger()
         wb.create("a", "t")
         browser = wb.browse()
         browser.follow.value = True
-        deadline = time.monotonic() + 20
-        while "every 2 s" not in browser._following.value:
-            assert time.monotonic() < deadline, browser._following.value
-            time.sleep(0.05)
+        wait_until(lambda: any("every 2 s" in text for text in shown_texts(browser)))
         browser.close()

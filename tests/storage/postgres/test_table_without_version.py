@@ -1,42 +1,25 @@
-"""Tables and servers that are not one plain PostgreSQL: what stands in for what they lack."""
+"""A table without ``version``: a save compares ``xmin``, or ``updated_at`` where it is missing."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
 
-from graphflow_nb import PostgresSessionStorage, Query, Session, SessionConflict, StorageError
-from graphflow_nb.model.times import FINITE
-from graphflow_nb.storage.postgres.sql import parse_name
+from graphflow_nb import Query, Session, SessionConflict, StorageError
 
 from ...conftest import create_table
+from .kit import connect, execute, fetch
 
-connect = PostgresSessionStorage.connect
 WITHOUT_XMIN = ["partitioned", "no-xmin"]
-
-
-async def execute(url: str, statements: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statements)
-    finally:
-        await connection.close()
-
-
-async def fetch(url: str, statement: str) -> list[asyncpg.Record]:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetch(statement)
-    finally:
-        await connection.close()
 
 
 COLUMNS = """graph_id TEXT NOT NULL, current_task_id TEXT NOT NULL, status_message TEXT,
     context JSONB NOT NULL, created_at TIMESTAMPTZ DEFAULT now(),
     updated_at TIMESTAMPTZ DEFAULT now()"""
+
+
 PARTITIONED = f"""
 CREATE TABLE sessions (id {{type}} PRIMARY KEY, {{version}} {COLUMNS}) PARTITION BY HASH (id);
 CREATE TABLE sessions_0 PARTITION OF sessions FOR VALUES WITH (MODULUS 2, REMAINDER 0);
@@ -136,24 +119,19 @@ def test_a_table_with_version_needs_no_xmin(database, run):
     run(storage.close())
 
 
-@pytest.mark.parametrize("form", ["documented", "crate-0.6"])
-def test_a_view_of_a_table_without_a_key_is_refused(database, run, form):
-    run(create_table(database, form, "behind"))
-    run(execute(database, "ALTER TABLE behind DROP CONSTRAINT behind_pkey"))
-    run(execute(database, "CREATE VIEW sessions AS SELECT * FROM behind"))
-    for read_only in (False, True):
-        with pytest.raises(StorageError, match="unique index"):
-            run(connect(database, read_only=read_only))
-
-
-def test_a_view_for_those_who_may_only_read(database, run):
-    run(create_table(database, "no-xmin"))
-    role = database.rpartition("/")[2].partition("?")[0] + "_reader"
-    run(execute(database, f"CREATE ROLE {role} LOGIN; GRANT SELECT ON sessions TO {role}"))
-    reader = run(connect(database.replace("user=postgres", f"user={role}"), read_only=True))
-    assert run(reader.count(Query())) == 0
-    run(reader.close())
-    run(execute(database, f"DROP OWNED BY {role}; DROP ROLE {role}"))
+def test_rows_that_others_change_by_hand_conflict_on_a_table_without_version(database, run):
+    run(create_table(database, "documented"))
+    storage = run(connect(database))
+    session = Session("a", "t")
+    run(storage.save(session))
+    run(fetch(database, "UPDATE sessions SET status_message = 'by hand'"))
+    with pytest.raises(SessionConflict):
+        run(storage.save(session))
+    run(fetch(database, "VACUUM FREEZE sessions"))
+    session = run(storage.get("a"))
+    run(fetch(database, "VACUUM FULL sessions"))
+    run(storage.save(session))
+    run(storage.close())
 
 
 def test_a_table_that_becomes_distributed_while_it_is_open(database, run):
@@ -171,9 +149,6 @@ def test_a_table_that_becomes_distributed_while_it_is_open(database, run):
         run(storage.save(session))
     run(storage.save(run(storage.get("a"))))
     run(storage.close())
-
-
-# A schema in front of pg_catalog makes the server say of itself what others would.
 
 
 def test_a_catalog_that_promises_an_xmin_which_is_not_there(database, run):
@@ -218,97 +193,3 @@ def test_what_else_is_not_supported_is_no_reason_to_leave_xmin(database, run):
     run(execute(database, "DROP TRIGGER refuse ON sessions"))
     run(storage.save(session))
     run(storage.close())
-
-
-LACKING = {
-    "parse_ident": "text",
-    "pg_is_in_recovery": "",
-    "int8send": "bigint",
-    "int4send": "integer",
-    "timestamptz_send": "timestamptz",
-    "isfinite": "timestamptz",
-}
-
-
-@pytest.mark.parametrize("state", ["undefined_function", "feature_not_supported"])
-@pytest.mark.parametrize("form", ["no-xmin", "crate-0.6"])
-def test_functions_that_other_servers_lack_are_not_needed(database, run, form, state):
-    run(create_table(database, form))
-    run(execute(database, "CREATE SCHEMA other"))
-    for name, argument in LACKING.items():
-        run(
-            execute(
-                database,
-                f"CREATE FUNCTION other.{name}({argument}) RETURNS bytea LANGUAGE plpgsql AS "
-                f"$$ BEGIN RAISE {state}; END $$",
-            )
-        )
-    url = f"{database}&search_path=other,pg_catalog,public"
-    with pytest.raises(asyncpg.PostgresError):
-        run(fetch(url, "SELECT int8send(1::bigint)"))
-    storage = run(connect(url))
-    moments = {"a": "2026-01-02", "b": "infinity", "c": "-infinity", "d": None}
-    for id, moment in moments.items():
-        run(storage.save(Session(id, "t", status_message=f"is {id}", context={"k": [id]})))
-        value = "NULL" if moment is None else f"'{moment}'"
-        run(execute(database, f"UPDATE sessions SET updated_at = {value} WHERE id = '{id}'"))
-    lacking = run(storage.table(Query(order="id"), ["k"]))
-    plain = run(connect(database))
-    whole = run(plain.table(Query(order="id"), ["k"]))
-    for name in ("id", "graph_id", "current_task_id", "status_message", "messages", "version"):
-        assert list(getattr(lacking, name)) == list(getattr(whole, name))
-    assert lacking.context == whole.context
-    assert lacking.created.tolist() == whole.created.tolist()
-    finite = [0, 3]
-    assert lacking.updated[finite].tolist() == whole.updated[finite].tolist()
-    assert (abs(lacking.updated[[1, 2]] // 2) >= FINITE).all()
-    for order in ("updated_at", "-updated_at"):
-        pages: dict[str, list[str]] = {"lacking": [], "whole": []}
-        for name, one in (("lacking", storage), ("whole", plain)):
-            after = None
-            for _ in range(5):
-                page = run(one.table(Query(order=order, limit=1, after=after)))
-                pages[name] += page.id
-                after = page.next
-                if after is None:
-                    break
-        assert pages["lacking"] == pages["whole"]
-        assert sorted(pages["whole"]) == list("abcd")
-    assert len(run(storage.counts(Query()))) == 1
-    run(plain.close())
-    run(storage.close())
-
-
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("sessions", ["sessions"]),
-        ("Flows.SESSIONS", ["flows", "sessions"]),
-        ('"Odd ""Schema"""."my.Table"', ['Odd "Schema"', "my.Table"]),
-        (" a . b ", ["a", "b"]),
-        ("grüße$1", ["grüße$1"]),
-        ("_x", ["_x"]),
-        ('""', None),
-        ("", None),
-        ("a b", None),
-        ("a.", None),
-        (".a", None),
-        ("1a", None),
-        ("a-b", None),
-        ('"a', None),
-        ("x; DROP TABLE y", None),
-    ],
-)
-def test_names_are_read_as_the_server_reads_them(server, run, name, parts):
-    assert parse_name(name) == parts
-
-    async def ask() -> list[str] | None:
-        connection = await asyncpg.connect(server.url)
-        try:
-            return await connection.fetchval("SELECT parse_ident($1)", name)
-        except asyncpg.InvalidParameterValueError:
-            return None
-        finally:
-            await connection.close()
-
-    assert asyncio.run(ask()) == parts

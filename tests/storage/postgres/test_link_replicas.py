@@ -1,63 +1,28 @@
-"""PostgreSQL as a primary and its replica: reading from the one, changing over to the other."""
+"""A primary and its replica: a storage reads from the one, and changes over to the other."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-import asyncpg
 import pytest
 
 import graphflow_nb as g
 from graphflow_nb import PostgresSessionStorage, Query, ReadOnlyError, Session, StorageError
 from graphflow_nb.storage.postgres.table import OpenTable
-from graphflow_nb.storage.url import check_postgres_url, hosts, redact
 
 from ...conftest import create_table, need
 from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
+from .kit import connect, fetch, fetch_value, until
 
-connect = PostgresSessionStorage.connect
 REPLICA = "is a replica"
 
 
-@pytest.fixture
-def primary() -> Iterator[servers.Postgres]:
-    with servers.Postgres() as server:
-        yield server
-
-
-@pytest.fixture
-def standby(primary: servers.Postgres) -> Iterator[servers.Standby]:
-    with servers.Standby(primary) as server:
-        yield server
-
-
-async def execute(url: str, statement: str) -> Any:
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetchval(statement)
-    finally:
-        await connection.close()
-
-
-async def until(what: Callable[[], Awaitable[Any]]) -> Any:
-    """What it returns, once it is something and raises no StorageError."""
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                if found := await what():
-                    return found
-            except (StorageError, asyncpg.UndefinedTableError):  # not come over yet
-                pass
-            await asyncio.sleep(0.05)
-
-
 async def promote(server: servers.Postgres) -> None:
-    assert await execute(server.url, "SELECT pg_promote(true, 20)")
+    assert await fetch_value(server.url, "SELECT pg_promote(true, 20)")
 
 
 def both(primary: servers.Postgres, standby: servers.Postgres, wanted: str) -> str:
@@ -191,7 +156,7 @@ def test_an_open_storage_goes_on_at_the_new_primary(primary, standby, run, form)
 
 
 async def seen(url: str, id: str) -> bool:
-    return bool(await execute(url, f"SELECT count(*) FROM sessions WHERE id = '{id}'"))
+    return bool(await fetch_value(url, f"SELECT count(*) FROM sessions WHERE id = '{id}'"))
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -255,7 +220,7 @@ def test_another_server_may_have_a_table_of_another_form(primary, oldest, run, f
     with pytest.raises(g.SessionConflict):
         run(storage.save(stale))
     run(storage.close())
-    run(execute(oldest.url, "DROP TABLE sessions"))
+    run(fetch(oldest.url, "DROP TABLE sessions"))
 
 
 def test_a_replica_behind_a_pooler(primary, standby, run):
@@ -335,55 +300,3 @@ def test_a_host_that_is_silent_does_not_use_up_the_time_of_the_next(primary, sta
         run(storage.close())
     finally:
         os.kill(primary.pid, signal.SIGCONT)
-
-
-SECRET = "s3cr%3At%40"
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("postgresql://u@h1:1,h2:2/db", [("h1", 1), ("h2", 2)]),
-        ("postgresql://u:pw@h1,h2:2/db", [("h1", 5432), ("h2", 2)]),
-        ("postgresql://h1,h2,h3/", [("h1", 5432), ("h2", 5432), ("h3", 5432)]),
-        ("postgresql://%2Ftmp%2Fa,%2Ftmp%2Fb/db", [("/tmp/a", 5432), ("/tmp/b", 5432)]),
-        ("postgresql:///db?host=a,b&port=1,2", [("a", 1), ("b", 2)]),
-        ("postgresql:///db?host=a,b&port=7", [("a", 7), ("b", 7)]),
-        ("postgresql:///db?host=%2Ftmp%2Fa,b", [("/tmp/a", 5432), ("b", 5432)]),
-        ("postgresql://u@h1:1/db", []),
-        ("postgresql:///db?host=a&port=1", []),
-        ("postgresql://[::1]:5432/db", []),
-        ("postgresql:///db", []),
-    ],
-)
-def test_hosts_of_a_url(url, expected):
-    check_postgres_url(url)
-    assert hosts(url) == expected
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        f"postgresql://u:{SECRET}@127.0.0.1:1,127.0.0.1:2/db",
-        f"postgresql://u:{SECRET}@127.0.0.1:1,127.0.0.1:2/db?target_session_attrs=read-write",
-        f"postgresql://u@127.0.0.1:1,127.0.0.1:2/db?password={SECRET}",
-        f"postgresql:///db?host=127.0.0.1,127.0.0.1&port=1,2&user=u&password={SECRET}",
-        f"postgresql:///db?host=127.0.0.1,127.0.0.1&port=1,2,3&user=u&password={SECRET}",
-        f"postgresql://u:{SECRET}@127.0.0.1:1,127.0.0.1:x/db",
-        f"postgresql://u:{SECRET}@127.0.0.1:1,127.0.0.1:99999/db",
-        f"postgresql://u:{SECRET}@127.0.0.1:1,127.0.0.1:2/db?target_session_attrs=nonsense",
-    ],
-)
-def test_passwords_of_several_hosts_appear_nowhere(url, caplog):
-    import traceback
-
-    with pytest.raises(StorageError) as caught:
-        g.open(url, timeout=2)
-    said = "".join(traceback.format_exception(caught.value)) + caplog.text + redact(url)
-    assert "s3cr" not in said
-    assert "127.0.0.1" in redact(url)
-
-
-def test_several_hosts_are_said_as_they_are():
-    url = "postgresql://u@h1:1,h2:2/db?target_session_attrs=read-write"
-    assert redact(url) == url

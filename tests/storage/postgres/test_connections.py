@@ -1,0 +1,124 @@
+"""Connections are shared, replaced and given up in time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import asyncpg
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Query, Session, StorageError
+
+from .kit import connect, fetch, wait_until
+
+
+def test_a_storage_belongs_to_its_loop(database, run):
+    storage = run(connect(database))
+    with pytest.raises(g.BridgeError, match=r"open\(url\)"):
+        asyncio.run(storage.get("a"))
+    assert run(storage.get("a")) is None
+    run(storage.close())
+
+
+def test_a_silent_server_times_out(database, run):
+    storage = run(connect(database, timeout=0.3))
+    run(storage.save(Session("a", "t")))
+
+    async def blocked() -> None:
+        other = await asyncpg.connect(database)
+        async with other.transaction():
+            await other.fetch("SELECT * FROM sessions FOR UPDATE")
+            with pytest.raises(g.StorageTimeout):
+                await storage.save(await storage.get("a"))
+        await other.close()
+
+    run(blocked())
+    run(storage.save(run(storage.get("a"))))
+    run(storage.close())
+
+
+def test_closed_connections_are_replaced(database, run):
+    storage = run(connect(database))
+    run(storage.save(Session("a", "t")))
+    run(
+        fetch(
+            database,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE application_name = 'graphflow_nb' AND datname = current_database()",
+        )
+    )
+    assert run(storage.get("a")) is not None
+    run(storage.close())
+
+
+def test_more_callers_than_connections(database, run):
+    storage = run(connect(database, max_connections=2))
+
+    async def many() -> None:
+        await asyncio.gather(*(storage.save(Session(f"s{i}", "t")) for i in range(50)))
+
+    run(many())
+    assert run(storage.count(Query())) == 50
+    held = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'graphflow_nb' "
+    held += "AND datname = current_database()"
+    assert run(fetch(database, held))[0][0] <= 2
+    run(storage.close())
+
+
+def wait_for_more(items: list[Any]) -> None:
+    """Wait until a list that other threads fill has got at least 20 more items."""
+    wanted = len(items) + 20
+    wait_until(lambda: len(items) >= wanted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGQUIT])
+def test_a_server_that_dies_in_the_middle_of_saves(number):
+    """What returned is there, what did not raised, and the workbench goes on by itself."""
+    with g.local_postgres() as server:
+        wb = g.open(server.url, writable=True, timeout=5)
+        returned: list[str] = []
+        raised: list[BaseException] = []
+        stop = threading.Event()
+
+        def save(worker: int) -> None:
+            n = 0
+            while not stop.is_set():
+                n += 1
+                try:
+                    wb.create(f"{worker}-{n}", "t", context={"n": n})
+                    returned.append(f"{worker}-{n}")
+                except StorageError as error:
+                    raised.append(error)
+                    time.sleep(0.01)
+                except BaseException as error:
+                    raised.append(error)
+                    raise
+
+        threads = [threading.Thread(target=save, args=(i,)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(2):
+            wait_for_more(returned)
+            before = len(returned)
+            assert server.pid is not None
+            os.kill(server.pid, number)
+            wait_until(lambda: not server.running)
+            wait_for_more(raised)
+            server.start()
+        wait_for_more(returned)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert len(returned) > before > 10
+        assert raised
+        assert {type(error) for error in raised} <= {g.StorageUnavailable, g.StorageTimeout}
+        stored = set(wb.sessions(limit=None)["id"])
+        assert stored >= set(returned)
+        assert len(stored) <= len(returned) + len(raised)
+        wb.close()
