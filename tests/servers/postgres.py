@@ -135,6 +135,9 @@ SELECT count(*) FROM (
     UNION ALL SELECT 1 FROM pg_default_acl
     UNION ALL SELECT 1 FROM pg_largeobject_metadata
     UNION ALL SELECT 1 FROM pg_foreign_data_wrapper
+    UNION ALL SELECT 1 FROM pg_class AS c JOIN pg_init_privs AS i
+        ON i.objoid = c.oid AND i.classoid = 'pg_class'::regclass AND i.objsubid = 0
+        WHERE c.relacl IS DISTINCT FROM i.initprivs
 ) AS remains
 """
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)'"
