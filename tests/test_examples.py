@@ -63,7 +63,6 @@ WITHOUT_EXAMPLE = {
     "LocalPostgres",
     "LoggingHook",
     "Merge",
-    "Migration",
     "MonitoredStorage",
     "OpenTelemetryHook",
     "Operation",

@@ -11,6 +11,13 @@ __all__ = ["Migration"]
 class Migration:
     """The statements that bring a table to another form.
 
+    Example:
+        >>> from graphflow_nb import Migration
+        >>> print(Migration("sessions", ("ALTER TABLE sessions ALTER COLUMN id TYPE TEXT",)))
+        BEGIN;
+        ALTER TABLE sessions ALTER COLUMN id TYPE TEXT;
+        COMMIT;
+
     Attributes:
         table: The quoted name of the table.
         statements: The SQL statements to run, in one transaction; empty if there is nothing to do.
