@@ -22,6 +22,7 @@ from typing import Any
 import graphflow_nb as g
 from graphflow_nb import MonitoredStorage, Recorder, Session
 from graphflow_nb.monitoring.operation import kind_of
+from graphflow_nb.storage.postgres.table import OpenTable
 from graphflow_nb.storage.trace import current
 
 from .browse import browse
@@ -183,14 +184,15 @@ async def postgres(url: str) -> None:
     import asyncpg
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
-    storage = await g.PostgresSessionStorage.connect(url)
+    table = await OpenTable.connect(url)
+    storage = g.PostgresSessionStorage(table)
     monitored = MonitoredStorage(storage, [Recorder()])
     session, other = session_of_700_bytes(), session_of_700_bytes("b" * 36)
     await storage.save(session)
     text = session.context_json()
     text = text.decode() if isinstance(text, bytes) else text
     connection = await asyncpg.connect(url)
-    sql = storage._sql
+    sql = table.statements
     read = await connection.prepare(sql.get)
     insert = await connection.prepare(sql.upsert)
     remove = await connection.prepare(sql.delete)

@@ -1,7 +1,8 @@
-"""What recording and looking cost, and how far we agree with pgbench."""
+"""What recording and drawing cost, and how far we agree with pgbench."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import resource
@@ -23,13 +24,14 @@ import graphflow_nb as g
 from graphflow_nb import Latency, Recorder
 from graphflow_nb.benchmark import WORKLOADS, OwnSessions, measure
 from graphflow_nb.monitoring.operation import kind_of
+from graphflow_nb.storage.postgres.table import OpenTable
 
 MILLION = 1_000_000
 ROUNDS = 11
 
 
 def filled(ids: Callable[[int], str]) -> Recorder:
-    """A recorder with a million operations on a server, gets and saves."""
+    """Return a recorder with a million operations on a server, gets and saves."""
     recorder = Recorder(limit=MILLION)
     kinds = [kind_of(op, "PostgresSessionStorage") for op in ("get", "save")]
     for number in range(MILLION):
@@ -40,6 +42,7 @@ def filled(ids: Callable[[int], str]) -> Recorder:
 
 
 def frames() -> None:
+    """Measure what a million recorded operations take, and how long their frame and plots."""
     tracemalloc.start()
     recorder = filled(lambda number: str(UUID(int=number * 2**90)))
     size = tracemalloc.get_traced_memory()[0]
@@ -69,17 +72,31 @@ def frames() -> None:
         print(f"  {name:<45}{statistics.median(values):>8.2f} s{said}")
 
 
-def pgbench(server: g.LocalPostgres) -> None:
-    """The same statement on the same session, one after the other, by pgbench and by us.
+async def statement_of_get(url: str) -> str:
+    """Return the SQL that our storage gets a session with."""
+    table = await OpenTable.connect(url)
+    await table.close()
+    return table.statements.get
 
-    A client's own cost is the processor time that it uses; what is left of the time between two
-    requests is the server's, the kernel's and the waking of both.
+
+def number_in(text: str, pattern: str) -> float:
+    """Return the number that a program printed."""
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return float(found[1])
+
+
+def pgbench(server: g.LocalPostgres) -> None:
+    """Measure the same statement on the same session, by pgbench and by us, in alternation.
+
+    The cost of a client is the processor time that it uses. The rest of the time between two
+    requests is that of the server, of the kernel and of waking both.
     """
     url = server.create_database("pgbench")
     wb = g.open(url, writable=True)
     own = OwnSessions(1000, seed=1)
     wb.bridge.run(own.fill(wb.storage.inner, 1, lambda _: False))
-    sql = wb.storage.inner._sql.get.replace("$1", ":id").replace("\n", " ")
+    sql = asyncio.run(statement_of_get(url)).replace("$1", ":id").replace("\n", " ")
     host = re.search(r"host=([^&]+)", url)
     assert host is not None
     with TemporaryDirectory() as folder:
@@ -106,8 +123,8 @@ def pgbench(server: g.LocalPostgres) -> None:
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             used = sum(after[:2]) - sum(before[:2])
-            made = int(re.search(r"actually processed: (\d+)", said)[1])  # type: ignore[index]
-            average = float(re.search(r"latency average = ([\d.]+)", said)[1])  # type: ignore[index]
+            made = number_in(said, r"actually processed: (\d+)")
+            average = number_in(said, r"latency average = ([\d.]+)")
             turn = wb.bridge.run(
                 measure(
                     wb.storage.inner,
@@ -139,6 +156,7 @@ def pgbench(server: g.LocalPostgres) -> None:
 
 
 def laboratory() -> None:
+    """Print what recording and drawing cost, and our figures beside pgbench's."""
     frames()
     with g.local_postgres() as server:
         pgbench(server)
