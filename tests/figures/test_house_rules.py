@@ -142,7 +142,7 @@ def rule_10_more_than_seven_groups_are_six_and_others(kind: FigureKind) -> None:
     legend = ax.get_legend()
     shown = [text.get_text() for text in legend.get_texts()] if legend else []
     names = "; ".join([ax.said, *shown, *ticks(ax.xaxis), *ticks(ax.yaxis)])
-    assert re.search("24 others(: n = |, n = |, usual)", names)
+    assert "24 others" in names
     for by in ("outcome", "error"):
         assert_good(kind.plot(measured(500), by=by))
 

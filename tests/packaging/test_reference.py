@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import COMPLETE
+from tests.scope import COMPLETE
 
 
 @pytest.mark.skipif(not COMPLETE, reason="the reference is built in the complete run")

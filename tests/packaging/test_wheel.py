@@ -20,7 +20,7 @@ from urllib.request import urlopen
 import pytest
 
 from graphflow_nb.cli import QUICKSTART
-from tests.conftest import COMPLETE
+from tests.scope import COMPLETE
 
 pytestmark = [
     pytest.mark.skipif(not COMPLETE, reason="packages are installed in the complete run"),
