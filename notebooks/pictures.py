@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
+
 from tests.servers.jupyter import CHROMIUM, FLAGS, idle, jupyterlab, open_in_lab, write_notebook
 
 PICTURES = Path(__file__).parent / "pictures"
