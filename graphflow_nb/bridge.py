@@ -1,13 +1,13 @@
 """The only place where synchronous code meets an event loop.
 
-Three ways to run a coroutine to its end, one for each place where a storage can live:
+Three ways to run a coroutine, one for each place where a storage can live:
 
-    InPlace        nothing in it ever suspends (memory): driven on the spot, in microseconds
-    LoopThread     on one daemon thread's loop, that of everything ``open(url)`` makes
-    ForeignLoop    on the loop where the user connected the storage, which may be the very one
-                   that runs the cell: then that loop is re-entered, the only use of nest-asyncio
+    InPlace        no loop: the coroutine never suspends (memory), so it runs in microseconds
+    LoopThread     the loop of one daemon thread, on which everything that ``open(url)`` makes lives
+    ForeignLoop    the loop on which the user connected the storage. If that loop runs the cell, it
+                   is re-entered: the only use of nest-asyncio
 
-Each has ``run`` (wait here, interruptible) and ``wait`` (await from any loop).
+Each has ``run`` (wait here, interruptible), ``wait`` (await from any loop) and ``submit``.
 """
 
 from __future__ import annotations
@@ -44,20 +44,24 @@ S = TypeVar("S", bound="Bridged")
 
 
 class Bridge(Protocol):
-    """Runs coroutines where their storage lives."""
+    """A way to run coroutines on the loop where their storage lives."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The result, waited for here; an interrupt cancels the coroutine."""
+        """Wait for the result and return it; an interrupt cancels the coroutine.
+
+        Raises:
+            BridgeError: The coroutine can't be run from here; it was closed.
+        """
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
-        """The result, to be awaited on any loop."""
+        """Return the result to be awaited on any loop."""
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Begin it and go on; the future can cancel it."""
+        """Start the coroutine and return its future, which can cancel it."""
 
 
 class InPlace:
-    """For coroutines that never suspend."""
+    """The bridge for coroutines that never suspend."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         try:
@@ -66,8 +70,8 @@ class InPlace:
             return done.value  # type: ignore[no-any-return]
         coroutine.close()
         raise BridgeError(
-            "the storage says that it never suspends (suspends = False), but it did: "
-            "take that attribute away"
+            "the storage has suspends = False, but one of its coroutines suspended: "
+            "remove that attribute"
         )
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
@@ -80,11 +84,10 @@ class InPlace:
 
 
 class _Call:
-    """A coroutine on its way through another thread's loop, and the lock at which its caller waits.
+    """A coroutine on another thread's loop, and the lock on which its caller waits.
 
-    ``asyncio.run_coroutine_threadsafe`` would do, but its two futures and their callbacks take the
-    interpreter's lock from the thread that is waking up: with them a call on PostgreSQL takes
-    70 µs more.
+    ``asyncio.run_coroutine_threadsafe`` does the same, but its two futures and their callbacks take
+    the interpreter's lock from the thread that is waking up: a call on PostgreSQL takes 70 µs more.
     """
 
     __slots__ = ("_abandoned", "_coroutine", "_done", "_error", "_result", "_task")
@@ -117,26 +120,26 @@ class _Call:
             self._task.cancel()
 
     def wait(self, alive: Callable[[], bool]) -> Any:
-        # The time limit is there for a loop that ends meanwhile, and for systems on which a wait
+        # With a time limit, since the loop may end meanwhile, and since on some systems a wait
         # without one can't be interrupted.
         while not self._done.acquire(timeout=1.0):
             if not alive():
                 self._abandoned = True
                 raise BridgeError(
-                    "the event loop ended before the call did, so whether it was carried out is "
-                    "not known: open the store again"
+                    "the event loop ended before the call did, so it is not known whether the call "
+                    "was carried out: open the store again"
                 )
         if self._error is None:
             return self._result
         if isinstance(self._error, asyncio.CancelledError):
             raise BridgeError(
-                "the event loop cancelled the call, as it does when it ends; whether a write took "
-                "place is not known: open the store again"
+                "the event loop cancelled the call, as it does when it ends; it is not known "
+                "whether a write was made: open the store again"
             ) from self._error
         try:
             raise self._error
         finally:
-            self._error = None  # or it would hold itself through its traceback
+            self._error = None  # its traceback refers to this frame
 
 
 def _submit(
@@ -157,7 +160,7 @@ def _submit(
         if on_interrupt is not None:
             on_interrupt()
             return call.wait(alive)  # type: ignore[no-any-return]
-        # The coroutine ends by itself and its storage cleans up after it: nobody waits for that.
+        # The coroutine ends by itself and its storage cleans up: no need to wait for that.
         loop.call_soon_threadsafe(call.cancel)
         raise
 
@@ -184,7 +187,7 @@ def _await_elsewhere(
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The loop that runs on this thread, or None."""
+    """Return the loop that runs on this thread, or None."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -192,7 +195,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 class LoopThread:
-    """One daemon thread with one loop."""
+    """The bridge to the loop of one daemon thread."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -208,29 +211,31 @@ class LoopThread:
         if os.getpid() != self.pid:
             coroutine.close()
             raise BridgeError(
-                "this process was forked from the one that opened the store, and its connections "
-                "did not come along: open the store again here"
+                "this process was forked from the one that opened the store, and connections are "
+                "not inherited: open the store again here"
             )
 
     def run(
         self, coroutine: Coroutine[Any, Any, T], on_interrupt: Callable[[], None] | None = None
     ) -> T:
-        """As ``Bridge.run``.
+        """See ``Bridge.run``.
 
         Args:
-            on_interrupt: brings the coroutine to its end; then its result is waited for after all.
+            coroutine: The coroutine to run.
+            on_interrupt: What an interrupt calls to make the coroutine end; its result is still
+                waited for. Default: an interrupt cancels the coroutine.
         """
         self._check(coroutine)
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise BridgeError(
-                "a synchronous call from the loop's own thread (a hook, say) would wait for itself "
-                "for ever: await the .aio form there, e.g. await wb.get.aio(id)"
+                "a synchronous call from the loop's own thread (a hook, for example) would wait "
+                "for itself forever: await the .aio form there, e.g. await wb.get.aio(id)"
             )
         return _submit(self.loop, coroutine, self._alive, on_interrupt)
 
     def _alive(self) -> bool:
-        # When Python ends, a daemon thread stands still, and is alive all the same.
+        # When Python ends, a daemon thread is stopped, but is_alive() stays true.
         return self._thread.is_alive() and not sys.is_finalizing()
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
@@ -246,7 +251,7 @@ class LoopThread:
 
     @classmethod
     def shared(cls) -> LoopThread:
-        """The one of this process; a forked process gets its own."""
+        """Return the loop thread of this process; a forked process gets its own."""
         with cls._lock:
             if cls._shared is None or cls._shared.pid != os.getpid():
                 cls._shared = cls()
@@ -254,11 +259,15 @@ class LoopThread:
 
 
 class ForeignLoop:
-    """The loop on which the user connected the storage."""
+    """The bridge to the loop on which the user connected the storage.
+
+    Args:
+        loop: The loop.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self.loop = loop
-        self._turn = threading.Lock()  # held by whoever drives a loop that rests
+        self._turn = threading.Lock()  # held by the thread that runs a loop that is not running
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         running = running_loop()
@@ -285,7 +294,7 @@ class ForeignLoop:
         try:
             return self.loop.run_until_complete(task)
         except KeyboardInterrupt:
-            # Left alone, the task would go on with the next call, and write after all.
+            # Otherwise the task would go on with the next call, and write after all.
             task.cancel()
             if not self.loop.is_running():
                 self.loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
@@ -299,10 +308,10 @@ class ForeignLoop:
 
 
 def _let_reenter(loop: asyncio.AbstractEventLoop) -> None:
-    """Patch a loop so that it can be run while it runs.
+    """Patch a loop so that it can be run while it is running.
 
-    nest-asyncio breaks ipykernel 7, where queued cells get lost; nest-asyncio2, which ipykernel 7
-    itself needs, does not.
+    nest-asyncio 1.6.0 breaks ipykernel 7, where queued cells get lost. nest-asyncio2, on which
+    ipykernel 7 itself depends, does not.
     """
     if not isinstance(loop, asyncio.BaseEventLoop):
         raise BridgeError(
@@ -318,22 +327,23 @@ def _let_reenter(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def meeting_point(bridges: Iterable[Bridge]) -> Bridge:
-    """Where a coroutine can run that waits for storages of all these.
+    """Return the bridge for a coroutine that awaits storages of all these bridges.
 
-    A loop of the user's can only be waited for by re-entering it; ours waits for any other.
+    Only a loop that is re-entered can wait for itself, so a user's loop is chosen; our own can wait
+    for any other.
     """
     foreign = next((bridge for bridge in bridges if isinstance(bridge, ForeignLoop)), None)
     return LoopThread.shared() if foreign is None else foreign
 
 
 class Bridged(Protocol):
-    """What ``dual`` methods need of their object."""
+    """An object with ``dual`` methods."""
 
     bridge: Bridge
 
 
 class _Bound(Generic[P, T]):
-    """A method of one object, callable both ways."""
+    """A ``dual`` method of one object."""
 
     def __init__(self, method: Callable[..., Coroutine[Any, Any, T]], owner: Any):
         # A bound method, so that help and completion show its arguments without self.
@@ -345,12 +355,15 @@ class _Bound(Generic[P, T]):
         return self._bridge.run(self.__wrapped__(*args, **kwargs))
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
-        """The same to be awaited, on the same connections."""
+        """Return the same call to be awaited, on the same connections."""
         return self._bridge.wait(self.__wrapped__(*args, **kwargs))
 
 
 class Dual(Generic[S, P, T]):
-    """A coroutine method with two forms: ``x.get(id)`` waits, ``await x.get.aio(id)`` awaits."""
+    """A coroutine method with two forms: ``x.get(id)`` waits, ``await x.get.aio(id)`` awaits.
+
+    The object has a ``bridge``, which runs the coroutine.
+    """
 
     def __init__(self, method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]):
         self._method = method
@@ -365,5 +378,5 @@ class Dual(Generic[S, P, T]):
 
 
 def dual(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Dual[S, P, T]:
-    """Make a coroutine method callable both ways; see ``Dual``."""
+    """Return a coroutine method as one that can be called or awaited; see ``Dual``."""
     return Dual(method)

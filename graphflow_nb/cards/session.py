@@ -36,23 +36,23 @@ def _facts(session: Session) -> list[tuple[str, str]]:
 
 
 def _content(session: Session) -> tuple[Any, Sequence[Message], str]:
-    """Data, messages, and what is wrong with them if they can't be read."""
+    """Return data, messages, and the error if they can't be read."""
     try:
         context = exactjson.decode(session.context_json(), "the context")
         data = context.get("data", {}) if isinstance(context, dict) else context
         if not isinstance(data, dict):
-            raise ContextError(f"data is no object but {type(data).__name__}")
+            raise ContextError(f"data is not an object but {type(data).__name__}")
     except ContextError as error:
         return {}, [], str(error)
     try:
-        # A twin, so that looking at a session leaves nothing read in it.
+        # A copy, so that showing a session does not change its state.
         return data, session.copy().context.chat_history, ""
     except ContextError as error:
         return data, [], str(error)
 
 
 def session_html(session: Session) -> str:
-    """A session's card: facts, context as a collapsible tree, chat as messages."""
+    """Return the card of a session: facts, context as a collapsible tree, chat as messages."""
     body = overview_html(session)
     content, messages, wrong = _content(session)
     extent = f"{_keys(content)}, {size(len(session.context_json()))}"
@@ -66,7 +66,7 @@ def session_html(session: Session) -> str:
 
 
 def overview_html(session: Session) -> str:
-    """A session's facts, and what is wrong with its context if it can't be read."""
+    """Return the facts of a session, and the error if its context can't be read."""
     body = fact_table([(name, code(value)) for name, value in _facts(session)])
     wrong = _content(session)[2]
     if wrong:
@@ -75,13 +75,13 @@ def overview_html(session: Session) -> str:
 
 
 def context_html(session: Session) -> str:
-    """A session's context as a collapsible tree, with the path of each value."""
+    """Return the context of a session as a collapsible tree, with the path of each value."""
     content, _, wrong = _content(session)
     return code(wrong) if wrong and not content else _context(content)
 
 
 def chat_html(session: Session) -> str:
-    """A session's chat as a conversation."""
+    """Return the chat of a session as a conversation."""
     return _messages(_content(session)[1])
 
 
@@ -102,12 +102,12 @@ def _messages(messages: Sequence[Message]) -> str:
 
 
 def _path(keys: tuple[str, ...]) -> str:
-    """A path as ``sessions(context=[…])`` takes it, which one click selects."""
+    """Return a path as ``sessions(context=[…])`` takes it; one click selects it."""
     return f'<span class="p" title="path: click and copy">{code(path_text(keys))}</span>'
 
 
 def _tree(value: Any, path: tuple[str, ...], budget: Iterator[int]) -> Iterator[str]:
-    """The inside of an object or array."""
+    """Return the items of an object or array as HTML."""
     items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
     for name, item in items[:MAX_ITEMS]:
         if next(budget, None) is None:
@@ -146,7 +146,7 @@ def _chat(messages: Sequence[Message]) -> str:
 
 
 def session_text(session: Session) -> str:
-    """A session's card for a terminal."""
+    """Return the card of a session as plain text."""
     data, messages, wrong = _content(session)
     lines = [f"session {session.id!r}"]
     lines += [

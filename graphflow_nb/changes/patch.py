@@ -88,7 +88,7 @@ class Patch(Sequence[Change]):
                 texts = exactjson.split_array(exactjson.typed(changes), "the patch")
                 steps: list[Any] = [exactjson.split_object(text, "a change") for text in texts]
             except ContextError as error:
-                raise PatchError(f"this is no JSON Patch: {error}") from error
+                raise PatchError(f"this is not JSON Patch: {error}") from error
         elif isinstance(changes, Iterable):
             steps = list(changes)
         else:

@@ -1,8 +1,8 @@
-"""JSON that comes back as it was: nothing coerced on the way in, no digit lost on the way out.
+"""Exact JSON: nothing is coerced when it is written, and no digit is lost when it is read.
 
-msgspec does the work. What it lets pass silently (NaN as null, sets as arrays, integer keys as
-strings) is refused here, and a float whose digits a Python float would not repeat (``1.10``,
-``1e400``, 20 decimals) keeps its literal.
+msgspec encodes and decodes. What it converts silently (NaN to null, sets to arrays, integer keys to
+strings) is refused here. A float whose digits a Python float would not repeat (``1.10``, ``1e400``,
+20 decimals) keeps its literal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_DEPTH = 124
 
 
 class Literal(float):
-    """A float that remembers how it was written, so that it is written the same again."""
+    """A float with the text that was read, so that the same text is written again."""
 
     __slots__ = ("literal",)
     literal: str
@@ -44,7 +44,7 @@ def _float(literal: str) -> float:
 
 
 def _plain(value: object) -> object:
-    """The subclasses that ``check`` let through, as what they are for JSON."""
+    """Return a value of a subclass that ``_check`` accepts as its base class, for the encoder."""
     if isinstance(value, Literal):
         return Raw(value.literal.encode())
     kinds: tuple[type[Any], ...] = (str, int, float, list, dict)
@@ -61,7 +61,7 @@ _decoder = msgspec.json.Decoder(float_hook=_float)
 def _decimal(literal: str) -> Decimal | str:
     try:
         return Decimal(literal)
-    except InvalidOperation:  # an exponent beyond all measure: equal to its own text alone
+    except InvalidOperation:  # an exponent out of range: equal to the same text alone
         return f"number {literal}"
 
 
@@ -78,7 +78,7 @@ def _check(value: object, where: str, depth: int) -> None:
             value.encode()
         except UnicodeEncodeError as error:
             raise ContextError(
-                f"{where} holds a lone surrogate at position {error.start}, which is no character: "
+                f"{where} holds a lone surrogate at position {error.start}, not a character: "
                 "remove it, e.g. text.encode('utf-8', 'replace').decode()"
             ) from error
         return
@@ -102,7 +102,7 @@ def _check(value: object, where: str, depth: int) -> None:
             if not isinstance(key, str):
                 raise ContextError(
                     f"{where} has the key {key!r} of type {type(key).__name__}: "
-                    f"JSON keys are strings, so say {str(key)!r}"
+                    f"JSON keys are strings, so use {str(key)!r}"
                 )
             _check(key, f"{where}: the key {key!r}", depth)
             _check(item, f"{where}[{key!r}]", depth + 1)
@@ -114,10 +114,15 @@ def _check(value: object, where: str, depth: int) -> None:
 
 
 def encode(value: object, where: str = "the value", depth: int = 1) -> bytes:
-    """UTF-8 JSON of ``value``; raises ContextError naming ``where`` if JSON can't hold it.
+    """Return a value as UTF-8 JSON.
 
     Args:
-        depth: how deep below a context's ``data`` it will stand.
+        value: The value to encode.
+        where: The place of the value, for errors.
+        depth: The depth of the value below a context's ``data``.
+
+    Raises:
+        ContextError: JSON can't hold the value; the error names the place.
     """
     _check(value, where, depth)
     try:
@@ -127,20 +132,20 @@ def encode(value: object, where: str = "the value", depth: int = 1) -> bytes:
 
 
 def encode_unchecked(value: object) -> bytes:
-    """UTF-8 JSON of a value that was decoded, which JSON can hold therefore."""
+    """Return a decoded value as UTF-8 JSON, without a check."""
     return _encoder.encode(value)
 
 
 def encodes_to(value: object, text: bytes) -> bool:
-    """Whether a decoded value, possibly changed in place, still encodes to the same text."""
+    """Return whether a decoded value, possibly changed in place, still encodes to a text."""
     try:
         return _encoder.encode(value) == text and (b"null" not in text or _finite(value))
     except (TypeError, ValueError, RecursionError):
-        return False  # something that JSON can't hold was put in: the full check names it
+        return False  # JSON can't hold a part of it: the full check names that part
 
 
 def _finite(value: object) -> bool:
-    """No NaN or infinity has taken the place of a null, which msgspec would write for it."""
+    """Return whether a value has no NaN or infinity, which msgspec writes as null."""
     if isinstance(value, float):
         return math.isfinite(value) or isinstance(value, Literal)
     if isinstance(value, dict):
@@ -149,7 +154,15 @@ def _finite(value: object) -> bool:
 
 
 def decode(text: bytes | str | Raw, where: str = "the value") -> Any:
-    """Python objects of a JSON text; floats keep their literal where a float alone would not."""
+    """Return the Python objects of a JSON text; floats keep their literal where needed.
+
+    Args:
+        text: The JSON text.
+        where: The place of the text, for errors.
+
+    Raises:
+        ContextError: The text is not JSON.
+    """
     try:
         return _decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError) as error:
@@ -157,7 +170,7 @@ def decode(text: bytes | str | Raw, where: str = "the value") -> Any:
 
 
 def decode_exact(text: bytes | str | Raw) -> Any:
-    """Python objects with Decimal for every non-integer number: for comparing exactly."""
+    """Return the Python objects of a JSON text, with a Decimal for each non-integer number."""
     try:
         return _decimal_decoder.decode(text)
     except msgspec.ValidationError:  # an integer of thousands of digits
@@ -166,7 +179,11 @@ def decode_exact(text: bytes | str | Raw) -> Any:
 
 
 def split_object(text: bytes | str | Raw, where: str) -> dict[str, Raw]:
-    """The members of a JSON object, each as its untouched text."""
+    """Return the members of a JSON object, each as its exact text.
+
+    Raises:
+        ContextError: The text is not a JSON object.
+    """
     try:
         return _parts_decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError) as error:
@@ -174,7 +191,11 @@ def split_object(text: bytes | str | Raw, where: str) -> dict[str, Raw]:
 
 
 def split_array(text: bytes | str | Raw, where: str) -> list[Raw]:
-    """The elements of a JSON array, each as its untouched text."""
+    """Return the elements of a JSON array, each as its exact text.
+
+    Raises:
+        ContextError: The text is not a JSON array.
+    """
     try:
         return _list_decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError) as error:
@@ -182,12 +203,12 @@ def split_array(text: bytes | str | Raw, where: str) -> list[Raw]:
 
 
 def join(parts: dict[str, Raw] | list[Raw]) -> bytes:
-    """The inverse of the two splits: every part is written as it was read."""
+    """Return the JSON text of parts; the inverse of ``split_object`` and ``split_array``."""
     return _encoder.encode(parts)
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Equality as JSONB has it: numbers by value (1 = 1.0), never a number with a boolean."""
+    """Return whether two values are equal as in JSONB: 1 equals 1.0, no number equals a boolean."""
     if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
         return left is right
     if isinstance(left, dict) and isinstance(right, dict):
@@ -198,15 +219,15 @@ def equal(left: Any, right: Any) -> bool:
 
 
 def too_wide(text: str) -> str | None:
-    """The first number that PostgreSQL's numeric can't hold without loss, if there is one.
+    """Return the first number that PostgreSQL's numeric can't hold without loss; None if all fit.
 
-    It has at most 131072 digits before and 16383 after the point, as its documentation says.
+    numeric has at most 131072 digits before and 16383 after the point (PostgreSQL, 8.1.2).
     """
     literals: list[str] = []
     try:
         json.loads(text, parse_float=literals.append, parse_int=literals.append)
     except (ValueError, RecursionError):
-        return None  # no JSON that could be looked into: the server says what is wrong
+        return None  # not JSON that can be read here: the server says what is wrong
     for literal in literals:
         number = _decimal(literal)
         if isinstance(number, str):
@@ -218,12 +239,12 @@ def too_wide(text: str) -> str | None:
 
 
 def show(value: Any) -> str:
-    """A decoded value as JSON text for people: every number as it was written."""
+    """Return a decoded value as JSON text for people: each number as it was written."""
     return _encoder.encode(value).decode()
 
 
 def kind(text: bytes | str | Raw) -> str:
-    """What a JSON text is, by its first character: object, array, string, number, true, …"""
+    """Return the kind of a JSON text, by its first character: object, array, string, true, …"""
     first = bytes(text, "utf-8") if isinstance(text, str) else bytes(text)
     return _KINDS.get(first.lstrip()[:1], "number")
 
@@ -232,9 +253,9 @@ _KINDS = {b"{": "object", b"[": "array", b'"': "string", b"t": "true", b"f": "fa
 
 
 def same(left: Raw | None, right: Raw | None) -> bool:
-    """Whether two JSON texts say the same, digit for digit: 1, 1.0 and 1.00 are three numbers.
+    """Return whether two JSON texts are the same, digit for digit: 1, 1.0 and 1.00 differ.
 
-    The order of keys, blanks and the spelling of escapes do not matter. None stands for nothing.
+    The order of keys, blanks and the spelling of escapes do not matter. None is an absent value.
     """
     if left is None or right is None:
         return left is right
@@ -252,24 +273,24 @@ def same(left: Raw | None, right: Raw | None) -> bool:
             return len(ours) == len(others) and all(map(same, ours, others))
         return form == "string" and bool(decode(left) == decode(right))
     except (ContextError, RecursionError):
-        return False  # too deep to look into, and not the same text
+        return False  # nested too deep to compare, and not the same text
 
 
 def pretty(text: bytes | str | Raw) -> str:
-    """A JSON text with line breaks, its numbers and strings as they were written."""
+    """Return a JSON text with line breaks; numbers and strings are as they were written."""
     whole = text if isinstance(text, str) else bytes(text).decode(errors="replace")
     try:
         return msgspec.json.format(whole, indent=2)
     except (msgspec.MsgspecError, RecursionError):
-        return whole  # no JSON, or nested too deep: shown as it is
+        return whole  # not JSON, or nested too deep: shown as it is
 
 
 def typed(text: str) -> Raw:
-    """A JSON text that a person wrote, without its blanks.
+    """Return a JSON text that a person wrote, without its blanks.
 
     Raises:
-        ContextError: it is no JSON, naming line and column; or a key stands twice in an object; or
-            it is nested deeper than graph-flow reads.
+        ContextError: The text is not JSON (the error names line and column), a key is twice in one
+            object, or it is nested deeper than graph-flow reads.
     """
     try:
         compact = msgspec.json.format(text, indent=-1)
@@ -281,7 +302,7 @@ def typed(text: str) -> Raw:
             f"nested more than {MAX_DEPTH} levels deep, which graph-flow could not read back"
         ) from error
     except ValueError as error:
-        raise ContextError(f"this is no JSON: {error}") from error
+        raise ContextError(f"this is not JSON: {error}") from error
     return Raw(compact.encode())
 
 
@@ -290,7 +311,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ContextError(f"the key {show(twice)} stands twice in one object: only one can stay")
+        raise ContextError(f"the key {show(twice)} is twice in one object: remove one of them")
     return found
 
 
@@ -300,7 +321,7 @@ _AT_BYTE = re.compile(r"(?:JSON is malformed: )?(.*) \(byte (\d+)\)")
 def _located(text: str, error: Exception) -> str:
     found = _AT_BYTE.fullmatch(str(error))
     if isinstance(error, UnicodeEncodeError):
-        reason, before = "a lone surrogate, which is no character", text[: error.start]
+        reason, before = "a lone surrogate, which is not a character", text[: error.start]
     elif found:
         reason = found[1]
         before = text.encode()[: int(found[2])].decode(errors="ignore")

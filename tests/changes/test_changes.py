@@ -295,7 +295,7 @@ def test_a_draft_of_fields_values_and_messages():
         ('{"data":\n {"é": tru}}', "line 2, column"),
         ("", "line 1, column 1"),
         ('{"data": {}', "line 1, column 12: the text ends too early"),
-        ('{"data": {"a": 1, "a": 2}}', 'the key "a" stands twice'),
+        ('{"data": {"a": 1, "a": 2}}', 'the key "a" is twice'),
         ("[]", "is an object"),
         ('{"data": 7}', "data are an object"),
         ('{"data": {"a": "\ud800"}}', "line 1, column 17: a lone surrogate"),
