@@ -48,17 +48,12 @@ MOST_USED = [
 ]
 #: What has no example yet. It may only get shorter.
 WITHOUT_EXAMPLE = {
-    "Address",
     "Change",
     "Clash",
-    "CopyReport",
     "Draft",
-    "FallbackStorage",
     "Finding",
-    "GroupCount",
     "Histogram",
     "Hook",
-    "InMemorySessionStorage",
     "LatencyFigure",
     "LocalPostgres",
     "LoggingHook",
@@ -69,13 +64,10 @@ WITHOUT_EXAMPLE = {
     "Patch",
     "PostgresSessionStorage",
     "PrometheusHook",
-    "ReadOnlyStorage",
     "Recorder",
     "Records",
     "RedisSessionStorage",
-    "RetryingStorage",
     "SessionStorage",
-    "Table",
 }
 
 

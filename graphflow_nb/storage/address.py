@@ -1,4 +1,4 @@
-"""What a store is, in the terms in which tools that watch databases name them."""
+"""Address: which store it is, in the terms of tools that watch databases."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ __all__ = ["Address", "address_of"]
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a storage's sessions are, without anything secret.
+    """The place of a storage's sessions, without secrets: its attribute ``address``.
 
-    A storage tells it as its attribute ``address``.
+    Example:
+        >>> from graphflow_nb.storage import Address, InMemorySessionStorage, attributes_of
+        >>> attributes_of(InMemorySessionStorage()).address
+        Address(system='memory', server=None, port=None, namespace=None, collection=None)
 
     Attributes:
-        system: the product in lower case: ``postgresql``, ``sqlite``, ``mongodb``, …
-        server: host, or path of a Unix socket, as the user named it; of several hosts all, with
-            commas. None where there is no server or none was named.
-        port: None for the system's own, and where ``server`` has the ports.
-        namespace: the database; where databases have schemas, ``database|schema``.
-        collection: the table.
+        system: The product in lower case: ``postgresql``, ``sqlite``, ``mongodb``, …
+        server: The host, or the path of a Unix socket, as the user named it; several hosts are
+            joined by commas. None where there is no server or none was named.
+        port: The port; None for the system's default, and where ``server`` has the ports.
+        namespace: The database; where databases have schemas, ``database|schema``.
+        collection: The table.
     """
 
     system: str
@@ -29,6 +32,6 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def address_of(storage: object) -> Address:
-    """The address that a storage tells; one that tells none has its class's name for a system."""
-    told = getattr(storage, "address", None)
-    return told if isinstance(told, Address) else Address(type(storage).__name__.lower())
+    """Return the address of a storage; without one, its class's name is the system."""
+    address = getattr(storage, "address", None)
+    return address if isinstance(address, Address) else Address(type(storage).__name__.lower())

@@ -1,11 +1,11 @@
-"""Sessions from one storage into another: resumable, and verified by reading back."""
+"""Copies of sessions from one storage to another: resumable, verified by reading back."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from copy import copy as twin_of
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
@@ -23,24 +23,30 @@ Redact = Callable[[Session], Session | None]
 Progress = Callable[[int, int | None], None]
 
 _PAGE: Final = 500
-_NAMED: Final = 1000  # ids that a report names of each kind
+_NAMED: Final = 1000  # the most ids of each kind that a report names
 
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:
-    """What a copy did.
+    """A report of a copy.
+
+    Example:
+        >>> import graphflow_nb
+        >>> report = graphflow_nb.open("demo").copy_to(graphflow_nb.open("memory:"), task="payout")
+        >>> report.verified, report.copied == report.read
+        (True, True)
 
     Attributes:
-        read: sessions that the filters selected.
-        copied: those that were written.
-        present: those that were there already with the same content.
-        different: ids of those that were there with another content, and were left as they are.
-        left_out: those for which ``redact`` gave None.
-        wrong: ids of those that read back otherwise than they were written, or not at all.
-        bytes: of the contexts that were written.
-        seconds: it took.
-        sha256: of the content of all that was copied or present, in any order.
-        times_kept: whether the target could take versions and times along.
+        read: The number of sessions that the filters selected.
+        copied: The number of sessions that were written.
+        present: The number of sessions that were there already with the same content.
+        different: The ids of sessions that were there with another content and were not changed.
+        left_out: The number of sessions for which ``redact`` returned None.
+        wrong: The ids of sessions that do not read back as they were written, or not at all.
+        bytes: The size of the contexts that were written.
+        seconds: The duration.
+        sha256: The SHA-256 of the content of all that was copied or present, in any order.
+        times_kept: Whether the target kept versions and times.
     """
 
     read: int
@@ -56,9 +62,9 @@ class CopyReport:
 
     @property
     def verified(self) -> bool:
-        """Whether every session that was read, and not left out, is in the target as it should."""
-        there = self.copied + self.present + self.left_out
-        return there == self.read and not self.different and not self.wrong
+        """Whether every session that was read, and not left out, is in the target unchanged."""
+        accounted = self.copied + self.present + self.left_out
+        return accounted == self.read and not self.different and not self.wrong
 
     def __str__(self) -> str:
         parts = [f"{self.copied:,} of {self.read:,} sessions copied in {self.seconds:.1f} s"]
@@ -68,18 +74,20 @@ class CopyReport:
             parts.append(f"{self.left_out:,} were left out")
         if self.different:
             parts.append(
-                f"{len(self.different):,} are there with another content and were left as they "
-                f"are ({_some(self.different)})"
+                f"{len(self.different):,} are there with another content and were not changed "
+                f"({_name_some(self.different)})"
             )
         if self.wrong:
-            parts.append(f"{len(self.wrong):,} do not read back as written ({_some(self.wrong)})")
+            parts.append(
+                f"{len(self.wrong):,} do not read back as written ({_name_some(self.wrong)})"
+            )
         if not self.times_kept:
-            parts.append("with new versions and times, since the target takes none along")
+            parts.append("with new versions and times, since the target can't keep them")
         end = "; verified by count and content" if self.verified else "; NOT the same content"
         return "; ".join(parts) + end
 
 
-def _some(ids: Sequence[str]) -> str:
+def _name_some(ids: Sequence[str]) -> str:
     return ", ".join(repr(id) for id in ids[:3]) + (", …" if len(ids) > 3 else "")
 
 
@@ -93,70 +101,87 @@ async def copy(
 ) -> CopyReport:
     """Copy the sessions that a query selects; the source is only read.
 
-    Run again, it goes on where it ended: what is there with the same content is passed over, what
-    is there with another is never overwritten.
+    Run again, it continues where it ended: a session that is there with the same content is
+    skipped, one with another content is never overwritten.
 
     Args:
-        source: a storage with ``query``.
-        target: a storage; with ``import_many`` it keeps versions and times.
-        query: which; its order, limit and page are not used.
-        redact: given a copy of each session, returns what is stored instead, under the same id, or
-            None to leave it out.
-        progress: called with how many were done, and of how many if that is known.
+        source: The storage to read, with ``query``.
+        target: The storage to write; with ``import_many`` it keeps versions and times.
+        query: The sessions to copy; its order, limit and page are not used.
+        redact: Takes a copy of each session and returns what to store instead, under the same id,
+            or None to leave it out.
+        progress: Called with the number of sessions done, and of all; None if that is unknown.
 
     Raises:
-        CapabilityError: the source has no ``query``.
-        StorageError: a store failed, or ``redact`` gave something else.
+        CapabilityError: The source has no ``query``.
+        StorageError: A store failed, or ``redact`` returned something else.
     """
     began = time.perf_counter()
     find = require(source, SupportsQuery).query
     total = None
     if isinstance(source, SupportsCount):
         total = await source.count(replace(query, order="id", limit=None, after=None))
-    counts = {"read": 0, "copied": 0, "present": 0, "left_out": 0, "bytes": 0}
-    different: list[str] = []
-    wrong: list[str] = []
-    content = 0
+    tally = _Tally()
     after: Cursor | None = None
     while True:
         page = await find(replace(query, order="id", limit=_PAGE, after=after))
         if not page:
             break
         after = Cursor("id", page[-1].id)
-        counts["read"] += len(page)
-        wanted = [s for session in page if (s := _redacted(session, redact)) is not None]
-        counts["left_out"] += len(page) - len(wanted)
-        taken = await _put(target, wanted)
+        tally.read += len(page)
+        wanted = [s for session in page if (s := _redact(session, redact)) is not None]
+        tally.left_out += len(page) - len(wanted)
+        taken = await _store_new(target, wanted)
         stored = await _read(target, [session.id for session in wanted])
         for session in wanted:
-            hash = content_hash(session)
-            there = stored.get(session.id)
-            if there is not None and content_hash(there) == hash:
-                content = (content + int.from_bytes(hash)) % 2**256
-                counts["present" if session.id in taken else "copied"] += 1
-                if session.id not in taken:
-                    counts["bytes"] += len(session.context_json())
-            elif session.id in taken:
-                different.append(session.id)
-            else:
-                wrong.append(session.id)
+            tally.add(session, stored.get(session.id), was_there=session.id in taken)
         if progress is not None:
-            progress(counts["read"], total)
+            progress(tally.read, total)
     return CopyReport(
-        read=counts["read"],
-        copied=counts["copied"],
-        present=counts["present"],
-        different=tuple(different[:_NAMED]),
-        left_out=counts["left_out"],
-        wrong=tuple(wrong[:_NAMED]),
-        bytes=counts["bytes"],
+        read=tally.read,
+        copied=tally.copied,
+        present=tally.present,
+        different=tuple(tally.different[:_NAMED]),
+        left_out=tally.left_out,
+        wrong=tuple(tally.wrong[:_NAMED]),
+        bytes=tally.bytes,
         seconds=time.perf_counter() - began,
-        sha256=f"{content:064x}",
+        sha256=f"{tally.content:064x}",
         times_kept=isinstance(target, SupportsImportMany),
     )
 
 
-def _redacted(session: Session, redact: Redact | None) -> Session | None:
+@dataclass(slots=True)
+class _Tally:
+    """The counts of a copy so far; see ``CopyReport``."""
+
+    read: int = 0
+    copied: int = 0
+    present: int = 0
+    left_out: int = 0
+    bytes: int = 0
+    content: int = 0
+    different: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, session: Session, stored: Session | None, *, was_there: bool) -> None:
+        """Count a session by what the target holds after it was written."""
+        hash = content_hash(session)
+        if stored is not None and content_hash(stored) == hash:
+            # A sum, so that the order does not count.
+            self.content = (self.content + int.from_bytes(hash)) % 2**256
+            if was_there:
+                self.present += 1
+            else:
+                self.copied += 1
+                self.bytes += len(session.context_json())
+        elif was_there:
+            self.different.append(session.id)
+        else:
+            self.wrong.append(session.id)
+
+
+def _redact(session: Session, redact: Redact | None) -> Session | None:
     twin = twin_of(session)
     if redact is None:
         return twin
@@ -166,13 +191,13 @@ def _redacted(session: Session, redact: Redact | None) -> Session | None:
     if not isinstance(changed, Session) or changed.id != session.id:
         raise StorageError(
             f"redact= must return the session {session.id!r} or None, not {changed!r}; an id can't "
-            "be redacted, since the copy is found again by it"
+            "be redacted, since the copy is found by it"
         )
     return changed
 
 
-async def _put(target: Any, sessions: Sequence[Session]) -> set[str]:
-    """The ids that were taken."""
+async def _store_new(target: Any, sessions: Sequence[Session]) -> set[str]:
+    """Store sessions whose ids are free; return the ids that were taken."""
     if isinstance(target, SupportsImportMany):
         return set(await target.import_many(sessions))
     taken = set()
@@ -192,7 +217,7 @@ async def _read(storage: Any, ids: Sequence[str]) -> dict[str, Session]:
 
 
 def content_hash(session: Session) -> bytes:
-    """SHA-256 of a session's content, the same in every store.
+    """Return the SHA-256 of a session's content, which is the same in every store.
 
     The order of keys, the form of a number (``1e2`` or ``100``, but not ``1.10`` and ``1.1``),
     versions and times do not count.
@@ -214,7 +239,7 @@ def _canonical(value: Any) -> Any:
         number = Decimal(value)
         _, digits, exponent = number.as_tuple()
         if isinstance(exponent, int) and exponent >= 0:
-            # Integers are told by their digits, however they were written.
+            # Integers are identified by their digits, in whatever form they were written.
             bare = "".join(map(str, digits)).rstrip("0")
             exponent += len(digits) - len(bare)
             return {"": [number < 0, bare, exponent if bare else 0]}

@@ -1,7 +1,7 @@
-"""What a storage can tell of the store behind it, for ``wb.advise()``.
+"""Facts: what a storage reports about its store, for ``wb.advise()``.
 
-A storage that can has the coroutine ``facts()``. It asks the store only what is cheap, changes
-nothing, and says of what it could not look at why that is.
+A storage with facts has the coroutine ``facts()`` (``SupportsFacts``). It asks the store only what
+is cheap, changes nothing, and gives a reason for what it could not read.
 """
 
 from __future__ import annotations
@@ -51,21 +51,22 @@ class StoreFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """The table as its catalog has it; of a partitioned one the sum of its partitions.
+    """A table in its catalog; of a partitioned table, the sum of its partitions.
 
     Attributes:
         kind: ``table``, ``partitioned table``, ``view`` or ``foreign table``.
-        rows: as estimated from its size.
-        heap_bytes: without TOAST and indexes.
-        toast_bytes: what stands outside of the rows.
-        schema: quoted.
-        partitions: quoted schema and name of each that holds rows; empty if it has none.
-        nested: whether partitions have partitions.
-        behind: quoted names of the tables that a view reads.
-        compression: of new contexts: ``pglz`` or ``lz4``; empty for what the server has as default.
-        autovacuum: whether it is on for this table.
-        vacuum_due: dead rows at which autovacuum takes it up.
-        logged: False where the server empties it after a crash.
+        rows: The number of rows, estimated from its size.
+        heap_bytes: The size without TOAST and indexes.
+        toast_bytes: The size of what is stored outside of the rows.
+        schema: The quoted schema.
+        partitions: The quoted schema and name of each partition that holds rows.
+        nested: Whether partitions have partitions.
+        behind: The quoted names of the tables that a view reads.
+        compression: The compression of new contexts, ``pglz`` or ``lz4``; empty for the server's
+            default.
+        autovacuum: Whether autovacuum is on for this table.
+        vacuum_due: The number of dead rows at which autovacuum starts.
+        logged: False where the server empties the table after a crash.
     """
 
     kind: str
@@ -84,19 +85,19 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """One index; of a partitioned table the sum of its parts.
+    """An index; of a partitioned table, the sum of its parts.
 
     Attributes:
-        name: quoted, with its schema.
-        columns: names of the key columns; empty names for expressions.
-        keys: of each key column what makes two indexes order it alike.
-        unique: whether it keeps values apart.
-        kept: whether something else needs it: a constraint, replication, or the index of a table
+        name: The quoted name, with its schema.
+        columns: The names of the key columns; empty for expressions.
+        keys: For each key column, what makes two indexes order it alike.
+        unique: Whether it is unique.
+        kept: Whether something else needs it: a constraint, replication, or the index of a table
             of which this one is a partition.
         valid: False while it is built, and after that failed.
-        plain: a B-tree without conditions, expressions and added columns.
-        bytes: on disk.
-        scans: how often the server used it since its statistics began.
+        plain: Whether it is a B-tree without conditions, expressions and included columns.
+        bytes: The size on disk.
+        scans: How often the server used it since its statistics began.
     """
 
     name: str
@@ -112,12 +113,12 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the server would find one page in an order.
+    """A plan: how the server would find one page in an order.
 
     Attributes:
-        steps: names of its nodes, the last step first.
-        cost: as the planner counts it.
-        rows: the most that one step meets.
+        steps: The names of its nodes, the last step first.
+        cost: The planner's cost.
+        rows: The most rows that one step reads.
     """
 
     steps: tuple[str, ...]
@@ -126,22 +127,22 @@ class Plan:
 
     @property
     def sorts(self) -> bool:
-        """Whether all rows are sorted for it."""
+        """Whether it sorts all rows."""
         return "Sort" in self.steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contexts:
-    """What contexts take in the table, from a sample of its pages.
+    """The sizes of contexts in a table, from a sample of its pages.
 
     Attributes:
-        sampled: rows that were looked at.
-        outside: of these, whose context is too large to stand in the row.
-        bytes: of all their contexts as they are stored, compressed.
-        outside_bytes: of those that are too large.
-        largest: in bytes.
-        methods: how those outside are compressed: how many of them by each method, ``none`` among
-            them; empty where the server does not tell.
+        sampled: The number of rows in the sample.
+        outside: The number of those whose context is too large to be stored in the row.
+        bytes: The size of all their contexts as stored, compressed.
+        outside_bytes: The size of those stored outside of the row.
+        largest: The size of the largest, in bytes.
+        methods: How many of those outside are compressed by each method, or by ``none``; empty
+            where the server does not report it.
     """
 
     sampled: int
@@ -154,14 +155,14 @@ class Contexts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the server counted at the table.
+    """The server's statistics of a table.
 
     Attributes:
-        live, dead: rows, as last counted.
-        updates, hot_updates: the latter are those that no index had to follow.
-        scans: of the whole table and by any of its indexes.
-        vacuumed: when it was last, by hand or by itself.
-        since: when the counting began; None if never reset.
+        live, dead: The numbers of rows, as last counted.
+        updates, hot_updates: The numbers of updates, and of those that changed no index.
+        scans: The number of scans of the whole table and by its indexes.
+        vacuumed: The time of the last vacuum, by hand or automatic.
+        since: The time when the counting began; None if it was never reset.
     """
 
     live: int
@@ -175,15 +176,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
-    """Who is connected to the server.
+    """The connections to a server.
 
     Attributes:
-        connected: all, of every database.
-        hidden: of these, what they do is not told to this user.
-        resetting: by name of the application, idle connections to this database whose last
-            statement was the reset that a pool sends when one is given back.
-        oldest_seconds: how long the transaction lasts that holds up vacuum most; None if none does.
-        oldest: process id, state and application of that one.
+        connected: The number of connections to all databases.
+        hidden: The number of those whose state this user may not see.
+        resetting: By name of the application, the number of idle connections to this database whose
+            last statement was the reset that a pool sends when a connection is returned.
+        oldest_seconds: The age of the transaction that holds up vacuum most; None if none does.
+        oldest: The process id, state and application of that transaction.
     """
 
     connected: int
@@ -195,18 +196,19 @@ class Backends:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresFacts(StoreFacts):
-    """What a PostgreSQL server tells of the table; None is what could not be looked at.
+    """Facts about a PostgreSQL server and table; None is what could not be read.
 
     Attributes:
-        table: quoted name.
-        uuid, versioned, xmin: its form, see ``TableForm``.
-        standby: whether the server is a replica.
-        pooled: whether a pooler shares its connections.
-        round_trip_us: the quickest answer to a statement that does nothing.
-        settings: of the server, by name.
-        sources: where each of them was set: ``default``, ``configuration file``, ``database``, …
-        lz4: whether the server has it for contexts.
-        plans: how a page of each order would be found.
+        table: The quoted name.
+        uuid, versioned, xmin: The table's form, see ``TableForm``.
+        standby: Whether the server is a replica.
+        pooled: Whether a pooler shares its connections.
+        round_trip_us: The shortest time of a statement that does nothing.
+        settings: The server's settings by name.
+        sources: Where each was set: ``default``, ``configuration file``, ``database``, …
+        lz4: Whether the server can compress contexts with lz4.
+        relation, indexes, contexts, usage, backends: See their classes.
+        plans: The plan of a page in each order.
     """
 
     table: str
@@ -232,19 +234,19 @@ class PostgresFacts(StoreFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisFacts(StoreFacts):
-    """What a Redis or Valkey server tells; of a cluster, the sum of its primaries.
+    """Facts about a Redis or Valkey server; of a cluster, the sum of its primaries.
 
     Attributes:
-        keys: of any kind, in the whole database.
-        expiring: of these, those that expire; None if not told.
-        prefix: of the sessions' keys.
-        ttl: whether what is saved here expires.
-        indexed: when the index was built; None if there is none.
-        known: sessions that it knows.
-        about: what INFO says: ``maxmemory``, ``maxmemory_policy``, ``used_memory``,
-            ``evicted_keys``, ``aof_enabled``, ``uptime_in_seconds``; None if not told.
-        appendfsync: None if not told.
-        save: when snapshots are written, ``""`` for never; None if not told.
+        keys: The number of keys of any kind, in the whole database.
+        expiring: The number of those that expire; None if not reported.
+        prefix: The prefix of the sessions' keys.
+        ttl: Whether sessions that are saved here expire.
+        indexed: The time when the index was built; None if there is none.
+        known: The number of sessions in the index.
+        about: From INFO: ``maxmemory``, ``maxmemory_policy``, ``used_memory``, ``evicted_keys``,
+            ``aof_enabled``, ``uptime_in_seconds``; None if not reported.
+        appendfsync: The setting; None if not reported.
+        save: When snapshots are written, ``""`` for never; None if not reported.
     """
 
     keys: int
@@ -260,15 +262,15 @@ class RedisFacts(StoreFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteFacts(StoreFacts):
-    """What a SQLite file tells.
+    """Facts about a SQLite file.
 
     Attributes:
-        path: of the file.
-        bytes, free_bytes: of the file, and of this what holds nothing.
-        rows: at most so many.
+        path: The path of the file.
+        bytes, free_bytes: The size of the file, and of the unused part of it.
+        rows: An upper bound of the number of rows.
         journal_mode: ``wal``, ``delete``, …
-        synchronous: of our own connection: ``full``, ``normal``, …
-        sorted: orders in which all rows are sorted for each page.
+        synchronous: The setting of our own connection: ``full``, ``normal``, …
+        sorted: The orders in which all rows are sorted for each page.
     """
 
     path: str

@@ -6,6 +6,6 @@ from typing import Final
 
 __all__ = ["QUICK_ROWS"]
 
-#: Up to this many sessions (in Redis: keys), a page that no index serves is quick enough: sorting
-#: them takes PostgreSQL about 10 ms.
+#: Up to this number of sessions (in Redis: of keys), a page without an index is quick enough:
+#: PostgreSQL sorts them in about 10 ms.
 QUICK_ROWS: Final = 50_000

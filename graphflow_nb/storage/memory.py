@@ -1,4 +1,4 @@
-"""Sessions in this process's memory: gone when it ends."""
+"""InMemorySessionStorage: sessions in this process's memory, gone when it ends."""
 
 from __future__ import annotations
 
@@ -35,33 +35,42 @@ class _Row(NamedTuple):
 
 
 class InMemorySessionStorage:
-    """Sessions in memory, thread-safe; mirrors the crate's ``InMemorySessionStorage`` (0.6).
+    """A storage in memory, thread-safe; mirrors the crate's ``InMemorySessionStorage`` (0.6).
 
-    Unlike the crate's, whose copies share one context, nothing handed in or out is shared.
+    Unlike the crate's, whose copies share one context, it shares nothing that it takes or returns.
+    Its attributes are those of ``StorageAttributes``.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Session
+        >>> storage = InMemorySessionStorage()
+        >>> await storage.save(Session("claim-1", "intake"))
+        >>> await storage.get("claim-1")
+        Session('claim-1', 'intake', graph_id='default', version=1)
     """
 
-    #: Its coroutines never suspend, so they can be driven without an event loop.
     suspends: ClassVar[bool] = False
-    #: A batch is written as a whole or not at all.
     atomic_batches: ClassVar[bool] = True
+    place: ClassVar[str] = "memory"
+    address: ClassVar[Address] = Address("memory")
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
         self._lock = threading.Lock()
 
-    #: Which store it is: that of this process.
-    place: ClassVar[str] = "memory"
-    address: ClassVar[Address] = Address("memory")
-
     @classmethod
     def from_sessions(cls, sessions: Iterable[Session]) -> Self:
-        """A store that holds copies of sessions with the versions and times that they have."""
+        """Return a storage with copies of sessions, at the versions and times that they have."""
         storage = cls()
         storage._rows = {session.id: _imported(session) for session in sessions}
         return storage
 
     async def save(self, session: Session) -> None:
-        """Store a session; raises SessionConflict if the stored one is not the one read."""
+        """Store a session and move its version on in place.
+
+        Raises:
+            SessionConflict: The stored session is not the one that was read; nothing was written.
+            StorageError: A field is not a text.
+        """
         check_texts(session, nul=True)
         context = session.context_json()
         now = time.time_ns() // 1000
@@ -75,7 +84,7 @@ class InMemorySessionStorage:
             elif (
                 row.version != version
                 or (version == 0 and session.is_new)
-                # Deleted and made anew, a session may have the same version.
+                # A session that was deleted and recreated may have the same version.
                 or (known is not None and known != row.created)
             ):
                 raise SessionConflict(session, _session(id, row))
@@ -84,7 +93,7 @@ class InMemorySessionStorage:
             self._put(session, context, version + 1, created, now)
 
     async def upsert(self, session: Session) -> None:
-        """Store a session whatever is stored there: last write wins."""
+        """Store a session over whatever is stored: last write wins."""
         check_texts(session, nul=True)
         context = session.context_json()
         now = time.time_ns() // 1000
@@ -110,22 +119,22 @@ class InMemorySessionStorage:
         mark_saved(session, version, created, now)
 
     async def get(self, id: str) -> Session | None:
-        """The session of that id, or None."""
+        """Return the session with this id; None if there is none."""
         check_text(id, "id", nul=True)
         row = self._rows.get(id)
         return None if row is None else _session(id, row)
 
     async def delete(self, id: str) -> None:
-        """Delete the session of that id, if there is one."""
+        """Delete the session with this id, if there is one."""
         check_text(id, "id", nul=True)
         with self._lock:
             self._rows.pop(id, None)
 
     async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
-        """Save each as ``save`` does.
+        """Save each session as ``save`` does.
 
         Returns:
-            Those that conflict, in the order given; they were left out.
+            A conflict for each session that was not stored, in the order given.
         """
         self._check_batch(sessions)
         conflicts = []
@@ -137,10 +146,10 @@ class InMemorySessionStorage:
         return conflicts
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
-        """Put sessions in as they are, with version and times, where their ids are free.
+        """Store sessions as they are, with versions and times, where their ids are free.
 
         Returns:
-            The ids that were taken, whose sessions were left as they are.
+            The ids that were taken; their stored sessions stay as they are.
         """
         self._check_batch(sessions)
         stored = {session.id: _imported(session) for session in sessions}
@@ -158,7 +167,7 @@ class InMemorySessionStorage:
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int] | None = None
     ) -> list[str]:
-        """Delete these, where versions are given only those that still have them.
+        """Delete sessions, with versions only those that still have them.
 
         Returns:
             The ids that were deleted, in the order given.
@@ -173,7 +182,11 @@ class InMemorySessionStorage:
         return deleted
 
     async def restore(self, session: Session) -> None:
-        """Put a deleted session back; raises SessionConflict if its id is taken."""
+        """Store a deleted session again, created when it was, and move its version on.
+
+        Raises:
+            SessionConflict: The id is taken.
+        """
         check_texts(session, nul=True)
         context = session.context_json()
         now = time.time_ns() // 1000
@@ -185,29 +198,29 @@ class InMemorySessionStorage:
             self._put(session, context, session.version + 1, created, now)
 
     async def close(self) -> None:
-        """Nothing to give back; the sessions stay."""
+        """Do nothing: memory holds no connections, and the sessions stay."""
 
     async def query(self, query: Query) -> list[Session]:
-        """The selected sessions, in order."""
+        """Return the selected sessions, in order."""
         return [_session(id, row) for id, row in take_page(self._filtered(query), query)]
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
-        """The selected sessions by column."""
+        """Return the selected sessions by column."""
         wider = query.one_more()
         return build_table(take_page(self._filtered(wider), wider), query, context)
 
     async def count(self, query: Query) -> int:
-        """How many sessions are selected; limit and page are ignored."""
+        """Return the number of selected sessions; limit and page are ignored."""
         return len(self._filtered(query))
 
     async def counts(self, query: Query) -> list[GroupCount]:
-        """How many of the selected sessions stand at each task of each graph."""
+        """Return the number of selected sessions at each task of each graph."""
         groups = GroupCounter()
         groups.add(self._filtered(query))
         return groups.counts()
 
     async def facts(self) -> StoreFacts:
-        """Which store it is: of memory there is nothing to be set."""
+        """Return which store it is; memory has nothing to set."""
         return StoreFacts(place=self.place)
 
     def _filtered(self, query: Query) -> list[tuple[str, _Row]]:

@@ -1,4 +1,4 @@
-"""Context paths: how a place in a context is named, and what a context holds there.
+"""Context paths: names of places in a context, and the values there.
 
 ``"customer.tier"`` and ``("customer", "tier")`` are the same path; a tuple is for keys with dots.
 A path starts in the context's ``data``. A number indexes an array; -1 is the last element.
@@ -33,7 +33,11 @@ _INDEX = re.compile(r"\s*[+-]?[0-9]{1,10}", re.ASCII)  # what PostgreSQL takes f
 
 
 def parse_path(path: ContextPath) -> tuple[str, ...]:
-    """``"a.b"`` and ``("a", "b")`` as keys; raises QueryError for an empty or odd one."""
+    """Return the keys of a context path: ``("a", "b")`` for ``"a.b"``.
+
+    Raises:
+        QueryError: The path is empty, or not a text or texts.
+    """
     if isinstance(path, str):
         keys = tuple(path.split("."))
     else:
@@ -44,19 +48,19 @@ def parse_path(path: ContextPath) -> tuple[str, ...]:
 
 
 def path_text(keys: Sequence[str]) -> str:
-    """Keys as a person types them: ``customer.tier``, or ``('a.b', 'c')`` for odd ones."""
+    """Return keys as a person types them: ``customer.tier``, or ``('a.b', 'c')`` for odd ones."""
     plain = ".".join(keys)
     odd = any(not key or "." in key for key in keys) or plain != plain.strip() or plain[0] == "("
     return repr(tuple(keys)) if odd else plain
 
 
 def path_label(path: ContextPath) -> str:
-    """The name of a path's column."""
+    """Return the name of a path's column."""
     return path if isinstance(path, str) else ".".join(path)
 
 
 def is_encodable(text: str) -> bool:
-    """Whether a text is Unicode, without lone surrogates."""
+    """Return whether a text is Unicode, without lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -64,8 +68,8 @@ def is_encodable(text: str) -> bool:
     return True
 
 
-# What a context holds at a path: the same code serves the memory store and, as a function
-# registered in the database, SQLite. PostgreSQL's operators have the same meaning.
+# The same code serves the storage in memory and, as a function registered in the database, SQLite.
+# PostgreSQL's operators have the same meaning.
 
 
 class _Parts(msgspec.Struct):
@@ -84,7 +88,7 @@ _array = msgspec.json.Decoder(list[Raw])
 
 
 def value_at(context: str | bytes, path: Sequence[str]) -> Raw | None:
-    """The JSON text at a path, None where there is nothing (or the context is malformed)."""
+    """Return the JSON text at a path; None if there is none, or the context is malformed."""
     try:
         found: Raw | None = _parts.decode(context).data.get(path[0])
         for key in path[1:]:
@@ -104,7 +108,13 @@ def value_at(context: str | bytes, path: Sequence[str]) -> Raw | None:
 
 
 def holds(context: str | bytes, path: Sequence[str], value: bytes | None) -> bool:
-    """Whether a context has a path, and there the value of that JSON text if one is given."""
+    """Return whether a context has a path, and the value there equals a given one.
+
+    Args:
+        context: The context's JSON text.
+        path: The keys.
+        value: The JSON text of the value; None for any.
+    """
     found = value_at(context, path)
     if found is None or value is None:
         return found is not None
@@ -112,7 +122,7 @@ def holds(context: str | bytes, path: Sequence[str], value: bytes | None) -> boo
 
 
 def message_count(context: str | bytes) -> int:
-    """The length of the chat history, without reading the messages."""
+    """Return the length of the chat history, without reading the messages."""
     try:
         return len(_messages.decode(_parts.decode(context).chat_history).messages)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):

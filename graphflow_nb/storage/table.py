@@ -1,4 +1,4 @@
-"""Table and GroupCount: what a store answers to a query, by column."""
+"""Table and GroupCount: answers to a query, by column and by task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,20 @@ __all__ = ["GroupCount", "Table", "cut_page"]
 
 @dataclass(frozen=True, slots=True)
 class GroupCount:
-    """How many sessions stand at one task of one graph; times are aware, UTC."""
+    """The number of sessions at one task of one graph.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Query, Session
+        >>> storage = InMemorySessionStorage.from_sessions([Session("claim-1", "intake")])
+        >>> [(c.graph_id, c.current_task_id, c.sessions) for c in await storage.counts(Query())]
+        [('default', 'intake', 1)]
+
+    Attributes:
+        graph_id, current_task_id: The graph and the task.
+        sessions: The number of sessions.
+        oldest, newest: The times of the oldest and the newest save, aware, UTC; None where no
+            time is known.
+    """
 
     graph_id: str
     current_task_id: str
@@ -28,21 +41,29 @@ class GroupCount:
 
 @dataclass(slots=True)
 class Table:
-    """Sessions by column, as a store hands them to a DataFrame; all columns are of one length.
+    """Sessions by column, as a store gives them to a DataFrame; all columns have one length.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Query, Session
+        >>> sessions = [Session("claim-1", "intake", context={"amount": 120})]
+        >>> storage = InMemorySessionStorage.from_sessions(sessions)
+        >>> table = await storage.table(Query(), ["amount"])
+        >>> table.id, table.context
+        (['claim-1'], [['120']])
 
     Attributes:
-        id, graph_id, current_task_id: text.
-        status_message: text or None.
+        id, graph_id, current_task_id: Text.
+        status_message: Text or None.
         version: int64.
         created, updated: int64, µs since 1970 UTC; ``UNKNOWN_TIME`` where unknown, beyond
             ±``FINITE`` for PostgreSQL's infinities.
-        context_bytes: int64, what the context takes in the store.
-        messages: int64, length of the chat history.
-        context: for each path asked for, the value's JSON text, or None where it is absent.
-        next: where the next page starts, None if this is the last.
+        context_bytes: int64, the size of the context in the store.
+        messages: int64, the length of the chat history.
+        context: For each context path, the JSON text of each value; None where it is absent.
+        next: The cursor of the next page; None if this is the last.
         expires: int64, µs since 1970 UTC at which the store drops the session, ``UNKNOWN_TIME`` for
             never; None where no session expires.
-        note: what is to be known about this answer, e.g. that it may lack sessions.
+        note: What to know about this answer, e.g. that sessions may be missing.
     """
 
     id: Sequence[str]
@@ -64,7 +85,7 @@ class Table:
 
 
 def cut_page(table: Table, query: Query) -> Table:
-    """Drop the row that ``Query.one_more`` asked for and say where the next page starts."""
+    """Return the page without the row that ``Query.one_more`` asked for, and with its ``next``."""
     if query.limit is None or len(table) <= query.limit:
         return table
     n = query.limit

@@ -1,7 +1,7 @@
-"""Where the time of one operation goes: storages tell it, monitoring listens.
+"""Phases: storages report where the time of an operation goes, monitoring listens.
 
-A storage calls ``lap`` at the end of each phase. When nobody listens that is one call that does
-nothing.
+A storage calls ``current().lap(phase)`` at the end of each phase. Without a listener that is one
+call that does nothing.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ from contextvars import ContextVar
 from time import perf_counter_ns
 from typing import Literal, Protocol
 
-__all__ = ["LISTENER", "Listener", "Trace", "current"]
+__all__ = ["LISTENER", "Listener", "Phase", "Trace", "current"]
 
 Phase = Literal["wait", "encode", "execute", "decode"]
 
 
 class Listener(Protocol):
-    """What a storage reports to."""
+    """Something that phases are reported to."""
 
     def lap(self, phase: Phase, until: int | None = None) -> None:
-        """The time since the last lap (or the start) belongs to this phase.
+        """Count the time since the last lap (or the start) as that of a phase.
 
         Args:
-            until: when the phase ended, on ``time.perf_counter_ns``; now if left out.
+            phase: The phase that ended.
+            until: The end of the phase, on ``time.perf_counter_ns``. Default: now.
         """
 
     def size(self, bytes: int, rows: int) -> None:
-        """What was carried: bytes of contexts, and sessions."""
+        """Count what was transferred: bytes of contexts, and sessions."""
 
 
 class Trace:
-    """The phases of one operation, in nanoseconds of a monotonic clock."""
+    """A listener that adds up the phases of one operation, in nanoseconds."""
 
     __slots__ = ("_last", "bytes", "decode", "encode", "execute", "rows", "wait")
 
@@ -58,7 +59,7 @@ class Trace:
         self.rows += rows
 
 
-class _Nobody:
+class _NoListener:
     __slots__ = ()
 
     def lap(self, phase: Phase, until: int | None = None) -> None:
@@ -68,9 +69,10 @@ class _Nobody:
         pass
 
 
-_NOBODY = _Nobody()
+_NO_LISTENER = _NoListener()
 
 #: Set by monitoring around each operation on a storage that reports phases.
-LISTENER: ContextVar[Listener] = ContextVar("graphflow_nb_listener", default=_NOBODY)
+LISTENER: ContextVar[Listener] = ContextVar("graphflow_nb_listener", default=_NO_LISTENER)
 
+#: Returns the listener of the operation that runs.
 current = LISTENER.get

@@ -1,4 +1,4 @@
-"""URLs of stores, and how to say them without their secrets."""
+"""URLs of stores: their parts, and how to show them without secrets."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ REDIS_SCHEMES: Final = {
     "unix": "unix",
 }
 
-# Whatever stands between the first colon after the scheme and the last @ may be a password, also in
-# a URL that is written wrong: rather too much is hidden than too little.
+# All between the first colon after the scheme and the last @ may be a password, also in a URL that
+# is written wrong: rather too much is hidden than too little.
 _PASSWORD = re.compile(r"^((?:[A-Za-z][\w+.-]*://|postgres(?:ql)?:/?|//)?+[^:]*):(.*)@", re.DOTALL)
 _PARAMETER = re.compile(
     r"((?:^|[?&\s])(?:password|sslpassword|passfile)\s*=)[^&#\s]*", re.IGNORECASE
@@ -31,7 +31,7 @@ _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 
 
 def redact(url: str, error: object = None) -> str:
-    """The URL, or the text of an error about it, with ``***`` for every password."""
+    """Return a URL, or the text of an error about it, with ``***`` for every password."""
     if error is None:
         return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
     text = str(error)
@@ -52,7 +52,7 @@ def _secrets(url: str) -> set[str]:
 
 
 def check_postgres_url(url: str) -> None:
-    """Raise StorageError, without quoting a secret, if the URL can't be read."""
+    """Raise StorageError, which quotes no secret, if a URL of PostgreSQL can't be read."""
     try:
         parts = urlsplit(url)
         hosts(url)
@@ -60,29 +60,31 @@ def check_postgres_url(url: str) -> None:
         if "@" in url[url.index(parts.netloc) + len(parts.netloc) :] or parts.netloc.count("@") > 1:
             raise ValueError
     except ValueError:
-        # The cause is dropped: it quotes a piece of the URL, which may be of the password.
+        # The cause is dropped: it quotes a part of the URL, which may be in the password.
         raise StorageError(
             f"the URL {redact(url)} can't be read: write @ : / ? # in a user or password as "
             "%40 %3A %2F %3F %23"
         ) from None
     if parts.scheme not in ("postgresql", "postgres"):
-        raise StorageError(f"{redact(url)} is no URL of PostgreSQL: it begins with postgresql://")
+        raise StorageError(
+            f"{redact(url)} is not a URL of PostgreSQL, which begins with postgresql://"
+        )
 
 
 def hosts(url: str) -> list[tuple[str, int]]:
-    """The hosts and ports of a URL of PostgreSQL, in its order; empty where it names one or none.
+    """Return the hosts and ports of a URL of PostgreSQL, in its order; empty for one host or none.
 
-    Both ways of libpq are understood: ``//h1:p1,h2:p2/`` and ``?host=h1,h2&port=p1,p2``.
+    Both forms of libpq are understood: ``//h1:p1,h2:p2/`` and ``?host=h1,h2&port=p1,p2``.
 
     Raises:
-        ValueError: a port that is none, or other than one port, or one for each host.
+        ValueError: A port is not a number, or there is neither one port nor one for each host.
     """
     pairs = _pairs(url)
     return pairs if len(pairs) > 1 else []
 
 
 def server_of(url: str) -> tuple[str | None, int | None]:
-    """The hosts of a URL of PostgreSQL and their port, as ``Address`` has them."""
+    """Return the hosts of a URL of PostgreSQL and their port, as ``Address`` has them."""
     pairs = _pairs(url)
     ports = {port for _, port in pairs}
     if len(pairs) > 1 and ports != {5432}:

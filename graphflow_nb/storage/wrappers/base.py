@@ -1,4 +1,4 @@
-"""The base of storages around other storages."""
+"""Wrapper: the base of storages around other storages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,20 @@ _ATTRIBUTES: Final = frozenset(ATTRIBUTES) - {"address"}
 class Wrapper:
     """A storage around another one, with exactly the methods that the one inside has.
 
-    Every read and write goes through ``_call``, which a subclass overrides.
+    Every read and write passes ``_call``, which a subclass overrides.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.storage.wrappers import Wrapper
+        >>> class Counting(Wrapper):
+        ...     calls = 0
+        ...     async def _call(self, method, /, *arguments, **named):
+        ...         self.calls += 1
+        ...         return await super()._call(method, *arguments, **named)
+        >>> storage = Counting(InMemorySessionStorage())
+        >>> await storage.get("claim-1")
+        >>> storage.calls
+        1
 
     Args:
         storage: The storage inside.

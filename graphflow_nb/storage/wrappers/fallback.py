@@ -1,4 +1,4 @@
-"""A storage with another to read from while it is out of reach."""
+"""FallbackStorage: a storage that another one replaces while it is out of reach."""
 
 from __future__ import annotations
 
@@ -26,25 +26,34 @@ log = logging.getLogger("graphflow_nb")
 
 
 class FallbackStorage(Wrapper):
-    """Goes over to the next storage when the one in use is out of reach, and stays there.
+    """A storage that switches to the next one when the one in use is out of reach.
 
-    graph-flow's documentation takes memory where the database can't be reached. Here that never
+    graph-flow's documentation uses memory where the database can't be reached. Here that never
     happens silently, and writes never go to two stores at once: after the switch reads come from
-    the next storage, and writes are refused unless ``writes=True`` lets them follow. A write that
-    failed is never repeated elsewhere, since it may have been made. ``switch_back`` ends it.
+    the next storage, and writes are refused, or follow with ``writes=True``. A write that failed is
+    never repeated elsewhere, because it may have taken place. ``switch_back`` uses the primary
+    again.
 
-    A call that took too long is no reason to go over if the storage answers another one.
+    A call that took too long is no reason to switch if the storage answers another call.
+
+    Example:
+        >>> from graphflow_nb import FallbackStorage, InMemorySessionStorage
+        >>> primary, other = InMemorySessionStorage(), InMemorySessionStorage()
+        >>> storage = FallbackStorage(primary, other)
+        >>> storage.active is primary
+        True
 
     Args:
-        primary: the storage that is meant.
-        others: taken in this order; on the event loop of the primary, where they belong to one.
-        writes: whether writes go to another storage too.
-        on_switch: called with the storage left, the one in use now, and the error; what it raises
-            is logged.
+        primary: The storage to use while it answers.
+        others: The storages to use instead, in this order; on the event loop of the primary, where
+            they belong to one.
+        writes: Whether writes go to another storage too.
+        on_switch: Called with the previous storage, the one in use now, and the error; what it
+            raises is logged.
 
     Attributes:
-        written_elsewhere: ids of the sessions that were written to another than the primary, or
-            may have been, for whoever brings them together.
+        written_elsewhere: The ids of the sessions that were written to another storage than the
+            primary, or may have been, so that they can be merged.
     """
 
     def __init__(
@@ -59,7 +68,7 @@ class FallbackStorage(Wrapper):
         self._storages = (primary, *others)
         super().__init__(primary)
         self._at = 0
-        self._turn = 0  # counts the switches
+        self._switches = 0
         self._writes = writes
         self._writing = [0] * len(self._storages)
         self._on_switch = on_switch
@@ -72,7 +81,7 @@ class FallbackStorage(Wrapper):
 
     @property
     def address(self) -> Address:
-        """That of the storage in use."""
+        """The address of the storage in use."""
         return address_of(self.active)
 
     @property
@@ -88,7 +97,7 @@ class FallbackStorage(Wrapper):
 
     @property
     def atomic_batches(self) -> bool:
-        """Whether a batch is written as a whole by each of them."""
+        """Whether each of them stores a batch as a whole."""
         return all(attributes_of(storage).atomic_batches for storage in self._storages)
 
     @property
@@ -104,15 +113,15 @@ class FallbackStorage(Wrapper):
         if method in WRITES:
             return await self._write(method, arguments, named)
         while True:
-            turn, storage = self._turn, self.active
+            switches, storage = self._switches, self.active
             try:
                 return await getattr(storage, method)(*arguments, **named)
             except (StorageUnavailable, StorageTimeout) as error:
-                if not await self._left(turn, error):
+                if not await self._switch(switches, error):
                     raise
 
     async def _write(self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        turn, at = self._turn, self._at
+        switches, at = self._switches, self._at
         if at > 0 and not self._writes:
             raise ReadOnlyError(
                 f"{self.inner!r} is out of reach and {self.active!r} is read instead, so nothing "
@@ -128,70 +137,73 @@ class FallbackStorage(Wrapper):
         try:
             return await getattr(self.active, method)(*arguments, **named)
         except (StorageUnavailable, StorageTimeout) as error:
-            await self._left(turn, error)
+            await self._switch(switches, error)
             raise
         except GraphflowError:
             refused = True
             raise
         finally:
             self._writing[at] -= 1
-            # Also what was cancelled or got no answer: it may have been made.
+            # Also a write that was cancelled or got no answer: it may have taken place.
             if at > 0 and not refused:
-                self.written_elsewhere |= _ids((*arguments, *named.values()))
+                self.written_elsewhere |= _find_ids((*arguments, *named.values()))
 
-    async def _left(self, turn: int, error: Exception) -> bool:
-        """Leave a storage that is out of reach for the next one.
+    async def _switch(self, switches: int, error: Exception) -> bool:
+        """Switch from a storage that is out of reach to the next one.
 
         Args:
-            turn: which the storage had that failed; if that is over, someone left it already.
+            switches: The number of switches when the failed call began; if it is higher now,
+                another call switched already.
+            error: The error of the failed call.
 
         Returns:
-            Whether a read can be made again: not where there is no next storage, or where the
-            one in use does answer and only this call took too long.
+            Whether to repeat a read: not where there is no next storage, or where the one in use
+            does answer and only this call took too long.
         """
-        if isinstance(error, StorageTimeout) and turn == self._turn and await self._answers():
+        slow = isinstance(error, StorageTimeout)
+        if slow and switches == self._switches and await self._answers():
             return False
-        if turn != self._turn:
+        if switches != self._switches:
             return True
         if self._at + 1 == len(self._storages):
             return False
-        left = self.active
+        previous = self.active
         self._use(self._at + 1)
-        log.warning("%r is out of reach (%s): using %r", left, error, self.active)
+        log.warning("%r is out of reach (%s): using %r", previous, error, self.active)
         if self._on_switch is not None:
             try:
-                self._on_switch(left, self.active, error)
-            except Exception:  # the caller is to hear what became of the call
+                self._on_switch(previous, self.active, error)
+            except Exception:  # the caller needs the result of the call
                 log.exception("on_switch failed")
         return True
 
     async def _answers(self) -> bool:
         try:
-            await self.active.get(str(uuid4()))  # any id will do
+            await self.active.get(str(uuid4()))  # a UUID, for tables that take no other ids
         except (StorageUnavailable, StorageTimeout):
             return False
         return True
 
     def _use(self, at: int) -> None:
         self._at = at
-        self._turn += 1
+        self._switches += 1
 
     async def switch_back(self) -> None:
-        """Use the primary again; what was written elsewhere is not taken along.
+        """Use the primary again; what was written elsewhere is not copied.
 
         Raises:
-            StorageError: it is still out of reach, or a write to another is under way.
+            StorageError: It is still out of reach, or a write to another storage is under way.
         """
         await self.inner.get(str(uuid4()))
         if any(self._writing[1:]):
             raise StorageUnavailable("a write to another storage is still under way: try again")
         if self._at > 0:
-            left = self.active
+            previous = self.active
             self._use(0)
-            log.warning("%r is in use again, and no longer %r", self.inner, left)
+            log.warning("%r is in use again, and no longer %r", self.inner, previous)
 
     async def close(self) -> None:
-        """Close them all."""
+        """Close all storages."""
         for storage in self._storages:
             if isinstance(storage, SupportsClose):
                 await storage.close()
@@ -203,8 +215,8 @@ class FallbackStorage(Wrapper):
         return f"<FallbackStorage {names}>"
 
 
-def _ids(arguments: Iterable[Any]) -> set[str]:
-    """The ids that a write is about."""
+def _find_ids(arguments: Iterable[Any]) -> set[str]:
+    """Return the ids that the arguments of a write name."""
     found = set()
     for argument in arguments:
         one = isinstance(argument, (str, Session)) or not isinstance(argument, Iterable)

@@ -1,4 +1,4 @@
-"""A storage that takes no writes."""
+"""ReadOnlyStorage: a storage that refuses writes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ __all__ = ["ReadOnlyStorage"]
 
 
 class ReadOnlyStorage(Wrapper):
-    """Reads pass; a write raises ReadOnlyError, and nothing is sent.
+    """A storage whose reads pass, and whose writes raise ReadOnlyError before anything is sent.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, ReadOnlyStorage, Session
+        >>> storage = ReadOnlyStorage(InMemorySessionStorage())
+        >>> await storage.save(Session("claim-1", "intake"))
+        Traceback (most recent call last):
+        graphflow_nb.errors.ReadOnlyError: ...
 
     Args:
-        storage: any storage.
+        storage: The storage to read.
     """
 
     read_only: ClassVar[bool] = True

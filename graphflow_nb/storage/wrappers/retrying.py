@@ -1,4 +1,4 @@
-"""A storage that tries again what can be done twice."""
+"""RetryingStorage: a storage that repeats what can be done twice."""
 
 from __future__ import annotations
 
@@ -14,26 +14,33 @@ __all__ = ["RetryingStorage"]
 
 log = logging.getLogger("graphflow_nb")
 
-#: Writes after which the store is the same, whether they were made once or twice.
+#: Writes that have the same effect once or twice.
 REPEATABLE: Final = frozenset(("delete", "upsert"))
 
 
 class RetryingStorage(Wrapper):
-    """Tries reads, ``delete`` and ``upsert`` again when the store is out of reach or too slow.
+    """A storage that repeats reads, ``delete`` and ``upsert`` while the store is out of reach.
 
-    Either of these writes may undo what someone wrote between two attempts, as it may at any time.
-    Nothing else is repeated: whether a save that got no answer was made is not known, and the
-    second one would conflict with the first. The pauses are random, up to a bound that doubles
-    each time (full jitter), so that many clients don't come back at once.
+    Either of these writes may overwrite a change that someone made between two attempts, as it may
+    at any time. Nothing else is repeated: it is not known whether a save without an answer took
+    place, and a second one would conflict with the first. The pauses are random, up to a bound that
+    doubles each time (full jitter), so that many clients don't come back at once.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, RetryingStorage
+        >>> storage = RetryingStorage(InMemorySessionStorage(), attempts=3)
+        >>> await storage.get("claim-1")
+        >>> storage.retries
+        0
 
     Args:
-        storage: any storage.
-        attempts: in all, 1 or more.
-        first_delay: seconds at most before the second attempt.
-        max_delay: seconds at most before any.
+        storage: The storage to call.
+        attempts: The number of attempts, 1 or more.
+        first_delay: The longest pause before the second attempt, in seconds.
+        max_delay: The longest pause before any attempt, in seconds.
 
     Attributes:
-        retries: how many attempts were made again so far.
+        retries: The number of attempts after a first one so far.
     """
 
     suspends: ClassVar[bool] = True
@@ -48,9 +55,11 @@ class RetryingStorage(Wrapper):
     ):
         super().__init__(storage)
         if type(attempts) is not int or attempts < 1:
-            raise StorageError(f"attempts= is a count of 1 or more, not {attempts!r}")
+            raise StorageError(f"attempts= must be an integer >= 1, not {attempts!r}")
         if not 0 <= first_delay <= max_delay:
-            raise StorageError("first_delay= and max_delay= are seconds, the first not the greater")
+            raise StorageError(
+                "first_delay= and max_delay= must be seconds, with 0 <= first_delay <= max_delay"
+            )
         self.retries = 0
         self._attempts = attempts
         self._delays = first_delay, max_delay
