@@ -1,8 +1,13 @@
 """Pictures of what operations cost, drawn with matplotlib.
 
 ``Latency.plot(name)`` draws a kind of figure; ``figure_kinds()`` lists them. To add one, write a
-function in a module of this package and mark it with ``@register`` (see ``registry``). The tests of
-the house rules then run for it, with data that is hard to draw.
+function in a module of this package and mark it with ``@register`` (see ``registry``);
+``distribution`` is a good model. Nothing else has to list it. ``pytest tests/figures -k <name>``
+then checks the house rules for it, with data that is hard to draw.
+
+What figures share is in ``frame`` (what is read from operations), ``groups`` (operations by the
+values of a column), ``axis``, ``text`` (numbers and names in words) and ``parts`` (title, words,
+legend, marks of failed operations).
 
 House rules
 -----------

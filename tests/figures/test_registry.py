@@ -66,34 +66,34 @@ def test_two_functions_can_not_have_one_name():
 
 
 NEW = '''
-"""Sizes of what was carried."""
+"""Something new."""
 
 from graphflow_nb.figures.registry import register
-from tests.figures.test_registry import draw_sizes
+from tests.figures.test_registry import draw_something
 
-plot_sizes = register("sizes", "How large the contexts were.", order=35)(draw_sizes)
+plot_something = register("something", "Something new.", order=35)(draw_something)
 '''
 
 
-def draw_sizes(frame, *, ax: Axes | None = None, theme="light") -> Axes:
-    """Draw how large the contexts were: the whole of a new figure, made of what is public."""
+def draw_something(frame, *, ax: Axes | None = None, theme="light") -> Axes:
+    """Draw something: the whole of a new figure, made of what is public."""
     ax = axes_for(ax, theme)
     set_count_axis(ax.yaxis, max(len(frame), 1), "operations")
-    return finish_axes(ax, title_of("Sizes", frame), "None was large.")
+    return finish_axes(ax, title_of("Something", frame), "It is new.")
 
 
 def test_a_new_module_of_the_package_is_all_that_a_new_kind_needs(tmp_path: Path):
-    (tmp_path / "sizes.py").write_text(NEW)
+    (tmp_path / "something.py").write_text(NEW)
     code = (
         "import sys, graphflow_nb as g, graphflow_nb.figures as figures\n"
         "figures.__path__.append(sys.argv[1])\n"
         "wb = g.open('demo')\n"
         "wb.get('claim-0014')\n"
-        "assert 'None was large.' in wb.latency.plot('sizes', theme='dark').said\n"
+        "assert 'It is new.' in wb.latency.plot('something', theme='dark').said\n"
         "place = list(figures.figure_kinds()).index\n"
-        "assert place('histogram') < place('sizes') < place('timeline')\n"
+        "assert place('histogram') < place('something') < place('timeline')\n"
         "try: wb.latency.plot('pie')\n"
-        "except g.QueryError as error: assert ' sizes,' in str(error)\n"
+        "except g.QueryError as error: assert ' something,' in str(error)\n"
         "else: raise AssertionError\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
