@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .changes.patch import diff, pointer
+from .changes import diff, pointer
 from .errors import ContextError
 from .journal import Entry
 from .model import Session, exactjson

@@ -48,13 +48,8 @@ MOST_USED = [
 ]
 #: What has no example yet. It may only get shorter.
 WITHOUT_EXAMPLE = {
-    "Change",
-    "Clash",
-    "Draft",
     "Finding",
     "LocalPostgres",
-    "Merge",
-    "Patch",
     "PostgresSessionStorage",
     "RedisSessionStorage",
     "SessionStorage",

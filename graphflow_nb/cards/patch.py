@@ -7,8 +7,7 @@ from typing import Final
 
 from msgspec import Raw
 
-from ..changes import Change, Patch
-from ..changes.patch import pointer
+from ..changes import Change, Patch, pointer
 from ..model import exactjson
 from .parts import code
 

@@ -1,4 +1,4 @@
-"""A session being edited: nothing of it is stored until someone saves it."""
+"""Draft: changes to a session that are not saved yet."""
 
 from __future__ import annotations
 
@@ -9,17 +9,9 @@ from msgspec import Raw
 
 from ..errors import ContextError, PatchError
 from ..model import Message, Session, exactjson
-from .patch import (
-    MESSAGES,
-    Patch,
-    Path,
-    _check_context,
-    compare,
-    document,
-    edit,
-    value_at,
-    with_document,
-)
+from .comparing import compare
+from .document import MESSAGES, check_context, document, edit, value_at, with_document
+from .patch import Patch, Path
 
 __all__ = ["KINDS", "Draft", "Kind", "json_value"]
 
@@ -30,16 +22,21 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII
 
 
 def json_value(kind: Kind, text: str) -> Raw:
-    """JSON text of what a person entered as a value of that kind.
+    """Return the JSON text of a value that a person entered.
+
+    Args:
+        kind: The kind of the value, one of ``KINDS``.
+        text: The text that was entered.
 
     Raises:
-        ContextError: it is none, naming line and column in JSON.
+        ContextError: The text is not a value of this kind; for JSON, the error names line and
+            column.
     """
     if kind == "text":
         return Raw(exactjson.encode(text, "the text"))
     if kind == "number":
         if not _NUMBER.fullmatch(text.strip()):
-            raise ContextError(f"{text!r} is no number in JSON: write it as 12, -1.5 or 1e6")
+            raise ContextError(f"{text!r} is not a number in JSON: write it as 12, -1.5 or 1e6")
         return Raw(text.strip().encode())
     if kind == "JSON":
         return exactjson.typed(text)
@@ -47,11 +44,22 @@ def json_value(kind: Kind, text: str) -> Raw:
 
 
 class Draft:
-    """Changes to a session, not saved yet.
+    """Changes to a session that are not saved yet.
+
+    Example:
+        >>> from graphflow_nb import Session
+        >>> from graphflow_nb.changes import Draft
+        >>> draft = Draft(Session("claim-1", "intake"))
+        >>> draft.set("current_task_id", "payout")
+        >>> draft.changes()
+        replace /current_task_id: "intake" → "payout"
 
     Args:
-        base: the session as it was opened; it stays as it is.
-        wanted: what it shall become, if something is known already (after a merge, or a copy).
+        base: The session as it was opened, which is not changed.
+        wanted: The session to start from, e.g. after a merge. Default: ``base``.
+
+    Attributes:
+        base: The session as it was opened.
     """
 
     def __init__(self, base: Session, wanted: Session | None = None):
@@ -60,11 +68,15 @@ class Draft:
         self._now = self._base if wanted is None else document(wanted)
 
     def get(self, field: str) -> Any:
-        """``graph_id``, ``current_task_id`` or ``status_message`` as it shall be."""
+        """Return the value of ``graph_id``, ``current_task_id`` or ``status_message``."""
         return exactjson.decode(value_at(self._now, (field,)))
 
     def set(self, field: str, value: str | None) -> None:
-        """Set one of these three; raises ContextError for what is no text."""
+        """Set ``graph_id``, ``current_task_id`` or ``status_message``.
+
+        Raises:
+            ContextError: The value is not a text that JSON can hold.
+        """
         text = Raw(exactjson.encode(value, field))
         self._now = edit(self._now, (field,), "replace", text)
 
@@ -75,20 +87,20 @@ class Draft:
 
     @property
     def context_text(self) -> str:
-        """The context as JSON text for people."""
+        """The context's JSON text with line breaks, for people."""
         return exactjson.pretty(self.context)
 
     def set_context_text(self, text: str) -> None:
-        """Take the whole context from JSON text.
+        """Replace the whole context by a JSON text.
 
         Raises:
-            ContextError: no JSON (naming line and column), or no context.
+            ContextError: The text is not JSON (the error names line and column), or not a context.
         """
         context = exactjson.typed(text)
         if exactjson.kind(context) != "object":
-            raise ContextError("a context is an object with data and chat_history")
+            raise ContextError("a context must be an object with data and chat_history")
         try:
-            _check_context(context)
+            check_context(context)
         except PatchError as error:
             raise ContextError(str(error)) from error
         self._now = edit(self._now, ("context",), "replace", context)
@@ -97,12 +109,16 @@ class Draft:
         """Set one value in the context's data; its last key may be new.
 
         Raises:
-            PatchError: what the path leads through is not there, or it would be nested too deep.
+            PatchError: A part of the path is not there, or the value would be nested too deep.
         """
         self._edit_data(path, "add" if not _is_element(self._now, path) else "replace", value)
 
     def remove_value(self, path: Path) -> None:
-        """Take one value out of the context's data; raises PatchError if it is not there."""
+        """Remove one value from the context's data.
+
+        Raises:
+            PatchError: The value is not there.
+        """
         self._edit_data(path, "remove", None)
 
     def _edit_data(self, path: Path, op: str, value: Raw | None) -> None:
@@ -110,30 +126,30 @@ class Draft:
         if "data" not in exactjson.split_object(self.context, "the context"):
             now = edit(now, ("context", "data"), "add", Raw(b"{}"))
         now = edit(now, ("context", "data", *path), op, value)
-        _check_context(value_at(now, ("context",)))
+        check_context(value_at(now, ("context",)))
         self._now = now
 
     def add_message(self, role: str, content: str) -> None:
-        """Append a message to the chat; the oldest are dropped past its limit, as in graph-flow.
+        """Append a message to the chat history; past its limit the oldest are dropped.
 
         Raises:
-            ContextError: no such role, or a chat history that can't be read.
+            ContextError: There is no such role, or the chat history can't be read.
         """
-        # Only the chat is read and written, so that the data keep every digit.
+        # Only the chat history is read and written, so that the data keep every digit.
         twin = with_document(self.base, self._now)
         twin.context.chat_history.add(Message(role, content))
         self._now = document(twin)
 
     def session(self) -> Session:
-        """The session as it shall be, at the version at which it was opened."""
+        """Return the changed session, at the version at which it was opened."""
         return with_document(self.base, self._now)
 
     def changes(self) -> Patch:
-        """What differs from the session as it was opened."""
+        """Return the changes since the session was opened."""
         return Patch(compare(self._base, self._now))
 
     def messages(self) -> int:
-        """How many messages the chat has."""
+        """Return the number of messages."""
         try:
             return len(exactjson.split_array(value_at(self._now, MESSAGES), "the messages"))
         except (ContextError, PatchError):
@@ -141,7 +157,7 @@ class Draft:
 
 
 def _is_element(text: Raw, path: Path) -> bool:
-    """Whether a path leads to an element of an array, which is replaced and not pushed aside."""
+    """Return whether a path leads to an element of an array, which is replaced, not moved."""
     try:
         inside = value_at(text, ("context", "data", *path[:-1]))
     except PatchError:

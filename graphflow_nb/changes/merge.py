@@ -1,4 +1,4 @@
-"""Three-way merge: what was opened, what is stored now, what is wanted."""
+"""Merge: a three-way merge of the session as it was opened, as it is stored, and as wanted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from msgspec import Raw
 
 from ..errors import ContextError, PatchError
 from ..model import Session, exactjson
-from .patch import MESSAGES, Patch, Path, diff, document, pointer, with_document
+from .comparing import diff
+from .document import MESSAGES, document, with_document
+from .patch import Patch, Path, pointer
 
 __all__ = ["Choice", "Clash", "Merge"]
 
@@ -19,11 +21,19 @@ Choice = Literal["stored", "mine"]
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A place that both sides changed, and differently; None where there is nothing.
+    """A place that both sides changed differently.
+
+    Example:
+        >>> from graphflow_nb import Merge, Session
+        >>> base, stored, mine = (Session("claim-1", task) for task in ("a", "b", "c"))
+        >>> (clash,) = Merge(base, stored, mine).clashes
+        >>> clash.pointer, bytes(clash.stored), bytes(clash.mine)
+        ('/current_task_id', b'"b"', b'"c"')
 
     Attributes:
-        path: keys and indexes from the session down.
-        base, stored, mine: JSON text of what was opened, what is stored now, what is wanted.
+        path: The keys and indexes from the session down.
+        base, stored, mine: The JSON text there when the session was opened, as it is stored now,
+            and as it is wanted; None where there is nothing.
     """
 
     path: Path
@@ -38,19 +48,31 @@ class Clash:
 
 
 class Merge:
-    """Joins one's own changes with those that someone else saved meanwhile.
+    """A merge of one's own changes with those that someone else saved meanwhile.
 
     Members of objects, elements of arrays that kept their length, and messages that both appended
-    to the chat are merged on their own. What both changed differently is a clash, to be chosen.
+    to the chat history are merged by themselves. What both changed differently is a clash, for
+    which one side must be chosen.
+
+    Example:
+        >>> from graphflow_nb import Merge, Session
+        >>> base = Session("claim-1", "intake")
+        >>> stored = Session("claim-1", "intake", status_message="a worker was here")
+        >>> mine = Session("claim-1", "payout")
+        >>> merge = Merge(base, stored, mine)
+        >>> merge.clashes, merge.session({}).status_message, merge.session({}).current_task_id
+        ([], 'a worker was here', 'payout')
 
     Args:
-        base: the session as it was opened.
-        stored: as it is stored now.
-        mine: as it is wanted.
+        base: The session as it was opened.
+        stored: The session as it is stored now.
+        mine: The session as it is wanted.
 
     Attributes:
-        clashes: to be chosen, in the order of the document.
-        theirs: what changed in the store since the session was opened.
+        stored: The session as it is stored now.
+        clashes: The clashes, in the order of the document.
+        theirs: The changes in the store since the session was opened.
+        mine: The own changes to the stored session that no choice concerns.
     """
 
     def __init__(self, base: Session, stored: Session, mine: Session):
@@ -59,22 +81,21 @@ class Merge:
         self.theirs: Patch = diff(base, stored)
         self.clashes: list[Clash] = []
 
-        def note(clash: Clash) -> Choice:
+        def add_clash(clash: Clash) -> Choice:
             self.clashes.append(clash)
             return "stored"
 
-        merged = self._merged(note)
-        #: What of one's own changes goes onto the stored session whatever is chosen.
+        merged = self._merge(add_clash)
         self.mine: Patch = diff(stored, merged)
 
     def session(self, choices: Mapping[Path, Choice]) -> Session:
-        """The merged session, at the version that is stored now.
+        """Return the merged session, at the version that is stored now.
 
         Args:
-            choices: for the path of each clash, ``"stored"`` or ``"mine"``.
+            choices: For the path of each clash, ``"stored"`` or ``"mine"``.
 
         Raises:
-            PatchError: a clash was not chosen.
+            PatchError: There is no choice for a clash.
         """
 
         def choose(clash: Clash) -> Choice:
@@ -83,9 +104,9 @@ class Merge:
                 raise PatchError(f"{clash.pointer}: choose 'stored' or 'mine', not {choice!r}")
             return choice
 
-        return self._merged(choose)
+        return self._merge(choose)
 
-    def _merged(self, choose: Callable[[Clash], Choice]) -> Session:
+    def _merge(self, choose: Callable[[Clash], Choice]) -> Session:
         text = _merge(*self._documents, (), choose)
         assert text is not None
         return with_document(self.stored, text)
@@ -115,7 +136,7 @@ def _merge(
                 if merged is not None:
                     return merged
         except (ContextError, RecursionError):
-            pass  # too deep to look into: chosen as a whole
+            pass  # nested too deep to merge: chosen as a whole
     clash = Clash(path, base, stored, mine)
     return stored if choose(clash) == "stored" else mine
 
@@ -144,14 +165,14 @@ def _merge_arrays(
             merged.append(text)
         return Raw(exactjson.join(merged))
     if path == MESSAGES:
-        # What one side only appended goes with whatever the other did; what was said meanwhile
-        # comes first.
-        if _begins(mine, base):
+        # Messages that one side only appended follow whatever the other side did; those that were
+        # stored meanwhile come first.
+        if _starts_with(mine, base):
             return Raw(exactjson.join(stored + mine[len(base) :]))
-        if _begins(stored, base):
+        if _starts_with(stored, base):
             return Raw(exactjson.join(mine + stored[len(base) :]))
     return None
 
 
-def _begins(whole: list[Raw], start: list[Raw]) -> bool:
+def _starts_with(whole: list[Raw], start: list[Raw]) -> bool:
     return len(whole) >= len(start) and all(map(exactjson.same, whole, start))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
-from ..changes.patch import diff, document, with_document
+from ..changes import diff, document, with_document
 from ..errors import PatchError, SessionConflict, StorageError
 from ..model import Session
 from ..storage.protocols import (

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import uuid4
 
-from ...changes import Draft, Merge, Patch, diff, python
-from ...changes.merge import Choice
-from ...changes.patch import Path
+from ...changes import Choice, Draft, Merge, Patch, Path, diff, python
 from ...client import Client
 from ...errors import PatchError, SessionConflict, SessionNotFound
 from ...journal import Entry

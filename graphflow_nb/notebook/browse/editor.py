@@ -8,9 +8,7 @@ import ipywidgets as widgets
 from msgspec import Raw
 
 from ...cards import patch_html
-from ...changes import KINDS, json_value
-from ...changes.merge import Choice
-from ...changes.patch import Path, value_at
+from ...changes import KINDS, Choice, Path, json_value, value_at
 from ...errors import ContextError, GraphflowError, PatchError
 from ...model import MessageRole, exactjson
 from ...storage.paths import parse_path, path_text

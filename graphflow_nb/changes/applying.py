@@ -1,0 +1,44 @@
+"""apply: a session with the changes of a patch."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from ..errors import PatchError
+from ..model import Session, exactjson
+from .document import document, edit, value_at, with_document
+from .patch import Change, Patch, pointer
+
+__all__ = ["apply"]
+
+
+def apply(session: Session, patch: Patch) -> Session:
+    """Return the session, at the same version, with the changes of a patch.
+
+    Args:
+        session: The session, which is not changed.
+        patch: The changes.
+
+    Raises:
+        PatchError: A path is not there, a ``test`` fails, or graph-flow could not read the result.
+    """
+    text = document(session)
+    for change in patch:
+        text = _apply_change(text, change)
+    return with_document(session, text)
+
+
+def _apply_change(text: Raw, change: Change) -> Raw:
+    value = change.value
+    if change.source is not None:
+        value = value_at(text, change.source)
+        if change.op == "move":
+            if change.path[: len(change.source)] == change.source != change.path:
+                raise PatchError(f"{change}: a value can't be moved into itself")
+            text = edit(text, change.source, "remove", None)
+        return edit(text, change.path, "add", value)
+    if change.op == "test":
+        if not exactjson.same(value_at(text, change.path), value):
+            raise PatchError(f"{pointer(change.path)} is not the value that the patch tests for")
+        return text
+    return edit(text, change.path, change.op, value)
