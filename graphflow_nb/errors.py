@@ -1,13 +1,13 @@
-"""Every error that graphflow_nb raises on purpose.
+"""The errors that graphflow_nb raises.
 
     GraphflowError
     ├── ContextError         a value that JSON can't hold, or a stored context that can't be read
-    ├── SessionFormatError   text that is no session in graph-flow's JSON form     (also ValueError)
-    ├── SessionNotFound      no session has that id                                (also KeyError)
+    ├── SessionFormatError   text that is not a session in graph-flow's JSON form  (also ValueError)
+    ├── SessionNotFound      no session has this id                                (also KeyError)
     ├── SessionConflict      the stored session is not the one read: nothing was written
     ├── PatchError           a change that does not fit the session                (also ValueError)
-    ├── QueryError           a filter, order or path that means nothing            (also ValueError)
-    ├── BenchmarkError       a benchmark that means nothing, or may not run here   (also ValueError)
+    ├── QueryError           an invalid filter, order or path                      (also ValueError)
+    ├── BenchmarkError       an invalid benchmark, or one that may not run here    (also ValueError)
     ├── StorageError         the store failed, is out of reach, or can't hold a value
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
     │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
@@ -16,8 +16,9 @@
     ├── BridgeError          a call from a thread or loop from which it can't be served
     └── LocalPostgresError   the private PostgreSQL server could not be started
 
-The first seven carry the meaning of graph-flow's ``GraphError`` variants of the same names. The
-driver's own exception, where there is one, is the ``__cause__``.
+``ContextError``, ``SessionNotFound``, ``SessionConflict`` and ``StorageError`` have the meaning of
+graph-flow's ``GraphError`` variants of the same names. The driver's own exception, where there is
+one, is the ``__cause__``.
 """
 
 from __future__ import annotations
@@ -47,19 +48,23 @@ __all__ = [
 
 
 class GraphflowError(Exception):
-    """Base of every error of this package."""
+    """The base of all errors of this package."""
 
 
 class ContextError(GraphflowError):
-    """A value that JSON can't hold, or a stored context that can't be read."""
+    """The error for a value that JSON can't hold, or a stored context that can't be read."""
 
 
 class SessionFormatError(GraphflowError, ValueError):
-    """Text that is no session in graph-flow's JSON form."""
+    """The error for text that is not a session in graph-flow's JSON form."""
 
 
 class SessionNotFound(GraphflowError, KeyError):
-    """No session has that id."""
+    """The error for an id that no session has.
+
+    Attributes:
+        id: The id.
+    """
 
     def __init__(self, id: str):
         super().__init__(id)
@@ -70,11 +75,13 @@ class SessionNotFound(GraphflowError, KeyError):
 
 
 class SessionConflict(GraphflowError):
-    """The stored session is not the one that was read: nothing was written.
+    """The error for a save whose stored session is not the one that was read.
+
+    Nothing was written.
 
     Attributes:
-        session: what the caller wanted to save, unchanged.
-        stored: what the store holds now; None if it was deleted meanwhile.
+        session: The session that was to be saved, unchanged.
+        stored: The session that is stored now; None if it was deleted meanwhile.
     """
 
     def __init__(self, session: Session, stored: Session | None):
@@ -102,35 +109,35 @@ class SessionConflict(GraphflowError):
 
 
 class PatchError(GraphflowError, ValueError):
-    """A change that does not fit the session."""
+    """The error for a change that does not fit the session."""
 
 
 class QueryError(GraphflowError, ValueError):
-    """A filter, order or path that means nothing."""
+    """The error for an invalid filter, order or path."""
 
 
 class BenchmarkError(GraphflowError, ValueError):
-    """A benchmark that means nothing, or that may not run on this store without being told to."""
+    """The error for an invalid benchmark, or one that needs permission to run on this store."""
 
 
 class StorageError(GraphflowError):
-    """The store failed, is out of reach, or can't hold a value."""
+    """The error for a store that failed, is out of reach, or can't hold a value."""
 
 
 class StorageTimeout(StorageError, TimeoutError):
-    """No answer in the time allowed; whether a write took place is not known."""
+    """The error for no answer in the time allowed; a write may or may not have taken place."""
 
 
 class StorageUnavailable(StorageError):
-    """The store is out of reach; whether a write that was under way took place is not known."""
+    """The error for a store out of reach; a write under way may or may not have taken place."""
 
 
 class ReadOnlyError(StorageError):
-    """A write on a store that was opened for reading."""
+    """The error for a write on a store that was opened for reading only."""
 
 
 class CapabilityError(StorageError, AttributeError):
-    """The storage lacks a method that this call needs.
+    """The error for a storage that lacks a method which a call needs.
 
     Attributes:
         storage: The class of the storage.
@@ -149,8 +156,8 @@ class CapabilityError(StorageError, AttributeError):
 
 
 class BridgeError(GraphflowError):
-    """A call from a thread or loop from which it can't be served."""
+    """The error for a call from a thread or event loop where it can't be answered."""
 
 
 class LocalPostgresError(GraphflowError):
-    """The private PostgreSQL server could not be started."""
+    """The error for a private PostgreSQL server that could not be started."""

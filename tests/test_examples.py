@@ -48,11 +48,9 @@ MOST_USED = [
 ]
 #: What has no example yet. It may only get shorter.
 WITHOUT_EXAMPLE = {
-    "Finding",
     "LocalPostgres",
     "PostgresSessionStorage",
     "RedisSessionStorage",
-    "SessionStorage",
 }
 
 

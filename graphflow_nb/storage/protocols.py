@@ -52,7 +52,13 @@ T = TypeVar("T")
 
 @runtime_checkable
 class SessionStorage(Protocol):
-    """The three coroutines that every storage has, as in graph-flow 0.6 (``storage.rs``)."""
+    """The three coroutines that every storage has, as in graph-flow 0.6 (``storage.rs``).
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, SessionStorage
+        >>> isinstance(InMemorySessionStorage(), SessionStorage)
+        True
+    """
 
     async def save(self, session: Session) -> None:
         """Store a session and move ``session.version`` on in place.

@@ -59,7 +59,7 @@ class StoreKind:
     """
 
     label: str
-    storage: type
+    storage: type[Any]
     schemes: tuple[str, ...]
     example: str
     is_server: bool = False
@@ -69,7 +69,7 @@ class StoreKind:
     @property
     def opener(self) -> Opener:
         """The coroutine function that opens a storage from a URL and options."""
-        found: Opener = self.connect or self.storage.connect  # type: ignore[attr-defined]
+        found: Opener = self.connect or self.storage.connect
         return found
 
     @property

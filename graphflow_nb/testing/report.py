@@ -21,7 +21,14 @@ _COLOURS = {"holds": "#1b7f4b", "fails": "#b3261e", "missing": "#6b6b6b"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How one property went: it holds, it fails, or the storage does not offer it.
+    """The outcome of one property: it holds, it fails, or the storage does not offer it.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.testing import check
+        >>> finding = check(InMemorySessionStorage).findings[0]
+        >>> finding.prop.name, finding.outcome
+        ('absence', 'holds')
 
     Attributes:
         prop: The property.

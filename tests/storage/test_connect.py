@@ -1,0 +1,72 @@
+"""``connect``: a storage from its URL, and from the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+import graphflow_nb as g
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (7, "named by its URL, a text, not by 7"),
+        ("nonsense", "'nonsense' is not the URL of a store: use memory:, sqlite:"),
+        ("mongodb://user:s3cret@host/db", r"'mongodb://user:\*\*\*@host/db' is not the URL"),
+        ("redis", "is not the URL of a store"),
+        ("sqlite:", "needs the path of a file"),
+        ("sqlite::memory:", "needs the path of a file"),
+    ],
+)
+def test_a_url_that_names_no_store(url, why):
+    with pytest.raises(g.StorageError, match=why):
+        asyncio.run(g.connect(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("memory:", "no option colour; memory takes none"),
+        ("sqlite:s.db", "no option colour; known are read_only, timeout"),
+        ("postgresql://127.0.0.1:1/x", "no option colour; known are table, read_only, .*"),
+        ("redis://127.0.0.1:1", "no option colour; known are prefix, ttl, .*"),
+    ],
+)
+def test_an_unknown_option_is_refused_before_anything_is_opened(url, why, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(g.StorageError, match=why):
+        asyncio.run(g.connect(url, colour="blue"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("form", ["sqlite:{}", "sqlite://{}"])
+def test_a_path(form, tmp_path):
+    async def open_and_close() -> str:
+        storage = await g.connect(form.format(tmp_path / "s.db"))
+        await storage.close()
+        return type(storage).__name__
+
+    assert asyncio.run(open_and_close()) == "SqliteSessionStorage"
+    assert (tmp_path / "s.db").exists()
+
+
+def test_from_the_environment(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:{tmp_path / 's.db'}")
+
+    async def open_and_close(**options) -> str:
+        storage = await g.connect_from_env(**options)
+        await storage.close()
+        return type(storage).__name__
+
+    assert asyncio.run(open_and_close(timeout=1.0)) == "SqliteSessionStorage"
+    caplog.set_level(logging.WARNING)
+    for url in ("", "nonsense", f"sqlite:{tmp_path}/no/where.db"):
+        monkeypatch.setenv("DATABASE_URL", url)
+        caplog.clear()
+        assert asyncio.run(open_and_close()) == "InMemorySessionStorage"
+        assert "using memory, so sessions are gone when this process ends" in caplog.text
+        with pytest.raises(g.StorageError):
+            asyncio.run(g.connect_from_env(fallback=False))

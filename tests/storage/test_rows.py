@@ -1,0 +1,70 @@
+"""Answers in Python: from one method that lists ids, and from rows."""
+
+from __future__ import annotations
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Query, Session
+from graphflow_nb.storage import ByScanning
+from graphflow_nb.testing import check
+
+
+class Shelf(ByScanning):
+    """Three coroutines, and one that lists ids."""
+
+    def __init__(self):
+        self.memory = g.InMemorySessionStorage()
+        self.ids = set()
+        self.gets = 0
+
+    async def save(self, session):
+        await self.memory.save(session)
+        self.ids.add(session.id)
+
+    async def get(self, id):
+        self.gets += 1
+        return await self.memory.get(id)
+
+    async def delete(self, id):
+        await self.memory.delete(id)
+        self.ids.discard(id)
+
+    async def list_ids(self):
+        return list(self.ids)
+
+
+def test_a_storage_that_lists_ids_answers_every_query():
+    report = check(Shelf)
+    assert report.ok, report
+    queries = report.by_capability()["query, table, count, counts"]
+    missing = {finding.prop.name for finding in queries if finding.outcome == "missing"}
+    assert missing == {"pages_of_equal_times"}  # which needs import_many too
+
+
+def test_a_storage_that_lists_sessions_is_not_asked_for_each(run):
+    class Listing(Shelf):
+        async def scan(self):
+            return await self.memory.query(Query())
+
+    storage = Listing()
+    run(storage.save(Session("a", "t")))
+    assert run(storage.count(Query(task="t"))) == 1
+    assert storage.gets == 0
+
+
+def test_a_session_that_is_gone_when_it_is_read_is_left_out(run):
+    storage = Shelf()
+    run(storage.save(Session("a", "t")))
+    storage.ids.add("b")
+    assert [s.id for s in run(storage.query(Query()))] == ["a"]
+
+
+def test_without_either_it_says_what_is_missing(run):
+    class Nothing(ByScanning):
+        pass
+
+    with pytest.raises(NotImplementedError, match="list_ids"):
+        run(Nothing().list_ids())
+    with pytest.raises(g.CapabilityError, match="save, get and delete"):
+        run(Nothing().count(Query()))
