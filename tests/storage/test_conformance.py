@@ -22,7 +22,7 @@ def traits_of(store: Store) -> Traits:
     async def open_read_only(storage: Any) -> Any:
         if store.kind == "memory":
             return g.ReadOnlyStorage(storage)
-        return await g.connect(store.url, read_only=True, **store.options)
+        return await g.connect(store.url, read_only=True, **store.about.options)
 
     return Traits(
         make_id=store.id,
