@@ -29,21 +29,21 @@ _SAFE: Final = "safety"
 #: The seconds after an outage in which a storage must work again.
 RECOVERY: Final = 10.0
 
-_WHOLE = "keep the JSON that session.to_json() or session.context_json() gives, as it is"
+_WHOLE = "store the JSON of session.to_json() or session.context_json() without a change"
 _COMPARE = (
     "under a lock, or in one statement, compare session.version with the stored one; raise "
-    "SessionConflict(session, stored) if they differ, and count the version up if not"
+    "SessionConflict(session, stored) if they differ, and increment the version if not"
 )
 
 
-@add_property(_BASIC, "get returns None for what is not there, and delete does nothing")
+@add_property(_BASIC, "get returns None for an unknown id, and delete does nothing")
 async def absence(kit: Kit) -> None:
     """An unknown id is None for get and no error for delete."""
     expect_same(await kit.storage.get(kit.id("nobody")), None, "get of an unknown id")
     expect_same(await kit.storage.delete(kit.id("nobody")), None, "delete of an unknown id")
 
 
-@add_property(_BASIC, "store every field, and make the session of all of them")
+@add_property(_BASIC, "store every field, and read every field")
 async def round_trip(kit: Kit) -> None:
     """What is saved comes back: every field, in every script, with its chat history."""
     session = kit.new(graph_id="grüße/問い合わせ", status_message="läuft\n\t\"quoted\" 'too' \\ 🙂")
@@ -62,7 +62,11 @@ async def round_trip(kit: Kit) -> None:
     expect_same(
         [m.role for m in found.context.chat_history], ["User", "Assistant", "System"], "the roles"
     )
-    expect_same(found.version, session.version, "the version that get tells after save told it")
+    expect_same(
+        found.version,
+        session.version,
+        "the version that get returns",
+    )
     expect_same(found.is_new, False, "is_new of a stored session")
     none = await kit.save_new("none")
     expect_same(none.status_message, None, "no status_message")
@@ -82,7 +86,7 @@ async def numbers(kit: Kit) -> None:
 
 @add_property(_BASIC, _WHOLE)
 async def unknown_members(kit: Kit) -> None:
-    """Members of the context that nobody here knows come back."""
+    """Members of the context that graph-flow does not define come back."""
     text = (
         '{"data":{"k":1},"x-owner":{"team":["a",null]},"chat_history":{"x-note":true,"messages":'
         '[{"role":"User","content":"hi","timestamp":"2026-01-01T00:00:00.123456789Z","x":[1]}],'
@@ -103,7 +107,7 @@ async def _text_round_trip(kit: Kit, text: str, what: str) -> None:
 
 @add_property(_BASIC, _WHOLE)
 async def members_of_the_session(kit: Kit) -> None:
-    """Members of a session's JSON that nobody here knows are kept, or the save is refused."""
+    """Members of a session that graph-flow does not define are kept, or the save is refused."""
     session = Session.from_json(kit.new().to_json()[:-1] + ',"owner":"me"}')
     try:
         await kit.storage.save(session)
@@ -115,7 +119,7 @@ async def members_of_the_session(kit: Kit) -> None:
     expect_same(json.loads((await kit.read()).to_json()).get("owner"), "me", "the member owner")
 
 
-@add_property(_BASIC, "nothing in the way may cut or refuse a megabyte of JSON")
+@add_property(_BASIC, "nothing on the way may truncate or refuse a megabyte of JSON")
 async def sizes(kit: Kit) -> None:
     """From an empty context to a megabyte, and a thousand messages."""
     for name, size in (("empty", 0), ("small", 100), ("large", 100_000), ("huge", 1_000_000)):
@@ -128,13 +132,13 @@ async def sizes(kit: Kit) -> None:
         long.context.add_user_message(f"message {i}")
     await kit.storage.save(long)
     found = (await kit.read("long")).context.chat_history
-    expect_same(len(found), 1000, "how many messages came back")
+    expect_same(len(found), 1000, "the number of messages")
     expect_same(found[999].content, "message 999", "the newest message")
 
 
-@add_property(_BASIC, "a save stores all fields anew; nothing of the old session stays")
+@add_property(_BASIC, "a save stores all fields; nothing of the previous session remains")
 async def overwriting_replaces_all(kit: Kit) -> None:
-    """A save replaces the whole session, and what was taken out of it is gone."""
+    """A save replaces the whole session, and what was removed from it is gone."""
     session = await kit.save_new(
         graph_id="old", status_message="old", context={"old": 1, "both": {"a": 1, "b": 2}}
     )
@@ -157,9 +161,9 @@ async def overwriting_replaces_all(kit: Kit) -> None:
     )
 
 
-@add_property(_BASIC, "store and hand out copies, or the JSON text, and never the object itself")
+@add_property(_BASIC, "store and return copies, or the JSON text, and never the object itself")
 async def nothing_is_aliased(kit: Kit) -> None:
-    """What is changed after a save, or after a get, is not changed in the store."""
+    """A change to a session after a save, or after a get, does not change the store."""
     session = kit.new(context={"list": [1]})
     await kit.storage.save(session)
     session.context["list"].append(2)
@@ -177,7 +181,7 @@ async def nothing_is_aliased(kit: Kit) -> None:
     expect_same((again.status_message, again.current_task_id), (None, "t"), "fields")
 
 
-#: Ids that are easily mixed up, or mean something to a shell, a path, SQL or Redis.
+#: Ids that are easily confused, or have a meaning in a shell, a path, SQL or Redis.
 ODD_IDS: Final = (
     *("a", "A", "aa", "a ", " a", "a:1", "a/1", "a\\1", "a.1", "a-1", "a_1", "a%1"),
     *("..", ".", "../a", "/a", "~", "a\n", "a\tb", "a;b", "a'b", 'a"b', "a`b", "a$b", "*", "?"),
@@ -186,9 +190,9 @@ ODD_IDS: Final = (
 )
 
 
-@add_property(_BASIC, "tell ids apart exactly; escape them where they name files or keys")
+@add_property(_BASIC, "compare ids exactly; escape them where they name files or keys")
 async def ids_are_apart(kit: Kit) -> None:
-    """Ids that are prefixes of each other, long ones and odd ones never meet."""
+    """Ids that are prefixes of each other, long ids and odd ids are never confused."""
     plain = ["a", "ab", "abc", "b", "a1", "a10", "b" * 12]
     for name in plain:
         await kit.save_new(name, context={"id": name})
@@ -224,9 +228,9 @@ async def _get_or_none(kit: Kit, id: str) -> Session | None:
     return None
 
 
-@add_property(_BASIC, "keep the sessions where the next one that opens the store finds them")
+@add_property(_BASIC, "store the sessions where the next storage on the same data finds them")
 async def others_see_it(kit: Kit) -> None:
-    """What one storage saved or deleted, another on the same data sees at once."""
+    """What one storage saves or deletes, another on the same data sees at once."""
     other = await kit.reopen()
     session = await kit.save_new(context={"k": 1})
     found = await other.get(session.id)
@@ -242,7 +246,7 @@ async def others_see_it(kit: Kit) -> None:
 
 @add_property(_SWAP, _COMPARE)
 async def versions_grow(kit: Kit) -> None:
-    """A good save moves the session's version on in place, each time to a greater one."""
+    """Each save sets the session's version in place to a greater one."""
     session = kit.new()
     versions = [session.version]
     for status in ("one", "two", "three"):
@@ -256,7 +260,7 @@ async def versions_grow(kit: Kit) -> None:
 
 @add_property(_SWAP, _COMPARE)
 async def a_taken_id_conflicts(kit: Kit) -> None:
-    """A new session never replaces one that exists; the error carries both."""
+    """A new session never replaces one that exists; the error has both."""
     await kit.save_new(status_message="first")
     second = kit.new(status_message="second")
     error = await expect_error(kit.storage.save(second), SessionConflict, "saving a new session")
@@ -268,7 +272,7 @@ async def a_taken_id_conflicts(kit: Kit) -> None:
 
 @add_property(_SWAP, _COMPARE)
 async def a_lost_race_conflicts(kit: Kit) -> None:
-    """Of two that read the same session the second to save is refused, and can do it again."""
+    """Of two writers that read the same session, the second is refused, and can try again."""
     await kit.save_new()
     mine, theirs = await kit.read(), await kit.read()
     theirs.status_message = "theirs"
@@ -299,25 +303,25 @@ async def the_deleted_stays_deleted(kit: Kit) -> None:
 
 @add_property(
     _SWAP,
-    "compare created_at too where both know it, or let versions never come again: a session that "
-    "was deleted and made anew has the version of the old one",
+    "compare created_at too where both know it, or never use a version again: a session that was "
+    "deleted and recreated has the version of the old one",
 )
 async def the_remade_is_another(kit: Kit) -> None:
-    """A session that was deleted and made anew is not the one that was read."""
+    """A session that was deleted and recreated is not the one that was read."""
     first = await kit.save_new(context={"who": "first"})
     await kit.storage.delete(first.id)
     await kit.save_new(context={"who": "second"})
     await expect_error(
-        kit.storage.save(first), SessionConflict, "saving what was deleted and remade"
+        kit.storage.save(first), SessionConflict, "saving a session that was deleted and recreated"
     )
     expect_same((await kit.read()).context["who"], "second", "what is stored")
     kept = Session.from_json((await kit.read()).to_json())
-    await kit.storage.save(kept)  # JSON knows no times, and is taken at its version
+    await kit.storage.save(kept)  # JSON has no times, so that the version decides
 
 
 @add_property(_SWAP, _COMPARE)
 async def of_many_writers_none_is_lost(kit: Kit) -> None:
-    """Twenty writers on two storages that each add one, again on conflict, make twenty."""
+    """Twenty writers on two storages each add one, and repeat on a conflict: none is lost."""
     await kit.save_new(context={"n": 0})
     storages = [kit.storage, await kit.reopen()]
 
@@ -349,7 +353,7 @@ async def one_is_created_in_a_race(kit: Kit) -> None:
 
 @add_property(_SWAP, _COMPARE)
 async def deleting_races_saving(kit: Kit) -> None:
-    """While one deletes and others save, a save that says done is there unless deleted after."""
+    """A session that is deleted while another writer saves it is not stored again."""
     for _ in range(10):
         session = await kit.save_new(context={"n": 0})
         mine = await kit.read()
@@ -359,9 +363,9 @@ async def deleting_races_saving(kit: Kit) -> None:
         )
         for end in ends:
             if end is not None and not (end is ends[0] and isinstance(end, SessionConflict)):
-                raise Deviation(f"a save or a delete beside each other raised {end!r}")
-        # Whichever came first, the delete came through: nothing was there to be re-inserted.
-        expect_same(await kit.storage.get(session.id), None, "a session deleted beside a save")
+                raise Deviation(f"a save and a delete at the same time raised {end!r}")
+        # Whichever came first: the session was deleted, and a save must not insert it.
+        expect_same(await kit.storage.get(session.id), None, "a session deleted during a save")
 
 
 # Safety
@@ -371,7 +375,7 @@ async def deleting_races_saving(kit: Kit) -> None:
     _SAFE, "check the fields before anything is sent: graphflow_nb.storage.check_texts does"
 )
 async def what_no_store_can_hold_is_refused(kit: Kit) -> None:
-    """A lone surrogate or a field that is no text is refused, and nothing is stored."""
+    """A lone surrogate or a field that is not text is refused, and nothing is stored."""
     for field in ("graph_id", "current_task_id", "status_message", "id"):
         for value in ("lone \ud800", 7):
             session = kit.new()
@@ -387,7 +391,7 @@ async def what_no_store_can_hold_is_refused(kit: Kit) -> None:
     await kit.read()
 
 
-@add_property(_SAFE, "what can't be stored must raise StorageError, and never come back otherwise")
+@add_property(_SAFE, "raise StorageError for what can't be stored, and never return something else")
 async def odd_texts_come_back_or_are_refused(kit: Kit) -> None:
     """U+0000, control characters and odd keys come back as they were, or are refused."""
     texts = ("nul \0", "\x01\x1f", "\u2028\u2029", "a" * 10_000, "", " ", "\\u0000", "\ufffe")
@@ -408,7 +412,7 @@ async def odd_texts_come_back_or_are_refused(kit: Kit) -> None:
 
 @add_property(_SAFE, "hold no lock or half-written state where an await can be cancelled")
 async def cancellation_leaves_all_or_nothing(kit: Kit) -> None:
-    """A save that is cancelled in the middle was made or not, and the storage goes on."""
+    """A save that is cancelled is stored as a whole or not at all, and the storage still works."""
     await kit.save_new(context={"n": 0, "text": "0" * 50_000})
     for round in range(1, 25):
         before = await kit.read()
@@ -425,28 +429,28 @@ async def cancellation_leaves_all_or_nothing(kit: Kit) -> None:
                 found.context["text"], str(round % 10) * 50_000, "text after a cancelled save"
             )
         elif saving.done() and not saving.cancelled() and saving.exception() is None:
-            raise Deviation("a save that was done before it could be cancelled is not there")
+            raise Deviation("a save that ended before it could be cancelled is not stored")
     session = await kit.read()
     await kit.storage.save(session)
 
 
 @add_property(
     _SAFE,
-    "make locks and connections where they are used first, or refuse another loop with a "
-    "StorageError or BridgeError; asyncio's own belong to one loop",
+    "create locks and connections when they are first used, or refuse another loop with a "
+    "StorageError or BridgeError; those of asyncio belong to one loop",
 )
 async def two_threads_and_two_loops(kit: Kit) -> None:
-    """Used on a second thread with its own loop it works, or says so; it goes on on the first."""
+    """On a second thread with its own loop it works or refuses; on the first it still works."""
     await kit.save_new(context={"n": 1})
     answers: list[Any] = []
 
     def elsewhere(storage: Any) -> None:
-        async def look() -> Any:
+        async def get() -> Any:
             async with asyncio.timeout(15):
                 return await storage.get(kit.id("a"))
 
         try:
-            answers.append(asyncio.run(look()))
+            answers.append(asyncio.run(get()))
         except Exception as error:
             answers.append(error)
 
@@ -467,13 +471,13 @@ async def two_threads_and_two_loops(kit: Kit) -> None:
             raise Deviation(f"on a second loop: {type(answer).__name__}: {answer}")
         if not isinstance(answer, Exception):
             expect_same(answer and answer.context["n"], 1, "what a second loop reads")
-    expect_same(len(answers), 2, "how many of the two other threads came back")
+    expect_same(len(answers), 2, "the number of threads that ended, of two")
     await kit.read()
 
 
-@add_property(_SAFE, "keep in mind that it was closed; what was saved stays", SupportsClose)
+@add_property(_SAFE, "remember that it was closed; what was saved stays", SupportsClose)
 async def closing(kit: Kit) -> None:
-    """Closing twice is no error, a closed storage says so, and what was saved is still there."""
+    """Closing twice is not an error, a closed storage says so, and what was saved remains."""
     await kit.save_new(context={"k": 1})
     other = await kit.reopen()
     if other is kit.storage:
@@ -497,11 +501,11 @@ async def closing(kit: Kit) -> None:
     "keep created_at from the first save and set updated_at in each (session.mark_saved)",
 )
 async def times_are_told(kit: Kit) -> None:
-    """created_at stays, updated_at moves on; both are aware, near now, and read as saved."""
+    """created_at stays, updated_at increases; both are aware, near now, and read as saved."""
     session = await kit.save_new()
     created = session.created_at
     if created is None or session.updated_at is None:
-        raise Deviation("save told no created_at and updated_at")
+        raise Deviation("save set no created_at and updated_at")
     expect_same(created.tzinfo is not None, True, "whether created_at is aware")
     expect_same(
         abs(datetime.now(UTC) - created) < timedelta(minutes=5), True, f"{created} is about now"
@@ -509,7 +513,7 @@ async def times_are_told(kit: Kit) -> None:
     first = session.updated_at
     await kit.storage.save(session)
     expect_same(session.created_at, created, "created_at after a second save")
-    expect_same(session.updated_at > first, True, "whether updated_at moved on")
+    expect_same(session.updated_at > first, True, "whether updated_at increased")
     found = await kit.read()
     expect_same(
         (found.created_at, found.updated_at), (created, session.updated_at), "the times read"
@@ -518,11 +522,11 @@ async def times_are_told(kit: Kit) -> None:
 
 @add_property(
     "recovery",
-    "map every exception of the driver to StorageError, and connect again by itself",
+    "map every exception of the driver to StorageError, and connect again",
     trait="outage",
 )
 async def outages_pass(kit: Kit) -> None:
-    """While the store is out of reach calls raise StorageError; afterwards they work again."""
+    """While the store is out of reach, calls raise StorageError; afterwards they work again."""
     assert kit.traits.outage is not None
     session = await kit.save_new(context={"n": 1})
     async with kit.traits.outage():

@@ -27,11 +27,11 @@ _IMPORT: Final = "import_many"
 
 @add_property(
     _UPSERT,
-    "write whatever is there, and count the version up so that others notice",
+    "write over whatever is stored, and increment the version so that others notice",
     SupportsUpsert,
 )
 async def upsert_overwrites(kit: Kit) -> None:
-    """The last write wins, and whoever had read before notices at the next save."""
+    """The last write wins, and a writer that read before is refused at its next save."""
     await kit.save_new()
     read = await kit.read()
     await kit.storage.upsert(kit.new(status_message="last write"))
@@ -44,10 +44,12 @@ async def upsert_overwrites(kit: Kit) -> None:
 
 
 @add_property(
-    _DELETE, "delete those that are there, and tell which, in the order asked", SupportsDeleteMany
+    _DELETE,
+    "delete sessions, and return the ids of the deleted in the order given",
+    SupportsDeleteMany,
 )
 async def deleting_many(kit: Kit) -> None:
-    """Those that are there are deleted and told in order; holes and an empty list are no error."""
+    """Sessions are deleted and returned in order; unknown ids and an empty list are no error."""
     for name in ("a", "b", "c", "d"):
         await kit.save_new(name)
     expect_same(list(await kit.storage.delete_many([])), [], "deleting nothing")
@@ -63,7 +65,7 @@ async def deleting_many(kit: Kit) -> None:
 
 @add_property(_DELETE, "compare each version in the statement that deletes", SupportsDeleteMany)
 async def deleting_unchanged(kit: Kit) -> None:
-    """With versions, what someone saved meanwhile stays."""
+    """With versions, a session that was saved meanwhile stays."""
     sessions = [await kit.save_new(name) for name in ("a", "b", "c")]
     versions = [s.version for s in sessions]
     changed = await kit.read("b")
@@ -75,10 +77,10 @@ async def deleting_unchanged(kit: Kit) -> None:
 
 
 @add_property(
-    _RESTORE, "insert with created_at as given and the version counted up", SupportsRestore
+    _RESTORE, "insert with created_at as given and the version incremented", SupportsRestore
 )
 async def restoring(kit: Kit) -> None:
-    """A deleted session comes back as created then, with a later version; a taken id conflicts."""
+    """A deleted session gets its created_at back and a later version; a taken id conflicts."""
     session = await kit.save_new(context={"k": 1})
     before = copy(session)
     await kit.storage.delete(session.id)
@@ -90,14 +92,14 @@ async def restoring(kit: Kit) -> None:
     )
     expect_same(found.version, back.version, "its version")
     if found.version == before.version:
-        raise Deviation("it has the version it had: a save of who read it before would pass")
-    await expect_error(kit.storage.save(before), SessionConflict, "a save of who read it before")
+        raise Deviation("it has its old version, so that an old save would replace it")
+    await expect_error(kit.storage.save(before), SessionConflict, "a save of what was read before")
     await expect_error(kit.storage.restore(copy(before)), SessionConflict, "restoring over another")
 
 
 @add_property(_SAVE, "save each as save does, and return the conflicts", SupportsSaveMany)
 async def saving_many(kit: Kit) -> None:
-    """New and read ones are saved in one call; those that conflict are left out and told."""
+    """New and read sessions are saved in one call; those that conflict are returned."""
     expect_same(list(await kit.storage.save_many([])), [], "saving nothing")
     await kit.save_new("read")
     await kit.save_new("stale")
@@ -125,7 +127,7 @@ async def saving_many(kit: Kit) -> None:
     expect_same(list(await kit.storage.save_many([batch[0], read])), [], "saving them again")
 
 
-@add_property(_SAVE, "check all before anything is sent", SupportsSaveMany)
+@add_property(_SAVE, "check all sessions before anything is sent", SupportsSaveMany)
 async def batches_are_checked_first(kit: Kit) -> None:
     """A value that can't be stored, or an id given twice, is refused and nothing is written."""
     wrong = kit.new("wrong")
@@ -154,7 +156,7 @@ async def a_large_batch(kit: Kit) -> None:
 
 @add_property(_SAVE, "write in one transaction, or say atomic_batches = False", SupportsSaveMany)
 async def batches_in_a_race(kit: Kit) -> None:
-    """Of many batches on the same ids one wins each id, and the others are told."""
+    """Of many batches on the same ids one wins each id, and the others get a conflict."""
     other = await kit.reopen()
 
     async def save(storage: Any, writer: int) -> tuple[int, list[SessionConflict]]:
@@ -169,10 +171,10 @@ async def batches_in_a_race(kit: Kit) -> None:
         expect_same(winners, [found.context["writer"]], f"who wrote {found.id}")
 
 
-@add_property(_IMPORT, "insert each as it is where its id is free", SupportsImportMany)
+@add_property(_IMPORT, "insert each session as it is where its id is free", SupportsImportMany)
 async def importing(kit: Kit) -> None:
-    """Sessions are taken in with their times; those whose ids are taken stay as they are."""
-    expect_same(list(await kit.storage.import_many([])), [], "taking in nothing")
+    """Sessions are stored with their times; those whose ids are taken stay as they are."""
+    expect_same(list(await kit.storage.import_many([])), [], "importing nothing")
     await kit.save_new("taken", context={"who": "first"})
     created, updated = datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 6, 1, 1, 2, 3, 4, UTC)
 

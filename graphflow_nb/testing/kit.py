@@ -261,7 +261,7 @@ def expect_same(found: Any, wanted: Any, what: str) -> None:
 
 
 def expect_same_json(found: str | bytes, wanted: str | bytes, what: str) -> None:
-    """Raise Deviation unless both are the same JSON, to the last digit of every number."""
+    """Raise Deviation unless both are the same JSON, digit by digit."""
     if not _same_digits(exactjson.decode_exact(found), exactjson.decode_exact(wanted)):
         raise Deviation(f"{what}: {_short(found)}, but should be {_short(wanted)}")
 

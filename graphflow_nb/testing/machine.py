@@ -1,4 +1,4 @@
-"""A Hypothesis state machine: several writers on one store, against a plain dict."""
+"""state_machine: several writers on one store, compared with a plain dict by Hypothesis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from hypothesis.stateful import (
 
 from ..errors import SessionConflict
 from ..model import Session
-from ..storage.protocols import SupportsClose
+from ..storage.protocols import (
+    SupportsClose,
+    SupportsCount,
+    SupportsDeleteMany,
+    SupportsQuery,
+    SupportsSaveMany,
+    SupportsTable,
+    SupportsUpsert,
+)
 from ..storage.query import Query
 from .kit import Open, Traits
 
@@ -43,20 +51,22 @@ _FIELDS = st.fixed_dictionaries(
     }
 )
 
-# What the model keeps of a session: its content, and the number of the write that made it.
+_QUERIES = {SupportsQuery, SupportsTable, SupportsCount}
+
+# What the model knows of a session: its content, and the number of the write that stored it.
 Known = tuple[dict[str, Any], int]
 
 
 def state_machine(open_storage: Open, traits: Traits | None = None) -> type[RuleBasedStateMachine]:
-    """A machine whose steps are saves, stale saves, upserts, deletes, batches and queries.
+    """Return a state machine whose steps are saves, stale saves, upserts, deletes and queries.
 
-    Three writers, each with a storage of its own and the sessions that it read; after each step the
-    store answers as the dict does. Run it with ``hypothesis.stateful.run_state_machine_as_test``;
-    its ``steps`` then says how many there were.
+    Three writers have a storage each and the sessions that they read; after each step the store
+    answers as the dict does. Run it with ``hypothesis.stateful.run_state_machine_as_test``; its
+    ``steps`` is then the number of steps.
 
     Args:
-        open_storage: opens a storage, each on the same data; they are emptied after each run.
-        traits: of the store.
+        open_storage: Opens a storage, each time on the same data; they are emptied after each run.
+        traits: The traits of the store.
     """
     make_id = (traits or Traits()).make_id
 
@@ -70,11 +80,11 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             self.run = self.runner.run
             self.model: dict[str, Known] = {}
             self.writes = 0
-            self.writers = [self.run(_opened(open_storage)) for _ in range(3)]
-            self.able = {
-                name
-                for name in ("query", "upsert", "delete_many", "save_many", "restore", "table")
-                if getattr(self.writers[0], name, None) is not None
+            self.writers = [self.run(_open(open_storage)) for _ in range(3)]
+            self.offers = {
+                protocol
+                for protocol in (SupportsUpsert, SupportsDeleteMany, SupportsSaveMany, *_QUERIES)
+                if isinstance(self.writers[0], protocol)
             }
 
         def teardown(self) -> None:
@@ -89,22 +99,22 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
         def count(self) -> None:
             Machine.steps += 1
 
-        def wrote(self, session: Session) -> int:
+        def note_write(self, session: Session) -> int:
             self.writes += 1
-            self.model[session.id] = (_content(session), self.writes)
+            self.model[session.id] = (_content_of(session), self.writes)
             return self.writes
 
         @rule(target=sessions, writer=_WRITERS, name=_NAMES, fields=_FIELDS)
         def save_new(self, writer: int, name: str, fields: dict[str, Any]) -> Any:
-            session = _made(make_id(name), fields)
+            session = _create(make_id(name), fields)
             known = self.model.get(session.id)
-            conflict = self.run(_saved(self.writers[writer], session))
+            conflict = self.run(_try_to_save(self.writers[writer], session))
             if conflict is None:
                 assert known is None, "a new session replaced one that was there"
-                return (session, self.wrote(session))
+                return (session, self.note_write(session))
             assert known is not None, "a new session conflicts with nothing"
             assert conflict.stored is not None
-            assert _content(conflict.stored) == known[0]
+            assert _content_of(conflict.stored) == known[0]
             return (conflict.stored, known[1])
 
         @rule(target=sessions, writer=_WRITERS, name=_NAMES)
@@ -114,7 +124,7 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             assert (found is None) == (known is None)
             if found is None or known is None:
                 return multiple()
-            assert _content(found) == known[0]
+            assert _content_of(found) == known[0]
             return (found, known[1])
 
         @rule(target=sessions, writer=_WRITERS, held=consumes(sessions), fields=_FIELDS)
@@ -122,16 +132,16 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             session, seen = held
             known = self.model.get(session.id)
             _change(session, fields)
-            conflict = self.run(_saved(self.writers[writer], session))
+            conflict = self.run(_try_to_save(self.writers[writer], session))
             if conflict is None:
                 assert known is not None, "a stale save brought a deleted session back"
                 assert known[1] == seen, "a stale save replaced what someone else had saved"
-                return (session, self.wrote(session))
+                return (session, self.note_write(session))
             assert known is None or known[1] != seen, "a save of what is stored conflicts"
             assert (conflict.stored is None) == (known is None)
             if conflict.stored is None or known is None:
                 return multiple()
-            assert _content(conflict.stored) == known[0]
+            assert _content_of(conflict.stored) == known[0]
             return (conflict.stored, known[1])
 
         @rule(writer=_WRITERS, name=_NAMES)
@@ -139,14 +149,14 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             self.run(self.writers[writer].delete(make_id(name)))
             self.model.pop(make_id(name), None)
 
-        @precondition(lambda self: "upsert" in self.able)
+        @precondition(lambda self: SupportsUpsert in self.offers)
         @rule(target=sessions, writer=_WRITERS, name=_NAMES, fields=_FIELDS)
         def upsert(self, writer: int, name: str, fields: dict[str, Any]) -> Any:
-            session = _made(make_id(name), fields)
+            session = _create(make_id(name), fields)
             self.run(self.writers[writer].upsert(session))
-            return (session, self.wrote(session))
+            return (session, self.note_write(session))
 
-        @precondition(lambda self: "delete_many" in self.able)
+        @precondition(lambda self: SupportsDeleteMany in self.offers)
         @rule(writer=_WRITERS, names=st.lists(_NAMES, unique=True, max_size=4))
         def delete_many(self, writer: int, names: list[str]) -> None:
             ids = [make_id(name) for name in names]
@@ -155,7 +165,7 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             for id in gone:
                 del self.model[id]
 
-        @precondition(lambda self: "delete_many" in self.able)
+        @precondition(lambda self: SupportsDeleteMany in self.offers)
         @rule(writer=_WRITERS, held=sessions)
         def delete_unchanged(self, writer: int, held: Any) -> None:
             session, seen = held
@@ -164,12 +174,12 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             if known is not None and known[1] == seen:
                 assert gone == [session.id]
             if gone:
-                # By its version alone, one that was made anew may be taken for the one held.
+                # By its version alone, a recreated session may be taken for the one held.
                 assert known is not None
                 assert known[1] == seen or session.version < 100
                 del self.model[session.id]
 
-        @precondition(lambda self: "save_many" in self.able)
+        @precondition(lambda self: SupportsSaveMany in self.offers)
         @rule(
             target=sessions,
             writer=_WRITERS,
@@ -179,25 +189,25 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
         def save_many(self, writer: int, batch: dict[str, Any], held: Any) -> Any:
             session, seen = held
             known = self.model.get(session.id)
-            news = [_made(make_id(n), f) for n, f in batch.items() if make_id(n) != session.id]
+            news = [_create(make_id(n), f) for n, f in batch.items() if make_id(n) != session.id]
             conflicts = list(self.run(self.writers[writer].save_many([session, *news])))
             left_out = {c.session.id for c in conflicts}
             for conflict in conflicts:
                 stored = self.model.get(conflict.session.id)
                 assert (conflict.stored is None) == (stored is None)
                 if conflict.stored is not None and stored is not None:
-                    assert _content(conflict.stored) == stored[0]
+                    assert _content_of(conflict.stored) == stored[0]
             assert (session.id in left_out) == (known is None or known[1] != seen)
             held_now = []
             if session.id not in left_out:
-                held_now.append((session, self.wrote(session)))
+                held_now.append((session, self.note_write(session)))
             for new in news:
                 assert (new.id in left_out) == (new.id in self.model)
                 if new.id not in left_out:
-                    held_now.append((new, self.wrote(new)))
+                    held_now.append((new, self.note_write(new)))
             return multiple(*held_now)
 
-        @precondition(lambda self: "query" in self.able)
+        @precondition(lambda self: self.offers >= _QUERIES)
         @rule(
             writer=_WRITERS,
             graph=st.none() | st.sampled_from(["g", "h"]),
@@ -216,7 +226,7 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             }
             whole = Query(graph=graph, task=task, order=order)
             found = self.run(storage.query(whole))
-            assert {s.id: _content(s) for s in found} == {id: k[0] for id, k in wanted.items()}
+            assert {s.id: _content_of(s) for s in found} == {id: k[0] for id, k in wanted.items()}
             assert len(found) == len(wanted)
             ids = [s.id for s in found]
             if order.endswith("updated_at"):
@@ -237,13 +247,13 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
     return Machine
 
 
-async def _opened(open_storage: Open) -> Any:
+async def _open(open_storage: Open) -> Any:
     storage = open_storage()
     return await storage if inspect.isawaitable(storage) else storage
 
 
-async def _saved(storage: Any, session: Session) -> SessionConflict | None:
-    """The conflict, if there was one."""
+async def _try_to_save(storage: Any, session: Session) -> SessionConflict | None:
+    """Save a session and return the conflict, if there is one."""
     try:
         await storage.save(session)
     except SessionConflict as conflict:
@@ -251,7 +261,7 @@ async def _saved(storage: Any, session: Session) -> SessionConflict | None:
     return None
 
 
-def _made(id: str, fields: dict[str, Any]) -> Session:
+def _create(id: str, fields: dict[str, Any]) -> Session:
     session = Session(id, "new")
     _change(session, fields)
     return session
@@ -265,7 +275,7 @@ def _change(session: Session, fields: dict[str, Any]) -> None:
         session.context[key] = value
 
 
-def _content(session: Session) -> dict[str, Any]:
+def _content_of(session: Session) -> dict[str, Any]:
     return {
         "task": session.current_task_id,
         "graph": session.graph_id,

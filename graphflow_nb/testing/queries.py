@@ -21,7 +21,7 @@ from .kit import Deviation, Kit, add_property, expect_all_same, expect_error, ex
 
 _QUERY: Final = "query, table, count, counts"
 _QUERIES: Final = (SupportsQuery, SupportsTable, SupportsCount, SupportsCounts)
-_MEANING: Final = "graphflow_nb.storage.ByScanning answers queries with the meaning that is wanted"
+_MEANING: Final = "graphflow_nb.storage.ByScanning answers queries as they should be answered"
 
 _Row = tuple[str, str, str, str | None, dict[str, Any]]
 _ROWS: Final[tuple[_Row, ...]] = (
@@ -84,7 +84,7 @@ CASES: Final[tuple[tuple[Mapping[str, Any], tuple[str, ...]], ...]] = (
 
 
 async def _fill(kit: Kit) -> dict[str, Session]:
-    """The sessions of ``_ROWS``, saved in this order, by name."""
+    """Save the sessions of ``_ROWS`` in this order, and return them by name."""
     filled = {}
     for name, graph, task, status, context in _ROWS:
         session = kit.new(name, task, graph_id=graph, status_message=status, context=context)
@@ -97,7 +97,7 @@ async def _fill(kit: Kit) -> dict[str, Session]:
 
 @add_property(_QUERY, _MEANING, *_QUERIES)
 async def filters(kit: Kit) -> None:
-    """Every filter selects the same sessions as in every other store, alone and joined."""
+    """Every filter selects the same sessions as in every other store, alone and combined."""
     await _fill(kit)
     checks = []
     for conditions, names in CASES:
@@ -106,8 +106,11 @@ async def filters(kit: Kit) -> None:
             ids = [kit.id(name) for name in conditions["ids"]]
             conditions = {**conditions, "ids": [*ids, "\0", "\ud800"]}
         if conditions.get("id_prefix"):
-            # What the ids of the wanted ones, and of no others, have in common.
-            conditions = {**conditions, "id_prefix": _common([kit.id(name) for name in names])}
+            # The prefix that the ids of the wanted sessions, and of no others, have.
+            conditions = {
+                **conditions,
+                "id_prefix": _find_common_prefix([kit.id(name) for name in names]),
+            }
         query = Query(**conditions)
         wanted = {kit.id(name) for name in names}
         found = await kit.storage.query(query)
@@ -125,7 +128,7 @@ async def filters(kit: Kit) -> None:
     expect_all_same(checks)
 
 
-def _common(ids: list[str]) -> str:
+def _find_common_prefix(ids: list[str]) -> str:
     first, last = min(ids), max(ids)
     length = next((i for i, c in enumerate(first) if last[i : i + 1] != c), len(first))
     return first[:length]
@@ -133,7 +136,7 @@ def _common(ids: list[str]) -> str:
 
 @add_property(_QUERY, _MEANING, *_QUERIES)
 async def times_filter(kit: Kit) -> None:
-    """updated_since and created_since include the moment, the until's do not."""
+    """updated_since and created_since include the time, updated_until and created_until do not."""
     await _fill(kit)
     ordered = await kit.storage.query(Query(order="created_at"))
     moment = ordered[2].created_at
@@ -166,7 +169,7 @@ async def _pages(storage: Any, query: Mapping[str, Any], size: int, most: int) -
 
 @add_property(_QUERY, _MEANING, *_QUERIES)
 async def order_and_pages(kit: Kit) -> None:
-    """Each order up and down; pages of any size joined are the whole, each session once."""
+    """In each order, up and down, pages of any size show each session once."""
     filled = await _fill(kit)
     for order in ("updated_at", "created_at", "id"):
         up = [s.id for s in await kit.storage.query(Query(order=order))]
@@ -184,7 +187,7 @@ async def order_and_pages(kit: Kit) -> None:
 
 @add_property(
     _QUERY,
-    "order by the time and then by id, and compare both with the cursor",
+    "order by time and then by id, and compare both with the cursor",
     *_QUERIES,
     SupportsImportMany,
 )
@@ -201,11 +204,9 @@ async def pages_of_equal_times(kit: Kit) -> None:
             expect_same(sorted(paged), sorted(ids), f"all pages by {order}")
 
 
-@add_property(
-    _QUERY, "go on from the cursor's key, and never by a number of rows to skip", *_QUERIES
-)
+@add_property(_QUERY, "continue from the cursor's key, and never skip a number of rows", *_QUERIES)
 async def pages_while_others_write(kit: Kit) -> None:
-    """While others create, save and delete, pages show every session that stays, and no twice."""
+    """While others create, save and delete, pages show each session that stays, once."""
     stay = {kit.id(f"stay{i:02}") for i in range(40)}
     for i in range(40):
         await kit.save_new(f"stay{i:02}")
@@ -234,7 +235,7 @@ async def pages_while_others_write(kit: Kit) -> None:
 
 @add_property(_QUERY, _MEANING, *_QUERIES)
 async def columns_of_a_table(kit: Kit) -> None:
-    """A table has all columns, and the JSON of context values where they are."""
+    """A table has all columns, and the JSON text of each context value."""
     filled = await _fill(kit)
     paths = ["customer.tier", "n", ("customer", "a.b"), "big"]
     table = await kit.storage.table(Query(order="created_at"), paths)
@@ -268,7 +269,7 @@ async def an_empty_store(kit: Kit) -> None:
 
 @add_property(_QUERY, _MEANING, *_QUERIES)
 async def counts_by_task(kit: Kit) -> None:
-    """counts tells how many stand where, ordered, with the oldest and newest save."""
+    """counts returns the sessions at each task, in order, with the oldest and newest save."""
     filled = await _fill(kit)
     counts = await kit.storage.counts(Query())
     found = [(c.graph_id, c.current_task_id, c.sessions) for c in counts]
@@ -285,7 +286,7 @@ async def counts_by_task(kit: Kit) -> None:
 
 @add_property(_QUERY, _MEANING, *_QUERIES)
 async def odd_values_are_listed(kit: Kit) -> None:
-    """Control characters, endless numbers and malformed contexts are listed like others."""
+    """Sessions with control characters, huge numbers or malformed contexts are listed too."""
     await kit.save_new("odd", status_message="a\x1fb", graph_id="\x1f", context={"k": "\x1f"})
     huge = Context.from_json('{"data":{"huge":%s,"wide":1e9999}}' % ("9" * 5000))
     await kit.save_new("huge", context=huge)
