@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from .storage import example_urls
+
 __all__ = ["main"]
 
 QUICKSTART = "01_quickstart.ipynb"
@@ -37,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     lab.add_argument(
         "--url",
-        help="the store to open, for example postgresql://user@host/database or "
-        "sqlite:sessions.db; without it DATABASE_URL, and without that the sample sessions",
+        help=f"the store to open: {example_urls()}; without it DATABASE_URL, and without that the "
+        "sample sessions",
     )
     known, options = parser.parse_known_args(arguments)
     if find_spec("jupyterlab") is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphflow_nb import cli
+from graphflow_nb.storage.stores import STORES
 
 CHECKOUT = Path(__file__).parents[1] / "notebooks" / cli.QUICKSTART
 
@@ -95,3 +96,11 @@ def test_no_command_is_an_error_that_names_them(capsys: pytest.CaptureFixture[st
         cli.main([])
     assert ended.value.code == 2
     assert "lab" in capsys.readouterr().err
+
+
+def test_help_names_every_kind_of_store(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["lab", "--help"])
+    words = "".join(capsys.readouterr().out.split())
+    for kind in STORES.values():
+        assert kind.example in words
