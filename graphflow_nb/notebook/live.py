@@ -1,4 +1,4 @@
-"""``wb.latency.live()``: latency as the work goes on, and from a slow operation to its session."""
+"""``wb.latency.live()``: operations as they come, and the sessions of the slowest ones."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ..frames import operations_frame
 from ..monitoring import Operation, Records
 from ..monitoring.operation import FAILED
 from .browse import Browser
-from .browse.live import Live
-from .browse.render import notice
+from .browse.live import Follower
+from .browse.render import notice_html
 from .browse.rowtable import RowTable
 
 __all__ = ["LiveLatency"]
 
 DRAWN: Final = 5_000  # newest operations in the figure
-SLOWEST: Final = 12
+SLOWEST: Final = 12  # rows in the table
 
 _COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "op", "label": "operation"},
@@ -46,14 +46,28 @@ _COLUMNS: Final[list[dict[str, Any]]] = [
 
 
 class LiveLatency(widgets.VBox):  # type: ignore[misc]
-    """The newest operations of a workbench as they come, and the slowest; made by
-    ``wb.latency.live()``.
+    """A view of the newest operations as they come, and of the slowest: ``wb.latency.live()``.
 
-    Looking costs at most 5 % of the kernel's time; it stops after an hour.
+    Following takes at most 5 % of the kernel's time, and stops after an hour.
+
+    Example:
+        >>> from graphflow_nb.client import open_client
+        >>> client = open_client("demo")
+        >>> view = LiveLatency(client)
+        >>> session = client.get("claim-0014")
+        >>> view.update()
+        >>> [operation.session_id for operation in view.slowest]
+        ['claim-0014']
+        >>> view.close()
+
+    Args:
+        client: The client whose operations are shown.
+        theme: The theme of the figure, ``light`` or ``dark``.
 
     Attributes:
-        slowest: the slowest operations since the view was made or cleared, slowest first.
-        browser: where a click on one of them opened its session; None before that.
+        wb: The client whose operations are shown: the workbench.
+        slowest: The slowest operations since the view was made or cleared, slowest first.
+        browser: The browser in which a click on one of them opened its session; None before that.
     """
 
     def __init__(self, client: Client, *, theme: ThemeName = "light"):
@@ -62,20 +76,24 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         self.browser: Browser | None = None
         self._theme = theme
         self._lock = threading.RLock()
-        self._recorder = client.recorder
-        self._mark = self._recorder.since()[1]
-        self._looked = monotonic()
-        self._drawn = -1
+        self._mark = client.recorder.since()[1]
+        self._updated = monotonic()
+        self._drawn = -1  # how many operations there were when the figure was drawn
+        self._words = ""
         super().__init__()
         self.add_class("gfnb-browser")
-        self.running = widgets.ToggleButton(value=True, description="Live", icon="play")
-        self.forget = widgets.Button(
-            description="Clear the slowest", icon="eraser", layout={"width": "auto"}
+        self.running = widgets.ToggleButton(
+            value=True, description="Live", icon="play", tooltip="Show operations as they come"
         )
-        self._said = ""
-        self._head, self._state, self._about, self._words = (widgets.HTML() for _ in range(4))
-        self._picture = widgets.Image(format="png", layout={"max_width": "100%"})
-        self.table = RowTable("slowest operations", _COLUMNS, self._open, lambda _: None)
+        self.forget = widgets.Button(
+            description="Clear the slowest",
+            icon="eraser",
+            tooltip="Start a new list of the slowest operations",
+            layout={"width": "auto"},
+        )
+        self.state, self.totals, self.words, self.details = (widgets.HTML() for _ in range(4))
+        self.picture = widgets.Image(format="png", layout={"max_width": "100%"})
+        self.table = RowTable("slowest operations", _COLUMNS, self._open)
         self._place = widgets.VBox()
         self.running.observe(self._switch, "value")
         self.forget.on_click(lambda _: self.clear())
@@ -83,58 +101,59 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         buttons.add_class("gfnb-bar")
         self.children = (
             buttons,
-            self._state,
-            self._head,
-            self._picture,
-            self._words,
+            self.state,
+            self.totals,
+            self.picture,
+            self.words,
             widgets.HTML("<b>Slowest operations</b>: a click opens the session"),
             self.table,
-            self._about,
+            self.details,
             self._place,
         )
-        self.look()
-        self._live: Live | None = None
+        self.update()
+        self._follower: Follower | None = None
         self._start()
 
-    def look(self) -> None:
-        """Take in what was recorded since the last look, and show it."""
+    def update(self) -> None:
+        """Show what was recorded since the last update."""
+        recorder = self.wb.recorder
         with self._lock:
-            news, self._mark = self._recorder.since(self._mark)
+            news, self._mark = recorder.since(self._mark)
             news = news.foreground()
             now = monotonic()
-            rate, self._looked = len(news) / max(now - self._looked, 1e-3), now
-            self._take(news)
-            counts = self._recorder.counts()
+            rate, self._updated = len(news) / max(now - self._updated, 1e-3), now
+            self._keep_slowest(news)
+            counts = recorder.counts()
             total = sum(n for kind, n in counts.items() if not kind.background)
             failed = sum(n for k, n in counts.items() if k.outcome in FAILED and not k.background)
-            self._head.value = (
+            self.totals.value = (
                 f'<div class="gfnb gfnb-plain"><b>{total:,}</b> operations, <b>{failed:,}</b> '
                 f"failed, <b>{rate:,.0f}</b> a second now</div>"
             )
             if total != self._drawn:
                 self._drawn = total
                 self._draw()
-            self._list()
+            self._list_slowest()
 
     def clear(self) -> None:
-        """Begin a new list of the slowest; what was recorded stays."""
+        """Start a new list of the slowest operations; what was recorded stays."""
         with self._lock:
             self.slowest = []
-            self._list()
+            self._list_slowest()
 
     def to_html(self) -> str:
-        """What is shown, as HTML that needs neither kernel nor script."""
+        """Return what is shown as HTML that needs neither a kernel nor a script."""
         with self._lock:
-            picture = b64encode(self._picture.value).decode()
-            said = escape(self._said)
+            picture = b64encode(self.picture.value).decode()
+            words = escape(self._words)
             heads = "".join(f"<th>{column['label']}</th>" for column in _COLUMNS)
             rows = "".join(
                 "<tr>" + "".join(f"<td>{code(str(cell))}</td>" for cell in _cells(o)) + "</tr>"
                 for o in self.slowest
             )
             body = (
-                f"{self._head.value}"
-                f'<img src="data:image/png;base64,{picture}" alt="{said}" style="max-width:100%">'
+                f"{self.totals.value}"
+                f'<img src="data:image/png;base64,{picture}" alt="{words}" style="max-width:100%">'
                 f"<table><tr>{heads}</tr>{rows}</table>"
             )
         return card("latency, slowest operations below", body)
@@ -147,35 +166,35 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         return bundle
 
     def __repr__(self) -> str:
-        return f"<LiveLatency of {self.wb.storage.inner!r}: {self._said}>"
+        return f"<LiveLatency of {self.wb.storage.inner!r}: {self._words}>"
 
     def close(self) -> None:
-        """Stop looking and take the widgets away."""
-        if self._live is not None:
-            self._live.stop()
+        """Stop following and remove the widgets."""
+        if self._follower is not None:
+            self._follower.stop()
         if self.browser is not None:
             self.browser.close()
         super().close()
 
-    def _take(self, news: Records) -> None:
+    def _keep_slowest(self, news: Records) -> None:
         if len(news) > SLOWEST:
             news = news.select(np.argpartition(news.duration_ns, -SLOWEST)[-SLOWEST:])
         every = [*self.slowest, *news.operations()]
         self.slowest = nlargest(SLOWEST, every, key=lambda o: o.duration_ns)
 
     def _draw(self) -> None:
-        frame = operations_frame(self._recorder.records(DRAWN), labels=True)
+        frame = operations_frame(self.wb.recorder.records(DRAWN), labels=True)
         figure = LatencyFigure((11, 4), theme=self._theme)
         left, right = figure.panels(1, 2)
         plot_percentiles(frame, ax=left)
         plot_timeline(frame, ax=right)
-        self._picture.value = figure._repr_png_()
-        self._said = figure.said
-        self._words.value = (
+        self.picture.value = figure._repr_png_()
+        self._words = figure.said
+        self.words.value = (
             f"<details><summary>in words</summary><p>{escape(figure.said)}</p></details>"
         )
 
-    def _list(self) -> None:
+    def _list_slowest(self) -> None:
         self.table.show(
             [(o.start_ns, o.op, o.session_id) for o in self.slowest],
             [_cells(o) for o in self.slowest],
@@ -185,7 +204,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
     def _open(self, row: int) -> None:
         with self._lock:
             operation = self.slowest[row]
-            self._about.value = _about(operation)
+            self.details.value = _details_html(operation)
             if operation.session_id is None:
                 self._place.children = ()
                 return
@@ -196,61 +215,63 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             self._place.children = (self.browser,)
 
     def _start(self) -> None:
-        self._live = Live(self.look, self._say, None, lambda _: None)
-        self._live.start()
+        self._follower = Follower(self.update, self._report)
+        self._follower.start()
 
     def _switch(self, change: Any) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        if self._follower is not None:
+            self._follower.stop()
+            self._follower = None
         if change["new"]:
             self._start()
         else:
-            self._state.value = notice("info", "not looking; Live goes on")
+            self.state.value = notice_html("info", "stopped; press Live to go on")
 
-    def _say(self, text: str, wrong: bool) -> None:
-        self._state.value = notice("error" if wrong else "info", text)
-        if self._live is not None and not self._live.running:
+    def _report(self, text: str, wrong: bool) -> None:
+        self.state.value = notice_html("error" if wrong else "info", text)
+        if self._follower is not None and not self._follower.running:
             self.running.value = False
+
+
+def _phases(operation: Operation) -> dict[str, int]:
+    """Return the nanoseconds of each phase by its name."""
+    return {
+        "wait": operation.wait_ns,
+        "encode": operation.encode_ns,
+        "execute": operation.execute_ns,
+        "decode": operation.decode_ns,
+    }
 
 
 def _cells(operation: Operation) -> Sequence[str | list[str]]:
     began = datetime.fromtimestamp(operation.started_at_ns / 1e9, UTC)
-    outcome = operation.error or operation.outcome
-    phases = (
-        _time(getattr(operation, f"{phase}_ns"))
-        for phase in ("wait", "encode", "execute", "decode")
-    )
     return [
         operation.op,
         operation.session_id or "—",
-        _time(operation.duration_ns),
-        *phases,
+        _time_text(operation.duration_ns),
+        *map(_time_text, _phases(operation).values()),
         f"{operation.bytes:,}" if operation.bytes else "—",
-        outcome,
+        operation.error or operation.outcome,
         f"{began:%H:%M:%S}.{began.microsecond // 1000:03d}",
     ]
 
 
-def _time(nanos: int) -> str:
+def _time_text(nanos: int) -> str:
     return duration_text(nanos / 1000) if nanos else "—"
 
 
-def _about(operation: Operation) -> str:
-    """The operation in a line: its phases as shares, and what it carried."""
-    known = {
-        phase: getattr(operation, f"{phase}_ns")
-        for phase in ("wait", "encode", "execute", "decode")
-    }
-    known["other"] = operation.duration_ns - sum(known.values())
+def _details_html(operation: Operation) -> str:
+    """Return the operation in one line: its phases as shares, and the size of the context."""
+    parts = _phases(operation)
+    parts["other"] = operation.duration_ns - sum(parts.values())
     shares = ", ".join(
-        f"{phase} {_time(nanos)} ({nanos / max(operation.duration_ns, 1):.0%})"
-        for phase, nanos in known.items()
+        f"{name} {_time_text(nanos)} ({nanos / max(operation.duration_ns, 1):.0%})"
+        for name, nanos in parts.items()
         if nanos > 0
     )
     session = "" if operation.session_id is None else f" of {code(operation.session_id)}"
     size = f", {operation.bytes:,} bytes of context" if operation.bytes else ""
     return (
         f'<div class="gfnb gfnb-plain"><b>{escape(operation.op)}</b>{session}: '
-        f"{_time(operation.duration_ns)} in all{size}; {shares}</div>"
+        f"{_time_text(operation.duration_ns)} in all{size}; {shares}</div>"
     )

@@ -295,23 +295,20 @@ class Workbench(Client):
             QueryError: A filter is invalid.
         """
         from .browse import Browser  # with its widgets: only when they are wanted
-        from .browse.listing import Filters
 
         if type(page_size) is not int or not 1 <= page_size <= 1000:
             raise QueryError(f"page_size must be 1 to 1000 sessions, not {page_size!r}")
-        filters = Filters(
-            graph=graph,
-            task=task,
-            text=text,
-            status=status,
-            id_prefix=id_prefix,
-            updated_since=updated_since,
-            updated_until=updated_until,
-            where={} if where is None else where,
-            has=(has,) if isinstance(has, str) else tuple(has),
-        )
-        filters.query()
-        Query(order=order or "id")
+        filters = {
+            "graph": graph,
+            "task": task,
+            "text": text,
+            "status": status,
+            "id_prefix": id_prefix,
+            "updated_since": updated_since,
+            "updated_until": updated_until,
+            "where": where,
+            "has": has,
+        }
         return Browser(self, filters, order=order, page_size=page_size, session=session)
 
     @property

@@ -155,19 +155,19 @@ def test_list_and_static_html(kind, request):
 
 def walk(browser: Browser, case: Case) -> None:
     """Open a case and turn to each part of the reader and the editor."""
-    browser.act(lambda: browser.desk.open(case.id))
+    browser.open_session(case.id)
     assert browser.session is not None
     assert browser.session.id == case.id
     for part in ("Overview", "Context", "Chat", "JSON", "Edit"):
         browser.reader.parts.value = part
         check(browser.reader.text.value)
-        check(browser._said.value)
-        assert "should not have happened" not in browser._said.value
+        check(browser.notice.value)
+        assert "should not have happened" not in browser.notice.value
     editor = browser.reader.editor
     editor.status.value = "looked at"
-    editor.look.click()
-    check(editor.preview.value)
-    assert "Error" not in browser._said.value, browser._said.value
+    editor.preview.click()
+    check(editor.preview_text.value)
+    assert "Error" not in browser.notice.value, browser.notice.value
     check(browser.to_html())
-    check(browser._code.value)
+    check(browser.code.value)
     editor.discard.click()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+import threading
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from IPython.utils.capture import capture_output
 import graphflow_nb as g
 from graphflow_nb import Latency
 from graphflow_nb.figures import figure_kinds
+
+from .browse.kit import send, wait_until
 
 
 @pytest.fixture
@@ -110,34 +112,34 @@ def test_the_live_view_lists_the_slowest_and_opens_their_sessions(live):
             )
         )
     wb.bridge.run(wb.storage.background.get("claim-0014"))
-    live.look()
+    live.update()
     took = [o.duration_ns for o in live.slowest]
     assert took == sorted(took, reverse=True) == [1_000 * n for n in range(40, 28, -1)]
-    assert "<b>40</b> operations" in live._head.value
-    assert live._picture.value[:4] == b"\x89PNG"
+    assert "<b>40</b> operations" in live.totals.value
+    assert live.picture.value[:4] == b"\x89PNG"
     rows = live.table.page["rows"]
     assert rows[0][:3] == ["save", "none-4", "40 µs"]
 
     wb.create("none-4", "intake")
-    live._open(0)
+    send(live.table, "open", 0)
     assert live.browser.session.id == "none-4"
-    assert re.search(r"wait 200 ns \(0%\), execute 500 ns \(1%\)", live._about.value)
-    assert "1,234 bytes" in live._about.value
+    assert re.search(r"wait 200 ns \(0%\), execute 500 ns \(1%\)", live.details.value)
+    assert "1,234 bytes" in live.details.value
     # Without a kernel the static form stands for it.
     bundle = live._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert "none-4" in data["text/html"]
     assert "data:image/png;base64," in data["text/html"]
     assert "n = 40" in data["text/plain"]
-    assert "n = 40" in live._words.value
+    assert "n = 40" in live.words.value
     first = live.browser
-    live._open(1)  # whose session is not there
+    send(live.table, "open", 1)  # whose session is not there
     assert live.browser is first
-    assert "none-3" in live.browser._said.value
+    assert "none-3" in live.browser.notice.value
 
     live.clear()
     assert live.slowest == []
-    live.look()
+    live.update()
     assert not any(o.storage == "X" for o in live.slowest)  # only what came since
 
 
@@ -145,9 +147,9 @@ def test_the_live_view_shows_hostile_names_as_they_are(live):
     live.wb.latency.recorder.on_operation(
         g.Operation("<b>op</b>", "X", "<script>alert(1)</script>", 1, 5)
     )
-    live.look()
-    live._open(0)
-    parts = [live._about.value, live._head.value, live._state.value, live._words.value]
+    live.update()
+    send(live.table, "open", 0)
+    parts = [live.details.value, live.totals.value, live.state.value, live.words.value]
     for html in (*parts, live.to_html()):
         assert "<script" not in html
         assert "<b>op" not in html
@@ -155,26 +157,23 @@ def test_the_live_view_shows_hostile_names_as_they_are(live):
 
 def test_an_operation_without_a_session_opens_none(live):
     live.wb.sessions(limit=3)
-    live.look()
-    live._open(0)
+    live.update()
+    send(live.table, "open", 0)
     assert live.browser is None
-    assert "table" in live._about.value
+    assert "table" in live.details.value
 
 
 def test_the_live_view_looks_by_itself_until_it_is_closed():
+    def following() -> bool:
+        return any(thread.name == "graphflow_nb-live" for thread in threading.enumerate())
+
     wb = g.open("demo")
     view = wb.latency.live()
+    assert following()
     wb.get("claim-0014")
-    for _ in range(100):
-        if "<b>1</b> operations" in view._head.value:
-            break
-        time.sleep(0.05)
-    else:
-        raise AssertionError(view._head.value)
-    thread = view._live._thread
+    wait_until(lambda: "<b>1</b> operations" in view.totals.value)
     view.close()
-    thread.join(10)
-    assert not thread.is_alive()
+    wait_until(lambda: not following())
 
 
 def test_only_what_goes_on_can_be_watched():

@@ -1,9 +1,11 @@
 """The session browser: what ``wb.browse()`` shows.
 
 ``listing.py`` (which sessions are shown) and ``desk.py`` (what is done to the open one) hold all
-that the browser knows, and are tested without a browser. The widgets show that and pass clicks on;
-whatever they do is a method of the workbench. The table is an anywidget of our own, because tables
-that sort and page what they were sent would need the whole store to be sent.
+that the browser knows, and are tested without a browser. ``stage.py`` joins them to one state on
+which actions are done. The parts (filter bar, pager, reader, editor, dialogs) are widgets that know
+the stage and not each other; ``view.py`` builds them. Each action is a method of the workbench. The
+table is an anywidget of our own, because tables that sort and page what they were sent would need
+the whole store to be sent.
 """
 
 from .view import Browser

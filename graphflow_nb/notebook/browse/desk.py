@@ -5,34 +5,67 @@ Nothing is written but by ``save``, ``delete``, ``undo`` and ``undo_all``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from uuid import uuid4
 
 from ...changes import Choice, Draft, Merge, Patch, Path, diff, python
 from ...client import Client
 from ...errors import PatchError, SessionConflict, SessionNotFound
-from ...journal import Entry
+from ...journal import Entry, Journal
 from ...model import Session
+from ...model.context import DEFAULT_MAX_MESSAGES
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "Difference", "Undone"]
+
+
+class Difference(NamedTuple):
+    """Two sessions and what makes the content of the left one that of the right one."""
+
+    left: Session
+    right: Session
+    changes: Patch
+
+
+class Undone(NamedTuple):
+    """The number of writes that were undone, and the ids of sessions that were left alone."""
+
+    writes: int
+    skipped: list[str]
 
 
 class Desk:
-    """What one person works at.
+    """The session at which one person works, and the calls that this makes.
+
+    Example:
+        >>> from graphflow_nb.client import open_client
+        >>> desk = Desk(open_client("demo"))
+        >>> desk.open("claim-0014")
+        >>> desk.edit().set("status_message", "mended")
+        >>> len(desk.preview_changes())
+        1
+        >>> desk.save()
+        >>> desk.session.status_message
+        'mended'
+
+    Args:
+        client: The client that reads and writes.
 
     Attributes:
-        session: the open one, as it was read.
-        draft: its changes, None if it is not being edited.
-        new: whether the draft is of a session that does not exist yet.
-        preview: what saving will change, None until it was looked at.
-        conflict: the merge to be made, None if there is none.
-        stored: in a conflict what is stored now; None if it was deleted.
-        newer: the version that someone stored while this one was open, None if there is none.
-        calls: every call that was made, as Python.
+        session: The open session, as it was read; None if none is open.
+        draft: Its changes; None if it is not being edited.
+        new: Whether the draft is of a session that does not exist yet.
+        preview: What saving will change; None until that was previewed.
+        conflict: The merge to make; None if there is no conflict.
+        deleted_meanwhile: Whether someone deleted the session that was to be saved.
+        newer: The version that someone stored while the session is edited, -1 if they deleted it;
+            None if nobody did.
+        calls: Every call that was made, as Python.
     """
 
     def __init__(self, client: Client):
         self._client = client
+        self._mine: Session | None = None  # what was to be saved, in a conflict
         self.session: Session | None = None
         self.draft: Draft | None = None
         self.new = False
@@ -42,26 +75,29 @@ class Desk:
         self.newer: int | None = None
         self.calls: list[str] = []
 
-    def _called(self, line: str) -> None:
-        self.calls.append(line)
-
     # Reading
 
     def open(self, id: str) -> None:
-        """Read a session and put it on the desk; a draft of another one must be gone."""
+        """Read a session and put it on the desk.
+
+        Raises:
+            PatchError: Another session has changes that are not saved.
+            SessionNotFound: No session has this id.
+        """
         self._check_free(id)
         session = self._client.get(id)
-        self._put(session)
-        self._called(f"wb.get({id!r})")
-
-    def _put(self, session: Session | None) -> None:
-        self.session = session
-        self.draft = self.preview = self.conflict = self.newer = None
-        self.new = self.deleted_meanwhile = False
+        self._place(session)
+        self.calls.append(f"wb.get({id!r})")
 
     def close(self) -> None:
         """Clear the desk; a draft is dropped."""
-        self._put(None)
+        self._place(None)
+
+    def _place(self, session: Session | None) -> None:
+        """Put a session on the desk, without a draft."""
+        self.session = session
+        self.draft = self.preview = self.conflict = self.newer = None
+        self.new = self.deleted_meanwhile = False
 
     def _check_free(self, id: str | None = None) -> None:
         if self.dirty and (self.session is None or self.session.id != id or self.new):
@@ -73,29 +109,42 @@ class Desk:
 
     @property
     def dirty(self) -> bool:
-        """Whether something was changed that is not saved."""
+        """Whether there are changes that are not saved."""
         return self.draft is not None and (self.new or bool(len(self.draft.changes())))
 
-    def compare(self, left: str, right: str) -> tuple[Session, Session, Patch]:
-        """Two sessions, and what makes the one's content the other's."""
+    def compare(self, left: str, right: str) -> Difference:
+        """Read two sessions and return how they differ.
+
+        Raises:
+            SessionNotFound: No session has one of these ids.
+        """
         one, other = self._client.get(left), self._client.get(right)
-        self._called(f"graphflow_nb.diff(wb.get({left!r}), wb.get({right!r}))")
-        return one, other, diff(one, other)
+        self.calls.append(f"graphflow_nb.diff(wb.get({left!r}), wb.get({right!r}))")
+        return Difference(one, other, diff(one, other))
 
-    def follow(self) -> bool:
-        """Look whether someone saved the open session; whether anything is new."""
-        return self.take(self.session, self.peek())
+    # Following
 
-    def peek(self) -> Session | None:
-        """What is stored now of the open session; background traffic, no doing of the user's."""
+    def refresh(self) -> bool:
+        """Read the open session again; return whether anything is new."""
+        if self.session is None or self.new:
+            return False
+        stored = self._client.bridge.run(self._client.storage.get(self.session.id))
+        return self.take_stored(self.session, stored)
+
+    def read_stored(self) -> Session | None:
+        """Return the open session as it is stored now; background traffic, not the user's."""
         if self.session is None or self.new:
             return None
         return self._client.bridge.run(self._client.storage.background.get(self.session.id))
 
-    def take(self, session: Session | None, stored: Session | None) -> bool:
-        """Take note of what ``peek`` found for a session that was open; whether anything is new.
+    def take_stored(self, session: Session | None, stored: Session | None) -> bool:
+        """Compare the open session with what is stored; return whether anything is new.
 
-        Without changes of one's own it is shown; with some, ``newer`` tells of it.
+        Without a draft the stored session takes its place; with one, ``newer`` says so.
+
+        Args:
+            session: The session that was open when the stored one was read.
+            stored: The session as it is stored; None if it was deleted.
         """
         if session is None or session is not self.session or self.new:
             return False
@@ -106,32 +155,36 @@ class Desk:
             newer = -1 if stored is None else stored.version
             news, self.newer = newer != self.newer, newer
             return news
-        self._put(stored)
+        self._place(stored)
         return True
 
     # Editing
 
     def edit(self) -> Draft:
-        """The draft of the open session, made if there is none."""
+        """Return the draft of the open session; start one if there is none.
+
+        Raises:
+            PatchError: No session is open.
+        """
         if self.draft is None:
             if self.session is None:
                 raise PatchError("open a session first")
             self.draft = Draft(self.session)
         return self.draft
 
-    def touched(self) -> None:
-        """The draft was changed, so what was previewed is no longer what would be saved."""
+    def drop_preview(self) -> None:
+        """Drop the preview, since the draft was changed and would be saved otherwise."""
         self.preview = None
 
     def discard(self) -> None:
         """Drop the draft; the open session is as it was read."""
-        self._put(None if self.new else self.session)
+        self._place(None if self.new else self.session)
 
-    def look(self) -> Patch:
-        """What saving the draft would change; after this it can be saved.
+    def preview_changes(self) -> Patch:
+        """Return what saving the draft would change; after this it can be saved.
 
         Raises:
-            PatchError: nothing would change, or graph-flow could not read the result.
+            PatchError: Nothing would change, or graph-flow could not read the result.
         """
         draft = self.edit()
         draft.session()
@@ -142,156 +195,213 @@ class Desk:
         return changes
 
     def save(self) -> None:
-        """Write what was previewed, compare-and-swap.
+        """Save what was previewed, and read what is stored then.
 
-        If someone saved meanwhile nothing is written, and ``conflict`` holds both sides.
+        If someone else saved meanwhile nothing is written, and ``conflict`` holds both sides.
 
         Raises:
-            PatchError: it was not previewed.
+            PatchError: It was not previewed.
+            SessionConflict: The id of a new session is taken.
+            StorageError: The store failed, or can't hold a value.
         """
         draft = self.draft
         if draft is None or self.preview is None:
-            raise PatchError("look at the preview first: it shows what will be written")
+            raise PatchError("preview the changes first: that shows what will be saved")
         base = draft.base
         try:
             if self.new:
                 session = draft.session()
-                self._called(self._creation(session))
+                self.calls.append(_creation_call(session))
                 self._client.save(session)
             else:
                 arguments = f"{base.id!r}, {python(self.preview)}, version={base.version}"
-                self._called(f"wb.patch({arguments})")
+                self.calls.append(f"wb.patch({arguments})")
                 session = self._client.patch(base.id, self.preview, version=base.version)
-        except (SessionConflict, SessionNotFound) as error:
+        except SessionConflict as conflict:
             self.preview = None
             if self.new:
                 raise
-            self._differ(base, getattr(error, "stored", None), draft.session())
-            return
-        self._put(self._client.get(session.id))
-
-    def _creation(self, session: Session) -> str:
-        plain = not len(session.context) and not len(session.context.chat_history)
-        if plain and session.context.chat_history.max_messages == 1000:
-            status = session.status_message
-            more = "" if session.graph_id == "default" else f", graph_id={session.graph_id!r}"
-            more += "" if status is None else f", status_message={status!r}"
-            return f"wb.create({session.id!r}, {session.current_task_id!r}{more})"
-        return f"wb.save(graphflow_nb.Session.from_json({session.to_json()!r}))"
+            self._meet_conflict(base, conflict.stored, draft.session())
+        except SessionNotFound:
+            self.preview = None
+            self._meet_conflict(base, None, draft.session())
+        else:
+            # A store may hold it in another form: jsonb, for one, orders keys by itself.
+            self._place(self._client.get(session.id))
 
     # Conflicts
 
-    def _differ(self, base: Session, stored: Session | None, mine: Session) -> None:
+    def _meet_conflict(self, base: Session, stored: Session | None, mine: Session) -> None:
         self.deleted_meanwhile = stored is None
         self.conflict = None if stored is None else Merge(base, stored, mine)
-        self._base, self._mine = base, mine
+        self._mine = mine
 
     def resolve(self, choices: Mapping[Path, Choice]) -> None:
-        """Take the merged session as the draft, over what is stored now, and preview it.
+        """Make the merged session the draft, on top of what is stored now, and preview it.
 
         Args:
-            choices: for the path of each clash ``"stored"`` or ``"mine"``.
+            choices: For the path of each clash ``"stored"`` or ``"mine"``.
 
         Raises:
-            PatchError: a clash was not chosen.
+            PatchError: There is no conflict, or a clash was not chosen.
         """
         merge = self.conflict
         if merge is None:
             raise PatchError("there is no conflict to resolve")
         merged = merge.session(choices)
-        self._put(merge.stored)
-        self.draft = Draft(merge.stored, merged)
-        if len(self.draft.changes()):
-            self.preview = self.draft.changes()
-        else:
-            self.draft = None  # all that was wanted is stored already
+        self._place(merge.stored)
+        draft = Draft(merge.stored, merged)
+        if len(draft.changes()):  # otherwise all that was wanted is stored already
+            self.draft = draft
+            self.preview = draft.changes()
 
     def keep_deleted(self) -> None:
-        """Make the changed session a new draft, since the stored one was deleted meanwhile."""
-        if not self.deleted_meanwhile:
+        """Make the changed session a new draft, since the stored one was deleted meanwhile.
+
+        Raises:
+            PatchError: The session was not deleted.
+        """
+        if not self.deleted_meanwhile or self._mine is None:
             raise PatchError("the session was not deleted")
-        self._start(self._mine.copy())
+        self._start_new(self._mine.copy())
 
     # Creating
 
-    def create(self, id: str, task: str, graph_id: str) -> None:
-        """Begin a new session at a task."""
+    def draft_new(self, id: str, task: str, graph_id: str) -> None:
+        """Start the draft of a new session at a task.
+
+        Raises:
+            PatchError: A value is empty, or another session has changes that are not saved.
+        """
         self._check_free()
         if not id or not task or not graph_id:
             raise PatchError("a session needs an id, a graph and a task")
-        self._start(Session(id, task, graph_id=graph_id))
+        self._start_new(Session(id, task, graph_id=graph_id))
 
-    def create_copy(self, id: str) -> None:
-        """Begin a new session with the content of the open one."""
+    def draft_copy(self, id: str) -> None:
+        """Start the draft of a new session with the content of the open one.
+
+        Raises:
+            PatchError: The id is empty, no session is open, or one has changes that are not saved.
+        """
         self._check_free()
         if self.session is None:
             raise PatchError("open the session to be copied first")
         if not id:
             raise PatchError("a session needs an id")
-        self._start(self.session.copy(id))
+        self._start_new(self.session.copy(id))
 
-    def create_from_json(self, text: str) -> None:
-        """Begin a new session of graph-flow's JSON form.
+    def draft_from_json(self, text: str) -> None:
+        """Start the draft of a new session from graph-flow's JSON form.
 
         Raises:
-            SessionFormatError: it is no session.
+            PatchError: Another session has changes that are not saved.
+            SessionFormatError: The text is not a session.
         """
         self._check_free()
-        self._start(Session.from_json(text).copy())
+        self._start_new(Session.from_json(text).copy())
 
-    def _start(self, session: Session) -> None:
-        self._put(session)
+    def _start_new(self, session: Session) -> None:
+        self._place(session)
         self.new = True
         self.draft = Draft(session)
 
     @staticmethod
     def new_id() -> str:
-        """An id that no session has; every form of table takes it."""
+        """Return an id that no session has; every form of table takes it."""
         return str(uuid4())
 
     # Deleting and undoing
 
     def delete(self, versions: Mapping[str, int]) -> list[str]:
-        """Delete sessions that still have these versions; the ids of those that were.
+        """Delete sessions that still have these versions; return the ids of those.
 
         A draft of one of them is dropped with it.
+
+        Args:
+            versions: The version of each session, by its id.
         """
         target = dict(versions)
-        shown = repr(list(target)) if len(target) != 1 else repr(next(iter(target)))
-        self._called(f"wb.delete({target!r})" if target else f"wb.delete({shown})")
+        self.calls.append(f"wb.delete({target!r})")
         deleted = self._client.delete(target)
         if self.session is not None and self.session.id in deleted:
-            self._put(None)
+            self._place(None)
         return deleted
 
+    @property
+    def journal(self) -> Journal:
+        """The journal of the writes."""
+        return self._client.journaled.journal
+
     def undoable(self) -> list[Entry]:
-        """The writes that can be undone, newest first."""
+        """Return the writes that can be undone, newest first."""
         return self._client.journaled.undoable()[::-1]
 
-    def undo(self, entry: Entry) -> None:
-        """Take a write back; if the session was changed since, ``conflict`` holds both sides."""
-        self._check_free(entry.id)
-        self._called(f"wb.undo({entry.number})")
+    def undo(self, entries: Iterable[Entry]) -> int:
+        """Undo writes, newest first, and read the open session again if it was among them.
+
+        It stops at a session that was changed since: ``conflict`` then holds both sides.
+
+        Args:
+            entries: The journal's entries of these writes.
+
+        Returns:
+            The number of writes that were undone.
+
+        Raises:
+            PatchError: Another session has changes that are not saved, or an entry was undone
+                already.
+            StorageError: The store failed; what was undone until then stays undone.
+        """
+        undone = 0
+        outdated = False
         try:
-            session = self._client.undo(entry.number)
-        except SessionConflict as conflict:
-            if conflict.stored is None or entry.before is None or entry.after is None:
-                raise
-            self._put(conflict.stored)
-            self.draft = Draft(conflict.stored)
-            self._differ(entry.after, conflict.stored, entry.before)
-            return
-        if self.session is not None and self.session.id == entry.id:
-            self._put(None if session is None else self._client.get(entry.id))
+            # Newest first, as each was made on top of those before it.
+            for entry in sorted(entries, key=lambda entry: -entry.number):
+                self._check_free(entry.id)
+                self.calls.append(f"wb.undo({entry.number})")
+                try:
+                    session = self._client.undo(entry.number)
+                except SessionConflict as conflict:
+                    if conflict.stored is None or entry.before is None or entry.after is None:
+                        raise
+                    outdated = False
+                    self._place(conflict.stored)
+                    self.draft = Draft(conflict.stored)
+                    self._meet_conflict(entry.after, conflict.stored, entry.before)
+                    return undone
+                undone += 1
+                if self.session is not None and self.session.id == entry.id:
+                    self._place(None if session is None else self.session)
+                    outdated = session is not None
+        finally:
+            if outdated:
+                self.refresh()
+        return undone
 
-    def undo_all(self) -> tuple[int, list[str]]:
-        """Take back every write, newest first; how many, and sessions that others changed since.
+    def undo_all(self) -> Undone:
+        """Undo every write, newest first, and read the open session again.
 
-        Of such a session nothing is taken back that was written before.
+        Of a session that others changed since nothing is undone that was written before.
+
+        Raises:
+            PatchError: The open session has changes that are not saved.
+            StorageError: The store failed; what was undone until then stays undone.
         """
         self._check_free()
-        self._called("wb.undo_all()")
+        self.calls.append("wb.undo_all()")
         before = len(self.undoable())
-        changed = self._client.undo_all()
-        self.follow()
-        return before - len(self.undoable()), changed
+        skipped = self._client.undo_all()
+        self.refresh()
+        return Undone(before - len(self.undoable()), skipped)
+
+
+def _creation_call(session: Session) -> str:
+    """Return the call that saves a new session."""
+    plain = not len(session.context) and not len(session.context.chat_history)
+    if plain and session.context.chat_history.max_messages == DEFAULT_MAX_MESSAGES:
+        status = session.status_message
+        more = "" if session.graph_id == "default" else f", graph_id={session.graph_id!r}"
+        more += "" if status is None else f", status_message={status!r}"
+        return f"wb.create({session.id!r}, {session.current_task_id!r}{more})"
+    return f"wb.save(graphflow_nb.Session.from_json({session.to_json()!r}))"

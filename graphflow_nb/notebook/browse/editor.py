@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 import ipywidgets as widgets
 from msgspec import Raw
@@ -12,23 +13,27 @@ from ...changes import KINDS, Choice, Path, json_value, value_at
 from ...errors import ContextError, GraphflowError, PatchError
 from ...model import MessageRole, exactjson
 from ...storage.paths import parse_path, path_text
-from .listing import typed_path
-from .render import clash_html, merge_html, notice
-
-if TYPE_CHECKING:
-    from .view import Browser
+from .listing import parse_typed_path
+from .render import clash_html, merge_html, notice_html
+from .stage import Stage
 
 __all__ = ["Editor"]
 
-MAX_TEXT = 200_000  # characters of a context that a text box takes
-MAX_PATHS = 500
+MAX_TEXT: Final = 200_000  # characters of a context that a text box takes
+MAX_PATHS: Final = 500  # choices of a path, and of a task
+MAX_KEY: Final = 200  # characters of a key that is offered
+MAX_DEPTH: Final = 5  # keys inside of keys that are offered
 
 
 class Editor:
-    """Fields of the draft; nothing is written but by the Save button, after a preview."""
+    """The fields of the draft; nothing is written but by the Save button, after a preview.
 
-    def __init__(self, browser: Browser):
-        self._browser = browser
+    Args:
+        stage: The state that the parts of the browser share.
+    """
+
+    def __init__(self, stage: Stage):
+        self._stage = stage
         wide = {"width": "auto"}
         self.task = widgets.Combobox(
             description="Task",
@@ -38,9 +43,9 @@ class Editor:
         self.status = widgets.Text(
             description="Status",
             placeholder="none (null)",
-            tooltip="status_message: what the last task said of itself",
+            tooltip="status_message: what the last task reported",
         )
-        self.way = widgets.ToggleButtons(
+        self.mode = widgets.ToggleButtons(
             options=["One value", "Context as JSON", "Chat message"],
             style={"button_width": "auto"},
         )
@@ -52,14 +57,14 @@ class Editor:
             "the last key may be new",
         )
         self.kind = widgets.Dropdown(
-            description="is", options=KINDS, tooltip="What kind of value it shall be"
+            description="is", options=KINDS, tooltip="The kind of the new value"
         )
-        self.value = widgets.Textarea(description="Value", rows=1, tooltip="The value")
+        self.value = widgets.Textarea(description="Value", rows=1, tooltip="The new value")
         self.set = widgets.Button(
             description="Set value", tooltip="Set it in the draft; nothing is stored yet"
         )
         self.remove = widgets.Button(
-            description="Remove value", tooltip="Take it out of the draft; nothing is stored yet"
+            description="Remove value", tooltip="Remove it from the draft; nothing is stored yet"
         )
         one = widgets.HBox([self.path, self.kind, self.value, self.set, self.remove])
         one.add_class("gfnb-bar")
@@ -76,37 +81,37 @@ class Editor:
             description="Add message", tooltip="Append it in the draft; nothing is stored yet"
         )
         chat = widgets.VBox([self.role, self.message, self.add])
-        self._ways = {
+        self._modes = {
             "One value": one,
             "Context as JSON": widgets.VBox([self.json, self.wrong]),
             "Chat message": chat,
         }
-        self.look = widgets.Button(
+        self.preview = widgets.Button(
             description="Preview changes",
-            tooltip="Shows what saving would change; nothing is stored yet",
+            tooltip="Show what saving would change; nothing is stored yet",
             icon="search",
             button_style="info",
         )
         self.discard = widgets.Button(
             description="Discard changes", tooltip="Drop the draft", icon="undo"
         )
-        self.preview = widgets.HTML()
-        self.preview.add_class("gfnb-text")
+        self.preview_text = widgets.HTML()
+        self.preview_text.add_class("gfnb-text")
         self.save = widgets.Button(
             description="Save",
-            tooltip="After a preview",
+            tooltip="Save what was previewed",
             icon="check",
             button_style="success",
             layout={"width": "auto", "align_self": "flex-start"},
         )
-        self._confirm = widgets.VBox([self.preview, self.save])
+        self._confirm = widgets.VBox([self.preview_text, self.save])
         self.conflict = widgets.VBox()
         self.conflict.add_class("gfnb-conflict")
         top = widgets.HBox([self.task, self.status])
         top.add_class("gfnb-bar")
         top.add_class("gfnb-wide")
-        buttons = widgets.HBox([self.look, self.discard])
-        self._fields = widgets.VBox([top, self.way, *self._ways.values(), buttons])
+        buttons = widgets.HBox([self.preview, self.discard])
+        self._fields = widgets.VBox([top, self.mode, *self._modes.values(), buttons])
         self.box = widgets.VBox([self._fields, self.conflict, self._confirm])
         self._draft: Any = None
         self._merge: Any = None
@@ -114,51 +119,51 @@ class Editor:
         self._wire()
 
     def _wire(self) -> None:
-        act = self._browser.act
+        act = self._stage.act
 
-        def watched(control: Any, work: Any) -> None:
-            def changed(change: Any) -> None:
-                if not self._browser.rendering:
-                    act(lambda: work(change["new"]), quiet=True)
+        def observe(control: Any, take: Callable[[str], None]) -> None:
+            def change(change: Any) -> None:
+                if not self._stage.rendering:
+                    act(lambda: take(change["new"]), quiet=True)
 
-            control.observe(changed, "value")
+            control.observe(change, "value")
 
-        watched(self.task, lambda value: self._set("current_task_id", value))
-        watched(self.status, lambda value: self._set("status_message", value or None))
-        watched(self.json, self._type)
-        watched(self.path, self._choose)
-        watched(self.way, lambda _: None)
+        observe(self.task, lambda value: self._set_field("current_task_id", value))
+        observe(self.status, lambda value: self._set_field("status_message", value or None))
+        observe(self.json, self._set_context)
+        observe(self.path, self._show_value)
+        observe(self.mode, lambda _: None)
         self.set.on_click(lambda _: act(self._set_value))
         self.remove.on_click(lambda _: act(self._remove_value))
         self.add.on_click(lambda _: act(self._add_message))
-        self.look.on_click(lambda _: act(self._look))
-        self.discard.on_click(lambda _: act(self._discard))
+        self.preview.on_click(lambda _: act(self._preview_changes))
+        self.discard.on_click(lambda _: act(self._stage.desk.discard))
         self.save.on_click(lambda _: act(self._save))
 
     # What the fields do to the draft
 
-    def _set(self, field: str, value: str | None) -> None:
-        self._browser.desk.edit().set(field, value)
-        self._browser.desk.touched()
+    def _set_field(self, field: str, value: str | None) -> None:
+        self._stage.desk.edit().set(field, value)
+        self._stage.desk.drop_preview()
 
-    def _type(self, text: str) -> None:
-        self._browser.desk.touched()
+    def _set_context(self, text: str) -> None:
+        self._stage.desk.drop_preview()
         try:
-            self._browser.desk.edit().set_context_text(text)
+            self._stage.desk.edit().set_context_text(text)
             self.wrong.value = ""
         except ContextError as error:
-            self.wrong.value = notice("error", str(error))
+            self.wrong.value = notice_html("error", str(error))
 
     def _keys(self) -> Path:
         if not self.path.value.strip():
-            raise PatchError("say the path of a value first, e.g. customer.tier")
-        return parse_path(typed_path(self.path.value))
+            raise PatchError("type the path of a value first, e.g. customer.tier")
+        return parse_path(parse_typed_path(self.path.value))
 
-    def _choose(self, path: str) -> None:
-        """Show the value that stands at a path."""
+    def _show_value(self, path: str) -> None:
+        """Show the value at a path."""
         try:
-            keys = parse_path(typed_path(path))
-            raw = value_at(self._browser.desk.edit().context, ("data", *keys))
+            keys = parse_path(parse_typed_path(path))
+            raw = value_at(self._stage.desk.edit().context, ("data", *keys))
         except GraphflowError:
             return
         form = exactjson.kind(raw)
@@ -171,34 +176,34 @@ class Editor:
     def _set_value(self) -> None:
         self._check_json()
         value = json_value(self.kind.value, self.value.value)
-        self._browser.desk.edit().set_value(self._keys(), value)
-        self._taken(f"{self.path.value!r} is set")
+        self._stage.desk.edit().set_value(self._keys(), value)
+        self._free_fields(f"{self.path.value!r} is set")
 
     def _remove_value(self) -> None:
         self._check_json()
-        self._browser.desk.edit().remove_value(self._keys())
-        self._taken(f"{self.path.value!r} is removed")
+        self._stage.desk.edit().remove_value(self._keys())
+        self._free_fields(f"{self.path.value!r} is removed")
 
     def _add_message(self) -> None:
         self._check_json()
         if not self.message.value:
             raise PatchError("write the message first")
-        self._browser.desk.edit().add_message(self.role.value, self.message.value)
-        self._taken("the message is added")
+        self._stage.desk.edit().add_message(self.role.value, self.message.value)
+        self._free_fields("the message is added")
 
-    def _taken(self, what: str) -> None:
-        """What was typed is in the draft, and the fields are free for more."""
-        with self._browser.quietly():
+    def _free_fields(self, done: str) -> None:
+        """Empty the fields after what was typed is in the draft, and say so."""
+        with self._stage.quietly():
             self.path.value = self.value.value = self.message.value = ""
-        self._browser.desk.touched()
+        self._stage.desk.drop_preview()
         self._fill_context()
-        self._browser.tell("info", f"{what} in the draft; Preview changes shows what will change")
+        self._stage.notify("info", f"{done} in the draft; Preview changes shows what will change")
 
     def _check_json(self) -> None:
         if self.wrong.value:
-            raise ContextError("the context is no JSON that could be saved: mend it, or discard")
+            raise ContextError("the context is not JSON that can be saved: mend it, or discard")
 
-    def _look(self) -> None:
+    def _preview_changes(self) -> None:
         self._check_json()
         if self._is_value_waiting():
             raise PatchError(
@@ -209,41 +214,41 @@ class Editor:
             raise PatchError(
                 "the chat message is not in the draft yet: press Add message, or clear it"
             )
-        self._browser.desk.look()
+        self._stage.desk.preview_changes()
 
     def _is_value_waiting(self) -> bool:
-        """Whether a value was typed and neither set nor taken away."""
+        """Whether a value was typed and neither set nor removed."""
         if not self.path.value.strip():
             return False
         try:
-            there = value_at(self._browser.desk.edit().context, ("data", *self._keys()))
+            known = value_at(self._stage.desk.edit().context, ("data", *self._keys()))
         except GraphflowError:
             return bool(self.value.value)
         try:
-            return not exactjson.same(there, json_value(self.kind.value, self.value.value))
+            return not exactjson.same(known, json_value(self.kind.value, self.value.value))
         except ContextError:
             return True
 
-    def _discard(self) -> None:
-        self._browser.desk.discard()
-        self._browser.reader.show("Overview")
-
     def _save(self) -> None:
-        desk = self._browser.desk
+        desk = self._stage.desk
         assert desk.draft is not None
         id, new = desk.draft.base.id, desk.new
         desk.save()
         if desk.conflict is not None or desk.deleted_meanwhile:
             return
-        self._browser.reader.show("Overview")
-        self._browser.listing.load()
-        self._browser.tell("good", f"{'Created' if new else 'Saved'} {id!r}; Journal can undo it")
-        self._browser.count_later(again=True)
+        self._stage.listing.load()
+        self._stage.notify("good", f"{'Created' if new else 'Saved'} {id!r}; Journal can undo it")
+        self._stage.count_later(again=True)
 
     # Showing
 
     def render(self, *, visible: bool) -> None:
-        desk = self._browser.desk
+        """Show the draft.
+
+        Args:
+            visible: Whether the editor is the part that is shown.
+        """
+        desk = self._stage.desk
         self.box.layout.display = "" if visible and desk.draft is not None else "none"
         if desk.draft is None:
             self._draft = None
@@ -251,23 +256,25 @@ class Editor:
         if desk.draft is not self._draft:
             self._draft = desk.draft
             self._fill()
-        for name, box in self._ways.items():
-            box.layout.display = "" if name == self.way.value else "none"
+        for name, box in self._modes.items():
+            box.layout.display = "" if name == self.mode.value else "none"
         self._render_conflict()
         open_conflict = desk.conflict is not None or desk.deleted_meanwhile
         self._fields.layout.display = "none" if open_conflict else ""
         self._confirm.layout.display = "none" if desk.preview is None else ""
         if desk.preview is not None:
             changes = len(desk.preview)
-            words = "Save this new session" if desk.new else f"Save {_changes(changes)}"
+            words = "Save this new session" if desk.new else f"Save {_count_changes(changes)}"
             self.save.description = words
-            self.save.tooltip = f"{words}, if nobody saved the session meanwhile"
+            self.save.tooltip = f"{words}, unless someone else saved the session meanwhile"
             html = patch_html(desk.preview, "A new session with nothing in its context yet.")
-            self.preview.value = f'<div class="gfnb gfnb-plain"><b>This will change</b>{html}</div>'
+            self.preview_text.value = (
+                f'<div class="gfnb gfnb-plain"><b>This will change</b>{html}</div>'
+            )
 
     def _fill(self) -> None:
         draft = self._draft
-        tasks = [name for name, _ in self._browser.listing.tasks(draft.get("graph_id"))]
+        tasks = [name for name, _ in self._stage.listing.tasks(draft.get("graph_id"))]
         self.task.options = tasks[:MAX_PATHS]
         self.task.value = draft.get("current_task_id")
         self.status.value = draft.get("status_message") or ""
@@ -286,10 +293,10 @@ class Editor:
             )
         else:
             self.json.value = text
-        self.path.options = _paths(draft.context)
+        self.path.options = _find_paths(draft.context)
 
     def _render_conflict(self) -> None:
-        desk = self._browser.desk
+        desk = self._stage.desk
         merge = desk.conflict
         shown = "deleted" if desk.deleted_meanwhile else merge
         if shown is self._merge:
@@ -302,11 +309,13 @@ class Editor:
         drop = widgets.Button(
             description="Drop my changes", tooltip="Keep what is stored", icon="undo"
         )
-        drop.on_click(lambda _: self._browser.act(self._drop))
+        drop.on_click(lambda _: self._stage.act(self._drop))
         if merge is None:
-            text = notice("warning", "Someone deleted this session meanwhile. Nothing was written.")
+            text = notice_html(
+                "warning", "Someone deleted this session meanwhile. Nothing was written."
+            )
             keep = widgets.Button(description="Save it as a new session", layout={"width": "auto"})
-            keep.on_click(lambda _: self._browser.act(self._keep))
+            keep.on_click(lambda _: self._stage.act(self._keep))
             self.conflict.children = (widgets.HTML(text), widgets.HBox([keep, drop]))
             return
         clashes = len(merge.clashes)
@@ -315,7 +324,9 @@ class Editor:
             if clashes
             else "Your changes do not touch theirs."
         )
-        html = f'{notice("warning", say)}<div class="gfnb gfnb-plain">{merge_html(merge)}</div>'
+        html = (
+            f'{notice_html("warning", say)}<div class="gfnb gfnb-plain">{merge_html(merge)}</div>'
+        )
         children: list[Any] = [widgets.HTML(html)]
         for clash in merge.clashes:
             choice = widgets.RadioButtons(
@@ -334,50 +345,48 @@ class Editor:
             icon="search",
             layout={"width": "auto"},
         )
-        use.on_click(lambda _: self._browser.act(self._resolve))
+        use.on_click(lambda _: self._stage.act(self._resolve))
         self.conflict.children = (*children, widgets.HBox([use, drop]))
 
     def _resolve(self) -> None:
-        desk = self._browser.desk
+        desk = self._stage.desk
         chosen = {path: control.value for path, control in self._choices}
         if None in chosen.values():
             raise PatchError("choose at each place that both sides changed")
         desk.resolve(cast(dict[Path, Choice], chosen))
         if desk.draft is None:
-            self._browser.reader.show("Overview")
-            self._browser.tell("info", "What you wanted is stored already")
+            self._stage.notify("info", "What you wanted is stored already")
 
     def _drop(self) -> None:
-        desk = self._browser.desk
+        desk = self._stage.desk
         id = desk.session.id if desk.session is not None else None
-        gone = desk.deleted_meanwhile
+        deleted = desk.deleted_meanwhile
         desk.discard()
-        self._browser.reader.show("Overview")
         if id is not None:
-            if gone:
+            if deleted:
                 desk.close()
             else:
                 desk.open(id)
 
     def _keep(self) -> None:
-        self._browser.desk.keep_deleted()
-        self._browser.desk.look()
+        self._stage.desk.keep_deleted()
+        self._stage.desk.preview_changes()
 
 
-def _changes(count: int) -> str:
+def _count_changes(count: int) -> str:
     return "1 change" if count == 1 else f"{count:,} changes"
 
 
-def _paths(context: Raw) -> list[str]:
-    """Paths of a context's data that a person may want to change."""
+def _find_paths(context: Raw) -> list[str]:
+    """Return paths of a context's data that a person may want to change."""
     found: list[str] = []
 
     def walk(raw: Raw, path: Path) -> None:
         for key, text in exactjson.split_object(raw, "").items():
-            if len(found) >= MAX_PATHS or len(key) > 200:
+            if len(found) >= MAX_PATHS or len(key) > MAX_KEY:
                 continue
             found.append(path_text((*path, key)))
-            if exactjson.kind(text) == "object" and len(path) < 5:
+            if exactjson.kind(text) == "object" and len(path) < MAX_DEPTH:
                 walk(text, (*path, key))
 
     try:

@@ -1,43 +1,46 @@
-"""The filter bar, and the line under the table that turns pages."""
+"""The filter bar, and the pager under the table."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import ipywidgets as widgets
 
 from ...storage.paths import parse_path, path_text
-from .listing import PAGE_SIZES, WINDOWS, parse_value, typed_path
-
-if TYPE_CHECKING:
-    from .view import Browser
+from .listing import PAGE_SIZES, WINDOWS, parse_typed_path, parse_typed_value
+from .stage import Stage
 
 __all__ = ["FilterBar", "Pager"]
 
-MAX_CHOICES = 500
+MAX_CHOICES: Final = 500
+MAX_NAME: Final = 60  # characters of a name in a choice
 ALL: Final = False  # None would be no choice at all, and is shown as an empty box
 
 
 class FilterBar:
-    """Which sessions are shown."""
+    """The controls that say which sessions are shown.
 
-    def __init__(self, browser: Browser):
-        self._browser = browser
-        filters = browser.listing.filters
+    Args:
+        stage: The state that the parts of the browser share.
+    """
+
+    def __init__(self, stage: Stage):
+        self._stage = stage
+        filters = stage.listing.filters
         self.graph = widgets.Dropdown(
             description="Graph", tooltip="Only sessions of this graph", options=[("all", ALL)]
         )
         self.task = widgets.Dropdown(
             description="Task",
-            tooltip="Only sessions that stand at this task",
+            tooltip="Only sessions at this task",
             options=[("all", ALL)],
         )
         self.text = widgets.Text(
             description="Find",
             placeholder="in id or status, then Enter",
             tooltip="This text occurs in the id or the status; upper and lower case differ",
-            value=filters.text or "",
+            value=filters.get("text", ""),
             continuous_update=False,
         )
         self.window = widgets.Dropdown(
@@ -63,35 +66,38 @@ class FilterBar:
         self.clear = widgets.Button(
             description="Clear filters", tooltip="Show all sessions again", icon="times"
         )
-        self.clear.on_click(lambda _: browser.act(self._clear))
+        self.clear.on_click(lambda _: stage.act(self._clear))
         for control in (self.graph, self.task, self.text, self.window, self.path, self.value):
-            control.observe(self._changed, "value")
+            control.observe(self._apply_change, "value")
         condition = widgets.HBox([self.path, self.value])  # stay side by side
         controls = [self.graph, self.task, self.text, self.window, condition, self.clear]
         self.box = widgets.HBox(controls)
         self.box.add_class("gfnb-bar")
 
     def _condition(self) -> tuple[str, str]:
-        filters = self._browser.listing.filters
-        for path, value in filters.where.items():
+        """Return the condition on the context: its path and its value, as a person types them."""
+        filters = self._stage.listing.filters
+        for path, value in filters.get("where", {}).items():
             return path_text(parse_path(path)), json.dumps(value)
-        return (path_text(parse_path(filters.has[0])) if filters.has else ""), ""
+        for path in filters.get("has", ()):
+            return path_text(parse_path(path)), ""
+        return "", ""
 
-    def _changed(self, change: Any) -> None:
-        if not self._browser.rendering:
-            self._browser.act(self._apply)
+    def _apply_change(self, _: Any) -> None:
+        if not self._stage.rendering:
+            self._stage.act(self._apply)
 
     def _apply(self) -> None:
-        listing = self._browser.listing
-        path = typed_path(self.path.value) if self.path.value.strip() else None
+        listing = self._stage.listing
+        path = parse_typed_path(self.path.value) if self.path.value.strip() else None
         value = self.value.value.strip()
-        conditions: dict[str, Any] = {"where": {}, "has": ()}
+        conditions: dict[str, Any] = {"where": None, "has": None}
         if path and value:
-            conditions["where"] = {path: parse_value(value)}
+            conditions["where"] = {path: parse_typed_value(value)}
         elif path:
-            conditions["has"] = (path,)
+            conditions["has"] = [path]
         graph, task = (None if c.value is ALL else c.value for c in (self.graph, self.task))
-        if graph != listing.filters.graph and task not in dict(listing.tasks(graph)):
+        if graph != listing.filters.get("graph") and task not in dict(listing.tasks(graph)):
             task = None  # a task of the graph that was chosen before
         listing.filter(
             graph=graph,
@@ -100,28 +106,29 @@ class FilterBar:
             window=self.window.value,
             **conditions,
         )
-        self._browser.count_later()
+        self._stage.count_later()
 
     def _clear(self) -> None:
-        self._browser.listing.clear()
-        with self._browser.quietly():
+        self._stage.listing.clear()
+        with self._stage.quietly():
             self.text.value = self.path.value = self.value.value = ""
-        self._browser.count_later()
+        self._stage.count_later()
 
     def render(self) -> None:
-        listing = self._browser.listing
-        filters = listing.filters
-        self._offer(self.graph, listing.graphs(), filters.graph)
-        self._offer(self.task, listing.tasks(filters.graph), filters.task)
+        """Show the filters, and the choices of graph and task with the number of sessions."""
+        listing = self._stage.listing
+        graph, task = listing.filters.get("graph"), listing.filters.get("task")
+        self._offer(self.graph, listing.graphs(), graph)
+        self._offer(self.task, listing.tasks(graph), task)
         self.window.value = listing.window
         self.clear.disabled = not listing.filtered
 
     @staticmethod
     def _offer(control: widgets.Dropdown, counts: list[tuple[str, int]], chosen: Any) -> None:
         options: list[tuple[str, Any]] = [("all", ALL)]
-        options += [(f"{_name(name)} ({count:,})", name) for name, count in counts[:MAX_CHOICES]]
+        options += [(f"{_shorten(name)} ({count:,})", name) for name, count in counts[:MAX_CHOICES]]
         if chosen is not None and chosen not in dict(counts[:MAX_CHOICES]):
-            options.append((_name(chosen), chosen))
+            options.append((_shorten(chosen), chosen))
         if control.options != tuple(options):
             control.options = options
         value = ALL if chosen is None else chosen
@@ -129,46 +136,52 @@ class FilterBar:
             control.value = value
 
 
-def _name(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}…"
+def _shorten(name: str) -> str:
+    return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
 
 
 class Pager:
-    """Where in the store the page is, and the way to the next."""
+    """The line under the table: which rows are shown, and the buttons that turn pages.
 
-    def __init__(self, browser: Browser):
-        self._browser = browser
+    Args:
+        stage: The state that the parts of the browser share.
+    """
+
+    def __init__(self, stage: Stage):
+        self._stage = stage
+        listing = stage.listing
         self.previous = widgets.Button(
-            description="Previous", icon="chevron-left", tooltip="The page before (Page Up)"
+            description="Previous", icon="chevron-left", tooltip="Go to the page before (Page Up)"
         )
         self.next = widgets.Button(
-            description="Next", icon="chevron-right", tooltip="The page after (Page Down)"
+            description="Next", icon="chevron-right", tooltip="Go to the page after (Page Down)"
         )
         self.shown = widgets.Label()
         self.size = widgets.Dropdown(
             description="a page",
-            options=sorted({*PAGE_SIZES, browser.listing.page_size}),
-            value=browser.listing.page_size,
-            tooltip="Sessions a page",
+            options=sorted({*PAGE_SIZES, listing.page_size}),
+            value=listing.page_size,
+            tooltip="The number of sessions on a page",
         )
-        self.previous.on_click(lambda _: browser.act(browser.listing.previous))
-        self.next.on_click(lambda _: browser.act(browser.listing.next))
+        self.previous.on_click(lambda _: stage.act(listing.previous))
+        self.next.on_click(lambda _: stage.act(listing.next))
         self.size.observe(self._resize, "value")
         self.box = widgets.HBox([self.previous, self.shown, self.next, self.size])
         self.box.add_class("gfnb-bar")
 
     def _resize(self, change: Any) -> None:
-        if not self._browser.rendering:
-            self._browser.act(lambda: self._browser.listing.resize(change["new"]))
+        if not self._stage.rendering:
+            self._stage.act(lambda: self._stage.listing.resize(change["new"]))
 
-    def turn(self, way: int) -> None:
-        """To the next page or the one before."""
-        listing = self._browser.listing
-        self._browser.act(listing.next if way > 0 else listing.previous)
+    def turn(self, step: int) -> None:
+        """Go to the next page (1) or the one before (-1)."""
+        listing = self._stage.listing
+        self._stage.act(listing.next if step > 0 else listing.previous)
 
     def render(self) -> None:
-        listing = self._browser.listing
+        """Show which rows are shown, and where a page can be turned to."""
+        listing = self._stage.listing
         chosen = len(listing.selected)
-        self.shown.value = listing.shown() + (f", {chosen:,} selected" if chosen else "")
+        self.shown.value = listing.describe_page() + (f", {chosen:,} selected" if chosen else "")
         self.previous.disabled = not listing.page
         self.next.disabled = not listing.has_next

@@ -1,38 +1,41 @@
-"""Which sessions are shown: filter, order, pages and selection. No widgets."""
+"""Which sessions are shown: filters, order, pages and selection. No widgets."""
 
 from __future__ import annotations
 
 import ast
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pandas as pd
 
 from ...changes import json_value
 from ...client import Client
-from ...errors import ContextError, QueryError
+from ...errors import CapabilityError, ContextError, QueryError
 from ...frames import sessions_frame
+from ...model import exactjson
 from ...storage import Cursor, Query
 from ...storage.paths import ContextPath, parse_path
 from ...storage.protocols import SupportsCount, SupportsCounts, SupportsSlowOrders
+from ...storage.query import DEFAULT_ORDER, FILTERS
 from ...storage.table import GroupCount
 
 __all__ = [
+    "ANY_TIME",
+    "PAGE_SIZES",
     "WINDOWS",
-    "Filters",
     "Listing",
-    "frame_call",
-    "parse_value",
-    "typed_path",
+    "parse_typed_path",
+    "parse_typed_value",
+    "sessions_call",
 ]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+ANY_TIME: Final = "at any time"
 #: Label of a choice to the seconds; negative for "not since".
 WINDOWS: Final[dict[str, int]] = {
-    "at any time": 0,
+    ANY_TIME: 0,
     "in the last 15 minutes": 15 * _MINUTE,
     "in the last hour": _HOUR,
     "in the last day": _DAY,
@@ -45,169 +48,198 @@ WINDOWS: Final[dict[str, int]] = {
 PAGE_SIZES: Final = (25, 50, 100, 200)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """What the filter bar says; the words are those of ``Workbench.sessions``."""
-
-    graph: str | None = None
-    task: str | None = None
-    text: str | None = None
-    status: str | None = None
-    id_prefix: str | None = None
-    updated_since: datetime | None = None
-    updated_until: datetime | None = None
-    where: Mapping[Any, Any] = field(default_factory=dict)
-    has: tuple[Any, ...] = ()
-
-    def given(self) -> dict[str, Any]:
-        """Those that are set, as arguments of ``Workbench.sessions``."""
-        pairs = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {
-            name: list(v) if name == "has" else v for name, v in pairs if v not in (None, {}, ())
-        }
-
-    def query(self) -> Query:
-        """What is counted."""
-        arguments = self.given()
-        return Query(context=arguments.pop("where", {}), **arguments)
-
-
-def parse_value(text: str) -> Any:
-    """A context value as a person types it: JSON, or else the text itself.
-
-    ``12``, ``true`` and ``"12"`` are a number, a boolean and a text; ``gold`` is a text.
-    """
-    from ...model.exactjson import decode
-
-    try:
-        return decode(json_value("JSON", text))
-    except ContextError:
-        return text
+def _set_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that are set, in the order of ``FILTERS``."""
+    found = {name: filters[name] for name in FILTERS if filters.get(name) is not None}
+    for name in ("where", "has"):
+        if not found.get(name, True):  # no condition at all
+            del found[name]
+    if isinstance(found.get("has"), str):
+        found["has"] = (found["has"],)
+    return found
 
 
 class Listing:
-    """One page of sessions of a workbench.
+    """One page of a client's sessions, and which of its rows are selected.
+
+    Example:
+        >>> from graphflow_nb.client import open_client
+        >>> listing = Listing(open_client("demo"), {"graph": "claims"}, page_size=25)
+        >>> listing.start()
+        >>> listing.count()
+        True
+        >>> listing.describe_page()
+        'showing 1 to 25 of 80'
+        >>> listing.call
+        "wb.sessions(graph='claims', limit=25)"
+
+    Args:
+        client: The client whose sessions are listed.
+        filters: The filters by name; see ``Workbench.sessions``.
+        order: The order. Default: newest first, or by id where the store could order by time only
+            by sorting a large table.
+        page_size: The number of sessions on a page.
 
     Attributes:
-        frame: the page, as ``Workbench.sessions`` gives it.
-        total: how many sessions the filters select; None while that is not known.
-        groups: how many sessions stand where, for the choices of graph and task.
-        selected: ids of the selected rows, all on this page.
-        changed: ids of rows that changed since the page was last looked at.
-        slow: orders that no index serves, with what would help.
-        call: the last call, as a line of Python.
+        filters: The filters that are set, by name.
+        window: The time of the last save, one of ``WINDOWS``; it moves with the clock.
+        order, page_size: As passed, or as they were changed since.
+        frame: The page, as ``Workbench.sessions`` returns it; None while it was not read.
+        unlistable: Why the storage can't list its sessions; empty if it can.
+        total: The number of sessions that the filters select; None while it is not known.
+        groups: The number of sessions at each task, for the choices of graph and task.
+        selected: The ids of the selected rows, all on this page.
+        changed: The ids of rows that changed since the page was last read by a person's action.
+        slow: The orders that no index serves, each with what would help.
+        call: The last call, as Python.
+
+    Raises:
+        QueryError: A filter or the order is invalid.
     """
 
-    def __init__(self, client: Client, filters: Filters, order: str | None, page_size: int):
+    def __init__(
+        self,
+        client: Client,
+        filters: Mapping[str, Any] | None = None,
+        order: str | None = None,
+        page_size: int = 50,
+    ):
+        filters = {} if filters is None else filters
+        Query.from_filters(filters, order=order or DEFAULT_ORDER)
         self._client = client
         self._lock = threading.RLock()
-        self.filters = filters
+        self.filters = _set_filters(filters)
         self.page_size = page_size
-        self.window = "at any time"
+        self.window = ANY_TIME
         self.slow: dict[str, str] = {}
-        self._asked_for = order
-        self.order = order or "-updated_at"
+        self._chosen_order = order
+        self.order = order or DEFAULT_ORDER
         self.frame: pd.DataFrame | None = None
+        self.unlistable = ""
         self.total: int | None = None
         self.groups: list[GroupCount] = []
         self.selected: list[str] = []
         self.changed: set[str] = set()
         self.call = ""
         self._cursors: list[Cursor | None] = [None]
-        self._counted: Filters | None = None
 
     def start(self) -> None:
-        """Choose the order and load the first page."""
+        """Choose the order and read the first page."""
         storage = self._client.storage.background
         if isinstance(storage, SupportsSlowOrders):
             self.slow = self._client.bridge.run(storage.slow_orders())
-        if self._asked_for is None and "updated_at" in self.slow and "id" not in self.slow:
+        if self._chosen_order is None and "updated_at" in self.slow and "id" not in self.slow:
             self.order = "id"
         self.load()
 
     @property
     def page(self) -> int:
-        """Number of the page, from 0."""
+        """The number of the page, from 0."""
         return len(self._cursors) - 1
 
     @property
     def has_next(self) -> bool:
+        """Whether there is a page after this one."""
         return self.frame is not None and self.frame.attrs["next"] is not None
 
     def ids(self) -> list[str]:
-        """Of the rows of this page, in order."""
+        """Return the ids of this page's rows, in order."""
         return [] if self.frame is None else self.frame["id"].tolist()
 
     def load(self) -> None:
-        """Read this page anew; what was selected stays so if it is still there."""
-        filters = self._now()
-        arguments = filters.given() | {"order": self.order, "limit": self.page_size}
+        """Read this page again; rows stay selected if they are still on it.
+
+        Raises:
+            QueryError: A filter is invalid.
+            StorageError: The store failed.
+        """
+        filters = self._current_filters()
+        arguments = filters | {"order": self.order, "limit": self.page_size}
         if self._cursors[-1] is not None:
             arguments["after"] = self._cursors[-1]
-        self.call = frame_call(arguments)
-        query = replace(
-            filters.query(), order=self.order, limit=self.page_size, after=self._cursors[-1]
-        )
+        self.call = sessions_call(arguments)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
-        frame = sessions_frame(self._client.bridge.run(self._client.table(query)), ())
+        try:
+            query = self._page_query(filters, self._cursors[-1])
+            table = self._client.bridge.run(self._client.table(query))
+        except CapabilityError as error:  # a session can be opened all the same
+            self.call, self.unlistable = "", str(error)
+            return
+        frame = sessions_frame(table, ())
         with self._lock:
+            self.unlistable = ""
             self.frame = frame
-            there = set(self.ids())
-            self.selected = [id for id in self.selected if id in there]
-            self.changed &= there
+            found = set(self.ids())
+            self.selected = [id for id in self.selected if id in found]
+            self.changed &= found
 
-    def _now(self) -> Filters:
-        """The filters with the window of time as it is now."""
+    def _page_query(self, filters: Mapping[str, Any], after: Cursor | None) -> Query:
+        return Query.from_filters(filters, order=self.order, limit=self.page_size, after=after)
+
+    def _current_filters(self) -> dict[str, Any]:
+        """Return the filters, with the window of time as it is now."""
         seconds = WINDOWS[self.window]
         if not seconds:
             return self.filters
         edge = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=abs(seconds))
-        if seconds > 0:
-            return replace(self.filters, updated_since=edge)
-        return replace(self.filters, updated_until=edge)
+        name = "updated_since" if seconds > 0 else "updated_until"
+        return _set_filters({**self.filters, name: edge})
 
-    def _from_the_start(self) -> None:
+    def _load_first_page(self) -> None:
         self._cursors = [None]
         self.changed = set()
         self.load()
 
     def filter(self, *, window: str | None = None, **changes: Any) -> None:
-        """Change filters and go to the first page; ``None`` takes a filter away."""
+        """Change filters and go to the first page.
+
+        Args:
+            window: One of ``WINDOWS``. Default: as it is.
+            changes: The new value of a filter by its name; None removes the filter.
+
+        Raises:
+            QueryError: A filter is invalid; then all are as they were.
+            StorageError: The store failed.
+        """
         before = self.filters, self.window, self.total
         with self._lock:
-            self.filters = replace(self.filters, **changes)
+            self.filters = _set_filters({**self.filters, **changes})
             self.window = window or self.window
             if before[:2] != (self.filters, self.window):
                 self.total = None
         try:
-            self._from_the_start()
+            self._load_first_page()
         except (QueryError, ContextError):
-            self.filters, self.window, self.total = before  # what means nothing is not kept
+            self.filters, self.window, self.total = before
             raise
 
     def clear(self) -> None:
-        """Take all filters away."""
-        self.filters, self.window, self.total = Filters(), "at any time", None
-        self._from_the_start()
+        """Remove all filters and go to the first page."""
+        self.filters, self.window, self.total = {}, ANY_TIME, None
+        self._load_first_page()
 
     @property
     def filtered(self) -> bool:
-        """Whether anything is filtered."""
-        return bool(self.filters.given()) or bool(WINDOWS[self.window])
+        """Whether any filter is set."""
+        return bool(self.filters) or bool(WINDOWS[self.window])
 
     def sort(self, column: str) -> None:
-        """Order by ``updated_at``, ``created_at`` or ``id``; by the same one again turns it."""
+        """Order by a column and go to the first page; the same column again reverses the order.
+
+        Args:
+            column: ``updated_at``, ``created_at`` or ``id``.
+        """
         newest_first = column != "id"
         if self.order.removeprefix("-") == column:
             self.order = column if self.order.startswith("-") else f"-{column}"
         else:
             self.order = f"-{column}" if newest_first else column
-        self._from_the_start()
+        self._load_first_page()
 
     def resize(self, page_size: int) -> None:
-        """Show so many sessions a page, from the first."""
+        """Show this many sessions on a page, from the first page on."""
         self.page_size = page_size
-        self._from_the_start()
+        self._load_first_page()
 
     def next(self) -> None:
         """Go to the next page, if there is one."""
@@ -230,49 +262,52 @@ class Listing:
 
     def select(self, ids: list[str]) -> None:
         """Select these rows of the page."""
-        there = set(self.ids())
-        self.selected = [id for id in ids if id in there]
+        found = set(self.ids())
+        self.selected = [id for id in ids if id in found]
 
     def selected_frame(self) -> pd.DataFrame:
-        """The selected rows, as ``Workbench.sessions`` gives them."""
+        """Return the selected rows, as ``Workbench.sessions`` returns them."""
         if self.frame is None:
             return pd.DataFrame()
         return self.frame[self.frame["id"].isin(self.selected)].reset_index(drop=True)
 
     def versions(self, ids: list[str]) -> dict[str, int]:
-        """The versions that rows of this page were shown with."""
-        assert self.frame is not None
-        known = dict(zip(self.frame["id"], self.frame["version"].tolist(), strict=True))
+        """Return the versions that rows of this page show, by id."""
+        known = {} if self.frame is None else _versions(self.frame)
         return {id: known[id] for id in ids if id in known}
 
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.
 
     def count(self, *, again: bool = False) -> bool:
-        """Learn the total and the groups; whether anything is new."""
-        storage, filters = self._client.storage.background, self._now()
+        """Count the total and the groups; return whether anything is new.
+
+        Args:
+            again: Whether to count again what is known already.
+        """
+        storage, filters = self._client.storage.background, self._current_filters()
         asked = self.filters, self.window
         news = False
         if isinstance(storage, SupportsCounts) and (again or not self.groups):
             groups = self._client.bridge.run(storage.counts(Query()))
             news, self.groups = groups != self.groups, groups
         if isinstance(storage, SupportsCount) and (again or self.total is None):
-            total = self._client.bridge.run(storage.count(filters.query()))
+            total = self._client.bridge.run(storage.count(Query.from_filters(filters)))
             with self._lock:
                 if asked == (self.filters, self.window):
                     news, self.total = news or total != self.total, total
         return news
 
     def poll(self, keep: str | None = None) -> bool:
-        """Read the page anew behind the scenes and mark what changed; whether anything did.
+        """Read the page again, mark the rows that changed, and return whether any did.
 
         Args:
-            keep: an id whose row stays even if it has moved to another page.
+            keep: The id of a row that stays even if it has moved to another page.
         """
-        filters, cursors = self._now(), self._cursors
-        arguments = filters.given() | {"limit": self.page_size, "after": cursors[-1]}
-        query = Query(context=arguments.pop("where", {}), order=self.order, **arguments)
-        frame = self._read(query)
+        if self.unlistable:
+            return False
+        cursors = self._cursors
+        frame = self._read(self._page_query(self._current_filters(), cursors[-1]))
         if keep is not None and keep not in set(frame["id"]):
             following = frame.attrs["next"]
             kept = self._read(Query(ids=[keep], order="id"))
@@ -281,15 +316,13 @@ class Listing:
         with self._lock:
             if self.frame is None or cursors is not self._cursors:
                 return False  # a page was turned meanwhile
-            before = dict(zip(self.frame["id"], self.frame["version"].tolist(), strict=True))
-            after = dict(zip(frame["id"], frame["version"].tolist(), strict=True))
+            before, after = _versions(self.frame), _versions(frame)
             self.changed |= {id for id, version in after.items() if before.get(id) != version}
             self.changed &= after.keys()
             moved = list(before) != list(after)
-            news = moved or before != after
             self.frame = frame
             self.selected = [id for id in self.selected if id in after]
-        return news
+        return moved or before != after
 
     def _read(self, query: Query) -> pd.DataFrame:
         table = self._client.bridge.run(self._client.storage.background.table(query, ()))
@@ -298,14 +331,18 @@ class Listing:
     # What the choices of the filter bar are
 
     def graphs(self) -> list[tuple[str, int]]:
-        """Graphs with the number of their sessions."""
+        """Return the graphs with the number of their sessions."""
         sums: dict[str, int] = {}
         for group in self.groups:
             sums[group.graph_id] = sums.get(group.graph_id, 0) + group.sessions
         return sorted(sums.items())
 
     def tasks(self, graph: str | None = None) -> list[tuple[str, int]]:
-        """Tasks, of one graph or of all, with the number of sessions that stand there."""
+        """Return the tasks with the number of sessions at each.
+
+        Args:
+            graph: The graph whose tasks are wanted; None for all.
+        """
         sums: dict[str, int] = {}
         for group in self.groups:
             if graph in (None, group.graph_id):
@@ -313,8 +350,10 @@ class Listing:
                 sums[task] = sums.get(task, 0) + group.sessions
         return sorted(sums.items())
 
-    def shown(self) -> str:
-        """``showing 51 to 100 of 12,345``."""
+    def describe_page(self) -> str:
+        """Return which sessions are shown, such as ``showing 51 to 100 of 12,345``."""
+        if self.unlistable:
+            return "the sessions can't be listed"
         rows = len(self.ids())
         if not rows:
             return "no session"
@@ -327,48 +366,92 @@ class Listing:
         of = "…" if total is None else f"{total:,}"
         return f"showing {first:,} to {last:,} of {of}"
 
-
-def frame_call(arguments: dict[str, Any]) -> str:
-    """The call of ``Workbench.sessions`` that gives a page."""
-    shown = dict(arguments)
-    if shown.get("order") == "-updated_at":
-        del shown["order"]
-    if isinstance(shown.get("after"), Cursor):
-        cursor = shown.pop("after")
-        time = "None" if cursor.time is None else f"datetime.fromisoformat({str(cursor.time)!r})"
-        after = f", after=graphflow_nb.Cursor({cursor.order!r}, {cursor.id!r}, {time})"
-    else:
-        after = ""
-    for name in ("updated_since", "updated_until"):
-        if name in shown:
-            shown[name] = _Source(f"datetime.fromisoformat({str(shown[name])!r})")
-    return f"wb.sessions({', '.join(f'{k}={v!r}' for k, v in shown.items())}{after})"
+    def describe_lack(self) -> str:
+        """Return why there is no row; empty if there are rows."""
+        if self.unlistable:
+            return (
+                f"{self.unlistable}. A session can be opened by its id: "
+                "browser.open_session('the id')"
+            )
+        if self.frame is None:
+            return "The sessions could not be read; Refresh tries again."
+        if len(self.frame):
+            return ""
+        if self.filtered:
+            return "No session matches; Clear filters shows all."
+        return "There is no session in this store yet."
 
 
-class _Source(str):
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
+def _versions(frame: pd.DataFrame) -> dict[str, int]:
+    return dict(zip(frame["id"], frame["version"].tolist(), strict=True))
 
 
-def typed_path(text: str) -> ContextPath:
-    """A context path as a person types it: ``customer.tier``, or ``('a.b', 'c')`` for odd keys.
+def parse_typed_value(text: str) -> Any:
+    """Return a context value as a person types it: JSON, or else the text itself.
+
+    Example:
+        >>> [parse_typed_value(text) for text in ("gold", "12", "true", '"12"')]
+        ['gold', 12, True, '12']
+    """
+    try:
+        return exactjson.decode(json_value("JSON", text))
+    except ContextError:
+        return text
+
+
+def parse_typed_path(text: str) -> ContextPath:
+    """Return a context path as a person types it.
+
+    Example:
+        >>> parse_typed_path("customer.tier")
+        'customer.tier'
+        >>> parse_typed_path("('a.b', 'c')")  # for keys with dots
+        ('a.b', 'c')
 
     Raises:
-        QueryError: it is none.
+        QueryError: The text is not a path.
     """
     text = text.strip()
-    path: Any = text
+    path: object = text
     if text.startswith("("):
         try:
             path = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             path = ()
     try:
-        parse_path(path)
+        parse_path(cast(ContextPath, path))
     except QueryError as error:
         raise QueryError(
-            f"{text!r} is no context path: say customer.tier, or ('a.b', 'c') for keys with dots"
+            f"{text!r} is not a context path: write customer.tier, or ('a.b', 'c') for keys with "
+            "dots"
         ) from error
-    return path  # type: ignore[no-any-return]
+    return cast(ContextPath, path)
+
+
+class _Source(str):
+    """Python source, which a call shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def sessions_call(arguments: Mapping[str, Any]) -> str:
+    """Return the call of ``wb.sessions`` with these arguments, as Python."""
+    shown = dict(arguments)
+    if shown.get("order") == DEFAULT_ORDER:
+        del shown["order"]
+    for name, value in shown.items():
+        if isinstance(value, datetime):
+            shown[name] = _time_source(value)
+        elif isinstance(value, Cursor):
+            time = None if value.time is None else _time_source(value.time)
+            shown[name] = _Source(f"graphflow_nb.Cursor({value.order!r}, {value.id!r}, {time!r})")
+        elif isinstance(value, tuple):
+            shown[name] = list(value)
+    return f"wb.sessions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def _time_source(time: datetime) -> _Source:
+    return _Source(f"datetime.fromisoformat({str(time)!r})")

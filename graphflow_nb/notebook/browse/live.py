@@ -1,4 +1,4 @@
-"""Following a store: a thread that looks for changes, or is woken by the store's own messages."""
+"""Following a store: a thread that polls for changes, or is woken by the store's own reports."""
 
 from __future__ import annotations
 
@@ -6,42 +6,46 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future
+from typing import Final, TypeAlias
 
-__all__ = ["Live"]
+__all__ = ["Follower", "Watch"]
 
-INTERVAL = 2.0  # seconds between looks, where the store does not tell
-WATCHED_INTERVAL = 30.0  # where it does: in case a message was missed
-QUIET = 0.2  # seconds in which several messages count as one
-SHARE = 0.05  # of the time at most that looking may take
-LIMIT = 3600.0  # seconds after which nobody is watching any more
+#: Starts to watch a store, given what to call at each change and when the connection comes or goes;
+#: cancelling the future ends it.
+Watch: TypeAlias = Callable[[Callable[[str], None], Callable[[bool], None]], Future[None]]
+
+INTERVAL: Final = 2.0  # seconds between polls, where the store does not report changes
+WATCHED_INTERVAL: Final = 30.0  # where it does: in case a report was missed
+QUIET: Final = 0.2  # seconds in which several reports count as one
+SHARE: Final = 0.05  # of the time at most that polling may take
+LIMIT: Final = 3600.0  # seconds after which nobody is watching any more
 
 
-class Live:
-    """Calls ``look`` when the store may have changed, until it is stopped.
+class Follower:
+    """A thread that calls ``poll`` when the store may have changed, until it is stopped.
 
     Args:
-        look: reads and shows what is new.
-        say: called with how it goes: ``following …``, or what is wrong.
-        watch: the storage's ``watch``, if it can tell of changes.
-        submit: runs that on the storage's own loop.
+        poll: The function that reads and shows what is new.
+        report: The function that shows how it goes: a text, and whether something is wrong.
+        watch: The function that starts to watch the store; None where it reports no changes.
     """
 
     def __init__(
         self,
-        look: Callable[[], None],
-        say: Callable[[str, bool], None],
-        watch: Callable[[Callable[[str], None], Callable[[bool], None]], Any] | None,
-        submit: Callable[[Any], Any],
+        poll: Callable[[], None],
+        report: Callable[[str, bool], None],
+        watch: Watch | None = None,
     ):
-        self._look, self._say, self._watch, self._submit = look, say, watch, submit
+        self._poll, self._report, self._watch = poll, report, watch
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._watching = False
-        self._watcher: Any = None
-        self._thread = threading.Thread(target=self._work, name="graphflow_nb-live", daemon=True)
+        self._watcher: Future[None] | None = None
+        self._thread = threading.Thread(target=self._follow, name="graphflow_nb-live", daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -53,35 +57,36 @@ class Live:
 
     @property
     def running(self) -> bool:
+        """Whether it was not stopped, and did not stop by itself."""
         return not self._stopped.is_set()
 
-    def _state(self, watching: bool) -> None:
+    def _set_watching(self, watching: bool) -> None:
         self._watching = watching
         self._wake.set()
 
-    def _work(self) -> None:
+    def _follow(self) -> None:
         if self._watch is not None:
-            self._watcher = self._submit(self._watch(lambda _: self._wake.set(), self._state))
+            self._watcher = self._watch(lambda _: self._wake.set(), self._set_watching)
         began, pause, lost = time.monotonic(), INTERVAL, False
         while not self._stopped.is_set():
             if time.monotonic() - began > LIMIT:
                 self._stopped.set()
-                self._say("stopped following after an hour; switch it on again to go on", False)
+                self._report("stopped following after an hour; switch it on again to go on", False)
                 return
             started = time.monotonic()
             try:
-                self._look()
+                self._poll()
             except (Exception, asyncio.CancelledError) as error:  # nobody else would show it
                 lost, pause = True, min(pause * 2, WATCHED_INTERVAL)
                 if not self._stopped.is_set():
-                    self._say(f"connection lost, trying again: {error}", True)
+                    self._report(f"connection lost, trying again: {error}", True)
             else:
                 took = time.monotonic() - started
                 pause = max(WATCHED_INTERVAL if self._watching else INTERVAL, took / SHARE)
                 how = "told by the store" if self._watching else f"every {pause:.0f} s"
                 if not self._stopped.is_set():
                     again = "connected again, " if lost else ""
-                    self._say(f"{again}following, {how}", False)
+                    self._report(f"{again}following, {how}", False)
                 lost = False
             self._wake.wait(pause)
             if not self._stopped.is_set():

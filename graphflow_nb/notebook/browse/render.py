@@ -1,11 +1,10 @@
-"""What the browser shows, as cells of rows and as HTML. Whatever comes from a store is escaped."""
+"""What the browser shows, as cells of rows and as HTML. All that comes from a store is escaped."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from html import escape
-from typing import Any
+from typing import Any, Final, Literal
 
 import pandas as pd
 
@@ -17,16 +16,21 @@ from ...model import Session, exactjson
 
 __all__ = [
     "COLUMNS",
+    "JOURNAL_COLUMNS",
+    "NoticeKind",
     "clash_html",
     "code_html",
     "journal_rows",
-    "notice",
+    "merge_html",
+    "notice_html",
     "raw_html",
     "session_rows",
     "static_table",
 ]
 
-COLUMNS: list[dict[str, Any]] = [
+NoticeKind = Literal["error", "warning", "good", "info"]
+
+COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "id", "label": "id", "sortable": True},
     {"name": "graph_id", "label": "graph"},
     {"name": "current_task_id", "label": "task"},
@@ -37,7 +41,7 @@ COLUMNS: list[dict[str, Any]] = [
     {"name": "version", "label": "version", "number": True},
     {"name": "created_at", "label": "created", "sortable": True},
 ]
-JOURNAL_COLUMNS: list[dict[str, Any]] = [
+JOURNAL_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "entry", "label": "entry", "number": True},
     {"name": "at", "label": "when"},
     {"name": "op", "label": "what"},
@@ -45,62 +49,65 @@ JOURNAL_COLUMNS: list[dict[str, Any]] = [
     {"name": "changes", "label": "changes"},
     {"name": "state", "label": "state"},
 ]
-MAX_CELL = 120  # characters of a text in a cell
-MAX_RAW = 100_000  # characters of the raw JSON
+MAX_CELL: Final = 120  # characters of a text in a cell
+MAX_HINT: Final = 1000  # of what a cell says when it is pointed at
+MAX_NOTICE: Final = 2000  # of a notice, and ten times as many of its details
+MAX_RAW: Final = 100_000  # of the raw JSON
+_WORDS: Final[dict[NoticeKind, str]] = {"error": "Error: ", "warning": "Note: "}
 
 
-def _short(text: str, width: int = MAX_CELL) -> str:
+def _shorten(text: str, width: int = MAX_CELL) -> str:
     line = text.replace("\n", " ⏎ ")
     return line if len(line) <= width else f"{line[:width]}…"
 
 
-def _cell(text: str | None) -> str | list[str]:
-    """What a cell shows, and what it says when it is pointed at."""
+def _text_cell(text: str | None) -> str | list[str]:
+    """Return what a cell shows, and what it says when it is pointed at."""
     if text is None:
         return ""
-    return (
-        text if len(text) <= MAX_CELL and "\n" not in text else [_short(text), _short(text, 1000)]
-    )
+    if len(text) <= MAX_CELL and "\n" not in text:
+        return text
+    return [_shorten(text), _shorten(text, MAX_HINT)]
 
 
-def _when(time: Any) -> str | list[str]:
+def _time_cell(time: Any) -> str | list[str]:
     if time is pd.NaT:
         return "unknown"
     return [cards.age(time.to_pydatetime()), f"{time:%Y-%m-%d %H:%M:%S} UTC"]
 
 
-def _bytes(count: int) -> str:
+def _size_cell(count: int) -> str:
     return f"{count:,} B" if count < 10_000 else f"{count / 1000:,.0f} kB"
 
 
 def session_rows(frame: pd.DataFrame) -> list[list[Any]]:
-    """The cells of a page of ``Workbench.sessions``."""
+    """Return the cells of a page of ``Workbench.sessions``."""
     rows: Any = frame.itertuples()
     return [
         [
-            _cell(row.id),
-            _cell(row.graph_id),
-            _cell(row.current_task_id),
-            _cell(row.status_message if isinstance(row.status_message, str) else None),
-            _when(row.updated_at),
+            _text_cell(row.id),
+            _text_cell(row.graph_id),
+            _text_cell(row.current_task_id),
+            _text_cell(row.status_message if isinstance(row.status_message, str) else None),
+            _time_cell(row.updated_at),
             f"{row.messages:,}",
-            _bytes(row.context_bytes),
+            _size_cell(row.context_bytes),
             str(row.version),
-            _when(row.created_at),
+            _time_cell(row.created_at),
         ]
         for row in rows
     ]
 
 
 def journal_rows(entries: Sequence[Entry]) -> list[list[Any]]:
-    """The cells of writes in the journal."""
+    """Return the cells of writes in the journal."""
     return [
         [
             str(entry.number),
-            _when(pd.Timestamp(entry.at)),
+            _time_cell(pd.Timestamp(entry.at)),
             entry.op,
-            _cell(entry.id),
-            _cell(describe_changes(entry)),
+            _text_cell(entry.id),
+            _text_cell(describe_changes(entry)),
             entry.state if entry.state == "done" else ["unknown", "the store was lost meanwhile"],
         ]
         for entry in entries
@@ -108,7 +115,7 @@ def journal_rows(entries: Sequence[Entry]) -> list[list[Any]]:
 
 
 def clash_html(clash: Clash) -> str:
-    """A place that both sides changed."""
+    """Return the three values of a place that both sides changed."""
     return (
         f'<table class="gfnb-diff"><tbody>'
         f"<tr><th>path</th><td>{cards.code(clash.pointer)}</td></tr>"
@@ -119,7 +126,7 @@ def clash_html(clash: Clash) -> str:
 
 
 def merge_html(merge: Merge) -> str:
-    """What was saved meanwhile, and what of one's own goes with it untouched."""
+    """Return what someone else saved meanwhile, and the own changes that do not touch that."""
     return (
         "<b>Saved meanwhile by someone else</b>"
         + cards.patch_html(merge.theirs)
@@ -131,25 +138,31 @@ def merge_html(merge: Merge) -> str:
 # Pieces
 
 
-def notice(kind: str, text: str, detail: str = "") -> str:
-    """A line that tells something: ``error``, ``warning``, ``good`` or ``info``."""
+def notice_html(kind: NoticeKind, text: str, detail: str = "") -> str:
+    """Return a notice; nothing if there is no text.
+
+    Args:
+        kind: ``error``, ``warning``, ``good`` or ``info``.
+        text: The notice.
+        detail: What is shown on demand, such as a traceback.
+    """
     if not text:
         return ""
-    word = {"error": "Error: ", "warning": "Note: ", "good": "", "info": ""}[kind]
     more = (
-        f"<details><summary>details</summary><pre>{escape(detail[:20_000])}</pre></details>"
+        "<details><summary>details</summary>"
+        f"<pre>{escape(detail[: 10 * MAX_NOTICE])}</pre></details>"
         if detail
         else ""
     )
     role = "alert" if kind == "error" else "status"
     return (
-        f'<div class="gfnb-notice gfnb-{kind}" role="{role}"><b>{word}</b>'
-        f"{escape(_short(text, 2000))}{more}</div>"
+        f'<div class="gfnb-notice gfnb-{kind}" role="{role}"><b>{_WORDS.get(kind, "")}</b>'
+        f"{escape(_shorten(text, MAX_NOTICE))}{more}</div>"
     )
 
 
 def code_html(code: str) -> str:
-    """A call that was made, to be copied into a cell."""
+    """Return a call that was made, to be copied into a cell."""
     if not code:
         return ""
     shown = code if len(code) <= 20_000 else f"{code[:20_000]} … ({len(code):,} characters)"
@@ -160,13 +173,13 @@ def code_html(code: str) -> str:
 
 
 def raw_html(session: Session) -> str:
-    """The raw JSON of a session, as graph-flow writes it."""
+    """Return the JSON of a session, as graph-flow writes it."""
     try:
         text = exactjson.pretty(session.to_json())
-    except Exception as error:  # a context that is no JSON can be shown all the same
+    except Exception as error:  # a context that is not JSON can be shown all the same
         context = session.context_json()
         text = context if isinstance(context, str) else context.decode(errors="replace")
-        return notice("error", str(error)) + f"<pre>{escape(text[:MAX_RAW])}</pre>"
+        return notice_html("error", str(error)) + f"<pre>{escape(text[:MAX_RAW])}</pre>"
     cut = (
         f'<p class="q">the first {MAX_RAW:,} of {len(text):,} characters; '
         "browser.session.to_json() has all</p>"
@@ -177,7 +190,13 @@ def raw_html(session: Session) -> str:
 
 
 def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> str:
-    """A page of sessions as an HTML table, for where no kernel is."""
+    """Return a page of sessions as an HTML table, for where there is no kernel.
+
+    Args:
+        frame: The page, as ``Workbench.sessions`` returns it; None if it could not be read.
+        shown: Which sessions these are.
+        opened: The id of the open session; None if none is open.
+    """
     if frame is None or not len(frame):
         return f"<p>{escape(shown)}</p>"
     heads = "".join(
@@ -192,15 +211,10 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
             for column, cell in zip(COLUMNS, cells, strict=True)
         )
         row = "".join(
-            # As code, or JupyterLab would take what stands between dollars for a formula.
+            # As code, or JupyterLab would take what is between dollars for a formula.
             f"<td{' class=n' if column.get('number') else ''}>{cards.code(text)}</td>"
             for column, text in zip(COLUMNS, texts, strict=True)
         )
         rows.append(f"<tr{' class=gfnb-open' if id == opened else ''}>{row}</tr>")
     table = f'<table class="gfnb-list"><tr>{heads}</tr>{"".join(rows)}</table>'
     return f"<p>{escape(shown)}</p>{table}"
-
-
-def now() -> str:
-    """The time of day, for a line that says when it was true."""
-    return f"{datetime.now(UTC):%H:%M:%S} UTC"

@@ -6,7 +6,7 @@ function render({ model, el }) {
   table.className = "gfnb-rows";
   table.setAttribute("role", "grid");
   table.setAttribute("aria-multiselectable", "true");
-  // Else JupyterLab takes the arrow keys for moving between cells.
+  // Otherwise JupyterLab takes the arrow keys to move between cells.
   table.setAttribute("data-lm-suppress-shortcuts", "true");
   const head = table.createTHead();
   const body = table.createTBody();
@@ -20,17 +20,17 @@ function render({ model, el }) {
   let focus = 0; // the row that Tab leads to
   let anchor = 0; // where a selection with Shift began
   let selected = new Set();
-  let said = 0; // when a person last selected: what the kernel answered to before is outdated
+  let stamp = 0; // when a person last selected: the kernel's answers to earlier ones are outdated
 
   const number = () => model.get("page").number ?? 0;
-  const send = (event, value, said) => model.send({ event, value, number: number(), said });
+  const send = (event, value, stamp) => model.send({ event, value, number: number(), stamp });
   const count = () => body.rows.length;
 
   function choose(rows) {
     selected = new Set(rows);
-    said = Math.max(said + 1, Date.now());
+    stamp = Math.max(stamp + 1, Date.now());
     paint();
-    send("select", [...selected].sort((a, b) => a - b), said);
+    send("select", [...selected].sort((a, b) => a - b), stamp);
   }
 
   function between(a, b) {
@@ -137,7 +137,7 @@ function render({ model, el }) {
     const rows = page.rows ?? [];
     if (page.number !== shown) {
       shown = page.number;
-      said = 0;
+      stamp = 0;
       body.replaceChildren(...rows.map(newRow));
       focus = anchor = Math.min(focus, Math.max(0, rows.length - 1));
     }
@@ -156,12 +156,12 @@ function render({ model, el }) {
   }
 
   function mark() {
-    const { rows = [], number: of, said: then = 0 } = model.get("selection");
-    if (of === number() && then >= said) selected = new Set(rows);
+    const { rows = [], number: of, stamp: then = 0 } = model.get("selection");
+    if (of === number() && then >= stamp) selected = new Set(rows);
     paint();
   }
 
-  // Whoever selects a part of a cell's text wants to copy it.
+  // A person who selects a part of a cell's text wants to copy it.
   function dragged() {
     const picked = window.getSelection();
     return picked && !picked.isCollapsed && body.contains(picked.anchorNode);

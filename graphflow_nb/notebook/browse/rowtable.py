@@ -1,14 +1,14 @@
-"""A table of text rows that one can move in and select from, with the keyboard too.
+"""A table of text rows to move in and select from, with the keyboard too.
 
-The one widget of our own: the tables that are well kept sort and page what was sent to the browser,
-while here a page is all that is sent and the store does the rest.
+It is the one widget of our own: the well-kept tables sort and page what was sent to the browser,
+while here only one page is sent and the store does the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import anywidget
 import traitlets
@@ -17,28 +17,34 @@ from ...cards import CARD_CSS
 
 __all__ = ["RowTable"]
 
-_HERE = files(__package__)
+_FOLDER: Final = files(__package__)
 
 
 class RowTable(anywidget.AnyWidget):
     """Rows of text; nothing in them is ever taken for markup.
 
     Args:
-        label: its name for screen readers.
-        columns: of each its ``name``, ``label``, and whether it is a ``number`` and ``sortable``.
-        on_open: called with the number of a row that is opened.
-        on_sort: called with the name of a column.
-        on_turn: called with 1 or -1 when a page is turned by the keyboard.
+        label: The name of the table for screen readers.
+        columns: Of each column its ``name``, its ``label``, and whether it is a ``number`` and
+            ``sortable``.
+        on_open: Called with the number of a row that is opened.
+        on_select: Called with the numbers of the rows that are selected.
+        on_sort: Called with the name of a column.
+        on_turn: Called with 1 or -1 when a page is turned by the keyboard.
+
+    Attributes:
+        page: The cells, marks and order, and a number that tells one page from the next; all in one
+            message.
+        selection: The numbers of the selected rows, the number of the page, and the stamp of the
+            message that it answers.
     """
 
-    _esm = _HERE.joinpath("rowtable.js").read_text()
-    _css = CARD_CSS + _HERE.joinpath("browse.css").read_text()
+    _esm = _FOLDER.joinpath("rowtable.js").read_text()
+    _css = CARD_CSS + _FOLDER.joinpath("browse.css").read_text()
 
     label = traitlets.Unicode().tag(sync=True)
     columns: Any = traitlets.List().tag(sync=True)
-    #: cells, marks, order and a number that tells one page from the next, in one message
     page = traitlets.Dict().tag(sync=True)
-    #: numbers of the selected rows, with that of the page and of the message it answers
     selection = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -46,7 +52,7 @@ class RowTable(anywidget.AnyWidget):
         label: str,
         columns: Sequence[dict[str, Any]],
         on_open: Callable[[int], None],
-        on_select: Callable[[list[int]], None],
+        on_select: Callable[[list[int]], None] | None = None,
         on_sort: Callable[[str], None] | None = None,
         on_turn: Callable[[int], None] | None = None,
     ):
@@ -58,8 +64,8 @@ class RowTable(anywidget.AnyWidget):
             "turn": on_turn,
         }
         self._keys: list[Any] = []
-        self._said = 0
-        self.on_msg(self._heard)
+        self._stamp = 0  # of the last selection by a person
+        self.on_msg(lambda _, content, __: self.receive(content))
 
     def show(
         self,
@@ -75,11 +81,13 @@ class RowTable(anywidget.AnyWidget):
         """Show these rows; nothing is sent if they are shown already.
 
         Args:
-            keys: what tells one row from another.
-            rows: their cells, each a text, or a short text and what it says when pointed at.
-            selected, opened, marked: numbers of rows.
-            order: a column's name, with ``-`` in front descending.
-            empty: what to say if there is no row.
+            keys: A key for each row, which tells it from the others.
+            rows: The cells of each row: a text, or a short text and what it says when pointed at.
+            selected: The numbers of the selected rows.
+            opened: The number of the open row.
+            marked: The numbers of the rows that changed.
+            order: The name of the column of the order, with ``-`` in front for descending.
+            empty: What to say if there is no row.
         """
         page = {
             "rows": [list(row) for row in rows],
@@ -95,13 +103,19 @@ class RowTable(anywidget.AnyWidget):
         page["number"] = number
         if self.page != page:
             self.page = page
-        selection = {"rows": list(selected), "number": number, "said": self._said}
+        selection = {"rows": list(selected), "number": number, "stamp": self._stamp}
         if self.selection != selection:
             self.selection = selection
 
-    def _heard(self, _: Any, content: Any, buffers: Any) -> None:
-        self._said = content.get("said") or self._said
-        handler = self._handlers.get(content.get("event"))
-        # What was clicked on a page that is gone means none of the rows that are there now.
-        if handler is not None and content.get("number") == self.page.get("number"):
-            handler(content.get("value"))
+    def receive(self, message: dict[str, Any]) -> None:
+        """Take what a person did in the table.
+
+        Args:
+            message: The ``event`` (open, select, sort, turn), its ``value``, the ``number`` of the
+                page on which it happened, and of a selection its ``stamp``.
+        """
+        self._stamp = message.get("stamp") or self._stamp
+        handler = self._handlers.get(message.get("event", ""))
+        # A click on a page that is gone is not a click on the rows that are there now.
+        if handler is not None and message.get("number") == self.page.get("number"):
+            handler(message.get("value"))

@@ -1,0 +1,183 @@
+"""What the parts of the browser share: the state, and how an action is done and shown."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+from ...errors import GraphflowError
+from .desk import Desk
+from .listing import Listing
+from .render import NoticeKind, notice_html
+
+__all__ = ["Part", "Stage"]
+
+Part = Literal["Overview", "Context", "Chat", "JSON", "Edit"]
+
+
+class Stage:
+    """The state that the parts of a browser share, and the way in which they change it.
+
+    The parts (filter bar, pager, reader, editor, dialogs) know the stage, and neither the view nor
+    each other. The stage knows no widget: the view that builds the parts gives it two functions
+    that show what it holds.
+
+    Args:
+        listing: The page of sessions.
+        desk: The open session, and what is being done to it.
+        read_only: Whether the store was opened for reading only.
+        render: The function that shows the state in all parts.
+        show_notice: The function that shows a notice (HTML) at once.
+
+    Attributes:
+        listing, desk, read_only: As passed.
+        notice: What the last action said of itself, as HTML.
+        dialog: The open dialog; None if none is open.
+    """
+
+    def __init__(
+        self,
+        listing: Listing,
+        desk: Desk,
+        *,
+        read_only: bool,
+        render: Callable[[], None],
+        show_notice: Callable[[str], None],
+    ):
+        self.listing = listing
+        self.desk = desk
+        self.read_only = read_only
+        self.notice = ""
+        self.dialog: object | None = None
+        self._part: Part = "Overview"
+        self._render = render
+        self._show_notice = show_notice
+        self._lock = threading.RLock()
+        self._rendering: int | None = None  # the thread that sets the widgets' values
+        self._counting = False
+        self._to_count: Literal["new", "all"] | None = None
+
+    # Acting and showing
+
+    def act(self, action: Callable[[], None], *, quiet: bool = False) -> None:
+        """Do something for a person and show the result; errors are shown, never lost.
+
+        Args:
+            action: What to do.
+            quiet: Whether it is too quick to be announced, such as a key that was pressed.
+        """
+        with self._lock:
+            self.notice = ""
+            if not quiet:
+                self._show_notice(notice_html("info", "Working …"))
+            try:
+                action()
+            except GraphflowError as error:
+                detail = "" if error.__cause__ is None else repr(error.__cause__)
+                self.notice = notice_html("error", str(error), detail)
+            except Exception as error:
+                text = f"this should not have happened: {type(error).__name__}: {error}"
+                self.notice = notice_html("error", text, traceback.format_exc())
+            self.render()
+
+    def notify(self, kind: NoticeKind, text: str) -> None:
+        """Say something about what was just done.
+
+        Args:
+            kind: ``error``, ``warning``, ``good`` or ``info``.
+            text: What to say.
+        """
+        self.notice = notice_html(kind, text)
+
+    def render(self) -> None:
+        """Show the state; what did not change is not sent to the front end."""
+        with self.quietly():
+            try:
+                self._render()
+            except Exception as error:
+                text = f"this could not be shown: {type(error).__name__}: {error}"
+                self._show_notice(notice_html("error", text, traceback.format_exc()))
+
+    @property
+    def rendering(self) -> bool:
+        """Whether a value that changes is set by the program and not by a person."""
+        return self._rendering == threading.get_ident()
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Mark what changes inside as changed by the program and not by a person."""
+        with self._lock:
+            before, self._rendering = self._rendering, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._rendering = before
+
+    # What is shown
+
+    @property
+    def part(self) -> Part:
+        """The part of the open session that is shown; the editor only while there is a draft."""
+        return "Overview" if self._part == "Edit" and self.desk.draft is None else self._part
+
+    def show_part(self, part: Part) -> None:
+        """Show a part of the open session; the editor starts a draft."""
+        if part == "Edit":
+            self.desk.edit()
+        self._part = part
+
+    def open_dialog(self, dialog: object) -> None:
+        """Open a dialog, and close the one that is open."""
+        self.dialog = dialog
+
+    def close_dialog(self) -> None:
+        """Close the open dialog, if there is one."""
+        self.dialog = None
+
+    # What takes longer, on threads behind the view
+
+    @property
+    def counting(self) -> bool:
+        """Whether totals are being counted."""
+        return self._counting
+
+    def count_later(self, *, again: bool = False) -> None:
+        """Count on a thread of its own, since the rows need not wait for the totals.
+
+        Args:
+            again: Whether to count again what is known already.
+        """
+        with self._lock:
+            self._to_count = "all" if again else self._to_count or "new"
+            if not self._counting:
+                self._counting = True
+                threading.Thread(target=self._count, name="graphflow_nb-count", daemon=True).start()
+
+    def _count(self) -> None:
+        while True:
+            with self._lock:
+                wanted, self._to_count = self._to_count, None
+                if wanted is None:
+                    self._counting = False
+                    return
+            # The rows were shown without it; the next click shows what is wrong with the store.
+            with suppress(GraphflowError):
+                self.listing.count(again=wanted == "all")
+            self.render()
+
+    def poll_once(self) -> None:
+        """Read the page and the open session again, as background traffic, and show what is new."""
+        desk = self.desk
+        keep = desk.session.id if desk.session is not None and desk.dirty else None
+        news = self.listing.poll(keep)
+        # Nothing is waited for under the lock: the loop that answers may be that of a thread that
+        # waits for the lock.
+        session, stored = desk.session, desk.read_stored()
+        with self._lock:
+            news = desk.take_stored(session, stored) or news
+        if news:
+            self.listing.count(again=True)
+        self.render()

@@ -1,0 +1,166 @@
+"""The open session: draft, preview, save, conflict, undo."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.changes import json_value
+from graphflow_nb.notebook.browse.desk import Desk
+
+from .kit import save_theirs
+
+
+def test_nothing_is_written_before_save(wb):
+    desk = Desk(wb)
+    desk.open("claim-0014")
+    before = wb.get("claim-0014").to_json()
+    draft = desk.edit()
+    draft.set("status_message", "mended")
+    draft.set_value(("documents",), json_value("JSON", '["x"]'))
+    with pytest.raises(g.PatchError, match="preview the changes first"):
+        desk.save()
+    assert len(desk.preview_changes()) == 2
+    draft.set("status_message", "mended again")
+    desk.drop_preview()
+    with pytest.raises(g.PatchError, match="preview the changes first"):
+        desk.save()
+    assert wb.get("claim-0014").to_json() == before
+    desk.preview_changes()
+    desk.save()
+    assert wb.get("claim-0014").status_message == "mended again"
+    assert desk.draft is None
+    assert desk.session.status_message == "mended again"
+    # The call that it shows does the same.
+    call = desk.calls[-1]
+    wb.undo()
+    session = wb.get("claim-0014")
+    assert re.search(r"version=\d+\)$", call)
+    eval(re.sub(r"version=\d+", f"version={session.version}", call), {"wb": wb})
+    assert wb.get("claim-0014").status_message == "mended again"
+
+
+def test_a_draft_is_not_lost_by_opening_another(wb):
+    desk = Desk(wb)
+    desk.open("claim-0014")
+    desk.edit().set("status_message", "typed")
+    with pytest.raises(g.PatchError, match="not saved"):
+        desk.open("claim-0118")
+    with pytest.raises(g.PatchError, match="not saved"):
+        desk.draft_new("new", "t", "g")
+    assert desk.draft.get("status_message") == "typed"
+    desk.discard()
+    desk.open("claim-0118")
+    with pytest.raises(g.PatchError, match="nothing was changed"):
+        desk.preview_changes()
+
+
+def test_conflict_merge_and_again(wb):
+    desk = Desk(wb)
+    desk.open("claim-0014")
+    desk.edit().set("status_message", "mine")
+    desk.preview_changes()
+    save_theirs(wb, "claim-0014", status_message="theirs", context={"n": 1})
+    desk.save()
+    assert wb.get("claim-0014").status_message == "theirs"
+    assert [c.pointer for c in desk.conflict.clashes] == ["/status_message"]
+    with pytest.raises(g.PatchError, match="choose"):
+        desk.resolve({})
+    desk.resolve({("status_message",): "mine"})
+    assert desk.preview is not None
+    save_theirs(wb, "claim-0014", context={"n": 2})
+    desk.save()
+    assert desk.conflict is not None
+    assert not desk.conflict.clashes
+    desk.resolve({})
+    desk.save()
+    session = wb.get("claim-0014")
+    assert (session.status_message, session.context["n"]) == ("mine", 2)
+    # Choosing theirs leaves nothing to save.
+    desk.edit().set("status_message", "mine 2")
+    desk.preview_changes()
+    save_theirs(wb, "claim-0014", status_message="theirs 2")
+    desk.save()
+    desk.resolve({("status_message",): "stored"})
+    assert desk.draft is None
+    assert desk.session.status_message == "theirs 2"
+
+
+def test_deleted_meanwhile(wb):
+    desk = Desk(wb)
+    desk.open("claim-0014")
+    desk.edit().set("status_message", "mine")
+    desk.preview_changes()
+    wb.bridge.run(wb.storage.inner.delete("claim-0014"))
+    desk.save()
+    assert desk.deleted_meanwhile
+    desk.keep_deleted()
+    desk.preview_changes()
+    desk.save()
+    assert wb.get("claim-0014").status_message == "mine"
+
+
+def test_creating(wb):
+    desk = Desk(wb)
+    desk.draft_new("new", "intake", "claims")
+    assert desk.dirty
+    desk.preview_changes()
+    with pytest.raises(g.SessionNotFound):
+        wb.get("new")
+    desk.save()
+    assert wb.get("new").graph_id == "claims"
+    desk.draft_copy("copy")
+    desk.draft.set_value(("k",), json_value("number", "1.10"))
+    desk.preview_changes()
+    desk.save()
+    assert '"k":1.10' in bytes(wb.get("copy").context_json()).decode()
+    call = desk.calls[-2] if desk.calls[-1].startswith("wb.get") else desk.calls[-1]
+    wb.delete("copy")
+    eval(call, {"wb": wb, "graphflow_nb": g})
+    assert '"k":1.10' in bytes(wb.get("copy").context_json()).decode()
+    desk.draft_new("new", "t", "g")
+    desk.preview_changes()
+    with pytest.raises(g.SessionConflict):
+        desk.save()
+    desk.discard()
+    assert desk.session is None
+    for wrong in (("", "t", "g"), ("i", "", "g"), ("i", "t", "")):
+        with pytest.raises(g.PatchError):
+            desk.draft_new(*wrong)
+
+
+def test_undo_of_what_was_changed_since_is_merged(wb):
+    desk = Desk(wb)
+    desk.open("claim-0014")
+    before = desk.session.status_message
+    desk.edit().set("status_message", "mine")
+    desk.preview_changes()
+    desk.save()
+    save_theirs(wb, "claim-0014", context={"n": 1})
+    assert desk.undo(desk.undoable()[:1]) == 0
+    assert desk.conflict is not None
+    assert not desk.conflict.clashes
+    desk.resolve({})
+    desk.save()
+    session = wb.get("claim-0014")
+    assert (session.status_message, session.context["n"]) == (before, 1)
+
+
+def test_following_the_open_session(wb):
+    desk = Desk(wb)
+    desk.open("claim-0014")
+    assert not desk.refresh()
+    save_theirs(wb, "claim-0014", status_message="theirs")
+    assert desk.refresh()
+    assert desk.session.status_message == "theirs"
+    desk.edit().set("status_message", "mine")
+    save_theirs(wb, "claim-0014", status_message="theirs 2")
+    assert desk.refresh()
+    assert desk.newer == desk.session.version + 1
+    assert not desk.refresh()
+    assert desk.draft.get("status_message") == "mine"
+    wb.bridge.run(wb.storage.inner.delete("claim-0014"))
+    assert desk.refresh()
+    assert desk.newer == -1

@@ -1,0 +1,149 @@
+"""Which sessions are shown, in every store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.notebook.browse.listing import parse_typed_path, parse_typed_value
+from graphflow_nb.storage.paths import parse_path, path_text
+
+from ...conftest import Store
+from .kit import save_theirs, settle, started
+
+
+def test_pages_in_every_store(store: Store, run):
+    wb = g.open(store.url, writable=True)
+    for n in range(23):
+        wb.create(store.id(f"s{n:02}"), "odd" if n % 2 else "even", graph_id="g")
+    shown = started(wb, page_size=10)
+    assert shown.order == "-updated_at"
+    pages = [shown.ids()]
+    assert shown.count()
+    assert shown.describe_page() == "showing 1 to 10 of 23"
+    while shown.has_next:
+        shown.next()
+        pages.append(shown.ids())
+    assert [len(page) for page in pages] == [10, 10, 3]
+    assert len({id for page in pages for id in page}) == 23
+    shown.next()
+    assert shown.page == 2
+    shown.previous()
+    assert shown.ids() == pages[1]
+    shown.sort("id")
+    assert shown.order == "id"
+    assert shown.ids() == sorted(id for page in pages for id in page)[:10]
+    shown.sort("id")
+    assert shown.order == "-id"
+    shown.filter(task="odd", text="1")
+    assert all(task == "odd" for task in shown.frame["current_task_id"])
+    shown.count()
+    assert shown.total == len([n for n in range(23) if n % 2 and "1" in store.id(f"s{n:02}")])
+    assert shown.tasks("g") == [("even", 12), ("odd", 11)]
+    assert shown.graphs() == [("g", 23)]
+    wb.close()
+
+
+def test_windows_of_time(wb):
+    old = datetime.now(UTC) - timedelta(hours=3)
+    shown = started(wb)
+    shown.count()
+    everything = shown.total
+    wb.create("fresh", "t")
+    shown.filter(window="in the last 15 minutes")
+    assert shown.ids() == ["fresh"]
+    shown.filter(window="not for 15 minutes")
+    shown.count()
+    assert shown.total == everything
+    assert "updated_until=datetime.fromisoformat(" in shown.call
+    assert started(wb, updated_since=old).ids()[0] == "fresh"
+
+
+def test_the_call_is_what_was_done(wb):
+    import datetime as datetime_module
+
+    shown = started(wb, graph="claims", page_size=25)
+    shown.filter(where={"customer.tier": "gold"}, window="not for 15 minutes")
+    shown.next()
+    shown.sort("created_at")
+    shown.next()
+    names = {"wb": wb, "graphflow_nb": g, "datetime": datetime_module.datetime}
+    assert eval(shown.call, names)["id"].tolist() == shown.ids()
+
+
+def test_values_as_typed():
+    texts = ("gold", "12", "true", '"12"', "null", "[1", "1.5")
+    assert [parse_typed_value(text) for text in texts] == [
+        "gold",
+        12,
+        True,
+        "12",
+        None,
+        "[1",
+        1.5,
+    ]
+
+
+def test_paths_as_typed():
+    for keys in (("a",), ("a", "b"), ("a.b",), ("a.b", "c"), ("",), (" a",), ("(a",), ("é", "0")):
+        assert parse_path(parse_typed_path(path_text(keys))) == keys
+    assert parse_typed_path(" customer.tier ") == "customer.tier"
+    for wrong in ("", "(", "(1,)", "()", "('a'", "(lambda: 1)()", "__import__('os')()"[10:]):
+        with pytest.raises(g.QueryError, match="context path"):
+            parse_typed_path(wrong)
+
+
+def test_a_filter_that_means_nothing_is_not_kept(wb):
+    shown = started(wb, graph="claims")
+    before = shown.ids()
+    with pytest.raises(g.QueryError):
+        shown.filter(text="\0")
+    assert shown.filters == {"graph": "claims"}
+    shown.load()
+    assert shown.ids() == before
+
+
+def test_a_poll_marks_what_changed_and_keeps_the_row_in_work(wb):
+    shown = started(wb, page_size=10)
+    edited = shown.ids()[9]
+    assert not shown.poll()
+    wb.create("new", "t")
+    save_theirs(wb, shown.ids()[4], status_message="changed")
+    changed = shown.ids()[4]
+    assert shown.poll(keep=edited)
+    assert shown.changed == {"new", changed}
+    assert edited in shown.ids()
+    assert len(shown.ids()) == 11
+    assert shown.poll()
+    assert edited not in shown.ids()
+
+
+def test_no_index_no_newest_first(database):
+    """In a large table the order that no index serves is not chosen, and it says so."""
+    wb = g.open(database, writable=True)
+    execute(wb, BIG % 60_000)
+    shown = started(wb)
+    assert shown.order == "id"
+    assert "CREATE INDEX CONCURRENTLY ON sessions (updated_at, id)" in shown.slow["updated_at"]
+    browser = wb.browse()
+    assert "ordered by id, since newest first would be slow here" in browser.hint.value
+    assert wb.browse(order="-updated_at").listing.order == "-updated_at"
+    settle(browser)
+    execute(wb, "CREATE INDEX ON sessions (updated_at, id)")
+    assert started(wb).order == "-updated_at"
+    wb.close()
+
+
+BIG = """
+INSERT INTO sessions (id, graph_id, current_task_id, context)
+SELECT 's' || n, 'g', 't', '{"data": {}, "chat_history": {"messages": []}}'
+FROM generate_series(1, %d) AS n; ANALYZE sessions
+"""
+
+
+def execute(wb: g.Workbench, text: str) -> None:
+    inner: Any = wb.storage.inner
+    wb.bridge.run(inner.run(lambda c: c.execute(text)))
