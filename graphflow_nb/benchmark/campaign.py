@@ -14,7 +14,8 @@ from ..bridge import Bridge, LoopThread, meeting_point
 from ..client import Client
 from ..errors import BenchmarkError, GraphflowError, StorageError
 from ..storage import Query, SessionStorage, connect
-from ..storage.protocols import SupportsClose, SupportsCount, SupportsQuery, attributes_of, require
+from ..storage.attributes import attributes_of
+from ..storage.protocols import SupportsClose, SupportsCount, SupportsQuery, require
 from ..storage.stores import label_of
 from .load import Turn, measure
 from .machine import describe_machine

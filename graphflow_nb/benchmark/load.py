@@ -16,7 +16,8 @@ from ..model import Session
 from ..monitoring import MonitoredStorage, Recorder, Records
 from ..monitoring.operation import Outcome, kind_of
 from ..storage import Cursor, Query, SessionStorage
-from ..storage.protocols import SupportsUpsert, attributes_of
+from ..storage.attributes import attributes_of
+from ..storage.protocols import SupportsUpsert
 from .sessions import OwnSessions, Sessions
 from .workload import Workload, make_chooser
 

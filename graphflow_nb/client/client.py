@@ -13,15 +13,14 @@ from ..journal import Journal, JournaledStorage
 from ..model import Context, Session
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Migration, Query, get_or_create
+from ..storage.attributes import StorageAttributes, attributes_of
 from ..storage.paths import ContextPath
 from ..storage.protocols import (
-    StorageAttributes,
     SupportsClose,
     SupportsIndex,
     SupportsMigration,
     SupportsTable,
     SupportsTrigger,
-    attributes_of,
     require,
 )
 from ..storage.table import Table

@@ -10,8 +10,8 @@ from ..client import Client
 from ..errors import StorageError
 from ..model import Session
 from ..storage import Query, connect
+from ..storage.attributes import attributes_of
 from ..storage.copying import CopyReport, copy
-from ..storage.protocols import attributes_of
 from .progress import show_count
 
 __all__ = ["CopyTo"]

@@ -14,8 +14,6 @@ from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
 from ..model import Session
-from .attributes import StorageAttributes as StorageAttributes
-from .attributes import attributes_of as attributes_of
 from .facts import StoreFacts
 from .migration import Migration
 from .paths import ContextPath
