@@ -17,7 +17,7 @@ They are checked for every kind of figure, one by one, in ``tests/figures/test_h
    ``title_of``.
 2. *Every axis of numbers has a label, and every duration its unit.* The axes of durations, counts,
    rates, shares and time are in ``axis``.
-3. *Failed operations are told apart*: counted in the title, and crossed where single durations are
+3. *Failed operations are marked*: counted in the title, and crossed where single durations are
    drawn (``mark_failed``).
 4. *It is drawn for a white and for a black background*: all colours are those of
    ``theme_of(ax)``. What differs in colour differs in dashes, shape or hatch too.

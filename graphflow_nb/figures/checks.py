@@ -18,7 +18,7 @@ def check_choice(value: str, *options: str) -> None:
         QueryError: The value is none of them.
     """
     if value not in options:
-        raise QueryError(f"{value!r} is none of the choices here: {', '.join(map(repr, options))}")
+        raise QueryError(f"{value!r} is not one of the choices: {', '.join(map(repr, options))}")
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str]) -> None:

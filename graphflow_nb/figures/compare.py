@@ -174,7 +174,7 @@ def plot_difference(
     """Draw how much slower or faster the second run was at each percentile, with 95 % intervals.
 
     A mark is hollow where the interval contains "no change". ``difference`` says what the interval
-    is and what it can't tell, and returns the same as a table.
+    is and what it can't say, and returns the same as a table.
 
     Args:
         before: Operations as ``Latency.frame()`` returns them.

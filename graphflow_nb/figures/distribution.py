@@ -48,7 +48,7 @@ def plot_ecdf(
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
-        by: The column whose values are told apart.
+        by: The column to group by; each of its values is drawn in its own colour.
         theme: The theme of a new figure, ``light`` or ``dark``.
 
     Returns:
@@ -111,7 +111,7 @@ def plot_histogram(
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
-        by: The column whose values are told apart.
+        by: The column to group by; each of its values is drawn in its own colour.
         theme: The theme of a new figure, ``light`` or ``dark``.
 
     Returns:
@@ -179,7 +179,7 @@ def plot_boxes(
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
-        by: The column whose values are told apart.
+        by: The column to group by; each of its values is drawn in its own colour.
         theme: The theme of a new figure, ``light`` or ``dark``.
 
     Returns:

@@ -124,7 +124,9 @@ def host_of(ax: Axes) -> Figure:
     """
     figure = ax.figure and ax.figure.figure
     if not isinstance(figure, Figure):
-        raise QueryError("these axes lie on no figure any more: draw on others, or on none")
+        raise QueryError(
+            "these axes are not on a figure any more: draw on other axes, or leave ax= out"
+        )
     return figure
 
 

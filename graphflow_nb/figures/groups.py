@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Nanos = NDArray[np.int64]
-NAMED = 6  # groups with a colour of their own; one more is told apart by its grey
+NAMED = 6  # groups with a colour of their own; one more is grey
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Group:
 def group_operations(frame: pd.DataFrame, by: str) -> list[Group]:
     """Return the operations by the values of a column, in the order of those values.
 
-    Of more than seven groups the six that took the most time in all are told apart. The rest is
+    Of more than seven groups the six that took the most time in all are kept. The rest is
     one group, ``others``.
 
     Args:

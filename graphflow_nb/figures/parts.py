@@ -41,7 +41,7 @@ class Entry(NamedTuple):
 
     Attributes:
         handle: An artist that looks like what is drawn.
-        text: What it stands for.
+        text: What it represents.
     """
 
     handle: Artist

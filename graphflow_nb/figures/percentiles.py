@@ -47,7 +47,7 @@ def plot_percentiles(
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
-        by: The column whose values are told apart.
+        by: The column to group by; each of its values is drawn in its own colour.
         scale: The scale of the durations, ``log`` or ``linear``.
         theme: The theme of a new figure, ``light`` or ``dark``.
 
@@ -96,7 +96,9 @@ def naive_and_corrected(
         if nanos.ndim != 1 or (
             len(nanos) and not (nanos.dtype.kind in "iuf" and np.isfinite(nanos).all())
         ):
-            raise QueryError("durations to compare are two one-dimensional arrays of nanoseconds")
+            raise QueryError(
+                "naive_ns and corrected_ns have to be one-dimensional arrays of nanoseconds"
+            )
         if len(nanos):
             nanos = nanos.astype(np.int64)
             rows = np.arange(len(nanos))

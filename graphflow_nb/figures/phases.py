@@ -43,7 +43,7 @@ def plot_phases(
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
-        by: The column whose values are told apart.
+        by: The column to group by; each of its values is drawn in its own colour.
         theme: The theme of a new figure, ``light`` or ``dark``.
 
     Returns:

@@ -111,11 +111,11 @@ def draw_figure(
     Args:
         name: One of ``figure_kinds()``.
         frame: Operations as ``Latency.frame()`` returns them.
-        by: The column whose values are told apart; the kind's own choice if left out.
+        by: The column to group by; the kind's own choice if left out.
         theme: ``light`` or ``dark``.
 
     Raises:
-        QueryError: There is no such kind, column or theme, or the kind tells no values apart.
+        QueryError: There is no such kind, column or theme, or the kind makes no groups.
     """
     kinds = figure_kinds()
     if name not in kinds:

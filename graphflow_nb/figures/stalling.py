@@ -21,7 +21,7 @@ def stalls(frame: pd.DataFrame) -> pd.DataFrame:
     Such an interval ends where an operation ends, and begins where the one before ended, or where
     this one began if that was later. It is a stall if it lasted at least 10 ms and at least twenty
     times the median of the kind (storage and op) of the operation that ended it: a slow kind does
-    not stall by being slow, and fewer than ten operations do not tell what is slow.
+    not stall by being slow, and fewer than ten operations do not show what is slow.
 
     Args:
         frame: Operations as ``Latency.frame()`` returns them.

@@ -73,7 +73,7 @@ def share_text(share: float) -> str:
 
 
 def percentile_text(tail: int) -> str:
-    """Return the share that a percentile stands for: ``50 %`` for 2, ``99.9 %`` for 1000.
+    """Return the share of operations that a percentile covers: ``50 %`` for 2, ``99.9 %`` for 1000.
 
     Args:
         tail: One operation in so many lies beyond the percentile.

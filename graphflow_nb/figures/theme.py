@@ -13,7 +13,7 @@ __all__ = ["DASHES", "HATCHES", "MARKERS", "THEMES", "Theme", "ThemeName", "them
 
 ThemeName = Literal["light", "dark"]
 
-# They tell groups apart without colour: in print, and for colour-blind people.
+# They distinguish groups without colour: in print, and for colour-blind people.
 DASHES: tuple[Any, ...] = (
     "-",
     "--",
@@ -37,7 +37,7 @@ class Theme:
         quiet: Lesser text, and the lines of the axes.
         rest: What has no colour of its own.
         grid: The lines behind.
-        colours: The colours of Okabe and Ito, which colour-blind people can tell apart. Those
+        colours: The colours of Okabe and Ito, which colour-blind people can distinguish. Those
             that differ most from the background come first.
         shades: The colours from few to many.
     """

@@ -51,7 +51,7 @@ def plot_timeline(
             slowest thousand are drawn, all failed ones that do not hide each other, and an even
             sample of the rest; a note below the title says so.
         ax: The axes to draw on; None makes a figure.
-        by: The column whose values are told apart.
+        by: The column to group by; each of its values is drawn in its own colour.
         theme: The theme of a new figure, ``light`` or ``dark``.
 
     Returns:
@@ -194,7 +194,7 @@ def _draw_events(
     begins, lasts = started_ns(found), found["duration_ns"].to_numpy()
     low, high = ax.get_xlim()
     starts, ends = place(begins), np.minimum(place(begins + lasts), high)
-    # As many as can be told apart: the first of a cell represents all in it.
+    # As many as can be distinguished: the first of a cell represents all in it.
     _, kept = np.unique(_cells(starts, low, high, CELLS[0]), return_index=True)
     _, marked = np.unique(_cells(starts, low, high, CROSSES[0]), return_index=True)
     shade: Style = {"facecolor": palette.quiet, "alpha": 0.3, "linewidth": 0}

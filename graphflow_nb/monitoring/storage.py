@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from ..errors import SessionConflict
 from ..model import Session
+from ..storage.attributes import attributes_of
 from ..storage.protocols import SessionStorage
 from ..storage.trace import LISTENER, Trace
 from ..storage.wrappers import Wrapper
@@ -137,7 +138,7 @@ class MonitoredStorage(Wrapper):
         recorder = self._hooks.recorder
         for name in ("save", "get"):
             self.__dict__.pop(name, None)
-        if recorder is not None and not getattr(self.inner, "phases", False):
+        if recorder is not None and not attributes_of(self.inner).phases:
             # The shorter way for storages that report no phases, memory above all.
             self.__dict__["save"], self.__dict__["get"] = self._plain(recorder)
 

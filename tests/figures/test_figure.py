@@ -31,5 +31,5 @@ def test_it_draws_on_what_is_given():
     with pytest.raises(QueryError, match="'light', 'dark'"):
         plot_ecdf(frame, theme="pink")
     inner.remove()
-    with pytest.raises(QueryError, match="no figure"):
+    with pytest.raises(QueryError, match="not on a figure any more"):
         plot_ecdf(frame, ax=inner)

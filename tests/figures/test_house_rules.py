@@ -127,7 +127,7 @@ def rule_8_without_any_operation_it_says_so(kind: FigureKind) -> None:
 def rule_9_it_refuses_in_words(kind: FigureKind) -> None:
     with pytest.raises(QueryError, match="no column 'duration_ns'; it has op, storage"):
         kind.plot(measured(10).drop(columns="duration_ns"))
-    with pytest.raises(QueryError, match="'pink' is none of the choices here: 'light', 'dark'"):
+    with pytest.raises(QueryError, match="'pink' is not one of the choices: 'light', 'dark'"):
         kind.plot(measured(10), theme="pink")
     if kind.takes("by"):
         with pytest.raises(QueryError, match=r"no column 'nothing'; it has op, storage"):
