@@ -24,7 +24,9 @@ def test_each_store_tells_its_address(store, run):
         assert address == Address(system, parts.hostname, parts.port, "0")
     elif parts.scheme == "memory":
         assert address == Address("memory")
-    else:
+    elif parts.scheme in ("sqlite", "postgresql"):
         assert (address.system, address.collection) == (parts.scheme, "sessions")
         file_or_schema = parts.path if parts.scheme == "sqlite" else f"{parts.path[1:]}|public"
         assert address.namespace == file_or_schema
+    else:
+        assert address.system == parts.scheme
