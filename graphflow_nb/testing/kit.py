@@ -28,6 +28,7 @@ __all__ = [
     "expect_error",
     "expect_same",
     "expect_same_json",
+    "resolve",
 ]
 
 #: A function, or coroutine function, that opens a storage.
@@ -73,6 +74,11 @@ _TRAITS: Final = {
 }
 
 
+async def resolve(storage: Any) -> Any:
+    """Return a storage that a plain function or a coroutine function opened."""
+    return await storage if inspect.isawaitable(storage) else storage
+
+
 class Kit:
     """A storage on data that are empty at first, and what else a property needs.
 
@@ -105,8 +111,7 @@ class Kit:
 
     async def keep(self, storage: Any) -> Any:
         """Return a storage, awaited if need be, and close it at the end."""
-        if inspect.isawaitable(storage):
-            storage = await storage
+        storage = await resolve(storage)
         if storage not in self._opened:
             self._opened.append(storage)
         return storage

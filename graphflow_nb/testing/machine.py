@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from typing import Any
 
 from hypothesis import strategies as st
@@ -30,7 +29,7 @@ from ..storage.protocols import (
     SupportsUpsert,
 )
 from ..storage.query import Query
-from .kit import Open, Traits
+from .kit import Open, Traits, resolve
 
 __all__ = ["state_machine"]
 
@@ -80,7 +79,7 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             self.run = self.runner.run
             self.model: dict[str, Known] = {}
             self.writes = 0
-            self.writers = [self.run(_open(open_storage)) for _ in range(3)]
+            self.writers = [self.run(resolve(open_storage())) for _ in range(3)]
             self.offers = {
                 protocol
                 for protocol in (SupportsUpsert, SupportsDeleteMany, SupportsSaveMany, *_QUERIES)
@@ -245,11 +244,6 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             assert list(self.run(storage.table(page)).id) == ids[:limit]
 
     return Machine
-
-
-async def _open(open_storage: Open) -> Any:
-    storage = open_storage()
-    return await storage if inspect.isawaitable(storage) else storage
 
 
 async def _try_to_save(storage: Any, session: Session) -> SessionConflict | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from html import escape
 from typing import Any, Literal
 
 from ..storage.protocols import SupportsClose
-from .kit import PROPERTIES, Deviation, Open, Property, Traits
+from .kit import PROPERTIES, Deviation, Open, Property, Traits, resolve
 
 __all__ = ["Finding", "Report", "check"]
 
@@ -170,7 +169,7 @@ async def _check(
     findings = []
     name = ""
     for prop in PROPERTIES:
-        storage = await _await_if_needed(factory())
+        storage = await resolve(factory())
         name = type(storage).__name__
         missing = prop.find_missing(storage, traits)
         if missing is not None:
@@ -201,7 +200,3 @@ def _opener(storage: Any, reopen: Callable[[Any], Any] | None) -> Open:
         return reopen(storage)
 
     return open
-
-
-async def _await_if_needed(storage: Any) -> Any:
-    return await storage if inspect.isawaitable(storage) else storage

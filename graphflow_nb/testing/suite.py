@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 
 import pytest
 
 from ..storage.protocols import SupportsClose
-from .kit import PROPERTIES, Open, Property, Traits
+from .kit import PROPERTIES, Open, Property, Traits, resolve
 
 __all__ = ["StorageSuite"]
 
@@ -49,9 +48,7 @@ class StorageSuite:
         """Check one property on fresh data."""
 
         async def check() -> None:
-            storage = open_storage()
-            if inspect.isawaitable(storage):
-                storage = await storage
+            storage = await resolve(open_storage())
             missing = prop.find_missing(storage, traits)
             if isinstance(storage, SupportsClose):
                 await storage.close()
