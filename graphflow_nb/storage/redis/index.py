@@ -63,7 +63,7 @@ _BATCH = 200  # sessions put at once, so that no script holds the server up
 _LAST = float("inf")  # the score of a session whose time is unknown: it comes after all others
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, order=True):
     """An entry of a sorted set; entries are ordered by score, then by id.
 
     Attributes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 from ...errors import SessionConflict, StorageError
 from ...model import Session, mark_saved
@@ -38,7 +40,7 @@ TRIES: Final = 100  # attempts at a write that must not fail while others write
 Found = tuple[str, Stored]
 
 
-class Swap(NamedTuple):
+class Swap(msgspec.Struct, frozen=True):
     """A stored text to be replaced, or deleted where the new text is empty.
 
     Attributes:
@@ -52,7 +54,7 @@ class Swap(NamedTuple):
     text: bytes
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True):
     """A session with what is written for it.
 
     Attributes:
@@ -202,7 +204,7 @@ class Records:
         """Replace several texts as ``swap`` does, all sent at once."""
         if not swaps:
             return []
-        calls = [(self.key(id), seen.encode(), text, self._expiry) for id, seen, text in swaps]
+        calls = [(self.key(s.id), s.seen.encode(), s.text, self._expiry) for s in swaps]
         return [_read_answer(answer) for answer in await self._client.scripts(_SWAP, calls)]
 
     def conflict(self, session: Session, there: bytes) -> SessionConflict:

@@ -131,8 +131,8 @@ class SqliteSessionStorage:
             with transaction(db):
                 return write_session(db, session, fields, now, upsert=upsert)
 
-        version, created = await self._connection.run(write)
-        mark_saved(session, version, created, now)
+        saved = await self._connection.run(write)
+        mark_saved(session, saved.version, saved.created, now)
 
     async def get(self, id: str) -> Session | None:
         """Return the session with this id, None if there is none."""
@@ -224,7 +224,7 @@ class SqliteSessionStorage:
         for session in sessions:
             created, updated = session.created_at, session.updated_at
             times = (now if at is None else micros_of(at) for at in (created, updated))
-            rows.append((session.id, *fields_of(session), session.version, *times))
+            rows.append(fields_of(session).row(session.id, session.version, *times))
 
         def insert(db: sqlite3.Connection) -> list[str]:
             with transaction(db):
