@@ -48,12 +48,12 @@ def test_the_open_session_follows_a_worker_that_keeps_our_version(carried):
     wb, save = carried
     desk = Desk(wb)
     desk.open("a")
-    assert not desk.follow()
+    assert not desk.refresh()
     for n in (3, 4):
         save(n)
-        assert desk.follow()
+        assert desk.refresh()
         assert desk.session.context["n"] == n
-        assert not desk.follow()
+        assert not desk.refresh()
 
 
 @pytest.mark.xfail(
