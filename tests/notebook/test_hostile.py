@@ -16,6 +16,7 @@ from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.render import raw_html
 
 from ..hostile import CASES, Case
+from ..scope import COMPLETE
 
 TAGS = {"b", "br", "code", "details", "div", "em", "h4", "p", "pre", "span", "strong", "style"}
 TAGS |= {"summary", "table", "tbody", "td", "th", "thead", "tr"}
@@ -138,7 +139,8 @@ def test_list_and_static_html(kind, request):
         assert diff(case.session(), session) == g.Patch() or kind == "postgres"
         assert session.context == g.Context.from_json(case.context) or "00-digits" in case.name
     small = wb.browse(page_size=25)
-    for case in cases:
+    # Each case alone is tested above; that one follows another in one view needs not all of them.
+    for case in cases if COMPLETE else cases[::8]:
         walk(small, case)
     # Every value comes back as it was: change and undo each.
     for case in cases:

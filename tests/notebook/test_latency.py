@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -12,8 +14,9 @@ from IPython.utils.capture import capture_output
 
 import graphflow_nb as g
 from graphflow_nb import Latency
-from graphflow_nb.figures import figure_kinds
+from graphflow_nb.figures import figure_kinds, latency_board
 
+from ..two_sessions import PLACES, open_with_two_sessions
 from .browse.kit import send, wait_until
 
 
@@ -71,6 +74,65 @@ def test_the_line_in_the_middle_of_a_cell_is_an_error_and_without_the_extension_
     assert ip.input_transformers_cleanup == [
         t for t in ip.input_transformers_cleanup if "CellLatency" not in repr(t)
     ]
+
+
+@pytest.mark.parametrize("store", PLACES, indirect=True)
+def test_summaries_and_frames_of_operations(store):
+    wb = open_with_two_sessions(store)
+    for _ in range(120):
+        wb.get(store.id("a"))
+    frame = wb.latency.frame()
+    assert str(frame["started_at"].dtype) == "datetime64[ns, UTC]"
+    assert frame["op"].tolist()[:4] == ["get", "save", "get", "save"]
+    assert frame["origin"].tolist()[:3] == ["journal", "user", "journal"]
+    summary = wb.latency.summary()
+    assert summary.loc["get", "count"] == 120
+    assert summary.loc["get (journal)", "count"] == summary.loc["save", "count"] == 3
+    row = summary.loc["get"]
+    assert 0 < row["p50_us"] <= row["p90_us"] <= row["p99_us"] <= row["max_us"]
+    assert row["mean_us"] <= row["max_us"]
+    assert summary["p90_us"].isna()["save"]
+    read = (frame["op"] == "get") & (frame["origin"] == "user")
+    durations = frame.loc[read, "duration_ns"].sort_values().to_numpy() / 1000
+    assert row["p50_us"] == durations[59]
+    assert row["p99_us"] == durations[118]
+    assert "120" in repr(wb.latency)
+    figure = wb.latency.plot()
+    assert figure._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert "get: n = 120" in repr(figure)
+    assert len(figure._repr_png_()) < 300_000
+    wb.latency.clear()
+    assert wb.latency.summary().empty
+    assert wb.latency.plot()._repr_png_()
+    assert "no operation" in repr(wb.latency)
+    wb.close()
+
+
+def test_a_plot_says_what_it_left_out():
+    wb = g.open("memory:")
+    for i in range(30_000):
+        wb.latency.recorder.on_operation(
+            g.Operation(("get", "save")[i % 2], "X", None, i * 1000, 1000 + i, outcome="ok")
+        )
+    wb.latency.recorder.on_operation(
+        g.Operation("get", "X", None, 0, 5, outcome="error", error="E")
+    )
+    figure = latency_board(wb.latency.frame())
+    titles = " ".join(ax.get_title() for ax in figure.axes)
+    assert "n = 30,001" in titles
+    assert "drawn" in wb.latency.plot("timeline").said
+    assert "1 failed" in titles
+    assert len(figure._repr_png_()) < 300_000
+
+
+def test_plots_leave_pyplot_alone():
+    code = (
+        "import sys, graphflow_nb as g; wb = g.open('demo');"
+        "assert 'matplotlib' not in sys.modules;"
+        "wb.get('claim-0014'); wb.latency.plot()._repr_png_();"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_plots_by_name(database):

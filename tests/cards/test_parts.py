@@ -1,0 +1,40 @@
+"""The parts of a card: texts, ages and sizes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from graphflow_nb.cards import MAX_TEXT, age, code
+from graphflow_nb.cards.parts import size
+
+
+def test_a_text_is_escaped_and_cut():
+    assert code("<&>") == "<code>&lt;&amp;&gt;</code>"
+    html = code("x" * (MAX_TEXT + 1))
+    assert "x" * MAX_TEXT in html
+    assert "2,001 characters in all" in html
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [
+        (timedelta(seconds=5), "5 s ago"),
+        (timedelta(minutes=5), "5 min ago"),
+        (timedelta(hours=5), "5 h ago"),
+        (timedelta(days=5), "5 days ago"),
+        (timedelta(days=5000), "5,000 days ago"),
+        (-timedelta(hours=1), "0 s ago"),
+    ],
+)
+def test_an_age_in_words(ago, text):
+    assert age(datetime.now(UTC) - ago) == text
+
+
+def test_an_age_that_is_not_known():
+    assert age(None) == age(datetime.max) == "at a time unknown"
+
+
+def test_a_size_in_words():
+    assert [size(9_999), size(10_000)] == ["9,999 bytes", "10 kB"]
