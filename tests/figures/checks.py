@@ -15,7 +15,7 @@ SMALLEST = 9  # points
 LARGEST = 300_000  # bytes of a picture
 
 
-def assert_good(ax: Axes | Figure) -> None:
+def assert_readable(ax: Axes | Figure) -> None:
     """It draws without a warning; nothing is cut off, on top of other text, or too small."""
     figure = ax if isinstance(ax, Figure) else ax.figure
     canvas = FigureCanvasAgg(figure)
@@ -41,8 +41,19 @@ def assert_good(ax: Axes | Figure) -> None:
             for one, next_ in pairwise(sorted(shown, key=lambda each: (each.x0, each.y0))):
                 assert not one.overlaps(next_), (panel.get_title(), axis)
     assert figure.said
+
+
+def assert_small(ax: Axes | Figure) -> None:
+    """Its picture is made without a warning, and is small."""
+    figure = ax if isinstance(ax, Figure) else ax.figure
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         png = figure._repr_png_()
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
     assert len(png) < LARGEST
+
+
+def assert_good(ax: Axes | Figure) -> None:
+    """It is readable and small."""
+    assert_readable(ax)
+    assert_small(ax)
