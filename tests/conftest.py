@@ -6,6 +6,7 @@ The servers are in ``tests/servers``, the stores in ``tests/stores.py``.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ __all__ = [
     "valkey_server",
 ]
 
+HERE = Path(__file__).parent
+INTEROP = HERE / "interop"
+# A folder with more files of tests than this is run by several workers.
+FILES_FOR_ONE = 15
+# What takes longest begins first, so that no worker is left with it at the end. The program that
+# the tests of interop need is built beside the others.
+FIRST = ("lab", "packaging", "notebooks", "storage/test_faults.py")
+LAST = ("interop",)
+
 settings.register_profile(
     "default",
     deadline=None,
@@ -52,6 +62,62 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("default")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many workers share the run; none for one file or a selection by name.
+
+    Workers take some seconds to start. There are more than processors, because many tests wait.
+    """
+    selects = ("keyword", "markexpr", "lf", "stepwise", "collectonly")
+    if any(config.getoption(option, None) for option in selects):
+        return 0
+    files = sum(len(list(folder.rglob("test_*.py"))) for folder in _folders(config))
+    return _processors() + 1 if files > FILES_FOR_ONE else 0
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _folders(config: pytest.Config) -> list[Path]:
+    """Return the folders that the command line names, or else those of ``testpaths``."""
+    paths = (Path(argument.split("::")[0]).absolute() for argument in config.args)
+    return [path for path in paths if path.is_dir()]
+
+
+def _leaves_out_interop(config: pytest.Config) -> bool:
+    within = any(INTEROP.is_relative_to(folder) for folder in _folders(config))
+    named = any(Path(a.split("::")[0]).absolute().is_relative_to(INTEROP) for a in config.args)
+    return within and not named and not COMPLETE
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if collection_path == INTEROP and _leaves_out_interop(config) else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if _leaves_out_interop(config) and not hasattr(config, "workerinput"):
+        terminalreporter.write_line(
+            "Left out: tests/interop, which builds a program with Rust for some minutes. Name that "
+            "folder to run it, or set GRAPHFLOW_NB_TESTS=complete."
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes longest first, as far as workers share the run."""
+    if not items or not hasattr(items[0].config, "workerinput"):
+        return
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(HERE).as_posix()
+        for number, prefix in enumerate(FIRST):
+            if path.startswith(prefix):
+                return number
+        return len(FIRST) + path.startswith(LAST)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture
