@@ -48,7 +48,7 @@ __all__ = [
 HERE = Path(__file__).parent
 INTEROP = HERE / "interop"
 # A folder with more files of tests than this is run by several workers.
-FILES_FOR_ONE = 15
+FILES_FOR_ONE = 30
 # What takes longest begins first, so that no worker is left with it at the end. The program that
 # the tests of interop need is built beside the others.
 FIRST = ("lab", "packaging", "notebooks", "storage/test_faults.py")

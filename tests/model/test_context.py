@@ -70,7 +70,7 @@ def test_setdefault_returns_what_is_stored():
         {None: 2},
         "\ud800",
         {"\udfff": 1},
-        object(),
+        pytest.param(object(), id="object"),
         datetime(2026, 1, 1, tzinfo=UTC),
         1j,
     ],
