@@ -242,7 +242,6 @@ class Session:
         updated: datetime | int | None,
         extra: dict[str, Raw] | None = None,
         seen: tuple[int, str] | None = None,
-        *,
         stored: bool = True,
     ) -> Session:
         """Return a session as a storage's ``get`` returns it; for storages.
