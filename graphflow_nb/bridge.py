@@ -149,12 +149,13 @@ def _submit(
     on_interrupt: Callable[[], None] | None = None,
 ) -> T:
     call = _Call(coroutine)
+    # An interrupt may come at any point from here on, also before the wait.
     try:
-        loop.call_soon_threadsafe(call.start, loop)
-    except RuntimeError as error:
-        coroutine.close()
-        raise BridgeError("the event loop of this storage is closed: open it again") from error
-    try:
+        try:
+            loop.call_soon_threadsafe(call.start, loop)
+        except RuntimeError as error:
+            coroutine.close()
+            raise BridgeError("the event loop of this storage is closed: open it again") from error
         return call.wait(alive)  # type: ignore[no-any-return]
     except KeyboardInterrupt:
         if on_interrupt is not None:
