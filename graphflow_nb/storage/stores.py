@@ -175,7 +175,7 @@ async def _open_memory(url: str) -> InMemorySessionStorage:
     return InMemorySessionStorage()
 
 
-@wraps(SqliteSessionStorage.connect)  # which also tells the options
+@wraps(SqliteSessionStorage.connect)  # whose options it takes
 async def _open_sqlite(url: str, **options: Any) -> SqliteSessionStorage:
     path = url.partition(":")[2].removeprefix("//")
     if path in ("", ":memory:"):

@@ -48,7 +48,7 @@ _LATER = {"StorageSuite": "suite", "state_machine": "machine"}
 
 
 def __getattr__(name: str) -> Any:
-    # pytest and hypothesis are loaded only by whoever tests with them.
+    # pytest and hypothesis are loaded only where they are used.
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

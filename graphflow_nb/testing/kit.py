@@ -44,7 +44,7 @@ class Deviation(AssertionError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What a storage can't tell of itself.
+    """What can't be asked of a storage.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage

@@ -137,7 +137,7 @@ def check(
             are empty; called once for each property.
         reopen: Opens another storage on the data of the one that it is given. Default: the same
             one is used again, as for a storage in memory.
-        traits: What a storage can't tell of itself.
+        traits: What can't be asked of a storage.
 
     Returns:
         What holds, what does not, and what it would take.

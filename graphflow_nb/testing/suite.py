@@ -17,7 +17,7 @@ class StorageSuite:
 
     A subclass has one or two fixtures. ``open_storage`` returns a function, or coroutine function,
     that opens a storage; within one test all that it opens are on the same data, which are empty at
-    first. ``traits`` (``Traits``) says what a storage can't tell of itself, and may be left out.
+    first. ``traits`` (``Traits``) says what can't be asked of a storage, and may be left out.
     What the storage does not offer, and what ``traits.cannot`` names, is a strict xfail with its
     reason.
 
@@ -34,7 +34,7 @@ class StorageSuite:
 
     @pytest.fixture
     def traits(self) -> Traits:
-        """Return what the storage can't tell of itself."""
+        """Return what can't be asked of the storage."""
         return Traits()
 
     @pytest.mark.parametrize("prop", PROPERTIES, ids=lambda prop: prop.name)
