@@ -1,4 +1,4 @@
-"""How IPython shows our records, which know nothing of notebooks themselves."""
+"""How IPython shows our objects, which know nothing of notebooks themselves."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["register"]
 
 
 def register() -> None:
-    """Show our records as cards, if IPython runs here; no harm done twice."""
+    """Show our objects as cards, if IPython runs in this process; calling it twice is no error."""
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None else None
     if shell is None:
         return
     formatters = shell.display_formatter.formatters
     formatters["text/html"].for_type(Session, session_html)
-    formatters["text/plain"].for_type(Session, _plain)
+    formatters["text/plain"].for_type(Session, _print_session)
     formatters["text/html"].for_type(CopyReport, report_html)
     formatters["text/plain"].for_type(CopyReport, lambda r, printer, _: printer.text(str(r)))
     formatters["text/html"].for_type(Patch, lambda patch: card("changes", patch_html(patch)))
 
 
-def _plain(session: Session, printer: Any, cycle: bool) -> None:
-    # One line inside of a list or dict, the card on its own.
+def _print_session(session: Session, printer: Any, cycle: bool) -> None:
+    # One line inside of a list or dict, the card if it is alone.
     printer.text(repr(session) if printer.stack[:-1] else session_text(session))

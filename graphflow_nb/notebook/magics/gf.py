@@ -5,38 +5,47 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from ...errors import QueryError
+from ...storage.protocols import SupportsCounts, SupportsTable, require
 from ...storage.query import ORDERS, Query
 from ...storage.url import redact
+from ..workbench import Workbench
+from ..workbench import open as open_workbench
 from .latency import CellLatency
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ...model import Session
+    from ...storage.table import GroupCount
     from ..browse import Browser
     from ..latency import Latency
-    from ..workbench import Workbench
 
 __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
-MOST: Final = 50  # rows shown unless more are asked for, and completions offered
+MAX_ROWS: Final = 50  # sessions shown unless more are asked for
+MAX_OFFERED: Final = 50  # completions of one word
 
 _MATCHER: Final = "graphflow_nb.gf"
 _ASSIGNMENT: Final = r"[^%]*=\s*%gf\s"  # sessions = %gf …
 _START: Final = re.compile(rf"\s*%?gf\s|{_ASSIGNMENT}")
-# IPython expands braces and $, and a backslash before the end of the line continues that: what
-# holds one of these is not offered, since it would mean something else when typed.
+# IPython expands braces and $, and a backslash before the end of the line continues it: a text with
+# one of these is not offered, since it would mean something else when typed.
 _UNTYPABLE: Final = re.compile(r"[{}$\\]")
 
 
 class _Parser(argparse.ArgumentParser):
-    """One command's arguments. Wrong ones raise; argparse's own would end the kernel."""
+    """The arguments of one command. Wrong ones raise; argparse itself would end the kernel.
+
+    Args:
+        command: The name of the command.
+        description: What it does.
+    """
 
     def __init__(self, command: str, description: str):
         super().__init__(
@@ -48,21 +57,28 @@ class _Parser(argparse.ArgumentParser):
         )
         self.color = False  # of Python 3.14, in usage
         self.options: list[str] = []
-        self.valued: list[str] = []  # those of the options that take one value
+        self.valued: list[str] = []  # the options that take one value
 
-    def option(self, name: str, **how: Any) -> None:
-        self.add_argument(name, **how)
+    def add_option(self, name: str, **settings: Any) -> None:
+        """Add an option; see ``add_argument`` for the settings."""
+        self.add_argument(name, **settings)
         self.options.append(name)
-        if "action" not in how:
+        if "action" not in settings:
             self.valued.append(name)
 
     def usage_line(self) -> str:
+        """Return the command with its arguments."""
         return " ".join(self.format_usage().split()).removeprefix("usage: ")
 
     def parse(self, words: Iterable[str]) -> dict[str, Any]:
+        """Return the values of the arguments that were typed.
+
+        Raises:
+            QueryError: An argument is wrong, or one is missing.
+        """
         joined: list[str] = []
         for word in words:
-            # argparse would take the value of `--order -id`, and an id like `-7`, for an option.
+            # argparse takes the value of `--order -id`, and an id like `-7`, for an option.
             if joined and joined[-1] in self.valued and not word.startswith("--"):
                 joined[-1] += f"={word}"
             else:
@@ -73,50 +89,70 @@ class _Parser(argparse.ArgumentParser):
         raise QueryError(f"{redact(message)}; type {self.usage_line()}") from None
 
 
-def _parsers() -> dict[str, _Parser]:
+def _make_parsers() -> dict[str, _Parser]:
     descriptions = {
         "open": "Open a store (demo, sqlite:path, postgresql://…) as wb, or as NAME.",
-        "sessions": f"Sessions as a DataFrame, the newest {MOST} if nothing else is said.",
-        "show": "One session as a card.",
-        "browse": "Look through the sessions, and edit them, in a widget.",
-        "summary": "How many sessions stand where, and since when.",
-        "latency": "What the operations cost.",
-        "help": "Show this.",
+        "sessions": f"Show sessions as a DataFrame, by default the newest {MAX_ROWS}.",
+        "show": "Show one session as a card.",
+        "browse": "Find, read and edit sessions in a widget.",
+        "summary": "Show how many sessions are at each task, and since when.",
+        "latency": "Show what the operations cost.",
+        "help": "Show this help.",
     }
     parsers = {command: _Parser(command, text) for command, text in descriptions.items()}
     opened, sessions = parsers["open"], parsers["sessions"]
     opened.add_argument("url", metavar="URL", nargs="?")
-    opened.option("--writable", action="store_true")
-    opened.option("--table", metavar="schema.table")
-    opened.option("--as", metavar="NAME", dest="name", type=_name)
+    opened.add_option("--writable", action="store_true")
+    opened.add_option("--table", metavar="schema.table")
+    opened.add_option("--as", metavar="NAME", dest="name", type=_check_name)
     for parser in (sessions, parsers["browse"]):
-        parser.option("--graph", metavar="G")
-        parser.option("--task", metavar="T")
-        parser.option("--status", metavar="TEXT")
-    sessions.option("--id-prefix", metavar="P")
-    sessions.option("--order", metavar="O")
-    sessions.option("--limit", metavar="N", type=int)
-    sessions.option("--context", metavar="PATH", nargs="+", action="extend")
+        parser.add_option("--graph", metavar="G")
+        parser.add_option("--task", metavar="T")
+        parser.add_option("--status", metavar="TEXT")
+    sessions.add_option("--id-prefix", metavar="P")
+    sessions.add_option("--order", metavar="O")
+    sessions.add_option("--limit", metavar="N", type=int)
+    sessions.add_option("--context", metavar="PATH", nargs="+", action="extend")
     parsers["show"].add_argument("id", metavar="ID")
     return parsers
 
 
-def _name(text: str) -> str:
+def _check_name(text: str) -> str:
     if not text.isidentifier() or iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} can't be the name of a variable")
     return text
 
 
-_PARSERS: Final = _parsers()
+_PARSERS: Final = _make_parsers()
 
 
-class _Gf:
-    """The magic of one shell."""
+class _Choices(NamedTuple):
+    """What can be at the cursor, and the part of it that is typed already."""
+
+    typed: str
+    texts: Iterable[str]
+
+
+class GfMagic:
+    """The magic ``%gf`` of one shell.
+
+    Args:
+        shell: The IPython shell.
+    """
 
     def __init__(self, shell: Any):
         self._shell = shell
         self.cells = CellLatency(shell)
         self._opened: Workbench | None = None
+        self._commands: Mapping[str, Callable[..., Any]] = {
+            "open": self._open,
+            "sessions": self._sessions,
+            "show": self._show,
+            "browse": self._browse,
+            "summary": self._summary,
+            "latency": self._latency,
+            "help": self._help,
+        }
 
     def run(self, line: str) -> Any:
         words, quote = _split(line)
@@ -128,31 +164,27 @@ class _Gf:
             raise QueryError(
                 f"%gf has no command {redact(command)!r}; type %gf and one of {', '.join(_PARSERS)}"
             )
-        return getattr(self, f"_{command}")(**parser.parse(rest))
+        return self._commands[command](**parser.parse(rest))
 
-    run.__doc__ = "Look at the sessions of a graph-flow store.\n\n" + "\n".join(
+    run.__doc__ = "See the sessions of a graph-flow store by short commands.\n\n" + "\n".join(
         f"{parser.usage_line()}\n    {parser.description}" for parser in _PARSERS.values()
     )
 
     def _workbench(self) -> Workbench:
-        from ..workbench import Workbench
-
         found = self._opened or self._shell.user_ns.get("wb")
         if not isinstance(found, Workbench):
             raise QueryError("no store is open; type %gf open URL, e.g. %gf open demo")
         return found
 
     def _open(self, url: str | None = None, name: str = "wb", **options: Any) -> Workbench:
-        from ..workbench import open
-
-        self._opened = open(url, **options)
+        self._opened = open_workbench(url, **options)
         self._shell.push({name: self._opened})
         return self._opened
 
-    def _sessions(self, **filters: Any) -> pd.DataFrame:
-        frame = self._workbench().sessions(**{"limit": MOST} | filters)
-        if "limit" not in filters and frame.attrs["next"] is not None:
-            print(f"The first {MOST} sessions; there are more, add --limit N.")
+    def _sessions(self, **arguments: Any) -> pd.DataFrame:
+        frame = self._workbench().sessions(**{"limit": MAX_ROWS} | arguments)
+        if "limit" not in arguments and frame.attrs["next"] is not None:
+            print(f"The first {MAX_ROWS} sessions; there are more, add --limit N.")
         return frame
 
     def _show(self, id: str) -> Session:
@@ -171,9 +203,11 @@ class _Gf:
         print(self.run.__doc__)
 
     def complete(self, _shell: Any, event: Any) -> list[str]:
-        """What the word before the cursor can become, each with IPython's own part of it in front.
+        """Return what the word before the cursor can become.
 
-        IPython replaces ``event.symbol``, the end of the word after the last of its delimiters.
+        Args:
+            event: The event of IPython, which replaces ``event.symbol`` by one of the texts: the
+                end of the word after the last of its delimiters.
         """
         try:
             typed = event.text_until_cursor
@@ -182,55 +216,78 @@ class _Gf:
                 return []
             words, quote = _split(typed[start.end() :])
             word = words.pop() if quote or not typed[-1].isspace() else ""
-            word, candidates = self._candidates(words, word)
+            choices = self._find_choices(words, word)
             closed = event.line.startswith(quote, len(typed))
             return [
-                event.symbol + _written(text[len(word) :], quote, closed)
-                for text in candidates
-                if text.startswith(word) and text.isprintable() and not _UNTYPABLE.search(text)
-            ][:MOST]
+                event.symbol + _quote_rest(text[len(choices.typed) :], quote, closed)
+                for text in choices.texts
+                if text.startswith(choices.typed)
+                and text.isprintable()
+                and not _UNTYPABLE.search(text)
+            ][:MAX_OFFERED]
         except Exception:
-            return []  # whatever is wrong, pressing Tab is no place to say it
+            return []  # pressing Tab is not the place to say what is wrong
 
-    def _candidates(self, words: Sequence[str], word: str) -> tuple[str, Iterable[str]]:
-        """What could stand after these words, and the part of it that is typed already."""
+    def _find_choices(self, words: Sequence[str], word: str) -> _Choices:
+        """Return what can follow these words."""
         if not words:
-            return word, _PARSERS
+            return _Choices(word, _PARSERS)
         parser = _PARSERS[words[0]]
         option, equals, value = word.partition("=")
         if equals and option in parser.valued:
             word = value
         else:
             option = words[-1]
-        if option in ("--graph", "--task"):
-            field = "graph_id" if option == "--graph" else "current_task_id"
-            return word, sorted({getattr(row, field) for row in self._read("counts", Query())})
+        if option == "--graph":
+            return _Choices(word, sorted({count.graph_id for count in self._counts()}))
+        if option == "--task":
+            return _Choices(word, sorted({count.current_task_id for count in self._counts()}))
         if option == "--order":
-            return word, [f"{sign}{order}" for order in ORDERS for sign in ("", "-")]
+            return _Choices(word, [f"{sign}{order}" for order in ORDERS for sign in ("", "-")])
         if list(words) == ["show"]:
-            return word, self._read("table", Query(id_prefix=word, order="id", limit=MOST)).id
-        return word, [] if option in parser.valued else parser.options
+            return _Choices(word, self._ids(word))
+        return _Choices(word, [] if option in parser.valued else parser.options)
 
-    def _read(self, method: str, query: Query) -> Any:
+    # Background traffic: pressing Tab is not an operation of the user's.
+
+    def _counts(self) -> Sequence[GroupCount]:
         wb = self._workbench()
-        return wb.bridge.run(getattr(wb.storage.background, method)(query))
+        return wb.bridge.run(require(wb.storage.background, SupportsCounts).counts(Query()))
+
+    def _ids(self, prefix: str) -> Sequence[str]:
+        wb = self._workbench()
+        query = Query(id_prefix=prefix, order="id", limit=MAX_OFFERED)
+        return wb.bridge.run(require(wb.storage.background, SupportsTable).table(query)).id
 
 
-def _split(line: str) -> tuple[list[str], str]:
-    """The words of a line, and the quote that is still open at its end.
+class _Line(NamedTuple):
+    """The words of a line, and the quote that is still open at its end; empty if none is."""
 
-    As a shell does it, but a backslash is a character like others, for paths under Windows.
+    words: list[str]
+    quote: str
+
+
+def _split(line: str) -> _Line:
+    """Split a line.
+
+    As a shell splits it, but a backslash is a character like others, for paths under Windows.
     """
     for quote in ("", "'", '"'):
         lexer = shlex.shlex(line + quote, posix=True)
         lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
         with suppress(ValueError):
-            return list(lexer), quote
-    raise AssertionError("a line has one quote open at most")
+            return _Line(list(lexer), quote)
+    raise AssertionError("a line has at most one open quote")
 
 
-def _written(rest: str, quote: str, closed: bool) -> str:
-    """The rest of a word as it has to be typed after an opening quote or none."""
+def _quote_rest(rest: str, quote: str, closed: bool) -> str:
+    """Return the rest of a word as it must be typed.
+
+    Args:
+        rest: The rest of the word.
+        quote: The quote that was opened before it; empty if none was.
+        closed: Whether that quote is already closed after the cursor.
+    """
     if not quote:
         return rest and shlex.quote(rest)
     other = "'" if quote == '"' else '"'
@@ -238,19 +295,23 @@ def _written(rest: str, quote: str, closed: bool) -> str:
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Give a shell the magics ``%gf`` and ``%%latency``; ``%load_ext graphflow_nb`` calls this."""
+    """Give a shell the magics ``%gf`` and ``%%latency``; ``%load_ext graphflow_nb`` calls this.
+
+    Args:
+        ipython: The IPython shell.
+    """
     lines = ipython.magics_manager.magics["line"]
-    if isinstance(getattr(lines.get("gf"), "__self__", None), _Gf):
+    if isinstance(getattr(lines.get("gf"), "__self__", None), GfMagic):
         return
-    gf = _Gf(ipython)
+    gf = GfMagic(ipython)
     gf.cells.load()
     ipython.register_magic_function(gf.run, "line", "gf")
     ipython.set_hook("complete_command", gf.complete, str_key="%gf")
     ipython.set_hook("complete_command", gf.complete, re_key=_ASSIGNMENT)
-    with suppress(ImportError):  # which older ones than IPython 8.6 raise
+    with suppress(ImportError):  # which IPython before 8.6 raises
         from IPython.core.completer import context_matcher
 
-        # A hook alone lets Jedi put Python's names in front of ours, as if these were code.
+        # With a hook alone, Jedi puts Python's names in front of ours, as if the line were code.
         def without_jedi(context: Any) -> dict[str, Any]:
             if not _START.match(context.text_until_cursor):
                 return {"completions": []}
@@ -261,7 +322,11 @@ def load_ipython_extension(ipython: Any) -> None:
 
 
 def unload_ipython_extension(ipython: Any) -> None:
-    """Take the magics away again; the variables that they made stay."""
+    """Remove the magics again; the variables that they made stay.
+
+    Args:
+        ipython: The IPython shell.
+    """
     gf = ipython.magics_manager.magics["line"].pop("gf", None)
     if gf is None:
         return

@@ -68,7 +68,7 @@ def test_open_takes_what_graphflow_nb_open_takes(ip, monkeypatch, tmp_path):
     asked = []
     wb = g.open("memory:")
     monkeypatch.setattr(
-        "graphflow_nb.notebook.workbench.open",
+        "graphflow_nb.notebook.magics.gf.open_workbench",
         lambda url, **options: asked.append((url, options)) or wb,
     )
     assert gf(ip, "open") is wb
