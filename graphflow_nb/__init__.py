@@ -1,7 +1,21 @@
 """A Jupyter toolkit for the sessions of graph workflows: see them, change them, time them.
 
-import graphflow_nb
-wb = graphflow_nb.open("demo")
+Example:
+    >>> import graphflow_nb
+    >>> wb = graphflow_nb.open("demo")
+    >>> session = wb.get("claim-0014")
+    >>> session.current_task_id, session.status_message
+    ('await_documents', 'waiting for documents')
+
+What most people need is here. The packages below have the rest:
+
+- ``graphflow_nb.storage``: stores, queries, and what a storage of your own needs
+- ``graphflow_nb.testing``: what "complete" means for a storage
+- ``graphflow_nb.changes``: patches, merges and drafts
+- ``graphflow_nb.journal``: what was written by hand
+- ``graphflow_nb.monitoring``: what operations cost, and hooks
+- ``graphflow_nb.figures``: pictures of that
+- ``graphflow_nb.benchmark``: workloads that load a store
 """
 
 from ._version import __version__ as __version__
