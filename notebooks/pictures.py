@@ -135,7 +135,7 @@ def take_browser(page: Any) -> None:
     click("Preview the merged session")
     click("Save 1 change")
     wait("Saved")
-    click("Journal…")
+    click("Undo…")
     wait("Undo all 1")
     take(view, "journal")
 

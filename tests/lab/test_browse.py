@@ -51,7 +51,7 @@ def test_a_newcomer_saves_an_edit_in_six_interactions(person, store, tmp_path):
 def test_find(person, store, tmp_path):
     person.run(cells(store))
     person.sees("read-only")
-    for button in ("New…", "Delete…", "Journal…", "Edit"):
+    for button in ("Create…", "Delete…", "Undo…", "Edit"):
         assert person.button(button).count() == 0
     person.picture("read-only", tmp_path)
     person.sees("showing 1 to 50 of 120")
@@ -243,7 +243,7 @@ def test_conflict_and_merge(person, store, tmp_path):
     person.sees("Someone deleted this session meanwhile")
     person.picture("deleted", tmp_path)
     person.click("Save it as a new session")
-    person.click("Save this new session")
+    person.click("Create this session")
     person.sees("Created 'claim-0014'")
     assert stored(store, "claim-0014").status_message == "mine again"
 
@@ -255,23 +255,23 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
 
     before = everything()
     person.run(cells(store, writable=True))
-    person.click("New…")
+    person.click("Create…")
     person.type("Id", "made-by-hand")
     person.type("Task", "intake")
     person.type("Graph", "claims")
     person.picture("new", tmp_path)
     person.click("Preview new session")
     assert stored(store, "made-by-hand") is None
-    person.click("Save this new session")
+    person.click("Create this session")
     person.sees("Created 'made-by-hand'")
     person.sees("wb.create('made-by-hand', 'intake', graph_id='claims')")
-    person.click("New…")
+    person.click("Create…")
     person.click("Copy of the open session")
     person.type("Id", "copied-by-hand")
     person.click("Preview new session")
-    person.click("Save this new session")
+    person.click("Create this session")
     person.sees("Created 'copied-by-hand'")
-    person.click("New…")
+    person.click("Create…")
     person.click("From JSON")
     person.type("JSON", '{"id": "from-json", "graph_id": "g", "current_task_id": "t"}')
     person.click("Preview new session")
@@ -282,7 +282,7 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
         '"context": {"data": {"n": 1.10}}}',
     )
     person.click("Preview new session")
-    person.click("Save this new session")
+    person.click("Create this session")
     person.sees("Created 'from-json'")
     assert len(everything()) == 123
 
@@ -297,14 +297,14 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     # One of them is saved by a worker at this moment: it stays.
     change(store, "from-json", status_message="alive")
     person.click("Delete 50 sessions")
-    person.sees("Deleted 49 of 50 sessions; 1 were changed or deleted by others")
+    person.sees("Deleted 49 of 50 sessions; left alone, since others changed or deleted them")
     assert len(everything()) == 74
     person.row("from-json").click()
     person.click("Delete…")
     person.click("Delete 1 session")
     person.sees("Deleted 1 session;")
     assert len(everything()) == 73
-    person.click("Journal…")
+    person.click("Undo…")
     person.sees("Undo all 53")
     person.picture("journal", tmp_path)
     # What was saved by someone else in between is not undone silently.
@@ -328,7 +328,7 @@ def test_live(person, store, tmp_path, told):
         with g.open(store, writable=True) as wb:
             wb.install_trigger()
     person.click("Follow changes")
-    person.sees("following, told by the store" if told else "following, every 2 s")
+    person.sees("following, reported by the store" if told else "following, every 2 s")
     began = time.monotonic()
     change(store, "support-0036", status_message="changed by a worker")
     person.sees("changed by a worker")
@@ -417,7 +417,7 @@ def test_browsers_at_once(chromium, store, each_jupyter):
         assert stored(store, id).status_message == f"by view {index}"
     # What one workbench wrote is in the journal of both its browsers.
     for index, undo in ((0, "Undo all 2"), (1, "Undo all 2"), (2, "Undo all 1")):
-        button(index, "Journal…").click()
+        button(index, "Undo…").click()
         button(index, undo).wait_for()
     page.close()
     each_jupyter.end_kernels()

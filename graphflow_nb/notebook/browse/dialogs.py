@@ -58,7 +58,7 @@ class Create(Dialog):
     """A new session: at a task, as a copy, or from JSON."""
 
     def __init__(self, stage: Stage):
-        super().__init__(stage, "New session")
+        super().__init__(stage, "Create a session")
         self.mode = widgets.ToggleButtons(
             options=["At a task", "Copy of the open session", "From JSON"],
             style={"button_width": "auto"},
@@ -135,7 +135,7 @@ class Delete(Dialog):
         self.confirm = widgets.Button(
             button_style="danger",
             icon="trash",
-            tooltip="Delete them, except those that others saved since; Journal can undo it",
+            tooltip="Delete them, except those that others saved since; Undo… can undo it",
         )
         self.confirm.on_click(lambda _: stage.act(self._confirm))
         self.number.observe(self._refresh, "value")
@@ -165,7 +165,7 @@ class Delete(Dialog):
         ask = "" if count == 1 else f" Type <b>{count}</b> to confirm."
         question = f"<h4>Delete {_count_sessions(count)}?</h4>"
         self.text.value = (
-            f'<div class="gfnb gfnb-plain">{question}{names}{more}.{ask} Journal can undo it.</div>'
+            f'<div class="gfnb gfnb-plain">{question}{names}{more}.{ask} Undo… can undo it.</div>'
         )
         self.number.layout.display = "none" if count == 1 else ""
         self.confirm.description = f"Delete {_count_sessions(count)}"
@@ -180,11 +180,11 @@ class Delete(Dialog):
         if kept:
             self._stage.notify(
                 "warning",
-                f"Deleted {len(deleted):,} of {_count_sessions(count)}; {kept:,} were changed or "
-                "deleted by others since they were shown, and were left alone",
+                f"Deleted {len(deleted):,} of {_count_sessions(count)}; left alone, since others "
+                f"changed or deleted them after they were shown: {kept:,}",
             )
         else:
-            self._stage.notify("good", f"Deleted {_count_sessions(count)}; Journal can undo it")
+            self._stage.notify("good", f"Deleted {_count_sessions(count)}; Undo… can undo it")
         self._stage.count_later(again=True)
 
 
@@ -192,7 +192,7 @@ class Undo(Dialog):
     """The journal: what was written, to be undone."""
 
     def __init__(self, stage: Stage):
-        super().__init__(stage, "Journal: what was written through this workbench")
+        super().__init__(stage, "Undo what was written through this workbench")
         self._entries: list[Entry] = []
         self._chosen: list[int] = []
         self.table = RowTable(

@@ -237,7 +237,7 @@ class Editor:
         if desk.conflict is not None or desk.deleted_meanwhile:
             return
         self._stage.listing.load()
-        self._stage.notify("good", f"{'Created' if new else 'Saved'} {id!r}; Journal can undo it")
+        self._stage.notify("good", f"{'Created' if new else 'Saved'} {id!r}; Undo… can undo it")
         self._stage.count_later(again=True)
 
     # Showing
@@ -264,7 +264,7 @@ class Editor:
         self._confirm.layout.display = "none" if desk.preview is None else ""
         if desk.preview is not None:
             changes = len(desk.preview)
-            words = "Save this new session" if desk.new else f"Save {_count_changes(changes)}"
+            words = "Create this session" if desk.new else f"Save {_count_changes(changes)}"
             self.save.description = words
             self.save.tooltip = f"{words}, unless someone else saved the session meanwhile"
             html = patch_html(desk.preview, "A new session with nothing in its context yet.")

@@ -83,7 +83,7 @@ class Follower:
             else:
                 took = time.monotonic() - started
                 pause = max(WATCHED_INTERVAL if self._watching else INTERVAL, took / SHARE)
-                how = "told by the store" if self._watching else f"every {pause:.0f} s"
+                how = "reported by the store" if self._watching else f"every {pause:.0f} s"
                 if not self._stopped.is_set():
                     again = "connected again, " if lost else ""
                     self._report(f"{again}following, {how}", False)

@@ -148,9 +148,9 @@ class Browser(widgets.VBox):  # type: ignore[misc]
                 "Delete…", "trash", "Delete the selected sessions", delete.open
             )
             actions += [
-                self._button("New…", "plus", "Create a session", create.open),
+                self._button("Create…", "plus", "Create a session", create.open),
                 self.remove,
-                self._button("Journal…", "history", "See what was written, and undo it", undo.open),
+                self._button("Undo…", "history", "See what was written, and undo it", undo.open),
             ]
         row = widgets.HBox(actions)
         row.add_class("gfnb-bar")
@@ -254,7 +254,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         if self.listing.order == "id" and "updated_at" in slow:
             return (
                 "ordered by id, since newest first would be slow here "
-                f"({slow['updated_at']}); click on updated to have it all the same"
+                f"({slow['updated_at']}); click on updated to order by that anyway"
             )
         return ""
 

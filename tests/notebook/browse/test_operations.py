@@ -105,7 +105,7 @@ def test_save_an_edit_of_what_others_changed(browser):
 
 def test_create(browser):
     with operations(browser) as found:
-        find_button(browser, "New…").click()
+        find_button(browser, "Create…").click()
         browser.dialogs[0].task.value = "intake"
         find_button(browser, "Preview new session").click()
     assert found == []
@@ -136,7 +136,7 @@ def written(browser: Browser, id: str) -> None:
 def test_undo_one(browser):
     written(browser, "claim-0014")
     with operations(browser) as found:
-        find_button(browser, "Journal…").click()
+        find_button(browser, "Undo…").click()
         send(browser.dialogs[2].table, "select", [0])
     assert found == []
     with operations(browser) as found:
@@ -149,7 +149,7 @@ def test_undo_several_of_the_open_session_reads_it_once(browser):
         browser.open_session("claim-0014")
         edit(browser, status)
         browser.reader.editor.save.click()
-    find_button(browser, "Journal…").click()
+    find_button(browser, "Undo…").click()
     send(browser.dialogs[2].table, "select", [0, 1, 2])
     with operations(browser) as found:
         find_button(browser, "Undo selected").click()
@@ -160,7 +160,7 @@ def test_undo_several_of_the_open_session_reads_it_once(browser):
 def test_undo_a_creation(browser):
     browser.wb.create("new", "t")
     browser.open_session("new")
-    find_button(browser, "Journal…").click()
+    find_button(browser, "Undo…").click()
     send(browser.dialogs[2].table, "select", [0])
     with operations(browser) as found:
         find_button(browser, "Undo selected").click()
@@ -172,7 +172,7 @@ def test_undo_all(browser):
     written(browser, "claim-0014")
     browser.wb.delete("claim-0118")
     browser.open_session("claim-0014")
-    find_button(browser, "Journal…").click()
+    find_button(browser, "Undo…").click()
     with operations(browser) as found:
         find_button(browser, "Undo all 2").click()
     restored, patched = ["get (journal)", "restore"], ["get (journal)", "save"]
@@ -198,7 +198,7 @@ def test_a_storage_of_three_methods_reads_no_session_a_third_time():
     with operations(browser) as found:
         browser.reader.editor.save.click()
     assert found == ["get", "save", "get"]
-    find_button(browser, "Journal…").click()
+    find_button(browser, "Undo…").click()
     send(browser.dialogs[2].table, "select", [0])
     with operations(browser) as found:
         find_button(browser, "Undo selected").click()

@@ -130,7 +130,7 @@ def test_read_only_has_no_buttons_that_write(database):
         settle(browser)
         assert "opened for reading only" in browser.heading.value
         names = descriptions(browser)
-        assert not {"Delete…", "New…", "Journal…"} & names
+        assert not {"Delete…", "Create…", "Undo…"} & names
         assert "Refresh" in names
         assert "Edit" not in browser.reader.parts.options
 
@@ -210,7 +210,7 @@ def test_a_storage_of_three_methods_is_edited_by_id():
     editor.save.click()
     assert "Saved 'a'" in said(browser)
     assert wb.get("a").status_message == "mended"
-    find_button(browser, "Journal…").click()
+    find_button(browser, "Undo…").click()
     find_button(browser, "Undo all 2").click()
     assert "Undone: 2 writes" in said(browser)
     assert browser.session is None
