@@ -61,10 +61,11 @@ class LocalPostgres:
     As root, which PostgreSQL refuses to run as, the server runs as the user ``postgres``, or
     ``nobody`` where there is none. No permission of any existing folder is changed.
 
-    Example::
-
-        with LocalPostgres(settings={"work_mem": "64MB"}) as server:
-            wb = graphflow_nb.open(server.url, writable=True)
+    Example:
+        >>> from graphflow_nb import LocalPostgres
+        >>> with LocalPostgres(settings={"work_mem": "64MB"}) as server:
+        ...     print(server.running)
+        True
 
     Args:
         folder: The folder in which the data are kept, in its subfolder ``postgres-data``; None for
@@ -339,10 +340,12 @@ def local_postgres(
 ) -> LocalPostgres:
     """Start a private PostgreSQL server; its ``url`` is for ``graphflow_nb.open``.
 
-    Example::
-
-        with local_postgres() as server:
-            wb = graphflow_nb.open(server.url, writable=True)
+    Example:
+        >>> import graphflow_nb
+        >>> with graphflow_nb.local_postgres() as server:
+        ...     with graphflow_nb.open(server.url, writable=True) as wb:
+        ...         print(wb.create("claim-1", "intake").version)
+        1
 
     Args:
         folder: The folder in which the data are kept; None for data that are removed at the end.

@@ -42,12 +42,14 @@ class PostgresSessionStorage:
     µs since 1970 replaces the version. Every writer of graph-flow sets it, but a change by hand
     that leaves it unchanged is not noticed there.
 
-    Example::
-
-        storage = await PostgresSessionStorage.connect("postgresql://user@host/database")
-        await storage.save(Session("claim-1", "intake"))
-        session = await storage.get("claim-1")
-        await storage.close()
+    Example:
+        >>> from graphflow_nb import PostgresSessionStorage, Session, local_postgres
+        >>> with local_postgres() as server:
+        ...     storage = await PostgresSessionStorage.connect(server.url)
+        ...     await storage.save(Session("claim-1", "intake"))
+        ...     print(await storage.get("claim-1"))
+        ...     await storage.close()
+        Session('claim-1', 'intake', graph_id='default', version=1)
 
     Args:
         table: The open table.

