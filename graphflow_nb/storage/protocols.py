@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from inspect import isfunction
-from typing import Final, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Final, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
 from ..model import Session
@@ -377,15 +377,23 @@ def require(storage: object, protocol: type[T]) -> T:
         CapabilityError: The storage lacks a method of the protocol; the error says how to get it.
     """
     if not isinstance(storage, protocol):
-        lacks = next(n for n in _methods_of(protocol) if getattr(storage, n, None) is None)
-        try:
-            getattr(storage, lacks)
-        except CapabilityError:  # of a wrapper, which names the storage inside
-            raise
-        except AttributeError:
-            pass
-        raise missing_capability(storage, lacks)
+        for name in _methods_of(protocol):
+            _require_method(storage, name)
+        # Each method is there, but only by __getattr__, which isinstance does not ask since
+        # Python 3.12.
+        return cast(T, storage)
     return storage
+
+
+def _require_method(storage: object, name: str) -> None:
+    try:
+        if getattr(storage, name) is not None:
+            return
+    except CapabilityError:  # of a wrapper, which names the storage inside
+        raise
+    except AttributeError:
+        pass
+    raise missing_capability(storage, name)
 
 
 async def get_or_create(

@@ -70,3 +70,18 @@ def test_a_session_that_others_create_and_delete_again_and_again():
 
     with pytest.raises(g.StorageError, match="ten times in a row"):
         asyncio.run(get_or_create(Restless(), "a", "start"))
+
+
+def test_methods_that_isinstance_does_not_see_are_there_too(monkeypatch):
+    class PassingOn:
+        def __getattr__(self, name):
+            return getattr(g.InMemorySessionStorage(), name)
+
+    # As since Python 3.12, where isinstance does not ask __getattr__.
+    monkeypatch.setattr(
+        "graphflow_nb.storage.protocols.isinstance", lambda *_: False, raising=False
+    )
+    storage = PassingOn()
+    assert require(storage, SupportsQuery) is storage
+    with pytest.raises(g.CapabilityError, match="facts"):
+        require(Bare(), public.SupportsFacts)

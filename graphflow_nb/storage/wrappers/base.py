@@ -10,7 +10,14 @@ from ..address import Address, address_of
 from ..attributes import ATTRIBUTES
 from ..protocols import CAPABILITIES, SupportsClose, SupportsWatch, missing_capability
 
-__all__ = ["READS", "WRITES", "Wrapper", "find_innermost"]
+__all__ = [
+    "READS",
+    "WRITES",
+    "Wrapper",
+    "close_if_possible",
+    "find_innermost",
+    "find_method",
+]
 
 # A watch goes to the storage inside itself, and every wrapper can be closed.
 _OPTIONAL: Final = frozenset(
@@ -57,11 +64,14 @@ class Wrapper:
     def __init__(self, storage: Any):
         self.inner = storage
         # As attributes and not through __getattr__, which isinstance does not ask for a protocol.
-        for name in _OPTIONAL:
+        # What a subclass defines itself is not replaced.
+        defined = frozenset(dir(type(self)))
+        for name in _OPTIONAL - defined:
             if self._has(name):
                 self.__dict__[name] = partial(self._call, name)
-        if isinstance(storage, SupportsWatch):
-            self.__dict__["watch"] = storage.watch
+        watch = find_method(storage, "watch")
+        if "watch" not in defined and watch is not None:
+            self.__dict__["watch"] = watch
 
     @property
     def address(self) -> Address:
@@ -92,15 +102,28 @@ class Wrapper:
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def _has(self, method: str) -> bool:
-        return getattr(self.inner, method, None) is not None
+        return find_method(self.inner, method) is not None
 
     async def close(self) -> None:
         """Close the storage inside, if it can be closed."""
-        if isinstance(self.inner, SupportsClose):
-            await self.inner.close()
+        await close_if_possible(self.inner)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.inner!r}>"
+
+
+def find_method(storage: Any, method: str) -> Any:
+    """Return a method of a storage; None if it has none."""
+    # Not by isinstance: since Python 3.12 that does not ask the __getattr__ of a storage which
+    # passes calls on to another one.
+    return getattr(storage, method, None)
+
+
+async def close_if_possible(storage: Any) -> None:
+    """Close a storage, if it can be closed."""
+    close = find_method(storage, "close")
+    if close is not None:
+        await close()
 
 
 def find_innermost(storage: Any) -> Any:

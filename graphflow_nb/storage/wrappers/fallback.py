@@ -17,8 +17,7 @@ from ...errors import (
 from ...model import Session
 from ..address import Address, address_of
 from ..attributes import attributes_of
-from ..protocols import SupportsClose
-from .base import WRITES, Wrapper
+from .base import WRITES, Wrapper, close_if_possible, find_method
 
 __all__ = ["FallbackStorage"]
 
@@ -107,7 +106,7 @@ class FallbackStorage(Wrapper):
         return elsewhere or attributes_of(self.active).read_only
 
     def _has(self, method: str) -> bool:
-        return all(getattr(storage, method, None) is not None for storage in self._storages)
+        return all(find_method(storage, method) is not None for storage in self._storages)
 
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method in WRITES:
@@ -205,8 +204,7 @@ class FallbackStorage(Wrapper):
     async def close(self) -> None:
         """Close all storages."""
         for storage in self._storages:
-            if isinstance(storage, SupportsClose):
-                await storage.close()
+            await close_if_possible(storage)
 
     def __repr__(self) -> str:
         names = ", ".join(

@@ -56,3 +56,46 @@ def test_arguments_can_be_named(wrap, run):
     run(storage.delete(id="b"))
     assert run(storage.delete_many(["a"], versions=[9])) == []
     assert run(storage.delete_many(ids=("a",))) == ["a"]
+
+
+class Own(Wrapper):
+    async def count(self, query):
+        return 7
+
+    async def watch(self, on_change, on_state):
+        on_change("own")
+
+
+def test_a_method_of_a_subclass_is_not_replaced(run):
+    heard = []
+    for storage in (Own(g.InMemorySessionStorage()), g.MonitoredStorage(Own(Bare()))):
+        assert run(storage.count(Query())) == 7
+        run(storage.watch(heard.append, lambda up: None))
+    assert heard == ["own", "own"]
+
+
+class PassingOn:
+    """A storage that has its methods only by ``__getattr__``."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS[:4])
+def test_methods_that_are_found_by_getattr_are_passed_on(wrap, run):
+    class Closable(Own):
+        closed = 0
+
+        async def close(self):
+            self.closed += 1
+
+    inside = Closable(g.InMemorySessionStorage())
+    heard = []
+    storage = wrap(PassingOn(inside))
+    assert run(storage.count(Query())) == 7
+    run(storage.watch(heard.append, lambda up: None))
+    run(storage.close())
+    assert (heard, inside.closed) == (["own"], 1)
