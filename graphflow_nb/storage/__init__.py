@@ -1,4 +1,4 @@
-"""Where sessions live. Asynchronous, usable without a notebook.
+"""Storages of sessions: asynchronous, usable without a notebook.
 
 A storage is anything with the coroutines ``save``, ``get`` and ``delete`` (``SessionStorage``).
 All else is optional. Each capability is a protocol (``SupportsX``, listed with what works without
@@ -12,7 +12,7 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsCounts       counts(query)                             count them by graph and task
     SupportsUpsert       upsert(session)                           save, whatever is stored
     SupportsSaveMany     save_many(sessions)                       save each, and return conflicts
-    SupportsImportMany   import_many(sessions)                     store them as they are
+    SupportsImportMany   import_many(sessions)                     store them with their versions
     SupportsDeleteMany   delete_many(ids, versions)                delete those that are unchanged
     SupportsRestore      restore(session)                          put a deleted session back
     SupportsFacts        facts()                                   report what wb.advise() judges
@@ -21,16 +21,16 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsTrigger      plan_trigger(), install_trigger(), …      make the store announce changes
     SupportsIndex        build_index(), drop_index()               make pages quick in Redis
     SupportsWatch        watch(on_change, on_state)                report changes until cancelled
-    SupportsClose        close()                                   give back connections and files
+    SupportsClose        close()                                   release connections and files
 
 To write a storage of your own:
 
 - ``check_texts``, ``check_no_extra`` and ``check_ids_once`` refuse what it can't hold.
 - ``stored_session`` makes what ``get`` returns; ``mark_saved`` moves a session on after a save;
-  ``session.raw_created`` and ``session.raw_updated`` are the times as the storage gave them.
+  ``session.raw_created`` and ``session.raw_updated`` are the times as the storage returned them.
 - ``ByScanning`` answers queries from a method that lists ids; ``filter_rows``, ``take_page``,
   ``build_table`` and ``GroupCounter`` answer them from rows.
-- ``graphflow_nb.testing.check`` says what is missing or wrong.
+- ``graphflow_nb.testing.check`` reports what is missing or wrong.
 - ``register`` gives it a scheme, so that ``connect`` and ``graphflow_nb.open`` open its URLs.
 """
 

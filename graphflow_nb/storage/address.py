@@ -18,7 +18,7 @@ class Address(msgspec.Struct, frozen=True):
     Attributes:
         system: The product in lower case: ``postgresql``, ``sqlite``, ``mongodb``, …
         server: The host, or the path of a Unix socket, as the user named it; several hosts are
-            joined by commas. None where there is no server or none was named.
+            joined by commas. None without a server, or if the user named none.
         port: The port; None for the system's default, and where ``server`` has the ports.
         namespace: The database; where databases have schemas, ``database|schema``.
         collection: The table.

@@ -63,7 +63,7 @@ class StorageAttributes:
 
     @property
     def names_loop(self) -> bool:
-        """Whether it sets ``loop``: ``loop = None`` says that any loop will do."""
+        """Whether it sets ``loop``: with ``loop = None`` any loop will do."""
         return self.sets("loop")
 
     @property
@@ -87,7 +87,7 @@ class StorageAttributes:
 
     @property
     def server_version(self) -> str:
-        """The server's product and version, e.g. ``Redis 7.2.4``; empty where there is none."""
+        """The server's product and version, e.g. ``Redis 7.2.4``; empty without a server."""
         return str(getattr(self._storage, "server_version", ""))
 
     @property

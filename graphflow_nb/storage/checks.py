@@ -1,4 +1,4 @@
-"""Checks of what a store can't hold, before anything is sent."""
+"""Checks that refuse what a store can't hold, before anything is sent."""
 
 from __future__ import annotations
 

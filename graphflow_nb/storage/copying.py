@@ -42,7 +42,7 @@ class CopyReport:
         present: The number of sessions that were there already with the same content.
         different: The ids of sessions that were there with another content and were not changed.
         left_out: The number of sessions for which ``redact`` returned None.
-        wrong: The ids of sessions that do not read back as they were written, or not at all.
+        wrong: The ids of sessions that are missing from the target or differ after the copy.
         bytes: The size of the contexts that were written.
         seconds: The duration.
         sha256: The SHA-256 of the content of all that was copied or present, in any order.
@@ -165,7 +165,7 @@ class _Tally:
     wrong: list[str] = field(default_factory=list)
 
     def add(self, session: Session, stored: Session | None, *, was_there: bool) -> None:
-        """Count a session by what the target holds after it was written."""
+        """Count a session by what the target contains after the write."""
         hash = content_hash(session)
         if stored is not None and content_hash(stored) == hash:
             # A sum, so that the order does not count.

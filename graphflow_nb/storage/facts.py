@@ -1,7 +1,7 @@
 """Facts: what a storage reports about its store, for ``wb.advise()``.
 
 A storage with facts has the coroutine ``facts()`` (``SupportsFacts``). It asks the store only what
-is cheap, changes nothing, and gives a reason for what it could not read.
+is cheap, changes nothing, and reports a reason for what it could not read.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class RedisFacts(StoreFacts):
         expiring: The number of those that expire; None if not reported.
         prefix: The prefix of the sessions' keys.
         ttl: Whether sessions that are saved here expire.
-        indexed: The time when the index was built; None if there is none.
+        indexed: The time when the index was built; None without an index.
         known: The number of sessions in the index.
         about: From INFO: ``maxmemory``, ``maxmemory_policy``, ``used_memory``, ``evicted_keys``,
             ``aof_enabled``, ``uptime_in_seconds``; None if not reported.

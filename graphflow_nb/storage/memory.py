@@ -87,7 +87,7 @@ class InMemorySessionStorage:
                 # A session that was deleted and recreated may have the same version.
                 or (known is not None and known != row.created)
             ):
-                raise SessionConflict(session, _session(id, row))
+                raise SessionConflict(session, _build_session(id, row))
             else:
                 created = row.created
             self._put(session, context, version + 1, created, now)
@@ -119,10 +119,10 @@ class InMemorySessionStorage:
         mark_saved(session, version, created, now)
 
     async def get(self, id: str) -> Session | None:
-        """Return the session with this id; None if there is none."""
+        """Return the session with this id, or None if it does not exist."""
         check_text(id, "id", nul=True)
         row = self._rows.get(id)
-        return None if row is None else _session(id, row)
+        return None if row is None else _build_session(id, row)
 
     async def delete(self, id: str) -> None:
         """Delete the session with this id, if there is one."""
@@ -146,7 +146,7 @@ class InMemorySessionStorage:
         return conflicts
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
-        """Store sessions as they are, with versions and times, where their ids are free.
+        """Store sessions with the versions and times that they have, where their ids are free.
 
         Returns:
             The ids that were taken; their stored sessions stay as they are.
@@ -194,7 +194,7 @@ class InMemorySessionStorage:
         with self._lock:
             row = self._rows.get(session.id)
             if row is not None:
-                raise SessionConflict(session, _session(session.id, row))
+                raise SessionConflict(session, _build_session(session.id, row))
             self._put(session, context, session.version + 1, created, now)
 
     async def close(self) -> None:
@@ -202,7 +202,7 @@ class InMemorySessionStorage:
 
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order."""
-        return [_session(id, row) for id, row in take_page(self._filtered(query), query)]
+        return [_build_session(id, row) for id, row in take_page(self._filtered(query), query)]
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column."""
@@ -220,7 +220,7 @@ class InMemorySessionStorage:
         return groups.counts()
 
     async def facts(self) -> StoreFacts:
-        """Return which store it is; memory has nothing to set."""
+        """Return facts that name the store; memory has no settings to report."""
         return StoreFacts(place=self.place)
 
     def _filtered(self, query: Query) -> list[tuple[str, _Row]]:
@@ -238,13 +238,13 @@ class InMemorySessionStorage:
 _row = tuple.__new__  # a NamedTuple's own constructor costs a third of a save
 
 
-def _session(id: str, row: _Row) -> Session:
+def _build_session(id: str, row: _Row) -> Session:
     graph_id, task, status, context, version, created, updated, extra = row
     return stored_session(id, graph_id, task, status, context, version, created, updated, extra)
 
 
 def _imported(session: Session) -> _Row:
-    """Return the row of a session as it is, with its version and times."""
+    """Return the row of a session with its own version and times."""
     check_texts(session, nul=True)
     now = time.time_ns() // 1000
     created, updated = (

@@ -88,7 +88,7 @@ _array = msgspec.json.Decoder(list[Raw])
 
 
 def value_at(context: str | bytes, path: Sequence[str]) -> Raw | None:
-    """Return the JSON text at a path; None if there is none, or the context is malformed."""
+    """Return the JSON text at a path; None if the path is missing or the context malformed."""
     try:
         found: Raw | None = _parts.decode(context).data.get(path[0])
         for key in path[1:]:

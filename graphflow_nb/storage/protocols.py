@@ -66,7 +66,7 @@ class SessionStorage(Protocol):
         """
 
     async def get(self, id: str) -> Session | None:
-        """Return the session with this id; None if there is none."""
+        """Return the session with this id, or None if it does not exist."""
 
     async def delete(self, id: str) -> None:
         """Delete the session with this id; an unknown id is not an error."""
@@ -74,7 +74,7 @@ class SessionStorage(Protocol):
 
 @runtime_checkable
 class SupportsQuery(Protocol):
-    """Filter, order and page whole sessions inside the store."""
+    """A storage that filters, orders and pages whole sessions inside the store."""
 
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order."""
@@ -82,7 +82,7 @@ class SupportsQuery(Protocol):
 
 @runtime_checkable
 class SupportsTable(Protocol):
-    """Filter, order and page sessions by column: what a DataFrame shows."""
+    """A storage that filters, orders and pages sessions by column, for a DataFrame."""
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column, with the values at these context paths."""
@@ -90,7 +90,7 @@ class SupportsTable(Protocol):
 
 @runtime_checkable
 class SupportsCount(Protocol):
-    """Count sessions inside the store."""
+    """A storage that counts sessions inside the store."""
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
@@ -98,7 +98,7 @@ class SupportsCount(Protocol):
 
 @runtime_checkable
 class SupportsCounts(Protocol):
-    """Count sessions by graph and task inside the store."""
+    """A storage that counts sessions by graph and task inside the store."""
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
@@ -106,7 +106,7 @@ class SupportsCounts(Protocol):
 
 @runtime_checkable
 class SupportsUpsert(Protocol):
-    """Save without a check: last write wins, the plain upsert of graph-flow's documentation."""
+    """A storage that can save without a check: the last write wins, as graph-flow documents it."""
 
     async def upsert(self, session: Session) -> None:
         """Store a session over whatever is stored, and move ``session.version`` on in place."""
@@ -114,7 +114,7 @@ class SupportsUpsert(Protocol):
 
 @runtime_checkable
 class SupportsDeleteMany(Protocol):
-    """Delete several sessions at once, each only if it still has the version given with it."""
+    """A storage that deletes several sessions at once, each only at the version given with it."""
 
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int] | None = None
@@ -124,7 +124,7 @@ class SupportsDeleteMany(Protocol):
 
 @runtime_checkable
 class SupportsSaveMany(Protocol):
-    """Save several sessions at once, each as ``save`` does."""
+    """A storage that saves several sessions at once, each as ``save`` does."""
 
     async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
         """Store sessions and return a conflict for each one that was not stored."""
@@ -132,7 +132,7 @@ class SupportsSaveMany(Protocol):
 
 @runtime_checkable
 class SupportsImportMany(Protocol):
-    """Take in sessions as they are, with versions and times: what a copy needs."""
+    """A storage that imports sessions with their versions and times, as a copy needs."""
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
         """Store sessions whose ids are free; return the ids that were taken."""
@@ -140,7 +140,7 @@ class SupportsImportMany(Protocol):
 
 @runtime_checkable
 class SupportsRestore(Protocol):
-    """Put a deleted session back with the time of its creation."""
+    """A storage that puts a deleted session back with the time of its creation."""
 
     async def restore(self, session: Session) -> None:
         """Store a deleted session again and move its version on.
@@ -152,7 +152,7 @@ class SupportsRestore(Protocol):
 
 @runtime_checkable
 class SupportsFacts(Protocol):
-    """Report what ``wb.advise()`` judges; cheap, and changes nothing."""
+    """A storage that reports what ``wb.advise()`` judges; cheap, and changes nothing."""
 
     async def facts(self) -> StoreFacts:
         """Return facts about the store."""
@@ -160,7 +160,7 @@ class SupportsFacts(Protocol):
 
 @runtime_checkable
 class SupportsSlowOrders(Protocol):
-    """Report which orders no index serves."""
+    """A storage that reports which orders no index serves."""
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the columns by which a page is slow, each with what would help."""
@@ -168,7 +168,7 @@ class SupportsSlowOrders(Protocol):
 
 @runtime_checkable
 class SupportsMigration(Protocol):
-    """Bring an older table to graph-flow 0.6's form, after showing how."""
+    """A storage that brings an older table to graph-flow 0.6's form, after showing how."""
 
     async def plan_migration(self) -> Migration:
         """Return the statements of the migration; runs nothing."""
@@ -179,7 +179,7 @@ class SupportsMigration(Protocol):
 
 @runtime_checkable
 class SupportsTrigger(Protocol):
-    """Make the store announce each change, after showing how."""
+    """A storage that makes the store announce each change, after showing how."""
 
     async def plan_trigger(self) -> Migration:
         """Return the statements that install the trigger; runs nothing."""
@@ -193,18 +193,18 @@ class SupportsTrigger(Protocol):
 
 @runtime_checkable
 class SupportsIndex(Protocol):
-    """Build an index for quick pages where the store itself has no order."""
+    """A storage that builds an index for quick pages, where the store itself has no order."""
 
     async def build_index(self) -> int:
         """Build the index or update it; return the number of sessions in it."""
 
     async def drop_index(self) -> None:
-        """Remove the index, if there is one; no session is touched."""
+        """Remove the index, if there is one; no session is changed."""
 
 
 @runtime_checkable
 class SupportsWatch(Protocol):
-    """Report changes as they happen."""
+    """A storage that reports changes as they happen."""
 
     async def watch(
         self, on_change: Callable[[str], None], on_state: Callable[[bool], None]
@@ -213,13 +213,13 @@ class SupportsWatch(Protocol):
 
         Args:
             on_change: Called with the id of each session that changed, ``""`` for any.
-            on_state: Called with True when changes are heard of, with False when no longer.
+            on_state: Called with True when changes are noticed, with False when no longer.
         """
 
 
 @runtime_checkable
 class SupportsClose(Protocol):
-    """Give back connections and files."""
+    """A storage that releases connections and files when it is closed."""
 
     async def close(self) -> None:
         """Close; closing twice is not an error."""
@@ -282,7 +282,7 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     ),
     Capability(
         SupportsUpsert,
-        "wb.save() replaces what was read; to write over anything, add upsert(session)",
+        "wb.save() replaces the version that was read; to overwrite any, add upsert(session)",
         "only wb.upsert() needs it",
         writes=("upsert",),
     ),
@@ -318,7 +318,7 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     Capability(
         SupportsSlowOrders,
         "add slow_orders(), which returns a text for each order that is slow",
-        "without it the browser takes every order for quick",
+        "without it the browser assumes that every order is quick",
     ),
     Capability(
         SupportsMigration,
@@ -345,7 +345,7 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     ),
     Capability(
         SupportsClose,
-        "add close(), which gives back connections and files",
+        "add close(), which releases connections and files",
         "only a storage that holds connections or files needs it",
     ),
 )
@@ -399,7 +399,7 @@ def _require_method(storage: object, name: str) -> None:
 async def get_or_create(
     storage: SessionStorage, id: str, start_task: str, graph_id: str = "default"
 ) -> Session:
-    """Return the session with this id; create it at ``start_task`` if there is none.
+    """Return the session with this id; create it at ``start_task`` if it does not exist.
 
     The pattern of graph-flow's documentation, safe when several callers race: where the storage
     detects conflicts, all of them get the one session that was stored.

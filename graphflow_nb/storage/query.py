@@ -1,4 +1,4 @@
-"""Query: which sessions, in which order, from where on; one meaning in every store.
+"""Query: a selection of sessions, their order and the page; it means the same in every store.
 
 Text is compared exactly (upper and lower case differ). Numbers in a context compare by value
 (1 equals 1.0), a number never equals a boolean. Sessions whose time is unknown come last in
@@ -80,7 +80,8 @@ class Query:
         after: The ``next`` of the previous page.
 
     Raises:
-        QueryError: An order that does not exist, a naive datetime, a cursor of another order, …
+        QueryError: A value is invalid: an unknown order, a naive datetime, a cursor of another
+            order, …
     """
 
     graph: str | None = None
@@ -115,13 +116,11 @@ class Query:
             order, limit, after: As for ``Query``.
 
         Raises:
-            QueryError: There is no such filter, or a value is invalid.
+            QueryError: A filter is unknown, or a value is invalid.
         """
         unknown = [name for name in filters if name not in FILTERS]
         if unknown:
-            raise QueryError(
-                f"there is no filter {', '.join(unknown)}; known are {', '.join(FILTERS)}"
-            )
+            raise QueryError(f"unknown filter {', '.join(unknown)}: use {', '.join(FILTERS)}")
         conditions = {_FIELDS.get(name, name): value for name, value in filters.items()}
         if conditions.get("context", {}) is None:
             del conditions["context"]
@@ -153,7 +152,7 @@ class Query:
                 raise QueryError(f"{name} needs a time zone, e.g. datetime.now(UTC)")
         if not isinstance(self.order, str) or self.order.removeprefix("-") not in ORDERS:
             known = ", ".join(f"{o}, -{o}" for o in ORDERS)
-            raise QueryError(f"there is no order {self.order!r}; known are {known}")
+            raise QueryError(f"unknown order {self.order!r}: use {known}")
         if self.limit is not None and (type(self.limit) is not int or self.limit < 0):
             raise QueryError(f"limit must be an integer >= 0 or None, not {self.limit!r}")
         if not (self.after is None or isinstance(self.after, Cursor)):
@@ -191,7 +190,7 @@ class Query:
         return self.order.startswith("-")
 
     def conditions(self) -> list[tuple[tuple[str, ...], bytes | None]]:
-        """Return the conditions on the context: path and JSON text; None for mere presence."""
+        """Return the conditions on the context: path and JSON text, None for any value."""
         equal = [(parse_path(p), exactjson.encode(v)) for p, v in self.context.items()]
         return [*equal, *((parse_path(p), None) for p in self.has)]
 

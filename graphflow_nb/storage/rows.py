@@ -1,7 +1,7 @@
 """Rows: a query answered in Python, for stores that can't answer it themselves.
 
-A storage of your own has two ways. ``ByScanning`` gives it all four query methods for one method
-that lists its sessions. A storage that can select some of its sessions by itself makes a ``Row`` of
+A storage of your own has two ways. ``ByScanning`` adds all four query methods to one method that
+lists its sessions. A storage that can select some of its sessions by itself makes a ``Row`` of
 each, and answers with these functions, as the storages for memory and Redis do:
 
     query     take_page(filter_rows(rows, query), query)
@@ -52,19 +52,39 @@ class Row(Protocol):
     """
 
     @property
-    def graph_id(self) -> str: ...
+    def graph_id(self) -> str:
+        """The id of the graph."""
+        ...
+
     @property
-    def current_task_id(self) -> str: ...
+    def current_task_id(self) -> str:
+        """The id of the current task."""
+        ...
+
     @property
-    def status_message(self) -> str | None: ...
+    def status_message(self) -> str | None:
+        """The status message, if any."""
+        ...
+
     @property
-    def context(self) -> str | bytes: ...
+    def context(self) -> str | bytes:
+        """The JSON text of the context."""
+        ...
+
     @property
-    def version(self) -> int: ...
+    def version(self) -> int:
+        """The version."""
+        ...
+
     @property
-    def created(self) -> int: ...
+    def created(self) -> int:
+        """The time of creation."""
+        ...
+
     @property
-    def updated(self) -> int: ...
+    def updated(self) -> int:
+        """The time of the last save."""
+        ...
 
 
 R = TypeVar("R", bound=Row)

@@ -50,8 +50,8 @@ class StoreKind:
         schemes: The schemes of its URLs, without the colon.
         example: A URL as a user would write it, without a password.
         is_server: Whether the store is a server's, which may not be the user's to change:
-            ``graphflow_nb.open`` then opens it for reading only unless told otherwise, with the
-            option ``read_only=`` if there is one, or else by refusing writes itself.
+            ``graphflow_nb.open`` then opens it for reading only by default, with the option
+            ``read_only=`` if there is one, or else by refusing writes itself.
         connect: A coroutine function that takes the URL and options by name, and returns an open
             storage. Default: the class's ``connect``. It imports its driver itself, so that
             ``import graphflow_nb`` stays light.
@@ -90,13 +90,13 @@ class StoreKind:
         """Open the storage of a URL.
 
         Raises:
-            StorageError: There is no such option, or the store can't be opened.
+            StorageError: An option is unknown, or the store can't be opened.
         """
         unknown = [name for name in options if not self.takes(name)]
         if unknown:
             known = ", ".join(self.options)
-            what = f"known are {known}" if known else f"{self.label} takes none"
-            raise StorageError(f"there is no option {', '.join(unknown)}; {what}")
+            what = f"use {known}" if known else f"{self.label} takes none"
+            raise StorageError(f"unknown option {', '.join(unknown)}: {what}")
         return await self.opener(url, **options)
 
 
@@ -140,7 +140,7 @@ def register(kind: StoreKind) -> None:
 
 
 def find_kind(url: str) -> StoreKind | None:
-    """Return the kind of store that a URL names; None if there is none."""
+    """Return the kind of store that a URL names; None if the scheme is unknown."""
     scheme, colon, _ = url.partition(":")
     if not colon:
         return None
@@ -154,7 +154,7 @@ def is_server(url: str) -> bool:
 
 
 def example_urls() -> str:
-    """Return a URL of each kind of store, as words of a sentence.
+    """Return an example URL of each kind of store, as one phrase.
 
     Example:
         >>> from graphflow_nb.storage.stores import example_urls

@@ -41,7 +41,7 @@ class GroupCount:
 
 @dataclass(slots=True)
 class Table:
-    """Sessions by column, as a store gives them to a DataFrame; all columns have one length.
+    """Sessions by column, as a DataFrame needs them; all columns have one length.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage, Query, Session
@@ -54,16 +54,16 @@ class Table:
     Attributes:
         id, graph_id, current_task_id: Text.
         status_message: Text or None.
-        version: int64.
-        created, updated: int64, µs since 1970 UTC; ``UNKNOWN_TIME`` where unknown, beyond
-            ±``FINITE`` for PostgreSQL's infinities.
-        context_bytes: int64, the size of the context in the store.
-        messages: int64, the length of the chat history.
+        version: The version, int64.
+        created, updated: The times, int64, µs since 1970 UTC; ``UNKNOWN_TIME`` where unknown,
+            beyond ±``FINITE`` for PostgreSQL's infinities.
+        context_bytes: The size of the context in the store, int64.
+        messages: The length of the chat history, int64.
         context: For each context path, the JSON text of each value; None where it is absent.
         next: The cursor of the next page; None if this is the last.
-        expires: int64, µs since 1970 UTC at which the store drops the session, ``UNKNOWN_TIME`` for
-            never; None where no session expires.
-        note: What to know about this answer, e.g. that sessions may be missing.
+        expires: The time at which the store drops the session, int64, µs since 1970 UTC,
+            ``UNKNOWN_TIME`` for never; None where no session expires.
+        note: A remark on this answer, e.g. that sessions may be missing; None for none.
     """
 
     id: Sequence[str]

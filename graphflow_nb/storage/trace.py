@@ -1,7 +1,7 @@
-"""Phases: storages report where the time of an operation goes, monitoring listens.
+"""Phases: storages report how an operation spends its time, and monitoring listens.
 
-A storage calls ``current().lap(phase)`` at the end of each phase. Without a listener that is one
-call that does nothing.
+A storage calls ``current().lap(phase)`` at the end of each phase. Without a listener this
+call does nothing.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ REDIS_SCHEMES: Final = {
 }
 
 # All between the first colon after the scheme and the last @ may be a password, also in a URL that
-# is written wrong: rather too much is hidden than too little.
+# is malformed: it is better to hide too much than too little.
 _PASSWORD = re.compile(r"^((?:[A-Za-z][\w+.-]*://|postgres(?:ql)?:/?|//)?+[^:]*):(.*)@", re.DOTALL)
 _PARAMETER = re.compile(
     r"((?:^|[?&\s])(?:password|sslpassword|passfile)\s*=)[^&#\s]*", re.IGNORECASE
@@ -56,7 +56,7 @@ def check_postgres_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         hosts(url)
-        # An @ behind the host, or a second one in front of it, was meant as part of a password.
+        # An @ behind the host, or a second one in front of it, is probably part of a password.
         if "@" in url[url.index(parts.netloc) + len(parts.netloc) :] or parts.netloc.count("@") > 1:
             raise ValueError
     except ValueError:
@@ -72,7 +72,7 @@ def check_postgres_url(url: str) -> None:
 
 
 def hosts(url: str) -> list[tuple[str, int]]:
-    """Return the hosts and ports of a URL of PostgreSQL, in its order; empty for one host or none.
+    """Return the hosts and ports of a PostgreSQL URL, in its order; empty for fewer than two hosts.
 
     Both forms of libpq are understood: ``//h1:p1,h2:p2/`` and ``?host=h1,h2&port=p1,p2``.
 

@@ -60,7 +60,7 @@ def test_memory_is_not_opened_for_reading_only(monkeypatch):
 
 def test_an_unknown_option_is_an_error(database):
     for url in (database, "sqlite:x.db"):
-        with pytest.raises(g.StorageError, match="no option tabel"):
+        with pytest.raises(g.StorageError, match="unknown option tabel"):
             g.open(url, tabel="x")
 
 

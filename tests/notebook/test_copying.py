@@ -27,7 +27,7 @@ def test_between_workbenches(tmp_path, database):
             with pytest.raises(g.StorageError, match="same store"):
                 local.copy_to(f"sqlite:{path}")
         for wrong in ({"order": "id"}, {"limit": 3}, {"nonsense": 1}):
-            with pytest.raises(g.QueryError, match="no filter"):
+            with pytest.raises(g.QueryError, match="unknown filter"):
                 wb.copy_to(f"sqlite:{path}", **wrong)
         with pytest.raises(g.StorageError, match="workbench or a URL"):
             wb.copy_to(Path(path))

@@ -29,10 +29,10 @@ def test_a_url_that_names_no_store(url, why):
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("memory:", "no option colour; memory takes none"),
-        ("sqlite:s.db", "no option colour; known are read_only, timeout"),
-        ("postgresql://127.0.0.1:1/x", "no option colour; known are table, read_only, .*"),
-        ("redis://127.0.0.1:1", "no option colour; known are prefix, ttl, .*"),
+        ("memory:", "unknown option colour: memory takes none"),
+        ("sqlite:s.db", "unknown option colour: use read_only, timeout"),
+        ("postgresql://127.0.0.1:1/x", "unknown option colour: use table, read_only, .*"),
+        ("redis://127.0.0.1:1", "unknown option colour: use prefix, ttl, .*"),
     ],
 )
 def test_an_unknown_option_is_refused_before_anything_is_opened(url, why, tmp_path, monkeypatch):

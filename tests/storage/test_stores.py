@@ -72,7 +72,7 @@ def test_a_kind_of_ones_own(table):
     storage = asyncio.run(connect("shelves:top", height=3))
     assert isinstance(storage, Shelf)
     assert Shelf.opened == ("shelves:top", 3, False)
-    with pytest.raises(g.StorageError, match="no option depth; known are height, read_only"):
+    with pytest.raises(g.StorageError, match="unknown option depth: use height, read_only"):
         asyncio.run(connect("shelf:a", depth=1))
     with pytest.raises(g.StorageError, match=r"use memory:, .* or shelf:a"):
         asyncio.run(connect("rack:a"))

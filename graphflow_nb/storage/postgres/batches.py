@@ -41,7 +41,7 @@ class _Entry:
         session: The session.
         key: The session's id as the table writes it.
         context: The session's context as JSON text.
-        saved: version, created_at and updated_at after the save; None if it conflicts.
+        saved: The version, created_at and updated_at after the save; None if it conflicts.
     """
 
     session: Session
@@ -56,7 +56,7 @@ class _Entry:
 
 
 class _Copied(NamedTuple):
-    """What became of new sessions that were to be copied; False if an id was taken."""
+    """The result of a COPY of new sessions; False if an id was taken."""
 
     entries: list[_Entry]
     done: bool
@@ -112,7 +112,7 @@ def _check_batch(table: OpenTable, sessions: Sequence[Session]) -> None:
 async def _check_form(
     table: OpenTable, connection: Connection, sessions: Sequence[Session]
 ) -> None:
-    """Raise an error that rolls the batch back if the table has got another form.
+    """Raise an error that rolls the batch back if the table has another form now.
 
     The rows of the batch keep clients from altering the table from here until the commit.
     """
@@ -225,7 +225,7 @@ class _Batch:
                 row = await self._connection.fetchrow(self._sql.get, entries[0].key)
         except (
             asyncpg.UniqueViolationError,
-            asyncpg.WrongObjectTypeError,  # a view, which takes rows by INSERT alone
+            asyncpg.WrongObjectTypeError,  # a view, which takes rows only by INSERT
             asyncpg.FeatureNotSupportedError,
         ):
             return _Copied([self._check(session) for session in sessions], False)

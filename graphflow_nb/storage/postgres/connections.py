@@ -111,7 +111,7 @@ class Connections:
                     return connection
                 connection.terminate()
             await self._pool.release(connection)
-        # The semaphore ensures that the pool has one to give, so this waits for the network alone.
+        # The semaphore ensures that the pool has a free one, so this waits only for the network.
         return await self._pool.acquire(timeout=self._timeout)
 
     async def renew(self) -> None:

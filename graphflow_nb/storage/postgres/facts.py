@@ -21,7 +21,7 @@ from .table import OpenTable
 
 __all__ = ["collect_facts", "find_slow_orders"]
 
-SECONDS: Final = 5.0  # for one question
+SECONDS: Final = 5.0  # the time limit of one question
 ALL_SECONDS: Final = 15.0
 SAMPLED_PAGES: Final = 300
 PAGE_BYTES: Final = 8192
@@ -129,7 +129,7 @@ SELECT sum(n_live_tup)::bigint AS live, sum(n_dead_tup)::bigint AS dead,
 FROM parts JOIN pg_stat_all_tables AS s ON s.relid = parts.oid
 """
 
-# A query begins with these words where a pool resets what is given back to it.
+# A query begins with these words where a pool resets a returned connection.
 BACKENDS = """
 SELECT application_name, count(*) AS connected,
     count(*) FILTER (WHERE query = '<insufficient privilege>') AS hidden,
@@ -151,7 +151,7 @@ def _context_statement(form: TableForm, percent: float, *, methods: bool) -> str
     """Return the statement for the sizes of contexts in a sample of the table's pages.
 
     Args:
-        form: What the table looks like.
+        form: The form of the table.
         percent: The share of pages to read.
         methods: Whether the server shows how a value is compressed.
     """
@@ -188,7 +188,7 @@ async def find_slow_orders(table: OpenTable) -> dict[str, str]:
 
 
 async def collect_facts(table: OpenTable) -> PostgresFacts:
-    """Return what the server says about the table and about itself; changes nothing.
+    """Return what the server reports about the table and itself; nothing is changed.
 
     Raises:
         StorageUnavailable: The server is out of reach.
@@ -285,7 +285,7 @@ class _Inquiry:
 
 
 class _Reach(NamedTuple):
-    """How the server is reached.
+    """The connection to the server, measured.
 
     Attributes:
         round_trip_us: The fastest of some answers to a statement that does nothing.

@@ -1,8 +1,8 @@
 """Opening connections to PostgreSQL: to which host, and whether a pooler is in between.
 
-A pooler such as PgBouncer in transaction mode gives each transaction to any of its server
+A pooler such as PgBouncer in transaction mode runs each transaction on any of its server
 connections. What a session keeps there (prepared statements, settings, LISTEN) would be lost, or
-be met by another client. Nothing says so to a client. Therefore each new connection carries a
+be met by another client, and no client is informed. Therefore each new connection carries a
 setting with a name and value of our own, and is asked for it. PgBouncer refuses the setting, other
 poolers leave it out, and only a server connection that no one shares has it.
 """
@@ -123,7 +123,7 @@ class Opener:
                     async with asyncio.timeout(share):
                         link = await self._open(number, wanted)
                 except _NEXT_HOST as error:
-                    # That a host is not a primary says more than that another does not answer.
+                    # "Not a primary" helps more than the error of a host that does not answer.
                     if not isinstance(failed, asyncpg.TargetServerAttributeNotMatched):
                         failed = error
                 else:

@@ -12,8 +12,8 @@ __all__ = ["find_resetting_pools"]
 def find_resetting_pools(storage: object) -> list[str]:
     """Return the names of a storage's attributes that are pools which reset their connections.
 
-    Such a pool sends a reset to each connection that is given back to it, which takes one more
-    round trip.
+    Such a pool sends a reset to each connection that is returned to it, which takes one more round
+    trip.
 
     Args:
         storage: Any storage; of a wrapper, the storage inside is examined.
@@ -21,6 +21,6 @@ def find_resetting_pools(storage: object) -> list[str]:
     return [
         name
         for name, value in getattr(find_innermost(storage), "__dict__", {}).items()
-        # asyncpg tells nowhere else whether create_pool was given reset=.
+        # asyncpg has no public way to ask whether create_pool was called with reset=.
         if isinstance(value, asyncpg.Pool) and getattr(value, "_reset", None) is None
     ]

@@ -20,7 +20,7 @@ __all__ = ["SEPARATOR", "Statement", "Statements", "TableForm", "parse_name"]
 #: by the count, and then the slower statement is used.
 SEPARATOR: Final = "\x1f"
 
-#: Reads from the catalog what a table looks like. $1 is the array of the parts of its name.
+#: Reads the form of a table from the catalog. $1 is the array of the parts of its name.
 INSPECT: Final = """
 WITH named AS (
     SELECT array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest($1::text[]) AS p), '.') AS quoted
@@ -82,7 +82,7 @@ def create_statement(table: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TableForm:
-    """What a ``sessions`` table looks like.
+    """The form of a ``sessions`` table.
 
     Attributes:
         table: The quoted name of the table.
@@ -128,12 +128,12 @@ class Statement(NamedTuple):
 
 
 class Statements:
-    """The statements for one table of one form.
+    """The statements for a table of a given form.
 
     Those that depend on a query are methods, the others are attributes.
 
     Args:
-        form: What the table looks like.
+        form: The form of the table.
     """
 
     def __init__(self, form: TableForm):
@@ -270,7 +270,7 @@ class Statements:
     def columns(
         self, query: Query, context: Sequence[ContextPath], *, packed: bool = True
     ) -> Statement:
-        """Return the statement for one row with whole columns in it.
+        """Return the statement for a single row that contains whole columns.
 
         The server packs columns faster than rows travel.
 

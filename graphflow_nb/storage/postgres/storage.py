@@ -94,10 +94,10 @@ class PostgresSessionStorage:
             timeout: Seconds that connecting or one statement may take.
             statement_cache_size: The number of prepared statements that each connection keeps;
                 None for 100, or behind a pooler none. A number is for poolers in session mode,
-                which can't be told from others; 0 for a pooler that is not recognised.
+                which can't be distinguished from others; 0 for a pooler that is not recognised.
 
         Raises:
-            StorageError: There is no such server, database or right, or the table is not a
+            StorageError: The server, the database or a right is missing, or the table is not a
                 sessions table.
             StorageTimeout: There was no answer in time.
         """
@@ -114,7 +114,7 @@ class PostgresSessionStorage:
 
     @property
     def form(self) -> TableForm:
-        """What the table looks like, as last seen."""
+        """The form of the table, as last seen."""
         return self._table.form
 
     @property
@@ -226,7 +226,7 @@ class PostgresSessionStorage:
         mark_saved(session, *row)
 
     async def get(self, id: str) -> Session | None:
-        """Return the session with this id, or None."""
+        """Return the session with this id, or None if it does not exist."""
         table = self._table
         table.check_id(id)
 
@@ -411,7 +411,7 @@ class PostgresSessionStorage:
         return await find_slow_orders(self._table)
 
     async def facts(self) -> PostgresFacts:
-        """Return what the server says about the table and about itself; changes nothing.
+        """Return what the server reports about the table and itself; nothing is changed.
 
         Raises:
             StorageUnavailable: The server is out of reach.
@@ -470,7 +470,7 @@ class PostgresSessionStorage:
         await watch_table(self._table, on_change, on_state)
 
     async def close(self) -> None:
-        """Close the connections; closing twice is no error."""
+        """Close the connections; closing twice is not an error."""
         await self._table.close()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""One open table of sessions: what it looks like, and how statements are run on it.
+"""One open table of sessions: its form, and how statements are run on it.
 
 Everything in this folder that needs the table is given the ``OpenTable``: the storage, the batches,
 the migration, the facts and the watch.
@@ -39,14 +39,14 @@ _ID_TYPES: Final = {"uuid", "text", "character varying"}
 
 
 class _Found(NamedTuple):
-    """What an inspection of the table found."""
+    """The result of an inspection of the table."""
 
     form: sql.TableForm
     address: Address
 
 
 class OpenTable:
-    """A table of sessions in PostgreSQL that is open, made by ``await OpenTable.connect(url)``.
+    """A table of sessions in PostgreSQL, opened by ``await OpenTable.connect(url)``.
 
     It runs coroutine functions on a connection, adapts to a table that changes to another form,
     and raises the driver's errors as ours.
@@ -58,7 +58,7 @@ class OpenTable:
         timeout: Seconds that one statement may take.
 
     Attributes:
-        form: What the table looks like, as last seen.
+        form: The form of the table, as last seen.
         statements: The SQL for a table of this form.
         packs: Whether the server can pack columns; True until it turns out to lack the functions.
         address: Which table it is, for tools that watch databases.
@@ -154,7 +154,7 @@ class OpenTable:
         return await self._opener()
 
     async def close(self) -> None:
-        """Close the connections; closing twice is no error."""
+        """Close the connections; closing twice is not an error."""
         await self._connections.close()
 
     # Running
@@ -209,9 +209,9 @@ class OpenTable:
         """Run work on a lent connection, once more if the table turns out to have another form.
 
         Args:
-            connection: The connection that ``lend`` gave.
+            connection: The connection that ``lend`` lent.
             work: A coroutine function that takes a connection.
-            writes: The work is a write, which returns None if nothing was written.
+            writes: Whether the work is a write, which returns None if nothing was written.
         """
         try:
             return await self._run_scoped(connection, work)
@@ -224,7 +224,7 @@ class OpenTable:
             return await self._run_scoped(connection, work)
 
     async def adapt_if_changed(self, connection: Connection) -> bool:
-        """Adapt to the table's form if it is another than the statements are for.
+        """Adapt to the table's form if it is different from that of the statements.
 
         Returns:
             Whether it was another.
@@ -306,7 +306,7 @@ class OpenTable:
 
     def _missing(self, table: str) -> StorageError:
         return StorageError(
-            f"there is no table {table} in {redact(self.url)}"
+            f"table {table} does not exist in {redact(self.url)}"
             + (", and a replica can't create one" if self.standby else "")
             + (", and a read-only workbench creates none" if self.opened_read_only else "")
             + "; graphflow_nb.open(url, table='schema.table') opens another"
@@ -387,5 +387,5 @@ async def _keeps_ids_unique(connection: Connection, form: sql.TableForm) -> bool
     except asyncpg.InvalidColumnReferenceError:
         return False
     except asyncpg.InsufficientPrivilegeError:
-        return True  # users who may not write are not told
+        return True  # the server does not answer users who may not write
     return True

@@ -90,7 +90,7 @@ def trigger_statements(table: str) -> tuple[str, ...]:
 
 
 def drop_statements(table: str) -> tuple[str, ...]:
-    """Return SQL that removes the trigger of a table, without an error where there is none.
+    """Return SQL that removes the trigger of a table, without an error if it does not exist.
 
     Args:
         table: The quoted name of the table.
@@ -106,7 +106,7 @@ def _in_its_schema(table: str, statements: str) -> str:
 
     The search path creates things in its first schema, but may have found the table in another.
     """
-    tag = f"${channel_of(table)}$"  # no name contains the hash of itself
+    tag = f"${channel_of(table)}$"  # no name contains its own hash
     literal = table.replace("'", "''")
     return f"""DO {tag}
 DECLARE
@@ -149,7 +149,7 @@ class Watcher:
     Args:
         connect: Opens a connection to the server itself. PgBouncer in transaction mode passes no
             notifications on.
-        channel: The channel to listen on, as ``channel_of`` or INSTALLED says.
+        channel: The channel to listen on, from ``channel_of`` or INSTALLED.
         on_change: Called with the id of each session that changed, ``""`` for any.
         on_state: Called with True when it listens, with False when that ends by itself. What is
             read after the first True misses nothing.

@@ -20,7 +20,7 @@ _PORTION_BYTES = 4_000_000
 
 
 class Batches:
-    """Writes of several sessions. Callers have checked the texts, ids and rights.
+    """The writes of several sessions; callers have checked the texts, ids and rights.
 
     Args:
         records: Where the sessions are stored.
@@ -145,7 +145,7 @@ class Batches:
 
 
 def position_of(session: Session) -> Position:
-    """Return what the index keeps of a session."""
+    """Return the entry of a session for the index."""
     updated = micros_or_none(session.raw_updated) or UNKNOWN_TIME
     return Position(session.id, updated, session.graph_id, session.current_task_id)
 

@@ -30,7 +30,7 @@ _MGET_COUNT = 500  # values in one MGET
 
 
 class RedisClient:
-    """Commands to one server or cluster, on the event loop that it was connected on.
+    """A client of one server or cluster, on the event loop that it was connected on.
 
     Each exchange has one time limit, and an error is one of this package's.
 
@@ -114,7 +114,7 @@ class RedisClient:
         return client
 
     async def _ask_server(self) -> dict[str, Any]:
-        """Return what INFO says; empty for a user who may not ask."""
+        """Return the answer to INFO; empty for a user without the right to ask."""
         from redis.exceptions import NoPermissionError
 
         async def ask(redis: Any) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class RedisClient:
         return await self.run(ask)
 
     def _describe(self, about: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
-        """Set what server it is, from what INFO says and the parts of the URL."""
+        """Set what server it is, from the answer to INFO and the parts of the URL."""
         self.replica = about.get("role") in ("slave", "replica")
         name = "Valkey" if "valkey_version" in about else "Redis"
         version = about.get("valkey_version") or about.get("redis_version") or "of unknown version"
@@ -176,7 +176,7 @@ class RedisClient:
         return await self.run(lambda redis: redis.execute_command(*words))
 
     async def get(self, key: bytes) -> bytes | None:
-        """Return the string at a key, None where there is no key.
+        """Return the string at a key, None if the key does not exist.
 
         Raises:
             StorageError: The key holds another type.
@@ -185,7 +185,7 @@ class RedisClient:
         return value
 
     async def mget(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the strings at these keys; None where there is no key or another type."""
+        """Return the strings at these keys; None for a missing key or another type."""
         found: list[bytes | None] = []
         for start in range(0, len(keys), _MGET_COUNT):
             found += await self._mget(keys[start : start + _MGET_COUNT])

@@ -13,7 +13,7 @@ __all__ = ["raise_translated"]
 def raise_translated(error: Exception, url: str) -> NoReturn:
     """Raise the StorageError for a driver's exception.
 
-    Its cause is the exception itself, unless the text of that would show the password.
+    Its cause is the exception itself, unless its text would show the password.
 
     Args:
         error: The exception that redis-py or asyncio raised.

@@ -1,4 +1,4 @@
-"""What Redis and Valkey report of themselves, for advice; of a cluster all primaries are asked."""
+"""Facts about Redis and Valkey, for advice; in a cluster all primaries are asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUMS: Final = ("maxmemory", "used_memory", "evicted_keys")
 async def collect_facts(
     client: RedisClient, index: RedisIndex, *, place: str, read_only: bool, prefix: str, ttl: bool
 ) -> RedisFacts:
-    """Return what the server reports; what it refuses to tell is in ``unseen``.
+    """Return what the server reports; what it refuses to report is in ``unseen``.
 
     Args:
         client: The client that sends the commands.
@@ -61,7 +61,7 @@ async def collect_facts(
 
 
 def _combine(about: list[Mapping[str, Any]]) -> dict[str, str | int]:
-    """Return what INFO says of all primaries together."""
+    """Return the combined answers of all primaries to INFO."""
     first = about[0]
     return {
         "maxmemory_policy": str(first.get("maxmemory_policy", "")),

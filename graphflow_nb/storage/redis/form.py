@@ -43,7 +43,7 @@ class Stored(msgspec.Struct):
 
     @property
     def version(self) -> int:
-        """The count of saves, or a number made from the text where nothing counts them."""
+        """The count of saves, or a number computed from the text where nothing counts them."""
         return self.counted or UNCOUNTED + int(digest(self.text)[:14], 16)
 
     @property
@@ -73,7 +73,7 @@ class Stored(msgspec.Struct):
         created, updated = self.created, self.updated
         parts = exactjson.split_object(self.text, "the session")
         known = [*_MEMBERS]
-        # A worker may have members of these names with another meaning: those are left alone.
+        # A worker may have members of these names with another meaning: those are not changed.
         known += ["created_at"] if created != UNKNOWN_TIME else []
         known += ["updated_at"] if updated != UNKNOWN_TIME else []
         return stored_session(
@@ -94,10 +94,10 @@ _decoder = msgspec.json.Decoder(Stored)
 
 
 def decode_stored(text: bytes | None, id: str) -> Stored | None:
-    """Return the session that a value represents; None if it is no session or has another id.
+    """Return the session in a stored value; None if it is not a session or has another id.
 
     Args:
-        text: The value of the session's key, None where there is none.
+        text: The value of the session's key, None where the key does not exist.
         id: The id that the session must have.
     """
     if text is None or not text.startswith(b"{"):

@@ -76,7 +76,7 @@ class Entry(msgspec.Struct, frozen=True, order=True):
 
 
 class Position(NamedTuple):
-    """What the index keeps of a session.
+    """The entry of a session in the index.
 
     Attributes:
         id: The session's id.
@@ -91,7 +91,7 @@ class Position(NamedTuple):
 
 
 class IndexSize(NamedTuple):
-    """How many keys the index takes, and how many sessions it contains."""
+    """The number of keys that the index takes, and of sessions that it contains."""
 
     keys: int
     sessions: int
@@ -126,7 +126,7 @@ class RedisIndex:
         return self.exists
 
     async def built_at(self) -> datetime | None:
-        """Return the time at which the index was built, None if there is none."""
+        """Return the time at which the index was built, None without an index."""
         text = await self._client.get(self._key("built"))
         return None if text is None else time_of(int(text))
 
@@ -140,7 +140,7 @@ class RedisIndex:
 
         Args:
             positions: The sessions.
-            always: True writes also where there is no index yet.
+            always: Whether to write even if the index does not exist yet.
         """
         entries = []
         for id, updated, graph, task in positions:
@@ -274,7 +274,7 @@ def next_cursor(query: Query, entry: Entry) -> Cursor:
 
 
 def is_current(entry: Entry, stored: Stored) -> bool:
-    """Return whether a session was saved last at the time that its entry says."""
+    """Return whether a session was last saved at the time in its entry."""
     updated = stored.updated
     return entry.score == (_LAST if updated == UNKNOWN_TIME else float(updated))
 
@@ -306,7 +306,7 @@ def _encode_place(graph: str, task: str) -> str:
 
 
 def _read_entries(answer: list[Any]) -> list[Entry]:
-    # RESP3 gives pairs, RESP2 a flat list.
+    # RESP3 returns pairs, RESP2 a flat list.
     if answer and isinstance(answer[0], (list, tuple)):
         answer = [item for pair in answer for item in pair]
     return [

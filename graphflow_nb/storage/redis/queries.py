@@ -29,7 +29,7 @@ class Page(NamedTuple):
     Attributes:
         found: The sessions, in order.
         entries: The index's entry of each, by which it was found; empty after a scan.
-        note: What a person should know about the page, None if nothing.
+        note: A remark on the page for a person, None for none.
     """
 
     found: list[Found]
@@ -38,7 +38,7 @@ class Page(NamedTuple):
 
 
 class Queries:
-    """Answers to queries on the sessions under one prefix.
+    """The queries on the sessions under one prefix.
 
     Args:
         client: The client that sends the commands.
@@ -94,7 +94,7 @@ class Queries:
         """Return what the index may lack, None if it is certainly complete.
 
         Args:
-            moved: Whether one of its entries was not as it says.
+            moved: Whether a session differed from its entry.
         """
         built = await self._index.built_at()
         size = await self._index.size()
@@ -132,7 +132,7 @@ class Queries:
         return table
 
     async def count(self, query: Query) -> int:
-        """Return how many sessions are selected; limit and page are ignored."""
+        """Return the number of selected sessions; limit and page are ignored."""
         if await self._index.refresh() and self._index.can_count(query):
             return sum(group.sessions for group in await self._index.groups(query))
         total = 0
@@ -141,7 +141,7 @@ class Queries:
         return total
 
     async def counts(self, query: Query) -> list[GroupCount]:
-        """Return how many of the selected sessions are at each task of each graph."""
+        """Return the number of selected sessions at each task of each graph."""
         if await self._index.refresh() and self._index.can_count(query):
             return await self._index.groups(query)
         groups = GroupCounter()
@@ -154,7 +154,7 @@ class Queries:
 
         Args:
             query: The query, whose order and limit are ignored.
-            bounded: False reads all keys, however many there are.
+            bounded: Whether more keys than ``scan_limit`` raise an error; False reads them all.
 
         Raises:
             QueryError: There are more keys than ``scan_limit``.
@@ -179,8 +179,8 @@ class Queries:
     def _too_many_keys(self) -> QueryError:
         return QueryError(
             f"this query would have to read more than {self._scan_limit:,} keys, and a part of "
-            "them would be no answer: wb.build_index() makes pages quick, id_prefix= or ids= "
-            "narrow the query, and connecting with a higher scan_limit= allows it"
+            "them would be an incomplete answer: wb.build_index() makes pages quick, id_prefix= or "
+            "ids= narrow the query, and connecting with a higher scan_limit= allows it"
         )
 
     async def slow_orders(self) -> dict[str, str]:

@@ -18,8 +18,8 @@ from .form import Stored, decode_stored, digest
 __all__ = ["TRIES", "Found", "Records", "Swap", "Write", "contention_error", "is_same_version"]
 
 # KEYS[1] the session; ARGV: digest of the text that must be there, the new text (empty to delete),
-# milliseconds until it expires (empty to leave that as it is). Says 1 if it was done, 0 if nothing
-# is there, or else what is there.
+# milliseconds until it expires (empty to leave that unchanged). Returns 1 if it was done, 0 if
+# nothing is stored, or else the stored text.
 _SWAP: Final = """
 local there = redis.call('GET', KEYS[1])
 if not there then return 0 end
@@ -110,7 +110,7 @@ class Records:
     # Reading
 
     async def read(self, id: str) -> Stored | None:
-        """Return the stored session with this id, None if there is none.
+        """Return the stored session with this id, or None if it does not exist.
 
         Raises:
             StorageError: Something else is stored under that id.
@@ -149,7 +149,7 @@ class Records:
     # Writing
 
     async def create(self, id: str, text: bytes) -> bytes | None:
-        """Store a new session's text; return None, or the text that is there already."""
+        """Store a new session's text; return None, or the text that is stored already."""
         key = self.key(id)
         for _ in range(TRIES):
             if await self._client.command("SET", key, text, *self._create_options):
@@ -180,7 +180,7 @@ class Records:
             text: The new text.
 
         Returns:
-            None if it was done, else the other text that is there, ``b""`` for nothing.
+            None if it was done, else the other stored text, ``b""`` for nothing.
         """
         calls = [(self.key(id), seen.encode(), text, self._expiry)]
         there = _read_answer((await self._client.scripts(_SWAP, calls))[0])
@@ -189,7 +189,7 @@ class Records:
         return there
 
     async def delete(self, id: str) -> None:
-        """Delete a session, if there is one, whatever its text is by now.
+        """Delete a session, if there is one, whatever its text is now.
 
         Raises:
             StorageError: Something else is stored under that id, or others save it all the time.
@@ -225,7 +225,7 @@ def contention_error(id: str) -> StorageError:
 
 
 def _read_answer(answer: Any) -> bytes | None:
-    """Return what the script found instead of the text; ``b""`` for nothing, None if done."""
+    """Return the text that the script found instead; ``b""`` for nothing, None if done."""
     if isinstance(answer, bytes):
         return answer
     return None if int(answer) == 1 else b""

@@ -34,7 +34,7 @@ class RedisSessionStorage:
 
     The stored form is that of graph-flow's documentation: ``SET <id> <json>``. A save is
     compare-and-swap on the whole stored text, so the save of a worker that does not count versions
-    is noticed too. ``version`` is the count in the JSON, or a number made from the text where
+    is noticed too. ``version`` is the count in the JSON, or a number computed from the text where
     nothing counts. Times are those of the client that saved; a worker's save leaves them unknown.
 
     Values that are not sessions are never listed, changed or deleted.
@@ -136,7 +136,7 @@ class RedisSessionStorage:
 
     @property
     def server_version(self) -> str:
-        """The server's name and version: ``Redis 7.2.4``, ``Valkey 9.1.2``, …"""
+        """The server's name and version, e.g. ``Redis 7.2.4`` or ``Valkey 9.1.2``."""
         return self._client.server
 
     # One session
@@ -148,7 +148,7 @@ class RedisSessionStorage:
             session: The session; its version and times are set in place.
 
         Raises:
-            SessionConflict: The stored session is another version, or there is none.
+            SessionConflict: The stored session has another version or does not exist.
             StorageError: The session can't be stored, or the store failed.
         """
         self._check(session)
@@ -164,7 +164,7 @@ class RedisSessionStorage:
         else:
             created = micros_or_none(session.raw_created)
             if seen is None or seen[0] != session.version:
-                # It was not read from this store as it is, so the stored text is read first.
+                # It was not read from this store in this state, so the stored text is read first.
                 stored = await self._records.read(session.id)
                 trace.lap("execute")
                 if stored is None or not is_same_version(stored, session):
@@ -211,7 +211,7 @@ class RedisSessionStorage:
         raise contention_error(session.id)
 
     async def get(self, id: str) -> Session | None:
-        """Return the session with this id, None if there is none.
+        """Return the session with this id, or None if it does not exist.
 
         Raises:
             StorageError: Something else is stored under that id, or the store failed.
@@ -313,7 +313,7 @@ class RedisSessionStorage:
 
         Args:
             ids: The ids.
-            versions: The version of each; a session that has another by now is left alone. None
+            versions: The version of each; a session with another version now is not deleted. None
                 deletes them whatever their versions.
 
         Returns:
@@ -359,11 +359,11 @@ class RedisSessionStorage:
         return await self._queries.table(query, context)
 
     async def count(self, query: Query) -> int:
-        """Return how many sessions are selected; limit and page are ignored."""
+        """Return the number of selected sessions; limit and page are ignored."""
         return await self._queries.count(query)
 
     async def counts(self, query: Query) -> list[GroupCount]:
-        """Return how many of the selected sessions are at each task of each graph."""
+        """Return the number of selected sessions at each task of each graph."""
         return await self._queries.counts(query)
 
     async def slow_orders(self) -> dict[str, str]:
@@ -374,7 +374,7 @@ class RedisSessionStorage:
         return await self._queries.slow_orders()
 
     async def facts(self) -> RedisFacts:
-        """Return what the server reports of itself, for advice; nothing is changed."""
+        """Return what the server reports about itself, for advice; nothing is changed."""
         return await collect_facts(
             self._client,
             self._index,

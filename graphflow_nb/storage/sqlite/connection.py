@@ -89,7 +89,7 @@ class SqliteConnection:
             work: The function that uses the connection.
 
         Raises:
-            StorageError: The connection is closed, or the database refused.
+            StorageError: The connection is closed, or the database refused the statement.
             StorageTimeout: Another process was writing all the time.
         """
         began = 0

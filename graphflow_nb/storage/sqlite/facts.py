@@ -1,4 +1,4 @@
-"""What a SQLite file reports of itself, for advice."""
+"""Facts about a SQLite file, for advice."""
 
 from __future__ import annotations
 

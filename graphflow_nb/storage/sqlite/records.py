@@ -43,7 +43,7 @@ class Fields(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What a save stored: the version, and the time of creation in µs since 1970 UTC."""
+    """The result of a save: the version, and the time of creation in µs since 1970 UTC."""
 
     version: int
     created: int

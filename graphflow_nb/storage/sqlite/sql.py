@@ -42,7 +42,7 @@ UPDATE = (
 DELETE = "DELETE FROM sessions WHERE id = ?"
 DELETE_VERSION = "DELETE FROM sessions WHERE id = ? AND version = ?"
 
-# Counting the rows would read all of an index. Rowids tell how many there are at most.
+# Counting the rows would read all of an index. Rowids are an upper bound.
 ROWS_AT_MOST = "SELECT coalesce(max(rowid), 0) FROM sessions"
 #: The number of sessions, but no more than the parameter.
 COUNT_TO = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT ?)"

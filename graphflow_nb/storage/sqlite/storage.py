@@ -103,7 +103,7 @@ class SqliteSessionStorage:
             session: The session; its version and times are set in place.
 
         Raises:
-            SessionConflict: The stored session is another version, or there is none.
+            SessionConflict: The stored session has another version or does not exist.
             StorageError: The session can't be stored, or the store failed.
         """
         await self._write(session, upsert=False)
@@ -135,7 +135,7 @@ class SqliteSessionStorage:
         mark_saved(session, saved.version, saved.created, now)
 
     async def get(self, id: str) -> Session | None:
-        """Return the session with this id, None if there is none."""
+        """Return the session with this id, or None if it does not exist."""
         check_text(id, "id", nul=True)
         row = await self._connection.run(lambda db: db.execute(sql.GET, (id,)).fetchone())
         if row is None:
@@ -240,7 +240,7 @@ class SqliteSessionStorage:
 
         Args:
             ids: The ids.
-            versions: The version of each; a session that has another by now is left alone. None
+            versions: The version of each; a session with another version now is not deleted. None
                 deletes them whatever their versions.
 
         Returns:
@@ -307,13 +307,13 @@ class SqliteSessionStorage:
         return cut_page(table, query)
 
     async def count(self, query: Query) -> int:
-        """Return how many sessions are selected; limit and page are ignored."""
+        """Return the number of selected sessions; limit and page are ignored."""
         statement = sql.count(query)
         row = await self._connection.run(lambda db: db.execute(*statement).fetchone())
         return int(row[0])
 
     async def counts(self, query: Query) -> list[GroupCount]:
-        """Return how many of the selected sessions are at each task of each graph."""
+        """Return the number of selected sessions at each task of each graph."""
         statement = sql.count_groups(query)
         rows = await self._connection.run(lambda db: db.execute(*statement).fetchall())
         return [
@@ -337,7 +337,7 @@ class SqliteSessionStorage:
         }
 
     async def facts(self) -> SqliteFacts:
-        """Return what the file reports of itself, for advice; nothing is changed."""
+        """Return what the file reports about itself, for advice; nothing is changed."""
         return await self._connection.run(
             lambda db: collect_facts(db, path=self.path, place=self.place, read_only=self.read_only)
         )

@@ -127,7 +127,7 @@ async def close_if_possible(storage: Any) -> None:
 
 
 def find_innermost(storage: Any) -> Any:
-    """Return the storage inside all wrappers; a storage that is no wrapper itself."""
+    """Return the storage inside all wrappers; a storage that is not a wrapper itself."""
     while isinstance(storage, Wrapper):
         storage = storage.inner
     return storage

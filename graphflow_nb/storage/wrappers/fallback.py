@@ -33,7 +33,7 @@ class FallbackStorage(Wrapper):
     never repeated elsewhere, because it may have taken place. ``switch_back`` uses the primary
     again.
 
-    A call that took too long is no reason to switch if the storage answers another call.
+    A call that took too long does not cause a switch if the storage answers another call.
 
     Example:
         >>> from graphflow_nb import FallbackStorage, InMemorySessionStorage
@@ -51,8 +51,8 @@ class FallbackStorage(Wrapper):
             raises is logged.
 
     Attributes:
-        written_elsewhere: The ids of the sessions that were written to another storage than the
-            primary, or may have been, so that they can be merged.
+        written_elsewhere: The ids of the sessions that were, or may have been, written to another
+            storage than the primary, so that they can be merged.
     """
 
     def __init__(
@@ -156,8 +156,8 @@ class FallbackStorage(Wrapper):
             error: The error of the failed call.
 
         Returns:
-            Whether to repeat a read: not where there is no next storage, or where the one in use
-            does answer and only this call took too long.
+            Whether to repeat a read: False if no storage is left, or if the one in use does answer
+            and only this call took too long.
         """
         slow = isinstance(error, StorageTimeout)
         if slow and switches == self._switches and await self._answers():

@@ -21,10 +21,10 @@ REPEATABLE: Final = frozenset(("delete", "upsert"))
 class RetryingStorage(Wrapper):
     """A storage that repeats reads, ``delete`` and ``upsert`` while the store is out of reach.
 
-    Either of these writes may overwrite a change that someone made between two attempts, as it may
-    at any time. Nothing else is repeated: it is not known whether a save without an answer took
-    place, and a second one would conflict with the first. The pauses are random, up to a bound that
-    doubles each time (full jitter), so that many clients don't come back at once.
+    Either of these writes may overwrite a change that another client made between two attempts, as
+    it may at any time. Nothing else is repeated: it is not known whether a save without an answer
+    took place, and a second one would conflict with the first. The pauses are random, up to a bound
+    that doubles each time (full jitter), so that many clients don't come back at once.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage, RetryingStorage

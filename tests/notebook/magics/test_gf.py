@@ -162,7 +162,7 @@ def test_help(ip, capsys):
         ("sessions --limit -1", "limit"),
         ("sessions --order", "type %gf sessions"),
         ("sessions --order --limit 3", "type %gf sessions"),
-        ("sessions --order sideways", "no order 'sideways'"),
+        ("sessions --order sideways", "unknown order 'sideways'"),
         ("sessions --help", "type %gf sessions"),
         ("sessions --lim 3", "type %gf sessions"),
         ("summary now", "type %gf summary"),

@@ -33,7 +33,7 @@ def test_two_may_create_the_table_at_once(database, run):
 
 
 def test_a_missing_table_is_not_created_when_reading(database, run):
-    with pytest.raises(StorageError, match="no table sessions"):
+    with pytest.raises(StorageError, match="table sessions does not exist"):
         run(connect(database, read_only=True))
     with pytest.raises(asyncpg.UndefinedTableError):
         run(read_columns(database))
