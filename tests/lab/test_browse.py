@@ -189,7 +189,7 @@ def test_edit_values_json_and_chat(person, store, tmp_path):
     person.sees(re.compile(r"line \d+, column \d+: "))
     person.picture("json-error", tmp_path)
     person.click("Preview changes")
-    person.sees("the context is no JSON that could be saved")
+    person.sees("the context is not JSON that can be saved")
     box.fill(text.replace("damage.jpg", "damage <b>2</b>.jpg"))
     person.click("Preview changes")
     person.sees("/context/data/documents")
@@ -276,7 +276,7 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     person.click("From JSON")
     person.type("JSON", '{"id": "from-json", "graph_id": "g", "current_task_id": "t"}')
     person.click("Preview new session")
-    person.sees("context is missing or no object")
+    person.sees("context is missing or not an object")
     person.type(
         "JSON",
         '{"id": "from-json", "graph_id": "g", "current_task_id": "t", '
