@@ -104,7 +104,7 @@ class _Call:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._abandoned:
             self._coroutine.close()
-        else:
+        elif self._task is None:
             self._task = loop.create_task(self._run())
 
     async def _run(self) -> None:
@@ -116,7 +116,9 @@ class _Call:
             self._done.release()
 
     def cancel(self) -> None:
-        if self._task is not None:
+        if self._task is None:
+            self._coroutine.close()
+        else:
             self._task.cancel()
 
     def wait(self, alive: Callable[[], bool]) -> Any:
@@ -160,6 +162,8 @@ def _submit(
     except KeyboardInterrupt:
         if on_interrupt is not None:
             on_interrupt()
+            # Again, since the interrupt may have come before the loop got it.
+            loop.call_soon_threadsafe(call.start, loop)
             return call.wait(alive)  # type: ignore[no-any-return]
         # The coroutine ends by itself and its storage cleans up: no need to wait for that.
         loop.call_soon_threadsafe(call.cancel)

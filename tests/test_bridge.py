@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.bridge import ForeignLoop
+from graphflow_nb.bridge import ForeignLoop, LoopThread
 
 from .interrupts import interrupted_when
 from .scope import need
@@ -289,3 +289,31 @@ def test_a_loop_that_ends_under_a_call():
 
     asyncio.run(main()).join()
     assert isinstance(raised[0], g.BridgeError)
+
+
+def test_an_interrupt_before_the_loop_got_the_call(monkeypatch):
+    """Without a handler nothing is done; with one, what it brings to an end is waited for."""
+    bridge = LoopThread()
+    submit, interrupts = bridge.loop.call_soon_threadsafe, []
+
+    def interrupted_once(*arguments):
+        if not interrupts:
+            interrupts.append(1)
+            raise KeyboardInterrupt
+        return submit(*arguments)
+
+    monkeypatch.setattr(bridge.loop, "call_soon_threadsafe", interrupted_once)
+    done = []
+
+    async def work() -> str:
+        done.append("work")
+        return "result"
+
+    with pytest.raises(KeyboardInterrupt):
+        bridge.run(work())
+    assert bridge.run(work()) == "result"  # the loop has closed the first by now
+    assert done == ["work"]
+    interrupts.clear()
+    assert bridge.run(work(), on_interrupt=lambda: done.append("end")) == "result"
+    assert done == ["work", "end", "work"]
+    submit(bridge.loop.stop)

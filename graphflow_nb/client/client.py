@@ -33,8 +33,8 @@ _known: WeakSet[Client] = WeakSet()
 class Client:
     """One open store: its storage, bridge, recorder and journal.
 
-    Every method waits for its result, in a cell, a widget callback, a thread or a script.
-    ``await client.get.aio(id)`` is the same call awaited, on the same connections.
+    Every method but ``table`` waits for its result, in a cell, a widget callback, a thread or a
+    script. ``await client.get.aio(id)`` is the same call awaited, on the same connections.
 
     Example:
         >>> from graphflow_nb.client import open_client
@@ -308,6 +308,8 @@ class Client:
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column.
+
+        A coroutine, for views, which run it by ``bridge``.
 
         Raises:
             CapabilityError: The storage has no method ``table``.
