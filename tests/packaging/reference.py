@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,32 @@ def build(folder: Path) -> None:
     """Write the pages of all public packages into a folder."""
     pdoc.render.configure(docformat="google", footer_text="graphflow_nb", show_source=False)
     packages = ["graphflow_nb", *(f"graphflow_nb.{name}" for name in PUBLIC)]
+    classes = set()
     for package in packages:
         module = importlib.import_module(package)
         for name in module.__all__:
             value = getattr(module, name)
             setattr(module, name, value)  # what a package imports on demand is there for pdoc too
             if inspect.isclass(value):
-                _show_as_called(value)
+                classes.add(value)
+    for kind in classes:
+        _show_inherited(kind, classes)
+    for kind in classes:
+        _show_as_called(kind)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # pdoc resolves the types of private attributes too, which it then does not show.
         warnings.filterwarnings("ignore", r"Error parsing type annotation .*\._\w+: ")
         pdoc.pdoc(*packages, r"!graphflow_nb\.\w+\.", output_directory=folder)
+
+
+def _show_inherited(kind: type, public: Collection[type]) -> None:
+    """Give a class what it inherits from classes of this package that have no page."""
+    for base in kind.__mro__[1:]:
+        if base.__module__.startswith("graphflow_nb.") and base not in public:
+            for name, value in vars(base).items():
+                if not name.startswith("_") and name not in vars(kind):
+                    setattr(kind, name, value)
 
 
 def _show_as_called(kind: type) -> None:
