@@ -311,7 +311,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     def _watch(self) -> Watch | None:
         """Return what watches the store; None if it does not report changes."""
-        storage, submit = self.wb.storage.inner, self.wb.bridge.submit
+        storage, submit = self.wb.storage, self.wb.bridge.submit
         if not isinstance(storage, SupportsWatch):
             return None
         return lambda on_change, on_state: submit(storage.watch(on_change, on_state))
