@@ -105,9 +105,23 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes longest first, as far as workers share the run."""
-    if not items or not hasattr(items[0].config, "workerinput"):
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--store", metavar="KIND", help="run only the tests of one kind of store")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the store that is asked for.
+
+    Put what takes longest first, as far as workers share the run.
+    """
+    kind = config.getoption("store")
+    if kind is not None:
+        if kind not in KINDS:
+            raise pytest.UsageError(f"there is no store {kind}; known are {', '.join(KINDS)}")
+        others = [item for item in items if _store_of(item) != kind]
+        items[:] = [item for item in items if _store_of(item) == kind]
+        config.hook.pytest_deselected(items=others)
+    if not hasattr(config, "workerinput"):
         return
 
     def rank(item: pytest.Item) -> int:
@@ -118,6 +132,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return len(FIRST) + path.startswith(LAST)
 
     items.sort(key=rank)
+
+
+def _store_of(item: pytest.Item) -> Any:
+    return item.callspec.params.get("store") if hasattr(item, "callspec") else None
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Operations:
 
     @property
     def gets(self) -> pd.DataFrame:
-        """The successful gets."""
+        """The gets that were answered; ``missing`` is an answer too."""
         return self.select("get")
 
     @property

@@ -129,10 +129,7 @@ def set_duration_axis(axis: Axis, nanos: ArrayLike, scale: Scale = "log") -> Non
         set_log_axis(axis, max(low, 1), max(high, 1), nanos_text)
         label += " (log scale; 0 ns at 1 ns)" if low < 1 else " (log scale)"
     else:
-        _set_scale(axis, "linear")
-        _set_limits(axis, 0, 1.05 * max(high, 1))
-        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-        set_ticks_text(axis, nanos_text)
+        _set_linear_axis(axis, high, nanos_text)
     axis.set_label_text(label)
 
 
@@ -153,17 +150,29 @@ def set_count_axis(axis: Axis, most: float, label: str) -> None:
     axis.set_label_text(label)
 
 
-def set_rate_axis(axis: Axis, rates: ArrayLike, label: str) -> None:
-    """Make a log axis of rates, wide enough for these.
+def set_rate_axis(axis: Axis, rates: ArrayLike, label: str, scale: Scale = "log") -> None:
+    """Make an axis of rates, wide enough for these.
 
     Args:
         axis: ``ax.xaxis`` or ``ax.yaxis``.
-        rates: At least one rate, above 0.
+        rates: At least one rate; on a log axis, above 0.
         label: What happens at these rates, and in what time: ``operations a second``.
+        scale: ``log``, or ``linear``, which shows a rate of 0 too.
     """
     values = np.asarray(rates)
-    set_log_axis(axis, values.min(), values.max(), rate_text)
-    axis.set_label_text(f"{label} (log scale)")
+    if scale == "log":
+        set_log_axis(axis, values.min(), values.max(), rate_text)
+        label += " (log scale)"
+    else:
+        _set_linear_axis(axis, values.max(), rate_text)
+    axis.set_label_text(label)
+
+
+def _set_linear_axis(axis: Axis, high: float, text: Callable[[float], str]) -> None:
+    _set_scale(axis, "linear")
+    _set_limits(axis, 0, 1.05 * max(high, 1))
+    axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    set_ticks_text(axis, text)
 
 
 def set_share_axis(axis: Axis) -> None:

@@ -158,7 +158,7 @@ def example_urls() -> str:
 
     Example:
         >>> from graphflow_nb.storage.stores import example_urls
-        >>> example_urls().startswith("memory:, sqlite:sessions.db, postgresql://")
+        >>> example_urls().startswith("memory:, ")
         True
     """
     urls = [kind.example for kind in STORES.values()]

@@ -16,11 +16,11 @@ def operations(*rows: tuple[Any, ...]) -> pd.DataFrame:
     """Return a frame of recorded operations.
 
     Args:
-        rows: (op, session id, start in ms, duration in ms) of each, and, if given, the wait in ms
-            and the bytes.
+        rows: (op, session id, start in ms, duration in ms) of each, and, if given, the wait in ms,
+            the bytes and the outcome.
     """
-    full = [(*row, *(0, 0)[len(row) - 4 :]) for row in rows]
-    op, id, start, took, wait, size = zip(*full, strict=True) if full else [()] * 6
+    full = [(*row, *(0, 0, "ok")[len(row) - 4 :]) for row in rows]
+    op, id, start, took, wait, size, outcome = zip(*full, strict=True) if full else [()] * 7
     ns = [(np.array(values, float) * MS).astype(np.int64) for values in (start, took, wait)]
     return pd.DataFrame(
         {
@@ -35,7 +35,7 @@ def operations(*rows: tuple[Any, ...]) -> pd.DataFrame:
             "decode_ns": 0,
             "bytes": np.array(size, np.int64),
             "rows": 1,
-            "outcome": pd.Categorical(["ok"] * len(full)),
+            "outcome": pd.Categorical(outcome),
             "error": pd.array([None] * len(full), dtype="str"),
         }
     )

@@ -30,7 +30,8 @@ def test_a_table_in_order():
     assert list(findings) == []
     assert findings.unseen == []
     subjects = {line.subject for line in findings.in_order}
-    assert subjects == {
+    # At least these: a new rule finds something in order too.
+    assert subjects >= {
         "order by updated_at",
         "redundant indexes",
         "unused indexes",
