@@ -100,7 +100,7 @@ def value_at(text: Raw, path: Path) -> Raw:
     """Return the JSON text at a path.
 
     Raises:
-        PatchError: There is nothing.
+        PatchError: Nothing is there.
     """
     for depth, key in enumerate(path):
         members, place = _split(text, key, path, depth, adding=False)
@@ -118,7 +118,7 @@ def edit(text: Raw, path: Path, op: str, value: Raw | None) -> Raw:
         value: The new value; None for ``remove``.
 
     Raises:
-        PatchError: There is no such place.
+        PatchError: The place does not exist.
     """
     return _edit(text, path, op, value, 0)
 
@@ -155,6 +155,6 @@ def _split(text: Raw, key: str, path: Path, depth: int, *, adding: bool) -> tupl
     except (ContextError, RecursionError) as error:
         raise PatchError(f"{pointer(path[:depth])} can't be read: {error}") from error
     raise PatchError(
-        f"there is no {pointer(path[: depth + 1])} in the session; its members are "
+        f"{pointer(path[: depth + 1])} does not exist in the session; its members are "
         "/graph_id, /current_task_id, /status_message, /context/data and /context/chat_history"
     )

@@ -133,7 +133,7 @@ class Draft:
         """Append a message to the chat history; past its limit the oldest are dropped.
 
         Raises:
-            ContextError: There is no such role, or the chat history can't be read.
+            ContextError: The role is unknown, or the chat history can't be read.
         """
         # Only the chat history is read and written, so that the data keep every digit.
         twin = with_document(self.base, self._now)

@@ -33,7 +33,7 @@ class Clash:
     Attributes:
         path: The keys and indexes from the session down.
         base, stored, mine: The JSON text there when the session was opened, as it is stored now,
-            and as it is wanted; None where there is nothing.
+            and as it is wanted; None where it does not exist.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Clash:
 
 
 class Merge:
-    """A merge of one's own changes with those that someone else saved meanwhile.
+    """A merge of one's own changes with those that another writer saved meanwhile.
 
     Members of objects, elements of arrays that kept their length, and messages that both appended
     to the chat history are merged by themselves. What both changed differently is a clash, for
@@ -95,7 +95,7 @@ class Merge:
             choices: For the path of each clash, ``"stored"`` or ``"mine"``.
 
         Raises:
-            PatchError: There is no choice for a clash.
+            PatchError: A clash has no valid choice.
         """
 
         def choose(clash: Clash) -> Choice:

@@ -30,7 +30,7 @@ class Change:
         ('replace', ('current_task_id',), 'replace /current_task_id: "intake" → "payout"')
 
     Attributes:
-        op: ``add``, ``remove`` or ``replace``; in a patch that was given also ``move``, ``copy``
+        op: ``add``, ``remove`` or ``replace``; in a patch from elsewhere also ``move``, ``copy``
             and ``test``.
         path: The keys and indexes from the session down, e.g. ``("context", "data", "amount")``.
         value: The JSON text of the new value; None for ``remove``, ``move`` and ``copy``.
@@ -155,7 +155,7 @@ def _parse_step(step: Any) -> Change:
     except ContextError as error:
         raise PatchError(str(error)) from error
     if op not in _OPS:
-        raise PatchError(f"there is no change {op!r}; known are {', '.join(sorted(_OPS))}")
+        raise PatchError(f"unknown change {op!r}: use {', '.join(sorted(_OPS))}")
     return Change(op, path, value, source=source)
 
 
@@ -172,7 +172,7 @@ def parse_pointer(text: object) -> Path:
 
 
 def python(patch: Patch) -> str:
-    """Return exact Python source of a patch: a list, or JSON text where numbers would suffer."""
+    """Return exact Python source of a patch: a list, or JSON text where digits would be lost."""
     try:
         steps = [change.to_dict() for change in patch]
         source = repr(steps)

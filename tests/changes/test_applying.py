@@ -52,10 +52,10 @@ def test_every_operation_of_the_rfc():
 @pytest.mark.parametrize(
     ("step", "says"),
     [
-        ({"op": "replace", "path": "/context/data/nothing", "value": 1}, "there is no"),
-        ({"op": "remove", "path": "/context/data/l/9"}, "there is no"),
-        ({"op": "add", "path": "/context/data/l/01", "value": 1}, "there is no"),
-        ({"op": "add", "path": "/context/data/n/deeper", "value": 1}, "there is no"),
+        ({"op": "replace", "path": "/context/data/nothing", "value": 1}, "does not exist"),
+        ({"op": "remove", "path": "/context/data/l/9"}, "does not exist"),
+        ({"op": "add", "path": "/context/data/l/01", "value": 1}, "does not exist"),
+        ({"op": "add", "path": "/context/data/n/deeper", "value": 1}, "does not exist"),
         ({"op": "remove", "path": "/current_task_id"}, "can't be removed"),
         ({"op": "replace", "path": "/current_task_id", "value": None}, "must be text"),
         ({"op": "replace", "path": "/status_message", "value": 7}, "must be text"),
@@ -65,7 +65,7 @@ def test_every_operation_of_the_rfc():
         ({"op": "add", "path": "/id", "value": "b"}, "no member id"),
         ({"op": "replace", "path": "context", "value": 1}, "JSON Pointer"),
         ({"op": "add", "path": "", "value": 1}, "JSON Pointer"),
-        ({"op": "fold", "path": "/context", "value": 1}, "no change 'fold'"),
+        ({"op": "fold", "path": "/context", "value": 1}, "unknown change 'fold'"),
         ({"op": "add", "path": "/context/data/n"}, "no value"),
         ({"op": "add", "path": "/context/data/n", "value": {1, 2}}, "JSON can't"),
         ({"op": "add", "path": "/context/data/n", "value": float("nan")}, "no such number"),
