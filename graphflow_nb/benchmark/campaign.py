@@ -67,7 +67,7 @@ class Campaign:
         contenders: What is measured; as a mapping, with labels.
         workload: A workload, or the name of one.
         options: The options of ``wb.benchmark``.
-        show: Makes what shows the progress, given what its Stop button does.
+        show: Makes the progress that is shown, given the function of its Stop button.
 
     Attributes:
         bridge: Where the campaign itself runs.
@@ -102,7 +102,7 @@ class Campaign:
         """Run the benchmark, on the loop of ``bridge``.
 
         Raises:
-            BenchmarkError: A store may not be loaded without being told to.
+            BenchmarkError: A store may not be loaded without permission.
             CapabilityError: The workload scans, and a storage has no method ``query``.
             StorageError: A store failed.
         """
@@ -129,12 +129,12 @@ class Campaign:
     ) -> _Entered:
         if isinstance(contender, Client):
             storage = contender.storage.inner
-            return _Entered(label or _label(storage), contender.bridge, storage)
+            return _Entered(label or _make_label(storage), contender.bridge, storage)
         if isinstance(contender, str):
             contender = await connect(contender)
             if isinstance(contender, SupportsClose):
                 stack.push_async_callback(contender.close)
-        return _Entered(label or _label(contender), self.bridge, contender)
+        return _Entered(label or _make_label(contender), self.bridge, contender)
 
     async def _check_permission(self, store: _Entered) -> None:
         label, bridge, storage = store
@@ -153,7 +153,7 @@ class Campaign:
             return
         if not isinstance(storage, SupportsCount):
             raise BenchmarkError(
-                f"{label} can't tell whether it holds sessions of others, who would have to wait "
+                f"{label} can't report whether it holds sessions of others, who would have to wait "
                 "for the benchmark: pass shared=True if they may"
             )
         every = await bridge.wait(storage.count(Query()))
@@ -240,7 +240,7 @@ def _check_contenders(
     return found
 
 
-def _label(storage: SessionStorage) -> str:
+def _make_label(storage: SessionStorage) -> str:
     return f"{label_of(storage)} {attributes_of(storage).server_version}".strip()
 
 

@@ -48,7 +48,7 @@ class Turn:
     Attributes:
         store: The label of the store.
         repeat: The number of the repeat, from 0; -1 for the warm-up.
-        seconds: From the first request to the end of the last.
+        seconds: The time from the first request to the end of the last.
         client_seconds: The processor time of the loop's thread meanwhile: the client's own cost.
         requests: One record a request. It starts when the request was to start; ``wait_ns`` is how
             much later it did, which is 0 in a closed loop.
@@ -89,8 +89,8 @@ async def measure(
         rate: Requests a second, evenly spaced, whether or not earlier ones are answered (open
             loop): each is measured from the time at which it was to start. None makes the next
             request when one is answered (closed loop).
-        seed: The same seed requests the same.
-        stop: Ends the turn early when it is set.
+        seed: The seed of the requests; the same seed makes the same ones.
+        stop: The event that ends the turn early.
 
     Raises:
         Exception: What the storage raised a hundred times in a row.
@@ -214,7 +214,7 @@ class _Load:
                 self._failures = 0
             except SessionConflict:
                 outcome, error = "conflict", "SessionConflict"
-            except Exception as raised:  # a custom storage raises what it likes
+            except Exception as raised:  # a custom storage may raise anything
                 outcome, error = "error", type(raised).__name__
                 self._failures += 1
                 if self._failures >= _IN_A_ROW:
@@ -284,7 +284,7 @@ class _Load:
     async def _get_and_save(self, id: str, change: Callable[[Session], None]) -> None:
         for tries in range(_TRIES, 0, -1):
             session = await self._storage.get(id)
-            if session is None:  # somebody else deleted it
+            if session is None:  # another client deleted it
                 raise SessionNotFound(id)
             change(session)
             try:

@@ -13,7 +13,7 @@ _PACKAGES: Final = ("graphflow_nb", "asyncpg", "redis", "msgspec", "numpy", "pan
 
 
 def describe_machine() -> dict[str, str]:
-    """Return processor, system and versions by name; nothing in it tells whose machine it is."""
+    """Return processor, system and versions by name; nothing in it identifies the owner."""
     found = {
         "processors": f"{os.cpu_count()} × {_read_processor()}",
         "system": f"{platform.system()} {platform.release()}",

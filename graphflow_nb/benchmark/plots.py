@@ -84,5 +84,5 @@ def draw_difference(
 
 
 def _name_operations(frame: pd.DataFrame) -> pd.Series[str]:
-    """Return what tells the operations of several stores apart."""
+    """Return names that distinguish the operations of several stores."""
     return frame["op"].astype(str) + " · " + frame["storage"].astype(str)

@@ -1,4 +1,4 @@
-"""What a benchmark shows of its progress: nothing, unless somebody draws it.
+"""The progress of a benchmark: not shown, unless a subclass draws it.
 
 A notebook draws a bar and a Stop button, see ``graphflow_nb.notebook.progress``.
 """
@@ -13,7 +13,7 @@ __all__ = ["Progress", "ShowProgress"]
 
 
 class Progress:
-    """Progress that nobody sees, and the base of what is shown.
+    """A progress that is not shown, and the base class of those that are.
 
     It is a context manager around the work. A benchmark calls it between its turns, never while it
     measures.

@@ -41,13 +41,13 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 
 @dataclass(frozen=True)
 class Report:
-    """What a report says of a run.
+    """A report of a run: its settings, figures and notes.
 
     Attributes:
-        settings: What was run.
-        began: When.
+        settings: The settings of the run.
+        began: The time when it began.
         summary: The figures of each store, as ``Run.summary`` returns them.
-        notes: What a reader has to know, such as that the run was stopped.
+        notes: Remarks for the reader, such as that the run was stopped.
     """
 
     settings: Settings
@@ -65,7 +65,7 @@ class Report:
 
     def render_card(self) -> str:
         """Return the same as a card, in HTML."""
-        return card(self._title(), self._body())
+        return card(self._render_title(), self._render_body())
 
     def render_page(
         self, machine: Mapping[str, str], figures: Mapping[ThemeName, LatencyFigure]
@@ -81,13 +81,13 @@ class Report:
             f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
             for name, value in machine.items()
         )
-        body = f"{self._body()}{picture}<h2>Machine</h2><table>{lines}</table>"
-        return _PAGE % {"title": escape(self._title()), "css": CARD_CSS, "body": body}
+        body = f"{self._render_body()}{picture}<h2>Machine</h2><table>{lines}</table>"
+        return _PAGE % {"title": escape(self._render_title()), "css": CARD_CSS, "body": body}
 
-    def _title(self) -> str:
+    def _render_title(self) -> str:
         return f"Benchmark {self.settings.workload.name}, {self.began:%Y-%m-%d %H:%M} UTC"
 
-    def _body(self) -> str:
+    def _render_body(self) -> str:
         rows = [(str(name), _format_figures(row)) for name, row in self.summary.iterrows()]
         table = ""
         if rows:
@@ -110,9 +110,9 @@ class _Figure(NamedTuple):
     """A figure of a store, as text.
 
     Attributes:
-        head: What it is.
+        head: The name of the figure.
         value: The figure with its unit.
-        interval: Its confidence interval, empty if there is none.
+        interval: Its confidence interval, empty without one.
     """
 
     head: str

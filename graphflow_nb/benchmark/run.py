@@ -69,7 +69,7 @@ class Run:
         stores: The stores that were measured.
         began: When it began.
         turns: The measurements of each turn, without warm-ups.
-        notes: What a reader has to know, such as that the run was stopped.
+        notes: Remarks for the reader, such as that the run was stopped.
     """
 
     settings: Settings
@@ -258,7 +258,7 @@ class Run:
         """Return the report as one HTML page that needs nothing else: settings, figures, plots."""
         themes: tuple[ThemeName, ...] = ("light", "dark") if self.turns else ()
         figures = {theme: self.plot(theme=theme) for theme in themes}
-        return self._report().render_page(self.machine, figures)
+        return self._make_report().render_page(self.machine, figures)
 
     def plot(self, *, theme: ThemeName = "light") -> LatencyFigure:
         """Draw how long requests took, and where the storages spent their time.
@@ -316,16 +316,16 @@ class Run:
             }
         )
 
-    def _report(self) -> Report:
+    def _make_report(self) -> Report:
         from .report import Report  # with matplotlib, as in plot
 
         return Report(self.settings, self.began, self.summary(), self.notes)
 
     def __repr__(self) -> str:
-        return self._report().render_text()
+        return self._make_report().render_text()
 
     def _repr_html_(self) -> str:
-        return self._report().render_card()
+        return self._make_report().render_card()
 
 
 def _latencies_us(turn: Turn, *, naive: bool = False) -> NDArray[np.float64]:

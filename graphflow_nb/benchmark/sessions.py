@@ -27,10 +27,10 @@ _SAMPLE: Final = (
 
 
 class Sessions(Protocol):
-    """What the requests of a benchmark need of its sessions."""
+    """The sessions of a benchmark, as its requests need them."""
 
     def count(self) -> int:
-        """Return how many there are."""
+        """Return the number of sessions."""
 
     def id(self, index: int) -> str:
         """Return the id of one of them."""
@@ -72,9 +72,11 @@ class StoredSessions:
         return cls(list(table.id))
 
     def count(self) -> int:
+        """Return the number of sessions."""
         return len(self._ids)
 
     def id(self, index: int) -> str:
+        """Return the id of one of them."""
         return self._ids[index]
 
 
@@ -100,15 +102,16 @@ class OwnSessions:
         self.prefix = uuid4().hex[:8]
         self._size = size
         self._chance = random.Random(seed)
-        self._prose = _prose(self._chance, size + 10_000)
+        self._make_prose = _make_prose(self._chance, size + 10_000)
         self._made = 0
         self._on_their_way: set[int] = set()
 
     def count(self) -> int:
-        """Return how many are stored for certain: those before the oldest one on its way."""
+        """Return the number that is stored for certain: those before the oldest one on its way."""
         return min(self._on_their_way, default=self._made)
 
     def id(self, index: int) -> str:
+        """Return the id of one of them."""
         return f"{self.prefix}-0000-4000-8000-{index:012x}"
 
     async def fill(
@@ -122,7 +125,7 @@ class OwnSessions:
             progress: Called with how many are stored; it returns True to stop.
         """
         while self._made < count:
-            portion = [self._session(i) for i in range(self._made, count)[:_PORTION]]
+            portion = [self._make_session(i) for i in range(self._made, count)[:_PORTION]]
             self._made += len(portion)
             if isinstance(storage, SupportsSaveMany):
                 await storage.save_many(portion)
@@ -136,7 +139,7 @@ class OwnSessions:
         """Return one more session, which is on its way to the store until ``arrived`` is called."""
         self._on_their_way.add(self._made)
         self._made += 1
-        return self._session(self._made - 1)
+        return self._make_session(self._made - 1)
 
     def arrived(self, session: Session) -> None:
         """Note that the store has answered the save of a session."""
@@ -144,23 +147,23 @@ class OwnSessions:
 
     def rewritten(self, index: int) -> Session:
         """Return one of the sessions with new content, to be written over the stored one."""
-        return self._session(index, "decide", "rewritten")
+        return self._make_session(index, "decide", "rewritten")
 
-    def _session(self, index: int, task: str = "intake", status: str = "begun") -> Session:
+    def _make_session(self, index: int, task: str = "intake", status: str = "begun") -> Session:
         return Session(
             self.id(index),
             task,
             graph_id=GRAPH,
             status_message=status,
-            context=Context.from_json(self._context()),
+            context=Context.from_json(self._make_context()),
         )
 
-    def _context(self) -> str:
+    def _make_context(self) -> str:
         start = int(self._chance.random() * 10_000)
         # The history is bounded, so that sizes stay although a runner appends messages.
         text = '{"data":{"step":%d,"notes":"%s"},"chat_history":{"messages":[],"max_messages":5}}'
         spare = self._size - len(text % (start, ""))
-        return text % (start, self._prose[start : start + max(spare, 0)])
+        return text % (start, self._make_prose[start : start + max(spare, 0)])
 
     async def remove(self, storage: SessionStorage) -> int:
         """Delete the sessions of this benchmark, and no others.
@@ -183,7 +186,7 @@ def _split(ids: Iterator[str]) -> Iterator[list[str]]:
         yield portion
 
 
-def _prose(chance: random.Random, length: int) -> str:
+def _make_prose(chance: random.Random, length: int) -> str:
     """Return text that compresses about as well as what people write."""
     known = _SAMPLE.split()
     words: list[str] = []

@@ -14,7 +14,7 @@ __all__ = ["Options", "Settings"]
 
 
 class Options(TypedDict, total=False):
-    """The options of ``wb.benchmark``, whose docstring says what they mean."""
+    """The options of ``wb.benchmark``, whose docstring describes them."""
 
     duration: float
     concurrency: int
@@ -43,7 +43,7 @@ _DEFAULTS: Final[Options] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The checked arguments of ``wb.benchmark``, whose docstring says what they mean.
+    """The checked arguments of ``wb.benchmark``, whose docstring describes them.
 
     Raises:
         BenchmarkError: An argument is out of its range, or two contradict each other.
@@ -66,7 +66,7 @@ class Settings:
 
         Args:
             workload: A workload, or the name of one of ``WORKLOADS``.
-            options: The given options. ``shared`` is a permission and no setting.
+            options: The given options. ``shared`` is a permission, not a setting.
 
         Raises:
             BenchmarkError: An option is unknown or out of its range.
@@ -74,13 +74,12 @@ class Settings:
         unknown = [name for name in options if name not in Options.__annotations__]
         if unknown:
             raise BenchmarkError(
-                f"there is no option {', '.join(unknown)}; known are "
-                f"{', '.join(Options.__annotations__)}"
+                f"unknown option {', '.join(unknown)}: use {', '.join(Options.__annotations__)}"
             )
         if isinstance(workload, str):
             if workload not in WORKLOADS:
                 raise BenchmarkError(
-                    f"there is no workload {workload!r}; known are {', '.join(WORKLOADS)}, or make "
+                    f"unknown workload {workload!r}: use {', '.join(WORKLOADS)}, or make "
                     "one: graphflow_nb.Workload(name=…, shares={…})"
                 )
             workload = WORKLOADS[workload]
@@ -115,7 +114,7 @@ class Settings:
         return self.duration / self.repeats
 
     def state(self) -> dict[str, Any]:
-        """Return JSON values from which ``from_state`` makes the same settings."""
+        """Return JSON values from which ``from_state`` restores the settings."""
         workload = self.workload
         found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         found["workload"] = {

@@ -65,8 +65,7 @@ class Workload:
         unknown = [request for request in self.shares if request not in REQUESTS]
         if unknown:
             raise BenchmarkError(
-                f"there is no request {', '.join(map(repr, unknown))}; known are "
-                f"{', '.join(REQUESTS)}"
+                f"unknown request {', '.join(map(repr, unknown))}: use {', '.join(REQUESTS)}"
             )
         if any(not 0 <= share <= 1 for share in self.shares.values()) or not math.isclose(
             sum(self.shares.values()), 1
@@ -75,9 +74,7 @@ class Workload:
                 f"the shares of a workload must add up to 1, which {dict(self.shares)} do not"
             )
         if self.keys not in get_args(Keys):
-            raise BenchmarkError(
-                f"there are no keys {self.keys!r}; known are {', '.join(get_args(Keys))}"
-            )
+            raise BenchmarkError(f"unknown keys {self.keys!r}: use {', '.join(get_args(Keys))}")
         object.__setattr__(self, "shares", MappingProxyType(dict(self.shares)))
         object.__setattr__(
             self, "_steps", (list(self.shares), list(accumulate(self.shares.values())))
@@ -124,7 +121,7 @@ def make_chooser(keys: Keys, chance: random.Random) -> Callable[[int], int]:
 
 
 class _Zipfian:
-    """Draws ranks from 0 with probability proportional to (rank + 1)^-0.99.
+    """A source of ranks from 0, with probability proportional to (rank + 1)^-0.99.
 
     Drawn as in J. Gray et al., "Quickly generating billion-record synthetic databases" (1994).
     """

@@ -75,7 +75,7 @@ def test_an_empty_store_has_nothing_stored(database):
 
 def test_a_storage_of_three_methods_can_be_measured_and_says_what_it_lacks():
     wb = g.wrap(Three())
-    with pytest.raises(g.BenchmarkError, match="can't tell whether it holds sessions of others"):
+    with pytest.raises(g.BenchmarkError, match="can't report whether it holds sessions of others"):
         wb.benchmark("A", **QUICK)
     with pytest.raises(g.CapabilityError, match="query"):
         wb.benchmark("E", **QUICK, shared=True)

@@ -14,7 +14,7 @@ from .kit import count_stored
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"workload": "Z"}, "no workload 'Z'; known are A, B"),
+        ({"workload": "Z"}, "unknown workload 'Z': use A, B"),
         ({"workload": 3}, "not 3"),
         ({"duration": 0}, "duration (seconds of measuring each store) must be"),
         ({"duration": "long"}, "duration (seconds of measuring each store) must be"),
@@ -29,7 +29,7 @@ from .kit import count_stored
         ({"context_bytes": 10}, "100 to 1,000,000"),
         ({"repeats": 1.5}, "repeats (turns of each store) must be"),
         ({"warmup": -1}, "warmup (seconds before that) must be"),
-        ({"durations": 3}, "no option durations; known are duration"),
+        ({"durations": 3}, "unknown option durations: use duration"),
     ],
 )
 def test_invalid_settings_are_refused_before_anything_is_done(given, said):

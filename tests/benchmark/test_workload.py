@@ -43,8 +43,8 @@ def test_shares_and_keys_are_what_they_should_be():
     [
         ({"shares": {"read": 0.5}}, "add up to 1"),
         ({"shares": {"read": 2.0, "update": -1.0}}, "add up to 1"),
-        ({"shares": {"browse": 1.0}}, "no request 'browse'"),
-        ({"shares": {"read": 1.0}, "keys": "hot"}, "no keys 'hot'"),
+        ({"shares": {"browse": 1.0}}, "unknown request 'browse'"),
+        ({"shares": {"read": 1.0}, "keys": "hot"}, "unknown keys 'hot'"),
     ],
 )
 def test_invalid_workloads_are_refused(given, said):
