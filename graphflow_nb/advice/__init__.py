@@ -24,7 +24,7 @@ House rules for an ``Advice``:
 - ``remedy`` can be copied as it is: SQL ends with ``;``, everything else is a Python call, a Redis
   command or a line of Rust. Names from the store are quoted, as ``facts`` already has them. On a
   replica, SQL says that it belongs on the primary (``on_primary``).
-- ``cost`` says what the remedy takes and gives up, even if that is nothing.
+- ``cost`` names what the remedy needs and what it gives up, even if that is nothing.
 - ``severity`` is ``risk`` if sessions can be lost, ``slow`` if operations take longer than they
   need, ``waste`` if space or work is spent for nothing, ``choice`` if it is a trade.
 

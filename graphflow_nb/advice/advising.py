@@ -1,4 +1,4 @@
-"""Applying the registered rules to what is known of a store."""
+"""Advice on a store: the registered rules, applied to its facts and operations."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def advise(
         operations: The recorded operations, as ``wb.latency.frame()`` returns them.
         orders: The columns by which pages are requested.
         pools: The names of the storage's attributes that are pools which reset the connections
-            given back to them.
-        reason: Why there are no facts, if ``facts`` is None.
+            returned to them.
+        reason: The reason why ``facts`` is None, if it is.
 
     Returns:
         The lines of every rule that has a subject here.

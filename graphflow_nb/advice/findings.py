@@ -77,8 +77,8 @@ class Findings:
 
         Returns:
             Columns ``kind`` (category: advice, in order, unseen), ``severity`` (category: risk,
-            slow, waste, choice; missing where there is no advice), ``subject``, ``finding``,
-            ``evidence``, ``remedy``, ``cost`` (text; the last two missing where there is none).
+            slow, waste, choice; missing without advice), ``subject``, ``finding``,
+            ``evidence``, ``remedy``, ``cost`` (text; the last two missing without advice).
         """
         rows: list[tuple[Any, ...]] = []
         for found in self.advice:

@@ -1,4 +1,4 @@
-"""The one place where rules of advice are registered."""
+"""The registry of the rules of advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rules look at besides the facts of a store: recorded operations and pools."""
+"""The subjects of rules besides the facts of a store: recorded operations and pools."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Operations:
 
 @dataclass(frozen=True)
 class ResettingPool:
-    """A pool of asyncpg, in a storage, that resets each connection given back to it.
+    """A pool of asyncpg, in a storage, that resets each connection returned to it.
 
     Attributes:
         name: The attribute of the storage.
@@ -61,7 +61,7 @@ class ResettingPool:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """All that is known of a store and of its use.
+    """The facts of a store together with its recorded use.
 
     Attributes:
         facts: The facts of the store, None if the storage reports none.
@@ -75,7 +75,7 @@ class Seen:
 
 
 def start_times(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """Return when the operations of a frame started, in nanoseconds since 1970."""
+    """Return the times when the operations of a frame started, in nanoseconds since 1970."""
     return frame["started_at"].to_numpy("M8[ns]").astype(np.int64)
 
 

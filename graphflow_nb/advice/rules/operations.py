@@ -17,7 +17,7 @@ from ..seen import Operations, Seen, median_ms, start_times
 
 __all__ = ["find_close_saves", "find_delete_loops", "find_get_loops", "find_waits"]
 
-FEW: Final = 20  # operations, in which a queue is not looked for
+FEW: Final = 20  # operations; with fewer, no queue is searched for
 LONG_RUN: Final = 10  # calls one after the other
 BY_CHANCE: Final = 0.05  # the share of calls that follow each other without a loop
 LOOP_NS: Final = 2_000_000  # between two calls of one loop
@@ -149,7 +149,7 @@ def _number_runs(frame: pd.DataFrame, mine: NDArray[np.bool_]) -> NDArray[np.int
     started, took = start_times(frame), frame["duration_ns"].to_numpy()
     ids = frame["session_id"].to_numpy(object)
     gap = started[1:] - started[:-1] - took[:-1]
-    # Reading one session again and again is no loop over sessions; a missing id equals none.
+    # Reading one session again and again is not a loop over sessions. A missing id equals no id.
     same = (ids[1:] == ids[:-1]).astype(bool)
     starts = np.ones(len(mine), bool)
     starts[1:] = ~(mine[1:] & mine[:-1] & (gap >= 0) & (gap < LOOP_NS) & ~same)
@@ -192,7 +192,7 @@ def find_close_saves(operations: Operations, seen: Seen) -> Iterator[Line]:
         finding=f"{len(close):,} of {len(frame):,} saves came within a second of the previous save "
         "of the same session: each commits the whole context.",
         evidence=evidence,
-        remedy="// in a step after which nobody is waited for\n"
+        remedy="// in a step after which no answer is awaited\n"
         "Ok(TaskResult::new(Some(response), NextAction::ContinueAndExecute))\n"
         "# by hand: make all changes, then save once\nwb.save(session)",
         cost="Steps joined in this way are saved once at the end: after a crash between them the "

@@ -38,7 +38,7 @@ def find_missing_index(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
         open_writable = "graphflow_nb.open(url, writable=True).build_index()"
         yield Advice(
             subject=subject,
-            finding=f"There is none: each query examines all {facts.keys:,} keys.",
+            finding=f"The index is missing: each query examines all {facts.keys:,} keys.",
             evidence=evidence,
             remedy=open_writable if facts.read_only else "wb.build_index()",
             cost="Reads all sessions once; a save through this package then writes two entries "
@@ -134,7 +134,7 @@ def find_volatile_saves(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
         }.get(facts.appendfsync or "", "an unknown part")
         yield InOrder(subject, f"append-only file; a crash loses {lost}", evidence)
         return
-    finding = "There is no append-only file: a crash of the server loses all saves since its last "
+    finding = "The append-only file is off: a crash of the server loses all saves since its last "
     finding += "snapshot." if facts.save != "" else "start, because it writes no snapshots either."
     yield Advice(
         subject=subject,

@@ -45,7 +45,7 @@ def _judge_order(facts: SqliteFacts, seen: Seen, order: str) -> Line:
         finding=f"No index serves this order: {facts.rows:,} sessions are sorted for each page.",
         evidence=evidence,
         remedy=f"CREATE INDEX {INDEX_NAMES[order]} ON sessions ({order}, id);",
-        cost="Reads the file once, while nobody can write; each save then updates one index more.",
+        cost="Reads the file once and blocks writes; each save then updates one index more.",
         severity="slow",
     )
 
@@ -93,7 +93,7 @@ def find_free_space(facts: SqliteFacts, seen: Seen) -> Iterator[Line]:
         finding=f"{facts.free_bytes / facts.bytes:.0%} of the file is free space.",
         evidence=evidence,
         remedy="VACUUM;",
-        cost="Rewrites the file, for which as much space again is needed; nobody can write "
+        cost="Rewrites the file, for which as much space again is needed; writes are blocked "
         "meanwhile. New sessions would fill the free space too.",
         severity="waste",
     )

@@ -12,7 +12,7 @@ from ...seen import ResettingPool, Seen, median_ms
 
 __all__ = ["find_pooler", "find_reset_connections", "find_resetting_pool"]
 
-#: How a pool is made that sends no reset.
+#: Code that makes a pool which sends no reset.
 _NO_RESET: Final = (
     "async def nothing(connection): ...\npool = await asyncpg.create_pool(url, reset=nothing)"
 )
@@ -24,7 +24,7 @@ _NO_RESET_COST: Final = (
 
 @rule(PostgresFacts)
 def find_reset_connections(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
-    """Find connections of others whose pool resets each one that is given back."""
+    """Find connections of others whose pool resets each returned connection."""
     subject, backends = "resets of connections", facts.backends
     if backends is None:
         return
@@ -43,7 +43,7 @@ def find_reset_connections(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
     yield Advice(
         subject=subject,
         finding=f"The last statement of {sum(backends.resetting.values())} idle connections was "
-        "the reset that a pool sends when one is given back: one more round trip for each "
+        "the reset that a pool sends when one is returned: one more round trip for each "
         "operation.",
         evidence=evidence,
         remedy=_NO_RESET,
@@ -64,7 +64,7 @@ def find_resetting_pool(pool: ResettingPool, seen: Seen) -> Iterator[Line]:
         evidence["p50 of a get, ms"] = median_ms(gets["duration_ns"])
     yield Advice(
         subject=f"pool {pool.name}",
-        finding="This asyncpg pool resets each connection that is given back to it: one more "
+        finding="This asyncpg pool resets each connection that is returned to it: one more "
         "round trip for each operation.",
         evidence=evidence,
         remedy=_NO_RESET,

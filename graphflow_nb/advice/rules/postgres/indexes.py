@@ -196,7 +196,7 @@ def find_unused_indexes(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
             },
             remedy=_drop_index(facts, index),
             cost="A query that needs it once a month would read the whole table. Replicas count "
-            "their own scans, which are not included here: ask whoever created it first.",
+            "their own scans, which are not included here: ask the person who created it first.",
             severity="waste",
         )
     if not unused:

@@ -40,7 +40,7 @@ def find_unsafe_settings(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
 
 @rule(PostgresFacts)
 def find_commit_setting(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
-    """Find what a crash of the server loses, and what it costs that it loses nothing."""
+    """Find what a crash of the server loses, and what it costs to lose nothing."""
     if facts.settings is None:
         return
     subject = "synchronous_commit"

@@ -191,7 +191,7 @@ def find_unlogged_table(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
         finding="The table is UNLOGGED: the server empties it after a crash.",
         evidence={"sessions, about": facts.relation.rows},
         remedy=on_primary(facts, alter_table(facts, "SET LOGGED")),
-        cost="Writes the table once, while nobody can use it; saves take longer afterwards.",
+        cost="Writes the table once, and locks it meanwhile; saves take longer afterwards.",
         severity="risk",
     )
 
@@ -212,7 +212,7 @@ def find_missing_version(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
     if facts.uuid:
         rows = "" if facts.relation is None else f", of about {facts.relation.rows:,} sessions,"
         cost = (
-            f"Ids become text, for which the table{rows} is rewritten while nobody can use it; "
+            f"Ids become text, for which the table{rows} is rewritten and locked meanwhile; "
             "workers on graph-flow before 0.6 can't use it afterwards."
         )
     migrate = "graphflow_nb.open(url, writable=True).migrate()" if facts.read_only else None
