@@ -1,9 +1,9 @@
 """Session, Context, ChatHistory and Message, and their exact JSON form. No I/O and no event loop.
 
 A context is the JSON text that was read until something touches it. Then it is split member by
-member (msgspec's ``Raw``), and each member that is unchanged is written back exactly as it was
-read: unknown keys, large integers and the digits of every number survive. A storage gets and gives
-that text, so two sessions never share an object.
+member (msgspec's ``Raw``), and each member that is unchanged is written back exactly as it
+was: unknown keys, large integers and the digits of every number survive. A storage takes and
+returns that text, so two sessions never share an object.
 """
 
 from .context import ChatHistory, Context

@@ -1,8 +1,8 @@
 """ChatHistory and Context: what a session remembers, read only when it is touched.
 
 A context that came from a store is kept as its JSON text and split member by member when it is
-touched. What nobody changed is written back exactly as it was read: unknown keys, large integers
-and the digits of every number included.
+touched. What was not changed is written back exactly: unknown keys, large integers and the digits
+of every number included.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class ChatHistory(Sequence[Message]):
         return self
 
     def to_json(self) -> Raw:
-        """Return the JSON text; messages that were not changed are exactly as they were read."""
+        """Return the JSON text; messages that were not changed keep their exact text."""
         texts = [m.json if isinstance(m, Message) else m for m in self._messages]
         parts = dict(self._parts)
         parts["messages"] = Raw(exactjson.join(texts))
@@ -264,7 +264,7 @@ class Context(MutableMapping[str, Any]):
         self._encoded.pop(key, None)
 
     def remove(self, key: str) -> Any:
-        """Remove a key and return its value; None if there is no such key."""
+        """Remove a key and return its value; None if the key does not exist."""
         return self.pop(key, None)
 
     def setdefault(self, key: str, default: Any = None) -> Any:

@@ -38,12 +38,12 @@ class Literal(float):
         return (self.literal,)
 
 
-def _float(literal: str) -> float:
+def _parse_float(literal: str) -> float:
     number = float(literal)
     return number if repr(number) == literal else Literal(literal)
 
 
-def _plain(value: object) -> object:
+def _strip_subclass(value: object) -> object:
     """Return a value of a subclass that ``_check`` accepts as its base class, for the encoder."""
     if isinstance(value, Literal):
         return Raw(value.literal.encode())
@@ -54,18 +54,18 @@ def _plain(value: object) -> object:
     raise TypeError(type(value).__name__)
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_plain)
-_decoder = msgspec.json.Decoder(float_hook=_float)
+_encoder = msgspec.json.Encoder(enc_hook=_strip_subclass)
+_decoder = msgspec.json.Decoder(float_hook=_parse_float)
 
 
-def _decimal(literal: str) -> Decimal | str:
+def _parse_decimal(literal: str) -> Decimal | str:
     try:
         return Decimal(literal)
     except InvalidOperation:  # an exponent out of range: equal to the same text alone
         return f"number {literal}"
 
 
-_decimal_decoder = msgspec.json.Decoder(float_hook=_decimal)
+_decimal_decoder = msgspec.json.Decoder(float_hook=_parse_decimal)
 _parts_decoder = msgspec.json.Decoder(dict[str, Raw])
 _list_decoder = msgspec.json.Decoder(list[Raw])
 
@@ -139,18 +139,18 @@ def encode_unchecked(value: object) -> bytes:
 def encodes_to(value: object, text: bytes) -> bool:
     """Return whether a decoded value, possibly changed in place, still encodes to a text."""
     try:
-        return _encoder.encode(value) == text and (b"null" not in text or _finite(value))
+        return _encoder.encode(value) == text and (b"null" not in text or _is_finite(value))
     except (TypeError, ValueError, RecursionError):
         return False  # JSON can't hold a part of it: the full check names that part
 
 
-def _finite(value: object) -> bool:
+def _is_finite(value: object) -> bool:
     """Return whether a value has no NaN or infinity, which msgspec writes as null."""
     if isinstance(value, float):
         return math.isfinite(value) or isinstance(value, Literal)
     if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    return all(map(_finite, value)) if isinstance(value, (list, tuple)) else True
+        return all(map(_is_finite, value.values()))
+    return all(map(_is_finite, value)) if isinstance(value, (list, tuple)) else True
 
 
 def decode(text: bytes | str | Raw, where: str = "the value") -> Any:
@@ -175,7 +175,7 @@ def decode_exact(text: bytes | str | Raw) -> Any:
         return _decimal_decoder.decode(text)
     except msgspec.ValidationError:  # an integer of thousands of digits
         whole = text if isinstance(text, (str, bytes)) else bytes(text)
-        return json.loads(whole, parse_int=_decimal, parse_float=_decimal)
+        return json.loads(whole, parse_int=_parse_decimal, parse_float=_parse_decimal)
 
 
 def split_object(text: bytes | str | Raw, where: str) -> dict[str, Raw]:
@@ -229,7 +229,7 @@ def too_wide(text: str) -> str | None:
     except (ValueError, RecursionError):
         return None  # not JSON that can be read here: the server says what is wrong
     for literal in literals:
-        number = _decimal(literal)
+        number = _parse_decimal(literal)
         if isinstance(number, str):
             return literal
         _, digits, exponent = number.as_tuple()
@@ -244,7 +244,7 @@ def show(value: Any) -> str:
 
 
 def kind(text: bytes | str | Raw) -> str:
-    """Return the kind of a JSON text, by its first character: object, array, string, true, …"""
+    """Return the kind of a JSON text by its first character, e.g. ``object`` or ``true``."""
     first = bytes(text, "utf-8") if isinstance(text, str) else bytes(text)
     return _KINDS.get(first.lstrip()[:1], "number")
 
@@ -294,9 +294,9 @@ def typed(text: str) -> Raw:
     """
     try:
         compact = msgspec.json.format(text, indent=-1)
-        json.loads(compact, object_pairs_hook=_unique, parse_int=str, parse_float=str)
+        json.loads(compact, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise ContextError(_located(text, error)) from error
+        raise ContextError(_describe_place(text, error)) from error
     except RecursionError as error:
         raise ContextError(
             f"nested more than {MAX_DEPTH} levels deep, which graph-flow could not read back"
@@ -306,7 +306,7 @@ def typed(text: str) -> Raw:
     return Raw(compact.encode())
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -318,7 +318,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _AT_BYTE = re.compile(r"(?:JSON is malformed: )?(.*) \(byte (\d+)\)")
 
 
-def _located(text: str, error: Exception) -> str:
+def _describe_place(text: str, error: Exception) -> str:
     found = _AT_BYTE.fullmatch(str(error))
     if isinstance(error, UnicodeEncodeError):
         reason, before = "a lone surrogate, which is not a character", text[: error.start]

@@ -51,7 +51,7 @@ class Message:
 
     __slots__ = ("content", "json", "role", "timestamp")
 
-    #: The JSON text of this message, exactly as it was read or will be written.
+    #: The exact JSON text of this message, read or to be written.
     json: Raw
     role: MessageRole
     content: str

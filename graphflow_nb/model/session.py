@@ -46,7 +46,7 @@ class Session:
         raw_created, raw_updated: For storages: the store's times in the storage's own form, an
             aware datetime or int µs since 1970 UTC; None where unknown.
         extra: For storages: members of the stored JSON that graph-flow does not define, by name,
-            as JSON text; None where there are none.
+            as JSON text; None without any.
         seen: For storages: what identifies the stored text that was read, where the version alone
             does not; None elsewhere.
 

@@ -42,7 +42,7 @@ def micros_or_none(time: datetime | int | None) -> int | None:
 def micros_or_unknown(time: datetime | None) -> int:
     """Return the microseconds of a store's time for a column.
 
-    None gives ``UNKNOWN_TIME``, an infinity of PostgreSQL a number beyond ±``FINITE``.
+    None becomes ``UNKNOWN_TIME``, an infinity of PostgreSQL a number beyond ±``FINITE``.
     """
     if time is None:
         return UNKNOWN_TIME
