@@ -35,7 +35,7 @@ MOST_LINEAR = 50  # counts above this have a log axis
 
 
 class LogLocator(Locator):
-    """As many ticks on a log axis as there is room for: even steps, 1-2-5, or decades.
+    """A locator of as many ticks on a log axis as fit: even steps, 1-2-5, or decades.
 
     Args:
         axis: The axis that is ticked.
@@ -105,7 +105,7 @@ def set_log_ticks(axis: Axis, text: Callable[[float], str]) -> None:
 
 
 def set_ticks_text(axis: Axis, text: Callable[[float], str]) -> None:
-    """Give each tick of an axis its text.
+    """Set the text of each tick of an axis.
 
     Args:
         axis: ``ax.xaxis`` or ``ax.yaxis``.

@@ -36,7 +36,7 @@ def latency_board(frame: pd.DataFrame, *, theme: ThemeName = "light") -> Latency
         A figure that shows itself in a notebook; ``savefig`` works on it, ``said`` is it in words.
 
     Raises:
-        QueryError: The frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or the theme is unknown.
 
     Example:
         >>> import graphflow_nb as g

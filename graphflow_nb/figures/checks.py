@@ -1,4 +1,4 @@
-"""What figures refuse, in words that say what they take."""
+"""Checks of the arguments of figures; their errors name what a figure takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_choice(value: str, *options: str) -> None:
     """Raise unless a value is one of the options.
 
     Raises:
-        QueryError: The value is none of them.
+        QueryError: The value is not one of them.
     """
     if value not in options:
         raise QueryError(f"{value!r} is not one of the choices: {', '.join(map(repr, options))}")

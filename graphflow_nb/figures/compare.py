@@ -1,4 +1,4 @@
-"""Two runs compared: how much slower or faster the second was, and how sure that is."""
+"""The comparison of two runs: how much slower or faster the second was, with intervals."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def difference(
     slices of time: each run is cut into fifty slices of as many operations each, in the order in
     which they began (with fewer operations, single ones). It says what differs between such
     slices. What differs between one run and the next on another day is not in two runs, and no
-    interval made from them can contain it.
+    interval computed from them can contain it.
 
     Args:
         before: Operations as ``Latency.frame()`` returns them.
@@ -91,7 +91,7 @@ def difference(
         ``n_after``, ``failed_before``, ``failed_after`` (int64).
 
     Raises:
-        QueryError: A frame lacks a column, or there is no such ``how``.
+        QueryError: A frame lacks a column, or ``how`` is unknown.
     """
     check_choice(how, "ratio", "difference")
     rng = np.random.default_rng(seed)
@@ -105,9 +105,9 @@ def difference(
             continue
         a, b = first[name], second[name]
         tails = tails_of(min(len(a) // BEYOND, len(b) // BEYOND, LARGEST_TAIL))
-        trials = _change(
-            _trials(a.nanos, started_ns(before)[a.rows], tails, rng),
-            _trials(b.nanos, started_ns(after)[b.rows], tails, rng),
+        trials = _compute_change(
+            _resample(a.nanos, started_ns(before)[a.rows], tails, rng),
+            _resample(b.nanos, started_ns(after)[b.rows], tails, rng),
             how,
         )
         for tail, changes in zip(tails, trials.T, strict=True):
@@ -119,7 +119,7 @@ def difference(
                     tail,
                     before_ns=old,
                     after_ns=new,
-                    change=float(_change(np.array([old]), np.array([new]), how)[0]),
+                    change=float(_compute_change(np.array([old]), np.array([new]), how)[0]),
                     low=float(low),
                     high=float(high),
                     n_before=len(a),
@@ -131,13 +131,15 @@ def difference(
     return pd.DataFrame(rows, columns=list(_Row._fields)).astype(_DTYPES)
 
 
-def _change(old: NDArray[np.int64], new: NDArray[np.int64], how: How) -> NDArray[np.float64]:
+def _compute_change(
+    old: NDArray[np.int64], new: NDArray[np.int64], how: How
+) -> NDArray[np.float64]:
     if how == "ratio":
         return on_log_scale(new) / on_log_scale(old)
     return (new - old).astype(np.float64)
 
 
-def _trials(
+def _resample(
     nanos: NDArray[np.int64],
     started: NDArray[np.int64],
     tails: list[int],
@@ -189,7 +191,7 @@ def plot_difference(
         The axes; those of a new figure show themselves in a notebook.
 
     Raises:
-        QueryError: A frame lacks a column, or there is no such ``how`` or theme.
+        QueryError: A frame lacks a column, or ``how`` or the theme is unknown.
     """
     table = difference(before, after, by=by, how=how, seed=seed)
     ax = axes_for(ax, theme)

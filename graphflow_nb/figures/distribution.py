@@ -55,7 +55,7 @@ def plot_ecdf(
         The axes; those of a new figure show themselves in a notebook.
 
     Raises:
-        QueryError: The frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or the theme is unknown.
     """
     ax = axes_for(ax, theme)
     palette = theme_of(ax)
@@ -118,7 +118,7 @@ def plot_histogram(
         The axes; those of a new figure show themselves in a notebook.
 
     Raises:
-        QueryError: The frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or the theme is unknown.
     """
     ax = axes_for(ax, theme)
     palette = theme_of(ax)
@@ -186,7 +186,7 @@ def plot_boxes(
         The axes; those of a new figure show themselves in a notebook.
 
     Raises:
-        QueryError: The frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or the theme is unknown.
     """
     groups = group_operations(frame, by)
     title = title_of(f"Durations by {by}", frame)

@@ -29,7 +29,7 @@ class LatencyFigure(Figure):
         theme: ``light`` or ``dark``; everything drawn on the figure follows it.
 
     Raises:
-        QueryError: There is no such theme.
+        QueryError: The theme is unknown.
 
     Example:
         >>> import graphflow_nb as g

@@ -1,4 +1,4 @@
-"""What figures read from a frame of operations."""
+"""Columns that figures read from a frame of operations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Number = TypeVar("Number", np.int64, np.float64)
 
 
 def started_ns(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """Return when each operation began, in nanoseconds since 1970 UTC."""
+    """Return the time when each operation began, in nanoseconds since 1970 UTC."""
     times = frame["started_at"].dt.tz_convert(None).to_numpy("M8[ns]")
     return np.asarray(times.view(np.int64))
 

@@ -1,4 +1,4 @@
-"""Operations in groups, and what is said of each."""
+"""Operations in groups, and the numbers and words for each."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def group_operations(frame: pd.DataFrame, by: str) -> list[Group]:
         QueryError: The frame lacks that column, or those of an operation.
     """
     check_columns(frame, [by, "duration_ns", "outcome"])
-    codes, names = _codes(frame[by])
+    codes, names = _number_values(frame[by])
     nanos = frame["duration_ns"].to_numpy(np.int64)
     failed = failed_of(frame)
     present = np.flatnonzero(np.bincount(codes, minlength=len(names)))
@@ -109,7 +109,7 @@ def group_operations(frame: pd.DataFrame, by: str) -> list[Group]:
     ]
 
 
-def _codes(column: pd.Series) -> tuple[NDArray[np.intp], list[object]]:
+def _number_values(column: pd.Series) -> tuple[NDArray[np.intp], list[object]]:
     codes: NDArray[np.intp]
     names: list[object]
     if isinstance(column.dtype, pd.CategoricalDtype):

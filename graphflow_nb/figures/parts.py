@@ -1,4 +1,4 @@
-"""What every figure has: background, title, words, legend, and marks of failed operations."""
+"""The parts of every figure: background, title, words, legend, marks of failed operations."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 
 
 def finish_axes(ax: Axes, title: str, *sentences: str, notes: Iterable[str] = ()) -> Axes:
-    """Dress the axes in the theme of the figure, and keep what they show in words.
+    """Apply the theme of the figure to the axes, and keep a description of them in words.
 
     Args:
         ax: The axes, which everything is drawn on already.
@@ -133,7 +133,7 @@ def add_legend(ax: Axes, entries: Sequence[Entry]) -> None:
         bbox_to_anchor=(0.5, 0),
         bbox_transform=below,
         borderaxespad=0,
-        ncols=_columns([entry.text for entry in entries], width_of(ax) + 0.8),
+        ncols=_count_columns([entry.text for entry in entries], width_of(ax) + 0.8),
         frameon=False,
         fontsize=SMALL,
         labelcolor=theme_of(ax).ink,
@@ -144,7 +144,7 @@ def add_legend(ax: Axes, entries: Sequence[Entry]) -> None:
         shown.set_text(escape_formulas(entry.text))
 
 
-def _columns(texts: Sequence[str], width: float) -> int:
+def _count_columns(texts: Sequence[str], width: float) -> int:
     """Return how many columns of a legend fit into so many inches; it is filled by column."""
     widths = np.array([0.65 + 0.077 * len(text) for text in texts])
     for columns in range(len(texts), 1, -1):

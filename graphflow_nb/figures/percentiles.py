@@ -55,7 +55,7 @@ def plot_percentiles(
         The axes; those of a new figure show themselves in a notebook.
 
     Raises:
-        QueryError: The frame lacks a column, or there is no such theme or scale.
+        QueryError: The frame lacks a column, or the theme or scale is unknown.
     """
     ax = axes_for(ax, theme)
     groups = group_operations(frame, by)
@@ -87,7 +87,7 @@ def naive_and_corrected(
         The axes.
 
     Raises:
-        QueryError: These are no durations, or there is no such theme or scale.
+        QueryError: These are no durations, or the theme or scale is unknown.
     """
     ax = axes_for(ax, theme)
     groups: list[Group] = []
@@ -116,7 +116,7 @@ def _draw_curves(ax: Axes, groups: Sequence[Group], scale: Scale) -> None:
     palette = theme_of(ax)
     entries: list[Entry] = []
     for group in groups:
-        n, ordered = len(group), _drawn(group.sorted, scale)
+        n, ordered = len(group), _scale_durations(group.sorted, scale)
         # The i-th of n is exceeded by one in n / (n - i) and fewer, up to the next.
         ranks = np.unique(
             np.append(n - np.ceil(n / np.geomspace(1, n, POINTS)).astype(np.int64), n - 1)
@@ -144,7 +144,7 @@ def _draw_curves(ax: Axes, groups: Sequence[Group], scale: Scale) -> None:
         group: Group, slow: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         n = len(group)
-        return n / (n - np.searchsorted(group.sorted, slow, "left")), _drawn(slow, scale)
+        return n / (n - np.searchsorted(group.sorted, slow, "left")), _scale_durations(slow, scale)
 
     entries += mark_failed_groups(ax, groups, place)
     _set_nines_axis(ax, max(*map(len, groups), 10))
@@ -167,5 +167,5 @@ def _set_nines_axis(ax: Axes, most: int) -> None:
     ax.set_xlabel("share of operations that took at most this long")
 
 
-def _drawn(nanos: NDArray[np.int64], scale: Scale) -> NDArray[np.int64]:
+def _scale_durations(nanos: NDArray[np.int64], scale: Scale) -> NDArray[np.int64]:
     return on_log_scale(nanos) if scale == "log" else nanos

@@ -1,4 +1,4 @@
-"""What the time of an operation was spent on."""
+"""Phases: where operations spent their time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plot_phases(
         The axes; those of a new figure show themselves in a notebook.
 
     Raises:
-        QueryError: The frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or the theme is unknown.
     """
     check_columns(frame, [f"{phase}_ns" for phase in PHASES])
     groups = group_operations(frame, by)
@@ -74,14 +74,14 @@ def plot_phases(
     name_rows(ax, [group.name for group in groups])
     ax.set(xlim=(0, 1), ylim=(-len(groups) + 0.45, 0.55), xlabel="part of the mean duration")
     set_share_axis(ax.xaxis)
-    styles = zip(_PARTS, _styles(ax), strict=True)
+    styles = zip(_PARTS, _make_styles(ax), strict=True)
     add_legend(ax, [Entry(Patch(**style), name) for name, style in styles])
     notes = ["usual: mean from p45 to p55", "slow: from p99 on"]
     return finish_axes(ax, title, "; ".join(sentences) + ".", notes=notes)
 
 
-def _styles(ax: Axes) -> list[Style]:
-    """Return how each part of a bar looks."""
+def _make_styles(ax: Axes) -> list[Style]:
+    """Return the style of each part of a bar."""
     theme = theme_of(ax)
     return [
         {"facecolor": colour, "hatch": hatch, "edgecolor": theme.paper}
@@ -94,7 +94,7 @@ def _draw_bar(ax: Axes, y: float, spent: NDArray[np.float64], text: str) -> NDAr
     total = spent.sum()
     shares = spent / total if total else spent
     lefts = np.cumsum(shares) - shares
-    for left, share, style in zip(lefts, shares, _styles(ax), strict=True):
+    for left, share, style in zip(lefts, shares, _make_styles(ax), strict=True):
         ax.barh(y, share, 0.34, left=left, linewidth=0.6, **style)
     ax.text(1.01, y, text, fontsize=SMALL, color=theme_of(ax).ink, va="center")
     return shares

@@ -115,11 +115,11 @@ def draw_figure(
         theme: ``light`` or ``dark``.
 
     Raises:
-        QueryError: There is no such kind, column or theme, or the kind makes no groups.
+        QueryError: The kind, the column or the theme is unknown, or the kind has no groups.
     """
     kinds = figure_kinds()
     if name not in kinds:
-        raise QueryError(f"there is no plot {name!r}; known are {', '.join(kinds)}")
+        raise QueryError(f"unknown plot {name!r}: use {', '.join(kinds)}")
     options: dict[str, Any] = {} if by is None else {"by": by}
     if options and not kinds[name].takes("by"):
         raise QueryError(f"a {name} shows all operations together: leave by= out")

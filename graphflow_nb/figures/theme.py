@@ -77,7 +77,7 @@ def theme_named(name: str) -> Theme:
     """Return the theme with this name.
 
     Raises:
-        QueryError: There is no such theme.
+        QueryError: The theme is unknown.
     """
     check_choice(name, *THEMES)
     return THEMES[name]

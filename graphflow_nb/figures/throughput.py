@@ -1,4 +1,4 @@
-"""What more load does to durations."""
+"""Throughput: how durations grow with the load."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plot_throughput(
         The axes; those of a new figure show themselves in a notebook.
 
     Raises:
-        QueryError: The table lacks a column, or there is no such theme.
+        QueryError: The table lacks a column, or the theme is unknown.
     """
     check_columns(runs, ["storage", "offered", "achieved", "p50_ns", "p99_ns"])
     ax = axes_for(ax, theme)

@@ -59,7 +59,7 @@ def plot_timeline(
         stall is.
 
     Raises:
-        QueryError: The frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or the theme is unknown.
     """
     check_columns(frame, COLUMNS)
     ax = axes_for(ax, theme)
@@ -116,7 +116,7 @@ def plot_heatmap(
         in a notebook. ``stalls`` says what a stall is.
 
     Raises:
-        QueryError: The frame lacks a column, or there is no such theme.
+        QueryError: The frame lacks a column, or the theme is unknown.
     """
     check_columns(frame, COLUMNS)
     ax = axes_for(ax, theme)
@@ -128,8 +128,8 @@ def plot_heatmap(
     place = set_time_axis(ax.xaxis, int(started.min()), int(started.max()))
     set_duration_axis(ax.yaxis, nanos[[nanos.argmin(), nanos.argmax()]])
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    columns = _cells(place(started), left, right, CELLS[0])
-    rows = _cells(np.log(on_log_scale(nanos)), np.log(low), np.log(high), CELLS[1])
+    columns = _number_cells(place(started), left, right, CELLS[0])
+    rows = _number_cells(np.log(on_log_scale(nanos)), np.log(low), np.log(high), CELLS[1])
     counts = np.bincount(rows * CELLS[0] + columns, minlength=CELLS[0] * CELLS[1])
     grid = np.ma.masked_equal(counts.reshape(CELLS[::-1]), 0)
     most = int(counts.max())
@@ -160,7 +160,7 @@ def plot_heatmap(
 
 
 def _time_text(frame: pd.DataFrame, started: Nanos, nanos: Nanos) -> str:
-    """Return when the operations began, and which was the slowest."""
+    """Return a text with when the operations began, and which was the slowest."""
     first, last = (pd.Timestamp(int(at)) for at in (started.min(), started.max()))
     slowest = frame.iloc[int(nanos.argmax())]
     return (
@@ -195,8 +195,8 @@ def _draw_events(
     low, high = ax.get_xlim()
     starts, ends = place(begins), np.minimum(place(begins + lasts), high)
     # As many as can be distinguished: the first of a cell represents all in it.
-    _, kept = np.unique(_cells(starts, low, high, CELLS[0]), return_index=True)
-    _, marked = np.unique(_cells(starts, low, high, CROSSES[0]), return_index=True)
+    _, kept = np.unique(_number_cells(starts, low, high, CELLS[0]), return_index=True)
+    _, marked = np.unique(_number_cells(starts, low, high, CROSSES[0]), return_index=True)
     shade: Style = {"facecolor": palette.quiet, "alpha": 0.3, "linewidth": 0}
     ax.broken_barh(
         list(zip(starts[kept], (ends - starts)[kept], strict=True)),
@@ -226,14 +226,14 @@ def _rows_to_cross(started: Nanos, nanos: Nanos, failed: NDArray[np.bool_]) -> N
     if len(rows) < SLOWEST:
         return rows
     times, logs = (started - started.min())[rows], np.log(on_log_scale(nanos))
-    x = _cells(times, 0, max(int(times.max()), 1), CROSSES[0])
-    y = _cells(logs[rows], logs.min(), max(logs.max(), logs.min() + 1), CROSSES[1])
+    x = _number_cells(times, 0, max(int(times.max()), 1), CROSSES[0])
+    y = _number_cells(logs[rows], logs.min(), max(logs.max(), logs.min() + 1), CROSSES[1])
     one = np.full(CROSSES[0] * CROSSES[1], -1, np.intp)
     one[y * CROSSES[0] + x] = rows
     return np.append(one[one >= 0], rows[nanos[rows].argmax()])
 
 
-def _cells(values: NDArray[Any], low: float, high: float, count: int) -> NDArray[np.int64]:
-    """Return in which of so many equal parts each value lies."""
+def _number_cells(values: NDArray[Any], low: float, high: float, count: int) -> NDArray[np.int64]:
+    """Return the number of the equal part in which each value lies."""
     cells: NDArray[np.int64] = ((values - low) * (count / (high - low))).astype(np.int64)
     return cells.clip(0, count - 1)

@@ -46,7 +46,7 @@ def test_what_can_not_be_drawn_is_refused_in_words():
     frame = measured(20)
     with pytest.raises(g.QueryError) as caught:
         draw_figure("pie", frame)
-    assert str(caught.value) == f"there is no plot 'pie'; known are {', '.join(figure_kinds())}"
+    assert str(caught.value) == f"unknown plot 'pie': use {', '.join(figure_kinds())}"
     for name in ("board", "heatmap"):
         with pytest.raises(g.QueryError, match=f"a {name} shows all operations together: leave"):
             draw_figure(name, frame, by="op")
