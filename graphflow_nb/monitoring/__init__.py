@@ -1,4 +1,4 @@
-"""What every storage operation cost: the record, the hooks that receive it, the recorder.
+"""The cost of every storage operation: its record, the hooks that receive it, the recorder.
 
 The recorder keeps operations by column. A thread takes the next place in each column's list and
 writes there (0.2 µs). Each 8,192 operations are packed into numpy columns that are as narrow as

@@ -31,7 +31,7 @@ class Block:
     block is emptied.
 
     Attributes:
-        take: Returns the next free place; raises StopIteration if there is none.
+        take: Returns the next free place; raises StopIteration if the block is full.
         starts: When each operation began, on ``time.perf_counter_ns``.
         ends: When each operation ended, on the same clock.
         ids: The ids of the sessions.
@@ -84,7 +84,7 @@ class Chunk:
 
     @classmethod
     def pack(cls, block: Block) -> Chunk | None:
-        """Return what was written into a block so far; None if that is nothing."""
+        """Return what was written into a block so far; None if it is empty."""
         kind = np.fromiter(block.codes, np.int64, PORTION)
         starts, ends, ids, phases = block.starts, block.ends, block.ids, block.phases
         if kind.min() < 0:
@@ -99,7 +99,7 @@ class Chunk:
         began = int(start.min())
         try:
             once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
-        except TypeError:  # an id that is no text, such as a list
+        except TypeError:  # an id that is not a text, such as a list
             ids = [_text_of(id) for id in ids]
             once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
         measures: tuple[NDArray[np.unsignedinteger] | None, ...] = (None,) * len(MEASURES)
@@ -151,7 +151,7 @@ def _narrowest(values: NDArray[np.int64]) -> NDArray[np.unsignedinteger]:
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Ids of sessions as bytes; a UUID takes 16 of them.
+    """The ids of sessions as bytes; a UUID takes 16 of them.
 
     Attributes:
         packed: The bytes: those of the UUIDs, or a MessagePack array.
@@ -198,7 +198,7 @@ def _packed_uuids(ids: list[str | None]) -> bytes | None:
         return None
     if len(packed) != 16 * len(ids) or _uuid_text(packed) != text:
         return None
-    # Ids of other lengths could give the same text together.
+    # Ids of other lengths could form the same text together.
     return packed if all(len(id or "") == 36 for id in ids) else None
 
 

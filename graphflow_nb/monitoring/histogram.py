@@ -23,8 +23,8 @@ class Histogram:
         counts: The number of durations in each bucket, int64, up to the highest bucket that is not
             empty or further.
         total_ns: The sum of the durations, exact.
-        lowest_ns: The shortest duration, exact; 0 if there is none.
-        highest_ns: The longest duration, exact; 0 if there is none.
+        lowest_ns: The shortest duration, exact; 0 if the histogram is empty.
+        highest_ns: The longest duration, exact; 0 if the histogram is empty.
 
     Example:
         >>> import numpy as np
@@ -97,7 +97,7 @@ class Histogram:
         return int(self.counts.sum())
 
     def state(self) -> dict[str, Any]:
-        """Return what ``from_state`` takes; JSON can hold it."""
+        """Return the histogram as JSON values, which ``from_state`` takes."""
         used = np.flatnonzero(self.counts)
         return {
             "buckets": used.tolist(),
@@ -109,7 +109,7 @@ class Histogram:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Return the histogram whose ``state`` this is."""
+        """Return the histogram of a ``state``."""
         histogram = cls()
         used = np.array(state["buckets"], np.int64)
         histogram.counts = np.zeros(used.max() + 1 if len(used) else 0, np.int64)

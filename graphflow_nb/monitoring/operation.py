@@ -51,9 +51,9 @@ NO_PHASES: Final[Phases] = (0, 0, 0, 0, 0, 0)
 
 
 class Kind:
-    """What many operations have in common: one object, and one number, for all of them.
+    """A kind of operation: one object, and one number, for all that have this in common.
 
-    Made by ``kind_of`` alone. A recorder keeps the number, so that a mark such as the origin
+    Only ``kind_of`` creates kinds. A recorder keeps the number, so that a mark such as the origin
     costs nothing per operation.
 
     Attributes:
@@ -155,7 +155,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
         decode_ns: Making Python objects of the answer.
         bytes: The size of the contexts carried; 0 where the storage does not report it.
         rows: The number of sessions carried; 0 where the storage does not report it.
-        outcome: ``ok``, ``missing`` (a get that found none), ``conflict``, ``error`` or
+        outcome: ``ok``, ``missing`` (a get of an unknown id), ``conflict``, ``error`` or
             ``cancelled``.
         error: The class of the exception; None if there was none.
         origin: Who caused it: ``user``; ``journal``, which reads a session before each write by
@@ -188,7 +188,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def background(self) -> bool:
-        """Whether this package caused it by itself, and nobody asked for it."""
+        """Whether this package caused it by itself, without a request of the user."""
         return self.origin == "background"
 
     @property

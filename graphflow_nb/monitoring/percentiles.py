@@ -1,4 +1,4 @@
-"""Percentiles that were really measured, and whether there are enough measurements for one."""
+"""Percentiles that are measured values, and the number of measurements that each needs."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Recorder:
         limit: The largest number of operations that are kept, in at most 64 bytes each.
 
     Attributes:
-        limit: The same.
+        limit: As passed.
         block: Where the next operations are written, see ``Block``; it stays the same object.
 
     Raises:
@@ -73,13 +73,13 @@ class Recorder:
     def put(
         self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
     ) -> None:
-        """Keep one operation, as ``on_operation`` does, without an ``Operation`` being made.
+        """Keep one operation, as ``on_operation`` does, without creating an ``Operation``.
 
         Args:
             start: When it began, on ``time.perf_counter_ns``.
             end: When it ended, on the same clock.
             id: The id of the session; None where the call concerns no single session.
-            kind: What it has in common with others.
+            kind: The kind of the operation.
             phases: Where the time went; None where the storage reports none.
         """
         block = self.block
@@ -138,7 +138,7 @@ class Recorder:
             newest: The number of operations to return, the newest; None for all that are kept.
         """
         chunks, past, _ = self._snapshot()
-        return Records.from_chunks(chunks if newest is None else _newest(chunks, newest), past)
+        return Records.from_chunks(chunks if newest is None else _take_newest(chunks, newest), past)
 
     def since(self, mark: int = 0) -> tuple[Records, int]:
         """Return what was recorded since an earlier call, as far as it is kept.
@@ -150,10 +150,10 @@ class Recorder:
             The records, and the mark for the next call.
         """
         chunks, past, now = self._snapshot()
-        return Records.from_chunks(_newest(chunks, now - mark), past), now
+        return Records.from_chunks(_take_newest(chunks, now - mark), past), now
 
     def _snapshot(self) -> tuple[list[Chunk], dict[Kind, Histogram], int]:
-        """Return what is kept, what is only counted, and how many there were, at one moment."""
+        """Return what is kept, what is only counted, and the number of all, at one moment."""
         with self._lock:
             chunks = list(self._chunks)
             latest = Chunk.pack(self.block)
@@ -211,7 +211,7 @@ class Recorder:
         return f"<Recorder: {len(self):,} operations kept, at most {self.limit:,}>"
 
 
-def _newest(chunks: list[Chunk], count: int) -> list[Chunk]:
+def _take_newest(chunks: list[Chunk], count: int) -> list[Chunk]:
     """Return the last operations, so many of them."""
     found: list[Chunk] = []
     for chunk in reversed(chunks):

@@ -1,4 +1,4 @@
-"""What was recorded until a moment, by column: it can be merged, saved and loaded."""
+"""Records: operations until a moment, by column, that can be merged, saved and loaded."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FORM: Final = 2
 
 @dataclass(frozen=True)
 class Records:
-    """Operations by column, in the order in which they began. It does not change any more.
+    """Recorded operations by column, in the order in which they began; immutable.
 
     Attributes:
         started_ns: When each began, int64 ns since 1970 UTC.
         duration_ns: How long each took, int64 ns.
         kind: The index in ``kinds`` of each.
-        kinds: What operations have in common: op, storage, outcome, error and origin.
+        kinds: The kinds of operations: op, storage, outcome, error and origin.
         session: The index in ``sessions`` of each.
         sessions: The ids of the sessions; None for operations that concern no single session.
         measures: ``wait_ns``, ``encode_ns``, ``execute_ns``, ``decode_ns``, ``bytes``, ``rows``,
@@ -224,13 +224,13 @@ class Records:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Records:
-        """Return what ``save`` wrote.
+        """Return the records that ``save`` wrote.
 
         Args:
             path: The file.
 
         Raises:
-            StorageError: pyarrow is missing, or the file was not written by ``save``.
+            StorageError: pyarrow is missing, or ``save`` did not write this file.
         """
         try:
             content = Path(path).read_bytes()
@@ -240,14 +240,14 @@ class Records:
 
     @classmethod
     def from_parquet(cls, content: bytes, name: str = "this") -> Records:
-        """Return what ``parquet`` returned the content of.
+        """Return the records of a content that ``parquet`` returned.
 
         Args:
             content: The content.
-            name: What an error calls it.
+            name: The name of the content, for errors.
 
         Raises:
-            StorageError: pyarrow is missing, or the content was not made by ``parquet``.
+            StorageError: pyarrow is missing, or ``parquet`` did not return this content.
         """
         pa, pq = _import_pyarrow()
         try:
@@ -340,11 +340,11 @@ def _import_pyarrow() -> tuple[Any, Any]:
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file so that it is complete or does not exist; an existing one is replaced.
+    """Write a file completely or not at all; an existing one is replaced.
 
     Args:
         path: The file.
-        content: What is written.
+        content: The content of the file.
 
     Raises:
         StorageError: The file can't be written.

@@ -31,8 +31,8 @@ class _Hooks:
 
     Attributes:
         twins: The storages that report to these hooks, one for each origin that was asked for.
-        recorder: The first hook that is a recorder: it takes a report without an ``Operation``
-            being made. None if there is none.
+        recorder: The first hook that is a recorder: it takes a report without an
+            ``Operation``. None without a recorder.
         others: The other hooks, each as a function that never raises.
     """
 
@@ -54,7 +54,7 @@ class _Hooks:
         self._sort()
 
     def remove(self, hook: Hook) -> None:
-        """Report to this hook no longer."""
+        """Stop reporting to this hook."""
         self._hooks = [kept for kept in self._hooks if kept is not hook]
         self._sort()
 
@@ -114,7 +114,7 @@ class MonitoredStorage(Wrapper):
         [('save', 'ok')]
     """
 
-    #: Its hooks receive the phases of the storage inside; a storage around it hears of none.
+    #: Its hooks receive the phases of the storage inside; a storage around it receives none.
     phases: ClassVar[bool] = False
 
     def __init__(
@@ -134,22 +134,22 @@ class MonitoredStorage(Wrapper):
         self.use_hooks()
 
     def use_hooks(self) -> None:
-        """Adapt to the hooks as they are now; called when one is added or removed."""
+        """Adapt to the present hooks; called when one is added or removed."""
         recorder = self._hooks.recorder
         for name in ("save", "get"):
             self.__dict__.pop(name, None)
         if recorder is not None and not attributes_of(self.inner).phases:
             # The shorter way for storages that report no phases, memory above all.
-            self.__dict__["save"], self.__dict__["get"] = self._plain(recorder)
+            self.__dict__["save"], self.__dict__["get"] = self._make_short_calls(recorder)
 
     @property
     def background(self) -> MonitoredStorage:
-        """The same storage for calls that nobody asked for: the same hooks get them marked so."""
+        """The same storage for calls of this package by itself, which the hooks receive marked."""
         return self._twin("background")
 
     @property
     def for_journal(self) -> MonitoredStorage:
-        """The same storage for the journal's reads: the same hooks get them marked so."""
+        """The same storage for the journal's reads, which the hooks receive marked."""
         return self._twin("journal")
 
     def _twin(self, origin: Origin) -> MonitoredStorage:
@@ -167,10 +167,10 @@ class MonitoredStorage(Wrapper):
         self._hooks.add(hook)
 
     def remove_hook(self, hook: Hook) -> None:
-        """Report to this hook no longer; no error if it was dropped already.
+        """Stop reporting to this hook; one that was dropped already is not an error.
 
         Args:
-            hook: The hook that was given.
+            hook: The hook to remove.
         """
         self._hooks.remove(hook)
 
@@ -209,7 +209,7 @@ class MonitoredStorage(Wrapper):
         kind = kind_of(op, self._name, _outcome_of(raised), name, self._origin)
         self._hooks.report(start, end, id, kind)
 
-    def _plain(self, recorder: Recorder) -> tuple[_Save, _Get]:
+    def _make_short_calls(self, recorder: Recorder) -> tuple[_Save, _Get]:
         """Return ``save`` and ``get`` for a storage that reports no phases."""
         # Local names, and what ``report`` does written out: calls and attributes would cost as
         # much as all the rest.

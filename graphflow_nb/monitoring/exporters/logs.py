@@ -20,10 +20,10 @@ class LoggingHook:
     logged.
 
     Args:
-        logger: The logger that gets the records; ``graphflow_nb.operations`` if left out.
+        logger: The logger that receives the records; ``graphflow_nb.operations`` if left out.
         level: The level of records that are not warnings.
         slow_ms: The milliseconds from which an operation is slow; None for never.
-        background: Also log what this package does by itself.
+        background: Whether to log also what this package does by itself.
 
     Example:
         >>> import logging, sys

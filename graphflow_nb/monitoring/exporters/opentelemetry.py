@@ -21,7 +21,7 @@ __all__ = ["OpenTelemetryHook"]
 SCHEMA: Final = "https://opentelemetry.io/schemas/1.44.0"
 #: Seconds, as the conventions advise.
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
-# In these a namespace is a number, which says nothing in a name.
+# In these a namespace is a number, which does not help in a name.
 _NUMBERED: Final = ("redis", "valkey")
 
 
@@ -32,7 +32,7 @@ class OpenTelemetryHook:
 
     Names and attributes are those of OpenTelemetry's stable semantic conventions for database
     clients. An operation that raised, a conflict too, has the class of the exception as
-    ``error.type``, and the status Error; a ``get`` that found none has not. A span also has
+    ``error.type``, and the status Error; a ``get`` of an unknown id has not. A span also has
     ``graphflow.session_id``, ``graphflow.outcome``, ``graphflow.origin``, ``graphflow.bytes``,
     ``graphflow.rows`` and the phases, ``graphflow.wait_ns`` and so on, where they are known. The
     histogram has none of these. ``db.namespace`` is that of the first connection.
@@ -42,9 +42,9 @@ class OpenTelemetryHook:
     beside it and not inside it.
 
     Args:
-        storage: The storage that is monitored. A storage of your own says what it is by an
-            attribute ``address``, a ``graphflow_nb.storage.Address``.
-        background: Also report what this package does by itself.
+        storage: The storage that is monitored. A storage of your own describes itself by
+            an attribute ``address``, a ``graphflow_nb.storage.Address``.
+        background: Whether to report also what this package does by itself.
         tracer_provider: The provider of tracers; OpenTelemetry's global one if left out.
         meter_provider: The provider of meters; OpenTelemetry's global one if left out.
 

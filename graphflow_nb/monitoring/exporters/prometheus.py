@@ -64,7 +64,7 @@ class PrometheusHook:
 
     Args:
         registry: The registry of the metrics; Prometheus's global one if left out.
-        background: Also count what this package does by itself.
+        background: Whether to count also what this package does by itself.
 
     Raises:
         GraphflowError: The client of Prometheus is not installed.
