@@ -1,4 +1,4 @@
-"""What was written by hand, with what it replaced, so that it can be undone.
+"""The journal of writes by hand: each with what it replaced, so that it can be undone.
 
 A write takes three steps. The stored session is read; it is noted in the journal together with
 what will replace it; only then the new one is written, compare-and-swap. So what is replaced is

@@ -33,9 +33,9 @@ class Entry:
         place: The store, without secrets.
         op: The method that was called; ``undo`` for a write that undid another.
         id: The id of the session.
-        before, after: The session as it was and as it was written; None where there was none.
+        before, after: The session before and after the write; None where it did not exist.
         state: ``done``; ``unknown`` if the outcome of the write is unknown; ``void`` if there is
-            nothing to undo, since the session is as it was before all the same.
+            nothing to undo, because the session was not changed.
         undoes, undone_by: The number of the entry that this one undoes, of the one that undid it.
     """
 
@@ -51,5 +51,5 @@ class Entry:
     undone_by: int | None = None
 
     def size(self) -> int:
-        """Return about how many bytes the entry takes in memory."""
+        """Return the approximate number of bytes that the entry takes in memory."""
         return 500 + sum(len(s.context_json()) for s in (self.before, self.after) if s is not None)

@@ -49,7 +49,7 @@ class Journal:
         0
 
     Attributes:
-        path: The path of the file; None if there is none.
+        path: The path of the file; None for a journal in memory.
         dropped: The number of entries that are no longer in memory.
     """
 
@@ -68,8 +68,8 @@ class Journal:
     def at(cls, path: str | os.PathLike[str]) -> Journal:
         """Return the journal that is kept in a file, which only its owner can read.
 
-        The file is created if there is none. Within one process all callers that name the same file
-        share one journal; another process is kept out.
+        The file is created if it does not exist. Within one process all callers that name the same
+        file share one journal; another process is kept out.
 
         Args:
             path: The path of the file.
@@ -144,7 +144,7 @@ class Journal:
         Args:
             place: The store, without secrets.
             op: The method that is called.
-            pairs: For each session what is stored and what will be stored.
+            pairs: For each session the stored one and the one that will be stored.
             undoes: The number of the entry that this write undoes.
 
         Yields:
@@ -209,7 +209,7 @@ class Journal:
                 log.warning("%s; the write itself was made", error)
 
     def void(self, number: int) -> None:
-        """Note that there is nothing, or no longer anything, to undo about an entry.
+        """Note that an entry has nothing, or no longer anything, to undo.
 
         Args:
             number: The number of the entry.
@@ -251,7 +251,7 @@ class Journal:
     ) -> None:
         entry.state = "done"
         if entry.after is not None:
-            entry.after = _saved(entry.after, version, created, updated)
+            entry.after = _mark_saved(entry.after, version, created, updated)
         undone = self._entries.get(entry.undoes or 0)
         if undone is not None:
             undone.undone_by = entry.number
@@ -262,7 +262,7 @@ class Journal:
         """Return copies of the entries of one store, oldest first.
 
         Args:
-            place: The store, as ``writing`` was given it.
+            place: The store, as passed to ``writing``.
         """
         with self._lock:
             return [replace(e) for e in self._entries.values() if e.place == place]
@@ -291,7 +291,7 @@ class Journal:
 
 
 def _is_refusal(error: GraphflowError) -> bool:
-    """Whether an error says that nothing was written: the store's driver did not raise it."""
+    """Return whether an error means that nothing was written: the driver did not raise it."""
     if isinstance(error, (StorageTimeout, StorageUnavailable)):
         return False
     return not isinstance(error, StorageError) or isinstance(
@@ -299,7 +299,7 @@ def _is_refusal(error: GraphflowError) -> bool:
     )
 
 
-def _saved(
+def _mark_saved(
     session: Session, version: int, created: datetime | None, updated: datetime | None
 ) -> Session:
     return stored_session(

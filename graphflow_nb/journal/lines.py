@@ -25,7 +25,7 @@ BEGINNING = b'{"entry":'
 
 
 class StoredSession(msgspec.Struct, omit_defaults=True):
-    """A session in the file; the context as a text in the text, exactly as it was."""
+    """A session in the file; the context as a text in the text, exact."""
 
     id: str
     graph_id: str

@@ -43,7 +43,7 @@ class JournaledStorage:
     Args:
         storage: The storage that performs the writes.
         journal: The journal that notes them.
-        reading: The storage that is read for the journal, so that its reads can be told apart.
+        reading: The storage that is read for the journal, so that its reads are marked.
         place: The store's name in the journal, without secrets.
 
     Attributes:
@@ -60,6 +60,7 @@ class JournaledStorage:
         self._place = place
 
     async def get(self, id: str) -> Session | None:
+        """Return the session with this id; see ``SessionStorage.get``."""
         return await self.inner.get(id)
 
     async def save(self, session: Session, *, before: Session | None = None) -> None:
@@ -89,6 +90,7 @@ class JournaledStorage:
             await upsert(session)
 
     async def delete(self, id: str) -> None:
+        """Delete the session with this id; see ``SessionStorage.delete``."""
         for _ in range(10):
             before = await self._reading.get(id)
             if before is None or await self._delete("delete", [before]):
@@ -101,7 +103,7 @@ class JournaledStorage:
         """Delete sessions, where versions are given only those that still have them.
 
         Args:
-            ids: The ids; those of no session are passed over.
+            ids: The ids; unknown ones are skipped.
             versions: The version that each session must still have; None for any.
 
         Returns:
@@ -175,7 +177,7 @@ class JournaledStorage:
 
         Raises:
             SessionConflict: The session was changed since; nothing was written.
-            PatchError: There is no such entry, or it was undone already.
+            PatchError: The entry does not exist, or it was undone already.
         """
         entry = self._pick(number)
         stored = await self._reading.get(entry.id)
@@ -203,10 +205,10 @@ class JournaledStorage:
     async def undo_all(self) -> tuple[int, list[str]]:
         """Undo every write, newest first.
 
-        If a session was changed by others since, its earlier writes are left alone too.
+        If a session was changed by others since, its earlier writes are not undone either.
 
         Returns:
-            The number of writes that were undone, and the ids of the sessions that were left alone.
+            The number of writes that were undone, and the ids of the sessions that were not undone.
         """
         done = 0
         changed: dict[str, None] = {}
