@@ -16,9 +16,9 @@ def report_html(report: CopyReport) -> str:
         ("selected", f"{report.read:,}"),
         ("copied", f"{report.copied:,} ({report.bytes:,} bytes of contexts)"),
         ("there already, the same", f"{report.present:,}"),
-        ("there with another content, left alone", _ids(report.different)),
+        ("there with another content, left alone", _render_ids(report.different)),
         ("left out by redact", f"{report.left_out:,}"),
-        ("read back otherwise", _ids(report.wrong)),
+        ("read back otherwise", _render_ids(report.wrong)),
         ("time", f"{report.seconds:.1f} s"),
         ("versions and times", "kept" if report.times_kept else "new"),
         ("SHA-256 of the content", f"<code>{report.sha256[:16]}…</code>"),
@@ -28,7 +28,7 @@ def report_html(report: CopyReport) -> str:
     return card(f"copy: {verdict}", f"<table>{cells}</table>")
 
 
-def _ids(ids: tuple[str, ...]) -> str:
+def _render_ids(ids: tuple[str, ...]) -> str:
     names = ", ".join(f"<code>{escape(id)}</code>" for id in ids[:5])
     more = ", …" if len(ids) > 5 else ""
     return f"{len(ids):,}" + (f": {names}{more}" if ids else "")

@@ -36,7 +36,7 @@ def code(text: str) -> str:
 
 
 def age(time: datetime | None) -> str:
-    """Return how long ago a time is, for people: ``3 min ago``."""
+    """Return the age of a time, for people: ``3 min ago``."""
     if time is None or time.tzinfo is None:  # PostgreSQL's infinities are naive
         return "at a time unknown"
     seconds = (datetime.now(UTC) - time).total_seconds()

@@ -17,11 +17,11 @@ MAX_CHANGES: Final = 200  # of one patch
 
 
 def value_html(raw: Raw | None) -> str:
-    """Return a JSON text as HTML, or that there is none."""
-    return '<span class="q">nothing</span>' if raw is None else code(_json(raw))
+    """Return a JSON text as HTML; ``nothing`` for None."""
+    return '<span class="q">nothing</span>' if raw is None else code(_format_json(raw))
 
 
-def _json(raw: Raw) -> str:
+def _format_json(raw: Raw) -> str:
     text = bytes(raw).decode(errors="replace")
     # Long texts and strings are shown as they are; the rest is indented.
     return text if len(text) > 300 or exactjson.kind(raw) == "string" else exactjson.pretty(text)
@@ -39,7 +39,7 @@ def patch_html(patch: Patch, nothing: str = "No change.") -> str:
     """
     if not len(patch):
         return f"<p>{escape(nothing)}</p>"
-    rows = "".join(_change(change) for change in patch[:MAX_CHANGES])
+    rows = "".join(_render_change(change) for change in patch[:MAX_CHANGES])
     if len(patch) > MAX_CHANGES:
         rows += (
             f'<tr><td class="q" colspan="4">{len(patch) - MAX_CHANGES:,} more changes, '
@@ -49,7 +49,7 @@ def patch_html(patch: Patch, nothing: str = "No change.") -> str:
     return f'<table class="gfnb-diff"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _change(change: Change) -> str:
+def _render_change(change: Change) -> str:
     return (
         f'<tr class="gfnb-{change.op}"><td>{_SIGNS.get(change.op, change.op)}</td>'
         f"<td>{code(pointer(change.path))}</td>"

@@ -21,7 +21,7 @@ MAX_NODES: Final = 2_000  # of one tree
 MAX_MESSAGES: Final = 50
 
 
-def _facts(session: Session) -> list[tuple[str, str]]:
+def _collect_facts(session: Session) -> list[tuple[str, str]]:
     def when(time: datetime | None) -> str:
         return "unknown" if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC, {age(time)}"
 
@@ -35,7 +35,7 @@ def _facts(session: Session) -> list[tuple[str, str]]:
     ]
 
 
-def _content(session: Session) -> tuple[Any, Sequence[Message], str]:
+def _read_content(session: Session) -> tuple[Any, Sequence[Message], str]:
     """Return data, messages, and the error if they can't be read."""
     try:
         context = exactjson.decode(session.context_json(), "the context")
@@ -54,21 +54,21 @@ def _content(session: Session) -> tuple[Any, Sequence[Message], str]:
 def session_html(session: Session) -> str:
     """Return the card of a session: facts, context as a collapsible tree, chat as messages."""
     body = overview_html(session)
-    content, messages, wrong = _content(session)
-    extent = f"{_keys(content)}, {size(len(session.context_json()))}"
+    content, messages, wrong = _read_content(session)
+    extent = f"{_describe_keys(content)}, {size(len(session.context_json()))}"
     body += (
         f"<details open><summary><b>context</b> <span class=q>{extent}</span></summary>"
-        f"{'' if wrong else _context(content)}</details>"
+        f"{'' if wrong else _render_context(content)}</details>"
         f"<details open><summary><b>chat</b> <span class=q>{len(messages)} messages</span>"
-        f"</summary>{_messages(messages)}</details>"
+        f"</summary>{_render_messages(messages)}</details>"
     )
     return card(f"session {code(session.id)}", body)
 
 
 def overview_html(session: Session) -> str:
     """Return the facts of a session, and the error if its context can't be read."""
-    body = fact_table([(name, code(value)) for name, value in _facts(session)])
-    wrong = _content(session)[2]
+    body = fact_table([(name, code(value)) for name, value in _collect_facts(session)])
+    wrong = _read_content(session)[2]
     if wrong:
         body += f"<p><strong>The context can't be read:</strong> {code(wrong)}</p>"
     return body
@@ -76,37 +76,37 @@ def overview_html(session: Session) -> str:
 
 def context_html(session: Session) -> str:
     """Return the context of a session as a collapsible tree, with the path of each value."""
-    content, _, wrong = _content(session)
-    return code(wrong) if wrong and not content else _context(content)
+    content, _, wrong = _read_content(session)
+    return code(wrong) if wrong and not content else _render_context(content)
 
 
 def chat_html(session: Session) -> str:
     """Return the chat of a session as a conversation."""
-    return _messages(_content(session)[1])
+    return _render_messages(_read_content(session)[1])
 
 
-def _keys(content: Any) -> str:
+def _describe_keys(content: Any) -> str:
     return f"{len(content) if isinstance(content, dict) else 0} keys"
 
 
-def _context(content: Any) -> str:
+def _render_context(content: Any) -> str:
     budget = iter(range(MAX_NODES))
-    return "".join(_tree(content, (), budget)) if content else '<div class="l q">empty</div>'
+    return "".join(_render_tree(content, (), budget)) if content else '<div class="l q">empty</div>'
 
 
-def _messages(messages: Sequence[Message]) -> str:
+def _render_messages(messages: Sequence[Message]) -> str:
     try:
-        return _chat(messages)
+        return _render_chat(messages)
     except ContextError as error:
         return f"<p>{code(str(error))}</p>"
 
 
-def _path(keys: tuple[str, ...]) -> str:
+def _render_path(keys: tuple[str, ...]) -> str:
     """Return a path as ``sessions(context=[…])`` takes it; one click selects it."""
     return f'<span class="p" title="path: click and copy">{code(path_text(keys))}</span>'
 
 
-def _tree(value: Any, path: tuple[str, ...], budget: Iterator[int]) -> Iterator[str]:
+def _render_tree(value: Any, path: tuple[str, ...], budget: Iterator[int]) -> Iterator[str]:
     """Return the items of an object or array as HTML."""
     items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
     for name, item in items[:MAX_ITEMS]:
@@ -117,22 +117,22 @@ def _tree(value: Any, path: tuple[str, ...], budget: Iterator[int]) -> Iterator[
         if isinstance(item, (dict, list)) and item:
             kind = "keys" if isinstance(item, dict) else "items"
             yield (
-                f"<details><summary>{key} <span class=q>{len(item)} {kind}</span> {_path(here)}"
-                "</summary>"
+                f"<details><summary>{key} <span class=q>{len(item)} {kind}</span> "
+                f"{_render_path(here)}</summary>"
             )
-            yield from _tree(item, here, budget)
+            yield from _render_tree(item, here, budget)
             yield "</details>"
         else:
-            yield f'<div class="l">{key}: {code(_scalar(item))} {_path(here)}</div>'
+            yield f'<div class="l">{key}: {code(_format_scalar(item))} {_render_path(here)}</div>'
     if len(items) > MAX_ITEMS:
         yield f'<div class="l q">… {len(items) - MAX_ITEMS:,} more, not shown</div>'
 
 
-def _scalar(value: Any) -> str:
+def _format_scalar(value: Any) -> str:
     return exactjson.show(value)
 
 
-def _chat(messages: Sequence[Message]) -> str:
+def _render_chat(messages: Sequence[Message]) -> str:
     shown = messages[max(0, len(messages) - MAX_MESSAGES) :]
     cut = len(messages) - len(shown)
     parts = [f'<div class="l q">{cut:,} earlier ones not shown</div>'] if cut else []
@@ -147,11 +147,11 @@ def _chat(messages: Sequence[Message]) -> str:
 
 def session_text(session: Session) -> str:
     """Return the card of a session as plain text."""
-    data, messages, wrong = _content(session)
+    data, messages, wrong = _read_content(session)
     lines = [f"session {session.id!r}"]
     lines += [
         f"  {name:<8} {value!r}" if name in ("graph", "task", "status") else f"  {name:<8} {value}"
-        for name, value in _facts(session)
+        for name, value in _collect_facts(session)
     ]
     if wrong:
         lines.append(f"  the context can't be read: {wrong}")

@@ -16,12 +16,12 @@ MAX_TASKS: Final = 20
 
 
 class StoreCard(NamedTuple):
-    """What the card of a store shows.
+    """The contents of the card of a store.
 
     Attributes:
         store: The name of the store, without secrets.
         counts: The sessions by graph and task; None if the store can't count or is out of reach.
-        note: What else there is to know, such as that the store is read-only or out of reach.
+        note: A remark, such as that the store is read-only or out of reach.
         operations: The number of recorded operations.
     """
 
@@ -31,16 +31,16 @@ class StoreCard(NamedTuple):
     operations: int
 
 
-def _sorted(counts: Sequence[GroupCount]) -> list[GroupCount]:
+def _sort_counts(counts: Sequence[GroupCount]) -> list[GroupCount]:
     return sorted(counts, key=lambda c: (c.graph_id, -c.sessions, c.current_task_id))
 
 
-def _newest(counts: Sequence[GroupCount]) -> datetime | None:
+def _find_newest(counts: Sequence[GroupCount]) -> datetime | None:
     times = (c.newest for c in counts if c.newest is not None and c.newest.tzinfo is not None)
     return max(times, default=None)
 
 
-def _totals(counts: Sequence[GroupCount]) -> tuple[int, int]:
+def _sum_counts(counts: Sequence[GroupCount]) -> tuple[int, int]:
     return sum(c.sessions for c in counts), len({c.graph_id for c in counts})
 
 
@@ -51,22 +51,22 @@ def store_html(facts: StoreCard) -> str:
     if facts.note:
         rows.append(("note", code(facts.note)))
     if counts is not None:
-        total, graphs = _totals(counts)
+        total, graphs = _sum_counts(counts)
         rows.append(("sessions", f"{total:,} in {graphs} graphs"))
-        rows.append(("newest", escape(age(_newest(counts))) if counts else "none"))
+        rows.append(("newest", escape(age(_find_newest(counts))) if counts else "none"))
     rows.append(("recorded", f"{facts.operations:,} operations"))
     body = fact_table(rows)
     if counts:
         names = "<th>graph</th><th>task</th><th class=n>sessions</th><th>oldest update</th>"
         body += f"<table><tr>{names}</tr>"
-        for c in _sorted(counts)[:MAX_TASKS]:
+        for c in _sort_counts(counts)[:MAX_TASKS]:
             body += (
                 f"<tr><td>{code(c.graph_id)}</td><td>{code(c.current_task_id)}</td>"
                 f"<td class=n>{c.sessions:,}</td><td>{escape(age(c.oldest))}</td></tr>"
             )
         body += "</table>"
         if len(counts) > MAX_TASKS:
-            body += f"<div class=q>{_bound(counts)}</div>"
+            body += f"<div class=q>{_describe_bound(counts)}</div>"
     return card("graphflow_nb workbench", body)
 
 
@@ -77,16 +77,16 @@ def store_text(facts: StoreCard) -> str:
     if facts.note:
         lines.append(f"  {facts.note}")
     if counts is not None:
-        total, graphs = _totals(counts)
-        lines.append(f"  {total:,} sessions in {graphs} graphs, newest {age(_newest(counts))}")
-        for c in _sorted(counts)[:MAX_TASKS]:
+        total, graphs = _sum_counts(counts)
+        lines.append(f"  {total:,} sessions in {graphs} graphs, newest {age(_find_newest(counts))}")
+        for c in _sort_counts(counts)[:MAX_TASKS]:
             name = f"{c.graph_id!r} {c.current_task_id!r}"
             lines.append(f"    {name}: {c.sessions:,}, oldest update {age(c.oldest)}")
         if len(counts) > MAX_TASKS:
-            lines.append(f"    {_bound(counts)}")
+            lines.append(f"    {_describe_bound(counts)}")
     lines.append(f"  {facts.operations:,} operations recorded")
     return "\n".join(lines)
 
 
-def _bound(counts: Sequence[GroupCount]) -> str:
+def _describe_bound(counts: Sequence[GroupCount]) -> str:
     return f"showing {MAX_TASKS} of {len(counts):,}; wb.summary() has all"

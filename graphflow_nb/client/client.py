@@ -174,7 +174,7 @@ class Client:
 
     @dual
     async def get_or_create(self, id: str, start_task: str, graph_id: str = "default") -> Session:
-        """Return the session with this id; create it at ``start_task`` if there is none.
+        """Return the session with this id; create it at ``start_task`` if it does not exist.
 
         Safe in a race: where the storage detects conflicts, all callers get the one that was
         stored.
@@ -197,7 +197,7 @@ class Client:
         *,
         version: int | None = None,
     ) -> Session:
-        """Change parts of a session by a JSON Patch (RFC 6902), and return it as it is then.
+        """Change parts of a session by a JSON Patch (RFC 6902), and return the saved session.
 
         Example:
             >>> import graphflow_nb
@@ -216,8 +216,8 @@ class Client:
         Raises:
             PatchError: A path does not exist, or graph-flow could not read the result.
             SessionNotFound: No session has this id.
-            SessionConflict: The session has another version, or someone saved it meanwhile; nothing
-                was written.
+            SessionConflict: The session has another version, or another writer saved it meanwhile;
+                nothing was written.
             StorageError: The store failed, or can't hold a value.
         """
         patch = Patch(changes)
@@ -233,7 +233,7 @@ class Client:
 
     @dual
     async def delete(self, ids: str | Iterable[str] | Mapping[str, int]) -> list[str]:
-        """Delete one session or several; ids of no session are passed over.
+        """Delete one session or several; unknown ids are skipped.
 
         Example:
             >>> import graphflow_nb
@@ -249,7 +249,7 @@ class Client:
             The ids that were deleted.
 
         Raises:
-            QueryError: ``ids`` is none of these.
+            QueryError: ``ids`` is something else.
             StorageError: The store failed.
         """
         if isinstance(ids, Mapping):
@@ -287,7 +287,7 @@ class Client:
 
         Raises:
             SessionConflict: The session was changed since; nothing was written.
-            PatchError: There is no such entry, or it was undone already.
+            PatchError: The entry does not exist, or it was undone already.
             StorageError: The store failed.
         """
         return await self.journaled.undo(entry)
@@ -297,7 +297,7 @@ class Client:
         """Undo all writes of the journal, newest first.
 
         Returns:
-            The ids of sessions that others changed since, which were left alone.
+            The ids of sessions that others changed since, which were not undone.
 
         Raises:
             StorageError: The store failed; what was undone until then stays undone.
@@ -335,7 +335,7 @@ class Client:
     async def plan_trigger(self) -> Migration:
         """Return the SQL of a trigger by which PostgreSQL announces each change; runs nothing.
 
-        With it ``browse()`` follows changes as they happen instead of looking every two seconds.
+        With it ``browse()`` follows changes as they happen instead of polling every two seconds.
         Each write costs some 10 µs more with it.
         """
         return await require(self.storage, SupportsTrigger).plan_trigger()
@@ -352,7 +352,7 @@ class Client:
 
     @dual
     async def build_index(self) -> int:
-        """Build an index for quick pages in Redis, or update it; no session is touched.
+        """Build an index for quick pages in Redis, or update it; no session is changed.
 
         What this package writes afterwards is kept in it. Workers don't know it: what they save
         keeps its place, and what they create is not shown until the index is built again.
@@ -369,7 +369,7 @@ class Client:
 
     @dual
     async def close(self) -> None:
-        """Give back connections and files; the recorded operations stay."""
+        """Release connections and files; the recorded operations stay."""
         if isinstance(self.storage, SupportsClose):
             await self.storage.close()
 

@@ -26,7 +26,7 @@ class _Row(msgspec.Struct):
 
 
 def demo_storage() -> InMemorySessionStorage:
-    """A new memory store with the sample sessions: versions, times and digits as they were."""
+    """Return a new memory store with the sample sessions, at their versions and times."""
     text = files("graphflow_nb").joinpath("demo_data/sessions.jsonl").read_bytes()
     rows: list[Any] = msgspec.json.Decoder(_Row).decode_lines(text)
     return InMemorySessionStorage.from_sessions(

@@ -1,4 +1,4 @@
-"""How a client is opened: by URL, or from a storage that exists."""
+"""Opening a client: by URL, or from an existing storage."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def open_client(
         read_only = read_only or (writable is None and store is not None and store.is_server)
         if read_only and store is not None and store.takes("read_only"):
             options["read_only"] = True
-        # With a URL, from wherever it comes, there is no fallback: a store that is not the one that
-        # was meant would take changes that are lost with it.
+        # A URL, wherever it comes from, has no fallback: changes in a store other than the one
+        # that the user meant would be lost with it.
         opening = connect(chosen, **options) if chosen else connect_from_env(**options)
         storage = LoopThread.shared().run(opening)
     attributes = attributes_of(storage)
@@ -78,7 +78,7 @@ def wrap_client(
     loop: AbstractEventLoop | None = None,
     journal: str | os.PathLike[str] | None = None,
 ) -> C:
-    """Return a client of a storage that exists; see ``graphflow_nb.wrap`` for the arguments.
+    """Return a client of an existing storage; see ``graphflow_nb.wrap`` for the arguments.
 
     Args:
         storage: Anything with the coroutines ``save``, ``get`` and ``delete``.
