@@ -36,7 +36,7 @@ class ServerUser:
         """Return the current user, or as root the user ``postgres`` or ``nobody``.
 
         Raises:
-            LocalPostgresError: The current user is root, and there is neither of the others.
+            LocalPostgresError: The current user is root, and neither of the others exists.
         """
         import pwd
 
@@ -47,7 +47,7 @@ class ServerUser:
                 entry = pwd.getpwnam(name)
                 return cls(name, entry.pw_uid, entry.pw_gid, True)
         raise LocalPostgresError(
-            "PostgreSQL refuses to run as root, and there is no user postgres or nobody here: "
+            "PostgreSQL refuses to run as root, and neither user postgres nor nobody exists here: "
             "start the kernel as another user"
         )
 

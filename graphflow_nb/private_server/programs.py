@@ -36,10 +36,10 @@ def binary_folders() -> Iterator[Path]:
     if (found := shutil.which("postgres")) is not None:
         yield Path(found).resolve().parent
     for pattern in ("usr/lib/postgresql/*/bin", "opt/homebrew/opt/postgresql@*/bin"):
-        yield from sorted(Path("/").glob(pattern), key=lambda p: _number(p.parent.name))[::-1]
+        yield from sorted(Path("/").glob(pattern), key=lambda p: _parse_number(p.parent.name))[::-1]
 
 
-def _number(name: str) -> int:
+def _parse_number(name: str) -> int:
     digits = "".join(filter(str.isdigit, name))
     return int(digits or 0)
 
@@ -53,7 +53,7 @@ def find_binaries(user: ServerUser, runtime: Path) -> Path:
             user can't reach them in their place.
 
     Raises:
-        LocalPostgresError: There are none.
+        LocalPostgresError: No programs were found.
     """
     for folder in binary_folders():
         if not ((folder / "postgres").exists() and (folder / "initdb").exists()):

