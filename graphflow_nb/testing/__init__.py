@@ -6,11 +6,11 @@
 
 ``check`` needs nothing beyond graphflow_nb; the others need pytest and hypothesis.
 
-A property is a coroutine function whose docstring says what holds (``basic.py``, ``queries.py``,
-``batches.py``, ``attributes.py``, ``extras.py``). Each capability and each attribute that a storage
-may have is in one; a storage without it does not fail, and the report says why it is optional. The
-report, the pytest class and this project's own tests run the same list, and for each property the
-tests have a broken storage that fails it.
+A property is a coroutine function whose docstring is the statement that must hold, as the report
+shows it (``basic.py``, ``queries.py``, ``batches.py``, ``attributes.py``, ``extras.py``). Each
+capability and each attribute that a storage may have is in one; a storage without it does not fail,
+and the report says why it is optional. The report, the pytest class and this project's own tests
+run the same list, and for each property the tests have a broken storage that fails it.
 """
 
 from typing import TYPE_CHECKING, Any

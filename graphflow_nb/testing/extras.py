@@ -147,7 +147,7 @@ async def watching_reports_changes(kit: Kit) -> None:
 
 
 async def _install_trigger(storage: Any) -> Any:
-    """Make the store announce changes, if it can; return what undoes that."""
+    """Make the store announce changes, if it can; return the function that undoes that."""
     if not isinstance(storage, SupportsTrigger):
         return None
     with suppress(StorageError):  # e.g. a view has no triggers for rows

@@ -1,4 +1,4 @@
-"""Kit: storages on the same data, with which a property is checked; and what a property is."""
+"""Kit: storages on the same data, with which a property is checked; and the properties."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ PATIENCE: Final = 60.0
 
 
 class Deviation(AssertionError):
-    """The error for a storage that does not do what it should; the text says what it did."""
+    """The error for a storage that does not do what it should; its text reports what it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What can't be asked of a storage.
+    """Facts that a storage can't report about itself.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage
@@ -54,11 +54,11 @@ class Traits:
         True
 
     Args:
-        make_id: Makes an id that the store takes of a short name; where ids are ordered, in the
-            order of the names.
-        cannot: Why a property can't hold here, by its name. The checks expect it to fail.
-        outage: Makes an asynchronous context manager in which the store is out of reach.
-        open_read_only: Opens a storage on the data of the one that it is given, for reading only.
+        make_id: Makes an id that the store accepts from a short name; the ids must have the order
+            of the names.
+        cannot: The reasons why properties can't hold here, by name. The checks expect them to fail.
+        outage: Returns an asynchronous context manager in which the store is out of reach.
+        open_read_only: Opens a storage on the data of the given one, for reading only.
     """
 
     make_id: Callable[[str], str] = str
@@ -80,7 +80,7 @@ async def resolve(storage: Any) -> Any:
 
 
 class Kit:
-    """A storage on data that are empty at first, and what else a property needs.
+    """A storage on data that are empty at first, and the helpers that a property needs.
 
     Args:
         open: Opens a storage, each time on the same data.
@@ -110,7 +110,7 @@ class Kit:
         return await self.keep(self._open())
 
     async def keep(self, storage: Any) -> Any:
-        """Return a storage, awaited if need be, and close it at the end."""
+        """Return a storage, awaited if necessary, and close it at the end."""
         storage = await resolve(storage)
         if storage not in self._opened:
             self._opened.append(storage)
@@ -142,11 +142,11 @@ Check = Callable[[Kit], Awaitable[None]]
 
 
 class Missing(NamedTuple):
-    """What a storage lacks for a property.
+    """The methods or attributes that a storage lacks for a property.
 
     Attributes:
-        optional: Why it may lack that.
-        remedy: How to offer it.
+        optional: The reason why it may lack them.
+        remedy: How to add them.
     """
 
     optional: str
@@ -168,8 +168,8 @@ class Property:
     Attributes:
         name: The name, e.g. ``absence``.
         capability: The part of a storage that it is about, e.g. ``save, get, delete``.
-        statement: What holds, in words.
-        remedy: What it takes.
+        statement: The sentence that holds.
+        remedy: What a storage must do for it.
         check: A coroutine function that raises an exception if it does not hold.
         protocols: The capabilities that it needs.
         attribute: The attribute of the storage that it is about; None for none.
@@ -262,27 +262,27 @@ def add_property(
 def expect_same(found: Any, wanted: Any, what: str) -> None:
     """Raise Deviation unless both are equal."""
     if found != wanted:
-        raise Deviation(f"{what}: {_short(found)}, but should be {_short(wanted)}")
+        raise Deviation(f"{what}: {_shorten(found)}, but should be {_shorten(wanted)}")
 
 
 def expect_same_json(found: str | bytes, wanted: str | bytes, what: str) -> None:
     """Raise Deviation unless both are the same JSON, digit by digit."""
     if not _same_digits(exactjson.decode_exact(found), exactjson.decode_exact(wanted)):
-        raise Deviation(f"{what}: {_short(found)}, but should be {_short(wanted)}")
+        raise Deviation(f"{what}: {_shorten(found)}, but should be {_shorten(wanted)}")
 
 
 def _same_digits(a: Any, b: Any) -> bool:
-    return exactjson.equal(a, b) and _digits(a) == _digits(b)
+    return exactjson.equal(a, b) and _with_digits(a) == _with_digits(b)
 
 
-def _digits(value: Any) -> Any:
-    """Numbers as written: 1.10 is not 1.1, but 1e5 is 100000."""
+def _with_digits(value: Any) -> Any:
+    """Return a value with the digits of its numbers: 1.10 is not 1.1, but 1e5 is 100000."""
     if isinstance(value, int) and not isinstance(value, bool):
         return (value, 0)
     if isinstance(value, dict):
-        return {key: _digits(item) for key, item in value.items()}
+        return {key: _with_digits(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_digits(item) for item in value]
+        return [_with_digits(item) for item in value]
     if isinstance(value, Decimal) and value.is_finite():
         exponent = value.as_tuple().exponent
         return (value, min(int(exponent), 0))
@@ -295,7 +295,7 @@ async def expect_error(
     """Return the error that a call raises.
 
     Raises:
-        Deviation: It raises none, or one of another kind.
+        Deviation: The call raises no error, or one of another kind.
     """
     try:
         answer = await call
@@ -304,7 +304,9 @@ async def expect_error(
     except Exception as error:
         raise Deviation(f"{what} raised {type(error).__name__}: {error}") from error
     names = " or ".join(k.__name__ for k in (kinds if isinstance(kinds, tuple) else (kinds,)))
-    raise Deviation(f"{what} was accepted (it returned {_short(answer)}), but should raise {names}")
+    raise Deviation(
+        f"{what} was accepted (it returned {_shorten(answer)}), but should raise {names}"
+    )
 
 
 def expect_all_same(pairs: Iterable[tuple[Any, Any, str]]) -> None:
@@ -320,6 +322,6 @@ def expect_all_same(pairs: Iterable[tuple[Any, Any, str]]) -> None:
         raise Deviation("; ".join(wrong[:3]) + more)
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 300 else f"{text[:200]} … {text[-60:]} ({len(text):,} characters)"

@@ -151,8 +151,8 @@ async def times_filter(kit: Kit) -> None:
             expect_same(await kit.storage.count(query), len(wanted), f"the count of {name}_{edge}")
 
 
-async def _pages(storage: Any, query: Mapping[str, Any], size: int, most: int) -> list[str]:
-    """The ids of all pages, one after the other."""
+async def _read_pages(storage: Any, query: Mapping[str, Any], size: int, most: int) -> list[str]:
+    """Return the ids of all pages, one after the other."""
     paged: list[str] = []
     after: Cursor | None = None
     for _ in range(most):
@@ -179,9 +179,9 @@ async def order_and_pages(kit: Kit) -> None:
             expect_same(up, [s.id for s in filled.values()], f"the order by {order}")
         for way, whole in ((order, up), (f"-{order}", down)):
             for size in (1, 2, 5, 6):
-                paged = await _pages(kit.storage, {"order": way}, size, 10)
+                paged = await _read_pages(kit.storage, {"order": way}, size, 10)
                 expect_same(paged, whole, f"pages of {size} by {way}")
-    paged = await _pages(kit.storage, {"graph": "claims"}, 2, 10)
+    paged = await _read_pages(kit.storage, {"graph": "claims"}, 2, 10)
     expect_same(len(paged), 3, "sessions on the pages of one graph")
 
 
@@ -200,7 +200,7 @@ async def pages_of_equal_times(kit: Kit) -> None:
     )
     for order in ("updated_at", "-updated_at", "created_at", "-created_at"):
         for filter in ({}, {"graph": "g"}):
-            paged = await _pages(kit.storage, {"order": order, **filter}, 4, 30)
+            paged = await _read_pages(kit.storage, {"order": order, **filter}, 4, 30)
             expect_same(sorted(paged), sorted(ids), f"all pages by {order}")
 
 
@@ -226,7 +226,7 @@ async def pages_while_others_write(kit: Kit) -> None:
 
     for order in ("id", "-id"):
         writing = asyncio.ensure_future(write()) if order == "id" else None
-        paged = await _pages(kit.storage, {"order": order}, 7, 60)
+        paged = await _read_pages(kit.storage, {"order": order}, 7, 60)
         expect_same(len(paged), len(set(paged)), "sessions that came on pages twice")
         expect_same(stay - set(paged), set(), "sessions that stayed and came on no page")
         if writing is not None:

@@ -1,4 +1,4 @@
-"""Report: what holds of a storage, by capability, and what does not."""
+"""Report: the properties of a storage that hold, and those that do not, by capability."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report of what holds of a storage and what does not; a table in a notebook.
+    """A report of the properties of a storage that hold and that do not; a table in a notebook.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage
@@ -61,7 +61,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing fails; what is not offered is optional, and no failure."""
+        """Whether no property fails; what the storage does not offer is optional."""
         return all(f.outcome != "fails" for f in self.findings)
 
     def by_capability(self) -> dict[str, list[Finding]]:
@@ -71,7 +71,7 @@ class Report:
             parts.setdefault(finding.prop.capability, []).append(finding)
         return parts
 
-    def _title(self) -> str:
+    def _render_title(self) -> str:
         count = {o: sum(f.outcome == o for f in self.findings) for o in _SIGNS}
         text = f"{self.storage}: {count['holds']} of {len(self.findings)} properties hold"
         if count["fails"]:
@@ -81,7 +81,7 @@ class Report:
         )
 
     def __str__(self) -> str:
-        lines = [self._title()]
+        lines = [self._render_title()]
         for capability, findings in self.by_capability().items():
             lines.append(f"\n{capability}")
             for f in findings:
@@ -115,7 +115,7 @@ class Report:
                     f'title="{f.outcome}">{_SIGNS[f.outcome]}</td>'
                     f'<td style="text-align:left">{escape(f.prop.statement)}{more}</td></tr>'
                 )
-        return f"<table><caption>{escape(self._title())}</caption>{''.join(rows)}</table>"
+        return f"<table><caption>{escape(self._render_title())}</caption>{''.join(rows)}</table>"
 
 
 def check(
@@ -135,12 +135,12 @@ def check(
     Args:
         factory: A function, or coroutine function, that opens a storage on data of its own that
             are empty; called once for each property.
-        reopen: Opens another storage on the data of the one that it is given. Default: the same
-            one is used again, as for a storage in memory.
-        traits: What can't be asked of a storage.
+        reopen: Opens another storage on the data of the given one. Default: the same one is used
+            again, as for a storage in memory.
+        traits: Facts that a storage can't report about itself.
 
     Returns:
-        What holds, what does not, and what it would take.
+        A report: what holds, what does not, and what to do about it.
 
     Raises:
         Exception: What ``factory`` raises, if it can't open the storage.
@@ -189,7 +189,7 @@ async def _check(
 
 
 def _opener(storage: Any, reopen: Callable[[Any], Any] | None) -> Open:
-    """Return a function that gives the storage first, and then more on the same data."""
+    """Return a function that returns the storage first, and then more on the same data."""
     first = True
 
     def open() -> Any:

@@ -13,11 +13,11 @@ __all__ = ["StorageSuite"]
 
 
 class StorageSuite:
-    """A base class of tests: every property of a storage is one.
+    """A base class of tests, one for each property of a storage.
 
     A subclass has one or two fixtures. ``open_storage`` returns a function, or coroutine function,
     that opens a storage; within one test all that it opens are on the same data, which are empty at
-    first. ``traits`` (``Traits``) says what can't be asked of a storage, and may be left out.
+    first. ``traits`` (``Traits``) returns what a storage can't report about itself; it is optional.
     What the storage does not offer, and what ``traits.cannot`` names, is a strict xfail with its
     reason.
 
@@ -34,7 +34,7 @@ class StorageSuite:
 
     @pytest.fixture
     def traits(self) -> Traits:
-        """Return what can't be asked of the storage."""
+        """Return the facts that the storage can't report about itself."""
         return Traits()
 
     @pytest.mark.parametrize("prop", PROPERTIES, ids=lambda prop: prop.name)
