@@ -61,7 +61,7 @@ class InMemorySessionStorage:
     def from_sessions(cls, sessions: Iterable[Session]) -> Self:
         """Return a storage with copies of sessions, at the versions and times that they have."""
         storage = cls()
-        storage._rows = {session.id: _imported(session) for session in sessions}
+        storage._rows = {session.id: _build_row(session) for session in sessions}
         return storage
 
     async def save(self, session: Session) -> None:
@@ -152,7 +152,7 @@ class InMemorySessionStorage:
             The ids that were taken; their stored sessions stay as they are.
         """
         self._check_batch(sessions)
-        stored = {session.id: _imported(session) for session in sessions}
+        stored = {session.id: _build_row(session) for session in sessions}
         with self._lock:
             taken = [id for id in stored if id in self._rows]
             self._rows = stored | self._rows
@@ -243,7 +243,7 @@ def _build_session(id: str, row: _Row) -> Session:
     return stored_session(id, graph_id, task, status, context, version, created, updated, extra)
 
 
-def _imported(session: Session) -> _Row:
+def _build_row(session: Session) -> _Row:
     """Return the row of a session with its own version and times."""
     check_texts(session, nul=True)
     now = time.time_ns() // 1000

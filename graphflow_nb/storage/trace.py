@@ -41,6 +41,7 @@ class Trace:
         self.bytes = self.rows = 0
 
     def lap(self, phase: Phase, until: int | None = None) -> None:
+        """Add the time since the last lap to a phase; see ``Listener.lap``."""
         now = perf_counter_ns() if until is None else until
         spent = now - self._last
         self._last = now
@@ -55,6 +56,7 @@ class Trace:
             self.encode += spent
 
     def size(self, bytes: int, rows: int) -> None:
+        """Add what was transferred; see ``Listener.size``."""
         self.bytes += bytes
         self.rows += rows
 

@@ -35,12 +35,12 @@ def redact(url: str, error: object = None) -> str:
     if error is None:
         return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
     text = str(error)
-    for secret in sorted(_secrets(url), key=len, reverse=True):
+    for secret in sorted(_find_secrets(url), key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 
 
-def _secrets(url: str) -> set[str]:
+def _find_secrets(url: str) -> set[str]:
     found = set()
     if match := _PASSWORD.search(url):
         found |= {match[2], unquote(match[2])}
@@ -79,13 +79,13 @@ def hosts(url: str) -> list[tuple[str, int]]:
     Raises:
         ValueError: A port is not a number, or there is neither one port nor one for each host.
     """
-    pairs = _pairs(url)
+    pairs = _split_hosts(url)
     return pairs if len(pairs) > 1 else []
 
 
 def server_of(url: str) -> tuple[str | None, int | None]:
     """Return the hosts of a URL of PostgreSQL and their port, as ``Address`` has them."""
-    pairs = _pairs(url)
+    pairs = _split_hosts(url)
     ports = {port for _, port in pairs}
     if len(pairs) > 1 and ports != {5432}:
         return ",".join(f"[{h}]:{port}" if ":" in h else f"{h}:{port}" for h, port in pairs), None
@@ -93,7 +93,7 @@ def server_of(url: str) -> tuple[str | None, int | None]:
     return names or None, None if ports == {5432} or not names else ports.pop()
 
 
-def _pairs(url: str) -> list[tuple[str, int]]:
+def _split_hosts(url: str) -> list[tuple[str, int]]:
     parts = urlsplit(url)
     named = parts.netloc.rpartition("@")[2]
     if named:
@@ -101,18 +101,18 @@ def _pairs(url: str) -> list[tuple[str, int]]:
         for spec in named.split(","):
             if (match := _HOST.fullmatch(spec)) is None:
                 raise ValueError
-            pairs.append((unquote(match[1].strip("[]")), _port(match[2])))
+            pairs.append((unquote(match[1].strip("[]")), _parse_port(match[2])))
     else:
         query = parse_qs(parts.query)
         names = query.get("host", [""])[-1].split(",")
-        ports = [_port(port) for port in query.get("port", [""])[-1].split(",")]
+        ports = [_parse_port(port) for port in query.get("port", [""])[-1].split(",")]
         if len(ports) not in (1, len(names)):
             raise ValueError
         pairs = list(zip(names, ports if len(ports) > 1 else ports * len(names), strict=True))
     return pairs
 
 
-def _port(text: str | None) -> int:
+def _parse_port(text: str | None) -> int:
     port = int(text or 5432)
     if port > 65535:
         raise ValueError

@@ -237,7 +237,18 @@ class RedisIndex:
                 ("ZCOUNT", key, low, high),
                 ("ZRANGE", key, low, high, "BYSCORE", "LIMIT", 0, 1, "WITHSCORES"),
                 # The newest of those whose time is known.
-                ("ZRANGE", key, _finite(high), low, "BYSCORE", "REV", "LIMIT", 0, 1, "WITHSCORES"),
+                (
+                    "ZRANGE",
+                    key,
+                    _exclude_infinity(high),
+                    low,
+                    "BYSCORE",
+                    "REV",
+                    "LIMIT",
+                    0,
+                    1,
+                    "WITHSCORES",
+                ),
             ]
         answers = await self._client.pipeline(commands)
         counts = []
@@ -285,10 +296,10 @@ def _score_range(query: Query) -> tuple[bytes, bytes]:
     low = b"-inf" if since is None else b"%d" % micros_of(since)
     # An unknown time is neither before nor after any other.
     high = b"+inf" if until is None else b"(%d" % micros_of(until)
-    return low, _finite(high) if since is not None else high
+    return low, _exclude_infinity(high) if since is not None else high
 
 
-def _finite(edge: bytes) -> bytes:
+def _exclude_infinity(edge: bytes) -> bytes:
     return b"(+inf" if edge == b"+inf" else edge
 
 
