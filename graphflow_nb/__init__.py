@@ -10,11 +10,11 @@ Example:
 What most people need is here. The packages below have the rest:
 
 - ``graphflow_nb.storage``: stores, queries, and what a storage of your own needs
-- ``graphflow_nb.testing``: what "complete" means for a storage
+- ``graphflow_nb.testing``: checks of what a complete storage does
 - ``graphflow_nb.changes``: patches, merges and drafts
-- ``graphflow_nb.journal``: what was written by hand
-- ``graphflow_nb.monitoring``: what operations cost, and hooks
-- ``graphflow_nb.figures``: pictures of that
+- ``graphflow_nb.journal``: the writes by hand, to be undone
+- ``graphflow_nb.monitoring``: the cost of operations, and hooks
+- ``graphflow_nb.figures``: pictures of that cost
 - ``graphflow_nb.benchmark``: workloads that load a store
 """
 

@@ -64,6 +64,7 @@ class InPlace:
     """The bridge for coroutines that never suspend."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """See ``Bridge.run``."""
         try:
             coroutine.send(None)
         except StopIteration as done:
@@ -75,9 +76,11 @@ class InPlace:
         )
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """See ``Bridge.wait``."""
         return coroutine
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """See ``Bridge.submit``."""
         done: concurrent.futures.Future[T] = concurrent.futures.Future()
         done.set_result(self.run(coroutine))
         return done
@@ -183,12 +186,12 @@ def _schedule(
 def _await_elsewhere(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]
 ) -> Awaitable[T]:
-    async def here() -> T:
+    async def wait_there() -> T:
         if running_loop() is loop:
             return await coroutine
         return await asyncio.wrap_future(_schedule(loop, coroutine))
 
-    return here()
+    return wait_there()
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -227,8 +230,8 @@ class LoopThread:
 
         Args:
             coroutine: The coroutine to run.
-            on_interrupt: What an interrupt calls to make the coroutine end; its result is still
-                waited for. Default: an interrupt cancels the coroutine.
+            on_interrupt: The function that an interrupt calls to make the coroutine end; its
+                result is still awaited. Default: an interrupt cancels the coroutine.
         """
         self._check(coroutine)
         if threading.current_thread() is self._thread:
@@ -244,10 +247,12 @@ class LoopThread:
         return self._thread.is_alive() and not sys.is_finalizing()
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """See ``Bridge.wait``."""
         self._check(coroutine)
         return _await_elsewhere(self.loop, coroutine)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """See ``Bridge.submit``."""
         self._check(coroutine)
         return _schedule(self.loop, coroutine)
 
@@ -275,6 +280,7 @@ class ForeignLoop:
         self._turn = threading.Lock()  # held by the thread that runs a loop that is not running
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """See ``Bridge.run``."""
         running = running_loop()
         if running is self.loop:
             try:
@@ -306,9 +312,11 @@ class ForeignLoop:
             raise
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
+        """See ``Bridge.wait``."""
         return _await_elsewhere(self.loop, coroutine)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """See ``Bridge.submit``."""
         return _schedule(self.loop, coroutine)
 
 
