@@ -59,7 +59,7 @@ class Benchmark:
 
         Raises:
             BenchmarkError: An argument is out of its range, or the store may not be loaded without
-                being told to.
+                permission.
             StorageError: The store failed.
         """
         return Campaign([self._client], workload, options, show_progress).run()
@@ -87,8 +87,8 @@ def compare(
         One run of all stores.
 
     Raises:
-        BenchmarkError: An argument is out of its range, or a store may not be loaded without being
-            told to.
+        BenchmarkError: An argument is out of its range, or a store may not be loaded without
+            permission.
         StorageError: A store failed.
 
     Example:

@@ -33,8 +33,8 @@ class CopyTo:
     ) -> CopyReport:
         """Copy the sessions that the filters select, and verify them by reading back.
 
-        This store is only read. A copy that is run again goes on where it ended: a session that
-        the other store has with the same content is passed over; one with other content is reported
+        This store is only read. A copy that is run again continues where it ended: a session that
+        the other store has with the same content is skipped; one with other content is reported
         and never overwritten. Versions and times are copied where the other store can keep them.
         The journal does not note the copy.
 

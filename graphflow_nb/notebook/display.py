@@ -14,7 +14,7 @@ __all__ = ["register"]
 
 
 def register() -> None:
-    """Show our objects as cards, if IPython runs in this process; calling it twice is no error."""
+    """Show our objects as cards, if IPython runs in this process; calling it again is harmless."""
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None else None
     if shell is None:

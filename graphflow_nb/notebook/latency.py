@@ -67,7 +67,7 @@ class Latency:
 
         Args:
             background: Also return what this package did by itself (following changes, counting
-                for a view), with a column ``background`` (bool) that tells it apart.
+                for a view), with a column ``background`` (bool) that marks it.
 
         Returns:
             Columns ``op``, ``storage`` (category), ``session_id`` (text), ``started_at``
@@ -89,7 +89,7 @@ class Latency:
         Returns:
             Indexed by ``op``: ``count``, ``errors`` (conflicts, errors and cancellations, int64),
             ``mean_us``, ``p50_us``, ``p90_us``, ``p99_us``, ``max_us`` (float64). A percentile is
-            a duration that was really measured, and NaN where there are too few to tell: p90
+            a duration that was really measured, and NaN where there are too few: p90
             needs 10 operations, p99 needs 100.
         """
         records = self.records().foreground()
@@ -125,7 +125,7 @@ class Latency:
             ``savefig`` works on it.
 
         Raises:
-            QueryError: There is no such kind, column or theme.
+            QueryError: The kind, the column or the theme is unknown.
         """
         from ..figures import draw_figure  # matplotlib takes its time: only when it is wanted
 

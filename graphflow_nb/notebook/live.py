@@ -148,7 +148,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             words = escape(self._words)
             heads = "".join(f"<th>{column['label']}</th>" for column in _COLUMNS)
             rows = "".join(
-                "<tr>" + "".join(f"<td>{code(str(cell))}</td>" for cell in _cells(o)) + "</tr>"
+                "<tr>" + "".join(f"<td>{code(str(cell))}</td>" for cell in _make_cells(o)) + "</tr>"
                 for o in self.slowest
             )
             body = (
@@ -197,7 +197,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
     def _list_slowest(self) -> None:
         self.table.show(
             [(o.start_ns, o.op, o.session_id) for o in self.slowest],
-            [_cells(o) for o in self.slowest],
+            [_make_cells(o) for o in self.slowest],
             empty="No operation was recorded since this view was made.",
         )
 
@@ -243,7 +243,7 @@ def _phases(operation: Operation) -> dict[str, int]:
     }
 
 
-def _cells(operation: Operation) -> Sequence[str | list[str]]:
+def _make_cells(operation: Operation) -> Sequence[str | list[str]]:
     began = datetime.fromtimestamp(operation.started_at_ns / 1e9, UTC)
     return [
         operation.op,

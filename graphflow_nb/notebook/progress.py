@@ -18,10 +18,10 @@ def show_progress(stop: Callable[[], None] | None = None) -> Progress:
     """Show a progress if there is a notebook.
 
     Args:
-        stop: What the Stop button does; without it there is no button.
+        stop: The function of the Stop button; None for no button.
 
     Returns:
-        The bar, or a progress that nobody sees.
+        The bar, or a progress that is not shown.
     """
     return _Bar(stop) if _has_kernel() else Progress()
 
@@ -34,7 +34,7 @@ def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None
         unit: What is counted: ``sessions``.
 
     Returns:
-        A function of how many are done, and of how many if that is known; None without a notebook.
+        A function of the number done, and of the total if it is known; None without a notebook.
     """
     if not _has_kernel():
         return None

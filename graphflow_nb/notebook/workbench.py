@@ -332,7 +332,7 @@ class Workbench(Client):
     async def advise(self) -> Findings:
         """Return what would help this store, with the figures that show it; changes nothing.
 
-        It reads what the store reports of itself (only what is cheap: no table is read as a whole)
+        It reads what the store reports about itself (only what is cheap: no table is read whole)
         and the operations in ``wb.latency``. Each advice has its figures, a statement or a call to
         copy, and what that costs. What is in order and what could not be checked is listed too.
 

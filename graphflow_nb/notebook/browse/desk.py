@@ -52,14 +52,14 @@ class Desk:
         client: The client that reads and writes.
 
     Attributes:
-        session: The open session, as it was read; None if none is open.
+        session: The open session at the version that was read; None if none is open.
         draft: Its changes; None if it is not being edited.
         new: Whether the draft is of a session that does not exist yet.
         preview: What saving will change; None until that was previewed.
-        conflict: The merge to make; None if there is no conflict.
+        conflict: The merge to make; None without a conflict.
         deleted_meanwhile: Whether someone deleted the session that was to be saved.
         newer: The version that someone stored while the session is edited, -1 if they deleted it;
-            None if nobody did.
+            None if the stored one is unchanged.
         calls: Every call that was made, as Python.
     """
 
@@ -148,7 +148,7 @@ class Desk:
         """
         if session is None or session is not self.session or self.new:
             return False
-        # In Redis a worker may save at the version that it read; what was read tells that apart.
+        # In Redis a worker may save at the version it read; the text that was read differs then.
         if stored is not None and stored.version == session.version and stored.seen == session.seen:
             return False
         if self.draft is not None:
@@ -161,7 +161,7 @@ class Desk:
     # Editing
 
     def edit(self) -> Draft:
-        """Return the draft of the open session; start one if there is none.
+        """Return the draft of the open session; start one if it has none yet.
 
         Raises:
             PatchError: No session is open.
@@ -177,7 +177,7 @@ class Desk:
         self.preview = None
 
     def discard(self) -> None:
-        """Drop the draft; the open session is as it was read."""
+        """Drop the draft; the open session stays."""
         self._place(None if self.new else self.session)
 
     def preview_changes(self) -> Patch:
@@ -226,7 +226,7 @@ class Desk:
             self.preview = None
             self._meet_conflict(base, None, draft.session())
         else:
-            # A store may hold it in another form: jsonb, for one, orders keys by itself.
+            # A store may hold it in another form: jsonb, for example, orders keys by itself.
             self._place(self._client.get(session.id))
 
     # Conflicts
@@ -243,7 +243,7 @@ class Desk:
             choices: For the path of each clash ``"stored"`` or ``"mine"``.
 
         Raises:
-            PatchError: There is no conflict, or a clash was not chosen.
+            PatchError: No conflict is open, or a clash was not chosen.
         """
         merge = self.conflict
         if merge is None:

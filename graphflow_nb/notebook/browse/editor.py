@@ -154,7 +154,7 @@ class Editor:
         except ContextError as error:
             self.wrong.value = notice_html("error", str(error))
 
-    def _keys(self) -> Path:
+    def _parse_path(self) -> Path:
         if not self.path.value.strip():
             raise PatchError("type the path of a value first, e.g. customer.tier")
         return parse_path(parse_typed_path(self.path.value))
@@ -176,12 +176,12 @@ class Editor:
     def _set_value(self) -> None:
         self._check_json()
         value = json_value(self.kind.value, self.value.value)
-        self._stage.desk.edit().set_value(self._keys(), value)
+        self._stage.desk.edit().set_value(self._parse_path(), value)
         self._free_fields(f"{self.path.value!r} is set")
 
     def _remove_value(self) -> None:
         self._check_json()
-        self._stage.desk.edit().remove_value(self._keys())
+        self._stage.desk.edit().remove_value(self._parse_path())
         self._free_fields(f"{self.path.value!r} is removed")
 
     def _add_message(self) -> None:
@@ -221,7 +221,7 @@ class Editor:
         if not self.path.value.strip():
             return False
         try:
-            known = value_at(self._stage.desk.edit().context, ("data", *self._keys()))
+            known = value_at(self._stage.desk.edit().context, ("data", *self._parse_path()))
         except GraphflowError:
             return bool(self.value.value)
         try:

@@ -15,7 +15,7 @@ __all__ = ["FilterBar", "Pager"]
 
 MAX_CHOICES: Final = 500
 MAX_NAME: Final = 60  # characters of a name in a choice
-ALL: Final = False  # None would be no choice at all, and is shown as an empty box
+ALL: Final = False  # None would mean that nothing is chosen, and is shown as an empty box
 
 
 class FilterBar:

@@ -52,7 +52,7 @@ def _set_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the filters that are set, in the order of ``FILTERS``."""
     found = {name: filters[name] for name in FILTERS if filters.get(name) is not None}
     for name in ("where", "has"):
-        if not found.get(name, True):  # no condition at all
+        if not found.get(name, True):  # it selects every session
             del found[name]
     if isinstance(found.get("has"), str):
         found["has"] = (found["has"],)
@@ -162,7 +162,7 @@ class Listing:
         try:
             query = self._page_query(filters, self._cursors[-1])
             table = self._client.bridge.run(self._client.table(query))
-        except CapabilityError as error:  # a session can be opened all the same
+        except CapabilityError as error:  # a session can still be opened
             self.call, self.unlistable = "", str(error)
             return
         frame = sessions_frame(table, ())
@@ -367,7 +367,7 @@ class Listing:
         return f"showing {first:,} to {last:,} of {of}"
 
     def describe_lack(self) -> str:
-        """Return why there is no row; empty if there are rows."""
+        """Return the reason why the page has no rows; empty if it has some."""
         if self.unlistable:
             return (
                 f"{self.unlistable}. A session can be opened by its id: "

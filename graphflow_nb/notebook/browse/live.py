@@ -19,7 +19,7 @@ INTERVAL: Final = 2.0  # seconds between polls, where the store does not report 
 WATCHED_INTERVAL: Final = 30.0  # where it does: in case a report was missed
 QUIET: Final = 0.2  # seconds in which several reports count as one
 SHARE: Final = 0.05  # of the time at most that polling may take
-LIMIT: Final = 3600.0  # seconds after which nobody is watching any more
+LIMIT: Final = 3600.0  # seconds after which following stops by itself
 
 
 class Follower:
@@ -76,7 +76,7 @@ class Follower:
             started = time.monotonic()
             try:
                 self._poll()
-            except (Exception, asyncio.CancelledError) as error:  # nobody else would show it
+            except (Exception, asyncio.CancelledError) as error:  # it would be shown nowhere else
                 lost, pause = True, min(pause * 2, WATCHED_INTERVAL)
                 if not self._stopped.is_set():
                     self._report(f"connection lost, trying again: {error}", True)

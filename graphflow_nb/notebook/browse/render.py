@@ -139,7 +139,7 @@ def merge_html(merge: Merge) -> str:
 
 
 def notice_html(kind: NoticeKind, text: str, detail: str = "") -> str:
-    """Return a notice; nothing if there is no text.
+    """Return a notice; empty without a text.
 
     Args:
         kind: ``error``, ``warning``, ``good`` or ``info``.
@@ -176,7 +176,7 @@ def raw_html(session: Session) -> str:
     """Return the JSON of a session, as graph-flow writes it."""
     try:
         text = exactjson.pretty(session.to_json())
-    except Exception as error:  # a context that is not JSON can be shown all the same
+    except Exception as error:  # a context that is not JSON can still be shown
         context = session.context_json()
         text = context if isinstance(context, str) else context.decode(errors="replace")
         return notice_html("error", str(error)) + f"<pre>{escape(text[:MAX_RAW])}</pre>"
@@ -190,7 +190,7 @@ def raw_html(session: Session) -> str:
 
 
 def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> str:
-    """Return a page of sessions as an HTML table, for where there is no kernel.
+    """Return a page of sessions as an HTML table, for use without a kernel.
 
     Args:
         frame: The page, as ``Workbench.sessions`` returns it; None if it could not be read.

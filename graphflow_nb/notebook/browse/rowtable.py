@@ -33,8 +33,7 @@ class RowTable(anywidget.AnyWidget):
         on_turn: Called with 1 or -1 when a page is turned by the keyboard.
 
     Attributes:
-        page: The cells, marks and order, and a number that tells one page from the next; all in one
-            message.
+        page: The cells, marks and order, and a number that identifies the page; all in one message.
         selection: The numbers of the selected rows, the number of the page, and the stamp of the
             message that it answers.
     """
@@ -81,13 +80,13 @@ class RowTable(anywidget.AnyWidget):
         """Show these rows; nothing is sent if they are shown already.
 
         Args:
-            keys: A key for each row, which tells it from the others.
+            keys: A key that identifies each row.
             rows: The cells of each row: a text, or a short text and what it says when pointed at.
             selected: The numbers of the selected rows.
             opened: The number of the open row.
             marked: The numbers of the rows that changed.
             order: The name of the column of the order, with ``-`` in front for descending.
-            empty: What to say if there is no row.
+            empty: The text that is shown without rows.
         """
         page = {
             "rows": [list(row) for row in rows],
@@ -108,7 +107,7 @@ class RowTable(anywidget.AnyWidget):
             self.selection = selection
 
     def receive(self, message: dict[str, Any]) -> None:
-        """Take what a person did in the table.
+        """Handle what a person did in the table.
 
         Args:
             message: The ``event`` (open, select, sort, turn), its ``value``, the ``number`` of the

@@ -34,7 +34,7 @@ class Stage:
 
     Attributes:
         listing, desk, read_only: As passed.
-        notice: What the last action said of itself, as HTML.
+        notice: The notice of the last action, as HTML.
         dialog: The open dialog; None if none is open.
     """
 
@@ -66,7 +66,7 @@ class Stage:
         """Do something for a person and show the result; errors are shown, never lost.
 
         Args:
-            action: What to do.
+            action: The function that does it.
             quiet: Whether it is too quick to be announced, such as a key that was pressed.
         """
         with self._lock:
@@ -84,11 +84,11 @@ class Stage:
             self.render()
 
     def notify(self, kind: NoticeKind, text: str) -> None:
-        """Say something about what was just done.
+        """Show a notice about what was just done.
 
         Args:
             kind: ``error``, ``warning``, ``good`` or ``info``.
-            text: What to say.
+            text: The text of the notice.
         """
         self.notice = notice_html(kind, text)
 

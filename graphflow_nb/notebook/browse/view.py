@@ -94,7 +94,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     @property
     def session(self) -> Session | None:
-        """The open session as it was read; None if none is open."""
+        """The open session at the version that was read; None if none is open."""
         return None if self.desk.session is None else copy(self.desk.session)
 
     @property
@@ -207,7 +207,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             else "writable; nothing is stored without a preview"
         )
         self.heading.value = (
-            f'<div class="gfnb gfnb-plain"><h4>{self._title()}</h4>'
+            f'<div class="gfnb gfnb-plain"><h4>{self._render_title()}</h4>'
             f'<span class="q">{mode}</span></div>'
         )
         self.notice.value = self.stage.notice
@@ -220,7 +220,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         rows = {id: row for row, id in enumerate(ids)}
         self.table.show(
             ids,
-            self._cells(),
+            self._make_cells(),
             selected=[rows[id] for id in listing.selected],
             opened=None if desk.session is None else rows.get(desk.session.id),
             marked=[rows[id] for id in sorted(listing.changed)],
@@ -235,10 +235,10 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.reader.render()
         self.code.value = code_html(desk.calls[-1] if desk.calls else listing.call)
 
-    def _title(self) -> str:
+    def _render_title(self) -> str:
         return f"sessions in {cards.code(repr(self.wb.storage.inner))}"
 
-    def _cells(self) -> list[list[Any]]:
+    def _make_cells(self) -> list[list[Any]]:
         """Return the cells of the page, which are made once for each page."""
         frame = self.listing.frame
         if frame is not self._page[0]:
@@ -332,7 +332,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         if listing.filters:
             words = ", ".join(f"{name}={value!r}" for name, value in listing.filters.items())
             body = f"<p>filtered by {escape(words)}</p>{body}"
-        html = cards.card(self._title(), body)
+        html = cards.card(self._render_title(), body)
         return html if opened is None else html + cards.session_html(opened)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:

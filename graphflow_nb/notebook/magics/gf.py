@@ -239,22 +239,22 @@ class GfMagic:
         else:
             option = words[-1]
         if option == "--graph":
-            return _Choices(word, sorted({count.graph_id for count in self._counts()}))
+            return _Choices(word, sorted({count.graph_id for count in self._count_groups()}))
         if option == "--task":
-            return _Choices(word, sorted({count.current_task_id for count in self._counts()}))
+            return _Choices(word, sorted({count.current_task_id for count in self._count_groups()}))
         if option == "--order":
             return _Choices(word, [f"{sign}{order}" for order in ORDERS for sign in ("", "-")])
         if list(words) == ["show"]:
-            return _Choices(word, self._ids(word))
+            return _Choices(word, self._find_ids(word))
         return _Choices(word, [] if option in parser.valued else parser.options)
 
     # Background traffic: pressing Tab is not an operation of the user's.
 
-    def _counts(self) -> Sequence[GroupCount]:
+    def _count_groups(self) -> Sequence[GroupCount]:
         wb = self._workbench()
         return wb.bridge.run(require(wb.storage.background, SupportsCounts).counts(Query()))
 
-    def _ids(self, prefix: str) -> Sequence[str]:
+    def _find_ids(self, prefix: str) -> Sequence[str]:
         wb = self._workbench()
         query = Query(id_prefix=prefix, order="id", limit=MAX_OFFERED)
         return wb.bridge.run(require(wb.storage.background, SupportsTable).table(query)).id
