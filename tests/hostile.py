@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from graphflow_nb import Session
 from graphflow_nb.model import stored_session
 
+from .scope import COMPLETE
+
 CHAT = '{"messages": [], "max_messages": 1000}'
 
 
@@ -203,6 +205,8 @@ SHAPES = {
     "mixed-array": '{"v": [null, true, false, 0, "", [], {}, [[]], {"a": {}}]}',
 }
 
+#: Every case. ``SAMPLE`` is what a run takes that is not complete, where many are shown at once:
+#: each payload, text, number and shape, and each place.
 CASES: list[Case] = [
     *(active(kind, text, place) for kind, text in ACTIVE.items() for place in PLACES),
     *(case for kind, text in TEXTS.items() for case in odd(kind, text)),
@@ -227,3 +231,16 @@ CASES: list[Case] = [
     ),
     Case("thousand", "thousand", context=data("{}", chat(*(message(str(n)) for n in range(1000))))),
 ]
+
+
+def _sample() -> list[Case]:
+    payloads, texts = list(ACTIVE), list(TEXTS)
+    chosen = {f"{kind}-in-{PLACES[n % len(PLACES)]}" for n, kind in enumerate(payloads)}
+    parts = ("value", "chat", "status", "key")
+    chosen |= {f"{kind}-{parts[n % len(parts)]}" for n, kind in enumerate(texts)}
+    several = {f"{kind}-in-{place}" for kind in payloads for place in PLACES}
+    several |= {f"{kind}-{part}" for kind in texts for part in (*parts, "id")}
+    return [case for case in CASES if case.name not in several or case.name in chosen]
+
+
+SAMPLE = CASES if COMPLETE else _sample()

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 import graphflow_nb as g
 
-from ..hostile import CASES
+from ..hostile import SAMPLE
 from ..notebook.test_hostile import save_cases
 from ..servers.jupyter import open_in_lab, run_all, write_notebook
 from .person import Person, run_apart
@@ -16,7 +16,7 @@ CELLS = [
     """\
 import graphflow_nb as g
 from IPython.display import HTML, display
-from tests.hostile import CASES
+from tests.hostile import SAMPLE
 from tests.notebook.test_hostile import walk
 wb = g.open(URL, writable=True)
 browser = wb.browse(page_size=1000, order="id")
@@ -25,7 +25,7 @@ browser""",
 import asyncio, time
 began, small = time.monotonic(), wb.browse(page_size=25)
 display(small)
-for case in CASES:
+for case in SAMPLE:
     if case.postgres:
         walk(small, case)
         await asyncio.sleep(0.01)
@@ -33,8 +33,8 @@ print("walked", len(small.calls), time.monotonic() - began)""",
     """\
 from graphflow_nb.cards import patch_html, session_html
 plain = g.Session("p", "p")
-for start in range(0, len(CASES), 64):
-    sessions = [case.session() for case in CASES[start : start + 64]]
+for start in range(0, len(SAMPLE), 64):
+    sessions = [case.session() for case in SAMPLE[start : start + 64]]
     parts = [session_html(s) + patch_html(g.diff(plain, s)) for s in sessions]
     display(HTML("".join(parts)))
 print("shown")""",
@@ -44,7 +44,7 @@ print("shown")""",
 # Every case is walked through and shown; that takes most of a minute.
 @pytest.mark.timeout(280)
 def test_nothing_runs_in_a_browser(chromium, jupyter, database):
-    stored = [case for case in CASES if case.postgres]
+    stored = [case for case in SAMPLE if case.postgres]
 
     async def fill() -> None:
         storage = await g.connect(database)

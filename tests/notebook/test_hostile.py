@@ -15,7 +15,7 @@ from graphflow_nb.model import Session, exactjson
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.render import raw_html
 
-from ..hostile import CASES, Case
+from ..hostile import CASES, SAMPLE, Case
 from ..scope import COMPLETE
 
 TAGS = {"b", "br", "code", "details", "div", "em", "h4", "p", "pre", "span", "strong", "style"}
@@ -120,7 +120,7 @@ async def save_cases(storage: Any, cases: list[Case]) -> None:
 @pytest.mark.parametrize("kind", ["memory", "postgres"])
 def test_list_and_static_html(kind, request):
     """Every case on one page, and each open under it."""
-    cases = [case for case in CASES if kind == "memory" or case.postgres]
+    cases = [case for case in SAMPLE if kind == "memory" or case.postgres]
     url = "memory:" if kind == "memory" else request.getfixturevalue("database")
     wb = g.open(url, writable=True)
     wb.bridge.run(save_cases(wb.storage.inner, cases))
