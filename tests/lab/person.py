@@ -21,6 +21,9 @@ from ..stores import create_table
 
 #: Where the pictures that the tests take are kept; None for nowhere.
 PICTURES = os.environ.get("GRAPHFLOW_NB_PICTURES")
+#: Milliseconds that anything may take which is waited for; a machine may be busy.
+PATIENCE = 45_000
+expect.set_options(timeout=PATIENCE)
 _THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 _TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 _numbers = itertools.count()
@@ -44,7 +47,7 @@ class Person:
         self.server = server
         self.expect = expect
         self.interactions = 0
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         self.outside: list[str] = []
         self.wrong: list[str] = []
         page.on("request", self._asked)
@@ -60,7 +63,7 @@ class Person:
         write_notebook(self.server.folder / name, cells)
         open_in_lab(self.page, self.server, name)
         run_all(self.page)
-        self.rows().first.wait_for(timeout=60_000)
+        self.rows().first.wait_for()
         return self
 
     def rows(self, view: int = 0) -> Any:
@@ -100,7 +103,7 @@ class Person:
         choices = self.page.get_by_role("combobox", name=label, exact=True)
         choices.locator("visible=true").first.select_option(label=option)
 
-    def sees(self, text: str | re.Pattern[str], timeout: int = 15_000) -> None:
+    def sees(self, text: str | re.Pattern[str], timeout: int = PATIENCE) -> None:
         found = self.page.locator(".gfnb-browser").get_by_text(text).locator("visible=true")
         self.expect(found.first).to_be_visible(timeout=timeout)
 

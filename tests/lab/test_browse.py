@@ -27,7 +27,7 @@ def test_a_newcomer_saves_an_edit_in_six_interactions(person, store, tmp_path):
     began = time.monotonic()
     run_all(person.page)
     person.interactions += 1
-    person.rows().first.wait_for(timeout=60_000)
+    person.rows().first.wait_for()
     person.sees("showing 1 to 50 of 120")
     person.picture("list", tmp_path)
     person.open("claim-0118")
@@ -334,7 +334,7 @@ def test_live(person, store, tmp_path, told):
     change(store, "support-0036", status_message="changed by a worker")
     person.sees("changed by a worker")
     took = time.monotonic() - began
-    assert took < 10  # without being told it would look again after 30 s at the latest
+    assert took < 25  # without being told it would look again after 30 s at the latest
     marked = person.page.locator("tr.gfnb-changed")
     person.expect(marked).to_have_count(1)
     assert "support-0036" in marked.inner_text()
@@ -369,12 +369,12 @@ def test_server_lost_and_back(person, tmp_path):
         person.sees("following")
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
-        person.sees("connection lost, trying again", timeout=30_000)
+        person.sees("connection lost, trying again")
         person.click("Save 1 change")
         person.sees("is out of reach")
         person.picture("lost", tmp_path)
         server.start()
-        person.sees("connected again", timeout=60_000)
+        person.sees("connected again")
         person.click("Save 1 change")
         person.sees("Saved 'claim-0118'")
         assert stored(url, "claim-0118").status_message == "typed before the fall"
@@ -447,10 +447,10 @@ def test_smoke_elsewhere(chromium, kind, tmp_path):
             page.route(lambda url: not url.startswith(server.base), lambda route: route.abort())
         page.goto(server.base + path)
         if kind == "notebook":
-            page.locator(".jp-Notebook").wait_for(timeout=60_000)
+            page.locator(".jp-Notebook").wait_for()
             wait_for_kernel(server)
             run_all(page)
-        person.rows().first.wait_for(timeout=60_000)
+        person.rows().first.wait_for()
         person.open("claim-0118")
         person.click("Edit")
         person.type("Status", "seen to")

@@ -86,7 +86,7 @@ def ask_memory(person: Person, times: int) -> list[float]:
     page.keyboard.press("Control+Enter")
     found = cell.locator(".jp-OutputArea-output")
     printed = re.compile(rf"memory {times} [\d.]+ \d+ \d+\s")
-    person.expect(found).to_have_text(printed, timeout=60_000)
+    person.expect(found).to_have_text(printed)
     return [float(word) for word in found.inner_text().split()[2:]]
 
 
@@ -97,7 +97,7 @@ def test_the_live_view_under_load_without_growing(person, store, tmp_path):
     open_in_lab(page, person.server, "live.ipynb")
     run_all(page)
     slow = page.locator('table[aria-label="slowest operations"] tbody tr')
-    slow.filter(has_text="claim-0118").first.wait_for(timeout=60_000)
+    slow.filter(has_text="claim-0118").first.wait_for()
     person.sees("following, every")
     person.sees("operations")
 
@@ -151,11 +151,11 @@ def test_stop_keeps_what_was_measured(chromium, each_jupyter, store, tmp_path):
         open_in_lab(page, each_jupyter, "stop.ipynb")
         run_all(page)
         button = page.get_by_role("button", name=re.compile("Stop$")).locator("visible=true")
-        button.first.wait_for(timeout=30_000)
-        page.get_by_text(re.compile("turn 2 of 100")).wait_for(timeout=30_000)
+        button.first.wait_for()
+        page.get_by_text(re.compile("turn 2 of 100")).wait_for()
         page.screenshot(path=tmp_path / "stop.png")
         button.last.click()
-        page.get_by_text("left 0 ('stopped before its end',)").wait_for(timeout=30_000)
+        page.get_by_text("left 0 ('stopped before its end',)").wait_for()
     finally:
         page.close()
         each_jupyter.end_kernels()
