@@ -66,8 +66,9 @@ def test_nothing_runs_in_a_browser(chromium, jupyter, database):
     # What waits for a person: move over the rows, open one, click into the text.
     assert person.rows().count() == len(stored)
     person.rows().nth(3).click()
-    person.click("Context")
-    expect(page.locator(".gfnb-reader").first).to_be_visible()
+    view = page.locator(".gfnb-browser").first
+    view.get_by_role("button", name="Context", exact=True).click()
+    expect(view.locator(".gfnb-reader").first).to_be_visible()
     page.wait_for_timeout(1000)  # nothing is expected to happen, and nothing says when
     frames = [frame.evaluate("window.__pwned") for frame in page.frames]
     assert set(frames) == {None}

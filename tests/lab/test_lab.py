@@ -88,10 +88,8 @@ except KeyboardInterrupt:
 print(wb.get("a").id, "again")""",
 ]
 
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock'
-"""
+# Not pg_stat_activity, which does not change within a transaction.
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 
 
 def test_cli_opens_the_quickstart(tmp_path):

@@ -31,7 +31,7 @@ FLAGS = [
 ]
 # Where CI puts the other ipykernel, the last one that runs callbacks on subshell threads.
 OTHER_KERNEL = Path(sys.prefix) / "ipykernel-7.3"
-
+_START_SECONDS = 120.0
 # The server's own interface answers 500 for a moment while a kernel starts or ends: its list of
 # kernels has an entry that is not complete yet.
 _RETRY_SECONDS = 20.0
@@ -89,15 +89,16 @@ class Jupyter:
         )
 
     def __enter__(self) -> Self:
-        for _ in range(600):
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 with urllib.request.urlopen(self._request("GET", self._ready), timeout=60):
                     return self
             except urllib.error.HTTPError:
                 return self  # it answers, though there is nothing at that path
             except OSError:
-                assert self.process.poll() is None, Path(self.log.name).read_text()
                 time.sleep(0.05)
+        self.process.kill()
         raise AssertionError(Path(self.log.name).read_text())
 
     def _request(self, method: str, path: str) -> urllib.request.Request:
