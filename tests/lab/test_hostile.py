@@ -68,7 +68,7 @@ def test_nothing_runs_in_a_browser(chromium, jupyter, database):
     person.rows().nth(3).click()
     view = page.locator(".gfnb-browser").first
     view.get_by_role("button", name="Context", exact=True).click()
-    expect(view.locator(".gfnb-reader").first).to_be_visible()
+    expect(view.locator(".gfnb-reader").locator("visible=true").first).to_be_visible()
     page.wait_for_timeout(1000)  # nothing is expected to happen, and nothing says when
     frames = [frame.evaluate("window.__pwned") for frame in page.frames]
     assert set(frames) == {None}

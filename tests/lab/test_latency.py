@@ -84,7 +84,7 @@ def ask_memory(person: Person, times: int) -> list[float]:
     """
     page = person.page
     cell = page.locator(".jp-CodeCell").nth(3)
-    cell.click()
+    cell.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
     found = cell.locator(".jp-OutputArea-output")
     printed = re.compile(rf"memory {times} [\d.]+ \d+ \d+\s")
