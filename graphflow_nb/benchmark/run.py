@@ -196,7 +196,7 @@ class Run:
             path: The file, which is replaced as a whole if it exists.
 
         Raises:
-            StorageError: pyarrow is missing, or the file can't be written.
+            StorageError: The package pyarrow is missing, or the file can't be written.
         """
         kept = {
             "form": _FORM,
@@ -225,7 +225,7 @@ class Run:
 
         Raises:
             BenchmarkError: The file can't be read as a run.
-            StorageError: pyarrow is missing.
+            StorageError: The package pyarrow is missing.
         """
         try:
             with zipfile.ZipFile(path) as archive:

@@ -182,7 +182,7 @@ class Records:
             path: The file. An existing one is replaced when the new one is complete.
 
         Raises:
-            StorageError: pyarrow is missing, or the file can't be written.
+            StorageError: The package pyarrow is missing, or the file can't be written.
         """
         write_whole(path, self.parquet())
 
@@ -190,7 +190,7 @@ class Records:
         """Return the content of the file that ``save`` writes.
 
         Raises:
-            StorageError: pyarrow is missing.
+            StorageError: The package pyarrow is missing.
         """
         pa, pq = _import_pyarrow()
         columns = {
@@ -230,7 +230,7 @@ class Records:
             path: The file.
 
         Raises:
-            StorageError: pyarrow is missing, or ``save`` did not write this file.
+            StorageError: The package pyarrow is missing, or ``save`` did not write this file.
         """
         try:
             content = Path(path).read_bytes()
@@ -247,7 +247,7 @@ class Records:
             name: The name of the content, for errors.
 
         Raises:
-            StorageError: pyarrow is missing, or ``parquet`` did not return this content.
+            StorageError: The package pyarrow is missing, or ``parquet`` did not return the content.
         """
         pa, pq = _import_pyarrow()
         try:

@@ -166,7 +166,7 @@ class Latency:
             path: The path of the file; an existing one is replaced.
 
         Raises:
-            StorageError: pyarrow is missing, or the file can't be written.
+            StorageError: The package pyarrow is missing, or the file can't be written.
         """
         self.records().save(path)
 
@@ -178,7 +178,7 @@ class Latency:
             path: The path of the file.
 
         Raises:
-            StorageError: pyarrow is missing, or ``save`` did not write this file.
+            StorageError: The package pyarrow is missing, or ``save`` did not write this file.
         """
         return cls(Records.load(path))
 

@@ -217,7 +217,7 @@ class Editor:
         self._stage.desk.preview_changes()
 
     def _is_value_waiting(self) -> bool:
-        """Whether a value was typed and neither set nor removed."""
+        """Return whether a value was typed and neither set nor removed."""
         if not self.path.value.strip():
             return False
         try:

@@ -127,7 +127,7 @@ _PARSERS: Final = _make_parsers()
 
 
 class _Choices(NamedTuple):
-    """What can be at the cursor, and the part of it that is typed already."""
+    """The words that can be at the cursor, and the part that is typed already."""
 
     typed: str
     texts: Iterable[str]
