@@ -44,14 +44,14 @@ class Findings:
     Args:
         lines: The lines of all rules, in any order.
         place: The store, without secrets; empty if the storage reports no facts.
-        operations: How many recorded operations were examined.
+        operations: The number of recorded operations that were examined.
 
     Attributes:
-        advice: What would help, the most important first.
-        in_order: What was examined and needs nothing.
-        unseen: What could not be examined, and why.
+        advice: The advice, the most important first.
+        in_order: The lines on what was examined and needs nothing.
+        unseen: The lines on what could not be examined, and why.
         place: The store, without secrets.
-        operations: How many recorded operations were examined.
+        operations: The number of recorded operations that were examined.
     """
 
     def __init__(self, lines: Sequence[Line], place: str, operations: int):

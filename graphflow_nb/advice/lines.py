@@ -34,12 +34,12 @@ class Advice:
     """Something that would help.
 
     Attributes:
-        subject: What the advice is about.
-        finding: What was found, in whole sentences.
+        subject: The subject of the advice.
+        finding: The finding, in whole sentences.
         evidence: Figures of this store and of the recorded operations, by name and unit.
         remedy: A statement or a call to copy. Nothing runs it.
-        cost: What the remedy takes and what it gives up, in whole sentences.
-        severity: How much it matters, see ``SEVERITIES``.
+        cost: The cost of the remedy, and what it gives up, in whole sentences.
+        severity: The severity, see ``SEVERITIES``.
     """
 
     subject: str
@@ -55,8 +55,8 @@ class InOrder:
     """Something that was examined and needs nothing.
 
     Attributes:
-        subject: What was examined.
-        finding: Why it needs nothing.
+        subject: The subject that was examined.
+        finding: The reason why it needs nothing.
         evidence: Figures that show it.
     """
 
@@ -70,8 +70,8 @@ class Unseen:
     """Something that could not be examined.
 
     Attributes:
-        subject: What was to be examined.
-        finding: Why that was not possible.
+        subject: The subject that was to be examined.
+        finding: The reason why that was not possible.
     """
 
     subject: str

@@ -43,7 +43,7 @@ class _Entered(NamedTuple):
 
     Attributes:
         label: Its name in the run.
-        bridge: Where its coroutines run.
+        bridge: The bridge on which its coroutines run.
         storage: The storage itself, without a monitor.
     """
 
@@ -64,13 +64,13 @@ class Campaign:
     """One benchmark, from the check whether it may run to the deletion of its sessions.
 
     Args:
-        contenders: What is measured; as a mapping, with labels.
+        contenders: The stores to measure; as a mapping, with labels.
         workload: A workload, or the name of one.
         options: The options of ``wb.benchmark``.
         show: Makes the progress that is shown, given the function of its Stop button.
 
     Attributes:
-        bridge: Where the campaign itself runs.
+        bridge: The bridge on which the campaign itself runs.
 
     Raises:
         BenchmarkError: An option is out of its range, or there is nothing to measure.

@@ -84,8 +84,8 @@ async def measure(
         workload: The mix of requests.
         store: The label of the store.
         repeat: The number of the repeat, -1 for the warm-up.
-        seconds: How long requests are made.
-        concurrency: How many requests are under way at a time, at most.
+        seconds: The duration of the turn.
+        concurrency: The largest number of requests under way at a time.
         rate: Requests a second, evenly spaced, whether or not earlier ones are answered (open
             loop): each is measured from the time at which it was to start. None makes the next
             request when one is answered (closed loop).

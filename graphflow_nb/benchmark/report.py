@@ -73,7 +73,7 @@ class Report:
         """Return the same as an HTML page that needs nothing else.
 
         Args:
-            machine: What ``describe_machine`` returned.
+            machine: The machine, as ``describe_machine`` returned it.
             figures: The same figure in both themes; empty if the run has no data.
         """
         picture = _render_picture(figures["light"], figures["dark"]) if figures else ""

@@ -43,7 +43,7 @@ class Store:
     Attributes:
         label: The name of the store in this run.
         storage: The class of the storage.
-        place: Which store it is, without the password.
+        place: The store, without the password.
         version: The version of its server, "" if it reports none.
     """
 
@@ -67,7 +67,7 @@ class Run:
         settings: The settings of the benchmark.
         machine: Processor, system and versions, by name.
         stores: The stores that were measured.
-        began: When it began.
+        began: The time when it began.
         turns: The measurements of each turn, without warm-ups.
         notes: Remarks for the reader, such as that the run was stopped.
     """

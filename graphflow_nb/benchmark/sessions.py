@@ -60,7 +60,7 @@ class StoredSessions:
 
         Args:
             storage: The storage to read from.
-            limit: How many sessions, at most.
+            limit: The largest number of sessions.
 
         Raises:
             BenchmarkError: The store holds no session.
@@ -95,7 +95,7 @@ class OwnSessions:
 
     Args:
         size: The bytes of each context's JSON text, 100 to 1,000,000.
-        seed: The same seed gives the same contents.
+        seed: The seed of the contents; the same seed makes the same ones.
     """
 
     def __init__(self, size: int, seed: int):
@@ -121,7 +121,7 @@ class OwnSessions:
 
         Args:
             storage: The storage that saves them.
-            count: How many there are to be.
+            count: The number of sessions to reach.
             progress: Called with how many are stored; it returns True to stop.
         """
         while self._made < count:

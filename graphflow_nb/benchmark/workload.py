@@ -49,7 +49,7 @@ class Workload:
         name: The name that is shown.
         shares: The share of each request; the shares add up to 1. The requests are ``read``,
             ``update``, ``insert``, ``scan``, ``modify`` and ``flow``.
-        keys: Which sessions are requested: ``zipfian`` (a few of them often, scattered over all
+        keys: The sessions that are requested: ``zipfian`` (a few of them often, scattered over all
             ids), ``uniform``, or ``latest`` (zipfian, the newest most often).
 
     Raises:

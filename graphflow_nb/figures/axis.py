@@ -139,7 +139,7 @@ def set_count_axis(axis: Axis, most: float, label: str) -> None:
     Args:
         axis: ``ax.xaxis`` or ``ax.yaxis``.
         most: The largest count, 1 or more.
-        label: What is counted.
+        label: The name of what is counted.
     """
     if most > MOST_LINEAR:
         set_log_axis(axis, 0.8, most, number_text)
@@ -156,7 +156,7 @@ def set_rate_axis(axis: Axis, rates: ArrayLike, label: str, scale: Scale = "log"
     Args:
         axis: ``ax.xaxis`` or ``ax.yaxis``.
         rates: At least one rate; on a log axis, above 0.
-        label: What happens at these rates, and in what time: ``operations a second``.
+        label: The name of the rate with its unit: ``operations a second``.
         scale: ``log``, or ``linear``, which shows a rate of 0 too.
     """
     values = np.asarray(rates)
@@ -189,8 +189,8 @@ def set_time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int
 
     Args:
         axis: ``ax.xaxis`` or ``ax.yaxis``.
-        first: When the first operation began, in nanoseconds since 1970 UTC.
-        last: When the last operation began.
+        first: The start of the first operation, in nanoseconds since 1970 UTC.
+        last: The start of the last operation.
 
     Returns:
         The function that turns nanoseconds since 1970 into places on the axis.

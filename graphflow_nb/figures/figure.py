@@ -101,7 +101,7 @@ class LatencyAxes(Axes):
     """The axes of a ``LatencyFigure``; as the result of a cell they show the figure.
 
     Attributes:
-        said: What they show, in words.
+        said: A description of what they show, in words.
     """
 
     said = ""

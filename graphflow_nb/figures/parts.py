@@ -41,7 +41,7 @@ class Entry(NamedTuple):
 
     Attributes:
         handle: An artist that looks like what is drawn.
-        text: What it represents.
+        text: The name of what it represents.
     """
 
     handle: Artist
@@ -54,8 +54,8 @@ def finish_axes(ax: Axes, title: str, *sentences: str, notes: Iterable[str] = ()
     Args:
         ax: The axes, which everything is drawn on already.
         title: The title, with the number of operations: see ``title_of``.
-        sentences: What was drawn, in words for people who can't see it.
-        notes: What must be known to read the figure; written smaller below the title.
+        sentences: A description of what was drawn, for people who can't see it.
+        notes: Remarks that help to read the figure; written smaller below the title.
 
     Returns:
         The axes.
@@ -175,8 +175,8 @@ def mark_failed(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
     Args:
         ax: The axes.
         x: The places of the crosses, which may be fewer than the operations.
-        y: The same.
-        count: How many operations failed.
+        y: Their places on the other axis.
+        count: The number of failed operations.
 
     Returns:
         Their entry in the legend.

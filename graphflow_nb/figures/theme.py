@@ -35,7 +35,7 @@ class Theme:
         paper: The background.
         ink: Text and marks.
         quiet: Lesser text, and the lines of the axes.
-        rest: What has no colour of its own.
+        rest: The colour of everything that has none of its own.
         grid: The lines behind.
         colours: The colours of Okabe and Ito, which colour-blind people can distinguish. Those
             that differ most from the background come first.

@@ -32,8 +32,8 @@ class Block:
 
     Attributes:
         take: Returns the next free place; raises StopIteration if the block is full.
-        starts: When each operation began, on ``time.perf_counter_ns``.
-        ends: When each operation ended, on the same clock.
+        starts: The start of each operation, on ``time.perf_counter_ns``.
+        ends: The end of each operation, on the same clock.
         ids: The ids of the sessions.
         phases: The phases of each operation; None for storages that report none.
         codes: The codes of the kinds; -1 until the place is written.
@@ -65,9 +65,9 @@ class Chunk:
     """Some thousand operations, packed.
 
     Attributes:
-        began: When the first of them began, in ns on ``time.perf_counter_ns``.
-        start: When each began, in ns after the first.
-        duration: How long each took, in ns.
+        began: The start of the first of them, in ns on ``time.perf_counter_ns``.
+        start: The start of each, in ns after the first.
+        duration: The duration of each, in ns.
         kind: The code of the kind of each.
         session: The index in ``ids`` of the session of each.
         ids: The ids of the sessions, each once.

@@ -59,9 +59,9 @@ class Kind:
     Attributes:
         op: The method that was called.
         storage: The name of the storage.
-        outcome: How the call ended.
+        outcome: The outcome of the call.
         error: The class of the exception; None if there was none.
-        origin: Who caused the call.
+        origin: The cause of the call.
         background: Whether the origin is this package itself.
         label: The name to show: the method, with ``(journal)`` behind it for the journal's reads.
         code: The index in ``KINDS``.
@@ -87,9 +87,9 @@ class Kind:
 
         Args:
             session_id: The id of the session; None where the call concerns no single one.
-            start: When it began, on ``time.perf_counter_ns``.
-            duration: How long it took, in ns.
-            phases: Where the time went; None where the storage reports none.
+            start: Its start, on ``time.perf_counter_ns``.
+            duration: Its duration, in ns.
+            phases: The time in each phase; None where the storage reports none.
         """
         return Operation(
             self.op,
@@ -126,9 +126,9 @@ def kind_of(
     Args:
         op: The method that was called.
         storage: The name of the storage.
-        outcome: How the call ended.
+        outcome: The outcome of the call.
         error: The class of the exception; None if there was none.
-        origin: Who caused the call.
+        origin: The cause of the call.
     """
     key = op, storage, outcome, error, origin
     kind = _known.get(key)
@@ -147,7 +147,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
         op: The method: ``save``, ``get``, ``delete``, ``table``, …
         storage: The name of the storage, its class unless another was given.
         session_id: The id of the session; None where the call concerns no single session.
-        start_ns: When it began, on ``time.perf_counter_ns``.
+        start_ns: Its start, on ``time.perf_counter_ns``.
         duration_ns: The whole call: the phases, and what lies between them.
         wait_ns: Waiting for a connection.
         encode_ns: Encoding the context as JSON.
@@ -158,7 +158,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
         outcome: ``ok``, ``missing`` (a get of an unknown id), ``conflict``, ``error`` or
             ``cancelled``.
         error: The class of the exception; None if there was none.
-        origin: Who caused it: ``user``; ``journal``, which reads a session before each write by
+        origin: Its cause: ``user``; ``journal``, which reads a session before each write by
             hand so that the write can be undone; or ``background``, this package by itself
             (following changes, counting for a view).
 

@@ -31,7 +31,7 @@ class Recorder:
 
     Attributes:
         limit: As passed.
-        block: Where the next operations are written, see ``Block``; it stays the same object.
+        block: The block for the next operations, see ``Block``; it stays the same object.
 
     Raises:
         StorageError: The limit is not an integer >= 1.
@@ -76,11 +76,11 @@ class Recorder:
         """Keep one operation, as ``on_operation`` does, without creating an ``Operation``.
 
         Args:
-            start: When it began, on ``time.perf_counter_ns``.
-            end: When it ended, on the same clock.
+            start: Its start, on ``time.perf_counter_ns``.
+            end: Its end, on the same clock.
             id: The id of the session; None where the call concerns no single session.
             kind: The kind of the operation.
-            phases: Where the time went; None where the storage reports none.
+            phases: The time in each phase; None where the storage reports none.
         """
         block = self.block
         try:

@@ -30,8 +30,8 @@ class Records:
     """Recorded operations by column, in the order in which they began; immutable.
 
     Attributes:
-        started_ns: When each began, int64 ns since 1970 UTC.
-        duration_ns: How long each took, int64 ns.
+        started_ns: The start of each, int64 ns since 1970 UTC.
+        duration_ns: The duration of each, int64 ns.
         kind: The index in ``kinds`` of each.
         kinds: The kinds of operations: op, storage, outcome, error and origin.
         session: The index in ``sessions`` of each.

@@ -102,7 +102,7 @@ class MonitoredStorage(Wrapper):
         storage: The storage inside: anything with ``save``, ``get`` and ``delete``.
         hooks: The hooks that receive an ``Operation`` after each call, in this order.
         name: What the operations call the storage; its class if left out.
-        origin: Who causes the calls; see ``Operation.origin``.
+        origin: The cause of the calls; see ``Operation.origin``.
 
     Example:
         >>> import asyncio

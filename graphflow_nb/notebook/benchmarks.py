@@ -44,7 +44,7 @@ class Benchmark:
             rate: Requests a second, at set times (open loop): a request that starts late because
                 the store stalled is measured from the time at which it was to start. None starts
                 the next one when one is answered (closed loop), so that a stall counts once.
-            sessions: How many sessions to work on; 1,000.
+            sessions: The number of sessions to work on; 1,000.
             context_bytes: The size of each context, 100 to 1,000,000; 1,000.
             repeats: Turns of each store, alternating; 5. Confidence intervals are over these.
             warmup: Seconds before them that are not counted; 1.

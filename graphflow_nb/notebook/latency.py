@@ -66,8 +66,8 @@ class Latency:
         """Return the recorded operations in the order in which they began, the newest million.
 
         Args:
-            background: Also return what this package did by itself (following changes, counting
-                for a view), with a column ``background`` (bool) that marks it.
+            background: Whether to return also what this package did by itself (following changes,
+                counting for a view), with a column ``background`` (bool) that marks it.
 
         Returns:
             Columns ``op``, ``storage`` (category), ``session_id`` (text), ``started_at``

@@ -30,8 +30,8 @@ def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None
     """Show the progress of work that counts, if there is a notebook.
 
     Args:
-        step: What is being done, until something is counted: ``copying …``.
-        unit: What is counted: ``sessions``.
+        step: The step that is shown until something is counted: ``copying …``.
+        unit: The things that are counted: ``sessions``.
 
     Returns:
         A function of the number done, and of the total if it is known; None without a notebook.

@@ -57,7 +57,7 @@ class Workbench(Client):
 
     Attributes:
         storage: The storage, which records every operation; a ``SessionStorage`` itself.
-        latency: What the operations cost.
+        latency: The cost of the operations.
     """
 
     def __init__(

@@ -39,7 +39,7 @@ def check_text(value: object, name: str, *, nul: bool) -> None:
 
     Args:
         value: The value.
-        name: What the error calls it.
+        name: The name of the value, for errors.
         nul: Whether the store can hold the character U+0000 in a text.
     """
     if nul and type(value) is str and value.isascii():

@@ -34,10 +34,10 @@ class StoreFacts:
         'folder:claims'
 
     Attributes:
-        place: Which store it is, without secrets.
+        place: The store, without secrets.
         read_only: Whether the storage refuses writes.
         connections: The most connections that the storage holds; 0 where it holds none.
-        unseen: What could not be read, and why.
+        unseen: The subjects that could not be read, with the reason for each.
     """
 
     place: str
@@ -97,7 +97,7 @@ class Index:
         valid: False while it is built, and after that failed.
         plain: Whether it is a B-tree without conditions, expressions and included columns.
         bytes: The size on disk.
-        scans: How often the server used it since its statistics began.
+        scans: The number of its uses since the server's statistics began.
     """
 
     name: str
@@ -141,8 +141,8 @@ class Contexts:
         bytes: The size of all their contexts as stored, compressed.
         outside_bytes: The size of those stored outside of the row.
         largest: The size of the largest, in bytes.
-        methods: How many of those outside are compressed by each method, or by ``none``; empty
-            where the server does not report it.
+        methods: The number of those outside by method of compression, or ``none``; empty where the
+            server does not report it.
     """
 
     sampled: int
@@ -205,7 +205,7 @@ class PostgresFacts(StoreFacts):
         pooled: Whether a pooler shares its connections.
         round_trip_us: The shortest time of a statement that does nothing.
         settings: The server's settings by name.
-        sources: Where each was set: ``default``, ``configuration file``, ``database``, …
+        sources: The place where each was set: ``default``, ``configuration file``, ``database``, …
         lz4: Whether the server can compress contexts with lz4.
         relation, indexes, contexts, usage, backends: See their classes.
         plans: The plan of a page in each order.

@@ -230,8 +230,8 @@ class Capability(NamedTuple):
 
     Attributes:
         protocol: The protocol of its methods.
-        remedy: How a storage of your own gets them, for the error that names a missing one.
-        optional: Why a storage may lack it: what needs it, or what happens without it.
+        remedy: The way to get them in a storage of your own, for the error about a missing one.
+        optional: The reason why a storage may lack it: what needs it, or what happens without it.
         writes: Those of its methods that change the store.
     """
 

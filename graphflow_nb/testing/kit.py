@@ -54,8 +54,8 @@ class Traits:
         True
 
     Args:
-        make_id: Makes an id that the store accepts from a short name; the ids must have the order
-            of the names.
+        make_id: A function that makes an id which the store accepts from a short name; the ids
+            must have the order of the names.
         cannot: The reasons why properties can't hold here, by name. The checks expect them to fail.
         outage: Returns an asynchronous context manager in which the store is out of reach.
         open_read_only: Opens a storage on the data of the given one, for reading only.
@@ -146,7 +146,7 @@ class Missing(NamedTuple):
 
     Attributes:
         optional: The reason why it may lack them.
-        remedy: How to add them.
+        remedy: The way to add them.
     """
 
     optional: str
@@ -169,7 +169,7 @@ class Property:
         name: The name, e.g. ``absence``.
         capability: The part of a storage that it is about, e.g. ``save, get, delete``.
         statement: The sentence that holds.
-        remedy: What a storage must do for it.
+        remedy: The advice for a storage in which it does not hold.
         check: A coroutine function that raises an exception if it does not hold.
         protocols: The capabilities that it needs.
         attribute: The attribute of the storage that it is about; None for none.

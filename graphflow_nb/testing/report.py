@@ -32,7 +32,7 @@ class Finding:
     Attributes:
         prop: The property.
         outcome: ``holds``, ``fails`` or ``missing``.
-        detail: What the storage did, or what it lacks.
+        detail: A text on what the storage did, or what it lacks.
     """
 
     prop: Property

@@ -55,7 +55,7 @@ class Desk:
         session: The open session at the version that was read; None if none is open.
         draft: Its changes; None if it is not being edited.
         new: Whether the draft is of a session that does not exist yet.
-        preview: What saving will change; None until that was previewed.
+        preview: The changes that saving will make; None until they were previewed.
         conflict: The merge to make; None without a conflict.
         deleted_meanwhile: Whether someone deleted the session that was to be saved.
         newer: The version that someone stored while the session is edited, -1 if they deleted it;

@@ -144,7 +144,7 @@ def notice_html(kind: NoticeKind, text: str, detail: str = "") -> str:
     Args:
         kind: ``error``, ``warning``, ``good`` or ``info``.
         text: The notice.
-        detail: What is shown on demand, such as a traceback.
+        detail: A text that is shown on demand, such as a traceback.
     """
     if not text:
         return ""
@@ -194,7 +194,7 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
 
     Args:
         frame: The page, as ``Workbench.sessions`` returns it; None if it could not be read.
-        shown: Which sessions these are.
+        shown: A description of these sessions.
         opened: The id of the open session; None if none is open.
     """
     if frame is None or not len(frame):

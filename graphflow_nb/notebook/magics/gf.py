@@ -44,7 +44,7 @@ class _Parser(argparse.ArgumentParser):
 
     Args:
         command: The name of the command.
-        description: What it does.
+        description: A description of what it does.
     """
 
     def __init__(self, command: str, description: str):

@@ -89,7 +89,7 @@ class PostgresSessionStorage:
                 goes to the first that answers and is what ``target_session_attrs`` asks for.
             table: The name of the table, also ``schema.table``. As in SQL, quote what is not
                 lower case.
-            read_only: Refuse every write, in the database too.
+            read_only: Whether to refuse every write, in the database too.
             max_connections: The most connections to hold.
             timeout: Seconds that connecting or one statement may take.
             statement_cache_size: The number of prepared statements that each connection keeps;

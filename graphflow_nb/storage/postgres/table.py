@@ -54,14 +54,14 @@ class OpenTable:
     Args:
         name: The table's name as the user wrote it.
         url: The URL of the server.
-        opened_read_only: Refuse every write, in the database too.
+        opened_read_only: Whether to refuse every write, in the database too.
         timeout: Seconds that one statement may take.
 
     Attributes:
         form: The form of the table, as last seen.
         statements: The SQL for a table of this form.
         packs: Whether the server can pack columns; True until it turns out to lack the functions.
-        address: Which table it is, for tools that watch databases.
+        address: The table, for tools that watch databases.
         standby: Whether the server is a replica, as last seen. A write is always left to the
             server to refuse, because a replica can be promoted at any time.
         server_version: The version of the server that was connected to last.

@@ -23,7 +23,7 @@ class Batches:
     """The writes of several sessions; callers have checked the texts, ids and rights.
 
     Args:
-        records: Where the sessions are stored.
+        records: The stored sessions.
         index: The index that is kept up to date.
     """
 

@@ -23,7 +23,7 @@ async def collect_facts(
     Args:
         client: The client that sends the commands.
         index: The index of the sessions.
-        place, read_only, prefix, ttl: What the storage knows itself, see ``RedisFacts``.
+        place, read_only, prefix, ttl: Facts that the storage knows itself, see ``RedisFacts``.
 
     Raises:
         StorageUnavailable: The server is out of reach.

@@ -42,7 +42,7 @@ class Queries:
 
     Args:
         client: The client that sends the commands.
-        records: Where the sessions are stored.
+        records: The stored sessions.
         index: The index of the sessions.
         scan_limit: The largest number of keys that one query reads.
     """

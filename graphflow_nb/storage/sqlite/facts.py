@@ -19,7 +19,7 @@ def collect_facts(db: sqlite3.Connection, *, path: str, place: str, read_only: b
 
     Args:
         db: The connection.
-        path, place, read_only: What the storage knows itself, see ``SqliteFacts``.
+        path, place, read_only: Facts that the storage knows itself, see ``SqliteFacts``.
     """
 
     def ask(statement: str) -> Any:
