@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
 import graphflow_nb as g
@@ -40,7 +41,9 @@ class UpsertsOverTheDeleted(Broken):
 @pytest.mark.parametrize("broken", [ForgetsTheThirdSave, UpsertsOverTheDeleted])
 def test_what_is_broken_is_found(broken):
     storage = broken()
-    with pytest.raises((AssertionError, g.SessionConflict)):
+    # What fails is run again to be shown. By then the store holds what the first run left in it, so
+    # the second one may go another way, which Hypothesis calls flaky.
+    with pytest.raises((AssertionError, g.SessionConflict, Flaky)):
         run_state_machine_as_test(state_machine(lambda: storage), settings=QUICK)
 
 
