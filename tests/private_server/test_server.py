@@ -99,7 +99,7 @@ def test_data_in_a_folder_are_kept(open_folder):
     with g.local_postgres(open_folder) as private:
         assert ask(private.url, "SELECT n FROM t") == 7
     (open_folder / "postgres-data" / "PG_VERSION").write_text("9\n")
-    with pytest.raises(g.LocalPostgresError, match="made by PostgreSQL 9"):
+    with pytest.raises(g.LocalPostgresError, match="was created by PostgreSQL 9"):
         g.local_postgres(open_folder)
 
 
@@ -115,7 +115,7 @@ def test_it_ends_with_its_kernel_however_that_ends(end):
 
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path):
-    with pytest.raises(g.LocalPostgresError, match="make it first"):
+    with pytest.raises(g.LocalPostgresError, match="create it first"):
         g.local_postgres(tmp_path / "missing")
     if os.geteuid() == 0:
         closed = tmp_path / "closed"
