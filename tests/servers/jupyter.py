@@ -157,10 +157,14 @@ def write_notebook(path: Path, cells: list[str]) -> None:
     nbformat.write(notebook, path)
 
 
-# JupyterLab says idle before there is a kernel, and what is run then asks for one.
+# JupyterLab says idle before there is a kernel, and what is run then asks for one. Where the first
+# request to a kernel that is starting gets lost, JupyterLab waits forever for its answer: null.
 _KERNEL = """async name => {
-    const deadline = Date.now() + 90_000;
-    while (Date.now() < deadline) {
+    const late = new Promise(give => setTimeout(() => give(null), 40_000));
+    let given = false;
+    late.then(() => { given = true; });
+    const started = async () => {
+      while (!given) {
         const open = window.jupyterapp && window.jupyterapp.shell.currentWidget;
         if (open && open.context && open.context.path.endsWith(name)) {
             await open.context.ready;
@@ -172,15 +176,25 @@ _KERNEL = """async name => {
             }
         }
         await new Promise(again => setTimeout(again, 50));
-    }
-    throw new Error("the kernel did not start");
+      }
+      return null;
+    };
+    return await Promise.race([started(), late]);
 }"""
 
 
 def open_in_lab(page: Any, server: Jupyter, name: str) -> str:
-    """Open a notebook in JupyterLab, wait until its kernel answers, and return the kernel's id."""
-    page.goto(f"{server.base}/lab/tree/{name}?token={TOKEN}&reset")
-    kernel = page.evaluate(_KERNEL, name)
+    """Open a notebook in JupyterLab, wait until its kernel answers, and return the kernel's id.
+
+    A kernel that does not answer is ended and the page loaded again, as a person would.
+    """
+    for _ in range(3):
+        page.goto(f"{server.base}/lab/tree/{name}?token={TOKEN}&reset")
+        kernel = page.evaluate(_KERNEL, name)
+        if kernel is not None:
+            break
+        server.end_kernels()
+    assert kernel is not None, "no kernel answered"
     idle(page).wait_for(state="attached", timeout=60_000)
     return str(kernel)
 
