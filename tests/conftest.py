@@ -49,6 +49,8 @@ HERE = Path(__file__).parent
 INTEROP = HERE / "interop"
 # A folder with more files of tests than this is run by several workers.
 FILES_FOR_ONE = 30
+# These share what takes long to start, a browser or an environment, so one worker runs all of them.
+TOGETHER = ("tests/lab/", "tests/packaging/test_wheel.py")
 # What takes longest begins first, so that no worker is left with it at the end. The program that
 # the tests of interop need is built beside the others.
 FIRST = ("lab", "packaging", "notebooks", "storage/test_faults.py")
@@ -74,6 +76,18 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
         return 0
     files = sum(len(list(folder.rglob("test_*.py"))) for folder in _folders(config))
     return _processors() + 1 if files > FILES_FOR_ONE else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker one test after the other, and what is to stay together to one of them."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((scope for scope in TOGETHER if nodeid.startswith(scope)), nodeid)
+
+    return Scheduler(config, log)
 
 
 def _processors() -> int:

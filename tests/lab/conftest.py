@@ -25,14 +25,6 @@ _PATHS = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
 _ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(filter(None, _PATHS))}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one worker, which has the browser and the servers."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group("lab"))
-
-
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
     """A browser. While it is open this thread has a running loop, so tests use ``run_apart``."""

@@ -25,7 +25,6 @@ from tests.scope import COMPLETE
 pytestmark = [
     pytest.mark.skipif(not COMPLETE, reason="packages are installed in the complete run"),
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("wheel"),  # one worker, so that the wheel is installed once
 ]
 
 ROOT = Path(__file__).parents[2]
