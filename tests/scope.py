@@ -9,6 +9,9 @@ import pytest
 #: CI sets this: every part must be present there, and the campaigns run at full size.
 COMPLETE = os.environ.get("GRAPHFLOW_NB_TESTS") == "complete"
 
+#: Marks what takes long, and has others of its kind that a shorter run includes.
+only_complete = pytest.mark.skipif(not COMPLETE, reason="part of a complete run, as in CI")
+
 
 def need(part: str, present: bool) -> None:
     """Skip the test where a part is missing; fail it in a complete run."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ..scope import need
+from ..scope import need, only_complete
 from ..servers.jupyter import (
     CHROMIUM,
     FLAGS,
@@ -74,7 +74,7 @@ def person(chromium: Any, jupyter: Jupyter) -> Iterator[Person]:
     assert not person.outside, "nothing may be asked of another machine"
 
 
-@pytest.fixture(params=["installed", "7.3"])
+@pytest.fixture(params=["installed", pytest.param("7.3", marks=only_complete)])
 def each_jupyter(request: pytest.FixtureRequest) -> Jupyter:
     """JupyterLab with the installed ipykernel, and with the older one."""
     fixture = "jupyter" if request.param == "installed" else "older_jupyter"

@@ -14,6 +14,7 @@ import pytest
 
 import graphflow_nb as g
 
+from ..scope import only_complete
 from ..servers.jupyter import TOKEN, Jupyter, open_in_lab, run_all, wait_for_kernel, write_notebook
 from .person import PICTURES, Person, cells, change, do_as_peer, fill, stored
 
@@ -137,6 +138,7 @@ def test_the_keyboard_reaches_all(person, store):
     assert reached >= {"Overview", "Chat", "JSON", "Edit"}
 
 
+@only_complete
 def test_read(person, store, tmp_path):
     person.run(cells(store, writable=True))
     person.type("Find", "support-0063")
@@ -165,6 +167,7 @@ def test_read(person, store, tmp_path):
     person.picture("compare", tmp_path)
 
 
+@only_complete
 def test_edit_values_json_and_chat(person, store, tmp_path):
     big = 2**63 + 11
     change(store, "claim-0014", context={"big": big})
@@ -249,6 +252,7 @@ def test_conflict_and_merge(person, store, tmp_path):
     assert stored(store, "claim-0014").status_message == "mine again"
 
 
+@only_complete
 def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     def everything() -> Any:
         sessions = do_as_peer(store, lambda storage: storage.query(g.Query(order="id")))
@@ -319,7 +323,9 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     assert everything() == before
 
 
-@pytest.mark.parametrize("told", [False, True], ids=["polling", "told"])
+@pytest.mark.parametrize(
+    "told", [pytest.param(False, marks=only_complete), True], ids=["polling", "told"]
+)
 def test_live(person, store, tmp_path, told):
     person.run(cells(store, writable=True))
     person.open("claim-0118")
@@ -380,6 +386,7 @@ def test_server_lost_and_back(person, tmp_path):
         assert stored(url, "claim-0118").status_message == "typed before the fall"
 
 
+@only_complete
 def test_browsers_at_once(chromium, store, each_jupyter):
     """Two on one workbench and one on the notebook's own loop, which follows what happens.
 
@@ -428,7 +435,7 @@ def test_browsers_at_once(chromium, store, each_jupyter):
 SMOKE = "import graphflow_nb as g\nwb = g.open('demo')\nbrowser = wb.browse()\nbrowser"
 
 
-@pytest.mark.parametrize("kind", ["notebook", "voila"])
+@pytest.mark.parametrize("kind", ["notebook", pytest.param("voila", marks=only_complete)])
 def test_smoke_elsewhere(chromium, kind, tmp_path):
     """Notebook 7 and Voilà."""
     write_notebook(tmp_path / "smoke.ipynb", [SMOKE])

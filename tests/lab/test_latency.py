@@ -16,7 +16,7 @@ from .person import Person
 pytestmark = pytest.mark.timeout(480)
 
 # Five minutes in a complete run: what grows in that time grows for ever.
-SECONDS = 300 if COMPLETE else 8
+SECONDS = 300 if COMPLETE else 5
 SETTLING = 8 if COMPLETE else 2
 
 LOAD = """\
