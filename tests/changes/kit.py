@@ -12,7 +12,7 @@ from graphflow_nb.model import exactjson, stored_session
 
 from ..scope import COMPLETE
 
-RUNS = 2000 if COMPLETE else 200
+RUNS = 2000 if COMPLETE else 100
 CHAT = {"messages": [], "max_messages": 1000}
 
 scalars = st.one_of(

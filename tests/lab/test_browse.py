@@ -49,6 +49,7 @@ def test_a_newcomer_saves_an_edit_in_six_interactions(person, store, tmp_path):
     person.picture("saved", tmp_path)
 
 
+@only_complete
 def test_find(person, store, tmp_path):
     person.run(cells(store))
     person.sees("read-only")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from ..scope import COMPLETE
+from ..scope import COMPLETE, only_complete
 from ..servers.jupyter import open_in_lab, run_all, write_notebook
 from .person import Person
 
@@ -124,7 +124,7 @@ def test_the_live_view_under_load_without_growing(person, store, tmp_path):
     first = picture.get_attribute("src")
     page.wait_for_timeout(1_000 * SECONDS)
     after, page_after = ask_memory(person, 3), heap(page)
-    assert picture.get_attribute("src") != first
+    person.expect(picture).not_to_have_attribute("src", first)
     more = after[2] - before[2]
     print(
         f"{SECONDS} s, {more:,.0f} operations more: kernel {before[0]:.0f} to {after[0]:.0f} MB, "
@@ -141,6 +141,7 @@ def test_the_live_view_under_load_without_growing(person, store, tmp_path):
     page.keyboard.press("Escape")
 
 
+@only_complete
 def test_stop_keeps_what_was_measured(chromium, each_jupyter, store, tmp_path):
     page = chromium.new_page(viewport={"width": 1300, "height": 900})
     try:
