@@ -1,4 +1,4 @@
-"""A session that is read and saved again unchanged leaves what is stored as it was."""
+"""A session that is read and saved unchanged leaves the stored session as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the suite of ``graphflow_nb.testing`` does not say of every store."""
+"""Properties of every store that the suite of ``graphflow_nb.testing`` does not have."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_versions_count_the_saves(store, storage, run):
         assert versions == [1, 2, 3]
 
 
-def test_a_closed_storage_says_so(store, run):
+def test_a_closed_storage_raises(store, run):
     storage = run(store.open())
     run(storage.close())
     run(storage.close())
