@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import asyncpg
-import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -127,7 +127,7 @@ def test_one_workbench_from_everywhere(chromium, each_jupyter, database):
     each_jupyter.ask("POST", f"/api/kernels/{kernel}/interrupt")
     outputs = page.locator(".jp-OutputArea-output")
     expect(outputs.filter(has_text="a again")).to_be_visible()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     run_apart(other.close())
     idle(page).wait_for(state="attached")
 
@@ -137,12 +137,12 @@ def test_one_workbench_from_everywhere(chromium, each_jupyter, database):
         button.click()
     expect(page.get_by_text("5 clicks, 5 and 5")).to_be_visible()
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
-    cells = nbformat.read(notebook, as_version=4).cells
+    cells = json.loads(notebook.read_text())["cells"]
     page.close()
     each_jupyter.end_kernels()
 
-    said = ["".join(o.get("text", "") for o in cell.outputs) for cell in cells]
-    assert not [o for cell in cells for o in cell.outputs if o.output_type == "error"]
+    said = ["".join("".join(o.get("text", "")) for o in cell["outputs"]) for cell in cells]
+    assert not [o for cell in cells for o in cell["outputs"] if o["output_type"] == "error"]
     assert said[0].startswith(f"ipykernel {each_jupyter.kernel}")
     same = "['a', 'a', 'a']"
     assert said[1] == f"cell {same} {same}\n"

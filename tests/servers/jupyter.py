@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import nbformat
-
 from .process import free_port
 
 TOKEN = "test"
@@ -148,13 +146,15 @@ def jupyterlab(folder: Path, environment: Mapping[str, str] | None = None) -> Ju
 
 def write_notebook(path: Path, cells: list[str]) -> None:
     """Write a notebook of code cells that were not executed."""
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(text) for text in cells],
-        metadata={
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
-        },
-    )
-    nbformat.write(notebook, path)
+    empty = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {
+        "cells": [empty | {"id": f"cell{n}", "source": text} for n, text in enumerate(cells)],
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.write_text(json.dumps(notebook))
 
 
 # JupyterLab says idle before there is a kernel, and what is run then asks for one. Where the first
