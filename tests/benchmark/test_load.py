@@ -20,6 +20,8 @@ def test_each_workload_on_each_store(storage, run, name):
     workload = WORKLOADS[name]
     bench = g.wrap(storage, loop=run.__self__.get_loop()).benchmark
     found = bench(name, **QUICK)
+    if len(found.turns) < 3:  # the machine paused for as long as a turn
+        found = bench(name, **QUICK | {"duration": 1.0})
     assert run(storage.count(Query())) == 0
     assert len(found.turns) == 3
     requests = found.requests()
