@@ -20,7 +20,7 @@ def test_each_workload_on_each_store(storage, run, name):
     workload = WORKLOADS[name]
     bench = g.wrap(storage, loop=run.__self__.get_loop()).benchmark
     found = bench(name, **QUICK)
-    if len(found.turns) < 3:  # the machine paused for as long as a turn
+    if len(found.turns) < 3 or len(found.requests()) <= 10:  # the machine, or its disk, is busy
         found = bench(name, **QUICK | {"duration": 1.0})
     assert run(storage.count(Query())) == 0
     assert len(found.turns) == 3
