@@ -14,34 +14,33 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from .scope import COMPLETE, need
+from .scope import COMPLETE
 from .servers.fixtures import (
     database,
     databases,
     oldest,
     oldest_databases,
     pooler,
+    primary,
     redis_cluster_server,
     redis_server,
     server,
+    standby,
     valkey_server,
 )
-from .stores import KINDS, TABLES, Store, create_table, empty_store
+from .stores import KINDS, Store, empty_store
 
 __all__ = [
-    "COMPLETE",
-    "TABLES",
-    "Store",
-    "create_table",
     "database",
     "databases",
-    "need",
     "oldest",
     "oldest_databases",
     "pooler",
+    "primary",
     "redis_cluster_server",
     "redis_server",
     "server",
+    "standby",
     "valkey_server",
 ]
 

@@ -10,7 +10,7 @@ import graphflow_nb as g
 from graphflow_nb import Query
 from graphflow_nb.benchmark import WORKLOADS, OwnSessions
 
-from ..conftest import TABLES
+from ..stores import TABLES
 from .kit import QUICK, count_stored
 
 

@@ -9,7 +9,7 @@ import pytest
 from graphflow_nb.errors import QueryError
 from graphflow_nb.figures import difference, duration_text, plot_difference
 
-from ..conftest import COMPLETE
+from ..scope import COMPLETE
 from .checks import assert_good
 from .data import CASES, operations
 

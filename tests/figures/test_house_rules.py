@@ -23,7 +23,7 @@ from graphflow_nb.figures import FigureKind, LatencyFigure, figure_kinds
 from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.figures.theme import THEMES
 
-from ..conftest import COMPLETE
+from ..scope import COMPLETE
 from .checks import assert_good, assert_readable, assert_small
 from .data import CASES, lines, measured, operations
 

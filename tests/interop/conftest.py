@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import need
+from ..scope import need
 
 HERE = Path(__file__).parent
 

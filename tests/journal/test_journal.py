@@ -15,7 +15,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.journal import Journal
 
-from ..conftest import Store
+from ..stores import Store
 
 
 @pytest.fixture

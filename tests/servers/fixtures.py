@@ -1,4 +1,4 @@
-"""The servers as fixtures: each starts when a test first asks for it, and ends with the run.
+"""The servers as fixtures: most start when a test first asks for one, and end with the run.
 
 Under pytest-xdist each worker has its own. A server of Redis starts in 50 ms and one of PostgreSQL
 in a second, which is little beside what sharing would take: tests kill servers, empty them and
@@ -15,7 +15,7 @@ import graphflow_nb as g
 
 from ..scope import need
 from . import pgbouncer as poolers
-from .postgres import OLDEST, Databases, Postgres
+from .postgres import OLDEST, Databases, Postgres, Standby
 from .redis import REDIS, RedisServer, cluster, find_server, find_valkey
 
 
@@ -60,6 +60,20 @@ def oldest(server: g.LocalPostgres) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def oldest_databases(oldest: Postgres) -> Databases:
     return Databases(oldest)
+
+
+@pytest.fixture
+def primary() -> Iterator[Postgres]:
+    """A server of the test's own, which it may kill."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def standby(primary: Postgres) -> Iterator[Standby]:
+    """The replica of that server."""
+    with Standby(primary) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -84,6 +86,7 @@ class Jupyter:
             env=os.environ | own | dict(environment or {}),
             stdout=self.log,
             stderr=self.log,
+            start_new_session=True,
         )
 
     def __enter__(self) -> Self:
@@ -127,10 +130,9 @@ class Jupyter:
 
     def __exit__(self, *_: object) -> None:
         try:
-            if self._ready == "/api/status":
-                self.ask("POST", "/api/shutdown")
-            else:
-                self.process.terminate()
+            # The whole group, since a command may have started the server as its child.
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait(20)
         finally:
             self.process.kill()

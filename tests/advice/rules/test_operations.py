@@ -22,7 +22,7 @@ from graphflow_nb.storage.facts import (
     SqliteFacts,
 )
 
-from ...conftest import create_table
+from ...stores import create_table
 from ..kit import Case, find_advice, operations
 from .postgres.kit import facts
 

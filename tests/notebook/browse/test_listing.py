@@ -11,7 +11,7 @@ import graphflow_nb as g
 from graphflow_nb.notebook.browse.listing import parse_typed_path, parse_typed_value
 from graphflow_nb.storage.paths import parse_path, path_text
 
-from ...conftest import Store
+from ...stores import Store
 from .kit import save_theirs, settle, started
 
 

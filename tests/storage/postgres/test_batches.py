@@ -6,7 +6,7 @@ import pytest
 
 from graphflow_nb import Query, Session
 
-from ...conftest import create_table
+from ...stores import create_table
 from .kit import connect, fetch
 
 MANY = 600  # more than are worth a COPY

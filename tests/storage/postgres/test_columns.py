@@ -10,7 +10,7 @@ from graphflow_nb import Query, Session
 from graphflow_nb.model.times import FINITE, UNKNOWN_TIME
 from graphflow_nb.storage.postgres.columns import holds_separator
 
-from ...conftest import create_table
+from ...stores import create_table
 from .kit import connect, execute, fetch
 
 

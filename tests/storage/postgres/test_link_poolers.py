@@ -13,9 +13,9 @@ import graphflow_nb as g
 from graphflow_nb import PostgresSessionStorage, Query, Session, StorageError
 from graphflow_nb.storage.postgres.table import OpenTable
 
-from ...conftest import create_table
 from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
+from ...stores import create_table
 from .kit import connect, fetch, until, wait_until
 
 

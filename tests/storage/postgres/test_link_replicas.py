@@ -13,9 +13,10 @@ import graphflow_nb as g
 from graphflow_nb import PostgresSessionStorage, Query, ReadOnlyError, Session, StorageError
 from graphflow_nb.storage.postgres.table import OpenTable
 
-from ...conftest import create_table, need
+from ...scope import need
 from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
+from ...stores import create_table
 from .kit import connect, fetch, fetch_value, until
 
 REPLICA = "is a replica"

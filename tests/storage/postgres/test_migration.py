@@ -6,7 +6,7 @@ import pytest
 
 from graphflow_nb import Session
 
-from ...conftest import create_table
+from ...stores import create_table
 from .kit import UUID, connect, fetch_value, read_columns
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from graphflow_nb import Session, SessionConflict, StorageError
 
-from ...conftest import create_table
+from ...stores import create_table
 from .kit import connect, fetch
 
 

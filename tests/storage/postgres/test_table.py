@@ -11,7 +11,7 @@ import graphflow_nb as g
 from graphflow_nb import Query, Session, SessionConflict, StorageError
 from graphflow_nb.storage.postgres.table import OpenTable
 
-from ...conftest import create_table
+from ...stores import create_table
 from .kit import UUID, connect, execute, fetch, read_columns
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from graphflow_nb import Query, Session, SessionConflict, StorageError
 
-from ...conftest import create_table
+from ...stores import create_table
 from .kit import connect, execute, fetch
 
 WITHOUT_XMIN = ["partitioned", "no-xmin"]

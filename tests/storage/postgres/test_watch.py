@@ -14,7 +14,7 @@ import pytest
 
 from graphflow_nb.storage.postgres import watch as watch
 
-from ...conftest import create_table
+from ...stores import create_table
 
 NAME = "graphflow_nb_watch"
 A, B = (f"00000000-0000-4000-8000-00000000000{i}" for i in range(1, 3))

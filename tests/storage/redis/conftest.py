@@ -9,7 +9,7 @@ import redis
 
 import graphflow_nb as g
 
-from ...conftest import need
+from ...scope import need
 from ...servers import redis as redis_servers
 
 

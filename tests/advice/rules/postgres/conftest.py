@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ....conftest import create_table
+from ....stores import create_table
 from .kit import execute
 
 

@@ -20,7 +20,7 @@ from graphflow_nb.storage.facts import (
     Backends,
 )
 
-from ....conftest import create_table
+from ....stores import create_table
 from ...kit import NONE, Case, find_advice, operations
 from .kit import facts, fill
 

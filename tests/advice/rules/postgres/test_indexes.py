@@ -22,9 +22,8 @@ from graphflow_nb.storage.facts import (
     Usage,
 )
 
-from ....conftest import create_table
-from ....storage.postgres.conftest import primary, standby  # noqa: F401
 from ....storage.postgres.kit import until
+from ....stores import create_table
 from ...kit import NONE, Case, find_advice, operations
 from .kit import (
     FILL,
@@ -228,7 +227,7 @@ def test_a_view_says_what_is_behind_it(database):
         assert find_advice(wb.advise(), "order by updated_at") is None
 
 
-def test_on_a_replica(primary, standby):  # noqa: F811
+def test_on_a_replica(primary, standby):
     asyncio.run(create_table(primary.url, "crate-0.6"))
     fill(primary.url, 60_000)
 

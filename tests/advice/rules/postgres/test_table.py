@@ -23,8 +23,9 @@ from graphflow_nb.storage.facts import (
     Usage,
 )
 
-from ....conftest import create_table, need
+from ....scope import need
 from ....storage.postgres.kit import until
+from ....stores import create_table
 from ...kit import NONE, Case, find_advice, operations
 from .kit import PKEY, QUOTED, execute, facts, fill, follow, index, wait_for_advice
 

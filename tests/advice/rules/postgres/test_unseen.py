@@ -11,7 +11,7 @@ import graphflow_nb as g
 from graphflow_nb.advice import Findings
 from graphflow_nb.storage.postgres import facts as postgres_facts
 
-from ....conftest import create_table
+from ....stores import create_table
 from ...kit import find_advice
 from .kit import execute, fill
 
