@@ -12,6 +12,7 @@ from ..model import Session
 from ..storage.protocols import (
     SessionStorage,
     SupportsDeleteMany,
+    SupportsDeleteUnchanged,
     SupportsQuery,
     SupportsRestore,
     SupportsUpsert,
@@ -256,14 +257,13 @@ def _is_same(stored: Session | None, known: Session | None, *, by_version: bool)
 async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[str]:
     """Delete the sessions that are still as they were read, and return their ids.
 
-    A storage without ``delete_many`` is read and written one by one. Then a save between the
-    comparison and the delete is lost.
+    A storage with ``delete_many`` alone compares versions. Without that too, sessions are read and
+    deleted one by one; then a save between the comparison and the delete is lost.
     """
+    if isinstance(storage, SupportsDeleteUnchanged):
+        return await storage.delete_unchanged(sessions)
     if isinstance(storage, SupportsDeleteMany):
-        found: list[str] = await storage.delete_many(
-            [s.id for s in sessions], [s.version for s in sessions]
-        )
-        return found
+        return await storage.delete_many([s.id for s in sessions], [s.version for s in sessions])
     deleted = []
     for session in sessions:
         stored = await storage.get(session.id)

@@ -8,13 +8,14 @@ returns that text, so two sessions never share an object.
 
 from .context import ChatHistory, Context
 from .message import Message, MessageRole
-from .session import Session, mark_saved, stored_session
+from .session import Seen, Session, mark_saved, stored_session
 
 __all__ = [
     "ChatHistory",
     "Context",
     "Message",
     "MessageRole",
+    "Seen",
     "Session",
     "mark_saved",
     "stored_session",

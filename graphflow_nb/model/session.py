@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from msgspec import Raw
 
@@ -18,7 +18,22 @@ from . import exactjson
 from .context import Context
 from .times import datetime_of
 
-__all__ = ["Session", "mark_saved", "stored_session"]
+__all__ = ["Seen", "Session", "mark_saved", "stored_session"]
+
+
+class Seen(NamedTuple):
+    """The stored state that a session was read in, or saved as.
+
+    Attributes:
+        store: The ``identity`` of the storage that returned it.
+        version: The version in that state. A session whose version was set by hand since was not
+            read in the state that it claims.
+        mark: What identifies the state beside the version, such as a digest of the stored text.
+    """
+
+    store: str
+    version: int
+    mark: int | str
 
 
 class Session:
@@ -47,8 +62,7 @@ class Session:
             aware datetime or int µs since 1970 UTC; None where unknown.
         extra: For storages: members of the stored JSON that graph-flow does not define, by name,
             as JSON text; None without any.
-        seen: For storages: what identifies the stored text that was read, where the version alone
-            does not; None elsewhere.
+        seen: For storages: the stored state that was read; None where no storage returned it.
 
     Raises:
         ContextError: JSON can't hold a value of the context.
@@ -95,7 +109,7 @@ class Session:
         self.raw_created: datetime | int | None = None
         self.raw_updated: datetime | int | None = None
         self.extra: dict[str, Raw] | None = None
-        self.seen: tuple[int, str] | None = None
+        self.seen: Seen | None = None
 
     @classmethod
     def new_from_task(cls, id: str, task: str) -> Self:
@@ -241,7 +255,7 @@ class Session:
         created: datetime | int | None,
         updated: datetime | int | None,
         extra: dict[str, Raw] | None = None,
-        seen: tuple[int, str] | None = None,
+        seen: Seen | None = None,
         stored: bool = True,
     ) -> Session:
         """Return a session as a storage's ``get`` returns it; for storages.
@@ -274,7 +288,7 @@ class Session:
         version: int,
         created: datetime | int | None,
         updated: datetime | int | None,
-        seen: tuple[int, str] | None = None,
+        seen: Seen | None = None,
     ) -> None:
         """Set the version and times in place after a successful save; for storages.
 

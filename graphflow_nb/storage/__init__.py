@@ -13,7 +13,8 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsUpsert       upsert(session)                           save, whatever is stored
     SupportsSaveMany     save_many(sessions)                       save each, and return conflicts
     SupportsImportMany   import_many(sessions)                     store them with their versions
-    SupportsDeleteMany   delete_many(ids, versions)                delete those that are unchanged
+    SupportsDeleteMany   delete_many(ids, versions)                delete those at these versions
+    SupportsDeleteUnchanged  delete_unchanged(sessions)            delete those that are unchanged
     SupportsRestore      restore(session)                          put a deleted session back
     SupportsFacts        facts()                                   report what wb.advise() judges
     SupportsSlowOrders   slow_orders()                             report orders without an index
@@ -50,6 +51,7 @@ from .protocols import (
     SupportsCount,
     SupportsCounts,
     SupportsDeleteMany,
+    SupportsDeleteUnchanged,
     SupportsFacts,
     SupportsImportMany,
     SupportsIndex,
@@ -98,6 +100,7 @@ __all__ = [
     "SupportsCount",
     "SupportsCounts",
     "SupportsDeleteMany",
+    "SupportsDeleteUnchanged",
     "SupportsFacts",
     "SupportsImportMany",
     "SupportsIndex",

@@ -20,6 +20,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "phases": "left out, an operation has one duration, which is not split into phases",
     "loop": "left out, wb.wrap() takes the event loop that is running",
     "place": "left out, the class's name replaces it, and a copy onto itself is not noticed",
+    "identity": "left out, place replaces it, and another spelling of the URL is another store",
     "read_only": "left out, the storage takes writes",
     "atomic_batches": "left out, a failure may leave a part of a batch stored",
     "server_version": "only a server has one",
@@ -71,6 +72,15 @@ class StorageAttributes:
         """Which store it is, without secrets: equal for two storages on the same data."""
         place = getattr(self._storage, "place", None)
         return None if place is None else str(place)
+
+    @property
+    def identity(self) -> str:
+        """What the store is, however its URL was spelled: equal for two storages on the same data.
+
+        The journal finds a store's writes by it, and a session remembers the store it came from.
+        """
+        identity = getattr(self._storage, "identity", None)
+        return str(identity or self.place or type(self._storage).__name__)
 
     @property
     def read_only(self) -> bool:

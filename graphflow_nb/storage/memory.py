@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple, Self
+from uuid import uuid4
 
 from msgspec import Raw
 
@@ -54,6 +55,8 @@ class InMemorySessionStorage:
     address: ClassVar[Address] = Address("memory")
 
     def __init__(self) -> None:
+        #: Sessions in memory are those of this object alone.
+        self.identity = f"memory:{uuid4()}"
         self._rows: dict[str, _Row] = {}
         self._lock = threading.Lock()
 
@@ -74,19 +77,14 @@ class InMemorySessionStorage:
         check_texts(session, nul=True)
         context = session.context_json()
         now = time.time_ns() // 1000
-        id, version, known = session.id, session.version, session.raw_created
+        id, version = session.id, session.version
         with self._lock:
             row = self._rows.get(id)
             if row is None:
                 if not session.is_new:
                     raise SessionConflict(session, None)
                 created = now
-            elif (
-                row.version != version
-                or (version == 0 and session.is_new)
-                # A session that was deleted and recreated may have the same version.
-                or (known is not None and known != row.created)
-            ):
+            elif session.is_new or not _is_as_read(session, row):
                 raise SessionConflict(session, _build_session(id, row))
             else:
                 created = row.created
@@ -181,6 +179,21 @@ class InMemorySessionStorage:
                     deleted.append(id)
         return deleted
 
+    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+        """Delete the sessions that are still as they were read.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        deleted = []
+        with self._lock:
+            for session in sessions:
+                row = self._rows.get(session.id)
+                if row is not None and _is_as_read(session, row):
+                    del self._rows[session.id]
+                    deleted.append(session.id)
+        return deleted
+
     async def restore(self, session: Session) -> None:
         """Store a deleted session again, created when it was, and move its version on.
 
@@ -233,6 +246,13 @@ class InMemorySessionStorage:
 
     def __repr__(self) -> str:
         return f"<InMemorySessionStorage: {len(self._rows)} sessions>"
+
+
+def _is_as_read(session: Session, row: _Row) -> bool:
+    """Return whether a row is still the one that a session was read from."""
+    known = session.raw_created
+    # A session that was deleted and recreated may have the same version.
+    return row.version == session.version and (known is None or known == row.created)
 
 
 _row = tuple.__new__  # a NamedTuple's own constructor costs a third of a save

@@ -28,6 +28,7 @@ __all__ = [
     "SupportsCount",
     "SupportsCounts",
     "SupportsDeleteMany",
+    "SupportsDeleteUnchanged",
     "SupportsFacts",
     "SupportsImportMany",
     "SupportsIndex",
@@ -120,6 +121,17 @@ class SupportsDeleteMany(Protocol):
         self, ids: Sequence[str], versions: Sequence[int] | None = None
     ) -> list[str]:
         """Delete sessions and return the ids of those that were deleted."""
+
+
+@runtime_checkable
+class SupportsDeleteUnchanged(Protocol):
+    """A storage that deletes sessions only where they are still exactly as they were read."""
+
+    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+        """Delete sessions and return the ids of those that were deleted.
+
+        A session that was saved since, or deleted and created again, stays.
+        """
 
 
 @runtime_checkable
@@ -291,6 +303,12 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
         "delete(id) deletes one at a time; add delete_many(ids, versions) for several",
         "without it the workbench reads and compares each session before it deletes it",
         writes=("delete_many",),
+    ),
+    Capability(
+        SupportsDeleteUnchanged,
+        "add delete_unchanged(sessions), which compares and deletes in one step of the store",
+        "without it a save between the journal's look and the delete is lost",
+        writes=("delete_unchanged",),
     ),
     Capability(
         SupportsSaveMany,

@@ -16,6 +16,7 @@ from ..storage.protocols import (
     CAPABILITIES,
     SupportsCount,
     SupportsDeleteMany,
+    SupportsDeleteUnchanged,
     SupportsImportMany,
     SupportsRestore,
     SupportsSaveMany,
@@ -124,6 +125,20 @@ async def place_is_that_of_the_data(kit: Kit) -> None:
     expect_same(attributes_of(kit.storage).place, place, "place after a save")
 
 
+@add_property(
+    _ATTRIBUTES,
+    "make it of what the store says of itself, and not of its URL",
+    attribute="identity",
+)
+async def identity_is_that_of_the_data(kit: Kit) -> None:
+    """The attribute identity is a text, and equal for two storages on the same data."""
+    identity = kit.storage.identity
+    expect_same(bool(identity) and isinstance(identity, str), True, "whether identity is a text")
+    expect_same(attributes_of(await kit.reopen()).identity, identity, "identity on the same data")
+    await kit.save_new()
+    expect_same(kit.storage.identity, identity, "identity after a save")
+
+
 @add_property(_ATTRIBUTES, "return a graphflow_nb.storage.Address", attribute="address")
 async def address_names_the_database(kit: Kit) -> None:
     """The attribute address is an Address, whose system is in lower case."""
@@ -162,6 +177,8 @@ def _writes(kit: Kit, storage: Any, stored: Session) -> Iterator[tuple[str, Awai
         yield "import_many", storage.import_many([kit.new("new")])
     if isinstance(storage, SupportsDeleteMany):
         yield "delete_many", storage.delete_many([stored.id])
+    if isinstance(storage, SupportsDeleteUnchanged):
+        yield "delete_unchanged", storage.delete_unchanged([stored])
     if isinstance(storage, SupportsRestore):
         yield "restore", storage.restore(kit.new("new"))
     for capability in CAPABILITIES:

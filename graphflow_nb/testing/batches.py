@@ -11,6 +11,7 @@ from ..errors import SessionConflict, StorageError
 from ..model import Session, stored_session
 from ..storage.protocols import (
     SupportsDeleteMany,
+    SupportsDeleteUnchanged,
     SupportsImportMany,
     SupportsRestore,
     SupportsSaveMany,
@@ -20,6 +21,7 @@ from .kit import Deviation, Kit, add_property, expect_error, expect_same, expect
 
 _UPSERT: Final = "upsert"
 _DELETE: Final = "delete_many"
+_DELETE_UNCHANGED: Final = "delete_unchanged"
 _RESTORE: Final = "restore"
 _SAVE: Final = "save_many"
 _IMPORT: Final = "import_many"
@@ -74,6 +76,29 @@ async def deleting_unchanged(kit: Kit) -> None:
     gone = list(await kit.storage.delete_many([s.id for s in sessions], versions))
     expect_same(gone, [sessions[0].id, sessions[2].id], "what was deleted")
     expect_same((await kit.read("b")).status_message, "meanwhile", "what was saved meanwhile")
+
+
+@add_property(
+    _DELETE_UNCHANGED,
+    "compare the version, the time of creation and what else identifies the state in the store",
+    SupportsDeleteUnchanged,
+)
+async def deleting_what_was_read(kit: Kit) -> None:
+    """What was saved, or created again, since it was read stays, and is not returned."""
+    expect_same(list(await kit.storage.delete_unchanged([])), [], "deleting nothing")
+    sessions = [await kit.save_new(name) for name in ("a", "b", "c", "d")]
+    changed = await kit.read("b")
+    changed.status_message = "meanwhile"
+    await kit.storage.save(changed)
+    await kit.storage.delete(sessions[2].id)
+    again = kit.new("c", status_message="another")
+    await kit.storage.save(again)
+    expect_same(again.version, sessions[2].version, "the version of a session created again")
+    gone = list(await kit.storage.delete_unchanged(sessions))
+    expect_same(gone, [sessions[0].id, sessions[3].id], "what was deleted")
+    expect_same((await kit.read("b")).status_message, "meanwhile", "what was saved meanwhile")
+    expect_same((await kit.read("c")).status_message, "another", "what was created again")
+    expect_same(list(await kit.storage.delete_unchanged(sessions)), [], "deleting them again")
 
 
 @add_property(

@@ -58,6 +58,18 @@ class PlaceIsNoText(Broken):
     place = 7
 
 
+class NumbersItself(Broken):
+    numbers = count()
+
+    @property
+    def identity(self):
+        return f"shelf {next(self.numbers)}"
+
+    @identity.setter
+    def identity(self, _):
+        """Ignore what memory calls itself."""
+
+
 class AddressIsText(Broken):
     address = "shelf"
 
@@ -112,7 +124,8 @@ class Reader(Twin):
     async def refuse(self, *_):
         raise g.ReadOnlyError("opened for reading only: nothing was written")
 
-    save = delete = upsert = save_many = import_many = delete_many = restore = refuse
+    save = delete = upsert = save_many = import_many = restore = refuse
+    delete_many = delete_unchanged = refuse
 
 
 def open_read_only(storage):
@@ -136,6 +149,7 @@ MUTANTS = {
     NamesAnotherLoop: {"loop_is_where_it_was_opened"},
     CountsPlaces: {"place_is_that_of_the_data"},
     PlaceIsNoText: {"place_is_that_of_the_data"},
+    NumbersItself: {"identity_is_that_of_the_data"},
     AddressIsText: {"address_names_the_database"},
     Shouts: {"address_names_the_database"},
     SaysNoVersion: {"server_version_has_a_number"},

@@ -31,6 +31,11 @@ class DeletesAnyVersion(Broken):
         return await super().delete_many(ids)
 
 
+class DeletesWhatWasRecreated(Broken):
+    async def delete_unchanged(self, sessions):
+        return await self.delete_many([s.id for s in sessions], [s.version for s in sessions])
+
+
 class RestoresTheVersion(Broken):
     async def restore(self, session):
         await super().restore(session)
@@ -78,6 +83,7 @@ MUTANTS = {
     UpsertsQuietly: {"upsert_overwrites"},
     SaysAllWereDeleted: {"deleting_many"},
     DeletesAnyVersion: {"deleting_unchanged"},
+    DeletesWhatWasRecreated: {"deleting_what_was_read"},
     RestoresTheVersion: {"restoring"},
     StopsAtAConflict: {"saving_many", "batches_are_checked_first"},
     UpsertsMany: {"batches_in_a_race"},

@@ -48,7 +48,8 @@ class Batches:
         unseen = [
             session
             for session in portion
-            if not session.is_new and (session.seen is None or session.seen[0] != session.version)
+            if not session.is_new
+            and (session.seen is None or session.seen.version != session.version)
         ]
         conflicts: dict[str, SessionConflict] = {}
         known: dict[str, Stored] = {}
@@ -158,7 +159,10 @@ def _update(session: Session, stored: Stored | None) -> tuple[Write, str]:
         stored: The stored session, None where the session knows from which text it was read.
     """
     if stored is None:
-        created, seen = micros_or_none(session.raw_created), (session.seen or (0, ""))[1]
+        created, seen = (
+            micros_or_none(session.raw_created),
+            "" if session.seen is None else str(session.seen.mark),
+        )
     else:
         created, seen = stored.known_created, digest(stored.text)
     version, now = next_version(session.version), next_time(session.raw_updated)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from ...errors import ContextError
-from ...model import Session, exactjson, stored_session
+from ...model import Seen, Session, exactjson, stored_session
 from ...model.times import EPOCH, UNKNOWN_TIME, micros_of
 
 __all__ = ["UNCOUNTED", "Stored", "decode_stored", "digest", "encode"]
@@ -86,7 +86,7 @@ class Stored(msgspec.Struct):
             None if created == UNKNOWN_TIME else created,
             None if updated == UNKNOWN_TIME else updated,
             {name: part for name, part in parts.items() if name not in known} or None,
-            (self.version, digest(self.text)),
+            Seen("redis", self.version, digest(self.text)),
         )
 
 

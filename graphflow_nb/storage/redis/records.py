@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import SessionConflict, StorageError
-from ...model import Session, mark_saved
+from ...model import Seen, Session, mark_saved
 from ...model.times import micros_or_none
 from ..checks import check_text
 from ..url import redact
@@ -72,7 +72,7 @@ class Write(msgspec.Struct, frozen=True):
 
     def mark_saved(self) -> None:
         """Set the session's version and times after the text was stored."""
-        seen = (self.version, digest(self.text))
+        seen = Seen("redis", self.version, digest(self.text))
         mark_saved(self.session, self.version, self.created, self.updated, seen)
 
 

@@ -163,18 +163,20 @@ class RedisSessionStorage:
             there = await self._records.create(session.id, text)
         else:
             created = micros_or_none(session.raw_created)
-            if seen is None or seen[0] != session.version:
+            if seen is not None and seen.version == session.version:
+                mark = str(seen.mark)
+            else:
                 # It was not read from this store in this state, so the stored text is read first.
                 stored = await self._records.read(session.id)
                 trace.lap("execute")
                 if stored is None or not is_same_version(stored, session):
                     raise SessionConflict(session, None if stored is None else stored.session())
-                created, seen = stored.known_created, (stored.version, digest(stored.text))
+                created, mark = stored.known_created, digest(stored.text)
             version, now = next_version(session.version), next_time(session.raw_updated)
             text = encode(session, version, created, now)
             trace.lap("encode")
             trace.size(len(text), 1)
-            there = await self._records.swap(session.id, seen[1], text)
+            there = await self._records.swap(session.id, mark, text)
         trace.lap("execute")
         if there is not None:
             raise self._records.conflict(session, there)

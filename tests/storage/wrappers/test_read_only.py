@@ -23,6 +23,7 @@ def test_reads_pass_and_writes_are_refused(run):
         "restore": session,
         "delete": "a",
         "delete_many": ["a"],
+        "delete_unchanged": [session],
         "save_many": [session],
         "import_many": [session],
     }
