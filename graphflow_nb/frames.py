@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,14 +22,27 @@ from .storage.paths import ContextPath, path_label
 from .storage.table import GroupCount, Table
 
 __all__ = [
-    "describe_changes",
+    "context_columns",
     "counts_frame",
+    "describe_changes",
     "journal_frame",
     "messages_frame",
     "operations_frame",
     "sessions_frame",
 ]
 
+_SESSION_COLUMNS = (
+    "id",
+    "graph_id",
+    "current_task_id",
+    "status_message",
+    "version",
+    "created_at",
+    "updated_at",
+    "context_bytes",
+    "messages",
+    "expires_at",
+)
 TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
 
 
@@ -47,15 +61,44 @@ def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame
     }
     if table.expires is not None:
         columns["expires_at"] = _time_column(table.expires)
-    for path, values in zip(context, table.context, strict=True):
-        # A path with the name of a column must not hide that column.
-        label = path_label(path)
-        columns[f"context.{label}" if label in columns else label] = _narrowest_column(values)
+    for name, values in zip(context_columns(context), table.context, strict=True):
+        columns[name] = _narrowest_column(values)
     frame = pd.DataFrame(columns, copy=False)
-    frame.attrs["next"] = table.next
+    # Plain values: what writes a file or compares frames takes the attributes along.
+    frame.attrs["next"] = None if table.next is None else table.next.to_plain()
     if table.note is not None:
         frame.attrs["note"] = table.note
     return frame
+
+
+def context_columns(context: Sequence[ContextPath]) -> list[str]:
+    """Return the name of each context path's column; no two paths have the same.
+
+    A path is named as it is written, a tuple by its keys joined by dots. One with the name of
+    another column gets ``context.`` in front. A tuple that reads like another path is named by its
+    Python source. The names do not depend on the order of the paths, nor on the store.
+
+    Example:
+        >>> context_columns(["customer.tier", "version", ("a.b",), "a.b"])
+        ['customer.tier', 'context.version', "('a.b',)", 'a.b']
+
+    Args:
+        context: The paths.
+    """
+    paths = [path if isinstance(path, str) else tuple(path) for path in context]
+    labels = Counter(path_label(path) for path in set(paths))
+    names: dict[ContextPath, str] = {}
+    taken = set(_SESSION_COLUMNS)
+    # Names that nothing else claims are given first, those of texts before those of tuples.
+    for path in sorted(set(paths), key=lambda p: (path_label(p) in taken, str(type(p)), p)):
+        name = path_label(path)
+        if not isinstance(path, str) and (labels[name] > 1 or not name):
+            name = repr(path)
+        while name in taken:
+            name = f"context.{name}"
+        taken.add(name)
+        names[path] = name
+    return [names[path] for path in paths]
 
 
 def _text_column(values: Sequence[str | None] | NDArray[np.object_]) -> Any:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+
 import pandas as pd
 import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session
+from graphflow_nb.frames import context_columns
 
 
 def test_columns_of_context_values():
@@ -50,3 +54,101 @@ def test_messages_of_contexts_that_no_one_can_read():
     assert wb.messages("0")["role"].tolist() == ["Tool", "None"]
     with pytest.raises(g.ContextError):
         wb.messages("1")
+
+
+#: Paths that read alike, or like a column, each with its value.
+ALIKE = {
+    "version": "top",
+    "context.version": "nested",
+    "expires_at": "soon",
+    ("id",): "mine",
+    "a.b": "nested",
+    ("a.b",): "literal",
+    ("x.y", "z"): 1,
+    ("x", "y.z"): 2,
+    "('x', 'y.z')": None,
+}
+
+
+def test_each_context_path_has_a_column_of_its_own_in_any_order():
+    data = {
+        "version": "top",
+        "context": {"version": "nested"},
+        "expires_at": "soon",
+        "id": "mine",
+        "a": {"b": "nested"},
+        "a.b": "literal",
+        "x.y": {"z": 1},
+        "x": {"y.z": 2},
+    }
+    wb = g.open("memory:")
+    wb.create("s", "t", context=data)
+    names = dict(zip(ALIKE, context_columns(list(ALIKE)), strict=True))
+    assert len(set(names.values())) == len(ALIKE)
+    for paths in (list(ALIKE), list(ALIKE)[::-1], *itertools.permutations(list(ALIKE)[:4])):
+        frame = wb.sessions(context=paths)
+        assert (frame["id"][0], frame["version"][0]) == ("s", 1)
+        assert frame.shape == (1, 9 + len(paths))
+        assert [frame[context_columns(paths)[i]][0] for i in range(len(paths))] == [
+            ALIKE[path] for path in paths
+        ]
+    shuffled = sorted(ALIKE, key=str)
+    assert dict(zip(shuffled, context_columns(shuffled), strict=True)) == names
+
+
+def test_names_of_context_columns():
+    assert context_columns(["a.b", ("c", "d"), ["e"]]) == ["a.b", "c.d", "e"]
+    assert context_columns(["version", "context.version"])[1] == "context.version"
+    assert context_columns(["version", "messages", ("id",)]) == [
+        "context.version",
+        "context.messages",
+        "context.id",
+    ]
+    assert context_columns([("a.b",), "a.b", "a.b"]) == ["('a.b',)", "a.b", "a.b"]
+
+
+def test_every_frame_can_be_written_and_read_back(tmp_path):
+    wb = g.open("memory:")
+    for i in range(3):
+        context = {
+            "n": i or None,
+            "list": [i],
+            "text": "a",
+            "mixed": (1, "a", [1])[i],
+            "big": 2**70,
+        }
+        wb.create(str(i), "t", context=context).context.add_user_message("hello")
+    wb.delete("0")
+    wb.undo()
+    first = wb.sessions(limit=2)
+    frames = {
+        "sessions": first,
+        "context": wb.sessions(context=["n", "list", "text", "missing"], limit=1),
+        "none": wb.sessions(graph="none", context=["n"]),
+        "messages": wb.messages(),
+        "summary": wb.summary(),
+        "journal": wb.journal,
+        "operations": wb.latency.frame(background=True),
+        "latency": wb.latency.summary(),
+        "advice": wb.advise().frame(),
+        "mixed": wb.sessions(context=["mixed", "big"]).assign(
+            mixed=lambda f: f["mixed"].map(json.dumps, na_action="ignore"),
+            big=lambda f: f["big"].map(json.dumps, na_action="ignore"),
+        ),
+    }
+    for name, frame in frames.items():
+        json.dumps(frame.attrs)
+        frame.to_csv(tmp_path / name)
+        frame.to_pickle(tmp_path / name)
+        frame.to_json(tmp_path / name, date_format="iso")
+        frame.to_parquet(tmp_path / name)
+        again = pd.read_parquet(tmp_path / name)
+        assert list(again.columns) == list(frame.columns), name
+        assert (len(again), again.attrs) == (len(frame), frame.attrs), name
+    again = pd.read_parquet(tmp_path / "sessions")
+    pd.testing.assert_frame_equal(again, first)
+    assert wb.sessions(limit=2, after=again.attrs["next"])["id"].tolist() == ["1"]
+    # pandas compares and copies the attributes in each of these.
+    both = pd.concat([first.copy(), first], ignore_index=True)
+    assert len(both.merge(first, on="id")) == 4
+    assert both.groupby("current_task_id", observed=True).size()["t"] == 4

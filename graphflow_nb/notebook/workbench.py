@@ -106,7 +106,7 @@ class Workbench(Client):
         context: Sequence[ContextPath] = (),
         order: str = "-updated_at",
         limit: int | None = DEFAULT_LIMIT,
-        after: Cursor | None = None,
+        after: Cursor | Mapping[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Return sessions as a DataFrame, newest first.
 
@@ -130,7 +130,9 @@ class Workbench(Client):
             where: Context paths with the JSON value that each must have, e.g.
                 ``{"customer.tier": "gold"}``.
             has: Context paths that must exist.
-            context: Context paths to show, a column each; ``("a.b", "c")`` for keys with dots.
+            context: Context paths to show, a column each. ``"fanout.a.response"`` is first the
+                nested path; where a session has nothing there, it is the key with dots in it.
+                ``("a.b", "c")`` has exactly these keys.
             order: ``updated_at``, ``created_at`` or ``id``; with ``-`` in front descending.
             limit: The number of rows at most, None for all; a warning says when there are more.
             after: ``frame.attrs["next"]`` of the page before.
@@ -140,8 +142,13 @@ class Workbench(Client):
             ``version`` (int64), ``created_at``, ``updated_at`` (datetime64[us, UTC]),
             ``context_bytes`` (int64, what the context takes in the store), ``messages`` (int64,
             length of the chat history), in Redis ``expires_at`` (datetime64[us, UTC], missing for
-            never), then the context columns: text, boolean, Int64, float64 or
-            object as their values need, missing where a session has none.
+            never), then the context columns: text, boolean, Int64, float64 or object as their
+            values need, missing where a session has none. Each is named as its path is written;
+            one with the name of another column has ``context.`` in front, and a tuple that reads
+            like another path is named as Python writes it. Objects, lists and values of several
+            types are Python objects: CSV and pickle take them as they are, for Parquet make a
+            column of JSON texts (``frame["a"].map(json.dumps, na_action="ignore")``).
+            ``attrs["next"]`` is the place of the next page, None after the last.
 
         Raises:
             QueryError: A filter is invalid.
@@ -168,7 +175,7 @@ class Workbench(Client):
             has=has,
             order=order,
             limit=limit,
-            after=after,
+            after=Cursor.from_plain(after) if isinstance(after, Mapping) else after,
         )
         frame = sessions_frame(await self.table(query, context), context)
         if "note" in frame.attrs:

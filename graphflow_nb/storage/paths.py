@@ -1,14 +1,19 @@
 """Context paths: names of places in a context, and the values there.
 
-``"customer.tier"`` and ``("customer", "tier")`` are the same path; a tuple is for keys with dots.
 A path starts in the context's ``data``. A number indexes an array; -1 is the last element.
+
+A text is split at its dots: ``"customer.tier"`` is the key ``tier`` inside ``customer``. Keys may
+have dots in them too: a FanOut writes ``fanout.a.response`` as one key. So where a context has
+nothing at the nested path, a key of the path may consist of several parts of the text, the longest
+such key first (``spellings``). A tuple is exact: ``("fanout.a.response",)`` is this key alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -18,18 +23,25 @@ from ..model import exactjson
 
 __all__ = [
     "ContextPath",
+    "Spellings",
+    "find_value",
     "holds",
     "is_encodable",
     "message_count",
     "parse_path",
     "path_label",
     "path_text",
-    "value_at",
+    "spellings",
 ]
 
 ContextPath: TypeAlias = str | Sequence[str]
+#: The keys that a path may mean, in the order in which they are tried.
+Spellings: TypeAlias = Sequence[Sequence[str]]
 
-_INDEX = re.compile(r"\s*[+-]?[0-9]{1,10}", re.ASCII)  # what PostgreSQL takes for an index
+#: The parts of a text up to which each key with dots in it is tried: 16 spellings.
+_MAX_PARTS: Final = 6
+# What PostgreSQL takes for an index: no array has as many elements as more digits say.
+_INDEX = re.compile(r"\s*([+-]?)0*([0-9]{1,10})", re.ASCII)
 
 
 def parse_path(path: ContextPath) -> tuple[str, ...]:
@@ -45,6 +57,38 @@ def parse_path(path: ContextPath) -> tuple[str, ...]:
     if not keys or not all(isinstance(key, str) and is_encodable(key) for key in keys) or not path:
         raise QueryError(f"a context path is 'key', 'key.key' or a tuple of keys, not {path!r}")
     return keys
+
+
+def spellings(path: ContextPath) -> Spellings:
+    """Return the keys that a context path may mean, in the order in which they are tried.
+
+    Example:
+        >>> spellings("a.b.c")
+        (('a', 'b', 'c'), ('a.b.c',), ('a.b', 'c'), ('a', 'b.c'))
+        >>> spellings(("a.b", "c"))
+        (('a.b', 'c'),)
+
+    Args:
+        path: The path. Of a text of more than six parts, only the nested path and the text as one
+            key are tried.
+
+    Raises:
+        QueryError: The path is empty, or not a text or texts.
+    """
+    keys = parse_path(path)
+    return (keys,) if len(keys) == 1 or not isinstance(path, str) else _join_keys(keys)
+
+
+@lru_cache(256)
+def _join_keys(keys: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    count = len(keys)
+    shortest = 2 if count <= _MAX_PARTS else count
+    joined = [
+        (*keys[:start], ".".join(keys[start : start + length]), *keys[start + length :])
+        for length in range(count, shortest - 1, -1)
+        for start in range(count - length + 1)
+    ]
+    return (keys, *joined)
 
 
 def path_text(keys: Sequence[str]) -> str:
@@ -72,8 +116,11 @@ def is_encodable(text: str) -> bool:
 # PostgreSQL's operators have the same meaning.
 
 
+_Inside: TypeAlias = dict[str, Raw] | list[Raw]
+
+
 class _Parts(msgspec.Struct):
-    data: dict[str, Raw] = {}
+    data: _Inside = {}
     chat_history: Raw = Raw(b"{}")
 
 
@@ -83,39 +130,55 @@ class _Messages(msgspec.Struct):
 
 _parts = msgspec.json.Decoder(_Parts)
 _messages = msgspec.json.Decoder(_Messages)
-_object = msgspec.json.Decoder(dict[str, Raw])
-_array = msgspec.json.Decoder(list[Raw])
+_inside = msgspec.json.Decoder(_Inside)
 
 
-def value_at(context: str | bytes, path: Sequence[str]) -> Raw | None:
-    """Return the JSON text at a path; None if the path is missing or the context malformed."""
+def find_value(context: str | bytes, spellings: Spellings) -> Raw | None:
+    """Return the JSON text at a path; None if the path is missing or the context malformed.
+
+    Args:
+        context: The context's JSON text.
+        spellings: The keys that the path may mean: the first that are found count.
+    """
     try:
-        found: Raw | None = _parts.decode(context).data.get(path[0])
-        for key in path[1:]:
-            if found is None:
-                return None
-            opening = bytes(found).lstrip()[:1]
-            if opening == b"{":
-                found = _object.decode(found).get(key)
-            elif opening == b"[" and _INDEX.fullmatch(key):
-                items, index = _array.decode(found), int(key)
-                found = items[index] if -len(items) <= index < len(items) else None
-            else:
-                return None
+        data = _parts.decode(context).data
+        for keys in spellings:
+            if (found := _walk(data, keys)) is not None:
+                return found
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        pass
+    return None
+
+
+def _walk(inside: _Inside, keys: Sequence[str]) -> Raw | None:
+    *above, last = keys
+    for key in above:
+        found = _pick(inside, key)
+        if found is None or bytes(found).lstrip()[:1] not in b"{[":
+            return None
+        inside = _inside.decode(found)
+    return _pick(inside, last)
+
+
+def _pick(inside: _Inside, key: str) -> Raw | None:
+    if isinstance(inside, dict):
+        return inside.get(key)
+    match = _INDEX.fullmatch(key)
+    if match is None:
         return None
-    return found
+    index = int(match[1] + match[2])
+    return inside[index] if -len(inside) <= index < len(inside) else None
 
 
-def holds(context: str | bytes, path: Sequence[str], value: bytes | None) -> bool:
+def holds(context: str | bytes, spellings: Spellings, value: bytes | None) -> bool:
     """Return whether a context has a path, and the value there equals a given one.
 
     Args:
         context: The context's JSON text.
-        path: The keys.
+        spellings: The keys that the path may mean: the first that are found count.
         value: The JSON text of the value; None for any.
     """
-    found = value_at(context, path)
+    found = find_value(context, spellings)
     if found is None or value is None:
         return found is not None
     return exactjson.equal(exactjson.decode_exact(found), exactjson.decode_exact(value))

@@ -12,16 +12,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
-from typing import Any, Final, Self
+from datetime import datetime, timedelta
+from operator import index
+from typing import Any, Final, NamedTuple, Self
 
-from ..errors import QueryError
+from ..errors import ContextError, QueryError
 from ..model import exactjson
-from .paths import ContextPath, is_encodable, parse_path, path_label
+from ..model.times import EPOCH
+from .paths import ContextPath, Spellings, is_encodable, path_label, spellings
 
-__all__ = ["DEFAULT_ORDER", "FILTERS", "MAX_IDS", "ORDERS", "Cursor", "Query"]
+__all__ = [
+    "DEFAULT_ORDER",
+    "FILTERS",
+    "MAX_CONDITIONS",
+    "MAX_IDS",
+    "ORDERS",
+    "Condition",
+    "Cursor",
+    "Query",
+]
 
 MAX_IDS: Final = 10_000
+#: The most conditions on the context: a database takes no statement of any length.
+MAX_CONDITIONS: Final = 100
+#: The largest limit; a larger one means the same, since no store has as many sessions.
+_MAX_LIMIT: Final = 2**63 - 1
+_MICROSECOND: Final = timedelta(microseconds=1)
 ORDERS: Final = ("updated_at", "created_at", "id")
 DEFAULT_ORDER: Final = "-updated_at"
 
@@ -44,19 +60,70 @@ class Cursor:
         id: The id of the last session on the page.
         time: The time of that session by which the page is ordered; None for an order by id, and
             where the time is unknown.
+
+    Raises:
+        QueryError: A value is not of its type, or a store can't have it.
     """
 
     order: str
     id: str
     time: datetime | None = None
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.order, str) and isinstance(self.id, str)):
+            raise QueryError(f"a cursor has an order and an id, both text, not {self!r}")
+        if not is_encodable(self.id):
+            raise QueryError(f"the id of a cursor holds a lone surrogate: {self.id!r}")
+        # PostgreSQL's infinities are naive datetimes.
+        if self.time is not None and self.time not in (datetime.max, datetime.min):
+            object.__setattr__(self, "time", _normalize_time("the time of a cursor", self.time))
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the cursor of the values that ``to_plain`` returned.
+
+        Raises:
+            QueryError: The mapping has other names or values.
+        """
+        try:
+            order, id, time = (plain[name] for name in ("order", "id", "time"))
+            return cls(order, id, None if time is None else datetime.fromisoformat(time))
+        except (KeyError, TypeError, ValueError) as error:
+            raise QueryError(
+                f"after must be the next of a page, with order, id and time, not {plain!r}"
+            ) from error
+
+    def to_plain(self) -> dict[str, str | None]:
+        """Return the cursor as values that JSON can hold, which ``Query(after=…)`` takes too.
+
+        Example:
+            >>> from graphflow_nb import Cursor
+            >>> Cursor("id", "b").to_plain()
+            {'order': 'id', 'id': 'b', 'time': None}
+        """
+        time = None if self.time is None else self.time.isoformat()
+        return {"order": self.order, "id": self.id, "time": time}
+
+
+class Condition(NamedTuple):
+    """A condition on the context.
+
+    Attributes:
+        path: The keys that the path may mean: the first that are found count.
+        value: The JSON text that must be there; None for any.
+    """
+
+    path: Spellings
+    value: bytes | None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A selection of sessions. Conditions are joined by "and"; None means any.
 
-    A context path is ``"customer.tier"`` or, for keys with dots in them, ``("customer", "a.b")``;
-    it starts in the context's ``data``, and a number indexes an array (-1 is the last).
+    A context path is ``"customer.tier"``. It starts in the context's ``data``, and a number indexes
+    an array (-1 is the last). ``"fanout.a.response"`` is first the nested path; where a session has
+    nothing there, it is the key with dots in it. ``("customer", "a.b")`` has exactly these keys.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage, Query, Session
@@ -72,12 +139,12 @@ class Query:
         id_prefix: The beginning of the id.
         ids: The ids, 10,000 at most.
         updated_since, updated_until, created_since, created_until: Aware datetimes; "since" is
-            included, "until" is not.
-        context: For context paths, the JSON value that must be there.
+            included, "until" is not. Stores keep microseconds.
+        context: For context paths, the JSON value that must be there; 100 conditions at most.
         has: Context paths that must be there, whatever their value (null too).
         order: ``updated_at``, ``created_at`` or ``id``, with ``-`` in front for descending.
         limit: The most sessions to return; None for all.
-        after: The ``next`` of the previous page.
+        after: The ``next`` of the previous page, or its ``to_plain()``.
 
     Raises:
         QueryError: A value is invalid: an unknown order, a naive datetime, a cursor of another
@@ -107,7 +174,7 @@ class Query:
         *,
         order: str = DEFAULT_ORDER,
         limit: int | None = None,
-        after: Cursor | None = None,
+        after: Cursor | Mapping[str, Any] | None = None,
     ) -> Self:
         """Return the query of filters by name, as ``wb.sessions`` takes them.
 
@@ -124,7 +191,7 @@ class Query:
         conditions = {_FIELDS.get(name, name): value for name, value in filters.items()}
         if conditions.get("context", {}) is None:
             del conditions["context"]
-        return cls(**conditions, order=order, limit=limit, after=after)
+        return cls(**{**conditions, "order": order, "limit": limit, "after": after})
 
     def __post_init__(self) -> None:
         for name in ("graph", "task", "status", "text", "id_prefix"):
@@ -144,28 +211,28 @@ class Query:
             raise QueryError(f"ids must be a list of at most {MAX_IDS:,} ids")
         for name in ("updated_since", "updated_until", "created_since", "created_until"):
             value = getattr(self, name)
-            if value is None:
-                continue
-            if not isinstance(value, datetime):
-                raise QueryError(f"{name} must be a datetime, not {value!r}")
-            if value.tzinfo is None:
-                raise QueryError(f"{name} needs a time zone, e.g. datetime.now(UTC)")
+            if value is not None:
+                object.__setattr__(self, name, _normalize_time(name, value))
         if not isinstance(self.order, str) or self.order.removeprefix("-") not in ORDERS:
             known = ", ".join(f"{o}, -{o}" for o in ORDERS)
             raise QueryError(f"unknown order {self.order!r}: use {known}")
-        if self.limit is not None and (type(self.limit) is not int or self.limit < 0):
-            raise QueryError(f"limit must be an integer >= 0 or None, not {self.limit!r}")
+        if self.limit is not None:
+            object.__setattr__(self, "limit", _normalize_limit(self.limit))
+        self._check_cursor()
+        self._check_conditions()
+
+    def _check_cursor(self) -> None:
+        if isinstance(self.after, Mapping):
+            object.__setattr__(self, "after", Cursor.from_plain(self.after))
         if not (self.after is None or isinstance(self.after, Cursor)):
             raise QueryError(f"after must be the next of a page, a Cursor, not {self.after!r}")
-        if self.after is not None and self.after.time is not None:
-            time = self.after.time
-            if time.tzinfo is None and time not in (datetime.max, datetime.min):
-                raise QueryError(f"the time of a cursor needs a time zone: {time!r}")
         if self.after is not None and self.after.order != self.order:
             raise QueryError(
                 f"this page is ordered by {self.order}, but the previous one by "
                 f"{self.after.order}: keep the order while paging"
             )
+
+    def _check_conditions(self) -> None:
         if isinstance(self.has, str):
             object.__setattr__(self, "has", (self.has,))
         if not isinstance(self.has, Sequence):
@@ -174,10 +241,12 @@ class Query:
             raise QueryError(
                 f"conditions on the context must map paths to values, not {self.context!r}"
             )
-        for path in (*self.context, *self.has):
-            parse_path(path)
-        for path, value in self.context.items():
-            exactjson.encode(value, f"the value for {path_label(path)!r}")
+        if len(self.context) + len(self.has) > MAX_CONDITIONS:
+            raise QueryError(f"a query has at most {MAX_CONDITIONS} conditions on the context")
+        try:
+            self.conditions()
+        except ContextError as error:
+            raise QueryError(f"{error}: no session can have this value") from error
 
     @property
     def order_by(self) -> str:
@@ -189,14 +258,43 @@ class Query:
         """Whether the order is descending."""
         return self.order.startswith("-")
 
-    def conditions(self) -> list[tuple[tuple[str, ...], bytes | None]]:
-        """Return the conditions on the context: path and JSON text, None for any value."""
-        equal = [(parse_path(p), exactjson.encode(v)) for p, v in self.context.items()]
-        return [*equal, *((parse_path(p), None) for p in self.has)]
+    def conditions(self) -> list[Condition]:
+        """Return the conditions on the context."""
+        equal = [
+            Condition(
+                spellings(path), exactjson.encode(value, f"the value for {path_label(path)!r}")
+            )
+            for path, value in self.context.items()
+        ]
+        return [*equal, *(Condition(spellings(path), None) for path in self.has)]
 
     def one_more(self) -> Query:
         """Return the query with a limit one higher, which shows whether there is another page."""
-        return self if self.limit is None else replace(self, limit=min(self.limit + 1, 2**63 - 1))
+        return self if self.limit is None else replace(self, limit=self.limit + 1)
+
+
+def _normalize_time(name: str, value: object) -> datetime:
+    """Return a time in UTC, rounded up to the microsecond: then "since" and "until" are exact."""
+    if not isinstance(value, datetime) or value != value:  # not equal to itself: NaT of pandas
+        raise QueryError(f"{name} must be a datetime, not {value!r}")
+    try:
+        aware = value.utcoffset() is not None
+        whole = EPOCH - (EPOCH - value) // _MICROSECOND * _MICROSECOND if aware else None
+    except (OverflowError, ValueError) as error:
+        raise QueryError(f"{name} is not within the years 1 to 9999 in UTC: {value!r}") from error
+    if whole is None:
+        raise QueryError(f"{name} needs a time zone, e.g. datetime.now(UTC)")
+    return whole
+
+
+def _normalize_limit(value: object) -> int:
+    try:
+        limit = -1 if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
+    except TypeError:
+        limit = -1
+    if limit < 0:
+        raise QueryError(f"limit must be an integer >= 0 or None, not {value!r}")
+    return min(limit, _MAX_LIMIT)
 
 
 # The filter ``where`` is the field ``context``: in ``wb.sessions`` context= names the columns.

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..model import Session
 from ..model.times import UNKNOWN_TIME, micros_of, micros_or_unknown, time_of
-from .paths import ContextPath, holds, message_count, parse_path, value_at
+from .paths import ContextPath, Spellings, find_value, holds, message_count, spellings
 from .protocols import SessionStorage, require
 from .query import Query
 from .table import GroupCount, Table, cut_page
@@ -133,14 +133,18 @@ def take_page(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]
 
     def key(item: tuple[str, R]) -> tuple[int, str]:
         time = getattr(item[1], column) if column else 0
-        return (_LAST if time == UNKNOWN_TIME else time, item[0])
+        return (_order_of(time), item[0])
 
     ordered = sorted(rows, key=key, reverse=query.descending)
     if (after := query.after) is not None:
-        time = 0 if column is None else _LAST if after.time is None else micros_of(after.time)
+        time = 0 if column is None else _order_of(micros_or_unknown(after.time))
         last = (time, after.id)
         ordered = [r for r in ordered if (key(r) < last if query.descending else key(r) > last)]
     return ordered[: query.limit]
+
+
+def _order_of(time: int) -> int:
+    return _LAST if time == UNKNOWN_TIME else time
 
 
 def build_table(
@@ -157,8 +161,8 @@ def build_table(
     rows = [row for _, row in found]
     contexts = [row.context for row in rows]
 
-    def values(path: tuple[str, ...]) -> list[str | None]:
-        texts = [value_at(text, path) for text in contexts]
+    def values(path: Spellings) -> list[str | None]:
+        texts = [find_value(text, path) for text in contexts]
         return [None if text is None else bytes(text).decode() for text in texts]
 
     columns = Table(
@@ -173,7 +177,7 @@ def build_table(
             [len(t.encode() if isinstance(t, str) else t) for t in contexts], np.int64
         ),
         messages=np.array([message_count(text) for text in contexts], np.int64),
-        context=[values(parse_path(path)) for path in context],
+        context=[values(spellings(path)) for path in context],
         next=None,
     )
     return cut_page(columns, query)

@@ -6,13 +6,14 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.storage.paths import (
+    find_value,
     holds,
     is_encodable,
     message_count,
     parse_path,
     path_label,
     path_text,
-    value_at,
+    spellings,
 )
 
 CONTEXT = (
@@ -56,6 +57,14 @@ def test_paths_as_people_type_them(keys, text):
         (("a", "b.c", "1", "d"), b"1.10"),
         (("a", "b.c", "-2"), b"1"),
         (("a", "b.c", "+1"), b'{"d":1.10}'),
+        (("a", "b.c", "00000000001"), b'{"d":1.10}'),
+        (("a", "b.c", "-000000000002"), b"1"),
+        (("a", "b.c", "0" * 5000), b"1"),
+        (("a", "b.c", "9" * 5000), None),
+        (("a", "b.c", "-2147483649"), None),
+        (("a", "b.c", "1e0"), None),
+        (("a", "b.c", "1_0"), None),
+        (("a", "b.c", "\u0661"), None),
         (("a", "b.c", "2"), None),
         (("a", "b.c", "x"), None),
         (("a", "b"), None),
@@ -65,20 +74,20 @@ def test_paths_as_people_type_them(keys, text):
 )
 @pytest.mark.parametrize("context", [CONTEXT, CONTEXT.encode()], ids=["text", "bytes"])
 def test_values(context, path, found):
-    value = value_at(context, path)
+    value = find_value(context, [path])
     assert (None if value is None else bytes(value)) == found
-    assert holds(context, path, None) is (found is not None)
+    assert holds(context, [path], None) is (found is not None)
 
 
 def test_values_are_compared_as_json():
-    assert holds(CONTEXT, ("a", "b.c", "0"), b"1.0")
-    assert not holds(CONTEXT, ("a", "b.c", "0"), b"true")
-    assert holds(CONTEXT, ("n",), b"null")
+    assert holds(CONTEXT, spellings("a.b.c.0"), b"1.0")
+    assert not holds(CONTEXT, spellings("a.b.c.0"), b"true")
+    assert holds(CONTEXT, spellings("n"), b"null")
 
 
 @pytest.mark.parametrize("context", ["", "7", '{"data":7}', '{"chat_history":7}', "[" * 5000])
 def test_a_malformed_context_holds_nothing(context):
-    assert value_at(context, ("a",)) is None
+    assert find_value(context, [("a",)]) is None
     assert message_count(context) == 0
 
 
@@ -89,3 +98,31 @@ def test_messages_are_counted():
 def test_what_is_text():
     assert is_encodable("é 🙂")
     assert not is_encodable("\ud800")
+
+
+def test_a_text_means_the_nested_path_first_and_then_keys_with_dots():
+    assert spellings("a") == (("a",),)
+    assert spellings(("a", "b")) == (("a", "b"),)
+    assert spellings("a.b") == (("a", "b"), ("a.b",))
+    assert spellings("a.b.c") == (("a", "b", "c"), ("a.b.c",), ("a.b", "c"), ("a", "b.c"))
+    long = ".".join("abcdefg")
+    assert spellings(long) == (tuple("abcdefg"), (long,))
+    assert len(spellings(long[:-2])) == 16
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ('{"a.b.c":1}', b"1"),
+        ('{"a.b":{"c":1}}', b"1"),
+        ('{"a":{"b.c":1}}', b"1"),
+        ('{"a":{"b":{"c":1}},"a.b.c":2}', b"1"),
+        ('{"a":{"b":{"c":null}},"a.b.c":2}', b"null"),
+        ('{"a":{"b":7},"a.b.c":2,"a.b":{"c":3}}', b"2"),
+        ('{"a":7}', None),
+        ("[1]", None),
+    ],
+)
+def test_keys_with_dots_are_found(data, found):
+    value = find_value('{"data":%s}' % data, spellings("a.b.c"))
+    assert (None if value is None else bytes(value)) == found

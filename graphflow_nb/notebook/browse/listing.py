@@ -15,7 +15,7 @@ from ...client import Client
 from ...errors import CapabilityError, ContextError, QueryError
 from ...frames import sessions_frame
 from ...model import exactjson
-from ...storage import Cursor, Query
+from ...storage import Query
 from ...storage.paths import ContextPath, parse_path
 from ...storage.protocols import SupportsCount, SupportsCounts, SupportsSlowOrders
 from ...storage.query import DEFAULT_ORDER, FILTERS
@@ -121,7 +121,7 @@ class Listing:
         self.selected: list[str] = []
         self.changed: set[str] = set()
         self.call = ""
-        self._cursors: list[Cursor | None] = [None]
+        self._cursors: list[Mapping[str, Any] | None] = [None]
 
     def start(self) -> None:
         """Choose the order and read the first page."""
@@ -173,7 +173,7 @@ class Listing:
             self.selected = [id for id in self.selected if id in found]
             self.changed &= found
 
-    def _page_query(self, filters: Mapping[str, Any], after: Cursor | None) -> Query:
+    def _page_query(self, filters: Mapping[str, Any], after: Mapping[str, Any] | None) -> Query:
         return Query.from_filters(filters, order=self.order, limit=self.page_size, after=after)
 
     def _current_filters(self) -> dict[str, Any]:
@@ -251,7 +251,7 @@ class Listing:
         if self.page:
             self._turn(self._cursors[:-1])
 
-    def _turn(self, cursors: list[Cursor | None]) -> None:
+    def _turn(self, cursors: list[Mapping[str, Any] | None]) -> None:
         before, self._cursors = self._cursors, cursors
         try:
             self.load()
@@ -445,9 +445,6 @@ def sessions_call(arguments: Mapping[str, Any]) -> str:
     for name, value in shown.items():
         if isinstance(value, datetime):
             shown[name] = _time_source(value)
-        elif isinstance(value, Cursor):
-            time = None if value.time is None else _time_source(value.time)
-            shown[name] = _Source(f"graphflow_nb.Cursor({value.order!r}, {value.id!r}, {time!r})")
         elif isinstance(value, tuple):
             shown[name] = list(value)
     return f"wb.sessions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"

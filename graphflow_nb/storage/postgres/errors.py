@@ -11,7 +11,7 @@ from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavai
 from ...model.exactjson import too_wide
 from ..url import redact
 
-__all__ = ["OUTDATED", "check_jsonb", "raise_read_only", "raise_translated"]
+__all__ = ["OUTDATED", "check_jsonb", "is_jsonb", "raise_read_only", "raise_translated"]
 
 #: The table no longer has the form that the statements were made for, or never had it.
 OUTDATED = (
@@ -34,6 +34,15 @@ def check_jsonb(text: str) -> None:
         raise StorageError("context holds the character U+0000 (\\u0000), which JSONB can't hold")
     if _EXPONENT.search(text) and (wrong := too_wide(text)):
         raise StorageError(f"context holds the number {wrong[:40]}, which JSONB can't hold")
+
+
+def is_jsonb(text: str) -> bool:
+    """Return whether JSONB can hold a JSON text."""
+    try:
+        check_jsonb(text)
+    except StorageError:
+        return False
+    return True
 
 
 def raise_translated(error: Exception, url: str) -> NoReturn:
@@ -112,5 +121,12 @@ def _translate(error: Exception, url: str) -> StorageError:
         return StorageUnavailable(
             f"{place} is out of reach ({reason}); whether a write that was under way took place "
             "is not known. The workbench connects again by itself: is the server running?"
+        )
+    if isinstance(error, asyncpg.UntranslatableCharacterError):
+        what = redact(url, error.detail or reason).rstrip(".")
+        return StorageError(
+            f"{place}: the encoding of this database lacks a character ({what}), so nothing was "
+            "read or written. Leave the character out, or move the sessions to a database with "
+            "ENCODING 'UTF8'"
         )
     return StorageError(f"{place}: {reason}")

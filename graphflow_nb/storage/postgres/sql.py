@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from ..paths import ContextPath, is_encodable, parse_path
+from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
+from .errors import is_jsonb
 
 __all__ = ["SEPARATOR", "Statement", "Statements", "TableForm", "parse_name"]
 
@@ -284,8 +285,7 @@ class Statements:
         messages = "context #> '{chat_history,messages}'"
         values = []
         for i, path in enumerate(context):
-            arguments.append(["data", *parse_path(path)])
-            values.append(f", (context #> ${len(arguments)}::text[])::text AS c{i}")
+            values.append(f", {_value_at(spellings(path), arguments)}::text AS c{i}")
         rows = (
             f"SELECT {self._id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
             f"{self._version} AS v, created_at AS c, updated_at AS u, "
@@ -345,10 +345,13 @@ class Statements:
             if (until := getattr(query, f"{name}_until")) is not None:
                 terms.append(f"{name}_at < {put(until)}")
         for path, value in query.conditions():
-            found = f"(context #> {put(['data', *path])}::text[])"
-            terms.append(
-                f"{found} IS NOT NULL" if value is None else f"{found} = {put(value.decode())}"
-            )
+            found = _value_at(path, arguments)
+            if value is None:
+                terms.append(f"{found} IS NOT NULL")
+            elif is_jsonb(text := value.decode()):
+                terms.append(f"{found} = {put(text)}")
+            else:  # no session here has it
+                terms.append("FALSE")
         if page and query.after is not None:
             terms.append(self._after(query, put))
         return (f" WHERE {' AND '.join(terms)}" if terms else ""), arguments
@@ -373,3 +376,13 @@ class Statements:
             arguments.append(query.limit)
             text += f" LIMIT ${len(arguments)}"
         return text
+
+
+def _value_at(path: Spellings, arguments: list[Any]) -> str:
+    """Return the SQL of the value at a path, whose keys are added to the arguments."""
+    values = []
+    for keys in path:
+        if not any("\0" in key for key in keys):  # JSONB has no such key
+            arguments.append(["data", *keys])
+            values.append(f"context #> ${len(arguments)}::text[]")
+    return f"coalesce({', '.join(values)})" if values else "NULL::jsonb"

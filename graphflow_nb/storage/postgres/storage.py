@@ -21,7 +21,6 @@ from ..trace import current
 from .batches import import_batch, save_batch
 from .columns import columns_of_rows, holds_separator, unpack_columns
 from .connections import Connection
-from .errors import check_jsonb
 from .facts import collect_facts, find_slow_orders
 from .migration import install_trigger, migrate, plan_migration, plan_trigger, remove_trigger
 from .sql import TableForm
@@ -342,7 +341,7 @@ class PostgresSessionStorage:
             text, arguments = table.statements.select(query)
             return await connection.fetch(text, *arguments)
 
-        rows = await self._fetch(read, query)
+        rows = await self._fetch(read)
         sessions = [stored_session(*row) for row in rows]
         current().size(sum(len(row[4]) for row in rows), len(rows))
         current().lap("decode")
@@ -369,11 +368,11 @@ class PostgresSessionStorage:
             text, arguments = opened.statements.columns(wider, context, packed=False)
             return await connection.fetch(text, *arguments)
 
-        row = await self._fetch(read_packed, query) if opened.packs else None
+        row = await self._fetch(read_packed) if opened.packs else None
         if row is not None:
             table = unpack_columns(row, len(context))
         else:
-            table = columns_of_rows(await self._fetch(read_rows, query), len(context))
+            table = columns_of_rows(await self._fetch(read_rows), len(context))
         current().size(int(table.context_bytes.sum()), len(table))
         current().lap("decode")
         return cut_page(table, query)
@@ -386,7 +385,7 @@ class PostgresSessionStorage:
             text, arguments = table.statements.count(query)
             return await connection.fetchval(text, *arguments)
 
-        return int(await self._fetch(read, query))
+        return int(await self._fetch(read))
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
@@ -396,12 +395,9 @@ class PostgresSessionStorage:
             text, arguments = table.statements.counts(query)
             return await connection.fetch(text, *arguments)
 
-        return [GroupCount(*row) for row in sorted(await self._fetch(read, query), key=tuple)]
+        return [GroupCount(*row) for row in sorted(await self._fetch(read), key=tuple)]
 
-    async def _fetch(self, read: Work[Any], query: Query) -> Any:
-        for _, value in query.conditions():
-            if value is not None:
-                check_jsonb(value.decode())
+    async def _fetch(self, read: Work[Any]) -> Any:
         result = await self._table.run_adapting(read)
         current().lap("execute")
         return result

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...model.times import UNKNOWN_TIME, micros_of, time_of
+from ...model.times import UNKNOWN_TIME, micros_of, micros_or_unknown, time_of
 from ..query import Cursor, Query
 from ..table import GroupCount
 from .client import RedisClient
@@ -276,7 +276,8 @@ def entry_after(query: Query) -> Entry | None:
     cursor = query.after
     if cursor is None:
         return None
-    return Entry(_LAST if cursor.time is None else float(micros_of(cursor.time)), cursor.id)
+    updated = micros_or_unknown(cursor.time)
+    return Entry(_LAST if updated == UNKNOWN_TIME else float(updated), cursor.id)
 
 
 def next_cursor(query: Query, entry: Entry) -> Cursor:

@@ -1,6 +1,6 @@
 """Every SQL statement for SQLite. Times are µs since 1970 UTC.
 
-``holds`` and ``value_at`` are functions of ``functions.py``: the same code answers for the memory
+``holds`` and ``find_value`` are functions of ``functions.py``: the same code answers for the memory
 store, so that a path means the same in both.
 """
 
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ...model.times import micros_of
-from ..paths import ContextPath, is_encodable, parse_path
+from ...model.times import UNKNOWN_TIME, micros_of, micros_or_unknown
+from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
 
 CREATE = """
@@ -30,6 +30,7 @@ CREATE INDEX IF NOT EXISTS sessions_by_update ON sessions (updated_at, id);
 """
 ROW = "id, graph_id, current_task_id, status_message, context, version, created_at, updated_at"
 COLUMNS = frozenset(ROW.split(", "))
+_LAST = 2**63 - 1  # the time by which a session whose time is unknown is ordered
 CONTEXT, VERSION, CREATED = 4, 5, 6  # where these are in a row
 
 GET = f"SELECT {ROW} FROM sessions WHERE id = ?"
@@ -80,8 +81,8 @@ def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
         "length(CAST(context AS BLOB)), CASE WHEN json_valid(context) THEN "
         "coalesce(json_array_length(context, '$.chat_history.messages'), 0) ELSE 0 END"
     )
-    paths = [_encode_path(parse_path(path)) for path in context]
-    return select(columns + ", value_at(context, ?)" * len(paths), query, paths)
+    paths = [_encode_path(spellings(path)) for path in context]
+    return select(columns + ", find_value(context, ?)" * len(paths), query, paths)
 
 
 def count(query: Query) -> Statement:
@@ -100,8 +101,8 @@ def count_groups(query: Query) -> Statement:
     )
 
 
-def _encode_path(keys: Sequence[str]) -> str:
-    return msgspec.json.encode(keys).decode()
+def _encode_path(path: Spellings) -> str:
+    return msgspec.json.encode(path).decode()
 
 
 def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
@@ -144,6 +145,8 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         if query.order_by == "id":
             put(f"id {than} ?", cursor.id)
         else:
-            time = micros_of(cursor.time) if cursor.time else 0
+            # Each session here has a time; those without one come last.
+            time = micros_or_unknown(cursor.time)
+            time = _LAST if time == UNKNOWN_TIME else time
             put(f"({query.order_by}, id) {than} (?, ?)", time, cursor.id)
     return (f" WHERE {' AND '.join(terms)}" if terms else ""), values
