@@ -12,6 +12,7 @@
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
     │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
     │   ├── ReadOnlyError        a write on a store opened for reading
+    │   ├── JournalError         the journal can't note a write, or can't be read
     │   └── CapabilityError      the storage lacks the method that this needs  (also AttributeError)
     ├── BridgeError          a call from a thread or loop from which it can't be served
     └── LocalPostgresError   the private PostgreSQL server could not be started
@@ -34,6 +35,7 @@ __all__ = [
     "CapabilityError",
     "ContextError",
     "GraphflowError",
+    "JournalError",
     "LocalPostgresError",
     "PatchError",
     "QueryError",
@@ -48,7 +50,14 @@ __all__ = [
 
 
 class GraphflowError(Exception):
-    """The base of all errors of this package."""
+    """The base of all errors of this package.
+
+    Attributes:
+        nothing_written: Whether it is certain that the store took no write of the call that failed.
+            False means that it is not known.
+    """
+
+    nothing_written: bool = True
 
 
 class ContextError(GraphflowError):
@@ -121,7 +130,20 @@ class BenchmarkError(GraphflowError, ValueError):
 
 
 class StorageError(GraphflowError):
-    """The error for a store that failed, is out of reach, or can't hold a value."""
+    """The error for a store that failed, is out of reach, or can't hold a value.
+
+    Args:
+        text: What happened, what was not done and what to do next.
+        nothing_written: Whether it is certain that the store took no write: a value was refused
+            before it was sent, or the store refused the statement.
+    """
+
+    nothing_written = False
+
+    def __init__(self, *text: object, nothing_written: bool | None = None):
+        super().__init__(*text)
+        if nothing_written is not None:
+            self.nothing_written = nothing_written
 
 
 class StorageTimeout(StorageError, TimeoutError):
@@ -135,6 +157,17 @@ class StorageUnavailable(StorageError):
 class ReadOnlyError(StorageError):
     """The error for a write on a store that was opened for reading only."""
 
+    nothing_written = True
+
+
+class JournalError(StorageError):
+    """The error for a write that can't be noted in the journal, or a journal that can't be read.
+
+    The write was not made. With ``undo=False`` it is made without being noted.
+    """
+
+    nothing_written = True
+
 
 class CapabilityError(StorageError, AttributeError):
     """The error for a storage that lacks a method which a call needs.
@@ -144,6 +177,8 @@ class CapabilityError(StorageError, AttributeError):
         method: The name of the method.
         remedy: The shortest way to get the method.
     """
+
+    nothing_written = True
 
     def __init__(self, storage: object, method: str, remedy: str | None = None):
         super().__init__(storage, method, remedy)
@@ -157,6 +192,8 @@ class CapabilityError(StorageError, AttributeError):
 
 class BridgeError(GraphflowError):
     """The error for a call from a thread or event loop where it can't be answered."""
+
+    nothing_written = False
 
 
 class LocalPostgresError(GraphflowError):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 from weakref import WeakSet
 
 from ..bridge import Bridge, dual
 from ..changes import Patch, apply
 from ..errors import QueryError, SessionConflict, SessionNotFound, StorageError
-from ..journal import Journal, JournaledStorage
+from ..journal import Journal, JournaledStorage, UndoReport
 from ..model import Context, Session
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Migration, Query, get_or_create
@@ -78,6 +78,10 @@ class Client:
         """The attributes of the storage inside, such as ``read_only`` and ``place``."""
         return attributes_of(self.storage.inner)
 
+    def _writer(self, undo: bool) -> JournaledStorage:
+        """Return the storage for a write that is to be noted, or not."""
+        return self.journaled if undo else self.journaled.without_notes()
+
     # Sessions
 
     @dual
@@ -103,7 +107,7 @@ class Client:
         return session
 
     @dual
-    async def save(self, session: Session) -> None:
+    async def save(self, session: Session, *, undo: bool = True) -> None:
         """Save a session and move its version on.
 
         Example:
@@ -115,26 +119,30 @@ class Client:
 
         Args:
             session: A session that was read or created.
+            undo: Whether the journal notes it, so that it can be undone.
 
         Raises:
             SessionConflict: The stored session is not the one that was read, or the id of a new one
                 is taken. Nothing was written; the error carries both sides.
+            JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed, or can't hold a value.
         """
-        await self.journaled.save(_check_session(session))
+        await self._writer(undo).save(_check_session(session))
 
     @dual
-    async def upsert(self, session: Session) -> None:
+    async def upsert(self, session: Session, *, undo: bool = True) -> None:
         """Save a session whatever is stored: the last write wins, and others' saves are lost.
 
         Args:
             session: The session to store.
+            undo: Whether the journal notes it, so that it can be undone.
 
         Raises:
             CapabilityError: The storage has no method ``upsert``.
+            JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed, or can't hold a value.
         """
-        await self.journaled.upsert(_check_session(session))
+        await self._writer(undo).upsert(_check_session(session))
 
     @dual
     async def create(
@@ -145,6 +153,7 @@ class Client:
         graph_id: str = "default",
         status_message: str | None = None,
         context: Context | Mapping[str, Any] | None = None,
+        undo: bool = True,
     ) -> Session:
         """Save a new session and return it.
 
@@ -160,20 +169,24 @@ class Client:
             graph_id: Its graph.
             status_message: Its status.
             context: Its data and chat history, copied.
+            undo: Whether the journal notes it, so that it can be undone.
 
         Raises:
             SessionConflict: The id is taken.
             ContextError: JSON can't hold a value of the context.
+            JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed, or can't hold a value.
         """
         session = Session(
             id, task, graph_id=graph_id, status_message=status_message, context=context
         )
-        await self.journaled.save(session)
+        await self._writer(undo).save(session)
         return session
 
     @dual
-    async def get_or_create(self, id: str, start_task: str, graph_id: str = "default") -> Session:
+    async def get_or_create(
+        self, id: str, start_task: str, graph_id: str = "default", *, undo: bool = True
+    ) -> Session:
         """Return the session with this id; create it at ``start_task`` if it does not exist.
 
         Safe in a race: where the storage detects conflicts, all callers get the one that was
@@ -183,11 +196,13 @@ class Client:
             id: The id of the session.
             start_task: The current task of a new session.
             graph_id: The graph of a new session.
+            undo: Whether the journal notes it, so that it can be undone.
 
         Raises:
+            JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed, or others create and delete the session again and again.
         """
-        return await get_or_create(self.journaled, id, start_task, graph_id)
+        return await get_or_create(self._writer(undo), id, start_task, graph_id)
 
     @dual
     async def patch(
@@ -196,6 +211,7 @@ class Client:
         changes: Patch | str | Sequence[Mapping[str, Any]],
         *,
         version: int | None = None,
+        undo: bool = True,
     ) -> Session:
         """Change parts of a session by a JSON Patch (RFC 6902), and return the saved session.
 
@@ -212,12 +228,14 @@ class Client:
                 ``/graph_id``, ``/current_task_id``, ``/status_message``, ``/context/data`` or
                 ``/context/chat_history``; what they do not touch stays as it is stored.
             version: The version that the session must still have; None for any.
+            undo: Whether the journal notes it, so that it can be undone.
 
         Raises:
             PatchError: A path does not exist, or graph-flow could not read the result.
             SessionNotFound: No session has this id.
             SessionConflict: The session has another version, or another writer saved it meanwhile;
                 nothing was written.
+            JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed, or can't hold a value.
         """
         patch = Patch(changes)
@@ -228,11 +246,13 @@ class Client:
         if version is not None and version != stored.version:
             wanted.version = version
             raise SessionConflict(wanted, stored)
-        await self.journaled.save(wanted, before=stored)
+        await self._writer(undo).save(wanted, before=stored)
         return wanted
 
     @dual
-    async def delete(self, ids: str | Iterable[str] | Mapping[str, int]) -> list[str]:
+    async def delete(
+        self, ids: str | Iterable[str] | Mapping[str, int], *, undo: bool = True
+    ) -> list[str]:
         """Delete one session or several; unknown ids are skipped.
 
         Example:
@@ -244,24 +264,27 @@ class Client:
         Args:
             ids: An id, several (a column of a DataFrame too), or a mapping from id to the version
                 that the session must still have: one that was saved meanwhile then stays.
+            undo: Whether the journal notes it, so that it can be undone.
 
         Returns:
             The ids that were deleted.
 
         Raises:
             QueryError: ``ids`` is something else.
+            JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed.
         """
+        writer = self._writer(undo)
         if isinstance(ids, Mapping):
             versions = list(ids.values())
             if not all(type(version) is int for version in versions):
                 raise QueryError(f"the versions to delete must be integers, not {versions!r}")
-            return await self.journaled.delete_many(list(ids), versions)
+            return await writer.delete_many(list(ids), versions)
         if isinstance(ids, str):
-            return await self.journaled.delete_many([ids])
+            return await writer.delete_many([ids])
         if not isinstance(ids, Iterable):
             raise QueryError(f"delete takes an id or a list of ids, not {ids!r}")
-        return await self.journaled.delete_many(list(ids))
+        return await writer.delete_many(list(ids))
 
     # Undo
 
@@ -297,12 +320,53 @@ class Client:
         """Undo all writes of the journal, newest first.
 
         Returns:
-            The ids of sessions that others changed since, which were not undone.
+            The ids of sessions that were not undone: others changed them since, or the store
+            refused what was there before. ``undo_many()`` says which.
 
         Raises:
+            JournalError: Lines of the journal can't be read.
             StorageError: The store failed; what was undone until then stays undone.
         """
-        return (await self.journaled.undo_all())[1]
+        report = await self.journaled.undo_many()
+        return [*report.changed, *report.failed]
+
+    @dual
+    async def undo_many(
+        self,
+        entries: Iterable[int] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> UndoReport:
+        """Undo several writes of the journal in batches, newest first for each session.
+
+        If others changed a session since, its earlier writes are not undone either. Interrupted or
+        stopped, it can be called again and goes on with what is left.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> wb.delete(["claim-0014", "claim-0015"])
+            ['claim-0014', 'claim-0015']
+            >>> wb.undo_many().undone
+            2
+
+        Args:
+            entries: The numbers of the entries in ``wb.journal``; None for all that can be undone.
+            progress: A function that is called after each batch, on the storage's thread, with the
+                number of writes looked at and of all.
+            stop: A function that is asked before each batch, on the storage's thread; True ends the
+                work there.
+
+        Returns:
+            The report: how many were undone, which sessions were not and why, how many remain.
+
+        Raises:
+            PatchError: An entry does not exist, or it was undone already; nothing was undone.
+            JournalError: Lines of the journal can't be read, and ``entries`` was left out.
+            StorageError: The store failed; what was undone until then stays undone.
+        """
+        return await self.journaled.undo_many(entries, progress=progress, stop=stop)
 
     # The store as a whole
 

@@ -8,10 +8,33 @@ from typing import Literal
 
 from ..model import Session
 
-__all__ = ["Entry", "Op", "State"]
+__all__ = ["Entry", "Op", "State", "UndoReport"]
 
 Op = Literal["save", "upsert", "delete", "restore", "undo"]
 State = Literal["done", "unknown", "void"]
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """What became of several writes that were to be undone.
+
+    Attributes:
+        undone: The number of writes that were undone.
+        changed: The ids of sessions that others changed since; their writes were left alone.
+        failed: For the id of each session that the store refused, the reason; its writes were left
+            alone.
+        remaining: The number of writes that were not looked at, since it was stopped.
+    """
+
+    undone: int
+    changed: list[str]
+    failed: dict[str, str]
+    remaining: int = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped before its end."""
+        return self.remaining > 0
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
@@ -19,10 +20,13 @@ from ..storage.protocols import (
     require,
 )
 from ..storage.query import MAX_IDS, Query
-from .entries import Entry, Op
+from .entries import Entry, Op, UndoReport
 from .journal import Journal
 
 __all__ = ["JournaledStorage"]
+
+#: A session before and after a write; None where it does not exist.
+Pair = tuple[Session | None, Session | None]
 
 
 class JournaledStorage:
@@ -55,10 +59,28 @@ class JournaledStorage:
     def __init__(
         self, storage: SessionStorage, journal: Journal, reading: SessionStorage, place: str
     ):
+        self._noting = True
         self.inner = storage
         self.journal = journal
         self._reading = reading
         self._place = place
+
+    def without_notes(self) -> JournaledStorage:
+        """Return the same storage for writes that the journal does not note."""
+        twin = JournaledStorage(self.inner, self.journal, self._reading, self._place)
+        twin._noting = False
+        return twin
+
+    @contextmanager
+    def _note(
+        self, op: Op, pairs: Sequence[Pair], undoes: int | None = None
+    ) -> Iterator[list[Entry]]:
+        """Note a write around it; see ``Journal.writing``."""
+        if not self._noting:
+            yield []
+            return
+        with self.journal.writing(self._place, op, pairs, undoes) as entries:
+            yield entries
 
     async def get(self, id: str) -> Session | None:
         """Return the session with this id; see ``SessionStorage.get``."""
@@ -71,6 +93,9 @@ class JournaledStorage:
             session: The session to save.
             before: The stored session, if the caller has just read it. Default: it is read.
         """
+        if not self._noting:
+            await self.inner.save(session)
+            return
         if before is None:
             before = await self._reading.get(session.id)
         await self._save("save", session, before)
@@ -80,14 +105,14 @@ class JournaledStorage:
     ) -> None:
         if before is None and not session.is_new:
             raise SessionConflict(session, None)
-        with self.journal.writing(self._place, op, [(before, session)], undoes):
+        with self._note(op, [(before, session)], undoes):
             await self.inner.save(session)
 
     async def upsert(self, session: Session) -> None:
         """Save a session whatever is stored; see ``SupportsUpsert``."""
         upsert = require(self.inner, SupportsUpsert).upsert
-        before = await self._reading.get(session.id)
-        with self.journal.writing(self._place, "upsert", [(before, session)]):
+        before = await self._reading.get(session.id) if self._noting else None
+        with self._note("upsert", [(before, session)]):
             await upsert(session)
 
     async def delete(self, id: str) -> None:
@@ -144,7 +169,7 @@ class JournaledStorage:
     async def _delete(
         self, op: Op, sessions: Sequence[Session], undoes: int | None = None
     ) -> list[str]:
-        with self.journal.writing(self._place, op, [(s, None) for s in sessions], undoes) as done:
+        with self._note(op, [(s, None) for s in sessions], undoes) as done:
             deleted = await delete_unchanged(self.inner, sessions)
             gone = set(deleted)
             done[:] = [entry for entry in done if entry.id in gone]
@@ -196,7 +221,7 @@ class JournaledStorage:
             return None
         if stored is None:
             back = copy(entry.before)
-            with self.journal.writing(self._place, "undo", [(None, back)], entry.number):
+            with self._note("undo", [(None, back)], entry.number):
                 await restore(self.inner, back)
             return back
         back = with_document(stored, document(entry.before))
@@ -211,17 +236,36 @@ class JournaledStorage:
         Returns:
             The number of writes that were undone, and the ids of the sessions that were not undone.
         """
+        report = await self.undo_many()
+        return report.undone, [*report.changed, *report.failed]
+
+    async def undo_many(
+        self,
+        numbers: Iterable[int] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> UndoReport:
+        """Undo several writes, newest first for each session; see ``Client.undo_many``."""
+        if numbers is None:
+            numbers = [entry.number for entry in self.undoable()]
+        wanted = {number: self._pick(number) for number in numbers}
         done = 0
         changed: dict[str, None] = {}
-        for entry in reversed(self.undoable()):
-            if entry.id in changed:
-                continue
-            try:
-                await self.undo(entry.number)
-                done += 1
-            except SessionConflict:
-                changed[entry.id] = None
-        return done, list(changed)
+        failed: dict[str, str] = {}
+        for looked, number in enumerate(sorted(wanted, reverse=True)):
+            if stop is not None and stop():
+                return UndoReport(done, list(changed), failed, len(wanted) - looked)
+            id = wanted[number].id
+            if id not in changed and id not in failed:
+                try:
+                    await self.undo(number)
+                    done += 1
+                except SessionConflict:
+                    changed[id] = None
+            if progress is not None:
+                progress(looked + 1, len(wanted))
+        return UndoReport(done, list(changed), failed)
 
     def _pick(self, number: int | None) -> Entry:
         if number is None:
