@@ -237,8 +237,10 @@ class Context(MutableMapping[str, Any]):
             if key not in before:
                 before[key] = exactjson.encode_unchecked(exactjson.decode(data[key]))
             if not exactjson.encodes_to(value, before[key]):
-                data[key] = Raw(exactjson.encode(value, f"context[{key!r}]"))
-                before[key] = bytes(data[key])
+                encoded, text = exactjson.encode(value, f"context[{key!r}]"), data[key]
+                as_encoded = bytes(text) == before[key]  # as most stores' texts are
+                data[key] = Raw(encoded if as_encoded else exactjson.keep_spelling(text, encoded))
+                before[key] = encoded
                 self._dirty = True
 
     # The crate's names: set, get, remove, clear.

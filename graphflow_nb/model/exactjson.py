@@ -1,8 +1,8 @@
 """Exact JSON: nothing is coerced when it is written, and no digit is lost when it is read.
 
 msgspec encodes and decodes. What it converts silently (NaN to null, sets to arrays, integer keys to
-strings) is refused here. A float whose digits a Python float would not repeat (``1.10``, ``1e400``,
-20 decimals) keeps its literal.
+strings) is refused here. A number that would be written with other digits than it was read with
+(``1.10``, ``1e+21``, ``-0``, ``1e400``, 20 decimals) keeps its literal.
 """
 
 from __future__ import annotations
@@ -40,7 +40,12 @@ class Literal(float):
 
 def _parse_float(literal: str) -> float:
     number = float(literal)
-    return number if repr(number) == literal else Literal(literal)
+    # Compared with what the encoder writes: Python's repr has 1e+21 where the encoder has 1e21.
+    return number if _encoder.encode(number) == literal.encode() else Literal(literal)
+
+
+def _parse_int(literal: str) -> int | float:
+    return Literal(literal) if literal == "-0" else int(literal)
 
 
 def _strip_subclass(value: object) -> object:
@@ -164,9 +169,66 @@ def decode(text: bytes | str | Raw, where: str = "the value") -> Any:
         ContextError: The text is not JSON.
     """
     try:
-        return _decoder.decode(text)
+        value = _decoder.decode(text)
+        if isinstance(value, (dict, list, int)):
+            whole = text.encode() if isinstance(text, str) else bytes(text)
+            if b"-0" in whole and _NEGATIVE_ZERO.search(whole):  # msgspec reads the integer 0
+                return json.loads(whole, parse_int=_parse_int, parse_float=_parse_float)
     except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError) as error:
         raise ContextError(f"{where} can't be read as JSON: {error}") from error
+    return value
+
+
+#: An integer -0, or the same characters in a string.
+_NEGATIVE_ZERO = re.compile(rb"-0(?<![^\[:,\s]-0)(?![.0-9eE])")
+
+
+def keep_spelling(text: Raw, encoded: bytes) -> bytes:
+    """Return what was encoded, with the parts that an earlier text has too as they are there.
+
+    So blanks, escapes and keys that are twice stay where nothing was changed. Members of objects
+    are compared by key, elements of arrays by their common start and end.
+
+    Args:
+        text: The JSON text of the value before it was changed.
+        encoded: The value now, as ``encode`` returned it.
+    """
+    try:
+        return bytes(_keep_unchanged(text, Raw(encoded)))
+    except (ContextError, RecursionError):
+        return encoded  # nested too deep to compare
+
+
+def _keep_unchanged(old: Raw, new: Raw) -> Raw:
+    """Return an encoder's JSON text with the old spelling of each part whose value is the same."""
+    if _has_value(old, new):
+        return old
+    form = kind(old)
+    if form == kind(new) == "object":
+        members, items = split_object(old, ""), split_object(new, "")
+        for key in items.keys() & members.keys():
+            items[key] = _keep_unchanged(members[key], items[key])
+        return Raw(join(items))
+    if form == kind(new) == "array":
+        before, after = split_array(old, ""), split_array(new, "")
+        shorter = min(len(before), len(after))
+        head = 0
+        while head < shorter and _has_value(before[head], after[head]):
+            after[head] = before[head]
+            head += 1
+        tail = 0
+        while tail < shorter - head and _has_value(before[-1 - tail], after[-1 - tail]):
+            tail += 1
+            after[-tail] = before[-tail]
+        for index in range(head, shorter - tail):
+            after[index] = _keep_unchanged(before[index], after[index])
+        return Raw(join(after))
+    return new
+
+
+def _has_value(text: Raw, encoded: Raw) -> bool:
+    """Return whether a JSON text has the value that an encoder's text has, digit for digit."""
+    return text == encoded or _encoder.encode(decode(text)) == bytes(encoded)
 
 
 def decode_exact(text: bytes | str | Raw) -> Any:

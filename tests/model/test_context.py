@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 from datetime import UTC, datetime
 from enum import StrEnum
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from graphflow_nb import (
     ChatHistory,
@@ -15,6 +20,8 @@ from graphflow_nb import (
     ContextError,
     Message,
 )
+
+from ..scope import COMPLETE
 
 
 class Colour(StrEnum):
@@ -144,3 +151,83 @@ def test_chat_history_prunes_as_the_crate_does():
     for _ in range(1500):
         unlimited.add(Message("User", "x"))
     assert len(unlimited) == 1500
+
+
+SPELLINGS = [
+    *("1e+21", "1e21", "1E5", "1e-7", "1E-07", "1.10", "0.1000", "-0", "-0.0", "0.0", "1e400"),
+    *("100000000000000000000", "123456789012345678901234567890", "3.0", "1e0", "1e16"),
+    *("0.30000000000000004", "123456789.123456789123", '"\\u00e9"', '"a\\/b"', '"-0"', "5"),
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_what_is_beside_an_edit_keeps_its_text(spelling):
+    """Every way to change a part of a value; what was not changed is moved as it was written."""
+    number = not spelling.startswith('"')
+    text = '{"data":{"c":{"x":%s,"y":1,"l":[%s,1,{"z":%s}]}}}' % ((spelling,) * 3)
+
+    def check(change, expected, in_place=True):
+        context = Context.from_json(text)
+        change(context)
+        for twin in (context, copy.copy(context), pickle.loads(pickle.dumps(context))):
+            if number or in_place:
+                assert bytes(twin.to_json()).decode() == expected.replace("@", spelling)
+
+    def rename(c):
+        c["d"] = c.pop("c")
+
+    whole = '{"data":{"c":{"x":@,"y":1,"l":[@,1,{"z":@}]}'
+    check(lambda c: c["c"].update(y=2), whole.replace('"y":1', '"y":2') + "}}")
+    check(lambda c: c["c"].pop("y"), whole.replace('"y":1,', "") + "}}")
+    check(lambda c: c["c"].setdefault("n", 0), whole[:-1] + ',"n":0}}}')
+    check(lambda c: c["c"]["l"].append(2), whole.replace("}]", "},2]") + "}}")
+    check(lambda c: c["c"]["l"].insert(1, 2), whole.replace("[@", "[@,2") + "}}")
+    check(lambda c: c["c"]["l"].pop(1), whole.replace(",1,", ",") + "}}")
+    check(lambda c: c["c"]["l"][2].update(n=1), whole.replace('"z":@', '"z":@,"n":1') + "}}")
+    check(lambda c: c["c"]["l"].reverse(), whole.replace('[@,1,{"z":@}]', '[{"z":@},1,@]') + "}}",
+          in_place=False)  # fmt: skip
+    check(lambda c: c.set("n", c["c"]["x"]), whole + ',"n":@}}', in_place=False)
+    check(lambda c: c.update(n=c["c"]["l"]), whole + ',"n":[@,1,{"z":@}]}}', in_place=False)
+    check(lambda c: c.setdefault("n", c["c"]["l"][2]), whole + ',"n":{"z":@}}}', in_place=False)
+    check(rename, whole.replace('"c"', '"d"') + "}}", in_place=False)
+
+
+literals = st.sampled_from(SPELLINGS)
+texts = st.recursive(
+    literals,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=4).map(lambda items: f"[{', '.join(items)}]"),
+        st.dictionaries(st.sampled_from("abcd"), inner, min_size=1, max_size=4).map(
+            lambda items: "{%s}" % ",".join(f'"{key}" : {text}' for key, text in items.items())
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=5000 if COMPLETE else 150)
+@given(texts, st.data())
+def test_random_edits_leave_the_other_characters(text, data):
+    context = Context.from_json('{"data":{"k":[%s]}}' % text)
+    place, path = context["k"], []
+    while True:
+        keys = list(place) if isinstance(place, dict) else range(len(place))
+        key = data.draw(st.sampled_from(keys))
+        path.append(key)
+        if not isinstance(place[key], (dict, list)):
+            break
+        place = place[key]
+    place[key] = "@"
+    # The same change in the characters alone.
+    parts = msgspec.json.decode("[%s]" % text, type=list[msgspec.Raw])
+
+    def change(part, path):
+        if not path:
+            return msgspec.Raw(b'"@"')
+        kind = dict[str, msgspec.Raw] if isinstance(path[0], str) else list[msgspec.Raw]
+        members = msgspec.json.decode(part, type=kind)
+        members[path[0]] = change(members[path[0]], path[1:])
+        return msgspec.Raw(msgspec.json.encode(members))
+
+    expected = bytes(change(msgspec.Raw(msgspec.json.encode(parts)), path))
+    assert bytes(context.to_json()) == b'{"data":{"k":%s}}' % expected
