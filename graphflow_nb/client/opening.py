@@ -21,7 +21,6 @@ from ..storage import (
 from ..storage.protocols import missing_capability
 from ..storage.stores import find_kind
 from .client import Client
-from .demo import demo_storage
 
 __all__ = ["open_client", "wrap_client"]
 
@@ -51,19 +50,15 @@ def open_client(
     if not (url is None or isinstance(url, str)):
         raise StorageError(f"a store is named by its URL, a text, not by {url!r}")
     read_only = writable is False
-    storage: SessionStorage
-    if url == "demo":
-        storage = demo_storage()
-    else:
-        chosen = url or os.environ.get("DATABASE_URL", "")
-        store = find_kind(chosen)
-        read_only = read_only or (writable is None and store is not None and store.is_server)
-        if read_only and store is not None and store.takes("read_only"):
-            options["read_only"] = True
-        # A URL, wherever it comes from, has no fallback: changes in a store other than the one
-        # that the user meant would be lost with it.
-        opening = connect(chosen, **options) if chosen else connect_from_env(**options)
-        storage = LoopThread.shared().run(opening)
+    chosen = url or os.environ.get("DATABASE_URL", "")
+    store = find_kind(chosen)
+    read_only = read_only or (writable is None and store is not None and store.is_server)
+    if read_only and store is not None and store.takes("read_only"):
+        options["read_only"] = True
+    # A URL, wherever it comes from, has no fallback: changes in a store other than the one that
+    # the user meant would be lost with it.
+    opening = connect(chosen, **options) if chosen else connect_from_env(**options)
+    storage = LoopThread.shared().run(opening)
     attributes = attributes_of(storage)
     if read_only and not attributes.read_only:
         storage = _make_read_only(storage)

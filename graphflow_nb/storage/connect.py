@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from ..errors import StorageError
+from .demo import DEMO, demo_storage
 from .memory import InMemorySessionStorage
 from .protocols import SessionStorage
 from .stores import example_urls, find_kind
@@ -30,7 +31,7 @@ async def connect(url: str, **options: Any) -> SessionStorage:
     Args:
         url: The URL of a store: ``memory:``, ``sqlite:path/of/a.db``,
             ``postgresql://user@host/database``, ``redis://host:6379/0``, or that of a kind of your
-            own (``graphflow_nb.storage.register``).
+            own (``graphflow_nb.storage.register``); ``demo`` for sample sessions in memory.
         options: The options of that storage's ``connect``, e.g. ``table=``, ``read_only=``,
             ``timeout=``.
 
@@ -40,8 +41,14 @@ async def connect(url: str, **options: Any) -> SessionStorage:
     if not isinstance(url, str):
         raise StorageError(f"a store is named by its URL, a text, not by {url!r}")
     kind = find_kind(url)
+    if url == DEMO and options:
+        raise StorageError(f"unknown option {', '.join(options)}: {DEMO} takes none")
+    if url == DEMO:
+        return demo_storage()
     if kind is None:
-        raise StorageError(f"{redact(url)!r} is not the URL of a store: use {example_urls()}")
+        raise StorageError(
+            f"{redact(url)!r} is not the URL of a store: use {example_urls()}, or {DEMO}"
+        )
     return await kind.open(url, options)
 
 

@@ -51,6 +51,19 @@ def test_selection_by_url(tmp_path, monkeypatch, caplog):
         g.open("memory:", table="x")
 
 
+def test_the_environment_names_what_open_takes(monkeypatch, caplog):
+    monkeypatch.setenv("DATABASE_URL", "demo")
+    assert len(g.open().sessions()) == len(g.open("demo").sessions()) == 120
+    assert asyncio.run(asyncio.run(g.connect_from_env(fallback=False)).count(g.Query())) == 120
+    assert not caplog.text
+    for url in ("demo", None):
+        with pytest.raises(g.StorageError, match="unknown option table: demo takes none"):
+            g.open(url, table="x")
+    monkeypatch.setenv("DATABASE_URL", "Demo")
+    with pytest.raises(g.StorageError, match="redis://host:6379/0, or demo"):
+        g.open()
+
+
 def test_memory_is_not_opened_for_reading_only(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     for url in ("demo", "memory:", None):

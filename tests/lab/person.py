@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 import graphflow_nb as g
 from graphflow_nb.bridge import LoopThread
-from graphflow_nb.client.demo import demo_storage
+from graphflow_nb.storage.demo import demo_storage
 
 from ..scope import COMPLETE
 from ..servers.jupyter import Jupyter, open_in_lab, run_all, write_notebook

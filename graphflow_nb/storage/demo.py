@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from ..model import stored_session
-from ..storage import InMemorySessionStorage
+from .memory import InMemorySessionStorage
 
-__all__ = ["demo_storage"]
+__all__ = ["DEMO", "demo_storage"]
+
+#: What a person gives in the place of a URL.
+DEMO: Final = "demo"
 
 
 class _Row(msgspec.Struct):
