@@ -7,10 +7,11 @@
 ``check`` needs nothing beyond graphflow_nb; the others need pytest and hypothesis.
 
 A property is a coroutine function whose docstring is the statement that must hold, as the report
-shows it (``basic.py``, ``queries.py``, ``batches.py``, ``attributes.py``, ``extras.py``). Each
-capability and each attribute that a storage may have is in one; a storage without it does not fail,
-and the report says why it is optional. The report, the pytest class and this project's own tests
-run the same list, and for each property the tests have a broken storage that fails it.
+shows it (``basic.py``, ``queries.py``, ``batches.py``, ``attributes.py``, ``extras.py``,
+``races.py``). Each capability and each attribute that a storage may have is in one; a storage
+without it does not fail, and the report says why it is optional. The report, the pytest class and
+this project's own tests run the same list, and for each property the tests have a broken storage
+that fails it.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from . import basic, batches, queries
 
 # isort: split
-from . import attributes, extras
+from . import attributes, extras, races
 from .kit import PROPERTIES, Deviation, Property, Traits
 from .report import Finding, Report, check
 
@@ -41,6 +42,7 @@ __all__ = [
     "check",
     "extras",
     "queries",
+    "races",
     "state_machine",
 ]
 

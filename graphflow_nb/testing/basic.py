@@ -329,6 +329,7 @@ async def of_many_writers_none_is_lost(kit: Kit) -> None:
         while True:
             session = await storage.get(kit.id("a"))
             session.context["n"] += 1
+            await asyncio.sleep(0)  # so that all have read before one saves
             try:
                 await storage.save(session)
                 return

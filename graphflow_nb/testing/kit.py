@@ -20,6 +20,7 @@ __all__ = [
     "Deviation",
     "Kit",
     "Missing",
+    "NotTested",
     "Open",
     "Property",
     "Traits",
@@ -42,6 +43,10 @@ class Deviation(AssertionError):
     """The error for a storage that does not do what it should; its text reports what it did."""
 
 
+class NotTested(Exception):
+    """The error of a property that can't be checked on this storage; its text says why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
     """Facts that a storage can't report about itself.
@@ -59,18 +64,23 @@ class Traits:
         cannot: The reasons why properties can't hold here, by name. The checks expect them to fail.
         outage: Returns an asynchronous context manager in which the store is out of reach.
         open_read_only: Opens a storage on the data of the given one, for reading only.
+        open_elsewhere: Returns, for a storage, a function without arguments that opens another
+            one on the same data in another process, to which it is sent by pickle; e.g.
+            ``lambda storage: functools.partial(connect, url)``.
     """
 
     make_id: Callable[[str], str] = str
     cannot: Mapping[str, str] = field(default_factory=dict)
     outage: Callable[[], AbstractAsyncContextManager[Any]] | None = None
     open_read_only: Callable[[Any], Any] | None = None
+    open_elsewhere: Callable[[Any], Callable[[], Any]] | None = None
 
 
 #: The traits without which a property is not checked, and how to give each.
 _TRAITS: Final = {
     "outage": "give traits=Traits(outage=…), a way to put the store out of reach for a while",
     "open_read_only": "give traits=Traits(open_read_only=…), which opens it for reading only",
+    "open_elsewhere": "give traits=Traits(open_elsewhere=…), which opens it in another process",
 }
 
 
@@ -87,12 +97,13 @@ class Kit:
         traits: The traits of the store.
 
     Attributes:
+        open, traits: As given.
         storage: The storage that is checked.
     """
 
     def __init__(self, open: Open, traits: Traits):
         self.traits = traits
-        self._open = open
+        self.open = open
         self._opened: list[Any] = []
         self.storage: Any = None
 
@@ -107,7 +118,7 @@ class Kit:
 
     async def reopen(self) -> Any:
         """Open one more storage on the same data; it is closed at the end."""
-        return await self.keep(self._open())
+        return await self.keep(self.open())
 
     async def keep(self, storage: Any) -> Any:
         """Return a storage, awaited if necessary, and close it at the end."""
@@ -142,17 +153,19 @@ Check = Callable[[Kit], Awaitable[None]]
 
 
 class Missing(NamedTuple):
-    """The methods or attributes that a storage lacks for a property.
+    """The methods or attributes that a storage lacks for a property, or the trait.
 
     Attributes:
-        optional: The reason why it may lack them.
+        optional: The reason why it may lack them; None for a trait, without which nothing is known.
         remedy: The way to add them.
     """
 
-    optional: str
+    optional: str | None
     remedy: str
 
     def __str__(self) -> str:
+        if self.optional is None:
+            return f"not tested: {self.remedy}"
         return f"not offered (optional: {self.optional}); {self.remedy}"
 
 
@@ -206,7 +219,7 @@ class Property:
                 "describes",
             )
         if self.trait is not None and getattr(traits, self.trait) is None:
-            return Missing("it can't be checked otherwise", _TRAITS[self.trait])
+            return Missing(None, _TRAITS[self.trait])
         return None
 
     async def hold(self, open: Open, traits: Traits) -> None:
@@ -214,11 +227,12 @@ class Property:
 
         Raises:
             Deviation: It does not hold.
+            NotTested: It can't be checked on this storage.
         """
         try:
             async with asyncio.timeout(PATIENCE), Kit(open, traits) as kit:
                 await self.check(kit)
-        except Deviation:
+        except (Deviation, NotTested):
             raise
         except TimeoutError as error:
             raise Deviation(f"no answer within {PATIENCE:.0f} s") from error

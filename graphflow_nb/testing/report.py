@@ -10,17 +10,20 @@ from html import escape
 from typing import Any, Literal
 
 from ..storage.protocols import SupportsClose
-from .kit import PROPERTIES, Deviation, Open, Property, Traits, resolve
+from .kit import PROPERTIES, Deviation, NotTested, Open, Property, Traits, resolve
 
 __all__ = ["Finding", "Report", "check"]
 
-_SIGNS = {"holds": "✓", "fails": "✗", "missing": "–"}
-_COLOURS = {"holds": "#1b7f4b", "fails": "#b3261e", "missing": "#6b6b6b"}
+_SIGNS = {"holds": "✓", "fails": "✗", "missing": "–", "untested": "?"}
+_COLOURS = {"holds": "#1b7f4b", "fails": "#b3261e", "missing": "#6b6b6b", "untested": "#8a5a00"}
+
+
+Outcome = Literal["holds", "fails", "missing", "untested"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one property: it holds, it fails, or the storage does not offer it.
+    """The outcome of one property: it holds, it fails, it is not offered or not tested.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage
@@ -31,12 +34,12 @@ class Finding:
 
     Attributes:
         prop: The property.
-        outcome: ``holds``, ``fails`` or ``missing``.
-        detail: A text on what the storage did, or what it lacks.
+        outcome: ``holds``, ``fails``, ``missing`` (the storage does not offer it) or ``untested``.
+        detail: A text on what the storage did, what it lacks, or what it takes to test it.
     """
 
     prop: Property
-    outcome: Literal["holds", "fails", "missing"]
+    outcome: Outcome
     detail: str = ""
 
 
@@ -76,9 +79,9 @@ class Report:
         text = f"{self.storage}: {count['holds']} of {len(self.findings)} properties hold"
         if count["fails"]:
             text += f", {count['fails']} do not"
-        return text + (
-            f", {count['missing']} are not offered (all optional)" if count["missing"] else ""
-        )
+        if count["missing"]:
+            text += f", {count['missing']} are not offered (all optional)"
+        return text + (f", {count['untested']} were not tested" if count["untested"] else "")
 
     def __str__(self) -> str:
         lines = [self._render_title()]
@@ -173,12 +176,15 @@ async def _check(
         name = type(storage).__name__
         missing = prop.find_missing(storage, traits)
         if missing is not None:
-            findings.append(Finding(prop, "missing", str(missing)))
+            outcome: Outcome = "untested" if missing.optional is None else "missing"
+            findings.append(Finding(prop, outcome, str(missing)))
             if isinstance(storage, SupportsClose):
                 await storage.close()
             continue
         try:
             await prop.hold(_opener(storage, reopen), traits)
+        except NotTested as error:
+            findings.append(Finding(prop, "untested", f"not tested: {error}"))
         except Deviation as deviation:
             reason = traits.cannot.get(prop.name)
             detail = f"{deviation}" + (f" (as announced: {reason})" if reason else "")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ..storage.protocols import SupportsClose
-from .kit import PROPERTIES, Open, Property, Traits, resolve
+from .kit import PROPERTIES, NotTested, Open, Property, Traits, resolve
 
 __all__ = ["StorageSuite"]
 
@@ -57,6 +57,11 @@ class StorageSuite:
                 request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
             if missing is not None:
                 raise NotImplementedError(reason)
-            await prop.hold(open_storage, traits)
+            try:
+                await prop.hold(open_storage, traits)
+            except NotTested as error:
+                reason = f"not tested: {error}"
+                request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+                raise
 
         asyncio.run(check())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,11 +25,19 @@ def traits_of(store: Store) -> Traits:
             return g.ReadOnlyStorage(storage)
         return await g.connect(store.url, read_only=True, **store.about.options)
 
+    def open_elsewhere(storage: Any) -> Any:
+        return partial(g.connect, store.url, **store.about.options)
+
+    # Memory is that of one process, and wrappers race as the storage inside.
+    apart = store.kind != "memory" and store.about.wrap is None
+    # Two processes take some seconds to start.
+    apart = apart and (COMPLETE or store.kind in ("sqlite", "documented", "redis"))
     return Traits(
         make_id=store.id,
         cannot=store.cannot,
         outage=store.outage,
         open_read_only=open_read_only,
+        open_elsewhere=open_elsewhere if apart else None,
     )
 
 
