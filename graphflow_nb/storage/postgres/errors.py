@@ -31,9 +31,14 @@ _EXPONENT = re.compile(r"[0-9][eE][+-]?[0-9][0-9][0-9][0-9]")
 def check_jsonb(text: str) -> None:
     """Raise StorageError if JSON text holds what JSONB can't hold, before it is sent."""
     if "\\u0000" in text and _NUL.search(text):
-        raise StorageError("context holds the character U+0000 (\\u0000), which JSONB can't hold")
+        raise StorageError(
+            "context holds the character U+0000 (\\u0000), which JSONB can't hold",
+            nothing_written=True,
+        )
     if _EXPONENT.search(text) and (wrong := too_wide(text)):
-        raise StorageError(f"context holds the number {wrong[:40]}, which JSONB can't hold")
+        raise StorageError(
+            f"context holds the number {wrong[:40]}, which JSONB can't hold", nothing_written=True
+        )
 
 
 def is_jsonb(text: str) -> bool:
@@ -88,7 +93,10 @@ def _translate(error: Exception, url: str) -> StorageError:
     ):
         return StorageError(f"{place} refused the user or password: check the URL")
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return StorageError(f"{place}: {reason}; ask for this right or open it with another user")
+        return StorageError(
+            f"{place}: {reason}; ask for this right or open it with another user",
+            nothing_written=True,
+        )
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return StorageError(f"{place}: {reason}; check the last part of the URL")
     if isinstance(error, asyncpg.TooManyConnectionsError):
@@ -127,6 +135,14 @@ def _translate(error: Exception, url: str) -> StorageError:
         return StorageError(
             f"{place}: the encoding of this database lacks a character ({what}), so nothing was "
             "read or written. Leave the character out, or move the sessions to a database with "
-            "ENCODING 'UTF8'"
+            "ENCODING 'UTF8'",
+            nothing_written=True,
         )
-    return StorageError(f"{place}: {reason}")
+    # After an error, unlike a FATAL one, the server has rolled the transaction back.
+    refused = isinstance(error, asyncpg.PostgresError) and _severity(error) == "ERROR"
+    return StorageError(f"{place}: {reason}", nothing_written=refused)
+
+
+def _severity(error: asyncpg.PostgresError) -> str:
+    """Return how severe an error is, in English whatever the server's language is."""
+    return str(getattr(error, "severity_en", None) or getattr(error, "severity", ""))

@@ -117,6 +117,16 @@ def test_errors_of_the_driver_are_translated(error, kind, says):
     assert "postgresql://u@h/db" in str(caught.value)
 
 
+def test_what_the_server_rolled_back_was_not_written(database, run):
+    storage = run(connect(database))
+    run(fetch(database, "ALTER TABLE sessions ADD CHECK (graph_id <> 'wrong')"))
+    with pytest.raises(StorageError, match="violates check constraint") as caught:
+        run(storage.save(Session("a", "t", graph_id="wrong")))
+    assert caught.value.nothing_written
+    assert run(storage.get("a")) is None
+    run(storage.close())
+
+
 def test_the_wrong_password_is_not_repeated(server, database, run):
     storage = run(connect(f"{database}&password={QUOTED}"))
     assert "s3cr" not in repr(storage)
