@@ -345,13 +345,12 @@ class Statements:
             if (until := getattr(query, f"{name}_until")) is not None:
                 terms.append(f"{name}_at < {put(until)}")
         for path, value in query.conditions():
+            text = None if value is None else value.decode()
+            if text is not None and not is_jsonb(text):
+                terms.append("FALSE")  # no session here has it
+                continue
             found = _value_at(path, arguments)
-            if value is None:
-                terms.append(f"{found} IS NOT NULL")
-            elif is_jsonb(text := value.decode()):
-                terms.append(f"{found} = {put(text)}")
-            else:  # no session here has it
-                terms.append("FALSE")
+            terms.append(f"{found} IS NOT NULL" if text is None else f"{found} = {put(text)}")
         if page and query.after is not None:
             terms.append(self._after(query, put))
         return (f" WHERE {' AND '.join(terms)}" if terms else ""), arguments

@@ -31,8 +31,7 @@ def test_contexts_that_jsonb_cannot_hold(database, run):
     for value in ("a\0b", {"\0": 1}, ["\\\0"]):
         with pytest.raises(StorageError, match=r"context .*U\+0000"):
             run(storage.save(Session("a", "t", context={"k": value})))
-        with pytest.raises(StorageError, match=r"U\+0000"):
-            run(storage.count(Query(context={"k": value})))
+        assert run(storage.count(Query(context={"k": value}))) == 0
     for literal in ("1e200000", "1e-20000", "-1.5E+131073", "1e99999999999999999999"):
         session = Session("a", "t")
         session = session.with_context_json('{"data":{"k":%s}}' % literal)
