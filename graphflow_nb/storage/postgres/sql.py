@@ -345,12 +345,12 @@ class Statements:
             if (until := getattr(query, f"{name}_until")) is not None:
                 terms.append(f"{name}_at < {put(until)}")
         for path, value in query.conditions():
-            text = None if value is None else value.decode()
-            if text is not None and not is_jsonb(text):
+            wanted = None if value is None else value.decode()
+            if wanted is not None and not is_jsonb(wanted):
                 terms.append("FALSE")  # no session here has it
                 continue
             found = _value_at(path, arguments)
-            terms.append(f"{found} IS NOT NULL" if text is None else f"{found} = {put(text)}")
+            terms.append(f"{found} IS NOT NULL" if wanted is None else f"{found} = {put(wanted)}")
         if page and query.after is not None:
             terms.append(self._after(query, put))
         return (f" WHERE {' AND '.join(terms)}" if terms else ""), arguments
