@@ -12,7 +12,8 @@ from ..errors import ContextError, PatchError
 from ..model import Session, exactjson
 from .comparing import diff
 from .document import MESSAGES, document, with_document
-from .patch import Patch, Path, pointer
+from .lists import merge_lists, merge_messages
+from .patch import Patch, Path, pointer, shorten
 
 __all__ = ["Choice", "Clash", "Merge"]
 
@@ -50,9 +51,10 @@ class Clash:
 class Merge:
     """A merge of one's own changes with those that another writer saved meanwhile.
 
-    Members of objects, elements of arrays that kept their length, and messages that both appended
-    to the chat history are merged by themselves. What both changed differently is a clash, for
-    which one side must be chosen.
+    Members of objects are merged by themselves, and messages that both appended to the chat
+    history. A list is merged where it is certain that its elements are the same ones: each side
+    appended some or changed some at their places, not the same ones. What both changed differently
+    is a clash, for which one side must be chosen; for a list that is the whole list.
 
     Example:
         >>> from graphflow_nb import Merge, Session
@@ -101,7 +103,10 @@ class Merge:
         def choose(clash: Clash) -> Choice:
             choice = choices.get(clash.path)
             if choice not in ("stored", "mine"):
-                raise PatchError(f"{clash.pointer}: choose 'stored' or 'mine', not {choice!r}")
+                raise PatchError(
+                    f"{clash.pointer} was changed on both sides, stored as {shorten(clash.stored)} "
+                    f"and here as {shorten(clash.mine)}: choose 'stored' or 'mine', not {choice!r}"
+                )
             return choice
 
         return self._merge(choose)
@@ -132,9 +137,9 @@ def _merge(
                 return _merge_objects(texts, path, choose)
             if kinds == {"array"}:
                 arrays = [exactjson.split_array(text, "") for text in texts]
-                merged = _merge_arrays(arrays, path, choose)
+                merged = (merge_messages if path == MESSAGES else merge_lists)(*arrays)
                 if merged is not None:
-                    return merged
+                    return Raw(exactjson.join(merged))
         except (ContextError, RecursionError):
             pass  # nested too deep to merge: chosen as a whole
     clash = Clash(path, base, stored, mine)
@@ -151,28 +156,3 @@ def _merge_objects(
         if text is not None:
             merged[key] = text
     return Raw(exactjson.join(merged))
-
-
-def _merge_arrays(
-    arrays: list[list[Raw]], path: Path, choose: Callable[[Clash], Choice]
-) -> Raw | None:
-    base, stored, mine = arrays
-    if len(base) == len(stored) == len(mine):
-        merged = []
-        for index, texts in enumerate(zip(base, stored, mine, strict=True)):
-            text = _merge(*texts, (*path, str(index)), choose)
-            assert text is not None
-            merged.append(text)
-        return Raw(exactjson.join(merged))
-    if path == MESSAGES:
-        # Messages that one side only appended follow whatever the other side did; those that were
-        # stored meanwhile come first.
-        if _starts_with(mine, base):
-            return Raw(exactjson.join(stored + mine[len(base) :]))
-        if _starts_with(stored, base):
-            return Raw(exactjson.join(mine + stored[len(base) :]))
-    return None
-
-
-def _starts_with(whole: list[Raw], start: list[Raw]) -> bool:
-    return len(whole) >= len(start) and all(map(exactjson.same, whole, start))

@@ -12,7 +12,7 @@ from msgspec import Raw
 from ..errors import ContextError, PatchError
 from ..model import exactjson
 
-__all__ = ["Change", "Patch", "Path", "parse_pointer", "pointer", "python"]
+__all__ = ["Change", "Patch", "Path", "parse_pointer", "pointer", "python", "shorten"]
 
 #: Keys and indexes from the session down.
 Path: TypeAlias = tuple[str, ...]
@@ -57,14 +57,15 @@ class Change:
         text = f"{self.op} {pointer(self.path)}"
         if self.source is not None:
             return f"{text} from {pointer(self.source)}"
-        old, new = (_shorten(raw) for raw in (self.before, self.value))
+        old, new = (shorten(raw) for raw in (self.before, self.value))
         if self.op == "replace" and self.before is not None:
             return f"{text}: {old} → {new}"
         return f"{text}: {old if self.op == 'remove' and self.before is not None else new}"
 
 
-def _shorten(raw: Raw | None) -> str:
-    text = "" if raw is None else bytes(raw).decode(errors="replace")
+def shorten(raw: Raw | None) -> str:
+    """Return a JSON text for people, cut after 200 characters; ``nothing`` for None."""
+    text = "nothing" if raw is None else bytes(raw).decode(errors="replace")
     return text if len(text) <= 200 else f"{text[:200]} … ({len(text):,} characters)"
 
 

@@ -60,6 +60,7 @@ def _strip_subclass(value: object) -> object:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_strip_subclass)
+_sorted_encoder = msgspec.json.Encoder(enc_hook=_strip_subclass, order="sorted")
 _decoder = msgspec.json.Decoder(float_hook=_parse_float)
 
 
@@ -336,6 +337,15 @@ def same(left: Raw | None, right: Raw | None) -> bool:
         return form == "string" and bool(decode(left) == decode(right))
     except (ContextError, RecursionError):
         return False  # nested too deep to compare, and not the same text
+
+
+def canonical(text: Raw) -> bytes:
+    """Return a text that two JSON texts have in common exactly where they are the ``same``."""
+    try:
+        value = json.loads(bytes(text), parse_int=Literal, parse_float=Literal)
+        return _sorted_encoder.encode(value)
+    except (ValueError, RecursionError):
+        return bytes(text)  # nested too deep
 
 
 def pretty(text: bytes | str | Raw) -> str:
