@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ..storage.copying import CopyReport
+from ..storage.copying import CopyFailure, CopyReport
 from .parts import card
 
 __all__ = ["report_html"]
@@ -18,13 +18,16 @@ def report_html(report: CopyReport) -> str:
         ("there already, the same", f"{report.present:,}"),
         ("there with another content, left alone", _render_ids(report.different)),
         ("left out by redact", f"{report.left_out:,}"),
+        ("there with the same content, but other times", _render_ids(report.outdated)),
+        ("could not be copied", _render_failures(report.failures)),
         ("read back otherwise", _render_ids(report.wrong)),
         ("time", f"{report.seconds:.1f} s"),
-        ("versions and times", "kept" if report.times_kept else "new"),
+        ("versions", "kept" if report.versions_kept else "new, since the target keeps none"),
+        ("times", _render_times(report)),
         ("SHA-256 of the content", f"<code>{report.sha256[:16]}…</code>"),
     ]
     cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
-    verdict = "verified by count and content" if report.verified else "not the same content"
+    verdict = report.verdict
     return card(f"copy: {verdict}", f"<table>{cells}</table>")
 
 
@@ -32,3 +35,17 @@ def _render_ids(ids: tuple[str, ...]) -> str:
     names = ", ".join(f"<code>{escape(id)}</code>" for id in ids[:5])
     more = ", …" if len(ids) > 5 else ""
     return f"{len(ids):,}" + (f": {names}{more}" if ids else "")
+
+
+def _render_failures(failures: tuple[CopyFailure, ...]) -> str:
+    lines = "".join(f"<br><code>{escape(id)}</code>: {escape(why)}" for id, why in failures[:5])
+    more = "<br>… <code>.failed</code> lists all" if len(failures) > 5 else ""
+    return f"{len(failures):,}{lines}{more}"
+
+
+def _render_times(report: CopyReport) -> str:
+    if not report.times_kept:
+        return "new, since the target can't keep them"
+    return "kept" + (
+        f"; {report.untimed:,} had none and have that of the copy" if report.untimed else ""
+    )

@@ -12,6 +12,8 @@ from ..model import Session
 from ..storage import Query, connect
 from ..storage.attributes import attributes_of
 from ..storage.copying import CopyReport, copy
+from ..storage.stores import check_may_write
+from ..storage.wrappers import Wrapper
 from .progress import show_count
 
 __all__ = ["CopyTo"]
@@ -29,14 +31,17 @@ class CopyTo:
         *,
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
+        strict: bool = False,
+        writable: bool = False,
         **filters: Any,
     ) -> CopyReport:
         """Copy the sessions that the filters select, and verify them by reading back.
 
         This store is only read. A copy that is run again continues where it ended: a session that
         the other store has with the same content is skipped; one with other content is reported
-        and never overwritten. Versions and times are copied where the other store can keep them.
-        The journal does not note the copy.
+        and never overwritten. Versions and times are copied where the other store can keep them,
+        and compared. A session that the other store can't hold is in ``report.failed`` with the
+        reason, and the others are copied. The journal does not note the copy.
 
         Example:
             >>> import graphflow_nb
@@ -46,11 +51,14 @@ class CopyTo:
             (80, True)
 
         Args:
-            other: A workbench, or the URL of a store, which is created if it can be.
+            other: A workbench, or the URL of a store, which is created if it can be. A storage with
+                ``save``, ``get`` and ``delete`` alone is asked for each id before it is saved.
             redact: A function that takes a copy of each session and returns what is stored instead,
                 under the same id, or None to leave the session out.
             progress: A function that is called with the number of sessions done, and of how many
                 (None if unknown). Default: a notebook shows a bar.
+            strict: Whether to stop at the first session that can't be copied.
+            writable: Whether to write to a server's database that ``other`` names by its URL.
             filters: The sessions to copy, by the filters of ``wb.sessions``: ``graph``, ``task``,
                 ``status``, ``text``, ``id_prefix``, ``ids``, ``updated_since``, ``updated_until``,
                 ``created_since``, ``created_until``, ``where``, ``has``.
@@ -60,9 +68,11 @@ class CopyTo:
 
         Raises:
             QueryError: A filter is invalid.
-            StorageError: A store failed, or both are the same.
+            ReadOnlyError: ``other`` is the URL of a server's database, without ``writable=True``.
+            StorageError: A store failed, both are the same, or with ``strict`` a session can't be
+                copied.
         """
-        bridge, coroutine = self._start(other, redact, progress, filters)
+        bridge, coroutine = self._start(other, redact, progress, strict, writable, filters)
         return bridge.run(coroutine)
 
     def aio(
@@ -71,52 +81,63 @@ class CopyTo:
         *,
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
+        strict: bool = False,
+        writable: bool = False,
         **filters: Any,
     ) -> Awaitable[CopyReport]:
         """Return the same copy to be awaited."""
-        bridge, coroutine = self._start(other, redact, progress, filters)
+        bridge, coroutine = self._start(other, redact, progress, strict, writable, filters)
         return bridge.wait(coroutine)
 
     def _start(
-        self, other: Any, redact: Any, progress: Any, filters: dict[str, Any]
+        self,
+        other: Any,
+        redact: Any,
+        progress: Any,
+        strict: bool,
+        writable: bool,
+        filters: dict[str, Any],
     ) -> tuple[Bridge, Coroutine[Any, Any, CopyReport]]:
         query = Query.from_filters(filters)
         if not isinstance(other, (Client, str)):
             raise StorageError(f"sessions are copied to a workbench or a URL, not to {other!r}")
+        if isinstance(other, str):
+            check_may_write(other, writable)
         mine = self._client.bridge
         bridges = [mine] if isinstance(other, str) else [mine, other.bridge]
         if progress is None:
             progress = show_count("copying …", "sessions")
-        return meeting_point(bridges), self._copy(other, query, redact, progress)
+        options = {"redact": redact, "progress": progress, "strict": strict}
+        return meeting_point(bridges), self._copy(other, query, options)
 
-    async def _copy(self, other: Any, query: Query, redact: Any, progress: Any) -> CopyReport:
+    async def _copy(self, other: Any, query: Query, options: dict[str, Any]) -> CopyReport:
         source = _Reached(self._client.storage, self._client.bridge)
         if not isinstance(other, str):
-            target: Any = _Reached(other.storage, other.bridge)
             _check_apart(self._client.storage.inner, other.storage.inner)
-            return await copy(source, target, query, redact=redact, progress=progress)
-        target = await connect(other)
+            return await copy(source, _Reached(other.storage, other.bridge), query, **options)
+        target: Any = await connect(other)
         try:
             _check_apart(self._client.storage.inner, target)
-            return await copy(source, target, query, redact=redact, progress=progress)
+            return await copy(source, target, query, **options)
         finally:
             await target.close()
 
 
-class _Reached:
+class _Reached(Wrapper):
     """A storage whose coroutines run on the loop where it lives."""
 
     def __init__(self, storage: Any, bridge: Bridge):
-        self._storage = storage
+        super().__init__(storage)
         self._bridge = bridge
 
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        method = getattr(self._storage, name)
-        return lambda *arguments: self._bridge.wait(method(*arguments))
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
+        return await self._bridge.wait(getattr(self.inner, method)(*arguments, **named))
 
 
 def _check_apart(source: Any, target: Any) -> None:
-    place = attributes_of(source).place
-    same_place = place not in (None, "memory") and place == attributes_of(target).place
-    if source is target or same_place:
-        raise StorageError("both are the same store: nothing was copied")
+    """Raise StorageError if both storages are on the same data."""
+    one, other = attributes_of(source), attributes_of(target)
+    # Without an identity or a place a storage has only the name of its class.
+    known = one.sets("identity") or one.place is not None
+    if source is target or (known and one.identity == other.identity):
+        raise StorageError("both are the same store: nothing was copied", nothing_written=True)

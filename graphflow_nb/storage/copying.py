@@ -8,25 +8,49 @@ from copy import copy as twin_of
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from ..errors import SessionConflict, StorageError
+from ..errors import (
+    CapabilityError,
+    GraphflowError,
+    ReadOnlyError,
+    SessionConflict,
+    StorageError,
+    StorageTimeout,
+    StorageUnavailable,
+)
 from ..model import Session, exactjson
 from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
 from .query import Cursor, Query
 
-__all__ = ["CopyReport", "content_hash", "copy"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CopyFailure", "CopyReport", "content_hash", "copy"]
 
 Redact = Callable[[Session], Session | None]
 Progress = Callable[[int, int | None], None]
 
 _PAGE: Final = 500
-_NAMED: Final = 1000  # the most ids of each kind that a report names
+#: Errors of the store as a whole, after which no other session can be copied either.
+_OF_THE_STORE: Final = (StorageTimeout, StorageUnavailable, ReadOnlyError, CapabilityError)
 
 
-@dataclass(frozen=True, slots=True)
+class CopyFailure(NamedTuple):
+    """A session that could not be copied.
+
+    Attributes:
+        id: The id of the session.
+        reason: What the target, or ``redact``, said of it.
+    """
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyReport:
     """A report of a copy.
 
@@ -46,7 +70,13 @@ class CopyReport:
         bytes: The size of the contexts that were written.
         seconds: The duration.
         sha256: The SHA-256 of the content of all that was copied or present, in any order.
-        times_kept: Whether the target kept versions and times.
+        times_kept: Whether all that was copied has the times that it has in the source.
+        versions_kept: Whether all that was copied has the version that it has in the source.
+        outdated: The ids of sessions that were there with the same content, but were created or
+            saved at another time, and were not changed.
+        untimed: The number of sessions without a time in the source, which have the time of the
+            copy in the target.
+        failures: The sessions that could not be copied, with the reasons.
     """
 
     read: int
@@ -59,12 +89,45 @@ class CopyReport:
     seconds: float
     sha256: str
     times_kept: bool
+    versions_kept: bool = True
+    outdated: tuple[str, ...] = ()
+    untimed: int = 0
+    failures: tuple[CopyFailure, ...] = ()
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The sessions that could not be copied.
+
+        Returns:
+            A DataFrame with the columns ``id`` and ``reason`` (str), in the order of the copy.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "id": pd.Series([f.id for f in self.failures], dtype="str"),
+                "reason": pd.Series([f.reason for f in self.failures], dtype="str"),
+            }
+        )
 
     @property
     def verified(self) -> bool:
-        """Whether every session that was read, and not left out, is in the target unchanged."""
+        """Whether every session that was read, and not left out, is in the target unchanged.
+
+        By content, and by its times where it was there before. What the target can't keep of a
+        session that was copied is reported by ``times_kept`` and ``versions_kept``.
+        """
         accounted = self.copied + self.present + self.left_out
-        return accounted == self.read and not self.different and not self.wrong
+        odd = self.different or self.wrong or self.outdated or self.failures
+        return accounted == self.read and not odd
+
+    @property
+    def verdict(self) -> str:
+        """The result in some words: verified, or what is not the same."""
+        if self.verified:
+            return "verified by count and content"
+        same = self.outdated and not (self.different or self.wrong or self.failures)
+        return "NOT the same times" if same else "NOT the same content"
 
     def __str__(self) -> str:
         parts = [f"{self.copied:,} of {self.read:,} sessions copied in {self.seconds:.1f} s"]
@@ -72,19 +135,34 @@ class CopyReport:
             parts.append(f"{self.present:,} were there already")
         if self.left_out:
             parts.append(f"{self.left_out:,} were left out")
+        if self.failures:
+            first = self.failures[0]
+            parts.append(
+                f"{len(self.failures):,} could not be copied ({first.id!r}: {first.reason}); "
+                ".failed lists them"
+            )
         if self.different:
             parts.append(
                 f"{len(self.different):,} are there with another content and were not changed "
                 f"({_name_some(self.different)})"
             )
+        if self.outdated:
+            parts.append(
+                f"{len(self.outdated):,} are there with the same content but other times and were "
+                f"not changed ({_name_some(self.outdated)})"
+            )
         if self.wrong:
             parts.append(
                 f"{len(self.wrong):,} do not read back as written ({_name_some(self.wrong)})"
             )
-        if not self.times_kept:
-            parts.append("with new versions and times, since the target can't keep them")
-        end = "; verified by count and content" if self.verified else "; NOT the same content"
-        return "; ".join(parts) + end
+        if not (self.times_kept and self.versions_kept):
+            lost = "versions" if self.times_kept else "times"
+            if not (self.times_kept or self.versions_kept):
+                lost = "versions and times"
+            parts.append(f"with new {lost}, since the target can't keep them")
+        if self.untimed:
+            parts.append(f"{self.untimed:,} had no time and have that of the copy")
+        return "; ".join([*parts, self.verdict])
 
 
 def _name_some(ids: Sequence[str]) -> str:
@@ -98,23 +176,29 @@ async def copy(
     *,
     redact: Redact | None = None,
     progress: Progress | None = None,
+    strict: bool = False,
 ) -> CopyReport:
     """Copy the sessions that a query selects; the source is only read.
 
     Run again, it continues where it ended: a session that is there with the same content is
-    skipped, one with another content is never overwritten.
+    skipped, one with another content is never overwritten. A session that the target can't hold is
+    reported, and the others are copied.
 
     Args:
         source: The storage to read, with ``query``.
-        target: The storage to write; with ``import_many`` it keeps versions and times.
+        target: The storage to write; with ``import_many`` it keeps versions and times. One with
+            ``save``, ``get`` and ``delete`` alone is asked for each id before it is saved, and what
+            others create there in between is overwritten if its ``save`` does not notice.
         query: The sessions to copy; its order, limit and page are not used.
         redact: Takes a copy of each session and returns what to store instead, under the same id,
             or None to leave it out.
         progress: Called with the number of sessions done, and of all; None if that is unknown.
+        strict: Whether to stop at the first session that can't be copied.
 
     Raises:
         CapabilityError: The source has no ``query``.
-        StorageError: A store failed, or ``redact`` returned something else.
+        StorageError: A store failed, ``redact`` returned something else, or with ``strict`` a
+            session can't be copied.
     """
     began = time.perf_counter()
     find = require(source, SupportsQuery).query
@@ -131,23 +215,33 @@ async def copy(
         tally.read += len(page)
         wanted = [s for session in page if (s := _redact(session, redact)) is not None]
         tally.left_out += len(page) - len(wanted)
-        taken = await _store_new(target, wanted)
-        stored = await _read(target, [session.id for session in wanted])
+        written = await _store_new(target, wanted)
+        if written.errors:
+            tally.fail(wanted, written.errors, strict=strict)
+        ids = [session.id for session in wanted if session.id not in written.errors]
+        stored = await _read(target, ids)
         for session in wanted:
-            tally.add(session, stored.get(session.id), was_there=session.id in taken)
+            if session.id not in written.errors:
+                was_there = session.id in written.taken
+                tally.add(session, stored.get(session.id), was_there=was_there)
         if progress is not None:
             progress(tally.read, total)
+    keeps = isinstance(target, SupportsImportMany)
     return CopyReport(
         read=tally.read,
         copied=tally.copied,
         present=tally.present,
-        different=tuple(tally.different[:_NAMED]),
+        different=tuple(tally.different),
         left_out=tally.left_out,
-        wrong=tuple(tally.wrong[:_NAMED]),
+        wrong=tuple(tally.wrong),
         bytes=tally.bytes,
         seconds=time.perf_counter() - began,
         sha256=f"{tally.content:064x}",
-        times_kept=isinstance(target, SupportsImportMany),
+        times_kept=keeps and tally.times_kept,
+        versions_kept=keeps and tally.versions_kept,
+        outdated=tuple(tally.outdated) if keeps else (),
+        untimed=tally.untimed,
+        failures=tuple(tally.failures),
     )
 
 
@@ -161,8 +255,13 @@ class _Tally:
     left_out: int = 0
     bytes: int = 0
     content: int = 0
+    untimed: int = 0
+    times_kept: bool = True
+    versions_kept: bool = True
     different: list[str] = field(default_factory=list)
+    outdated: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    failures: list[CopyFailure] = field(default_factory=list)
 
     def add(self, session: Session, stored: Session | None, *, was_there: bool) -> None:
         """Count a session by what the target contains after the write."""
@@ -170,15 +269,54 @@ class _Tally:
         if stored is not None and content_hash(stored) == hash:
             # A sum, so that the order does not count.
             self.content = (self.content + int.from_bytes(hash)) % 2**256
+            timed = _has_times_of(stored, session)
             if was_there:
                 self.present += 1
+                if not timed:
+                    self.outdated.append(session.id)
             else:
                 self.copied += 1
                 self.bytes += len(session.context_json())
+                self.times_kept &= timed
+                self.versions_kept &= stored.version == session.version
+                self.untimed += session.updated_at is None and stored.updated_at is not None
         elif was_there:
             self.different.append(session.id)
         else:
             self.wrong.append(session.id)
+
+    def fail(
+        self, sessions: Sequence[Session], errors: dict[str, GraphflowError], *, strict: bool
+    ) -> None:
+        """Count the sessions of a page that could not be stored.
+
+        Raises:
+            StorageError: With ``strict`` for the first one; and where not one of a whole first page
+                could be stored, since then the target takes none.
+        """
+        first = next(session.id for session in sessions if session.id in errors)
+        error = errors[first]
+        if strict:
+            raise StorageError(
+                f"session {first!r} can't be copied: {error}. {self.copied:,} sessions were copied "
+                "before; without strict=True the others are copied and this one is reported"
+            ) from error
+        if len(errors) == _PAGE and not (self.copied or self.present):
+            raise error
+        self.failures += [
+            CopyFailure(session.id, str(errors[session.id]))
+            for session in sessions
+            if session.id in errors
+        ]
+
+
+def _has_times_of(stored: Session, session: Session) -> bool:
+    """Return whether a stored session has the times of another one, where that has any."""
+    pairs = (
+        (session.created_at, stored.created_at),
+        (session.updated_at, stored.updated_at),
+    )
+    return all(wanted in (None, found) for wanted, found in pairs)
 
 
 def _redact(session: Session, redact: Redact | None) -> Session | None:
@@ -196,17 +334,58 @@ def _redact(session: Session, redact: Redact | None) -> Session | None:
     return changed
 
 
-async def _store_new(target: Any, sessions: Sequence[Session]) -> set[str]:
-    """Store sessions whose ids are free; return the ids that were taken."""
+class _Written(NamedTuple):
+    """The result of writing sessions.
+
+    Attributes:
+        taken: The ids that were taken.
+        errors: The error of each session that could not be stored, by id.
+    """
+
+    taken: set[str]
+    errors: dict[str, GraphflowError]
+
+
+async def _store_new(target: Any, sessions: Sequence[Session]) -> _Written:
+    """Store sessions whose ids are free.
+
+    Raises:
+        StorageError: The store as a whole failed.
+    """
+    written = _Written(set(), {})
     if isinstance(target, SupportsImportMany):
-        return set(await target.import_many(sessions))
-    taken = set()
+        await _import(target, sessions, written)
+        return written
     for session in sessions:
+        if await target.get(session.id) is not None:
+            written.taken.add(session.id)
+            continue
         try:
             await target.save(session.copy())
         except SessionConflict:
-            taken.add(session.id)
-    return taken
+            written.taken.add(session.id)
+        except _OF_THE_STORE:
+            raise
+        except GraphflowError as error:
+            written.errors[session.id] = error
+    return written
+
+
+async def _import(
+    target: SupportsImportMany, sessions: Sequence[Session], written: _Written
+) -> None:
+    """Import sessions, and in halves where the target refuses them, until those are found."""
+    try:
+        written.taken.update(await target.import_many(sessions))
+    except _OF_THE_STORE:
+        raise
+    except GraphflowError as error:
+        if len(sessions) == 1:
+            written.errors[sessions[0].id] = error
+            return
+        half = len(sessions) // 2
+        await _import(target, sessions[:half], written)
+        await _import(target, sessions[half:], written)
 
 
 async def _read(storage: Any, ids: Sequence[str]) -> dict[str, Session]:

@@ -13,17 +13,18 @@ from functools import wraps
 from inspect import Parameter, signature
 from typing import Any, Final
 
-from ..errors import StorageError
+from ..errors import ReadOnlyError, StorageError
 from .memory import InMemorySessionStorage
 from .postgres.storage import PostgresSessionStorage
 from .protocols import SessionStorage
 from .redis.storage import RedisSessionStorage
 from .sqlite.storage import SqliteSessionStorage
-from .url import REDIS_SCHEMES
+from .url import REDIS_SCHEMES, redact
 
 __all__ = [
     "STORES",
     "StoreKind",
+    "check_may_write",
     "example_urls",
     "find_kind",
     "is_server",
@@ -220,3 +221,22 @@ register(
         extra="redis",
     )
 )
+
+
+def check_may_write(url: str, writable: bool | None) -> None:
+    """Raise ReadOnlyError if a URL is that of a server's database and writing was not asked for.
+
+    Every function that writes to a store which it opens by URL asks here.
+
+    Args:
+        url: The URL of the store.
+        writable: What the caller was told: True to write; None or False if nobody said so.
+
+    Raises:
+        ReadOnlyError: Nothing may be written there.
+    """
+    if not writable and is_server(url):
+        raise ReadOnlyError(
+            f"{redact(url)} is a server's database, where nothing is written unless you ask for "
+            "it: nothing was changed. Pass writable=True to write there"
+        )

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import graphflow_nb as g
 from graphflow_nb.cards import report_html
+from graphflow_nb.storage.copying import CopyFailure
 
 
 def test_between_workbenches(tmp_path, database):
@@ -26,6 +27,9 @@ def test_between_workbenches(tmp_path, database):
             assert asyncio.run(_aio(postgres, local)).present == report.copied
             with pytest.raises(g.StorageError, match="same store"):
                 local.copy_to(f"sqlite:{path}")
+        with pytest.raises(g.ReadOnlyError, match="writable=True"):
+            wb.copy_to(database)
+        assert wb.copy_to(database, writable=True, graph="claims").present == report.copied
         for wrong in ({"order": "id"}, {"limit": 3}, {"nonsense": 1}):
             with pytest.raises(g.QueryError, match="unknown filter"):
                 wb.copy_to(f"sqlite:{path}", **wrong)
@@ -64,6 +68,7 @@ def test_how_a_report_is_shown():
         different=("<b>x</b>",),
         left_out=1,
         wrong=("w",),
+        failures=(CopyFailure("<i>y</i>", "<s>no</s>"),),
         bytes=10,
         seconds=1.5,
         sha256="ab" * 32,
@@ -72,7 +77,9 @@ def test_how_a_report_is_shown():
     html = report_html(report)
     assert "<b>x</b>" not in html
     assert "&lt;b&gt;x&lt;/b&gt;" in html
-    assert "not the same content" in html
+    assert "&lt;i&gt;y&lt;/i&gt;" in html
+    assert "<s>" not in html
+    assert "NOT the same content" in html
     shell = InteractiveShell.instance()
     try:
         g.open("demo")

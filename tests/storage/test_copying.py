@@ -6,11 +6,14 @@ import asyncio
 import threading
 
 import pytest
+import redis
 
 import graphflow_nb as g
 from graphflow_nb import Context, Query, Session
 from graphflow_nb.storage.copying import content_hash, copy
 from graphflow_nb.testing.kit import expect_same_json
+
+from ..stores import create_table
 
 ODD = Context.from_json(
     '{"data":{"big":18446744073709551617,"n":1.10,"e":1e2,"t":"e\\u0301 \\ud83d\\ude42"},"x":[1],'
@@ -145,6 +148,116 @@ def test_into_a_storage_with_three_methods(run):
     assert run(copy(source, target, Query())).present == 20
     with pytest.raises(g.CapabilityError, match="query"):
         run(copy(target, source, Query()))
+
+
+class LastWriteWins(Three):
+    """Three coroutines, whose save replaces whatever is stored."""
+
+    def __init__(self):
+        super().__init__()
+        self.save = self.inner.upsert
+
+
+def test_three_methods_that_overwrite_lose_nothing(run):
+    source, target = g.InMemorySessionStorage(), LastWriteWins()
+    filled(source, run)
+    run(target.save(Session("s0003", "elsewhere")))
+    report = run(copy(source, target, Query()))
+    assert report.different == ("s0003",)
+    assert report.copied == 19
+    assert not report.verified
+    assert run(target.get("s0003")).current_task_id == "elsewhere"
+
+
+@pytest.mark.parametrize("other", ["postgresql", "memory"])
+def test_a_session_that_can_not_be_stored_stops_no_other(run, tmp_path, databases, other):
+    source = run(g.connect(f"sqlite:{tmp_path / 'source.db'}"))
+    filled(source, run, 1200)
+    for id in ("s0007", "s0500", "s1199"):
+        session = run(source.get(id))
+        session.context = Context.from_json('{"data":{"t":"nul \\u0000"},"chat_history":{}}')
+        run(source.save(session))
+    target = run(g.connect(databases.create() if other == "postgresql" else "memory:"))
+    report = run(copy(source, target, Query()))
+    if other == "memory":
+        assert report.verified
+        assert report.failed.empty
+        return
+    assert (report.read, report.copied, report.verified) == (1200, 1197, False)
+    assert list(report.failed["id"]) == ["s0007", "s0500", "s1199"]
+    assert report.failed["reason"].str.contains("0000").all()
+    assert "3 could not be copied ('s0007': " in str(report)
+    again = run(copy(source, target, Query()))
+    assert (again.copied, again.present, len(again.failures)) == (0, 1197, 3)
+    with pytest.raises(g.StorageError, match=r"session 's0007' can't be copied.*strict=True"):
+        run(copy(source, target, Query(), strict=True))
+    run(source.close())
+    run(target.close())
+
+
+def test_ids_that_the_target_can_not_hold_are_reported(run, databases):
+    source = g.InMemorySessionStorage()
+    filled(source, run, 5)
+    run(source.save(Session("a\0b", "t")))
+    target = run(g.connect(databases.create()))
+    report = run(copy(source, target, Query()))
+    assert (report.copied, [f.id for f in report.failures]) == (5, ["a\0b"])
+    run(target.close())
+
+
+def test_a_target_that_takes_nothing_is_an_error_and_not_a_list_of_failures(run):
+    class Full(g.InMemorySessionStorage):
+        async def import_many(self, sessions):
+            raise g.StorageError("the disk is full")
+
+    source = g.InMemorySessionStorage()
+    filled(source, run, 600)
+    with pytest.raises(g.StorageError, match="the disk is full"):
+        run(copy(source, Full(), Query()))
+    with pytest.raises(g.ReadOnlyError):
+        run(copy(source, g.ReadOnlyStorage(g.InMemorySessionStorage()), Query()))
+
+
+def test_times_of_what_was_there_are_compared(run):
+    source, target = g.InMemorySessionStorage(), g.InMemorySessionStorage()
+    filled(source, run)
+    run(copy(source, target, Query()))
+    run(source.save(run(source.get("s0004"))))  # the same content, saved later
+    report = run(copy(source, target, Query()))
+    assert report.outdated == ("s0004",)
+    assert report.present == 20
+    assert not report.verified
+    assert "1 are there with the same content but other times" in str(report)
+    assert str(report).endswith("NOT the same times")
+
+
+def test_a_target_without_versions_is_said(run, databases):
+    source = g.InMemorySessionStorage()
+    filled(source, run)
+    url = databases.create()
+    asyncio.run(create_table(url, "documented"))
+    target = run(g.connect(url))
+    report = run(copy(source, target, Query()))
+    assert report.verified
+    assert (report.times_kept, report.versions_kept) == (True, False)
+    assert "with new versions, since the target can't keep them" in str(report)
+    again = run(copy(source, target, Query()))
+    assert (again.present, again.verified) == (20, True)
+    run(target.close())
+
+
+def test_a_session_without_a_time_gets_that_of_the_copy_and_it_is_said(run, redis_server, tmp_path):
+    redis_server.empty()
+    source = run(g.connect(redis_server.url))
+    run(source.save(Session("timed", "t")))
+    with redis.Redis.from_url(redis_server.url) as worker:
+        worker.set("untimed", Session("untimed", "t").to_json())
+    target = run(g.connect(f"sqlite:{tmp_path / 'copy.db'}"))
+    report = run(copy(source, target, Query()))
+    assert (report.copied, report.untimed) == (2, 1)
+    assert "1 had no time and have that of the copy" in str(report)
+    run(source.close())
+    run(target.close())
 
 
 def test_while_others_write(run, tmp_path):
