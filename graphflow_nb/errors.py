@@ -110,6 +110,13 @@ class SessionConflict(GraphflowError):
                 f"session {mine.id!r} exists already (version {theirs.version}) and this one is "
                 "new; nothing was written. Get the stored one and change that, or choose another id"
             )
+        if mine.version == theirs.version:
+            return (
+                f"the stored session {mine.id!r} has the version {mine.version} of yours, but it "
+                "is not the one that yours was read from: it was deleted and created again, "
+                "written without counting versions, or is in another store; nothing was written. "
+                "Get it again, repeat the change and save; .stored and .session hold both sides"
+            )
         return (
             f"session {mine.id!r} was saved by someone else meanwhile (stored version "
             f"{theirs.version}, yours was read at {mine.version}); nothing was written. Get it "

@@ -11,7 +11,7 @@ from ..trace import current
 from .clock import next_time, next_version
 from .form import UNCOUNTED, Stored, digest, encode
 from .index import Position, RedisIndex
-from .records import Records, Swap, Write, is_same_version
+from .records import Records, Swap, Write
 
 __all__ = ["PORTION", "Batches", "position_of"]
 
@@ -48,16 +48,15 @@ class Batches:
         unseen = [
             session
             for session in portion
-            if not session.is_new
-            and (session.seen is None or session.seen.version != session.version)
+            if not session.is_new and self._records.seen_mark(session) is None
         ]
         conflicts: dict[str, SessionConflict] = {}
         known: dict[str, Stored] = {}
         there = await self._records.read_many([session.id for session in unseen])
         for session, stored in zip(unseen, there, strict=True):
-            if stored is None or not is_same_version(stored, session):
+            if stored is None or not self._records.is_as_read(session, stored):
                 conflicts[session.id] = SessionConflict(
-                    session, None if stored is None else stored.session()
+                    session, None if stored is None else self._records.session(stored)
                 )
             else:
                 known[session.id] = stored
@@ -84,13 +83,13 @@ class Batches:
             # An id that was taken may be free again by now.
             other = None if done else await self._records.create(write.session.id, write.text)
             if other is None:
-                write.mark_saved()
+                write.mark_saved(self._records.store)
                 saved.append(write.session)
             else:
                 conflicts[write.session.id] = self._records.conflict(write.session, other)
         for write, other in zip(updates, swapped, strict=True):
             if other is None:
-                write.mark_saved()
+                write.mark_saved(self._records.store)
                 saved.append(write.session)
             else:
                 conflicts[write.session.id] = self._records.conflict(write.session, other)
@@ -144,6 +143,33 @@ class Batches:
         current().lap("execute")
         return [id for id in dict.fromkeys(ids) if id in gone]
 
+    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+        """Delete the sessions whose stored text is the one that they were read from.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        gone: list[str] = []
+        for start in range(0, len(sessions), PORTION):
+            swaps = await self._find_unchanged(sessions[start : start + PORTION])
+            answers = await self._records.swap_many(swaps)
+            deleted = [s.id for s, other in zip(swaps, answers, strict=True) if other is None]
+            if self._index.exists:
+                await self._index.remove(deleted)
+            gone += deleted
+        current().lap("execute")
+        return gone
+
+    async def _find_unchanged(self, sessions: Sequence[Session]) -> list[Swap]:
+        """Return what deletes the sessions, without those that are known to have changed."""
+        marks = {session.id: self._records.seen_mark(session) for session in sessions}
+        unseen = [session for session in sessions if marks[session.id] is None]
+        there = await self._records.read_many([session.id for session in unseen])
+        for session, stored in zip(unseen, there, strict=True):
+            if stored is not None and self._records.is_as_read(session, stored):
+                marks[session.id] = digest(stored.text)
+        return [Swap(id, mark, b"") for id, mark in marks.items() if mark is not None]
+
 
 def position_of(session: Session) -> Position:
     """Return the entry of a session for the index."""
@@ -159,10 +185,8 @@ def _update(session: Session, stored: Stored | None) -> tuple[Write, str]:
         stored: The stored session, None where the session knows from which text it was read.
     """
     if stored is None:
-        created, seen = (
-            micros_or_none(session.raw_created),
-            "" if session.seen is None else str(session.seen.mark),
-        )
+        assert session.seen is not None
+        created, seen = micros_or_none(session.raw_created), str(session.seen.mark)
     else:
         created, seen = stored.known_created, digest(stored.text)
     version, now = next_version(session.version), next_time(session.raw_updated)

@@ -16,6 +16,7 @@ from ..trace import current
 from ..url import REDIS_SCHEMES, redact
 from .errors import raise_translated
 from .form import digest
+from .identity import identify_cluster, identify_server
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -42,6 +43,7 @@ class RedisClient:
         replica: Whether the server was a replica when it was last asked.
         server: The server's name and version, ``Valkey 9.1.2``.
         address: The server and database, for tools that watch databases.
+        identity: The server and database, however the URL was spelled.
     """
 
     def __init__(self, redis: Redis | RedisCluster, url: str, size: int, timeout: float):
@@ -52,6 +54,7 @@ class RedisClient:
         self.replica = False
         self.server = ""
         self.address: Address
+        self.identity = ""
         self._redis: Any = redis
         self._free = asyncio.Semaphore(size)
         self._timeout = timeout
@@ -107,6 +110,10 @@ class RedisClient:
                 client._redis = RedisCluster.from_url(address, **options)
                 client.cluster = True
                 await client.run(lambda redis: redis.initialize())
+                nodes = client._redis.get_nodes()
+                client.identity = await identify_cluster((n.host, n.port) for n in nodes)
+            else:
+                client.identity = await identify_server(parse_url(address), about)
         except BaseException:
             await client._redis.aclose()
             raise

@@ -68,9 +68,21 @@ class Stored(msgspec.Struct):
         updated = self.updated
         return None if updated == UNKNOWN_TIME else updated
 
-    def session(self) -> Session:
-        """Return the session as a storage's ``get`` returns it."""
-        created, updated = self.created, self.updated
+    def seen(self, store: str) -> Seen:
+        """Return the state for a session to remember.
+
+        Args:
+            store: The identity of the store.
+        """
+        return Seen(store, self.version, digest(self.text))
+
+    def session(self, store: str) -> Session:
+        """Return the session as a storage's ``get`` returns it.
+
+        Args:
+            store: The identity of the store.
+        """
+        created, updated, seen = self.created, self.updated, self.seen(store)
         parts = exactjson.split_object(self.text, "the session")
         known = [*_MEMBERS]
         # A worker may have members of these names with another meaning: those are not changed.
@@ -82,11 +94,11 @@ class Stored(msgspec.Struct):
             self.current_task_id,
             self.status_message,
             bytes(self.context),
-            self.version,
+            seen.version,
             None if created == UNKNOWN_TIME else created,
             None if updated == UNKNOWN_TIME else updated,
             {name: part for name, part in parts.items() if name not in known} or None,
-            Seen("redis", self.version, digest(self.text)),
+            seen,
         )
 
 

@@ -9,13 +9,13 @@ import msgspec
 
 from ...errors import SessionConflict, StorageError
 from ...model import Seen, Session, mark_saved
-from ...model.times import micros_or_none
 from ..checks import check_text
+from ..origin import is_as_read
 from ..url import redact
 from .client import RedisClient
-from .form import Stored, decode_stored, digest
+from .form import UNCOUNTED, Stored, decode_stored, digest
 
-__all__ = ["TRIES", "Found", "Records", "Swap", "Write", "contention_error", "is_same_version"]
+__all__ = ["TRIES", "Found", "Records", "Swap", "Write", "contention_error"]
 
 # KEYS[1] the session; ARGV: digest of the text that must be there, the new text (empty to delete),
 # milliseconds until it expires (empty to leave that unchanged). Returns 1 if it was done, 0 if
@@ -70,9 +70,13 @@ class Write(msgspec.Struct, frozen=True):
     created: int | None
     updated: int
 
-    def mark_saved(self) -> None:
-        """Set the session's version and times after the text was stored."""
-        seen = Seen("redis", self.version, digest(self.text))
+    def mark_saved(self, store: str) -> None:
+        """Set the session's version and times after the text was stored.
+
+        Args:
+            store: The identity of the store.
+        """
+        seen = Seen(store, self.version, digest(self.text))
         mark_saved(self.session, self.version, self.created, self.updated, seen)
 
 
@@ -86,11 +90,13 @@ class Records:
 
     Attributes:
         prefix: The text before each id.
+        store: The identity of the store.
         expire: Whether a written session expires.
     """
 
     def __init__(self, client: RedisClient, prefix: str, ttl: float | None):
         self.prefix = prefix
+        self.store = f"{client.identity} {prefix}*"
         self.expire = ttl is not None
         self._client = client
         self._expiry = b"" if ttl is None else b"%d" % round(ttl * 1000)
@@ -207,16 +213,31 @@ class Records:
         calls = [(self.key(s.id), s.seen.encode(), s.text, self._expiry) for s in swaps]
         return [_read_answer(answer) for answer in await self._client.scripts(_SWAP, calls)]
 
+    def session(self, stored: Stored) -> Session:
+        """Return a stored session as ``get`` returns it."""
+        return stored.session(self.store)
+
+    def seen_mark(self, session: Session) -> str | None:
+        """Return the digest of the text that a session was read from.
+
+        None where this store did not return it in the state that it claims.
+        """
+        seen = session.seen
+        if seen is None or seen.version != session.version or seen.store != self.store:
+            return None
+        return str(seen.mark)
+
+    def is_as_read(self, session: Session, stored: Stored) -> bool:
+        """Return whether a session was read in the state that is stored; see ``is_as_read``."""
+        seen = stored.seen(self.store)
+        if session.version == seen.version >= UNCOUNTED and self.seen_mark(session) is None:
+            return True  # such a version is computed from the text
+        return is_as_read(session, seen, stored.known_created)
+
     def conflict(self, session: Session, there: bytes) -> SessionConflict:
         """Return the conflict of a session with the text that is stored, ``b""`` for nothing."""
-        stored = self._decode(session.id, there).session() if there else None
+        stored = self._decode(session.id, there).session(self.store) if there else None
         return SessionConflict(session, stored)
-
-
-def is_same_version(stored: Stored, session: Session) -> bool:
-    """Return whether a session has the stored version and, where both know it, creation time."""
-    created, known = micros_or_none(session.raw_created), stored.created
-    return stored.version == session.version and (created is None or created == known)
 
 
 def contention_error(id: str) -> StorageError:

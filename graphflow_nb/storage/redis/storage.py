@@ -24,7 +24,7 @@ from .facts import collect_facts
 from .form import digest, encode
 from .index import Position, RedisIndex
 from .queries import Queries
-from .records import TRIES, Records, Write, contention_error, is_same_version
+from .records import TRIES, Records, Write, contention_error
 
 __all__ = ["RedisSessionStorage"]
 
@@ -130,6 +130,20 @@ class RedisSessionStorage:
         return f"{redact(self._client.url)} {self.prefix}*"
 
     @property
+    def identity(self) -> str:
+        """The server, database and prefix, however the URL was spelled.
+
+        The server is the one at this machine's port, or else at the host's name and port, so it
+        survives a restart: a server alone reports nothing of itself that does. The names
+        ``localhost``, ``127.0.0.1``, ``::1``, this machine's own name and a Unix socket are one
+        server. A cluster is the first of the addresses that its nodes announce, through whichever
+        node it was reached. Another name of a remote host, a tunnel, a proxy, and a port for TLS
+        beside the plain one, can't be recognised: they are other stores. A server that took
+        another's place at the same address can't be told from it.
+        """
+        return self._records.store
+
+    @property
     def address(self) -> Address:
         """The server and database, for tools that watch databases."""
         return self._client.address
@@ -153,7 +167,6 @@ class RedisSessionStorage:
         """
         self._check(session)
         trace = current()
-        seen = session.seen
         if session.is_new:
             version, now = 1, next_time()
             created: int | None = now
@@ -163,14 +176,15 @@ class RedisSessionStorage:
             there = await self._records.create(session.id, text)
         else:
             created = micros_or_none(session.raw_created)
-            if seen is not None and seen.version == session.version:
-                mark = str(seen.mark)
-            else:
+            mark = self._records.seen_mark(session)
+            if mark is None:
                 # It was not read from this store in this state, so the stored text is read first.
                 stored = await self._records.read(session.id)
                 trace.lap("execute")
-                if stored is None or not is_same_version(stored, session):
-                    raise SessionConflict(session, None if stored is None else stored.session())
+                if stored is None or not self._records.is_as_read(session, stored):
+                    raise SessionConflict(
+                        session, None if stored is None else self._records.session(stored)
+                    )
                 created, mark = stored.known_created, digest(stored.text)
             version, now = next_version(session.version), next_time(session.raw_updated)
             text = encode(session, version, created, now)
@@ -223,7 +237,7 @@ class RedisSessionStorage:
         trace.lap("execute")
         if stored is None:
             return None
-        session = stored.session()
+        session = self._records.session(stored)
         trace.size(len(stored.text), 1)
         trace.lap("decode")
         return session
@@ -261,7 +275,7 @@ class RedisSessionStorage:
         await self._finish_save(Write(session, text, version, created, now))
 
     async def _finish_save(self, write: Write) -> None:
-        write.mark_saved()
+        write.mark_saved(self._records.store)
         if self._index.exists:
             await self._index.put([position_of(write.session)])
 
@@ -329,6 +343,23 @@ class RedisSessionStorage:
             check_text(id, "id", nul=True)
         return await self._batches.delete(ids, versions)
 
+    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+        """Delete the sessions whose stored text is the one that they were read from.
+
+        The server compares and deletes in one step, so a save by a worker that counts no versions
+        is noticed too. Such a session stays.
+
+        Returns:
+            The ids that were deleted, in the order given.
+
+        Raises:
+            StorageError: The store failed; some may have been deleted.
+        """
+        self._check_writable()
+        for session in sessions:
+            check_text(session.id, "id", nul=True)
+        return await self._batches.delete_unchanged(sessions)
+
     # Queries
 
     async def query(self, query: Query) -> list[Session]:
@@ -340,7 +371,7 @@ class RedisSessionStorage:
         found = (await self._queries.select(query)).found
         trace = current()
         trace.lap("execute")
-        sessions = [stored.session() for _, stored in found]
+        sessions = [self._records.session(stored) for _, stored in found]
         trace.size(sum(len(stored.text) for _, stored in found), len(found))
         trace.lap("decode")
         return sessions

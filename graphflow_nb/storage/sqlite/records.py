@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from hashlib import sha1
+from typing import Any
 
 import msgspec
 
 from ...errors import SessionConflict
-from ...model import Session, stored_session
-from ...model.times import micros_of
+from ...model import Seen, Session, mark_saved, stored_session
 from ..checks import check_no_extra, check_texts
+from ..origin import is_as_read
 from . import sql
-from .sql import CREATED, VERSION
+from .sql import CONTEXT, CREATED, VERSION
 
-__all__ = ["Fields", "Saved", "fields_of", "insert_restored", "write_session"]
+__all__ = [
+    "Fields",
+    "Saved",
+    "delete_as_read",
+    "fields_of",
+    "insert_restored",
+    "read_session",
+    "write_session",
+]
 
 # Structs, because creating a NamedTuple takes twice as long.
 
@@ -43,10 +54,44 @@ class Fields(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """The result of a save: the version, and the time of creation in µs since 1970 UTC."""
+    """The result of a save.
 
-    version: int
+    Attributes:
+        seen: The state that is stored now.
+        created, updated: The times in it, in µs since 1970 UTC.
+    """
+
+    seen: Seen
     created: int
+    updated: int
+
+    def mark(self, session: Session) -> None:
+        """Set the session's version and times after its row was written."""
+        mark_saved(session, self.seen.version, self.created, self.updated, self.seen)
+
+
+def read_session(row: Sequence[Any], store: str) -> Session:
+    """Return the session of a row.
+
+    Args:
+        row: The columns ``sql.ROW``.
+        store: The identity of the store.
+    """
+    session = stored_session(*row)
+    session.seen = _seen(row, store)
+    return session
+
+
+def _seen(row: Sequence[Any], store: str) -> Seen:
+    """Return the state of a row, whose mark is a digest of all columns.
+
+    Who writes with SQL may count no versions and set no times.
+    """
+    context = row[CONTEXT]
+    rest = repr((*row[:CONTEXT], *row[CONTEXT + 1 :])).encode("utf-8", "backslashreplace")
+    text = context.encode() if isinstance(context, str) else repr(context).encode()
+    mark = sha1(text + rest, usedforsecurity=False).hexdigest()
+    return Seen(store, row[VERSION], mark)
 
 
 def fields_of(session: Session) -> Fields:
@@ -63,7 +108,7 @@ def fields_of(session: Session) -> Fields:
 
 
 def write_session(
-    db: sqlite3.Connection, session: Session, fields: Fields, now: int, *, upsert: bool
+    db: sqlite3.Connection, session: Session, fields: Fields, now: int, store: str, *, upsert: bool
 ) -> Saved:
     """Insert or update a session's row.
 
@@ -72,6 +117,7 @@ def write_session(
         session: The session.
         fields: The session's columns.
         now: The time of the save in µs since 1970 UTC.
+        store: The identity of the store.
         upsert: Whether to write whatever is stored.
 
     Raises:
@@ -79,15 +125,13 @@ def write_session(
     """
     row = db.execute(sql.GET, (session.id,)).fetchone()
     if not upsert and (row is None) is not session.is_new:
-        raise SessionConflict(session, None if row is None else stored_session(*row))
+        raise SessionConflict(session, None if row is None else read_session(row, store))
     if row is None:
-        db.execute(sql.INSERT, fields.row(session.id, 1, now, now))
-        return Saved(1, now)
-    # A session that was deleted and created again may have the same version.
-    known = session.created_at
-    recreated = known is not None and micros_of(known) != row[CREATED]
-    if not upsert and (row[VERSION] != session.version or recreated):
-        raise SessionConflict(session, stored_session(*row))
+        new = fields.row(session.id, 1, now, now)
+        db.execute(sql.INSERT, new)
+        return Saved(_seen(new, store), now, now)
+    if not upsert and not is_as_read(session, _seen(row, store), row[CREATED]):
+        raise SessionConflict(session, read_session(row, store))
     version = row[VERSION] + 1
     db.execute(
         sql.UPDATE,
@@ -101,19 +145,44 @@ def write_session(
             session.id,
         ),
     )
-    return Saved(version, row[CREATED])
+    created = row[CREATED]
+    return Saved(_seen(fields.row(session.id, version, created, now), store), created, now)
 
 
 def insert_restored(
-    db: sqlite3.Connection, session: Session, fields: Fields, now: int, saved: Saved
-) -> None:
-    """Insert the row of a deleted session again.
+    db: sqlite3.Connection, session: Session, fields: Fields, created: int, now: int, store: str
+) -> Saved:
+    """Insert the row of a deleted session again, at its next version.
+
+    Args:
+        db: The connection.
+        session: The session.
+        fields: The session's columns.
+        created, now: The times to store in µs since 1970 UTC.
+        store: The identity of the store.
 
     Raises:
         SessionConflict: The id is taken.
     """
+    new = fields.row(session.id, session.version + 1, created, now)
     try:
-        db.execute(sql.INSERT, fields.row(session.id, saved.version, saved.created, now))
+        db.execute(sql.INSERT, new)
     except sqlite3.IntegrityError:
         row = db.execute(sql.GET, (session.id,)).fetchone()
-        raise SessionConflict(session, None if row is None else stored_session(*row)) from None
+        raise SessionConflict(session, None if row is None else read_session(row, store)) from None
+    return Saved(_seen(new, store), created, now)
+
+
+def delete_as_read(db: sqlite3.Connection, session: Session, store: str) -> bool:
+    """Delete a session's row if it is as it was read, and return whether it was.
+
+    Args:
+        db: The connection, in a transaction.
+        session: The session.
+        store: The identity of the store.
+    """
+    row = db.execute(sql.GET, (session.id,)).fetchone()
+    if row is None or not is_as_read(session, _seen(row, store), row[CREATED]):
+        return False
+    db.execute(sql.DELETE, (session.id,))
+    return True

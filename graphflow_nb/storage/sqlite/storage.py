@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...errors import ReadOnlyError, SessionConflict
-from ...model import Session, mark_saved, stored_session
+from ...model import Session
 from ...model.times import micros_of, time_of
 from ..address import Address
 from ..checks import check_ids_once, check_text
@@ -24,7 +24,15 @@ from ..trace import current
 from . import sql
 from .connection import SqliteConnection, transaction
 from .facts import collect_facts
-from .records import Saved, fields_of, insert_restored, write_session
+from .identity import find_identity
+from .records import (
+    Saved,
+    delete_as_read,
+    fields_of,
+    insert_restored,
+    read_session,
+    write_session,
+)
 from .sql import CONTEXT
 
 __all__ = ["SqliteSessionStorage"]
@@ -46,6 +54,7 @@ class SqliteSessionStorage:
 
     Attributes:
         path: The path of the file.
+        identity: The file, however its path was spelled; see ``find_identity``.
         address: The file and the table, for tools that watch databases.
         read_only: Whether every write is refused.
     """
@@ -63,6 +72,7 @@ class SqliteSessionStorage:
         self.address = Address(
             "sqlite", namespace=str(Path(path).absolute()), collection="sessions"
         )
+        self.identity = f"sqlite:{path}"
         self.read_only = read_only
         self._connection = SqliteConnection(path, timeout, read_only)
 
@@ -83,6 +93,7 @@ class SqliteSessionStorage:
         """
         storage = cls(str(path), timeout, read_only)
         await storage._connection.open()
+        storage.identity = find_identity(storage.path)  # now that there is a file
         return storage
 
     @property
@@ -129,10 +140,9 @@ class SqliteSessionStorage:
 
         def write(db: sqlite3.Connection) -> Saved:
             with transaction(db):
-                return write_session(db, session, fields, now, upsert=upsert)
+                return write_session(db, session, fields, now, self.identity, upsert=upsert)
 
-        saved = await self._connection.run(write)
-        mark_saved(session, saved.version, saved.created, now)
+        (await self._connection.run(write)).mark(session)
 
     async def get(self, id: str) -> Session | None:
         """Return the session with this id, or None if it does not exist."""
@@ -142,7 +152,7 @@ class SqliteSessionStorage:
             return None
         trace = current()
         trace.size(len(row[CONTEXT]), 1)
-        session = stored_session(*row)
+        session = read_session(row, self.identity)
         trace.lap("decode")
         return session
 
@@ -165,9 +175,10 @@ class SqliteSessionStorage:
         fields = fields_of(session)
         now = time.time_ns() // 1000
         created = now if session.created_at is None else micros_of(session.created_at)
-        saved = Saved(session.version + 1, created)
-        await self._connection.run(lambda db: insert_restored(db, session, fields, now, saved))
-        mark_saved(session, saved.version, saved.created, now)
+        saved = await self._connection.run(
+            lambda db: insert_restored(db, session, fields, created, now, self.identity)
+        )
+        saved.mark(session)
 
     # Several sessions
 
@@ -194,7 +205,8 @@ class SqliteSessionStorage:
             with transaction(db):
                 for session, entry in zip(sessions, fields, strict=True):
                     try:
-                        ends.append(write_session(db, session, entry, now, upsert=False))
+                        saved = write_session(db, session, entry, now, self.identity, upsert=False)
+                        ends.append(saved)
                     except SessionConflict as conflict:
                         ends.append(conflict)
             return ends
@@ -204,7 +216,7 @@ class SqliteSessionStorage:
             if isinstance(end, SessionConflict):
                 conflicts.append(end)
             else:
-                mark_saved(session, end.version, end.created, now)
+                end.mark(session)
         return conflicts
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
@@ -264,6 +276,22 @@ class SqliteSessionStorage:
 
         return await self._connection.run(delete)
 
+    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+        """Delete the sessions that are still as they were read, all in one transaction.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        self._check_writable()
+        for session in sessions:
+            check_text(session.id, "id", nul=True)
+
+        def delete(db: sqlite3.Connection) -> list[str]:
+            with transaction(db):
+                return [s.id for s in sessions if delete_as_read(db, s, self.identity)]
+
+        return await self._connection.run(delete)
+
     # Queries
 
     async def query(self, query: Query) -> list[Session]:
@@ -271,7 +299,7 @@ class SqliteSessionStorage:
         statement = sql.select(sql.ROW, query)
         rows = await self._connection.run(lambda db: db.execute(*statement).fetchall())
         current().size(sum(len(row[CONTEXT]) for row in rows), len(rows))
-        sessions = [stored_session(*row) for row in rows]
+        sessions = [read_session(row, self.identity) for row in rows]
         current().lap("decode")
         return sessions
 

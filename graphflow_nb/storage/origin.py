@@ -1,0 +1,51 @@
+"""The rule by which a store decides whether a session was read from what it has stored.
+
+Every write that replaces or deletes a session as it was read follows it.
+"""
+
+from __future__ import annotations
+
+from ..model import Seen, Session
+from ..model.times import micros_or_none
+
+__all__ = ["is_as_read"]
+
+
+def is_as_read(session: Session, stored: Seen, created: int | None) -> bool:
+    """Return whether a session was read in the state that is stored.
+
+    The version must be the stored one. Beyond that:
+
+    - A session that this store returned or saved must have the stored ``mark``, so one that was
+      deleted and created again at the same version is noticed.
+    - A session that another store returned must have a known time of creation that is equal to the
+      stored one. Otherwise it may be another session with the same id and version.
+    - A session without an origin (from JSON or a journal's file, or with a version that was set by
+      hand) must have the stored time of creation where it knows one. ``Session.from_json`` knows
+      none, so its version alone is compared, as graph-flow does.
+
+    Example:
+        >>> from graphflow_nb import Session
+        >>> from graphflow_nb.model import Seen
+        >>> from graphflow_nb.storage.origin import is_as_read
+        >>> session = Session("claim-1", "intake", version=3)
+        >>> is_as_read(session, Seen("memory:1", 3, "mark"), created=None)
+        True
+        >>> session.seen = Seen("memory:2", 3, "mark")
+        >>> is_as_read(session, Seen("memory:1", 3, "mark"), created=None)
+        False
+
+    Args:
+        session: The session that is to be written.
+        stored: The stored state.
+        created: The stored time of creation in µs since 1970 UTC, None where unknown.
+    """
+    if session.version != stored.version:
+        return False
+    seen = session.seen
+    known = micros_or_none(session.raw_created)
+    if seen is None or seen.version != session.version:
+        return known is None or known == created
+    if seen.store == stored.store:
+        return seen.mark == stored.mark
+    return known is not None and known == created
