@@ -244,7 +244,8 @@ class _Load:
         error: str | None,
     ) -> None:
         kind = kind_of(request, self._store, outcome, error)
-        self.requests.put(meant, end, id, kind, (start - meant, 0, 0, 0, 0, 0))
+        wall = time.time_ns() - (end - meant)
+        self.requests.put(meant, end, id, kind, (start - meant, 0, 0, 0, 0, 0), wall)
 
     # Each prepares what is sent, which is not timed, and returns the id that it is about.
 

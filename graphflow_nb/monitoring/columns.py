@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .operation import MEASURES, NO_PHASES, Phases
+from . import operation
+from .operation import DRIFT_NS, MEASURES, NO_PHASES, Phases
 
 __all__ = ["PORTION", "Block", "Chunk", "Ids"]
 
@@ -34,16 +35,18 @@ class Block:
         take: Returns the next free place; raises StopIteration if the block is full.
         starts: The start of each operation, on ``time.perf_counter_ns``.
         ends: The end of each operation, on the same clock.
+        walls: The start of each operation, on ``time.time_ns``; 0 where it was not read.
         ids: The ids of the sessions.
         phases: The phases of each operation; None for storages that report none.
         codes: The codes of the kinds; -1 until the place is written.
     """
 
-    __slots__ = ("codes", "ends", "ids", "phases", "starts", "take")
+    __slots__ = ("codes", "ends", "ids", "phases", "starts", "take", "walls")
 
     def __init__(self) -> None:
         self.starts = [0] * PORTION
         self.ends = [0] * PORTION
+        self.walls = [0] * PORTION
         self.ids: list[str | None] = [None] * PORTION
         self.phases: list[Phases | None] = [None] * PORTION
         self.codes = [-1] * PORTION
@@ -65,7 +68,7 @@ class Chunk:
     """Some thousand operations, packed.
 
     Attributes:
-        began: The start of the first of them, in ns on ``time.perf_counter_ns``.
+        began: The start of the first of them, as ``Operation.start_ns``.
         start: The start of each, in ns after the first.
         duration: The duration of each, in ns.
         kind: The code of the kind of each.
@@ -87,15 +90,19 @@ class Chunk:
         """Return what was written into a block so far; None if it is empty."""
         kind = np.fromiter(block.codes, np.int64, PORTION)
         starts, ends, ids, phases = block.starts, block.ends, block.ids, block.phases
+        walls = block.walls
         if kind.min() < 0:
             written = kind >= 0
             starts, ends = list(compress(starts, written)), list(compress(ends, written))
+            walls = list(compress(walls, written))
             ids, phases = list(compress(ids, written)), list(compress(phases, written))
             kind = kind[written]
         count = len(kind)
         if not count:
             return None
         start = np.fromiter(starts, np.int64, count)
+        duration = np.fromiter(ends, np.int64, count) - start
+        start = _shift_starts(start, np.fromiter(walls, np.int64, count))
         began = int(start.min())
         try:
             once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
@@ -109,7 +116,7 @@ class Chunk:
         return cls(
             began,
             _narrowest(start - began),
-            _narrowest(np.fromiter(ends, np.int64, count) - start),
+            _narrowest(duration),
             _narrowest(kind),
             _narrowest(np.fromiter(map(once.__getitem__, ids), np.int64, count)),
             Ids.pack(list(once)),
@@ -139,6 +146,12 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.start)
+
+
+def _shift_starts(starts: NDArray[np.int64], walls: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Do for many what ``shift_start`` does for one; a wall of 0 was not read."""
+    shifted = walls - operation.SINCE_1970
+    return np.where((walls == 0) | (np.abs(shifted - starts) <= DRIFT_NS), starts, shifted)
 
 
 def _narrow(values: NDArray[np.int64]) -> NDArray[np.unsignedinteger] | None:

@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 import msgspec
 
 __all__ = [
+    "DRIFT_NS",
     "FAILED",
     "KINDS",
     "MEASURES",
@@ -22,6 +23,8 @@ __all__ = [
     "Outcome",
     "Phases",
     "kind_of",
+    "shift_start",
+    "wall_start",
 ]
 
 Outcome = Literal["ok", "missing", "conflict", "error", "cancelled"]
@@ -37,8 +40,26 @@ ORIGINS: Final[tuple[Origin, ...]] = ("user", "journal", "background")
 # The wall clock may jump, so operations are timed on the monotonic one and dated by this pair.
 _WALL, _MONOTONIC = time.time_ns(), time.perf_counter_ns()
 
-#: What to add to ``time.perf_counter_ns`` for nanoseconds since 1970 UTC.
+#: What to add to ``Operation.start_ns`` for nanoseconds since 1970 UTC.
 SINCE_1970: Final = _WALL - _MONOTONIC
+
+#: How far the two clocks may drift apart, in ns, before an operation is dated by its own reading.
+DRIFT_NS: Final = 1_000_000
+
+
+def shift_start(start: int, wall: int) -> int:
+    """Return the ``Operation.start_ns`` of an operation that began at these times.
+
+    The monotonic clock stops while the machine sleeps, and does not follow when the wall clock is
+    set. An operation after that would be dated wrongly, so its start is moved by the difference.
+
+    Args:
+        start: Its start, on ``time.perf_counter_ns``.
+        wall: Its start, on ``time.time_ns``.
+    """
+    shifted = wall - SINCE_1970
+    return start if abs(shifted - start) <= DRIFT_NS else shifted
+
 
 #: What a ``Phases`` holds: where the time of an operation went, in ns, and what it carried.
 MEASURES: Final = ("wait_ns", "encode_ns", "execute_ns", "decode_ns", "bytes", "rows")
@@ -48,6 +69,20 @@ Phases: TypeAlias = tuple[int, int, int, int, int, int]
 
 #: The phases of an operation on a storage that reports none.
 NO_PHASES: Final[Phases] = (0, 0, 0, 0, 0, 0)
+
+
+def wall_start(operation: Operation) -> int:
+    """Return when an operation that has just ended began, in nanoseconds since 1970 UTC.
+
+    An ``Operation`` that a storage makes itself has its start directly from
+    ``time.perf_counter_ns``, and is not moved by ``shift_start``. It ended just now on that clock.
+    """
+    end = operation.start_ns + operation.duration_ns
+    now, shifted = time.perf_counter_ns(), time.time_ns() - SINCE_1970
+    moved = abs(shifted - end) <= abs(now - end)
+    if moved or abs(shifted - now) <= DRIFT_NS:
+        return operation.started_at_ns
+    return operation.started_at_ns + shifted - now
 
 
 class Kind:
@@ -87,7 +122,7 @@ class Kind:
 
         Args:
             session_id: The id of the session; None where the call concerns no single one.
-            start: Its start, on ``time.perf_counter_ns``.
+            start: Its start, as ``Operation.start_ns``.
             duration: Its duration, in ns.
             phases: The time in each phase; None where the storage reports none.
         """
@@ -147,7 +182,8 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
         op: The method: ``save``, ``get``, ``delete``, ``table``, …
         storage: The name of the storage, its class unless another was given.
         session_id: The id of the session; None where the call concerns no single session.
-        start_ns: Its start, on ``time.perf_counter_ns``.
+        start_ns: Its start, on ``time.perf_counter_ns``. After the machine slept, or the wall clock
+            was set, it is moved by as much, so that ``started_at_ns`` stays right.
         duration_ns: The whole call: the phases, and what lies between them.
         wait_ns: Waiting for a connection.
         encode_ns: Encoding the context as JSON.

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import StorageError
 from .columns import PORTION, Block, Chunk
 from .histogram import Histogram
-from .operation import KINDS, Kind, Operation, Phases, kind_of
+from .operation import KINDS, Kind, Operation, Phases, kind_of, wall_start
 from .records import Records
 
 __all__ = ["Recorder"]
@@ -68,10 +68,17 @@ class Recorder:
             o.session_id,
             kind_of(o.op, o.storage, o.outcome, o.error, o.origin),
             (o.wait_ns, o.encode_ns, o.execute_ns, o.decode_ns, o.bytes, o.rows),
+            wall_start(o),
         )
 
     def put(
-        self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
+        self,
+        start: int,
+        end: int,
+        id: str | None,
+        kind: Kind,
+        phases: Phases | None = None,
+        wall: int = 0,
     ) -> None:
         """Keep one operation, as ``on_operation`` does, without creating an ``Operation``.
 
@@ -81,6 +88,8 @@ class Recorder:
             id: The id of the session; None where the call concerns no single session.
             kind: The kind of the operation.
             phases: The time in each phase; None where the storage reports none.
+            wall: Its start, on ``time.time_ns``; 0 if it was not read: then the operation is dated
+                as if the machine had never slept.
         """
         block = self.block
         try:
@@ -89,6 +98,7 @@ class Recorder:
             at = self.make_room()
         block.starts[at] = start
         block.ends[at] = end
+        block.walls[at] = wall
         block.ids[at] = id
         block.phases[at] = phases
         block.codes[at] = kind.code

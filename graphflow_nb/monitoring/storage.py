@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import perf_counter_ns
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from ..errors import SessionConflict
 from ..model import Session
@@ -14,13 +15,16 @@ from ..storage.attributes import attributes_of
 from ..storage.protocols import SessionStorage
 from ..storage.trace import LISTENER, Trace
 from ..storage.wrappers import Wrapper
-from .operation import Hook, Kind, Operation, Origin, Outcome, Phases, kind_of
+from .operation import Hook, Kind, Operation, Origin, Outcome, Phases, kind_of, shift_start
 from .recorder import Recorder
 
 __all__ = ["MonitoredStorage"]
 
 T = TypeVar("T")
 log = logging.getLogger("graphflow_nb")
+
+# A start on the monotonic clock and on the wall clock: a plain tuple, as Phases is one.
+_Began: TypeAlias = tuple[int, int]
 
 _Save = Callable[[Session], Coroutine[Any, Any, None]]
 _Get = Callable[[str], Coroutine[Any, Any, Session | None]]
@@ -75,19 +79,20 @@ class _Hooks:
         return report
 
     def report(
-        self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
+        self, began: _Began, end: int, id: str | None, kind: Kind, phases: Phases | None = None
     ) -> None:
         """Report one operation to all hooks."""
         if self.recorder is not None:
-            self.recorder.put(start, end, id, kind, phases)
+            self.recorder.put(began[0], end, id, kind, phases, began[1])
         if self.others:
-            self.report_to_others(start, end, id, kind, phases)
+            self.report_to_others(began, end, id, kind, phases)
 
     def report_to_others(
-        self, start: int, end: int, id: str | None, kind: Kind, phases: Phases | None = None
+        self, began: _Began, end: int, id: str | None, kind: Kind, phases: Phases | None = None
     ) -> None:
         """Report one operation to the hooks other than the recorder."""
-        operation = kind.operation(id, start, end - start, phases)
+        start, wall = began
+        operation = kind.operation(id, shift_start(start, wall), end - start, phases)
         for report in self.others:
             report(operation)
 
@@ -176,6 +181,7 @@ class MonitoredStorage(Wrapper):
 
     async def _report(self, op: str, id: str | None, call: Callable[[], Awaitable[T]]) -> T:
         """Perform a call and report it."""
+        wall = time.time_ns()
         start = perf_counter_ns()
         trace = Trace(start)
         token = LISTENER.set(trace)
@@ -201,13 +207,13 @@ class MonitoredStorage(Wrapper):
                 trace.rows,
             )
             kind = kind_of(op, self._name, outcome, error, self._origin)
-            self._hooks.report(start, end, id, kind, phases)
+            self._hooks.report((start, wall), end, id, kind, phases)
 
-    def _report_failed(self, op: str, id: str, start: int, raised: BaseException) -> None:
+    def _report_failed(self, op: str, id: str, began: _Began, raised: BaseException) -> None:
         end = perf_counter_ns()
         name = type(raised).__name__
         kind = kind_of(op, self._name, _outcome_of(raised), name, self._origin)
-        self._hooks.report(start, end, id, kind)
+        self._hooks.report(began, end, id, kind)
 
     def _make_short_calls(self, recorder: Recorder) -> tuple[_Save, _Get]:
         """Return ``save`` and ``get`` for a storage that reports no phases."""
@@ -216,18 +222,21 @@ class MonitoredStorage(Wrapper):
         inner_save, inner_get = self._save, self._get
         report_failed, hooks = self._report_failed, self._hooks
         block, make_room = recorder.block, recorder.make_room
-        starts, ends, ids, codes = block.starts, block.ends, block.ids, block.codes
+        starts, ends, walls = block.starts, block.ends, block.walls
+        ids, codes = block.ids, block.codes
         origin = self._origin
         saved = kind_of("save", self._name, origin=origin)
         got = kind_of("get", self._name, origin=origin)
         missed = kind_of("get", self._name, "missing", origin=origin)
+        saved_code, got_code, missed_code = saved.code, got.code, missed.code
 
         async def save(session: Session) -> None:
+            wall = time.time_ns()
             start = perf_counter_ns()
             try:
                 await inner_save(session)
             except BaseException as raised:
-                report_failed("save", session.id, start, raised)
+                report_failed("save", session.id, (start, wall), raised)
                 raise
             end = perf_counter_ns()
             try:
@@ -236,30 +245,33 @@ class MonitoredStorage(Wrapper):
                 at = make_room()
             starts[at] = start
             ends[at] = end
+            walls[at] = wall
             ids[at] = session.id
-            codes[at] = saved.code
+            codes[at] = saved_code
             if hooks.others:
-                hooks.report_to_others(start, end, session.id, saved)
+                hooks.report_to_others((start, wall), end, session.id, saved)
 
         async def get(id: str) -> Session | None:
+            wall = time.time_ns()
             start = perf_counter_ns()
             try:
                 session = await inner_get(id)
             except BaseException as raised:
-                report_failed("get", id, start, raised)
+                report_failed("get", id, (start, wall), raised)
                 raise
             end = perf_counter_ns()
-            kind = missed if session is None else got
             try:
                 at = block.take()
             except StopIteration:
                 at = make_room()
             starts[at] = start
             ends[at] = end
+            walls[at] = wall
             ids[at] = id
-            codes[at] = kind.code
+            codes[at] = missed_code if session is None else got_code
             if hooks.others:
-                hooks.report_to_others(start, end, id, kind)
+                kind = missed if session is None else got
+                hooks.report_to_others((start, wall), end, id, kind)
             return session
 
         return save, get

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._version import __version__
 from ...errors import GraphflowError
 from ...storage.address import Address, address_of
-from ..operation import Operation
+from ..operation import Operation, wall_start
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -93,9 +92,7 @@ class OpenTelemetryHook:
         name, attributes = _describe(address_of(self._storage), operation.op)
         if operation.error is not None:
             attributes = attributes | {"error.type": operation.error}
-        # The clock of other spans may have been set, or the machine may have slept, since this
-        # process began, so started_at_ns may differ from their time.
-        start = time_ns() - (perf_counter_ns() - operation.start_ns)
+        start = wall_start(operation)
         span = self._tracer.start_span(
             name,
             kind=self._client,
