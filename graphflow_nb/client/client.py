@@ -286,6 +286,35 @@ class Client:
             raise QueryError(f"delete takes an id or a list of ids, not {ids!r}")
         return await writer.delete_many(list(ids))
 
+    @dual
+    async def delete_unchanged(
+        self, sessions: Sequence[Session], *, undo: bool = True
+    ) -> list[str]:
+        """Delete sessions that are still exactly as they were read.
+
+        One that was saved since, or deleted and created again at the same version, stays.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> session = wb.get("claim-0014")
+            >>> wb.save(wb.get("claim-0014"))
+            >>> wb.delete_unchanged([session])
+            []
+
+        Args:
+            sessions: The sessions as they were read.
+            undo: Whether the journal notes it, so that it can be undone.
+
+        Returns:
+            The ids that were deleted, in the order given.
+
+        Raises:
+            JournalError: The journal can't note it; the write was not made.
+            StorageError: The store failed.
+        """
+        return await self._writer(undo).delete_unchanged([_check_session(s) for s in sessions])
+
     # Undo
 
     @dual

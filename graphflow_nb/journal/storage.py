@@ -140,16 +140,28 @@ class JournaledStorage:
         if versions is not None:
             found = {id: s for id, s in found.items() if s.version == wanted[id]}
         sessions = list(found.values())
-        gone: set[str] = set()
-        # In portions, so that no transaction grows without bound.
-        for start in range(0, len(sessions), 1000):
-            gone.update(await self._delete("delete", sessions[start : start + 1000]))
+        gone = set(await self.delete_unchanged(sessions))
         if versions is None:
             for session in sessions:
                 if session.id not in gone:  # saved while it was to be deleted
                     await self.delete(session.id)
             return list(found)
         return [id for id, session in found.items() if session.id in gone]
+
+    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+        """Delete the sessions that are still exactly as they were read.
+
+        Args:
+            sessions: The sessions as they were read.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        deleted: list[str] = []
+        # In portions, so that no transaction grows without bound.
+        for start in range(0, len(sessions), 1000):
+            deleted += await self._delete("delete", sessions[start : start + 1000])
+        return deleted
 
     async def _read(self, ids: Sequence[str]) -> dict[str, Session]:
         """Return the sessions that exist, by the ids as they were given."""

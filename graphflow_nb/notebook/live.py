@@ -196,14 +196,13 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
 
     def _list_slowest(self) -> None:
         self.table.show(
-            [(o.start_ns, o.op, o.session_id) for o in self.slowest],
+            self.slowest,
             [_make_cells(o) for o in self.slowest],
             empty="No operation was recorded since this view was made.",
         )
 
-    def _open(self, row: int) -> None:
+    def _open(self, operation: Operation) -> None:
         with self._lock:
-            operation = self.slowest[row]
             self.details.value = _details_html(operation)
             if operation.session_id is None:
                 self._place.children = ()

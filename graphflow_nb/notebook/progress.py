@@ -11,7 +11,7 @@ from typing import Any
 
 from ..benchmark.progress import Progress
 
-__all__ = ["show_count", "show_progress"]
+__all__ = ["Bar", "show_count", "show_progress"]
 
 
 def show_progress(stop: Callable[[], None] | None = None) -> Progress:
@@ -23,7 +23,7 @@ def show_progress(stop: Callable[[], None] | None = None) -> Progress:
     Returns:
         The bar, or a progress that is not shown.
     """
-    return _Bar(stop) if _has_kernel() else Progress()
+    return _show(Bar(stop)) if _has_kernel() else Progress()
 
 
 def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None:
@@ -38,15 +38,16 @@ def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None
     """
     if not _has_kernel():
         return None
-    bar = _Bar(None)
+    bar = _show(Bar(None))
     bar.show_step(step)
+    return lambda done, total: bar.show_count(done, total, unit)
 
-    def show(done: int, total: int | None) -> None:
-        bar.show_share(min(done / max(total or done, 1), 1.0))
-        count = f"{done:,}" if total is None else f"{done:,} of {total:,}"
-        bar.show_step(f"{count} {unit}")
 
-    return show
+def _show(bar: Bar) -> Bar:
+    from IPython.display import display
+
+    display(bar.box)  # type: ignore[no-untyped-call]
+    return bar
 
 
 def _has_kernel() -> bool:
@@ -55,20 +56,27 @@ def _has_kernel() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-class _Bar(Progress):
-    """A bar, a Stop button and the step that is being done, in one line."""
+class Bar(Progress):
+    """A bar, a Stop button and the step that is being done, in one line.
 
-    def __init__(self, stop: Callable[[], None] | None):
+    Args:
+        stop: The function of the Stop button; None for no button.
+        tooltip: What the button says when pointed at.
+
+    Attributes:
+        box: The widget to show.
+    """
+
+    def __init__(
+        self, stop: Callable[[], None] | None, tooltip: str = "Stop, and keep what was measured"
+    ):
         # With the widgets only where they are shown: they take a tenth of a second.
-        from IPython.display import display
         from ipywidgets import HTML, Button, FloatProgress, HBox
 
         self._stop = stop
         self._bar = FloatProgress(min=0, max=1)
         self._text = HTML()
-        self._button = Button(
-            description="Stop", icon="stop", tooltip="Stop, and keep what was measured"
-        )
+        self._button = Button(description="Stop", icon="stop", tooltip=tooltip)
         self._button.on_click(self._press)
         # The cell that waits keeps the kernel's main thread busy, and ipykernel 7.4 binds a widget
         # to the thread that made it. Unbound, a click comes by the front end's own way, which
@@ -76,7 +84,13 @@ class _Bar(Progress):
         with suppress(AttributeError):
             delattr(self._button.comm, "_reply_subshell_id")
         parts = [self._bar, self._text] if stop is None else [self._bar, self._button, self._text]
-        display(HBox(parts))  # type: ignore[no-untyped-call]
+        self.box = HBox(parts)
+
+    def restart(self, step: str) -> None:
+        """Show the beginning of other work."""
+        self._button.disabled = False
+        self._bar.value = 0
+        self.show_step(step)
 
     def _press(self, _: object) -> None:
         self._button.disabled = True
@@ -88,6 +102,21 @@ class _Bar(Progress):
 
     def show_share(self, share: float) -> None:
         self._bar.value = share
+
+    def show_count(self, done: int, total: int | None, unit: str) -> None:
+        """Show how many things were done.
+
+        Args:
+            done: The number of things that were done.
+            total: The number of all; None if it is unknown.
+            unit: The things that are counted: ``sessions``.
+        """
+        share = min(done / max(total or done, 1), 1.0)
+        if total is not None and share < 1 and int(100 * share) == int(100 * self._bar.value):
+            return  # a message for each of 100,000 would take longer than the work
+        self.show_share(share)
+        count = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+        self.show_step(f"{count} {unit}")
 
     def __exit__(
         self,

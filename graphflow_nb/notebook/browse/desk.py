@@ -1,22 +1,25 @@
 """The open session and what is being done to it: draft, preview, save, conflict. No widgets.
 
-Nothing is written but by ``save``, ``delete``, ``undo`` and ``undo_all``.
+Nothing is written but by ``save``, ``delete``, ``undo`` and ``undo_many``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import uuid4
 
 from ...changes import Choice, Draft, Merge, Patch, Path, diff, python
 from ...client import Client
-from ...errors import PatchError, SessionConflict, SessionNotFound
-from ...journal import Entry, Journal
+from ...errors import PatchError, SessionConflict
+from ...journal import Entry, Journal, UndoReport
 from ...model import Session
 from ...model.context import DEFAULT_MAX_MESSAGES
+from ...storage import Query
+from ...storage.protocols import SupportsQuery
+from .listing import ShownSession
 
-__all__ = ["Desk", "Difference", "Undone"]
+__all__ = ["Desk", "Difference"]
 
 
 class Difference(NamedTuple):
@@ -25,13 +28,6 @@ class Difference(NamedTuple):
     left: Session
     right: Session
     changes: Patch
-
-
-class Undone(NamedTuple):
-    """The number of writes that were undone, and the ids of sessions that were left alone."""
-
-    writes: int
-    skipped: list[str]
 
 
 class Desk:
@@ -61,6 +57,8 @@ class Desk:
         newer: The version that someone stored while the session is edited, -1 if they deleted it;
             None if the stored one is unchanged.
         calls: Every call that was made, as Python.
+        find_typed: The function that returns what was typed and is not in the draft yet, as an
+            advice; empty if all is. The editor sets it.
     """
 
     def __init__(self, client: Client):
@@ -74,6 +72,7 @@ class Desk:
         self.deleted_meanwhile = False
         self.newer: int | None = None
         self.calls: list[str] = []
+        self.find_typed: Callable[[], str] = lambda: ""
 
     # Reading
 
@@ -81,10 +80,10 @@ class Desk:
         """Read a session and put it on the desk.
 
         Raises:
-            PatchError: Another session has changes that are not saved.
+            PatchError: The open session, this one or another, has changes that are not saved.
             SessionNotFound: No session has this id.
         """
-        self._check_free(id)
+        self.check_free()
         session = self._client.get(id)
         self._place(session)
         self.calls.append(f"wb.get({id!r})")
@@ -99,8 +98,13 @@ class Desk:
         self.draft = self.preview = self.conflict = self.newer = None
         self.new = self.deleted_meanwhile = False
 
-    def _check_free(self, id: str | None = None) -> None:
-        if self.dirty and (self.session is None or self.session.id != id or self.new):
+    def check_free(self) -> None:
+        """Check that no change would be lost if another session were put on the desk.
+
+        Raises:
+            PatchError: The open session has changes that are not saved.
+        """
+        if self.dirty:
             assert self.draft is not None
             raise PatchError(
                 f"session {self.draft.base.id!r} has changes that are not saved: "
@@ -109,8 +113,16 @@ class Desk:
 
     @property
     def dirty(self) -> bool:
-        """Whether there are changes that are not saved."""
-        return self.draft is not None and (self.new or bool(len(self.draft.changes())))
+        """Whether there are changes that are not saved, or typed and not in the draft yet."""
+        if self.draft is None:
+            return False
+        in_conflict = self.conflict is not None or self.deleted_meanwhile
+        return self.new or in_conflict or bool(len(self.draft.changes())) or bool(self.find_typed())
+
+    def is_changing(self, id: str) -> bool:
+        """Return whether this stored session is open with changes that are not saved."""
+        opened = self.session is not None and self.session.id == id and not self.new
+        return opened and self.dirty
 
     def compare(self, left: str, right: str) -> Difference:
         """Read two sessions and return how they differ.
@@ -148,8 +160,7 @@ class Desk:
         """
         if session is None or session is not self.session or self.new:
             return False
-        # In Redis a worker may save at the version it read; the text that was read differs then.
-        if stored is not None and stored.version == session.version and stored.seen == session.seen:
+        if stored is not None and _state(stored) == _state(session):
             return False
         if self.draft is not None:
             newer = -1 if stored is None else stored.version
@@ -209,25 +220,24 @@ class Desk:
             raise PatchError("preview the changes first: that shows what will be saved")
         base = draft.base
         try:
+            session = draft.session()
             if self.new:
-                session = draft.session()
                 self.calls.append(_creation_call(session))
-                self._client.save(session)
             else:
                 arguments = f"{base.id!r}, {python(self.preview)}, version={base.version}"
                 self.calls.append(f"wb.patch({arguments})")
-                session = self._client.patch(base.id, self.preview, version=base.version)
+            # Not by wb.patch: the session is saved as it was read, so that the store notices a
+            # change that left the version as it was.
+            self._client.save(session)
         except SessionConflict as conflict:
             self.preview = None
             if self.new:
                 raise
             self._meet_conflict(base, conflict.stored, draft.session())
-        except SessionNotFound:
-            self.preview = None
-            self._meet_conflict(base, None, draft.session())
-        else:
-            # A store may hold it in another form: jsonb, for example, orders keys by itself.
-            self._place(self._client.get(session.id))
+            return
+        self._place(session)
+        # A store may hold it in another form: jsonb, for example, orders keys by itself.
+        self._place(self._client.bridge.run(self._client.storage.get(session.id)))
 
     # Conflicts
 
@@ -273,7 +283,7 @@ class Desk:
         Raises:
             PatchError: A value is empty, or another session has changes that are not saved.
         """
-        self._check_free()
+        self.check_free()
         if not id or not task or not graph_id:
             raise PatchError("a session needs an id, a graph and a task")
         self._start_new(Session(id, task, graph_id=graph_id))
@@ -284,7 +294,7 @@ class Desk:
         Raises:
             PatchError: The id is empty, no session is open, or one has changes that are not saved.
         """
-        self._check_free()
+        self.check_free()
         if self.session is None:
             raise PatchError("open the session to be copied first")
         if not id:
@@ -298,7 +308,7 @@ class Desk:
             PatchError: Another session has changes that are not saved.
             SessionFormatError: The text is not a session.
         """
-        self._check_free()
+        self.check_free()
         self._start_new(Session.from_json(text).copy())
 
     def _start_new(self, session: Session) -> None:
@@ -313,20 +323,29 @@ class Desk:
 
     # Deleting and undoing
 
-    def delete(self, versions: Mapping[str, int]) -> list[str]:
-        """Delete sessions that still have these versions; return the ids of those.
+    def delete(self, shown: Sequence[ShownSession]) -> list[str]:
+        """Delete sessions that are still as they were shown; return the ids of those.
 
         A draft of one of them is dropped with it.
 
         Args:
-            versions: The version of each session, by its id.
+            shown: What was shown of each session.
         """
-        target = dict(versions)
-        self.calls.append(f"wb.delete({target!r})")
-        deleted = self._client.delete(target)
-        if self.session is not None and self.session.id in deleted:
+        self.calls.append(f"wb.delete({ {row.id: row.version for row in shown}!r})")
+        stored = self._read_many([row.id for row in shown])
+        same = [stored[row.id] for row in shown if ShownSession.of(stored.get(row.id)) == row]
+        deleted = self._client.delete_unchanged(same)
+        if self.session is not None and self.session.id in deleted and not self.new:
             self._place(None)
         return deleted
+
+    def _read_many(self, ids: Sequence[str]) -> dict[str, Session]:
+        """Return the sessions that exist, by id; a read of the journal's, not the user's."""
+        storage, run = self._client.storage.for_journal, self._client.bridge.run
+        if isinstance(storage, SupportsQuery):
+            return {s.id: s for s in run(storage.query(Query(ids=ids, order="id")))}
+        found = {id: run(storage.get(id)) for id in ids}
+        return {id: session for id, session in found.items() if session is not None}
 
     @property
     def journal(self) -> Journal:
@@ -349,16 +368,16 @@ class Desk:
             The number of writes that were undone.
 
         Raises:
-            PatchError: Another session has changes that are not saved, or an entry was undone
+            PatchError: The open session has changes that are not saved, or an entry was undone
                 already.
             StorageError: The store failed; what was undone until then stays undone.
         """
+        self.check_free()
         undone = 0
         outdated = False
         try:
             # Newest first, as each was made on top of those before it.
             for entry in sorted(entries, key=lambda entry: -entry.number):
-                self._check_free(entry.id)
                 self.calls.append(f"wb.undo({entry.number})")
                 try:
                     session = self._client.undo(entry.number)
@@ -379,21 +398,36 @@ class Desk:
                 self.refresh()
         return undone
 
-    def undo_all(self) -> Undone:
-        """Undo every write, newest first, and read the open session again.
+    def undo_many(
+        self,
+        numbers: Collection[int],
+        progress: Callable[[int, int], None],
+        stop: Callable[[], bool],
+    ) -> UndoReport:
+        """Undo writes in batches; what is open is not read again.
 
         Of a session that others changed since nothing is undone that was written before.
 
+        Args:
+            numbers: The numbers of the entries in the journal.
+            progress, stop: See ``Client.undo_many``.
+
         Raises:
-            PatchError: The open session has changes that are not saved.
+            PatchError: An entry was undone already; nothing was undone.
             StorageError: The store failed; what was undone until then stays undone.
         """
-        self._check_free()
-        self.calls.append("wb.undo_all()")
-        before = len(self.undoable())
-        skipped = self._client.undo_all()
-        self.refresh()
-        return Undone(before - len(self.undoable()), skipped)
+        every = len(numbers) == len(self.undoable())
+        self.calls.append("wb.undo_all()" if every else f"wb.undo_many({sorted(numbers)!r})")
+        return self._client.undo_many(numbers, progress=progress, stop=stop)
+
+
+def _state(session: Session) -> tuple[object, ...]:
+    """Return what identifies the stored state of a session.
+
+    The version alone does not: another session may have this id at the same version by now, and in
+    Redis a worker may save at the version that it read.
+    """
+    return session.version, session.raw_created, session.raw_updated, session.seen
 
 
 def _creation_call(session: Session) -> str:

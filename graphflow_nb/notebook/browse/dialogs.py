@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Final
 
 import ipywidgets as widgets
 
-from ...cards import code
 from ...errors import PatchError
-from ...journal import Entry
-from .render import JOURNAL_COLUMNS, journal_rows, notice_html
+from ..progress import Bar
+from .listing import ShownSession
+from .render import (
+    JOURNAL_COLUMNS,
+    NoticeKind,
+    journal_rows,
+    named_sessions_html,
+    notice_html,
+)
 from .rowtable import RowTable
 from .stage import Stage
 
@@ -133,13 +140,16 @@ class Delete(Dialog):
             description="Number", tooltip="Type the number of sessions to delete"
         )
         self.confirm = widgets.Button(
+            description="Delete",
             button_style="danger",
             icon="trash",
             tooltip="Delete them, except those that others saved since; Undo… can undo it",
         )
         self.confirm.on_click(lambda _: stage.act(self._confirm))
         self.number.observe(self._refresh, "value")
-        self._versions: dict[str, int] = {}
+        self._shown: list[ShownSession] = []
+        self._changed: set[str] = set()  # ids of those that changed since a person looked
+        self._asked = False  # whether it says that unsaved changes are dropped
         self.box.children = (self.text, self.number, widgets.HBox([self.confirm, self.cancel]))
 
     def open(self) -> None:
@@ -152,39 +162,60 @@ class Delete(Dialog):
         if not listing.selected:
             raise PatchError("select the sessions to delete first")
         super().open()
-        # What is deleted is what was shown when this was opened, whatever is selected meanwhile.
-        self._versions = listing.versions(listing.selected)
+        # What is deleted is what is shown here, whatever is selected or changed meanwhile.
+        self._shown = listing.shown_sessions(listing.selected)
+        self._changed = listing.changed.intersection(listing.selected)
         self.number.value = ""
 
     def render(self) -> None:
         """Show which sessions are to be deleted, and allow it once their number was typed."""
         super().render()
-        count = len(self._versions)
-        names = ", ".join(code(id) for id in list(self._versions)[:MAX_NAMED])
-        more = f" and {count - MAX_NAMED:,} more" if count > MAX_NAMED else ""
-        ask = "" if count == 1 else f" Type <b>{count}</b> to confirm."
-        question = f"<h4>Delete {_count_sessions(count)}?</h4>"
+        if not self.is_open:
+            return
+        count, draft = len(self._shown), self._draft_among()
+        self._asked = bool(draft)
+        warning = (
+            f"{draft!r} is open and has changes that are not saved: they are dropped with it"
+            if draft
+            else ""
+        )
+        ask = "" if count == 1 else f"Type <b>{count}</b> to confirm. "
         self.text.value = (
-            f'<div class="gfnb gfnb-plain">{question}{names}{more}.{ask} Undo… can undo it.</div>'
+            f'<div class="gfnb gfnb-plain"><h4>Delete {_count_sessions(count)}?</h4>'
+            f"{named_sessions_html(self._shown, self._changed)}"
+            f"{notice_html('warning', warning)}<p>{ask}Undo… can undo it.</p></div>"
         )
         self.number.layout.display = "none" if count == 1 else ""
         self.confirm.description = f"Delete {_count_sessions(count)}"
         self.confirm.disabled = count != 1 and self.number.value.strip() != str(count)
 
+    def _draft_among(self) -> str:
+        """Return the id of the session to be deleted that has unsaved changes; empty for none."""
+        changing = self._stage.desk.is_changing
+        return next((row.id for row in self._shown if changing(row.id)), "")
+
     def _confirm(self) -> None:
-        count = len(self._versions)
-        deleted = self._stage.desk.delete(self._versions)
+        listing, desk = self._stage.listing, self._stage.desk
+        draft = self._draft_among()
+        if draft and not self._asked:
+            raise PatchError(
+                f"{draft!r} has changes by now that are not saved; nothing was deleted: save or "
+                "discard them, or delete it with them"
+            )
+        deleted = set(desk.delete(self._shown))
         self._stage.close_dialog()
-        self._stage.listing.load()
-        kept = count - len(deleted)
+        listing.deselect(deleted)
+        listing.load()
+        kept = [row.id for row in self._shown if row.id not in deleted]
+        what = _count_sessions(len(self._shown))
         if kept:
             self._stage.notify(
                 "warning",
-                f"Deleted {len(deleted):,} of {_count_sessions(count)}; left alone, since others "
-                f"changed or deleted them after they were shown: {kept:,}",
+                f"Deleted {len(deleted):,} of {what}; left alone, since others changed or deleted "
+                f"them after they were shown: {_name_ids(kept)}",
             )
         else:
-            self._stage.notify("good", f"Deleted {_count_sessions(count)}; Undo… can undo it")
+            self._stage.notify("good", f"Deleted {what}; Undo… can undo it")
         self._stage.count_later(again=True)
 
 
@@ -193,13 +224,12 @@ class Undo(Dialog):
 
     def __init__(self, stage: Stage):
         super().__init__(stage, "Undo what was written through this workbench")
-        self._entries: list[Entry] = []
-        self._chosen: list[int] = []
+        self._chosen: list[int] = []  # numbers of entries
         self.table = RowTable(
             "journal",
             JOURNAL_COLUMNS,
-            on_open=lambda row: stage.act(lambda: self._choose([row])),
-            on_select=lambda rows: stage.act(lambda: self._choose(rows)),
+            on_open=lambda number: stage.act(lambda: self._choose([number]), quiet=True),
+            on_select=lambda numbers: stage.act(lambda: self._choose(numbers), quiet=True),
         )
         self.confirm = widgets.Button(
             description="Undo selected",
@@ -217,11 +247,14 @@ class Undo(Dialog):
         self.all.on_click(lambda _: stage.act(self._undo_all))
         self.note = widgets.HTML()
         self.cancel.description = "Close"
+        self._all: list[int] = []  # the entries that "Undo all" means
+        self._stopped = threading.Event()
+        self.bar = Bar(self._stopped.set, "Stop; what was undone stays undone")
         buttons = widgets.HBox([self.confirm, self.all, self.cancel])
-        self.box.children = (self.title, self.note, self.table, buttons)
+        self.box.children = (self.title, self.note, self.table, self.bar.box, buttons)
 
-    def _choose(self, rows: list[int]) -> None:
-        self._chosen = [row for row in rows if 0 <= row < len(self._entries)]
+    def _choose(self, numbers: list[int]) -> None:
+        self._chosen = numbers
 
     def open(self) -> None:
         """Open it, with nothing chosen."""
@@ -234,12 +267,11 @@ class Undo(Dialog):
         if not self.is_open:
             return
         entries = self._stage.desk.undoable()
-        if [e.number for e in entries[:MAX_ENTRIES]] != [e.number for e in self._entries]:
-            self._chosen = []
-        self._entries = entries[:MAX_ENTRIES]
+        listed = [entry.number for entry in entries[:MAX_ENTRIES]]
+        self._chosen = [number for number in self._chosen if number in listed]
         self.table.show(
-            [e.number for e in self._entries],
-            journal_rows(self._entries),
+            listed,
+            journal_rows(entries[:MAX_ENTRIES]),
             selected=self._chosen,
             empty="Nothing to undo: nothing was written yet, or all was undone.",
         )
@@ -250,14 +282,22 @@ class Undo(Dialog):
         cut = f" Showing {MAX_ENTRIES} of {len(entries):,}." if len(entries) > MAX_ENTRIES else ""
         lost = f" {journal.dropped:,} older ones are no longer held." if journal.dropped else ""
         self.note.value = notice_html("info", f"Kept {place}.{cut}{lost}")
-        self.confirm.disabled = not self._chosen
-        self.all.disabled = not entries
+        self._all = [entry.number for entry in entries]
+        working = self._stage.working
+        self.confirm.disabled = working or not self._chosen
+        self.all.disabled = working or not entries
         self.all.description = f"Undo all {len(entries):,}"
+        self.bar.box.layout.display = "" if working else "none"
 
     def _undo(self) -> None:
-        undone = self._stage.desk.undo([self._entries[row] for row in self._chosen])
+        chosen = [e for e in self._stage.desk.undoable() if e.number in self._chosen]
+        if len(chosen) < len(self._chosen):
+            raise PatchError("a selected write was undone meanwhile; nothing more was undone")
+        undone = self._stage.desk.undo(chosen)
         if self._stage.desk.conflict is None:
-            self._finish(undone)
+            self._stage.listing.load()
+            self._stage.notify("good", f"Undone: {_count_writes(undone)}")
+            self._stage.count_later(again=True)
             return
         self._stage.close_dialog()
         self._stage.show_part("Edit")
@@ -268,21 +308,39 @@ class Undo(Dialog):
         )
 
     def _undo_all(self) -> None:
-        undone = self._stage.desk.undo_all()
-        self._finish(undone.writes, undone.skipped)
+        self._stage.desk.check_free()
+        numbers = self._all
+        self._stopped.clear()
+        self.bar.restart("undoing …")
+        self._stage.work_later(lambda: self._undo_many(numbers))
 
-    def _finish(self, writes: int, skipped: Sequence[str] = ()) -> None:
-        self._stage.listing.load()
-        text = f"Undone: {writes:,} {'write' if writes == 1 else 'writes'}"
-        if skipped:
-            names = ", ".join(map(repr, skipped[:MAX_NAMED]))
-            more = f" and {len(skipped) - MAX_NAMED:,} more" if len(skipped) > MAX_NAMED else ""
+    def _undo_many(self, numbers: list[int]) -> tuple[NoticeKind, str]:
+        report = self._stage.desk.undo_many(numbers, self._show_progress, self._stopped.is_set)
+        text = f"Undone: {_count_writes(report.undone)}"
+        if report.stopped:
+            text += f"; stopped, left: {_count_writes(report.remaining)}"
+        if report.changed:
             text += (
-                f"; left alone, since others changed them: {names}{more}. Select one here and undo "
-                "it to merge"
+                f"; left alone, since others changed them: {_name_ids(report.changed)}. Select one "
+                "here and undo it to merge"
             )
-        self._stage.notify("warning" if skipped else "good", text)
-        self._stage.count_later(again=True)
+        if report.failed:
+            id, reason = next(iter(report.failed.items()))
+            text += f"; refused by the store: {_name_ids(list(report.failed))}. {id!r}: {reason}"
+        return "good" if report.undone == len(numbers) else "warning", text
+
+    def _show_progress(self, done: int, total: int) -> None:
+        # On the storage's thread, and so without the stage: an action may wait for that thread.
+        self.bar.show_count(done, total, "writes")
+
+
+def _name_ids(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - MAX_NAMED:,} more" if len(ids) > MAX_NAMED else ""
+    return ", ".join(map(repr, ids[:MAX_NAMED])) + more
+
+
+def _count_writes(count: int) -> str:
+    return "1 write" if count == 1 else f"{count:,} writes"
 
 
 def _count_sessions(count: int) -> str:

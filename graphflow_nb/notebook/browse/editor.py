@@ -23,6 +23,7 @@ MAX_TEXT: Final = 200_000  # characters of a context that a text box takes
 MAX_PATHS: Final = 500  # choices of a path, and of a task
 MAX_KEY: Final = 200  # characters of a key that is offered
 MAX_DEPTH: Final = 5  # keys inside of keys that are offered
+_NOT_JSON: Final = "the context is not JSON that can be saved: mend it, or discard"
 
 
 class Editor:
@@ -116,6 +117,8 @@ class Editor:
         self._draft: Any = None
         self._merge: Any = None
         self._choices: list[tuple[Path, widgets.RadioButtons]] = []
+        self._offered = ("", "")  # the kind and value that were last put there by the program
+        stage.desk.find_typed = self._find_typed
         self._wire()
 
     def _wire(self) -> None:
@@ -168,10 +171,19 @@ class Editor:
             return
         form = exactjson.kind(raw)
         text = bytes(raw).decode()
-        if len(text) > MAX_TEXT:
-            return
-        self.kind.value = {"string": "text", "object": "JSON", "array": "JSON"}.get(form, form)
-        self.value.value = exactjson.decode(raw) if form == "string" else exactjson.pretty(text)
+        if len(text) > MAX_TEXT or self._is_typed():
+            return  # what a person typed is never replaced
+        kind = {"string": "text", "object": "JSON", "array": "JSON"}.get(form, form)
+        self._offer(kind, exactjson.decode(raw) if form == "string" else exactjson.pretty(text))
+
+    def _offer(self, kind: str, value: str) -> None:
+        """Put a value into the fields, which a person may change."""
+        self.kind.value, self.value.value = kind, value
+        self._offered = self.kind.value, self.value.value
+
+    def _is_typed(self) -> bool:
+        """Return whether a person typed a value that was not set yet."""
+        return bool(self.value.value) and self.value.value != self._offered[1]
 
     def _set_value(self) -> None:
         self._check_json()
@@ -194,32 +206,46 @@ class Editor:
     def _free_fields(self, done: str) -> None:
         """Empty the fields after what was typed is in the draft, and say so."""
         with self._stage.quietly():
-            self.path.value = self.value.value = self.message.value = ""
+            self._empty_fields()
         self._stage.desk.drop_preview()
         self._fill_context()
         self._stage.notify("info", f"{done} in the draft; Preview changes shows what will change")
 
+    def _empty_fields(self) -> None:
+        self.path.value = self.message.value = ""
+        self._offer(self.kind.value, "")
+
     def _check_json(self) -> None:
         if self.wrong.value:
-            raise ContextError("the context is not JSON that can be saved: mend it, or discard")
+            raise ContextError(_NOT_JSON)
+
+    def _check_typed(self) -> None:
+        typed = self._find_typed()
+        if typed:
+            raise PatchError(typed)
 
     def _preview_changes(self) -> None:
         self._check_json()
-        if self._is_value_waiting():
-            raise PatchError(
-                f"what was typed for {self.path.value!r} is not in the draft yet: press Set value, "
-                "or clear Path"
-            )
-        if self.message.value:
-            raise PatchError(
-                "the chat message is not in the draft yet: press Add message, or clear it"
-            )
+        self._check_typed()
         self._stage.desk.preview_changes()
+
+    def _find_typed(self) -> str:
+        """Return what was typed and is not in the draft yet, as an advice; empty if all is."""
+        if self._stage.desk.draft is not self._draft:
+            return ""  # these fields are of a draft that is gone
+        if self.wrong.value:
+            return _NOT_JSON
+        if self._is_value_waiting():
+            typed = f"what was typed for {self.path.value!r}" if self.path.value else "the value"
+            return f"{typed} is not in the draft yet: press Set value, or clear Path and Value"
+        if self.message.value:
+            return "the chat message is not in the draft yet: press Add message, or clear it"
+        return ""
 
     def _is_value_waiting(self) -> bool:
         """Return whether a value was typed and neither set nor removed."""
         if not self.path.value.strip():
-            return False
+            return self._is_typed()
         try:
             known = value_at(self._stage.desk.edit().context, ("data", *self._parse_path()))
         except GraphflowError:
@@ -231,7 +257,9 @@ class Editor:
 
     def _save(self) -> None:
         desk = self._stage.desk
-        assert desk.draft is not None
+        self._check_typed()
+        if desk.draft is None:
+            raise PatchError("there is nothing to save: the changes were saved or dropped already")
         id, new = desk.draft.base.id, desk.new
         desk.save()
         if desk.conflict is not None or desk.deleted_meanwhile:
@@ -278,7 +306,7 @@ class Editor:
         self.task.options = tasks[:MAX_PATHS]
         self.task.value = draft.get("current_task_id")
         self.status.value = draft.get("status_message") or ""
-        self.path.value = self.value.value = self.message.value = ""
+        self._empty_fields()
         self._fill_context()
 
     def _fill_context(self) -> None:

@@ -31,11 +31,9 @@ class FilterBar:
         self.graph = widgets.Dropdown(
             description="Graph", tooltip="Only sessions of this graph", options=[("all", ALL)]
         )
-        self.task = widgets.Dropdown(
-            description="Task",
-            tooltip="Only sessions at this task",
-            options=[("all", ALL)],
-        )
+        self.task = self._make_task()
+        self._former_task: widgets.Dropdown | None = None
+        self._task_graph = filters.get("graph")  # the graph whose tasks are offered
         self.text = widgets.Text(
             description="Find",
             placeholder="in id or status, then Enter",
@@ -67,11 +65,11 @@ class FilterBar:
             description="Clear filters", tooltip="Show all sessions again", icon="times"
         )
         self.clear.on_click(lambda _: stage.act(self._clear))
-        for control in (self.graph, self.task, self.text, self.window, self.path, self.value):
+        for control in (self.graph, self.text, self.window, self.path, self.value):
             control.observe(self._apply_change, "value")
         condition = widgets.HBox([self.path, self.value])  # stay side by side
-        controls = [self.graph, self.task, self.text, self.window, condition, self.clear]
-        self.box = widgets.HBox(controls)
+        self._others = [self.text, self.window, condition, self.clear]
+        self.box = widgets.HBox([self.graph, self.task, *self._others])
         self.box.add_class("gfnb-bar")
 
     def _condition(self) -> tuple[str, str]:
@@ -83,11 +81,30 @@ class FilterBar:
             return path_text(parse_path(path)), ""
         return "", ""
 
-    def _apply_change(self, _: Any) -> None:
-        if not self._stage.rendering:
-            self._stage.act(self._apply)
+    def _make_task(self) -> widgets.Dropdown:
+        control = widgets.Dropdown(
+            description="Task", tooltip="Only sessions at this task", options=[("all", ALL)]
+        )
+        control.observe(self._apply_change, "value")
+        return control
 
-    def _apply(self) -> None:
+    def _renew_task(self) -> None:
+        """Offer the tasks of another graph in a control of its own.
+
+        A front end sends the place of a choice. One that was made while the graph was changed means
+        the tasks that were shown then, and those stay in the former control.
+        """
+        if self._former_task is not None:
+            self._former_task.close()
+        self._former_task, self.task = self.task, self._make_task()
+        self.box.children = (self.graph, self.task, *self._others)
+
+    def _apply_change(self, change: Any) -> None:
+        if not self._stage.rendering:
+            task = change["new"] if change["owner"] is self._former_task else self.task.value
+            self._stage.act(lambda: self._apply(None if task is ALL else task))
+
+    def _apply(self, task: str | None) -> None:
         listing = self._stage.listing
         path = parse_typed_path(self.path.value) if self.path.value.strip() else None
         value = self.value.value.strip()
@@ -96,7 +113,7 @@ class FilterBar:
             conditions["where"] = {path: parse_typed_value(value)}
         elif path:
             conditions["has"] = [path]
-        graph, task = (None if c.value is ALL else c.value for c in (self.graph, self.task))
+        graph = None if self.graph.value is ALL else self.graph.value
         if graph != listing.filters.get("graph") and task not in dict(listing.tasks(graph)):
             task = None  # a task of the graph that was chosen before
         listing.filter(
@@ -118,6 +135,9 @@ class FilterBar:
         """Show the filters, and the choices of graph and task with the number of sessions."""
         listing = self._stage.listing
         graph, task = listing.filters.get("graph"), listing.filters.get("task")
+        if graph != self._task_graph:
+            self._task_graph = graph
+            self._renew_task()
         self._offer(self.graph, listing.graphs(), graph)
         self._offer(self.task, listing.tasks(graph), task)
         self.window.value = listing.window
@@ -125,15 +145,23 @@ class FilterBar:
 
     @staticmethod
     def _offer(control: widgets.Dropdown, counts: list[tuple[str, int]], chosen: Any) -> None:
+        # A front end sends the place of a choice, so each keeps its place while others come.
+        sessions = dict(counts)
+        names = [name for _, name in control.options if name is not ALL]
+        names += [name for name in sessions if name not in names][: MAX_CHOICES - len(names)]
+        if chosen is not None and chosen not in names:
+            names.append(chosen)
         options: list[tuple[str, Any]] = [("all", ALL)]
-        options += [(f"{_shorten(name)} ({count:,})", name) for name, count in counts[:MAX_CHOICES]]
-        if chosen is not None and chosen not in dict(counts[:MAX_CHOICES]):
-            options.append((_shorten(chosen), chosen))
+        options += [(_label(name, sessions.get(name)), name) for name in names]
         if control.options != tuple(options):
             control.options = options
         value = ALL if chosen is None else chosen
         if control.value != value:
             control.value = value
+
+
+def _label(name: str, sessions: int | None) -> str:
+    return _shorten(name) if sessions is None else f"{_shorten(name)} ({sessions:,})"
 
 
 def _shorten(name: str) -> str:
@@ -181,7 +209,7 @@ class Pager:
     def render(self) -> None:
         """Show which rows are shown, and where a page can be turned to."""
         listing = self._stage.listing
-        chosen = len(listing.selected)
-        self.shown.value = listing.describe_page() + (f", {chosen:,} selected" if chosen else "")
+        parts = [listing.describe_page(), listing.describe_selection()]
+        self.shown.value = ", ".join(part for part in parts if part)
         self.previous.disabled = not listing.page
         self.next.disabled = not listing.has_next

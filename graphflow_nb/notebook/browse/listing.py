@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, Self, cast
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from ...changes import json_value
 from ...client import Client
 from ...errors import CapabilityError, ContextError, QueryError
 from ...frames import sessions_frame
-from ...model import exactjson
+from ...model import Session, exactjson
 from ...storage import Query
 from ...storage.paths import ContextPath, parse_path
 from ...storage.protocols import SupportsCount, SupportsCounts, SupportsSlowOrders
@@ -26,6 +26,9 @@ __all__ = [
     "PAGE_SIZES",
     "WINDOWS",
     "Listing",
+    "PolledPage",
+    "ShownPage",
+    "ShownSession",
     "parse_typed_path",
     "parse_typed_value",
     "sessions_call",
@@ -59,6 +62,63 @@ def _set_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+class ShownSession(NamedTuple):
+    """What a row shows of a session: enough to notice that it was changed, or replaced by another.
+
+    Attributes:
+        id, version, graph_id, current_task_id, status_message: As in the session.
+        created_at, updated_at: The store's times; None where it knows none.
+    """
+
+    id: str
+    version: int
+    graph_id: str
+    current_task_id: str
+    status_message: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+
+    @classmethod
+    def of(cls, session: Session | None) -> Self | None:
+        """Return what a row would show of a session; None for None."""
+        if session is None:
+            return None
+        return cls(*(getattr(session, name) for name in cls._fields))
+
+
+class ShownPage(NamedTuple):
+    """A page as it is to be shown, taken at one moment.
+
+    Attributes:
+        frame: The rows; None while they were not read.
+        ids: The ids of the rows, in order.
+        selected: The ids of the selected rows.
+        changed: The ids of the rows that changed.
+    """
+
+    frame: pd.DataFrame | None
+    ids: list[str]
+    selected: list[str]
+    changed: list[str]
+
+
+class PolledPage(NamedTuple):
+    """A page that was read behind the view, and is not shown yet.
+
+    Attributes:
+        frame: The rows, followed by those that are kept though they have left the page.
+        kept: The number of these.
+        wanted: The ids of the rows that were to be kept.
+        loads: How often a person had read the page before: if it was read again meanwhile, this
+            one is outdated.
+    """
+
+    frame: pd.DataFrame
+    kept: int
+    wanted: frozenset[str]
+    loads: int
+
+
 class Listing:
     """One page of a client's sessions, and which of its rows are selected.
 
@@ -89,6 +149,9 @@ class Listing:
         total: The number of sessions that the filters select; None while it is not known.
         groups: The number of sessions at each task, for the choices of graph and task.
         selected: The ids of the selected rows, all on this page.
+        dropped: The number of rows that are no longer selected, since they left the page.
+        kept: The number of the page's last rows that belong to other pages by now, and are kept
+            because they are selected or in work.
         changed: The ids of rows that changed since the page was last read by a person's action.
         slow: The orders that no index serves, each with what would help.
         call: The last call, as Python.
@@ -119,9 +182,12 @@ class Listing:
         self.total: int | None = None
         self.groups: list[GroupCount] = []
         self.selected: list[str] = []
+        self.dropped = 0
+        self.kept = 0
         self.changed: set[str] = set()
         self.call = ""
         self._cursors: list[Mapping[str, Any] | None] = [None]
+        self._loads = 0
 
     def start(self) -> None:
         """Choose the order and read the first page."""
@@ -149,18 +215,20 @@ class Listing:
     def load(self) -> None:
         """Read this page again; rows stay selected if they are still on it.
 
+        The number of those that are not is in ``dropped``.
+
         Raises:
             QueryError: A filter is invalid.
             StorageError: The store failed.
         """
-        filters = self._current_filters()
-        arguments = filters | {"order": self.order, "limit": self.page_size}
-        if self._cursors[-1] is not None:
-            arguments["after"] = self._cursors[-1]
-        self.call = sessions_call(arguments)
+        with self._lock:
+            self._loads += 1
+            filters, after = self._current_filters(), self._cursors[-1]
+            arguments = filters | {"order": self.order, "limit": self.page_size}
+            self.call = sessions_call(arguments | ({} if after is None else {"after": after}))
+            query = self._page_query(filters)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
         try:
-            query = self._page_query(filters, self._cursors[-1])
             table = self._client.bridge.run(self._client.table(query))
         except CapabilityError as error:  # a session can still be opened
             self.call, self.unlistable = "", str(error)
@@ -168,12 +236,19 @@ class Listing:
         frame = sessions_frame(table, ())
         with self._lock:
             self.unlistable = ""
-            self.frame = frame
-            found = set(self.ids())
-            self.selected = [id for id in self.selected if id in found]
-            self.changed &= found
+            self.dropped = 0
+            self._show(frame, 0)
 
-    def _page_query(self, filters: Mapping[str, Any], after: Mapping[str, Any] | None) -> Query:
+    def _show(self, frame: pd.DataFrame, kept: int) -> None:
+        self.frame, self.kept = frame, kept
+        found = set(self.ids())
+        before = len(self.selected)
+        self.selected = [id for id in self.selected if id in found]
+        self.dropped += before - len(self.selected)
+        self.changed &= found
+
+    def _page_query(self, filters: Mapping[str, Any]) -> Query:
+        after = self._cursors[-1]
         return Query.from_filters(filters, order=self.order, limit=self.page_size, after=after)
 
     def _current_filters(self) -> dict[str, Any]:
@@ -185,10 +260,9 @@ class Listing:
         name = "updated_since" if seconds > 0 else "updated_until"
         return _set_filters({**self.filters, name: edge})
 
-    def _load_first_page(self) -> None:
+    def _go_to_first(self) -> None:
         self._cursors = [None]
         self.changed = set()
-        self.load()
 
     def filter(self, *, window: str | None = None, **changes: Any) -> None:
         """Change filters and go to the first page.
@@ -201,22 +275,25 @@ class Listing:
             QueryError: A filter is invalid; then all are as they were.
             StorageError: The store failed.
         """
-        before = self.filters, self.window, self.total
-        with self._lock:
-            self.filters = _set_filters({**self.filters, **changes})
-            self.window = window or self.window
-            if before[:2] != (self.filters, self.window):
-                self.total = None
+        before = self.filters, self.window, self.total, self._cursors
+        filters, window = _set_filters({**self.filters, **changes}), window or self.window
+        total = self.total if before[:2] == (filters, window) else None
         try:
-            self._load_first_page()
+            with self._lock:  # together, since a page is polled by all of them
+                self.filters, self.window, self.total = filters, window, total
+                self._go_to_first()
+            self.load()
         except (QueryError, ContextError):
-            self.filters, self.window, self.total = before
+            with self._lock:
+                self.filters, self.window, self.total, self._cursors = before
             raise
 
     def clear(self) -> None:
         """Remove all filters and go to the first page."""
-        self.filters, self.window, self.total = {}, ANY_TIME, None
-        self._load_first_page()
+        with self._lock:
+            self.filters, self.window, self.total = {}, ANY_TIME, None
+            self._go_to_first()
+        self.load()
 
     @property
     def filtered(self) -> bool:
@@ -229,17 +306,21 @@ class Listing:
         Args:
             column: ``updated_at``, ``created_at`` or ``id``.
         """
-        newest_first = column != "id"
         if self.order.removeprefix("-") == column:
-            self.order = column if self.order.startswith("-") else f"-{column}"
+            order = column if self.order.startswith("-") else f"-{column}"
         else:
-            self.order = f"-{column}" if newest_first else column
-        self._load_first_page()
+            order = column if column == "id" else f"-{column}"
+        with self._lock:
+            self.order = order
+            self._go_to_first()
+        self.load()
 
     def resize(self, page_size: int) -> None:
         """Show this many sessions on a page, from the first page on."""
-        self.page_size = page_size
-        self._load_first_page()
+        with self._lock:
+            self.page_size = page_size
+            self._go_to_first()
+        self.load()
 
     def next(self) -> None:
         """Go to the next page, if there is one."""
@@ -260,21 +341,42 @@ class Listing:
             raise
         self.changed = set()
 
-    def select(self, ids: list[str]) -> None:
-        """Select these rows of the page."""
-        found = set(self.ids())
-        self.selected = [id for id in ids if id in found]
+    def select(self, ids: Iterable[str]) -> None:
+        """Select these rows of the page; the number of those not on it is in ``dropped``."""
+        wanted = list(dict.fromkeys(ids))
+        with self._lock:
+            found = set(self.ids())
+            self.selected = [id for id in wanted if id in found]
+            self.dropped = len(wanted) - len(self.selected)
+
+    def deselect(self, ids: Collection[str]) -> None:
+        """Select these rows no longer."""
+        with self._lock:
+            self.selected = [id for id in self.selected if id not in ids]
+
+    def mark_seen(self, *ids: str) -> None:
+        """Mark these rows no longer as changed."""
+        with self._lock:
+            self.changed.difference_update(ids)
 
     def selected_frame(self) -> pd.DataFrame:
         """Return the selected rows, as ``Workbench.sessions`` returns them."""
-        if self.frame is None:
+        with self._lock:
+            frame, selected = self.frame, self.selected
+        if frame is None:
             return pd.DataFrame()
-        return self.frame[self.frame["id"].isin(self.selected)].reset_index(drop=True)
+        return frame[frame["id"].isin(selected)].reset_index(drop=True)
 
-    def versions(self, ids: list[str]) -> dict[str, int]:
-        """Return the versions that rows of this page show, by id."""
-        known = {} if self.frame is None else _versions(self.frame)
-        return {id: known[id] for id in ids if id in known}
+    def shown_page(self) -> ShownPage:
+        """Return the page as it is now, to be shown."""
+        with self._lock:
+            return ShownPage(self.frame, self.ids(), list(self.selected), sorted(self.changed))
+
+    def shown_sessions(self, ids: Iterable[str]) -> list[ShownSession]:
+        """Return what rows of this page show, in the order of the ids; unknown ids are skipped."""
+        frame = self.frame
+        known = {} if frame is None else _shown_sessions(frame)
+        return [known[id] for id in ids if id in known]
 
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.
@@ -298,31 +400,50 @@ class Listing:
                     news, self.total = news or total != self.total, total
         return news
 
-    def poll(self, keep: str | None = None) -> bool:
-        """Read the page again, mark the rows that changed, and return whether any did.
+    def read_page(self, keep: str | None = None) -> PolledPage | None:
+        """Read the page as it is stored now, as background traffic; nothing that is shown changes.
 
         Args:
-            keep: The id of a row that stays even if it has moved to another page.
+            keep: The id of a row that stays even if it has moved to another page, as selected rows
+                do.
+
+        Returns:
+            The page for ``take_page``; None if the sessions can't be listed.
         """
         if self.unlistable:
-            return False
-        cursors = self._cursors
-        frame = self._read(self._page_query(self._current_filters(), cursors[-1]))
-        if keep is not None and keep not in set(frame["id"]):
-            following = frame.attrs["next"]
-            kept = self._read(Query(ids=[keep], order="id"))
-            frame = pd.concat([frame, kept], ignore_index=True)
-            frame.attrs["next"] = following
+            return None
         with self._lock:
-            if self.frame is None or cursors is not self._cursors:
-                return False  # a page was turned meanwhile
-            before, after = _versions(self.frame), _versions(frame)
-            self.changed |= {id for id, version in after.items() if before.get(id) != version}
-            self.changed &= after.keys()
-            moved = list(before) != list(after)
-            self.frame = frame
-            self.selected = [id for id in self.selected if id in after]
-        return moved or before != after
+            loads, query = self._loads, self._page_query(self._current_filters())
+            wanted = frozenset(self.selected) | (set() if keep is None else {keep})
+        frame = self._read(query)
+        missing = sorted(wanted.difference(frame["id"]))
+        apart = self._read(Query(ids=missing, order="id")) if missing else frame[:0]
+        if len(apart):
+            following = frame.attrs["next"]
+            frame = pd.concat([frame, apart], ignore_index=True)
+            frame.attrs["next"] = following
+        return PolledPage(frame, len(apart), wanted, loads)
+
+    def take_page(self, page: PolledPage | None, *, mark: bool = True) -> bool:
+        """Show a page that ``read_page`` returned.
+
+        Args:
+            page: The page; None for none.
+            mark: Whether the rows that changed are marked.
+
+        Returns:
+            Whether any changed, came or went. A page that is outdated is not shown.
+        """
+        with self._lock:
+            if page is None or self.frame is None or page.loads != self._loads:
+                return False
+            if not page.wanted.union(page.frame["id"]).issuperset(self.selected):
+                return False  # a row was selected meanwhile that the page lacks: the next has it
+            before, after = _shown_sessions(self.frame), _shown_sessions(page.frame)
+            if mark:
+                self.changed |= {id for id, shown in after.items() if before.get(id) != shown}
+            self._show(page.frame, page.kept)
+        return list(before.items()) != list(after.items())
 
     def _read(self, query: Query) -> pd.DataFrame:
         table = self._client.bridge.run(self._client.storage.background.table(query, ()))
@@ -354,7 +475,7 @@ class Listing:
         """Return which sessions are shown, such as ``showing 51 to 100 of 12,345``."""
         if self.unlistable:
             return "the sessions can't be listed"
-        rows = len(self.ids())
+        rows = len(self.ids()) - self.kept
         if not rows:
             return "no session"
         first = self.page * self.page_size + 1
@@ -364,7 +485,15 @@ class Listing:
         if not self.has_next:
             total = last
         of = "…" if total is None else f"{total:,}"
-        return f"showing {first:,} to {last:,} of {of}"
+        kept = f", and {self.kept:,} that left this page" if self.kept else ""
+        return f"showing {first:,} to {last:,} of {of}{kept}"
+
+    def describe_selection(self) -> str:
+        """Return how many rows are selected, and how many no longer; empty for neither."""
+        parts = [f"{len(self.selected):,} selected"] if self.selected else []
+        if self.dropped:
+            parts.append(f"{self.dropped:,} no longer selected: not on this page")
+        return ", ".join(parts)
 
     def describe_lack(self) -> str:
         """Return the reason why the page has no rows; empty if it has some."""
@@ -382,8 +511,16 @@ class Listing:
         return "There is no session in this store yet."
 
 
-def _versions(frame: pd.DataFrame) -> dict[str, int]:
-    return dict(zip(frame["id"], frame["version"].tolist(), strict=True))
+def _shown_sessions(frame: pd.DataFrame) -> dict[str, ShownSession]:
+    """Return what each row of a page shows, by id."""
+    columns = [_values(frame[name]) for name in ShownSession._fields]
+    return {row[0]: ShownSession._make(row) for row in zip(*columns, strict=True)}
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    if column.dtype.kind == "M":
+        return [None if time is pd.NaT else time.to_pydatetime() for time in column]
+    return [value if isinstance(value, (str, int)) else None for value in column.tolist()]
 
 
 def parse_typed_value(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import Any, Final, Literal
 
@@ -13,6 +13,7 @@ from ...changes import Clash, Merge
 from ...frames import describe_changes
 from ...journal import Entry
 from ...model import Session, exactjson
+from .listing import ShownSession
 
 __all__ = [
     "COLUMNS",
@@ -22,6 +23,7 @@ __all__ = [
     "code_html",
     "journal_rows",
     "merge_html",
+    "named_sessions_html",
     "notice_html",
     "raw_html",
     "session_rows",
@@ -133,6 +135,24 @@ def merge_html(merge: Merge) -> str:
         + "<b>Your changes that do not touch theirs: merged on their own</b>"
         + cards.patch_html(merge.mine, "None.")
     )
+
+
+def named_sessions_html(sessions: Sequence[ShownSession], changed: Collection[str] = ()) -> str:
+    """Return sessions by id and version, one a line.
+
+    Args:
+        sessions: The sessions.
+        changed: The ids of those that changed since a person looked at them.
+    """
+    lines = []
+    for session in sessions:
+        line = f"{cards.code(_shorten(session.id, MAX_HINT))}, version {session.version}"
+        if session.status_message:
+            line += f', <span class="q">{escape(_shorten(session.status_message))}</span>'
+        if session.id in changed:
+            line += ", <b>changed since you looked</b>"
+        lines.append(f"<li>{line}</li>")
+    return f'<ul class="gfnb-names">{"".join(lines)}</ul>'
 
 
 # Pieces

@@ -17,40 +17,42 @@ function render({ model, el }) {
   frame.append(table, empty);
   el.append(frame);
 
+  // Rows are meant by their handles, which stay with a session wherever its row moves.
   let focus = 0; // the row that Tab leads to
   let anchor = 0; // where a selection with Shift began
   let selected = new Set();
   let stamp = 0; // when a person last selected: the kernel's answers to earlier ones are outdated
+  let handles = []; // of the rows that are shown, in order
+  const rowOf = new Map(); // from a handle to its row
 
-  const number = () => model.get("page").number ?? 0;
-  const send = (event, value, stamp) => model.send({ event, value, number: number(), stamp });
-  const count = () => body.rows.length;
+  const send = (event, value, stamp) => model.send({ event, value, stamp });
+  const indexOf = (handle) => Math.max(0, handles.indexOf(handle));
 
-  function choose(rows) {
-    selected = new Set(rows);
+  function choose(chosen) {
+    selected = new Set(chosen);
     stamp = Math.max(stamp + 1, Date.now());
     paint();
-    send("select", [...selected].sort((a, b) => a - b), stamp);
+    send("select", handles.filter((handle) => selected.has(handle)), stamp);
   }
 
   function between(a, b) {
-    const [low, high] = a < b ? [a, b] : [b, a];
-    return Array.from({ length: high - low + 1 }, (_, i) => low + i);
+    const [low, high] = [indexOf(a), indexOf(b)].sort((x, y) => x - y);
+    return handles.slice(low, high + 1);
   }
 
-  function toggle(row) {
-    const rows = new Set(selected);
-    rows.has(row) ? rows.delete(row) : rows.add(row);
-    anchor = row;
-    choose(rows);
+  function toggle(handle) {
+    const chosen = new Set(selected);
+    chosen.has(handle) ? chosen.delete(handle) : chosen.add(handle);
+    anchor = handle;
+    choose(chosen);
   }
 
-  function goTo(row, extend) {
-    if (!count()) return;
-    focus = Math.max(0, Math.min(count() - 1, row));
+  function goTo(index, extend) {
+    if (!handles.length) return;
+    focus = handles[Math.max(0, Math.min(handles.length - 1, index))];
     if (extend) choose(between(anchor, focus));
     paint();
-    show(body.rows[focus]);
+    show(rowOf.get(focus));
   }
 
   // The browser would bring a row's middle into view, and with it lose the ids at its beginning.
@@ -59,28 +61,32 @@ function render({ model, el }) {
     row.cells[0].scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
-  function open(row) {
-    focus = anchor = row;
-    choose([row]);
-    send("open", row);
+  function open(handle) {
+    focus = anchor = handle;
+    choose([handle]);
+    send("open", handle);
   }
 
   function paint() {
     const { opened, marked = [] } = model.get("page");
     const marks = new Set(marked);
-    for (const [index, row] of [...body.rows].entries()) {
-      row.setAttribute("aria-selected", selected.has(index));
-      row.tabIndex = index === focus ? 0 : -1;
-      row.classList.toggle("gfnb-open", index === opened);
-      row.classList.toggle("gfnb-changed", marks.has(index));
-      row.cells[0].firstChild.checked = selected.has(index);
-      row.cells[1].textContent = marks.has(index) ? "●" : "";
-      row.cells[1].title = marks.has(index) ? "changed since you looked" : "";
+    for (const [handle, row] of rowOf) {
+      row.setAttribute("aria-selected", selected.has(handle));
+      row.tabIndex = handle === focus ? 0 : -1;
+      row.classList.toggle("gfnb-open", handle === opened);
+      row.classList.toggle("gfnb-changed", marks.has(handle));
+      row.cells[0].firstChild.checked = selected.has(handle);
+      row.cells[1].textContent = marks.has(handle) ? "●" : "";
+      row.cells[1].title = marks.has(handle) ? "changed since you looked" : "";
     }
   }
 
+  let headOrder = null;
+
   function fillHead() {
     const { order = "" } = model.get("page");
+    if (order === headOrder) return;
+    headOrder = order;
     const row = document.createElement("tr");
     for (const label of ["selected", "changed"]) {
       const cell = document.createElement("th");
@@ -109,11 +115,10 @@ function render({ model, el }) {
     head.replaceChildren(row);
   }
 
-  let shown = null;
-
-  function newRow(texts) {
+  function newRow(handle, texts) {
     const columns = model.get("columns");
     const row = document.createElement("tr");
+    row.dataset.handle = handle;
     const tick = document.createElement("input");
     tick.type = "checkbox";
     tick.tabIndex = -1;
@@ -130,35 +135,63 @@ function render({ model, el }) {
     return row;
   }
 
+  // While a button of the mouse is down nothing moves, or it would come up on another row.
+  let pressed = false;
+  let waiting = false;
+
   function fill() {
-    const page = model.get("page");
+    waiting = pressed;
+    if (waiting) return;
     const held = body.contains(document.activeElement);
+    const before = indexOf(focus);
     fillHead();
-    const rows = page.rows ?? [];
-    if (page.number !== shown) {
-      shown = page.number;
-      stamp = 0;
-      body.replaceChildren(...rows.map(newRow));
-      focus = anchor = Math.min(focus, Math.max(0, rows.length - 1));
-    }
-    // In place, so that a click under way still finds its row.
+    const { rows = [], handles: now = [], empty: lack = "" } = model.get("page");
+    const known = new Map(rowOf);
+    rowOf.clear();
     rows.forEach((texts, index) => {
+      const row = known.get(now[index]) ?? newRow(now[index], texts);
+      rowOf.set(now[index], row);
       texts.forEach((text, i) => {
         const [short, long] = Array.isArray(text) ? text : [text, text];
-        const cell = body.rows[index].cells[i + 2];
+        const cell = row.cells[i + 2];
         if (cell.textContent !== short) cell.textContent = short;
         cell.title = long;
       });
     });
-    empty.textContent = rows.length ? "" : (page.empty ?? "");
-    paint();
-    if (held && count()) body.rows[focus].focus({ preventScroll: true });
+    // Rows that stay where they are keep the focus, and a click under way finds its row.
+    if (now.some((handle, index) => body.rows[index] !== rowOf.get(handle)))
+      body.replaceChildren(...now.map((handle) => rowOf.get(handle)));
+    while (body.rows.length > now.length) body.lastChild.remove();
+    handles = now;
+    const near = handles[Math.min(before, handles.length - 1)] ?? 0;
+    if (!rowOf.has(focus)) focus = near;
+    if (!rowOf.has(anchor)) anchor = near;
+    empty.textContent = rows.length ? "" : lack;
+    mark();
+    if (held && handles.length) rowOf.get(focus).focus({ preventScroll: true });
   }
 
   function mark() {
-    const { rows = [], number: of, stamp: then = 0 } = model.get("selection");
-    if (of === number() && then >= stamp) selected = new Set(rows);
+    if (waiting) return;
+    const { handles: chosen = [], stamp: then = 0 } = model.get("selection");
+    if (then >= stamp) selected = new Set(chosen);
     paint();
+  }
+
+  let timer = 0;
+
+  function press(event) {
+    if (event.button) return;
+    pressed = true;
+    clearTimeout(timer);
+    timer = setTimeout(release, 2000); // in case it comes up where nobody is told
+  }
+
+  function release() {
+    pressed = false;
+    clearTimeout(timer);
+    // After the click that belongs to it.
+    if (waiting) setTimeout(fill);
   }
 
   // A person who selects a part of a cell's text wants to copy it.
@@ -167,31 +200,37 @@ function render({ model, el }) {
     return picked && !picked.isCollapsed && body.contains(picked.anchorNode);
   }
 
+  table.addEventListener("pointerdown", press);
+  window.addEventListener("pointerup", release);
+  window.addEventListener("pointercancel", release);
+
   body.addEventListener("click", (event) => {
     const row = event.target.closest("tr");
     if (!row) return;
-    const index = row.sectionRowIndex;
-    focus = index;
-    if (event.target.type === "checkbox" || event.ctrlKey || event.metaKey) toggle(index);
-    else if (event.shiftKey) choose(between(anchor, index));
-    else if (!dragged()) open(index);
+    const handle = Number(row.dataset.handle);
+    focus = handle;
+    if (event.target.type === "checkbox" || event.ctrlKey || event.metaKey) toggle(handle);
+    else if (event.shiftKey) choose(between(anchor, handle));
+    else if (!dragged()) open(handle);
     row.focus({ preventScroll: true });
   });
 
   body.addEventListener("keydown", (event) => {
+    const at = indexOf(focus);
     const keys = {
-      ArrowDown: () => goTo(focus + 1, event.shiftKey),
-      ArrowUp: () => goTo(focus - 1, event.shiftKey),
+      ArrowDown: () => goTo(at + 1, event.shiftKey),
+      ArrowUp: () => goTo(at - 1, event.shiftKey),
       Home: () => goTo(0, event.shiftKey),
-      End: () => goTo(count() - 1, event.shiftKey),
-      PageDown: () => send("turn", 1),
-      PageUp: () => send("turn", -1),
+      End: () => goTo(handles.length - 1, event.shiftKey),
+      // A key that is held down does not turn on and on: its pages come later than its repeats.
+      PageDown: () => event.repeat || send("turn", 1),
+      PageUp: () => event.repeat || send("turn", -1),
       Enter: () => open(focus),
       " ": () => toggle(focus),
     };
     let act = keys[event.key];
     if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey))
-      act = () => choose(between(0, count() - 1));
+      act = () => choose(handles);
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
@@ -202,7 +241,6 @@ function render({ model, el }) {
   model.on("change:page", fill);
   model.on("change:selection", mark);
   fill();
-  mark();
   // Buttons too: in JupyterLab Enter on one would go into the cell's text as well.
   queueMicrotask(() => {
     el.closest(".gfnb-browser")?.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -210,6 +248,9 @@ function render({ model, el }) {
   return () => {
     model.off("change:page", fill);
     model.off("change:selection", mark);
+    clearTimeout(timer);
+    window.removeEventListener("pointerup", release);
+    window.removeEventListener("pointercancel", release);
   };
 }
 

@@ -6,7 +6,8 @@ while here only one page is sent and the store does the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Hashable, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
@@ -19,23 +20,30 @@ __all__ = ["RowTable"]
 
 _FOLDER: Final = files(__package__)
 
+#: Rows whose handles are known. A message about a row that left the page before these is ignored:
+#: nobody can have clicked on it.
+MAX_HANDLES: Final = 20_000
+
 
 class RowTable(anywidget.AnyWidget):
     """Rows of text; nothing in them is ever taken for markup.
+
+    Each row is identified by a key and carries a *handle*, a number that stays with its key and
+    is never given to another one. A click reports the handle of the row that was clicked, so it
+    means the row that was shown, whatever is on the page when the message arrives.
 
     Args:
         label: The name of the table for screen readers.
         columns: Of each column its ``name``, its ``label``, and whether it is a ``number`` and
             ``sortable``.
-        on_open: Called with the number of a row that is opened.
-        on_select: Called with the numbers of the rows that are selected.
+        on_open: Called with the key of a row that is opened.
+        on_select: Called with the keys of the rows that are selected, in the order of the page.
         on_sort: Called with the name of a column.
         on_turn: Called with 1 or -1 when a page is turned by the keyboard.
 
     Attributes:
-        page: The cells, marks and order, and a number that identifies the page; all in one message.
-        selection: The numbers of the selected rows, the number of the page, and the stamp of the
-            message that it answers.
+        page: The cells, the handle of each row, the marks and the order; all in one message.
+        selection: The handles of the selected rows, and the stamp of the message that it answers.
     """
 
     _esm = _FOLDER.joinpath("rowtable.js").read_text()
@@ -50,19 +58,18 @@ class RowTable(anywidget.AnyWidget):
         self,
         label: str,
         columns: Sequence[dict[str, Any]],
-        on_open: Callable[[int], None],
-        on_select: Callable[[list[int]], None] | None = None,
+        on_open: Callable[[Any], None],
+        on_select: Callable[[list[Any]], None] | None = None,
         on_sort: Callable[[str], None] | None = None,
         on_turn: Callable[[int], None] | None = None,
     ):
         super().__init__(label=label, columns=list(columns), page={}, selection={})
-        self._handlers: dict[str, Callable[[Any], None] | None] = {
-            "open": on_open,
-            "select": on_select,
-            "sort": on_sort,
-            "turn": on_turn,
-        }
-        self._keys: list[Any] = []
+        self._on_open, self._on_select = on_open, on_select
+        self._on_sort, self._on_turn = on_sort, on_turn
+        self._handles: dict[Hashable, int] = {}
+        self._keys: dict[int, Any] = {}
+        self._last = 0  # the newest handle
+        self._lock = threading.Lock()
         self._stamp = 0  # of the last selection by a person
         self.on_msg(lambda _, content, __: self.receive(content))
 
@@ -71,9 +78,9 @@ class RowTable(anywidget.AnyWidget):
         keys: Sequence[Any],
         rows: Sequence[Sequence[str | list[str]]],
         *,
-        selected: Sequence[int] = (),
-        opened: int | None = None,
-        marked: Sequence[int] = (),
+        selected: Sequence[Any] = (),
+        opened: Any = None,
+        marked: Sequence[Any] = (),
         order: str = "",
         empty: str = "",
     ) -> None:
@@ -82,39 +89,61 @@ class RowTable(anywidget.AnyWidget):
         Args:
             keys: A key that identifies each row.
             rows: The cells of each row: a text, or a short text and what it says when pointed at.
-            selected: The numbers of the selected rows.
-            opened: The number of the open row.
-            marked: The numbers of the rows that changed.
+            selected: The keys of the selected rows; keys that are not on the page are left out.
+            opened: The key of the open row.
+            marked: The keys of the rows that changed.
             order: The name of the column of the order, with ``-`` in front for descending.
             empty: The text that is shown without rows.
         """
+        handles = self._give_handles(keys)
         page = {
             "rows": [list(row) for row in rows],
-            "opened": opened,
-            "marked": list(marked),
+            "handles": [handles[key] for key in keys],
+            "opened": handles.get(opened),
+            "marked": [handles[key] for key in marked if key in handles],
             "order": order,
             "empty": empty,
         }
-        number = self.page.get("number", 0)
-        if list(keys) != self._keys:
-            self._keys = list(keys)
-            number += 1
-        page["number"] = number
-        if self.page != page:
-            self.page = page
-        selection = {"rows": list(selected), "number": number, "stamp": self._stamp}
-        if self.selection != selection:
-            self.selection = selection
+        selection = {
+            "handles": [handles[key] for key in selected if key in handles],
+            "stamp": self._stamp,
+        }
+        # In one message, or rows would be shown with the selection of others.
+        with self.hold_sync():
+            if self.page != page:
+                self.page = page
+            if self.selection != selection:
+                self.selection = selection
+
+    def _give_handles(self, keys: Sequence[Any]) -> dict[Any, int]:
+        """Return the handle of each key, and forget those of rows that were shown long ago."""
+        found = {}
+        with self._lock:
+            for key in keys:
+                handle = self._handles.pop(key, 0)
+                if not handle:
+                    handle = self._last = self._last + 1
+                    self._keys[handle] = key
+                found[key] = self._handles[key] = handle  # to the end: the newest
+            while len(self._handles) > max(MAX_HANDLES, len(found)):
+                oldest = next(iter(self._handles))
+                del self._keys[self._handles.pop(oldest)]
+        return found
 
     def receive(self, message: dict[str, Any]) -> None:
         """Handle what a person did in the table.
 
         Args:
-            message: The ``event`` (open, select, sort, turn), its ``value``, the ``number`` of the
-                page on which it happened, and of a selection its ``stamp``.
+            message: The ``event`` (open, select, sort, turn) and its ``value``: a handle, a list of
+                handles, the name of a column, or a step; of a selection also its ``stamp``.
         """
-        self._stamp = message.get("stamp") or self._stamp
-        handler = self._handlers.get(message.get("event", ""))
-        # A click on a page that is gone is not a click on the rows that are there now.
-        if handler is not None and message.get("number") == self.page.get("number"):
-            handler(message.get("value"))
+        event, value = message.get("event"), message.get("value")
+        if event == "open" and isinstance(value, int) and value in self._keys:
+            self._on_open(self._keys[value])
+        elif event == "select" and self._on_select is not None and isinstance(value, list):
+            self._stamp = message.get("stamp") or self._stamp
+            self._on_select([self._keys[handle] for handle in value if handle in self._keys])
+        elif event == "sort" and self._on_sort is not None and isinstance(value, str):
+            self._on_sort(value)
+        elif event == "turn" and self._on_turn is not None and isinstance(value, int):
+            self._on_turn(value)

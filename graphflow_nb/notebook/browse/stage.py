@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
-from ...errors import GraphflowError
+from ...errors import GraphflowError, PatchError
 from .desk import Desk
 from .listing import Listing
 from .render import NoticeKind, notice_html
@@ -58,6 +58,7 @@ class Stage:
         self._lock = threading.RLock()
         self._rendering: int | None = None  # the thread that sets the widgets' values
         self._counting = False
+        self._working = False
         self._to_count: Literal["new", "all"] | None = None
 
     # Acting and showing
@@ -75,12 +76,8 @@ class Stage:
                 self._show_notice(notice_html("info", "Working …"))
             try:
                 action()
-            except GraphflowError as error:
-                detail = "" if error.__cause__ is None else repr(error.__cause__)
-                self.notice = notice_html("error", str(error), detail)
             except Exception as error:
-                text = f"this should not have happened: {type(error).__name__}: {error}"
-                self.notice = notice_html("error", text, traceback.format_exc())
+                self.notice = _error_html(error)
             self.render()
 
     def notify(self, kind: NoticeKind, text: str) -> None:
@@ -168,16 +165,69 @@ class Stage:
                 self.listing.count(again=wanted == "all")
             self.render()
 
+    @property
+    def working(self) -> bool:
+        """Whether something long is being done behind the view."""
+        return self._working
+
+    def work_later(self, work: Callable[[], tuple[NoticeKind, str]]) -> None:
+        """Do something long on a thread of its own, then show what it changed.
+
+        Nothing is locked meanwhile: a person can go on, and can stop it.
+
+        Args:
+            work: The function that does it and returns the kind and the text of a notice.
+
+        Raises:
+            PatchError: Something long is being done already.
+        """
+        with self._lock:
+            if self._working:
+                raise PatchError("this has to wait until what is being done is at its end")
+            self._working = True
+            threading.Thread(
+                target=self._work, args=(work,), name="graphflow_nb-work", daemon=True
+            ).start()
+
+    def _work(self, work: Callable[[], tuple[NoticeKind, str]]) -> None:
+        try:
+            notice = notice_html(*work())
+        except Exception as error:
+            notice = _error_html(error)
+        with suppress(GraphflowError):  # the notice says what became of the work itself
+            self._show_news(mark=False)
+        with self._lock:
+            self.notice = notice
+            self.count_later(again=True)
+            self._working = False
+            self.render()
+
     def poll_once(self) -> None:
         """Read the page and the open session again, as background traffic, and show what is new."""
+        if self._show_news(mark=True):
+            self.listing.count(again=True)
+            self.render()
+
+    def _show_news(self, *, mark: bool) -> bool:
+        """Read the page and the open session, show them, and return whether anything is new."""
         desk = self.desk
         keep = desk.session.id if desk.session is not None and desk.dirty else None
-        news = self.listing.poll(keep)
         # Nothing is waited for under the lock: the loop that answers may be that of a thread that
         # waits for the lock.
+        page = self.listing.read_page(keep)
         session, stored = desk.session, desk.read_stored()
+        # Taken and shown in one step: an action is about what is shown.
         with self._lock:
+            news = self.listing.take_page(page, mark=mark)
             news = desk.take_stored(session, stored) or news
-        if news:
-            self.listing.count(again=True)
-        self.render()
+            self.render()
+        return news
+
+
+def _error_html(error: Exception) -> str:
+    """Return the notice of an error: of one of ours its text, of any other all that is known."""
+    if isinstance(error, GraphflowError):
+        cause = "" if error.__cause__ is None else repr(error.__cause__)
+        return notice_html("error", str(error), cause)
+    text = f"this should not have happened: {type(error).__name__}: {error}"
+    return notice_html("error", text, "".join(traceback.format_exception(error)))

@@ -199,7 +199,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.notice.value = html
 
     def _render(self) -> None:
-        listing, desk = self.listing, self.desk
+        listing, desk, page = self.listing, self.desk, self.listing.shown_page()
         mode = (
             "<b>read-only</b>: the store was opened for reading only; "
             "graphflow_nb.open(url, writable=True) can write"
@@ -211,25 +211,23 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             f'<span class="q">{mode}</span></div>'
         )
         self.notice.value = self.stage.notice
-        note = "" if listing.frame is None else listing.frame.attrs.get("note", "")
+        note = "" if page.frame is None else page.frame.attrs.get("note", "")
         hints = (self._order_hint(), note, self._newer_hint())
         self.hint.value = "".join(notice_html("warning", hint) for hint in hints)
         self.bar.render()
         self.pager.render()
-        ids = listing.ids()
-        rows = {id: row for row, id in enumerate(ids)}
         self.table.show(
-            ids,
-            self._make_cells(),
-            selected=[rows[id] for id in listing.selected],
-            opened=None if desk.session is None else rows.get(desk.session.id),
-            marked=[rows[id] for id in sorted(listing.changed)],
+            page.ids,
+            self._make_cells(page.frame),
+            selected=page.selected,
+            opened=None if desk.session is None else desk.session.id,
+            marked=page.changed,
             order=listing.order,
             empty=listing.describe_lack(),
         )
-        self.compare.disabled = len(listing.selected) != 2
+        self.compare.disabled = len(page.selected) != 2
         if self.remove is not None:
-            self.remove.disabled = not listing.selected
+            self.remove.disabled = not page.selected
         for dialog in self.dialogs:
             dialog.render()
         self.reader.render()
@@ -238,9 +236,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     def _render_title(self) -> str:
         return f"sessions in {cards.code(repr(self.wb.storage.inner))}"
 
-    def _make_cells(self) -> list[list[Any]]:
-        """Return the cells of the page, which are made once for each page."""
-        frame = self.listing.frame
+    def _make_cells(self, frame: pd.DataFrame | None) -> list[list[Any]]:
+        """Return the cells of a page, which are made once for each page."""
         if frame is not self._page[0]:
             self._page = frame, [] if frame is None else session_rows(frame)
         return self._page[1]
@@ -267,12 +264,11 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     # What a person does in the table
 
-    def _open(self, row: int) -> None:
+    def _open(self, id: str) -> None:
         def open() -> None:
-            id = self.listing.ids()[row]
             self.listing.select([id])
-            self.listing.changed.discard(id)
-            if self.desk.session is None or self.desk.session.id != id or not self.desk.dirty:
+            self.listing.mark_seen(id)
+            if not self.desk.is_changing(id):
                 editing = self.stage.part == "Edit"
                 self.desk.open(id)
                 if editing:
@@ -281,17 +277,15 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
         self.stage.act(open)
 
-    def _select(self, rows: list[int]) -> None:
-        ids = self.listing.ids()
-        chosen = [ids[row] for row in rows if row < len(ids)]
-        self.stage.act(lambda: self.listing.select(chosen), quiet=True)
+    def _select(self, ids: list[str]) -> None:
+        self.stage.act(lambda: self.listing.select(ids), quiet=True)
 
     def _sort(self, column: str) -> None:
         self.stage.act(lambda: self.listing.sort(column))
 
     def _reload(self) -> None:
         self.listing.load()
-        self.listing.changed = set()
+        self.listing.mark_seen(*self.listing.ids())
         self.desk.refresh()
         self.stage.count_later(again=True)
 

@@ -51,8 +51,8 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def settle(browser: Browser) -> None:
-    """Wait for what is counted behind the view."""
-    wait_until(lambda: not browser.stage.counting)
+    """Wait for what is done and counted behind the view."""
+    wait_until(lambda: not browser.stage.working and not browser.stage.counting)
 
 
 def said(browser: Browser) -> str:
@@ -61,8 +61,13 @@ def said(browser: Browser) -> str:
 
 
 def send(table: RowTable, event: str, value: Any) -> None:
-    """Do something in a table, as its front end reports it."""
-    table.receive({"event": event, "value": value, "number": table.page["number"]})
+    """Do something in a table, as its front end reports it: to rows, by their place on the page."""
+    handles = table.page["handles"]
+    if event == "open":
+        value = handles[value]
+    elif event == "select":
+        value = [handles[row] for row in value]
+    table.receive({"event": event, "value": value})
 
 
 def find_button(widget: Any, label: str) -> Any:

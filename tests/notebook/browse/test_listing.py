@@ -106,19 +106,81 @@ def test_a_filter_that_means_nothing_is_not_kept(wb):
     assert shown.ids() == before
 
 
+def poll(shown: Any, keep: str | None = None) -> bool:
+    news: bool = shown.take_page(shown.read_page(keep))
+    return news
+
+
 def test_a_poll_marks_what_changed_and_keeps_the_row_in_work(wb):
     shown = started(wb, page_size=10)
     edited = shown.ids()[9]
-    assert not shown.poll()
+    assert not poll(shown)
     wb.create("new", "t")
     save_theirs(wb, shown.ids()[4], status_message="changed")
     changed = shown.ids()[4]
-    assert shown.poll(keep=edited)
+    assert poll(shown, keep=edited)
     assert shown.changed == {"new", changed}
     assert edited in shown.ids()
     assert len(shown.ids()) == 11
-    assert shown.poll()
+    assert shown.describe_page() == "showing 1 to 10 of …, and 1 that left this page"
+    assert poll(shown)
     assert edited not in shown.ids()
+
+
+def test_selected_rows_stay_while_following_and_are_dropped_visibly_otherwise(wb):
+    shown = started(wb, page_size=10)
+    first, last = shown.ids()[0], shown.ids()[9]
+    shown.select([first, last])
+    wb.create("new", "t")
+    assert poll(shown)
+    assert shown.selected == [first, last]
+    assert shown.ids()[-1] == last
+    wb.delete(first)
+    assert poll(shown)
+    assert shown.selected == [last]
+    assert shown.describe_selection() == "1 selected, 1 no longer selected: not on this page"
+    shown.next()
+    assert shown.describe_selection() == "1 no longer selected: not on this page"
+    shown.next()
+    assert shown.describe_selection() == ""
+    shown.select([last])
+    assert shown.describe_selection() == "1 no longer selected: not on this page"
+
+
+def test_a_page_that_was_polled_before_another_was_read_is_not_shown(wb):
+    shown = started(wb, page_size=10)
+    polled = shown.read_page()
+    shown.next()
+    ids = shown.ids()
+    assert not shown.take_page(polled)
+    assert shown.ids() == ids
+    # Nor one that lacks a row which was selected meanwhile.
+    shown.previous()
+    last = shown.ids()[-1]
+    wb.create("new", "t")
+    polled = shown.read_page()
+    shown.select([last])
+    assert not shown.take_page(polled)
+    assert shown.selected == [last]
+
+
+def test_what_took_the_place_of_a_session_at_its_version_is_marked(wb):
+    wb.create("again", "t")
+    shown = started(wb, page_size=10)
+    wb.delete("again")
+    wb.create("again", "t")
+    assert poll(shown)
+    assert shown.changed == {"again"}
+
+
+def test_a_filter_that_is_refused_leaves_the_page_where_it_was(wb):
+    shown = started(wb, page_size=10)
+    shown.next()
+    before = shown.describe_page(), shown.ids()
+    with pytest.raises(g.QueryError):
+        shown.filter(text="\0")
+    shown.load()
+    assert (shown.describe_page(), shown.ids()) == before
 
 
 def test_no_index_no_newest_first(database):

@@ -84,7 +84,7 @@ def test_save_an_edit(browser):
     with operations(browser) as found:
         browser.reader.editor.save.click()
     # The patch reads and saves; what is stored then is read to be shown, and so is the page.
-    assert found == ["get", "save", "get", "table", *COUNTED]
+    assert found == ["get (journal)", "save", "get", "table", *COUNTED]
 
 
 def test_save_an_edit_of_what_others_changed(browser):
@@ -93,14 +93,14 @@ def test_save_an_edit_of_what_others_changed(browser):
     save_theirs(browser.wb, browser.session.id, context={"theirs": 1})
     with operations(browser) as found:
         browser.reader.editor.save.click()
-    assert found == ["get"]
+    assert found == ["get (journal)", "save"]
     assert browser.desk.conflict is not None
     with operations(browser) as found:
         find_button(browser, "Preview the merged session").click()
     assert found == []
     with operations(browser) as found:
         browser.reader.editor.save.click()
-    assert found == ["get", "save", "get", "table", *COUNTED]
+    assert found == ["get (journal)", "save", "get", "table", *COUNTED]
 
 
 def test_create(browser):
@@ -123,7 +123,7 @@ def test_delete(browser, count):
     assert found == []
     with operations(browser) as found:
         browser.dialogs[1].confirm.click()
-    assert found == ["query (journal)", "delete_many", "table", *COUNTED]
+    assert found == ["query (journal)", "delete_unchanged", "table", *COUNTED]
     assert len(browser.wb.journal) == count
 
 
@@ -164,7 +164,7 @@ def test_undo_a_creation(browser):
     send(browser.dialogs[2].table, "select", [0])
     with operations(browser) as found:
         find_button(browser, "Undo selected").click()
-    assert found == ["get (journal)", "delete_many", "table", *COUNTED]
+    assert found == ["get (journal)", "delete_unchanged", "table", *COUNTED]
     assert browser.session is None
 
 
@@ -176,7 +176,8 @@ def test_undo_all(browser):
     with operations(browser) as found:
         find_button(browser, "Undo all 2").click()
     restored, patched = ["get (journal)", "restore"], ["get (journal)", "save"]
-    assert found == [*restored, *patched, "get", "table", *COUNTED]
+    shown = ["table (background)", "get (background)"]
+    assert found == [*restored, *patched, *shown, *COUNTED]
 
 
 def test_refresh_and_compare(browser):
@@ -197,7 +198,7 @@ def test_a_storage_of_three_methods_reads_no_session_a_third_time():
     edit(browser, "mended")
     with operations(browser) as found:
         browser.reader.editor.save.click()
-    assert found == ["get", "save", "get"]
+    assert found == ["get (journal)", "save", "get"]
     find_button(browser, "Undo…").click()
     send(browser.dialogs[2].table, "select", [0])
     with operations(browser) as found:

@@ -158,19 +158,6 @@ def test_every_control_has_a_label_and_a_tooltip(wb):
             assert widget.tooltip, widget.description
 
 
-def test_what_was_clicked_on_a_page_that_is_gone_is_not_done(wb):
-    browser = wb.browse()
-    settle(browser)
-    table = browser.table
-    number = table.page["number"]
-    browser.pager.next.click()
-    table.receive({"event": "open", "value": 0, "number": number})
-    assert browser.session is None
-    table.receive({"event": "open", "value": 0, "number": table.page["number"]})
-    assert browser.session.id == browser.listing.ids()[0]
-    table.receive({"event": "nonsense"})
-
-
 def test_a_storage_of_three_methods_says_what_it_lacks_in_the_same_words_everywhere():
     wb = g.wrap(Plain())
     wb.create("a", "t")
@@ -212,6 +199,7 @@ def test_a_storage_of_three_methods_is_edited_by_id():
     assert wb.get("a").status_message == "mended"
     find_button(browser, "Undo…").click()
     find_button(browser, "Undo all 2").click()
+    settle(browser)
     assert "Undone: 2 writes" in said(browser)
     assert browser.session is None
     with pytest.raises(g.SessionNotFound):
