@@ -118,7 +118,7 @@ class JournaledStorage:
     async def delete(self, id: str) -> None:
         """Delete the session with this id; see ``SessionStorage.delete``."""
         for _ in range(10):
-            before = await self._reading.get(id)
+            before = (await self._read([id])).get(id)
             if before is None or await self._delete("delete", [before]):
                 return
         raise StorageError(f"session {id!r} was saved by others ten times in a row: try again")
@@ -164,7 +164,10 @@ class JournaledStorage:
         return deleted
 
     async def _read(self, ids: Sequence[str]) -> dict[str, Session]:
-        """Return the sessions that exist, by the ids as they were given."""
+        """Return the sessions that exist, by the ids as they were given.
+
+        By ``query`` where there is one: in Redis it also tells in which time each expires.
+        """
         known: dict[str, Session] = {}
         if isinstance(self._reading, SupportsQuery):
             for start in range(0, len(ids), MAX_IDS):

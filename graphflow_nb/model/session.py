@@ -63,6 +63,8 @@ class Session:
         extra: For storages: members of the stored JSON that graph-flow does not define, by name,
             as JSON text; None without any.
         seen: For storages: the stored state that was read; None where no storage returned it.
+        expires_in: For storages: the milliseconds after which the store was going to drop the
+            session when it was read, 0 for never; None where that was not asked.
 
     Raises:
         ContextError: JSON can't hold a value of the context.
@@ -71,6 +73,7 @@ class Session:
 
     __slots__ = (
         "_context",
+        "_expires_in",
         "_stored",
         "current_task_id",
         "extra",
@@ -145,6 +148,19 @@ class Session:
         """The time of the last save, by the store's clock; None where the store keeps none."""
         return datetime_of(self.raw_updated)
 
+    @property
+    def expires_in(self) -> int | None:
+        """The time until the session expires; see the attributes.
+
+        Redis reports it in ``query``, and keeps it in ``restore`` and ``import_many``.
+        """
+        # Left unset by most reads, so that none of them pays for it.
+        return getattr(self, "_expires_in", None)
+
+    @expires_in.setter
+    def expires_in(self, milliseconds: int | None) -> None:
+        self._expires_in = milliseconds
+
     def copy(self, id: str | None = None) -> Session:
         """Return a new session (version 0) with the same content.
 
@@ -172,7 +188,7 @@ class Session:
 
     def with_context_json(self, text: str | bytes) -> Session:
         """Return the same session at the same version with another context, which is not read."""
-        return stored_session(
+        twin = stored_session(
             self.id,
             self.graph_id,
             self.current_task_id,
@@ -185,6 +201,9 @@ class Session:
             self.seen,
             stored=self._stored,
         )
+        if self.expires_in is not None:
+            twin.expires_in = self.expires_in
+        return twin
 
     def to_json(self, *, version: bool = True) -> str:
         """Return graph-flow's JSON form of the session.

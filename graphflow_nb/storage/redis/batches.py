@@ -11,7 +11,7 @@ from ..trace import current
 from .clock import next_time, next_version
 from .form import UNCOUNTED, Stored, digest, encode
 from .index import Position, RedisIndex
-from .records import Records, Swap, Write
+from .records import New, Records, Swap, Write
 
 __all__ = ["PORTION", "Batches", "position_of"]
 
@@ -75,13 +75,13 @@ class Batches:
         writes = [*creates, *updates]
         trace.lap("encode")
         trace.size(sum(len(write.text) for write in writes), len(writes))
-        created = await self._records.create_many([(w.session.id, w.text) for w in creates])
+        created = await self._records.create_many([New(w.session.id, w.text) for w in creates])
         swapped = await self._records.swap_many(swaps)
         trace.lap("execute")
         saved: list[Session] = []
         for write, done in zip(creates, created, strict=True):
             # An id that was taken may be free again by now.
-            other = None if done else await self._records.create(write.session.id, write.text)
+            other = None if done else await self._records.create(New(write.session.id, write.text))
             if other is None:
                 write.mark_saved(self._records.store)
                 saved.append(write.session)
@@ -105,7 +105,8 @@ class Batches:
         """
         taken: list[str] = []
         for portion in _portions(sessions):
-            texts = [(session.id, _encode_as_is(session)) for session in portion]
+            # One that never expired follows this storage's rule.
+            texts = [New(s.id, _encode_as_is(s), s.expires_in or None) for s in portion]
             created = await self._records.create_many(texts)
             new = [session for session, done in zip(portion, created, strict=True) if done]
             taken += [

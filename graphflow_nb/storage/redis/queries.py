@@ -113,14 +113,12 @@ class Queries:
         """Return the selected sessions by column, with the time at which each expires."""
         page = await self.select(query.one_more())
         shown = page.found[: query.limit]
-        left = await self._client.pipeline([("PTTL", self._records.key(id)) for id, _ in shown])
+        left = await self._records.expiries([id for id, _ in shown])
         now = time.time_ns() // 1000
         trace = current()
         trace.lap("execute")
         table = build_table(page.found, query, context)
-        table.expires = np.array(
-            [UNKNOWN_TIME if ms < 0 else now + ms * 1000 for ms in left], np.int64
-        )
+        table.expires = np.array([now + ms * 1000 if ms else UNKNOWN_TIME for ms in left], np.int64)
         table.note = page.note
         if page.entries and table.next is not None:
             # The next page goes on from the entry, also if its session was saved since.

@@ -15,7 +15,7 @@ from ..url import redact
 from .client import RedisClient
 from .form import UNCOUNTED, Stored, decode_stored, digest
 
-__all__ = ["TRIES", "Found", "Records", "Swap", "Write", "contention_error"]
+__all__ = ["TRIES", "Found", "New", "Records", "Swap", "Write", "contention_error"]
 
 # KEYS[1] the session; ARGV: digest of the text that must be there, the new text (empty to delete),
 # milliseconds until it expires (empty to leave that unchanged). Returns 1 if it was done, 0 if
@@ -34,10 +34,26 @@ end
 return 1
 """
 
+_PTTL_COUNT: Final = 5000  # commands sent at once
 TRIES: Final = 100  # attempts at a write that must not fail while others write
 
 #: A session with its id, as ``rows`` takes it.
 Found = tuple[str, Stored]
+
+
+class New(msgspec.Struct, frozen=True):
+    """The text of a session whose id must be free.
+
+    Attributes:
+        id: The session's id.
+        text: The text to store.
+        expires_in: The milliseconds after which it expires, 0 for never; None for the storage's
+            own rule.
+    """
+
+    id: str
+    text: bytes
+    expires_in: int | None = None
 
 
 class Swap(msgspec.Struct, frozen=True):
@@ -100,7 +116,6 @@ class Records:
         self.expire = ttl is not None
         self._client = client
         self._expiry = b"" if ttl is None else b"%d" % round(ttl * 1000)
-        self._create_options = ("NX",) if ttl is None else ("NX", "PX", self._expiry)
 
     def key(self, id: str) -> bytes:
         """Return the key of a session."""
@@ -143,6 +158,18 @@ class Records:
         found = [decode_stored(text, id) for id, text in zip(ids, texts, strict=True)]
         return [None if stored is None else (stored.id, stored) for stored in found]
 
+    async def expiries(self, ids: Sequence[str]) -> list[int]:
+        """Return in how many milliseconds each session expires, 0 for never.
+
+        One that is gone since it was read gets 1: it may have expired.
+        """
+        left: list[int] = []
+        for start in range(0, len(ids), _PTTL_COUNT):
+            part = ids[start : start + _PTTL_COUNT]
+            answers = await self._client.pipeline([("PTTL", self.key(id)) for id in part])
+            left += [0 if ms == -1 else max(ms, 1) for ms in answers]
+        return left
+
     def _decode(self, id: str, text: bytes) -> Stored:
         stored = decode_stored(text, id)
         if stored is None:
@@ -154,28 +181,26 @@ class Records:
 
     # Writing
 
-    async def create(self, id: str, text: bytes) -> bytes | None:
+    async def create(self, new: New) -> bytes | None:
         """Store a new session's text; return None, or the text that is stored already."""
-        key = self.key(id)
+        command = self._create_command(new)
         for _ in range(TRIES):
-            if await self._client.command("SET", key, text, *self._create_options):
+            if await self._client.command(*command):
                 self._client.replica = False  # or it was one, and has been promoted
                 return None
-            there = await self._client.get(key)
+            there = await self._client.get(self.key(new.id))
             if there is not None:
                 return there
-        raise contention_error(id)
+        raise contention_error(new.id)
 
-    async def create_many(self, texts: Sequence[tuple[str, bytes]]) -> list[bool]:
-        """Store the texts of new sessions; return for each whether its id was free.
-
-        Args:
-            texts: Each id with its text.
-        """
-        answers = await self._client.pipeline(
-            [("SET", self.key(id), text, *self._create_options) for id, text in texts]
-        )
+    async def create_many(self, texts: Sequence[New]) -> list[bool]:
+        """Store the texts of new sessions; return for each whether its id was free."""
+        answers = await self._client.pipeline([self._create_command(new) for new in texts])
         return [bool(answer) for answer in answers]
+
+    def _create_command(self, new: New) -> tuple[Any, ...]:
+        expiry = self._expiry if new.expires_in is None else new.expires_in
+        return ("SET", self.key(new.id), new.text, "NX", *(("PX", expiry) if expiry else ()))
 
     async def swap(self, id: str, seen: str, text: bytes) -> bytes | None:
         """Replace a stored text, or delete it where the new one is empty.

@@ -24,7 +24,7 @@ from .facts import collect_facts
 from .form import digest, encode
 from .index import Position, RedisIndex
 from .queries import Queries
-from .records import TRIES, Records, Write, contention_error
+from .records import TRIES, New, Records, Write, contention_error
 
 __all__ = ["RedisSessionStorage"]
 
@@ -173,7 +173,7 @@ class RedisSessionStorage:
             text = encode(session, version, created, now)
             trace.lap("encode")
             trace.size(len(text), 1)
-            there = await self._records.create(session.id, text)
+            there = await self._records.create(New(session.id, text))
         else:
             created = micros_or_none(session.raw_created)
             mark = self._records.seen_mark(session)
@@ -216,7 +216,7 @@ class RedisSessionStorage:
             text = encode(session, version, created, now)
             trace.lap("encode")
             if stored is None:
-                there = await self._records.create(session.id, text)
+                there = await self._records.create(New(session.id, text))
             else:
                 there = await self._records.swap(session.id, digest(stored.text), text)
             trace.lap("execute")
@@ -257,6 +257,9 @@ class RedisSessionStorage:
     async def restore(self, session: Session) -> None:
         """Put a deleted session back with its time of creation, its version increased by one.
 
+        Where the session knows in which time it was to expire (``session.expires_in``), it gets
+        that time again.
+
         Args:
             session: The session; its version and times are set in place.
 
@@ -268,7 +271,7 @@ class RedisSessionStorage:
         created = now if session.raw_created is None else micros_or_none(session.raw_created)
         version = next_version(session.version)
         text = encode(session, version, created, now)
-        there = await self._records.create(session.id, text)
+        there = await self._records.create(New(session.id, text, session.expires_in))
         current().lap("execute")
         if there is not None:
             raise self._records.conflict(session, there)
@@ -309,6 +312,8 @@ class RedisSessionStorage:
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
         """Store sessions with the versions and times that they have, where their ids are free.
+
+        One that was read from Redis by ``query`` expires when it was to expire there.
 
         Returns:
             The ids that were taken; nothing was written under them.
@@ -363,15 +368,18 @@ class RedisSessionStorage:
     # Queries
 
     async def query(self, query: Query) -> list[Session]:
-        """Return the selected sessions, in order.
+        """Return the selected sessions, in order, each with the time in which it expires.
 
         Raises:
             QueryError: No index serves the query, and there are more keys than ``scan_limit``.
         """
         found = (await self._queries.select(query)).found
+        left = await self._records.expiries([id for id, _ in found])
         trace = current()
         trace.lap("execute")
         sessions = [self._records.session(stored) for _, stored in found]
+        for session, milliseconds in zip(sessions, left, strict=True):
+            session.expires_in = milliseconds
         trace.size(sum(len(stored.text) for _, stored in found), len(found))
         trace.lap("decode")
         return sessions

@@ -1,0 +1,83 @@
+"""A session that expires keeps its remaining time, whatever is done to it by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Query, Session
+
+from .conftest import worker_text
+
+HOUR = 3600
+
+
+@pytest.fixture
+def wb(url, raw):
+    for id in ("brief", "brief2"):
+        raw.set(id, worker_text(id), ex=HOUR)
+    raw.set("lasting", worker_text("lasting"))
+    with g.open(url, writable=True) as wb:
+        yield wb
+
+
+def left(raw, id):
+    """Whether a session has the time that it had, less what the test took."""
+    return "the rest" if HOUR * 800 < raw.pttl(id) <= HOUR * 1000 else raw.pttl(id)
+
+
+def test_undo_of_a_delete(wb, raw):
+    ids = ["brief", "lasting", "brief2"]
+    for delete in (
+        lambda: [wb.delete(id) for id in ids],
+        lambda: wb.delete(ids),
+        lambda: wb.delete({id: wb.get(id).version for id in ids}),
+        lambda: [wb.bridge.run(wb.journaled.delete(id)) for id in ids],
+    ):
+        delete()
+        assert not raw.exists("brief")
+        assert wb.undo_all() == []
+        assert [left(raw, id) for id in ids] == ["the rest", -1, "the rest"]
+
+
+def test_what_never_expired_does_not_expire_after_an_undo(url, raw):
+    raw.set("lasting", worker_text("lasting"))
+    with g.open(url, writable=True, ttl=100) as wb:
+        wb.delete("lasting")
+        wb.undo()
+    assert raw.pttl("lasting") == -1
+
+
+def test_writes_by_hand_and_their_undo(wb, raw):
+    change = [{"op": "replace", "path": "/context/data/n", "value": 2}]
+    wb.patch("brief", change)
+    assert left(raw, "brief") == "the rest"
+    session = wb.get("brief")
+    session.status_message = "by hand"
+    wb.save(session)
+    wb.upsert(Session("brief", "elsewhere"))
+    assert wb.bridge.run(wb.storage.save_many([wb.get("brief")])) == []
+    assert left(raw, "brief") == "the rest"
+    assert wb.undo_all() in ([], ["brief"])
+    assert left(raw, "brief") == "the rest"
+
+
+def test_a_copy_to_another_redis(wb, raw, connect, run):
+    target = connect(prefix="copy:")
+    found = run(connect().query(Query(order="id")))
+    assert [bool(s.expires_in) for s in found] == [True, True, False]
+    assert run(target.import_many(found)) == []
+    ids = ("brief", "brief2", "lasting")
+    assert [left(raw, f"copy:{id}") for id in ids] == ["the rest", "the rest", -1]
+    brief = connect(prefix="brief:", ttl=100)
+    run(brief.import_many(found))
+    assert left(raw, "brief:brief") == "the rest"
+    assert 0 < raw.pttl("brief:lasting") <= 100_000
+
+
+def test_copies_in_memory_keep_the_time(connect, raw, run):
+    raw.set("brief", worker_text("brief"), ex=HOUR)
+    (session,) = run(connect().query(Query()))
+    assert 0 < session.with_context_json(session.context_json()).expires_in <= HOUR * 1000
+    assert session.copy().expires_in is None  # a new session
+    assert run(connect().get("brief")).expires_in is None  # not asked
