@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from ...errors import QueryError
 from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
 from .errors import is_jsonb
@@ -358,6 +359,11 @@ class Statements:
     def _after(self, query: Query, put: Any) -> str:
         cursor, column, than = query.after, query.order_by, "<" if query.descending else ">"
         assert cursor is not None
+        if not self.can_hold(cursor.id):
+            raise QueryError(
+                f"{self.form.table} can't have a session with the id {cursor.id!r}, after which "
+                "this page is to begin: take after= from a page of this store"
+            )
         id = f"{put(cursor.id)}{'::uuid' if self.form.uuid else ''}"
         if column == "id":
             return f"id {than} {id}"
