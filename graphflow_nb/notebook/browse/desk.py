@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from ...changes import Choice, Draft, Merge, Patch, Path, diff, python
 from ...client import Client
-from ...errors import PatchError, SessionConflict
+from ...errors import PatchError, SessionConflict, StorageError
 from ...journal import Entry, Journal, UndoReport
 from ...model import Session
 from ...model.context import DEFAULT_MAX_MESSAGES
@@ -237,7 +237,12 @@ class Desk:
             return
         self._place(session)
         # A store may hold it in another form: jsonb, for example, orders keys by itself.
-        self._place(self._client.bridge.run(self._client.storage.get(session.id)))
+        try:
+            self._place(self._client.bridge.run(self._client.storage.get(session.id)))
+        except StorageError as error:
+            raise StorageError(
+                f"session {session.id!r} was saved, but it could not be read again: {error}"
+            ) from error
 
     # Conflicts
 

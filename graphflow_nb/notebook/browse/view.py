@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from copy import copy
 from html import escape
@@ -70,8 +71,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         session: str | None = None,
     ):
         self.wb = client
+        self.desk = Desk(client)  # first, since a widget is closed even if it never was built
         self.listing = Listing(client, filters, order, page_size)
-        self.desk = Desk(client)
         self.stage = Stage(
             self.listing,
             self.desk,
@@ -111,9 +112,22 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.stage.act(lambda: self.desk.open(id))
 
     def close(self) -> None:
-        """Stop following and remove the widgets."""
+        """Stop following and remove the widgets.
+
+        A draft stays at ``desk.draft``, and a warning says so.
+        """
         if self._follower is not None:
             self._follower.stop()
+        draft = self.desk.draft
+        if self.desk.dirty and draft is not None:
+            # No place in a file: a path would be noise.
+            warnings.warn_explicit(
+                f"the view was closed with changes of session {draft.base.id!r} that are not "
+                "saved: wb.save(browser.desk.draft.session()) saves them",
+                UserWarning,
+                "graphflow_nb",
+                0,
+            )
         super().close()
 
     # Building

@@ -10,7 +10,8 @@ import graphflow_nb as g
 from graphflow_nb.changes import json_value
 from graphflow_nb.notebook.browse.desk import Desk
 
-from .kit import save_theirs
+from ...stores import Store
+from .kit import save_theirs, started
 
 
 def test_nothing_is_written_before_save(wb):
@@ -164,3 +165,79 @@ def test_following_the_open_session(wb):
     wb.bridge.run(wb.storage.inner.delete("claim-0014"))
     assert desk.refresh()
     assert desk.newer == -1
+
+
+def recreate(wb: g.Workbench, id: str, status: str) -> None:
+    """Someone deletes a session and creates another one with its id."""
+    inner = wb.storage.inner
+    wb.bridge.run(inner.delete(id))
+    wb.bridge.run(inner.save(g.Session(id, "t", status_message=status)))
+
+
+def test_a_session_that_was_recreated_at_the_same_version_is_left_alone(store: Store):
+    """In every store: it is not the one that was opened, or shown, though its version is."""
+    wb, id = g.open(store.url, writable=True), store.id("again")
+    wb.create(id, "t", status_message="the first")
+    desk, shown = Desk(wb), started(wb)
+    desk.open(id)
+    desk.edit().set("status_message", "mine")
+    desk.preview_changes()
+    (row,) = shown.shown_sessions([id])
+    recreate(wb, id, "the second")
+    desk.save()
+    assert [clash.pointer for clash in desk.conflict.clashes] == ["/status_message"]
+    assert desk.delete([row]) == []
+    assert wb.get(id).status_message == "the second"
+    assert desk.draft.get("status_message") == "mine"
+    assert desk.undoable()[0].op == "save", "what was refused is not in the journal"
+    # What is shown now can be deleted, and comes back.
+    shown.load()
+    assert desk.delete(shown.shown_sessions([id])) == [id]
+    desk.discard()
+    assert desk.undo(desk.undoable()[:1]) == 1
+    assert wb.get(id).status_message == "the second"
+    wb.close()
+
+
+def test_following_notices_a_session_that_was_recreated_at_the_same_version(wb):
+    wb.create("again", "t", status_message="the first")
+    desk = Desk(wb)
+    desk.open("again")
+    recreate(wb, "again", "the second")
+    assert desk.refresh()
+    assert desk.session.status_message == "the second"
+
+
+class LostAfterSave:
+    """A storage that is out of reach once something was saved."""
+
+    suspends = False
+
+    def __init__(self) -> None:
+        self._inside = g.InMemorySessionStorage()
+        self.delete = self._inside.delete
+        self.lost = False
+
+    async def save(self, session: g.Session) -> None:
+        await self._inside.save(session)
+        self.lost = session.version > 1
+
+    async def get(self, id: str) -> g.Session | None:
+        if self.lost:
+            raise g.StorageUnavailable("out of reach")
+        return await self._inside.get(id)
+
+
+def test_what_was_saved_is_no_draft_even_if_it_can_not_be_read_again():
+    storage = LostAfterSave()
+    wb = g.wrap(storage)
+    wb.create("a", "t")
+    desk = Desk(wb)
+    desk.open("a")
+    desk.edit().set("status_message", "mine")
+    desk.preview_changes()
+    with pytest.raises(g.StorageError, match="'a' was saved, but it could not be read again: out"):
+        desk.save()
+    storage.lost = False
+    assert desk.draft is None
+    assert desk.session.status_message == wb.get("a").status_message == "mine"
