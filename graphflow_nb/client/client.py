@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import index
 from typing import Any, Self
 from weakref import WeakSet
 
@@ -10,10 +12,11 @@ from ..bridge import Bridge, dual
 from ..changes import Patch, apply
 from ..errors import QueryError, SessionConflict, SessionNotFound, StorageError
 from ..journal import Journal, JournaledStorage, UndoReport
-from ..model import Context, Session
+from ..model import Context, Session, stored_session
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Migration, Query, get_or_create
 from ..storage.attributes import StorageAttributes, attributes_of
+from ..storage.origin import is_same_state
 from ..storage.paths import ContextPath
 from ..storage.protocols import (
     SupportsClose,
@@ -24,6 +27,7 @@ from ..storage.protocols import (
     require,
 )
 from ..storage.table import Table
+from .shown import Shown
 
 __all__ = ["Client", "clients"]
 
@@ -71,6 +75,7 @@ class Client:
             self.attributes.place or type(storage.inner).__name__,
         )
         self.orders = {"updated_at"}
+        self._shown = Shown()
         _known.add(self)
 
     @property
@@ -104,6 +109,7 @@ class Client:
         session = await self.storage.get(id)
         if session is None:
             raise SessionNotFound(id)
+        self._shown.note(session)
         return session
 
     @dual
@@ -128,6 +134,7 @@ class Client:
             StorageError: The store failed, or can't hold a value.
         """
         await self._writer(undo).save(_check_session(session))
+        self._shown.note(session)
 
     @dual
     async def upsert(self, session: Session, *, undo: bool = True) -> None:
@@ -143,6 +150,7 @@ class Client:
             StorageError: The store failed, or can't hold a value.
         """
         await self._writer(undo).upsert(_check_session(session))
+        self._shown.note(session)
 
     @dual
     async def create(
@@ -181,6 +189,7 @@ class Client:
             id, task, graph_id=graph_id, status_message=status_message, context=context
         )
         await self._writer(undo).save(session)
+        self._shown.note(session)
         return session
 
     @dual
@@ -202,7 +211,9 @@ class Client:
             JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed, or others create and delete the session again and again.
         """
-        return await get_or_create(self._writer(undo), id, start_task, graph_id)
+        session = await get_or_create(self._writer(undo), id, start_task, graph_id)
+        self._shown.note(session)
+        return session
 
     @dual
     async def patch(
@@ -210,7 +221,7 @@ class Client:
         id: str,
         changes: Patch | str | Sequence[Mapping[str, Any]],
         *,
-        version: int | None = None,
+        version: int | Session | None = None,
         undo: bool = True,
     ) -> Session:
         """Change parts of a session by a JSON Patch (RFC 6902), and return the saved session.
@@ -227,11 +238,13 @@ class Client:
             changes: The patch. As JSON text it keeps the digits of every number. Paths begin with
                 ``/graph_id``, ``/current_task_id``, ``/status_message``, ``/context/data`` or
                 ``/context/chat_history``; what they do not touch stays as it is stored.
-            version: The version that the session must still have; None for any.
+            version: The version that the session must still have, or the session that was read;
+                None for any. See ``delete`` for what a version is.
             undo: Whether the journal notes it, so that it can be undone.
 
         Raises:
             PatchError: A path does not exist, or graph-flow could not read the result.
+            QueryError: ``version`` is something else.
             SessionNotFound: No session has this id.
             SessionConflict: The session has another version, or another writer saved it meanwhile;
                 nothing was written.
@@ -239,19 +252,21 @@ class Client:
             StorageError: The store failed, or can't hold a value.
         """
         patch = Patch(changes)
+        expected = None if version is None else self._expect({id: version})[id]
         stored = await self.storage.get(id)
         if stored is None:
             raise SessionNotFound(id)
         wanted = apply(stored, patch)
-        if version is not None and version != stored.version:
-            wanted.version = version
+        if expected is not None and not is_same_state(expected, stored):
+            wanted.version = expected.version
             raise SessionConflict(wanted, stored)
         await self._writer(undo).save(wanted, before=stored)
+        self._shown.note(wanted)
         return wanted
 
     @dual
     async def delete(
-        self, ids: str | Iterable[str] | Mapping[str, int], *, undo: bool = True
+        self, ids: str | Iterable[str] | Mapping[str, int | Session], *, undo: bool = True
     ) -> list[str]:
         """Delete one session or several; unknown ids are skipped.
 
@@ -263,7 +278,11 @@ class Client:
 
         Args:
             ids: An id, several (a column of a DataFrame too), or a mapping from id to the version
-                that the session must still have: one that was saved meanwhile then stays.
+                that the session must still have, or to the session that was read: one that was
+                saved, or deleted and created again, meanwhile stays. A version is the one that this
+                object showed last under that id (by ``get``, ``sessions``, the browser or a
+                write); of a session that it never showed at that version the number alone is
+                compared.
             undo: Whether the journal notes it, so that it can be undone.
 
         Returns:
@@ -276,15 +295,34 @@ class Client:
         """
         writer = self._writer(undo)
         if isinstance(ids, Mapping):
-            versions = list(ids.values())
-            if not all(type(version) is int for version in versions):
-                raise QueryError(f"the versions to delete must be integers, not {versions!r}")
-            return await writer.delete_many(list(ids), versions)
+            return await writer.delete_many(list(ids), list(self._expect(ids).values()))
         if isinstance(ids, str):
             return await writer.delete_many([ids])
         if not isinstance(ids, Iterable):
             raise QueryError(f"delete takes an id or a list of ids, not {ids!r}")
         return await writer.delete_many(list(ids))
+
+    def _expect(self, versions: Mapping[str, int | Session]) -> dict[str, Session]:
+        """Return the state that each session must still have, without its content.
+
+        Args:
+            versions: The version of each session, or the session that was read, by its id.
+
+        Raises:
+            QueryError: A version is something else.
+        """
+        numbers = {
+            id: _check_version(version)
+            for id, version in versions.items()
+            if not isinstance(version, Session)
+        }
+        shown = self._shown.find(numbers)
+        return {
+            id: version
+            if isinstance(version, Session)
+            else shown.get(id) or stored_session(id, "", "", None, b"{}", numbers[id], None, None)
+            for id, version in versions.items()
+        }
 
     @dual
     async def delete_unchanged(
@@ -342,7 +380,10 @@ class Client:
             PatchError: The entry does not exist, or it was undone already.
             StorageError: The store failed.
         """
-        return await self.journaled.undo(entry)
+        session = await self.journaled.undo(entry)
+        if session is not None:
+            self._shown.note(session)
+        return session
 
     @dual
     async def undo_all(self) -> list[str]:
@@ -409,7 +450,9 @@ class Client:
             StorageError: The store failed.
         """
         self.orders.add(query.order_by)
-        return await require(self.storage, SupportsTable).table(query, context)
+        table = await require(self.storage, SupportsTable).table(query, context)
+        self._shown.note_table(table)
+        return table
 
     @dual
     async def plan_migration(self) -> Migration:
@@ -482,3 +525,12 @@ def _check_session(session: Session) -> Session:
     if not isinstance(session, Session):
         raise StorageError(f"what is saved must be a Session, not {session!r}")
     return session
+
+
+def _check_version(version: object) -> int:
+    if isinstance(version, typing.SupportsIndex) and not isinstance(version, bool):
+        return index(version)
+    raise QueryError(
+        f"a version must be an integer, or the Session that was read, not {version!r}; nothing was "
+        "written"
+    )

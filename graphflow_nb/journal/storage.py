@@ -10,6 +10,7 @@ from typing import Any
 from ..changes import diff, document, with_document
 from ..errors import PatchError, SessionConflict, StorageError
 from ..model import Session
+from ..storage.origin import is_same_state
 from ..storage.protocols import (
     SessionStorage,
     SupportsDeleteMany,
@@ -124,13 +125,14 @@ class JournaledStorage:
         raise StorageError(f"session {id!r} was saved by others ten times in a row: try again")
 
     async def delete_many(
-        self, ids: Sequence[str], versions: Sequence[int] | None = None
+        self, ids: Sequence[str], versions: Sequence[int | Session] | None = None
     ) -> list[str]:
         """Delete sessions, where versions are given only those that still have them.
 
         Args:
             ids: The ids; unknown ones are skipped.
-            versions: The version that each session must still have; None for any.
+            versions: The version that each session must still have, or the session in the state
+                that it must still have; None for any.
 
         Returns:
             The ids that were deleted, in the order given.
@@ -138,7 +140,7 @@ class JournaledStorage:
         wanted = {} if versions is None else dict(zip(ids, versions, strict=True))
         found = await self._read(ids)
         if versions is not None:
-            found = {id: s for id, s in found.items() if s.version == wanted[id]}
+            found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
         sessions = list(found.values())
         gone = set(await self.delete_unchanged(sessions))
         if versions is None:
@@ -296,6 +298,13 @@ class JournaledStorage:
         raise PatchError(
             f"the journal has no entry {number!r} of this store; wb.journal lists them"
         )
+
+
+def _is_expected(stored: Session, wanted: int | Session) -> bool:
+    """Return whether a stored session has a version, or is in the state of another session."""
+    if isinstance(wanted, Session):
+        return is_same_state(wanted, stored)
+    return stored.version == wanted
 
 
 def _is_same(stored: Session | None, known: Session | None, *, by_version: bool) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..model import Seen, Session
 from ..model.times import micros_or_none
 
-__all__ = ["is_as_read"]
+__all__ = ["is_as_read", "is_same_state"]
 
 
 def is_as_read(session: Session, stored: Seen, created: int | None) -> bool:
@@ -49,3 +49,21 @@ def is_as_read(session: Session, stored: Seen, created: int | None) -> bool:
     if seen.store == stored.store:
         return seen.mark == stored.mark
     return known is not None and known == created
+
+
+def is_same_state(expected: Session, stored: Session) -> bool:
+    """Return whether a stored session is in the state in which another one was read.
+
+    As ``is_as_read``; where no mark of this store is known, the time of the last save is compared
+    too, if it is known.
+
+    Args:
+        expected: The session as it was read; its content is not compared.
+        stored: The session as the store has just returned it.
+    """
+    state = stored.seen or Seen("", stored.version, "")
+    if not is_as_read(expected, state, micros_or_none(stored.raw_created)):
+        return False
+    updated = micros_or_none(expected.raw_updated)
+    marked = expected.seen is not None and expected.seen.store == state.store
+    return marked or updated is None or updated == micros_or_none(stored.raw_updated)

@@ -1,0 +1,103 @@
+"""The states of sessions that a client has shown, by which a version given later is understood."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from itertools import count
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from ..model import Seen, Session, stored_session
+from ..model.times import FINITE, micros_or_none
+from ..storage.table import Table
+
+__all__ = ["Shown"]
+
+_SESSIONS: Final = 10_000  # the newest that are remembered
+_ROWS: Final = 1_000_000  # of tables, beside the newest table
+
+
+class _State(NamedTuple):
+    at: int  # counts what was shown
+    version: int
+    created: int | None  # µs since 1970 UTC
+    updated: int | None
+    seen: Seen | None
+
+
+class Shown:
+    """The states in which a client has shown sessions last, bounded in number.
+
+    A version alone does not identify a state: a session may be deleted and created again, and a
+    writer may not count versions. So a version that a person gives is taken for the one that was
+    shown to them. Tables are only referred to, and searched when a version is given.
+
+    Example:
+        >>> from graphflow_nb.client.shown import Shown
+        >>> from graphflow_nb import InMemorySessionStorage, Query, Session
+        >>> storage = InMemorySessionStorage.from_sessions([Session("claim-1", "t", version=3)])
+        >>> shown = Shown()
+        >>> shown.note_table(await storage.table(Query()))
+        >>> [session.version for session in shown.find({"claim-1": 3, "claim-2": 1}).values()]
+        [3]
+    """
+
+    def __init__(self) -> None:
+        self._counter = count()
+        self._sessions: dict[str, _State] = {}
+        self._tables: deque[tuple[int, Table]] = deque()
+        self._lock = threading.Lock()
+
+    def note(self, session: Session) -> None:
+        """Remember the state of a session that is shown, or was saved."""
+        created, updated = micros_or_none(session.raw_created), micros_or_none(session.raw_updated)
+        with self._lock:
+            self._sessions.pop(session.id, None)
+            if len(self._sessions) >= _SESSIONS:
+                del self._sessions[next(iter(self._sessions))]
+            self._sessions[session.id] = _State(
+                next(self._counter), session.version, created, updated, session.seen
+            )
+
+    def note_table(self, table: Table) -> None:
+        """Remember the states in a table that is shown."""
+        with self._lock:
+            self._tables.append((next(self._counter), table))
+            while len(self._tables) > 1 and sum(len(t) for _, t in self._tables) > _ROWS:
+                self._tables.popleft()
+
+    def find(self, versions: Mapping[str, int]) -> dict[str, Session]:
+        """Return the states in which sessions were shown last at these versions.
+
+        Args:
+            versions: The version of each session, by its id.
+
+        Returns:
+            A session without content for each id that was shown at this version.
+        """
+        with self._lock:
+            states = {id: self._sessions[id] for id in versions if id in self._sessions}
+            tables = list(self._tables)
+        found = {id: state for id, state in states.items() if state.version == versions[id]}
+        for at, table in reversed(tables):
+            wanted = {id for id in versions if id not in found or found[id].at < at}
+            if not wanted:
+                continue
+            for row, id in enumerate(table.id):
+                if id in wanted and int(table.version[row]) == versions[id]:
+                    times = (_known(table.created[row]), _known(table.updated[row]))
+                    found[id] = _State(at, versions[id], *times, None)
+        return {id: _session_of(id, state) for id, state in found.items()}
+
+
+def _known(micros: np.int64) -> int | None:
+    """Return a time of a column, None where it is unknown or infinite."""
+    return int(micros) if abs(int(micros)) <= FINITE else None
+
+
+def _session_of(id: str, state: _State) -> Session:
+    _, version, created, updated, seen = state
+    return stored_session(id, "", "", None, b"{}", version, created, updated, None, seen)
