@@ -17,9 +17,10 @@ import asyncpg
 
 from ...errors import BridgeError, StorageError
 from ..trace import current
+from .errors import LOST
 from .link import Link, Opener
 
-__all__ = ["Connection", "Connections"]
+__all__ = ["Connection", "Connections", "NotConnected"]
 
 T = TypeVar("T")
 #: asyncpg's ``PoolConnectionProxy`` of a ``Link``, which has the methods and attributes of both.
@@ -27,6 +28,18 @@ Connection = Any
 
 # Firewalls forget silent connections. asyncpg's pool too replaces them after five minutes.
 IDLE_SECONDS = 300.0
+
+
+class NotConnected(Exception):
+    """The error for a connection that could not be made.
+
+    Attributes:
+        error: The driver's error.
+    """
+
+    def __init__(self, error: Exception):
+        super().__init__(str(error))
+        self.error = error
 
 
 class Connections:
@@ -79,6 +92,7 @@ class Connections:
         Raises:
             BridgeError: The call comes from another event loop.
             StorageError: The connections were closed.
+            NotConnected: There was no connection and none could be made.
         """
         loop = self.loop
         if asyncio.get_running_loop() is not loop:
@@ -94,8 +108,12 @@ class Connections:
             current().lap("wait")
             try:
                 result = await work(connection)
-            except BaseException:
+            except BaseException as error:
                 await self._pool.release(connection)
+                if isinstance(
+                    error, (*LOST, asyncpg.InterfaceError)
+                ):  # and so, most likely, are those that were idle
+                    await self._drop_held()
                 raise
             if self._closed or generation != self._generation:
                 await self._pool.release(connection)
@@ -112,7 +130,10 @@ class Connections:
                 connection.terminate()
             await self._pool.release(connection)
         # The semaphore ensures that the pool has a free one, so this waits only for the network.
-        return await self._pool.acquire(timeout=self._timeout)
+        try:
+            return await self._pool.acquire(timeout=self._timeout)
+        except Exception as error:
+            raise NotConnected(error) from error
 
     async def renew(self) -> None:
         """Connect again for each further operation: the held connections lead to a wrong server."""
@@ -130,6 +151,13 @@ class Connections:
             await asyncio.wait_for(self._pool.close(), self._timeout)
         except TimeoutError:
             self._pool.terminate()
+
+    async def _drop_held(self) -> None:
+        while self._held:
+            connection = self._held.pop()[0]
+            if _is_open(connection):
+                connection.terminate()
+            await self._pool.release(connection)
 
     async def _release_held(self) -> None:
         while self._held:

@@ -11,7 +11,7 @@ from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavai
 from ...model.exactjson import too_wide
 from ..url import redact
 
-__all__ = ["OUTDATED", "check_jsonb", "is_jsonb", "raise_read_only", "raise_translated"]
+__all__ = ["LOST", "OUTDATED", "check_jsonb", "is_jsonb", "raise_read_only", "raise_translated"]
 
 #: The table no longer has the form that the statements were made for, or never had it.
 OUTDATED = (
@@ -21,6 +21,16 @@ OUTDATED = (
     asyncpg.DatatypeMismatchError,
     asyncpg.InvalidCachedStatementError,
     asyncpg.DataError,
+)
+
+#: The connection was lost, or the server takes none.
+LOST = (
+    OSError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
 )
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -50,14 +60,18 @@ def is_jsonb(text: str) -> bool:
     return True
 
 
-def raise_translated(error: Exception, url: str) -> NoReturn:
+def raise_translated(error: Exception, url: str, *, sent: bool = True) -> NoReturn:
     """Raise an exception of the driver as one of ours; the only place where that happens.
 
     Args:
         error: The exception that is being handled.
         url: The URL that was connected to.
+        sent: Whether a statement may have been sent; False where there was no connection.
     """
-    raise _translate(error, url) from _find_cause(error, url)
+    translated = _translate(error, url, sent)
+    if not sent:
+        translated.nothing_written = True
+    raise translated from _find_cause(error, url)
 
 
 def raise_read_only(error: Exception, url: str) -> NoReturn:
@@ -78,14 +92,15 @@ def _find_cause(error: Exception, url: str) -> Exception | None:
     return None if redact(url, error) != str(error) else error
 
 
-def _translate(error: Exception, url: str) -> StorageError:
+def _translate(error: Exception, url: str, sent: bool) -> StorageError:
     place = redact(url)
     reason = redact(url, error) or type(error).__name__
+    unknown = "whether a write took place is not known" if sent else "nothing was sent"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return ReadOnlyError(f"{place} takes no writes: {reason}")
     if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
         return StorageTimeout(
-            f"{place} gave no answer in time; whether a write took place is not known. "
+            f"{place} gave no answer in time; {unknown}. "
             "Try again, or connect with a longer timeout="
         )
     if isinstance(
@@ -115,20 +130,10 @@ def _translate(error: Exception, url: str) -> StorageError:
         )
     # asyncpg raises InterfaceError when the connection broke in the middle of something.
     broken = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
-    if broken or isinstance(
-        error,
-        (
-            OSError,
-            asyncpg.InternalClientError,
-            asyncpg.PostgresConnectionError,
-            asyncpg.AdminShutdownError,
-            asyncpg.CrashShutdownError,
-            asyncpg.CannotConnectNowError,
-        ),
-    ):
+    if broken or isinstance(error, LOST):
         return StorageUnavailable(
-            f"{place} is out of reach ({reason}); whether a write that was under way took place "
-            "is not known. The workbench connects again by itself: is the server running?"
+            f"{place} is out of reach ({reason}); {unknown}. The workbench connects again by "
+            "itself: is the server running?"
         )
     if isinstance(error, asyncpg.UntranslatableCharacterError):
         what = redact(url, error.detail or reason).rstrip(".")

@@ -23,7 +23,7 @@ from ..address import Address
 from ..checks import check_no_extra, check_text, check_texts
 from ..url import check_postgres_url, redact, server_of
 from . import sql as sql
-from .connections import Connection, Connections
+from .connections import Connection, Connections, NotConnected
 from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
 from .link import Opener
 
@@ -200,6 +200,8 @@ class OpenTable:
             if self.standby:
                 raise_read_only(error, self.url)
             raise_translated(error, self.url)
+        except NotConnected as error:
+            raise_translated(error.error, self.url, sent=False)
         except Exception as error:
             raise_translated(error, self.url)
 

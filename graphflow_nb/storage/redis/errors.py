@@ -48,8 +48,12 @@ def _translate(error: Exception, url: str) -> StorageError:
         return StorageError(f"{place} is full (maxmemory): nothing was written")
     lost = (OSError, driver.ConnectionError, driver.ClusterError, driver.RedisClusterException)
     if isinstance(error, lost):
+        # So redis-py words that it could not connect, for which it has no class of its own.
+        unsent = " connecting to " in text
+        unknown = "nothing was sent" if unsent else "whether a write took place is not known"
         return StorageUnavailable(
-            f"{place} is out of reach ({text}); it is not known whether a write that was under way "
-            "took place. The workbench connects again by itself: is the server running?"
+            f"{place} is out of reach ({text}); {unknown}. The workbench connects again by itself: "
+            "is the server running?",
+            nothing_written=unsent,
         )
     return StorageError(f"{place}: {text}")

@@ -21,6 +21,8 @@ from .base import WRITES, Wrapper, close_if_possible, find_method
 
 __all__ = ["FallbackStorage"]
 
+_REPEATS = 3  # of a read, while the storage answers other calls
+
 log = logging.getLogger("graphflow_nb")
 
 
@@ -30,10 +32,11 @@ class FallbackStorage(Wrapper):
     graph-flow's documentation uses memory where the database can't be reached. Here that never
     happens silently, and writes never go to two stores at once: after the switch reads come from
     the next storage, and writes are refused, or follow with ``writes=True``. A write that failed is
-    never repeated elsewhere, because it may have taken place. ``switch_back`` uses the primary
-    again.
+    never repeated elsewhere, because it may have taken place: until ``switch_back``, which uses the
+    primary again, a session whose last write got no answer is not written elsewhere at all.
 
-    A call that took too long does not cause a switch if the storage answers another call.
+    A storage that answers another call right after a failure is not replaced. Then a read that
+    failed is repeated, because its connection may have been cut while it was idle.
 
     Example:
         >>> from graphflow_nb import FallbackStorage, InMemorySessionStorage
@@ -53,6 +56,8 @@ class FallbackStorage(Wrapper):
     Attributes:
         written_elsewhere: The ids of the sessions that were, or may have been, written to another
             storage than the primary, so that they can be merged.
+        in_doubt: The ids of the sessions whose last write to a storage got no answer, with that
+            storage. Another storage takes no write of them; remove an id to allow it.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class FallbackStorage(Wrapper):
         self._writing = [0] * len(self._storages)
         self._on_switch = on_switch
         self.written_elsewhere: set[str] = set()
+        self.in_doubt: dict[str, Any] = {}
 
     @property
     def active(self) -> Any:
@@ -111,12 +117,18 @@ class FallbackStorage(Wrapper):
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method in WRITES:
             return await self._write(method, arguments, named)
+        repeats = _REPEATS
         while True:
-            switches, storage = self._switches, self.active
+            switches = self._switches
             try:
-                return await getattr(storage, method)(*arguments, **named)
+                return await getattr(self.active, method)(*arguments, **named)
             except (StorageUnavailable, StorageTimeout) as error:
-                if not await self._switch(switches, error):
+                if switches == self._switches and await self._answers():
+                    # A connection was cut; a call that was slow would be as slow again.
+                    if not repeats or isinstance(error, StorageTimeout):
+                        raise
+                    repeats -= 1
+                elif not self._switch(switches, error):
                     raise
 
     async def _write(self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -131,24 +143,48 @@ class FallbackStorage(Wrapper):
                 "a write to another of the storages is still under way, so nothing was written: "
                 "try again"
             )
+        ids = _find_ids((*arguments, *named.values()))
+        self._check_in_doubt(ids, self.active)
         self._writing[at] += 1
-        refused = False
+        known = False  # whether it is known what the write did
         try:
-            return await getattr(self.active, method)(*arguments, **named)
+            result = await getattr(self.active, method)(*arguments, **named)
+            known = True
+            return result
         except (StorageUnavailable, StorageTimeout) as error:
-            await self._switch(switches, error)
+            known = error.nothing_written
+            if switches == self._switches and not await self._answers():
+                self._switch(switches, error)
             raise
-        except GraphflowError:
-            refused = True
+        except GraphflowError as error:
+            known = error.nothing_written
+            ids = set() if known else ids
             raise
         finally:
             self._writing[at] -= 1
             # Also a write that was cancelled or got no answer: it may have taken place.
-            if at > 0 and not refused:
-                self.written_elsewhere |= _find_ids((*arguments, *named.values()))
+            if at > 0:
+                self.written_elsewhere |= ids
+            for id in ids:
+                if known:
+                    self.in_doubt.pop(id, None)
+                else:
+                    self.in_doubt[id] = self._storages[at]
 
-    async def _switch(self, switches: int, error: Exception) -> bool:
-        """Switch from a storage that is out of reach to the next one.
+    def _check_in_doubt(self, ids: Iterable[str], storage: Any) -> None:
+        """Raise StorageUnavailable if another storage may have the last write of one of the ids."""
+        for id in ids:
+            other = self.in_doubt.get(id, storage)
+            if other is not storage:
+                raise StorageUnavailable(
+                    f"the last write of session {id!r} to {other!r} got no answer and may have "
+                    f"taken place, so it is not written to {storage!r} too: nothing was written. "
+                    "switch_back() goes back to the first; in_doubt.pop(id) allows it here",
+                    nothing_written=True,
+                )
+
+    def _switch(self, switches: int, error: Exception) -> bool:
+        """Switch from a storage that does not answer to the next one.
 
         Args:
             switches: The number of switches when the failed call began; if it is higher now,
@@ -156,12 +192,8 @@ class FallbackStorage(Wrapper):
             error: The error of the failed call.
 
         Returns:
-            Whether to repeat a read: False if no storage is left, or if the one in use does answer
-            and only this call took too long.
+            Whether another storage is in use now; False if none is left.
         """
-        slow = isinstance(error, StorageTimeout)
-        if slow and switches == self._switches and await self._answers():
-            return False
         if switches != self._switches:
             return True
         if self._at + 1 == len(self._storages):
@@ -199,6 +231,7 @@ class FallbackStorage(Wrapper):
         if self._at > 0:
             previous = self.active
             self._use(0)
+            self.in_doubt.clear()  # from here on the primary compares what it has
             log.warning("%r is in use again, and no longer %r", self.inner, previous)
 
     async def close(self) -> None:
