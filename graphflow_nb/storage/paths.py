@@ -11,7 +11,7 @@ such key first (``spellings``). A tuple is exact: ``("fanout.a.response",)`` is 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -31,6 +31,7 @@ __all__ = [
     "parse_path",
     "path_label",
     "path_text",
+    "resolve_path",
     "spellings",
 ]
 
@@ -140,14 +141,35 @@ def find_value(context: str | bytes, spellings: Spellings) -> Raw | None:
         context: The context's JSON text.
         spellings: The keys that the path may mean: the first that are found count.
     """
+    return next((found for _, found in _find_all(context, spellings)), None)
+
+
+def resolve_path(context: str | bytes, path: ContextPath) -> tuple[str, ...]:
+    """Return the keys of the value that a path finds; the nested path where it finds none.
+
+    Example:
+        >>> resolve_path('{"data":{"fanout.a.response":1}}', "fanout.a.response")
+        ('fanout.a.response',)
+
+    Args:
+        context: The context's JSON text.
+        path: The path.
+
+    Raises:
+        QueryError: The path is empty, or not a text or texts.
+    """
+    tried = spellings(path)
+    return tuple(next((keys for keys, _ in _find_all(context, tried)), tried[0]))
+
+
+def _find_all(context: str | bytes, spellings: Spellings) -> Iterator[tuple[Sequence[str], Raw]]:
     try:
         data = _parts.decode(context).data
         for keys in spellings:
             if (found := _walk(data, keys)) is not None:
-                return found
+                yield keys, found
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        pass
-    return None
+        return
 
 
 def _walk(inside: _Inside, keys: Sequence[str]) -> Raw | None:

@@ -75,7 +75,14 @@ CASES: Final[tuple[tuple[Mapping[str, Any], tuple[str, ...]], ...]] = (
     ({"has": ("customer", "n")}, ("aa1", "b_1")),
     ({"has": (("customer", "a.b", "0"),)}, ("aa2",)),
     ({"has": ("nothing",)}, ()),
+    ({"has": ("customer.a.b",)}, ("aa2",)),
+    ({"context": {"customer.a.b.1.c": None}}, ("aa2",)),
+    ({"has": (("customer", "a", "b"),)}, ()),
     ({"has": ("list.+1",)}, ("b%1",)),
+    ({"has": ("list.00000000001",)}, ("b%1",)),
+    ({"has": ("list.1e0",)}, ()),
+    ({"has": ("n\0",)}, ()),
+    ({"context": {"n": "\0"}}, ()),
     ({"has": ("list.1x",)}, ()),
     ({"has": ("list.9999999999",)}, ()),
     ({"has": ("list.%s" % ("9" * 5000),)}, ()),
@@ -237,7 +244,7 @@ async def pages_while_others_write(kit: Kit) -> None:
 async def columns_of_a_table(kit: Kit) -> None:
     """A table has all columns, and the JSON text of each context value."""
     filled = await _fill(kit)
-    paths = ["customer.tier", "n", ("customer", "a.b"), "big"]
+    paths = ["customer.tier", "n", "customer.a.b", "big"]
     table = await kit.storage.table(Query(order="created_at"), paths)
     tier, n, dotted, big = ([None if v is None else v for v in c] for c in table.context)
     expect_all_same(

@@ -13,6 +13,7 @@ from graphflow_nb.storage.paths import (
     parse_path,
     path_label,
     path_text,
+    resolve_path,
     spellings,
 )
 
@@ -126,3 +127,12 @@ def test_a_text_means_the_nested_path_first_and_then_keys_with_dots():
 def test_keys_with_dots_are_found(data, found):
     value = find_value('{"data":%s}' % data, spellings("a.b.c"))
     assert (None if value is None else bytes(value)) == found
+
+
+def test_a_path_is_resolved_to_the_keys_that_it_finds():
+    context = '{"data":{"a":{"b":1},"a.b":2,"x.y":{"z":3}}}'
+    assert resolve_path(context, "a.b") == ("a", "b")
+    assert resolve_path(context, ("a.b",)) == ("a.b",)
+    assert resolve_path(context, "x.y.z") == ("x.y", "z")
+    assert resolve_path(context, "x.y.new") == ("x", "y", "new")
+    assert resolve_path("7", "x.y") == ("x", "y")

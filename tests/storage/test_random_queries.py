@@ -23,6 +23,9 @@ from . import kit
 
 EXAMPLES, QUERIES = (100, 20) if COMPLETE else (4, 10)
 
+OWN = ["memory", "sqlite", "redis", "valkey"]
+OTHERS = [kind for kind in KINDS if kind not in {*OWN, *TABLES}]
+
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 keys = st.sampled_from(
     ["a", "b", "a.b", "b.c", "a.b.c", "c", "0", "1", "-1", "", "é", " 1", '"', "("]
@@ -142,13 +145,7 @@ orders = st.sampled_from([*ORDERS, *(f"-{name}" for name in ORDERS)])
 
 
 @pytest.mark.parametrize(
-    "kinds",
-    [
-        ["memory", "sqlite", "redis", "valkey"],
-        [*TABLES],
-        pytest.param([kind for kind in KINDS if kind not in TABLES][4:], marks=only_complete),
-    ],
-    ids=" ".join,
+    "kinds", [OWN, [*TABLES], pytest.param(OTHERS, marks=only_complete)], ids=" ".join
 )
 @pytest.mark.timeout(1500)
 def test_every_store_answers_as_the_model(kinds, request, tmp_path, run):

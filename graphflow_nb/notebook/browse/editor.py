@@ -6,23 +6,21 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 import ipywidgets as widgets
-from msgspec import Raw
 
 from ...cards import patch_html
 from ...changes import KINDS, Choice, Path, json_value, value_at
 from ...errors import ContextError, GraphflowError, PatchError
 from ...model import MessageRole, exactjson
-from ...storage.paths import parse_path, path_text
+from ...storage.paths import resolve_path
 from .listing import parse_typed_path
+from .paths import suggest_paths
 from .render import clash_html, merge_html, notice_html
 from .stage import Stage
 
 __all__ = ["Editor"]
 
 MAX_TEXT: Final = 200_000  # characters of a context that a text box takes
-MAX_PATHS: Final = 500  # choices of a path, and of a task
-MAX_KEY: Final = 200  # characters of a key that is offered
-MAX_DEPTH: Final = 5  # keys inside of keys that are offered
+MAX_TASKS: Final = 500  # choices of a task
 _NOT_JSON: Final = "the context is not JSON that can be saved: mend it, or discard"
 
 
@@ -160,12 +158,17 @@ class Editor:
     def _parse_path(self) -> Path:
         if not self.path.value.strip():
             raise PatchError("type the path of a value first, e.g. customer.tier")
-        return parse_path(parse_typed_path(self.path.value))
+        return self._resolve_path(self.path.value)
+
+    def _resolve_path(self, typed: str) -> Path:
+        """Return the keys of a path in the draft, which may be one key with dots in it."""
+        context = bytes(self._stage.desk.edit().context)
+        return resolve_path(context, parse_typed_path(typed))
 
     def _show_value(self, path: str) -> None:
         """Show the value at a path."""
         try:
-            keys = parse_path(parse_typed_path(path))
+            keys = self._resolve_path(path)
             raw = value_at(self._stage.desk.edit().context, ("data", *keys))
         except GraphflowError:
             return
@@ -303,7 +306,7 @@ class Editor:
     def _fill(self) -> None:
         draft = self._draft
         tasks = [name for name, _ in self._stage.listing.tasks(draft.get("graph_id"))]
-        self.task.options = tasks[:MAX_PATHS]
+        self.task.options = tasks[:MAX_TASKS]
         self.task.value = draft.get("current_task_id")
         self.status.value = draft.get("status_message") or ""
         self._empty_fields()
@@ -321,7 +324,7 @@ class Editor:
             )
         else:
             self.json.value = text
-        self.path.options = _find_paths(draft.context)
+        self.path.options = suggest_paths(draft.context)
 
     def _render_conflict(self) -> None:
         desk = self._stage.desk
@@ -403,22 +406,3 @@ class Editor:
 
 def _count_changes(count: int) -> str:
     return "1 change" if count == 1 else f"{count:,} changes"
-
-
-def _find_paths(context: Raw) -> list[str]:
-    """Return paths of a context's data that a person may want to change."""
-    found: list[str] = []
-
-    def walk(raw: Raw, path: Path) -> None:
-        for key, text in exactjson.split_object(raw, "").items():
-            if len(found) >= MAX_PATHS or len(key) > MAX_KEY:
-                continue
-            found.append(path_text((*path, key)))
-            if exactjson.kind(text) == "object" and len(path) < MAX_DEPTH:
-                walk(text, (*path, key))
-
-    try:
-        walk(value_at(context, ("data",)), ())
-    except GraphflowError:
-        return []
-    return found

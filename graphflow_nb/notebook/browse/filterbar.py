@@ -6,9 +6,12 @@ import json
 from typing import Any, Final
 
 import ipywidgets as widgets
+from msgspec import Raw
 
+from ...model import Session
 from ...storage.paths import parse_path, path_text
 from .listing import PAGE_SIZES, WINDOWS, parse_typed_path, parse_typed_value
+from .paths import suggest_paths
 from .stage import Stage
 
 __all__ = ["FilterBar", "Pager"]
@@ -27,6 +30,7 @@ class FilterBar:
 
     def __init__(self, stage: Stage):
         self._stage = stage
+        self._offered_of: Session | None = None
         filters = stage.listing.filters
         self.graph = widgets.Dropdown(
             description="Graph", tooltip="Only sessions of this graph", options=[("all", ALL)]
@@ -47,7 +51,7 @@ class FilterBar:
             tooltip="When a session was last saved; 'not for …' finds those that are stuck",
         )
         path, value = self._condition()
-        self.path = widgets.Text(
+        self.path = widgets.Combobox(
             description="Context",
             placeholder="path, e.g. customer.tier",
             tooltip="A path in the context's data; keys joined by dots, or ('a.b', 'c')",
@@ -134,6 +138,11 @@ class FilterBar:
     def render(self) -> None:
         """Show the filters, and the choices of graph and task with the number of sessions."""
         listing = self._stage.listing
+        opened = self._stage.desk.session
+        if opened is not None and opened is not self._offered_of:
+            # Paths of the last opened session: those of one task are much alike.
+            self._offered_of = opened
+            self.path.options = suggest_paths(Raw(opened.context_json()))
         graph, task = listing.filters.get("graph"), listing.filters.get("task")
         if graph != self._task_graph:
             self._task_graph = graph

@@ -288,3 +288,24 @@ def test_the_same_view_without_a_kernel(wb):
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert len(html) < 200_000
     assert "Browser of" in bundle["text/plain"]
+
+
+def test_keys_with_dots_are_suggested_found_and_edited():
+    wb = g.open("memory:")
+    wb.create("s", "t", context={"fanout.a.response": "yes", "n": 1})
+    wb.create("other", "t")
+    browser = wb.browse(session="s")
+    settle(browser)
+    assert browser.bar.path.options == ("('fanout.a.response',)", "n")
+    for typed in ("fanout.a.response", browser.bar.path.options[0]):
+        browser.bar.path.value = typed
+        settle(browser)
+        assert browser.listing.ids() == ["s"]
+    browser.reader.parts.value = "Edit"
+    editor = browser.reader.editor
+    editor.path.value = "fanout.a.response"
+    assert editor.value.value == "yes"
+    editor.value.value = "no"
+    editor.set.click()
+    editor.preview.click()
+    assert [c.path for c in browser.desk.preview] == [("context", "data", "fanout.a.response")]

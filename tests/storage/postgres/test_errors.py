@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import traceback
 
 import asyncpg
@@ -23,6 +24,7 @@ from graphflow_nb import (
 from graphflow_nb.storage.postgres.errors import raise_read_only, raise_translated
 from graphflow_nb.storage.url import redact
 
+from ...stores import create_table
 from .kit import connect, fetch
 
 
@@ -168,3 +170,31 @@ def test_passwords_of_several_hosts_appear_nowhere(url, caplog):
     said = "".join(traceback.format_exception(caught.value)) + caplog.text + redact(url)
     assert "s3cr" not in said
     assert "127.0.0.1" in redact(url)
+
+
+def test_a_database_whose_encoding_lacks_a_character(server, database, run):
+    options = "TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    run(fetch(database, f"CREATE DATABASE latin1 {options}"))
+    url = re.sub(r"/test\d+\?", "/latin1?", database)
+    run(create_table(url, "documented"))
+    wb = g.open(url, writable=True)
+    wb.create("é", "t", context={"k": "é"})
+    calls = [
+        lambda: wb.get("€"),
+        lambda: wb.create("€", "t"),
+        lambda: wb.create("a", "t", context={"k": "€"}),
+        lambda: wb.save(Session("a", "t").with_context_json(r'{"data":{"k":"\u20ac"}}')),
+        lambda: wb.patch("é", [{"op": "add", "path": "/context/data/€", "value": 1}]),
+        lambda: wb.delete(["é", "€"]),
+        lambda: wb.sessions(ids=["é", "€"]),
+        lambda: wb.sessions(has=["€"]),
+        lambda: wb.sessions(context=["€"]),
+        lambda: wb.sessions(where={"k": "€"}),
+        *(lambda name=name: wb.sessions(**{name: "€"}) for name in ("graph", "text", "id_prefix")),
+    ]
+    for call in calls:
+        with pytest.raises(StorageError, match=r"encoding of this database lacks .*LATIN1"):
+            call()
+    assert wb.sessions(where={"k": "é"})["id"].tolist() == wb.sessions()["id"].tolist() == ["é"]
+    wb.close()
+    run(fetch(database, "DROP DATABASE latin1"))

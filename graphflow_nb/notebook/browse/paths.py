@@ -1,0 +1,37 @@
+"""Paths that a person may choose instead of typing them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Raw
+
+from ...changes import Path, value_at
+from ...errors import GraphflowError
+from ...model import exactjson
+from ...storage.paths import path_text
+
+__all__ = ["suggest_paths"]
+
+MAX_PATHS: Final = 500
+MAX_KEY: Final = 200  # characters of a key
+MAX_DEPTH: Final = 5  # keys inside of keys
+
+
+def suggest_paths(context: Raw) -> list[str]:
+    """Return paths of a context's data, as a person types them; at most ``MAX_PATHS``."""
+    found: list[str] = []
+
+    def walk(raw: Raw, path: Path) -> None:
+        for key, text in exactjson.split_object(raw, "").items():
+            if len(found) >= MAX_PATHS or len(key) > MAX_KEY:
+                continue
+            found.append(path_text((*path, key)))
+            if exactjson.kind(text) == "object" and len(path) < MAX_DEPTH:
+                walk(text, (*path, key))
+
+    try:
+        walk(value_at(context, ("data",)), ())
+    except GraphflowError:
+        return []
+    return found
