@@ -6,14 +6,14 @@ parser could read as a whole can still be repaired.
 
 from __future__ import annotations
 
-import re
 from copy import copy
 from typing import Any, Final
 
 from msgspec import Raw
 
 from ..errors import ContextError, PatchError
-from ..model import Context, Session, exactjson
+from ..model import Session, exactjson
+from ..model.validity import describe, find_new_problems
 from .patch import Path, pointer
 
 __all__ = ["FIELDS", "MESSAGES", "check_context", "document", "edit", "value_at", "with_document"]
@@ -53,47 +53,26 @@ def with_document(session: Session, text: Raw) -> Session:
     twin = copy(session)
     for name, value in fields.items():
         setattr(twin, name, value)
-    before = document(session)
-    if not exactjson.same(exactjson.split_object(before, "the session")["context"], context):
-        # A stored context that graph-flow can't read must not prevent changes of the other fields.
+    before = value_at(document(session), ("context",))
+    if not exactjson.same(before, context):
         if exactjson.kind(context) != "object":
             raise PatchError("the context must be an object with data and chat_history")
-        check_context(context)
+        check_context(context, before)
         twin = twin.with_context_json(bytes(context))
     return twin
 
 
-def check_context(text: Raw) -> None:
-    """Raise PatchError if graph-flow could not read a context's JSON text."""
-    try:
-        parts = exactjson.split_object(text, "the context")
-        data = parts.get("data", Raw(b"{}"))
-        if exactjson.kind(data) != "object":
-            raise PatchError("the context's data must be an object")
-        if _measure_depth(bytes(data)) > exactjson.MAX_DEPTH + 1:
-            raise PatchError(
-                f"the data are nested more than {exactjson.MAX_DEPTH} levels deep, which "
-                "graph-flow could not read back"
-            )
-        for _ in Context.from_json(bytes(text)).chat_history:
-            pass  # reading a message raises if it is not one
-    except ContextError as error:
-        raise PatchError(f"the context could not be read back: {error}") from error
+def check_context(text: Raw, before: Raw | None = None) -> None:
+    """Raise PatchError if graph-flow could not read a context's JSON text.
 
-
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]')
-
-
-def _measure_depth(text: bytes) -> int:
-    deepest = depth = 0
-    for token in _TOKEN.finditer(text):
-        first = text[token.start()]
-        if first in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in b"]}":
-            depth -= 1
-    return deepest
+    Args:
+        text: The JSON text.
+        before: The context that was changed; what was wrong with it already is not refused.
+    """
+    problems = find_new_problems(before, text)
+    unreadable = [problem for problem in problems if not problem.respelled]
+    if unreadable:
+        raise PatchError(f"the context could not be read back: {describe(unreadable)}")
 
 
 def value_at(text: Raw, path: Path) -> Raw:

@@ -100,7 +100,7 @@ class Draft:
         if exactjson.kind(context) != "object":
             raise ContextError("a context must be an object with data and chat_history")
         try:
-            check_context(context)
+            check_context(context, value_at(self._base, ("context",)))
         except PatchError as error:
             raise ContextError(str(error)) from error
         self._now = edit(self._now, ("context",), "replace", context)
@@ -126,7 +126,7 @@ class Draft:
         if "data" not in exactjson.split_object(self.context, "the context"):
             now = edit(now, ("context", "data"), "add", Raw(b"{}"))
         now = edit(now, ("context", "data", *path), op, value)
-        check_context(value_at(now, ("context",)))
+        check_context(value_at(now, ("context",)), self.context)
         self._now = now
 
     def add_message(self, role: str, content: str) -> None:

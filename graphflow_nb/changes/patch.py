@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from ..errors import ContextError, PatchError
 from ..model import exactjson
+from ..model.exactjson import pointer
 
 __all__ = ["Change", "Patch", "Path", "parse_pointer", "pointer", "python", "shorten"]
 
@@ -158,11 +159,6 @@ def _parse_step(step: Any) -> Change:
     if op not in _OPS:
         raise PatchError(f"unknown change {op!r}: use {', '.join(sorted(_OPS))}")
     return Change(op, path, value, source=source)
-
-
-def pointer(path: Path) -> str:
-    """Return a path as a JSON Pointer (RFC 6901)."""
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)
 
 
 def parse_pointer(text: object) -> Path:

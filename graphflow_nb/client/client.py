@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import index
 from typing import Any, Self
@@ -10,9 +11,10 @@ from weakref import WeakSet
 
 from ..bridge import Bridge, dual
 from ..changes import Patch, apply
-from ..errors import QueryError, SessionConflict, SessionNotFound, StorageError
+from ..errors import ContextError, QueryError, SessionConflict, SessionNotFound, StorageError
 from ..journal import Journal, JournaledStorage, UndoReport
 from ..model import Context, Session, stored_session
+from ..model.validity import Problem, describe, find_new_problems
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Migration, Query, get_or_create
 from ..storage.attributes import StorageAttributes, attributes_of
@@ -188,7 +190,7 @@ class Client:
         session = Session(
             id, task, graph_id=graph_id, status_message=status_message, context=context
         )
-        await self._writer(undo).save(session)
+        await self._writer(undo).save(_check_session(session))
         self._shown.note(session)
         return session
 
@@ -260,6 +262,7 @@ class Client:
         if expected is not None and not is_same_state(expected, stored):
             wanted.version = expected.version
             raise SessionConflict(wanted, stored)
+        _warn_respelled(wanted, find_new_problems(stored.context_json(), wanted.context_json()))
         await self._writer(undo).save(wanted, before=stored)
         self._shown.note(wanted)
         return wanted
@@ -522,8 +525,20 @@ def clients() -> list[Client]:
 
 
 def _check_session(session: Session) -> Session:
+    """Raise ContextError where graph-flow could not read what was changed; warn where it respells.
+
+    What a store returned like that is not refused.
+    """
     if not isinstance(session, Session):
         raise StorageError(f"what is saved must be a Session, not {session!r}")
+    problems = session.find_new_problems()
+    unreadable = [problem for problem in problems if not problem.respelled]
+    if unreadable:
+        raise ContextError(
+            f"graph-flow could not read session {session.id!r} back: {describe(unreadable)}. "
+            "Nothing was written; change it and save again"
+        )
+    _warn_respelled(session, problems)
     return session
 
 
@@ -534,3 +549,9 @@ def _check_version(version: object) -> int:
         f"a version must be an integer, or the Session that was read, not {version!r}; nothing was "
         "written"
     )
+
+
+def _warn_respelled(session: Session, problems: list[Problem]) -> None:
+    if problems:
+        text = f"session {session.id!r}: {describe(problems)}. Store it as a string to keep it"
+        warnings.warn_explicit(text, UserWarning, "graphflow_nb", 0)

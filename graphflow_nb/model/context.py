@@ -15,6 +15,7 @@ from msgspec import Raw
 from ..errors import ContextError
 from . import exactjson
 from .message import Message, MessageRole
+from .validity import MAX_USIZE, Problem, find_new_problems
 
 __all__ = ["DEFAULT_MAX_MESSAGES", "ChatHistory", "Context"]
 
@@ -54,9 +55,10 @@ class ChatHistory(Sequence[Message]):
         messages: Iterable[Message] = (),
         max_messages: int | None = DEFAULT_MAX_MESSAGES,
     ):
-        if not _is_limit(max_messages):
+        if not _is_limit(max_messages) or (max_messages or 0) > MAX_USIZE:
             raise ContextError(
-                f"max_messages must be an integer >= 0 or None, not {max_messages!r}"
+                f"max_messages must be an integer from 0 to {MAX_USIZE} or None, "
+                f"not {max_messages!r}"
             )
         self._parts: dict[str, Raw] = {}
         self._messages: list[Raw | Message] = []
@@ -163,12 +165,15 @@ class Context(MutableMapping[str, Any]):
         data: The first values.
         max_messages: The limit of the chat history, 1000 as in the crate; None for no limit.
 
+    Attributes:
+        origin: For sessions: the JSON text that a store returned; None if it was made here.
+
     Raises:
         ContextError: JSON can't hold a value (NaN, a set, a key that is not a string, a lone
             surrogate, …); the error names the key. When reading: a stored context can't be read.
     """
 
-    __slots__ = ("_data", "_dirty", "_encoded", "_history", "_parts", "_text", "_values")
+    __slots__ = ("_data", "_dirty", "_encoded", "_history", "_parts", "_text", "_values", "origin")
 
     _history: ChatHistory | None
 
@@ -187,6 +192,7 @@ class Context(MutableMapping[str, Any]):
 
     def _start(self, text: str | bytes) -> None:
         self._text = text
+        self.origin: str | bytes | None = None
         self._dirty = False
         self._data: dict[str, Raw] | None = None
         self._parts: dict[str, Raw] = {}
@@ -344,8 +350,23 @@ class Context(MutableMapping[str, Any]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def mark_saved(self) -> None:
+        """Note that a store has the JSON text that was returned last; for sessions."""
+        self.origin = self._text
+
+    def find_new_problems(self) -> list[Problem]:
+        """Return what was changed here to what graph-flow could not read, or would respell.
+
+        Raises:
+            ContextError: A value was changed in place to something that JSON can't hold.
+        """
+        text = self.to_json()
+        return [] if text == self.origin else find_new_problems(self.origin, text)
+
     def __copy__(self) -> Self:
-        return type(self).from_json(self.to_json())
+        twin = type(self).from_json(self.to_json())
+        twin.origin = self.origin
+        return twin
 
     def __deepcopy__(self, memo: object) -> Self:
         return self.__copy__()

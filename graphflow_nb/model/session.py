@@ -17,6 +17,7 @@ from ..errors import ContextError, SessionFormatError
 from . import exactjson
 from .context import Context
 from .times import datetime_of
+from .validity import Problem
 
 __all__ = ["Seen", "Session", "mark_saved", "stored_session"]
 
@@ -124,7 +125,9 @@ class Session:
         """The data and the chat history."""
         context = self._context
         if not isinstance(context, Context):
-            context = self._context = Context.from_json(context)
+            text = context
+            context = self._context = Context.from_json(text)
+            context.origin = text
         return context
 
     @context.setter
@@ -172,14 +175,28 @@ class Session:
             self.current_task_id,
             graph_id=self.graph_id,
             status_message=self.status_message,
-            context=Context.from_json(self.context_json()),
+            context=self.context,
         )
         twin.extra = self.extra
         return twin
 
     def __copy__(self) -> Session:
         """Return the same session at the same version, with a context of its own."""
-        return self.with_context_json(self.context_json())
+        twin = self.with_context_json(self.context_json())
+        if isinstance(self._context, Context):
+            twin.context = self._context
+        return twin
+
+    def find_new_problems(self) -> list[Problem]:
+        """Return what was changed or made here and graph-flow could not read, or would respell.
+
+        What a store returned like that is not among it.
+
+        Raises:
+            ContextError: A value was changed in place to something that JSON can't hold.
+        """
+        context = self._context
+        return context.find_new_problems() if isinstance(context, Context) else []
 
     def context_json(self) -> str | bytes:
         """Return the context's JSON text, without reading it if it was never touched."""
@@ -318,6 +335,9 @@ class Session:
         """
         self.version = version
         self._stored = True
+        context = self._context
+        if isinstance(context, Context):
+            context.mark_saved()
         self.raw_created = created
         self.raw_updated = updated
         self.seen = seen

@@ -19,7 +19,7 @@ scalars = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(2**70), 2**70),
-    st.sampled_from(["1.10", "1e2", "1.0", "0.1", "-0.0", "1E400"]).map(exactjson.Literal),
+    st.sampled_from(["1.10", "1e2", "1.0", "0.1", "-0.0", "1E300"]).map(exactjson.Literal),
     st.text(max_size=4),
 )
 keys = st.sampled_from(["a", "b", "c/d", "e~f", "", "g.h", "0"])

@@ -34,5 +34,6 @@ def test_a_context_that_is_none_does_not_keep_the_rest_from_being_mended():
         assert mended.context_json() == text
         assert mended.graph_id == "h"
         draft = Draft(session)
-        draft.set_context_text('{"data": {}}')
-        assert draft.session().context_json() == b'{"data":{}}'
+        whole = '{"data":{},"chat_history":{"messages":[],"max_messages":1000}}'
+        draft.set_context_text(whole)
+        assert draft.session().context_json() == whole.encode()
