@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from .changes import diff, pointer
 from .errors import ContextError
 from .journal import Entry
-from .model import Session, exactjson
-from .model.times import FINITE, UNKNOWN_TIME
+from .model import MessageRole, OddMessage, Session, exactjson
+from .model.times import FIRST, LAST, UNKNOWN_TIME, micros_or_unknown
 from .monitoring import Records
 from .storage.paths import ContextPath, path_label
-from .storage.table import GroupCount, Table
+from .storage.table import GroupCount, Table, add_problem
 
 __all__ = [
     "context_columns",
@@ -68,6 +68,8 @@ def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame
     frame.attrs["next"] = None if table.next is None else table.next.to_plain()
     if table.note is not None:
         frame.attrs["note"] = table.note
+    if table.problems:
+        frame.attrs["problems"] = dict(table.problems)
     return frame
 
 
@@ -122,8 +124,9 @@ def _category_column(values: Sequence[str]) -> pd.Categorical:
 
 
 def _time_column(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
-    # PostgreSQL's infinities are not dates: they show as missing.
-    dates = np.where(np.abs(micros // 2) < FINITE, micros, UNKNOWN_TIME).view("M8[us]")
+    # PostgreSQL's infinities and what Python's datetime can't hold show as missing.
+    known = (micros >= FIRST) & (micros <= LAST)
+    dates = np.where(known, micros, UNKNOWN_TIME).view("M8[us]")
     return pd.DatetimeIndex(dates).tz_localize("UTC")
 
 
@@ -165,9 +168,9 @@ def _decode_or_text(text: str) -> Any:
 
 
 class _Message(msgspec.Struct):
-    role: Any = None
-    content: Any = None
-    timestamp: Any = None
+    role: str
+    content: str
+    timestamp: str
 
 
 class _History(msgspec.Struct):
@@ -178,6 +181,7 @@ class _Context(msgspec.Struct):
     chat_history: _History = msgspec.field(default_factory=_History)
 
 
+_ROLES = frozenset(MessageRole)
 _read_messages = msgspec.json.Decoder(_Context, strict=True)
 
 
@@ -186,35 +190,59 @@ def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
     ids: list[str] = []
     positions: list[int] = []
     found: list[_Message] = []
+    times: list[datetime | None] = []
+    problems: dict[str, str] = {}
     for session in sessions:
         try:
             messages = _read_messages.decode(session.context_json()).chat_history.messages
-        except msgspec.MsgspecError:
-            messages = list(map(_plain_message, session.context.chat_history))
+            moments: list[datetime | None] = [_parse_time(message) for message in messages]
+        except (msgspec.MsgspecError, UnicodeError, TypeError, ValueError, OverflowError):
+            messages, moments = _read_one_by_one(session, problems)
         ids += [session.id] * len(messages)
         positions += range(len(messages))
         found += messages
-    times = pd.to_datetime(
-        pd.Series([m.timestamp for m in found], dtype=object),
-        utc=True,
-        format="ISO8601",
-        errors="coerce",
-    )
-    return pd.DataFrame(
+        times += moments
+    frame = pd.DataFrame(
         {
             "session_id": _category_column(ids),
             "position": np.array(positions, np.int64),
-            "role": _category_column([str(m.role) for m in found]),
-            "content": _text_column(
-                [m.content if isinstance(m.content, str) else None for m in found]
-            ),
-            "timestamp": times.astype("datetime64[us, UTC]"),
+            "role": _category_column([m.role for m in found]),
+            "content": _text_column([m.content for m in found]),
+            "timestamp": _time_column(np.array([micros_or_unknown(t) for t in times], np.int64)),
         }
     )
+    if problems:
+        frame.attrs["problems"] = problems
+    return frame
 
 
-def _plain_message(message: Any) -> _Message:
-    return _Message(message.role.value, message.content, message.timestamp.isoformat())
+def _parse_time(message: _Message) -> datetime:
+    """Return the time of a message that is as graph-flow writes it.
+
+    Raises:
+        ValueError: The message is odd.
+    """
+    time = datetime.fromisoformat(message.timestamp)
+    if message.role not in _ROLES or time.tzinfo is None:
+        raise ValueError("an odd message")
+    return time.astimezone(UTC)
+
+
+def _read_one_by_one(
+    session: Session, problems: dict[str, str]
+) -> tuple[list[_Message], list[datetime | None]]:
+    """Return messages and their times where one is odd; name it in ``problems``."""
+    messages: list[_Message] = []
+    times: list[datetime | None] = []
+    try:
+        for message in session.copy().context.chat_history:
+            if isinstance(message, OddMessage):
+                add_problem(problems, session.id, f"message {len(messages)}: {message.problem}")
+            messages.append(_Message(str(message.role), message.content, ""))
+            times.append(message.timestamp)
+    except ContextError as error:
+        add_problem(problems, session.id, str(error))
+    return messages, times
 
 
 def _finite_or_none(time: datetime | None) -> datetime | None:

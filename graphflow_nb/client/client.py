@@ -24,6 +24,7 @@ from ..storage.protocols import (
     SupportsClose,
     SupportsIndex,
     SupportsMigration,
+    SupportsRaw,
     SupportsTable,
     SupportsTrigger,
     require,
@@ -106,6 +107,7 @@ class Client:
 
         Raises:
             SessionNotFound: No session has this id.
+            SessionFormatError: What is stored under this id is not a session; ``raw`` returns it.
             StorageError: The store failed.
         """
         session = await self.storage.get(id)
@@ -113,6 +115,34 @@ class Client:
             raise SessionNotFound(id)
         self._shown.note(session)
         return session
+
+    @dual
+    async def raw(self, id: str) -> dict[str, Any]:
+        """Return what is stored under an id as it is, also where it is not a session.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> wb.raw("claim-0014")["current_task_id"]
+            'await_documents'
+
+        Args:
+            id: The id as ``wb.sessions()`` shows it; one that is not text has a name there, such as
+                ``b'claim-\\xff'`` for text that is not UTF-8.
+
+        Returns:
+            Each column of the store with its value, text that is not UTF-8 as bytes; in Redis
+            ``key`` and ``value``.
+
+        Raises:
+            SessionNotFound: Nothing is stored under this id.
+            CapabilityError: The storage has no method ``raw``.
+            StorageError: The store failed.
+        """
+        stored = await require(self.storage, SupportsRaw).raw(id)
+        if stored is None:
+            raise SessionNotFound(id)
+        return stored
 
     @dual
     async def save(self, session: Session, *, undo: bool = True) -> None:

@@ -247,7 +247,11 @@ class Journal:
             self._bytes -= entry.size()
 
     def _set_done(
-        self, entry: Entry, version: int, created: datetime | None, updated: datetime | None
+        self,
+        entry: Entry,
+        version: int,
+        created: datetime | int | None,
+        updated: datetime | int | None,
     ) -> None:
         entry.state = "done"
         if entry.after is not None:
@@ -300,7 +304,7 @@ def _is_refusal(error: GraphflowError) -> bool:
 
 
 def _mark_saved(
-    session: Session, version: int, created: datetime | None, updated: datetime | None
+    session: Session, version: int, created: datetime | int | None, updated: datetime | int | None
 ) -> Session:
     return stored_session(
         session.id,

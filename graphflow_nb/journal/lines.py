@@ -148,6 +148,6 @@ def _unpack(kept: StoredSession | None) -> Session | None:
     )
 
 
-def time_or_none(micros: int | None) -> datetime | None:
-    """Return the datetime of microseconds since 1970 UTC; None for None."""
+def time_or_none(micros: int | None) -> datetime | int | None:
+    """Return the time of microseconds since 1970 UTC as ``time_of`` does; None for None."""
     return None if micros is None else time_of(micros)

@@ -7,7 +7,7 @@ returns that text, so two sessions never share an object.
 """
 
 from .context import ChatHistory, Context
-from .message import Message, MessageRole
+from .message import Message, MessageRole, OddMessage
 from .session import Seen, Session, mark_saved, stored_session
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Context",
     "Message",
     "MessageRole",
+    "OddMessage",
     "Seen",
     "Session",
     "mark_saved",

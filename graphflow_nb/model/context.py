@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from ..errors import ContextError
 from . import exactjson
-from .message import Message, MessageRole
+from .message import Message, MessageRole, OddMessage
 from .validity import MAX_USIZE, Problem, find_new_problems
 
 __all__ = ["DEFAULT_MAX_MESSAGES", "ChatHistory", "Context"]
@@ -27,7 +27,8 @@ class ChatHistory(Sequence[Message]):
     """The messages of a conversation, oldest first.
 
     A message that is added past ``max_messages`` drops the oldest one. As in graph-flow, the limit
-    is applied when a message is added, not to messages that are stored.
+    is applied when a message is added, not to messages that are stored. A stored message that can't
+    be read is an ``OddMessage``; its text stays as it is.
 
     Example:
         >>> from graphflow_nb import ChatHistory, Message
@@ -79,11 +80,8 @@ class ChatHistory(Sequence[Message]):
         stored = self._parts.get("messages", Raw(b"[]"))
         self._messages = list(exactjson.split_array(stored, "chat_history.messages"))
         limit = exactjson.decode(self._parts.get("max_messages", Raw(b"null")), "max_messages")
-        if not _is_limit(limit):
-            raise ContextError(
-                f"chat_history.max_messages must be an integer >= 0 or null, not {limit!r}"
-            )
-        self._max = limit
+        # One that can't be read stays in the text, and no message is dropped because of it.
+        self._max = limit if _is_limit(limit) else None
         self.changed = False
         return self
 
@@ -92,7 +90,7 @@ class ChatHistory(Sequence[Message]):
         texts = [m.json if isinstance(m, Message) else m for m in self._messages]
         parts = dict(self._parts)
         parts["messages"] = Raw(exactjson.join(texts))
-        parts["max_messages"] = Raw(exactjson.encode(self._max))
+        parts.setdefault("max_messages", Raw(exactjson.encode(self._max)))
         return Raw(exactjson.join(parts))
 
     @property
@@ -108,6 +106,8 @@ class ChatHistory(Sequence[Message]):
         """
         if not isinstance(message, Message):
             raise ContextError(f"a chat history holds Message objects, not {message!r}")
+        if isinstance(message, OddMessage):
+            raise ContextError(f"graph-flow could not read this message: {message.problem}")
         self._messages.append(message)
         if self._max is not None and len(self._messages) > self._max:
             del self._messages[: len(self._messages) - self._max]
@@ -132,10 +132,15 @@ class ChatHistory(Sequence[Message]):
     def __getitem__(self, index: int | slice) -> Message | list[Message]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self._messages)))]
-        message = self._messages[index]
-        if not isinstance(message, Message):
-            message = Message.from_json(message, f"chat_history.messages[{index}]")
-            self._messages[index] = message
+        text = self._messages[index]
+        if isinstance(text, Message):
+            return text
+        where = f"chat_history.messages[{index}]"
+        try:
+            message = Message.from_json(text, where)
+        except ContextError:  # one odd message must not hide the others
+            message = OddMessage.from_json(text, where)
+        self._messages[index] = message
         return message
 
     def __repr__(self) -> str:

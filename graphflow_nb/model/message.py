@@ -11,7 +11,7 @@ from msgspec import Raw
 from ..errors import ContextError
 from . import exactjson
 
-__all__ = ["Message", "MessageRole"]
+__all__ = ["Message", "MessageRole", "OddMessage"]
 
 
 class MessageRole(StrEnum):
@@ -77,8 +77,9 @@ class Message:
         )
         self._fill(role, content, timestamp, Raw(json))
 
-    def _fill(self, role: MessageRole, content: str, timestamp: datetime, json: Raw) -> None:
-        for name, value in zip(self.__slots__, (content, json, role, timestamp), strict=True):
+    def _fill(self, role: str, content: str, timestamp: datetime | None, json: Raw) -> None:
+        values = (content, json, role, timestamp)
+        for name, value in zip(Message.__slots__, values, strict=True):
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -94,11 +95,10 @@ class Message:
         """
         parts = exactjson.decode(text, where)
         try:
-            role, content, written = parts["role"], parts["content"], parts["timestamp"]
-            timestamp = datetime.fromisoformat(written)
-            if timestamp.tzinfo is None:
-                raise ValueError("the timestamp has no time zone")
-            timestamp = timestamp.astimezone(UTC)
+            role, content = parts["role"], parts["content"]
+            if not isinstance(content, str):
+                raise TypeError(f"the content is not text but {exactjson.show(content)[:80]}")
+            timestamp = _parse_time(parts["timestamp"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ContextError(
                 f"{where} is not a message with role, content and RFC 3339 timestamp: {error!r}"
@@ -130,7 +130,75 @@ class Message:
         return f"Message({self.role.value!r}, {self.content!r}, {self.timestamp.isoformat()!r})"
 
 
-def _parse_role(role: str) -> MessageRole:
+class OddMessage(Message):
+    """A stored message that is not one: its role, content or time can't be read.
+
+    A chat history shows it among the other messages, and its text stays as it is stored.
+
+    Example:
+        >>> from graphflow_nb import Context
+        >>> text = '{"role": "Tool", "content": "42", "timestamp": "2026-01-01T00:00:00Z"}'
+        >>> history = '{"messages": [' + text + '], "max_messages": 1000}'
+        >>> context = Context.from_json('{"data": {}, "chat_history": ' + history + '}')
+        >>> context.chat_history[0].problem
+        "a message's role is one of User, Assistant, System, not 'Tool'"
+
+    Attributes:
+        role: The role as text, ``None`` if there is none.
+        content: The whole message as JSON text.
+        timestamp: The time; None if it can't be read.
+        problem: What is wrong with the message.
+    """
+
+    __slots__ = ("problem",)
+
+    role: Any
+    timestamp: Any
+    problem: str
+
+    @classmethod
+    def from_json(cls, text: Raw, where: str = "the message") -> Self:
+        """Return the odd message of a JSON text, whatever it is.
+
+        Args:
+            text: The JSON text.
+            where: The place of the text, for ``problem``.
+        """
+        self = cls.__new__(cls)
+        role, timestamp, problem = "None", None, ""
+        try:
+            Message.from_json(text, where)
+        except ContextError as error:
+            problem = str(error)
+        try:
+            parts = exactjson.decode(text, where)
+        except ContextError:
+            parts = None
+        if isinstance(parts, dict):
+            role = str(parts.get("role"))
+            try:
+                timestamp = _parse_time(parts.get("timestamp"))
+            except (TypeError, ValueError, OverflowError):
+                timestamp = None
+        self._fill(role, bytes(text).decode(errors="backslashreplace"), timestamp, text)
+        object.__setattr__(self, "problem", problem)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (OddMessage.from_json, (self.json,))
+
+    def __repr__(self) -> str:
+        return f"OddMessage({self.content!r})"
+
+
+def _parse_time(written: Any) -> datetime:
+    timestamp = datetime.fromisoformat(written)
+    if timestamp.tzinfo is None:
+        raise ValueError("the timestamp has no time zone")
+    return timestamp.astimezone(UTC)
+
+
+def _parse_role(role: Any) -> MessageRole:
     try:
         return MessageRole(role)
     except ValueError as error:

@@ -7,6 +7,7 @@ import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -19,7 +20,7 @@ from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
 from ..monitoring import MonitoredStorage, Recorder
-from ..storage import Cursor, Query, SessionStorage
+from ..storage import Cursor, Query, SessionStorage, problems_of
 from ..storage.paths import ContextPath, parse_path
 from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import (
@@ -148,7 +149,10 @@ class Workbench(Client):
             like another path is named as Python writes it. Objects, lists and values of several
             types are Python objects: CSV and pickle take them as they are, for Parquet make a
             column of JSON texts (``frame["a"].map(json.dumps, na_action="ignore")``).
-            ``attrs["next"]`` is the place of the next page, None after the last.
+            ``attrs["next"]`` is the place of the next page, None after the last. An odd row, which
+            graph-flow could not have written, is shown as far as it can be read; a warning and
+            ``attrs["problems"]`` (a text by id) say what is wrong with it, and ``wb.raw(id)`` shows
+            it as it is stored.
 
         Raises:
             QueryError: A filter is invalid.
@@ -177,9 +181,11 @@ class Workbench(Client):
             limit=limit,
             after=Cursor.from_plain(after) if isinstance(after, Mapping) else after,
         )
-        frame = sessions_frame(await self.table(query, context), context)
+        table = await self.table(query, context)
+        frame = sessions_frame(table, context)
         if "note" in frame.attrs:
             _warn(frame.attrs["note"])
+        _warn_of_problems(table.problems)
         if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
             of = ""
             if isinstance(self.storage, SupportsCount):
@@ -214,10 +220,13 @@ class Workbench(Client):
 
         Returns:
             ``session_id`` (category), ``position`` (int64, 0 is the oldest kept), ``role``
-            (category), ``content`` (text), ``timestamp`` (datetime64[us, UTC]).
+            (category), ``content`` (text), ``timestamp`` (datetime64[us, UTC]). An odd message,
+            such as one with an unknown role, has its JSON as ``content``; a warning and
+            ``attrs["problems"]`` (a text by session id) say what is wrong.
 
         Raises:
             SessionNotFound: No session has this id.
+            ContextError: The chat of the one session can't be read at all.
             CapabilityError: No id is given, and the storage has no method ``query``.
             StorageError: The store failed.
         """
@@ -225,7 +234,10 @@ class Workbench(Client):
             session = await self.storage.get(id)
             if session is None:
                 raise SessionNotFound(id)
-            return messages_frame([session])
+            frame = messages_frame([session])
+            if "problems" in frame.attrs and not len(frame):
+                len(session.copy().context.chat_history)  # raises, since it can't be read at all
+            return _warn_of_odd_messages(frame)
         query = Query(
             graph=graph,
             task=task,
@@ -237,7 +249,10 @@ class Workbench(Client):
         found = await require(self.storage, SupportsQuery).query(query.one_more())
         if limit is not None and len(found) > limit:
             _warn(f"messages of the newest {limit:,} sessions; there are more, raise limit=")
-        return messages_frame(found[:limit])
+        frame = messages_frame(found[:limit])
+        if problems := {**problems_of(found), **frame.attrs.get("problems", {})}:
+            frame.attrs["problems"] = problems
+        return _warn_of_odd_messages(frame)
 
     @dual
     async def summary(self) -> pd.DataFrame:
@@ -439,6 +454,22 @@ def wrap(
         CapabilityError: The storage lacks one of the three.
     """
     return wrap_client(storage, kind=Workbench, loop=loop, journal=journal)
+
+
+def _warn_of_odd_messages(frame: pd.DataFrame) -> pd.DataFrame:
+    _warn_of_problems(frame.attrs.get("problems", {}))
+    return frame
+
+
+def _warn_of_problems(problems: Mapping[str, str]) -> None:
+    if not problems:
+        return
+    named = [f"{id!r}: {problem}" for id, problem in islice(problems.items(), 3)]
+    more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
+    _warn(
+        f"{len(problems):,} odd sessions, shown as far as they can be read: {'; '.join(named)}"
+        f'{more}. frame.attrs["problems"] names all, and wb.raw(id) shows what is stored'
+    )
 
 
 def _warn(text: str) -> None:

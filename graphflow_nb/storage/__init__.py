@@ -44,6 +44,7 @@ from .copying import CopyReport
 from .facts import StoreFacts
 from .memory import InMemorySessionStorage
 from .migration import Migration
+from .odd import Found, problems_of
 from .postgres import PostgresSessionStorage
 from .protocols import (
     SessionStorage,
@@ -57,6 +58,7 @@ from .protocols import (
     SupportsIndex,
     SupportsMigration,
     SupportsQuery,
+    SupportsRaw,
     SupportsRestore,
     SupportsSaveMany,
     SupportsSlowOrders,
@@ -81,6 +83,7 @@ __all__ = [
     "CopyReport",
     "Cursor",
     "FallbackStorage",
+    "Found",
     "GroupCount",
     "GroupCounter",
     "InMemorySessionStorage",
@@ -106,6 +109,7 @@ __all__ = [
     "SupportsIndex",
     "SupportsMigration",
     "SupportsQuery",
+    "SupportsRaw",
     "SupportsRestore",
     "SupportsSaveMany",
     "SupportsSlowOrders",
@@ -128,6 +132,7 @@ __all__ = [
     "is_server",
     "label_of",
     "mark_saved",
+    "problems_of",
     "register",
     "require",
     "stored_session",

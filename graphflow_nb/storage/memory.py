@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 from uuid import uuid4
 
 from msgspec import Raw
 
 from ..errors import SessionConflict
 from ..model import Seen, Session, mark_saved, stored_session
-from ..model.times import micros_of
+from ..model.times import micros_or_unknown
 from .address import Address
 from .checks import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
@@ -131,6 +131,11 @@ class InMemorySessionStorage:
         row = self._rows.get(id)
         return None if row is None else _build_session(id, row)
 
+    async def raw(self, id: str) -> dict[str, Any] | None:
+        """Return what is stored under an id, by column; see ``SupportsRaw``."""
+        row = self._rows.get(id)
+        return None if row is None else {"id": id, **row._asdict()}
+
     async def delete(self, id: str) -> None:
         """Delete the session with this id, if there is one."""
         check_text(id, "id", nul=True)
@@ -212,7 +217,9 @@ class InMemorySessionStorage:
         check_texts(session, nul=True)
         context = session.context_json()
         now = time.time_ns()
-        created = now // 1000 if session.created_at is None else micros_of(session.created_at)
+        created = (
+            now // 1000 if session.raw_created is None else micros_or_unknown(session.raw_created)
+        )
         with self._lock:
             row = self._rows.get(session.id)
             if row is not None:
@@ -250,8 +257,8 @@ class InMemorySessionStorage:
         check_texts(session, nul=True)
         now = time.time_ns()
         created, updated = (
-            now // 1000 if known is None else micros_of(known)
-            for known in (session.created_at, session.updated_at)
+            now // 1000 if known is None else micros_or_unknown(known)
+            for known in (session.raw_created, session.raw_updated)
         )
         return _Row(
             session.graph_id,

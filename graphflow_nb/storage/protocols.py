@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from inspect import isfunction
-from typing import Final, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
 from ..errors import CapabilityError, SessionConflict, StorageError
 from ..model import Session
@@ -34,6 +34,7 @@ __all__ = [
     "SupportsIndex",
     "SupportsMigration",
     "SupportsQuery",
+    "SupportsRaw",
     "SupportsRestore",
     "SupportsSaveMany",
     "SupportsSlowOrders",
@@ -159,6 +160,18 @@ class SupportsRestore(Protocol):
 
         Raises:
             SessionConflict: The id is taken.
+        """
+
+
+@runtime_checkable
+class SupportsRaw(Protocol):
+    """A storage that returns what is stored under an id, also where it is not a session."""
+
+    async def raw(self, id: str) -> dict[str, Any] | None:
+        """Return each column with its value as it is stored; None if there is nothing.
+
+        Text that is not UTF-8 is returned as bytes. An id that is not text is given by its name,
+        as ``Table.id`` has it.
         """
 
 
@@ -327,6 +340,11 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
         "add restore(session) to put a deleted session back with its times",
         "without it a deleted session comes back with a new time of creation",
         writes=("restore",),
+    ),
+    Capability(
+        SupportsRaw,
+        "add raw(id), which returns what is stored under an id, by column",
+        "only wb.raw() needs it, to show what is not a session",
     ),
     Capability(
         SupportsFacts,

@@ -40,6 +40,7 @@ _MAX_LIMIT: Final = 2**63 - 1
 _MICROSECOND: Final = timedelta(microseconds=1)
 ORDERS: Final = ("updated_at", "created_at", "id")
 DEFAULT_ORDER: Final = "-updated_at"
+_INFINITE: Final = (datetime.max, datetime.min)  # the infinities of PostgreSQL, as asyncpg has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Cursor:
         order: The order of the query.
         id: The id of the last session on the page.
         time: The time of that session by which the page is ordered; None for an order by id, and
-            where the time is unknown.
+            where the time is unknown. A time that datetime can't hold is in µs since 1970 UTC.
 
     Raises:
         QueryError: A value is not of its type, or a store can't have it.
@@ -67,15 +68,14 @@ class Cursor:
 
     order: str
     id: str
-    time: datetime | None = None
+    time: datetime | int | None = None
 
     def __post_init__(self) -> None:
         if not (isinstance(self.order, str) and isinstance(self.id, str)):
             raise QueryError(f"a cursor has an order and an id, both text, not {self!r}")
         if not is_encodable(self.id):
             raise QueryError(f"the id of a cursor holds a lone surrogate: {self.id!r}")
-        # PostgreSQL's infinities are naive datetimes.
-        if self.time is not None and self.time not in (datetime.max, datetime.min):
+        if type(self.time) is not int and self.time is not None and self.time not in _INFINITE:
             object.__setattr__(self, "time", _normalize_time("the time of a cursor", self.time))
 
     @classmethod
@@ -87,13 +87,15 @@ class Cursor:
         """
         try:
             order, id, time = (plain[name] for name in ("order", "id", "time"))
-            return cls(order, id, None if time is None else datetime.fromisoformat(time))
+            if isinstance(time, str):
+                time = datetime.fromisoformat(time)
+            return cls(order, id, time)
         except (KeyError, TypeError, ValueError) as error:
             raise QueryError(
                 f"after must be the next of a page, with order, id and time, not {plain!r}"
             ) from error
 
-    def to_plain(self) -> dict[str, str | None]:
+    def to_plain(self) -> dict[str, str | int | None]:
         """Return the cursor as values that JSON can hold, which ``Query(after=…)`` takes too.
 
         Example:
@@ -101,7 +103,7 @@ class Cursor:
             >>> Cursor("id", "b").to_plain()
             {'order': 'id', 'id': 'b', 'time': None}
         """
-        time = None if self.time is None else self.time.isoformat()
+        time = self.time.isoformat() if isinstance(self.time, datetime) else self.time
         return {"order": self.order, "id": self.id, "time": time}
 
 
@@ -270,7 +272,9 @@ class Query:
 
     def one_more(self) -> Query:
         """Return the query with a limit one higher, which shows whether there is another page."""
-        return self if self.limit is None else replace(self, limit=self.limit + 1)
+        if self.limit is None:
+            return self
+        return replace(self, limit=self.limit + 1)
 
 
 def _normalize_time(name: str, value: object) -> datetime:

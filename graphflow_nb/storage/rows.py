@@ -19,7 +19,15 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ..model import Session
-from ..model.times import UNKNOWN_TIME, micros_of, micros_or_unknown, time_of
+from ..model.times import (
+    FIRST,
+    LAST,
+    UNKNOWN_TIME,
+    datetime_of,
+    micros_of,
+    micros_or_unknown,
+)
+from .odd import readable_text
 from .paths import ContextPath, Spellings, find_value, holds, message_count, spellings
 from .protocols import SessionStorage, require
 from .query import Query
@@ -163,7 +171,7 @@ def build_table(
 
     def values(path: Spellings) -> list[str | None]:
         texts = [find_value(text, path) for text in contexts]
-        return [None if text is None else bytes(text).decode() for text in texts]
+        return [None if text is None else readable_text(bytes(text)) for text in texts]
 
     columns = Table(
         id=[id for id, _ in found],
@@ -207,8 +215,8 @@ class GroupCounter:
         """Return the counts, ordered by graph and task."""
         counts = []
         for (graph, task), times in sorted(self._times.items()):
-            known = [time for time in times if time != UNKNOWN_TIME]
-            oldest, newest = (time_of(min(known)), time_of(max(known))) if known else (None, None)
+            known = [time for time in times if FIRST <= time <= LAST]
+            oldest, newest = map(datetime_of, (min(known, default=None), max(known, default=None)))
             counts.append(GroupCount(graph, task, len(times), oldest, newest))
         return counts
 
@@ -283,8 +291,8 @@ class _Scanned:
     def __init__(self, session: Session):
         self.session = session
         self.context = session.context_json()
-        self.created = micros_or_unknown(session.created_at)
-        self.updated = micros_or_unknown(session.updated_at)
+        self.created = micros_or_unknown(session.raw_created)
+        self.updated = micros_or_unknown(session.raw_updated)
 
     @property
     def graph_id(self) -> str:

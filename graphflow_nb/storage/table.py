@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.times import UNKNOWN_TIME, time_of
+from ..model.times import FIRST, LAST, UNKNOWN_TIME, describe_time, time_of
 from .query import Cursor, Query
 
-__all__ = ["GroupCount", "Table", "cut_page"]
+__all__ = ["GroupCount", "Table", "add_problem", "cut_page", "merge_counts"]
+
+_SPAN = LAST - FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,21 @@ class GroupCount:
     sessions: int
     oldest: datetime | None
     newest: datetime | None
+
+
+def merge_counts(one: GroupCount | None, other: GroupCount) -> GroupCount:
+    """Return two counts of one graph and task as one."""
+    if one is None:
+        return other
+    oldest = [time for time in (one.oldest, other.oldest) if time is not None]
+    newest = [time for time in (one.newest, other.newest) if time is not None]
+    return GroupCount(
+        one.graph_id,
+        one.current_task_id,
+        one.sessions + other.sessions,
+        min(oldest, default=None),
+        max(newest, default=None),
+    )
 
 
 @dataclass(slots=True)
@@ -64,6 +81,8 @@ class Table:
         expires: The time at which the store drops the session, int64, µs since 1970 UTC,
             ``UNKNOWN_TIME`` for never; None where no session expires.
         note: A remark on this answer, e.g. that sessions may be missing; None for none.
+        problems: What is wrong with each odd session, by its id: a cell that is not what
+            graph-flow writes. Such a cell is missing here, or shown as text.
     """
 
     id: Sequence[str]
@@ -79,32 +98,63 @@ class Table:
     next: Cursor | None
     expires: NDArray[np.int64] | None = None
     note: str | None = None
+    problems: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.id)
 
 
 def cut_page(table: Table, query: Query) -> Table:
-    """Return the page without the row that ``Query.one_more`` asked for, and with its ``next``."""
-    if query.limit is None or len(table) <= query.limit:
-        return table
+    """Return the page without the row that ``Query.one_more`` asked for, and with its ``next``.
+
+    Times that Python's datetime can't hold are named in ``problems``.
+    """
     n = query.limit
-    last = None
-    if n and query.order_by != "id":
-        micros = int((table.updated if query.order_by == "updated_at" else table.created)[n - 1])
-        last = None if micros == UNKNOWN_TIME else time_of(micros)
-    return Table(
-        id=table.id[:n],
-        graph_id=table.graph_id[:n],
-        current_task_id=table.current_task_id[:n],
-        status_message=table.status_message[:n],
-        version=table.version[:n],
-        created=table.created[:n],
-        updated=table.updated[:n],
-        context_bytes=table.context_bytes[:n],
-        messages=table.messages[:n],
-        context=[column[:n] for column in table.context],
-        next=Cursor(query.order, table.id[n - 1], last) if n else query.after,
-        expires=None if table.expires is None else table.expires[:n],
-        note=table.note,
-    )
+    if n is not None and len(table) > n:
+        last = None
+        if n and query.order_by != "id":
+            column = table.updated if query.order_by == "updated_at" else table.created
+            micros = int(column[n - 1])
+            last = None if micros == UNKNOWN_TIME else time_of(micros)
+        table = Table(
+            id=table.id[:n],
+            graph_id=table.graph_id[:n],
+            current_task_id=table.current_task_id[:n],
+            status_message=table.status_message[:n],
+            version=table.version[:n],
+            created=table.created[:n],
+            updated=table.updated[:n],
+            context_bytes=table.context_bytes[:n],
+            messages=table.messages[:n],
+            context=[column[:n] for column in table.context],
+            next=Cursor(query.order, table.id[n - 1], last) if n else query.after,
+            expires=None if table.expires is None else table.expires[:n],
+            note=table.note,
+            problems={id: table.problems[id] for id in table.id[:n] if id in table.problems}
+            if table.problems
+            else {},
+        )
+    _name_odd_times(table)
+    return table
+
+
+def _name_odd_times(table: Table) -> None:
+    if not len(table):
+        return
+    for name in ("created", "updated"):
+        times = getattr(table, name)
+        # Unsigned, what is too early is too great as well.
+        if (times - FIRST).view(np.uint64).max() <= _SPAN:
+            continue
+        odd = (times != UNKNOWN_TIME) & ((times < FIRST) | (times > LAST))
+        for index in np.flatnonzero(odd).tolist():
+            time = describe_time(int(times[index]))
+            wrong = f"{name}_at is {time}, which a datetime can't hold"
+            add_problem(table.problems, table.id[index], wrong)
+
+
+def add_problem(problems: dict[str, str], id: str, problem: str) -> None:
+    """Add what is wrong with a session to what is known already."""
+    known = problems.get(id, "")
+    if problem not in known:
+        problems[id] = f"{known}; {problem}" if known else problem

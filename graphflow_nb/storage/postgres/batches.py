@@ -12,7 +12,7 @@ import asyncpg
 
 from ...errors import SessionConflict
 from ...model import Session, mark_saved, stored_session
-from ...model.times import time_of
+from ...model.times import describe_time
 from ..checks import check_ids_once
 from ..trace import current
 from .connections import Connection
@@ -252,7 +252,7 @@ def _fill_saved(entries: Sequence[_Entry], rows: Sequence[Any]) -> None:
 def _write_time(time: datetime | int | None) -> str | None:
     """Return a session's time as SQL writes it."""
     if isinstance(time, int):
-        time = time_of(time)
+        return describe_time(time)
     if time is None:
         return None
     if time.tzinfo is not None:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...model.times import UNKNOWN_TIME, micros_of, micros_or_unknown, time_of
+from ...model.times import UNKNOWN_TIME, datetime_of, micros_of, micros_or_unknown, time_of
 from ..query import Cursor, Query
 from ..table import GroupCount
 from .client import RedisClient
@@ -128,7 +128,7 @@ class RedisIndex:
     async def built_at(self) -> datetime | None:
         """Return the time at which the index was built, None without an index."""
         text = await self._client.get(self._key("built"))
-        return None if text is None else time_of(int(text))
+        return None if text is None else datetime_of(int(text))
 
     async def mark_built(self) -> None:
         """Set the time at which the index was built to now."""
@@ -304,13 +304,13 @@ def _exclude_infinity(edge: bytes) -> bytes:
     return b"(+inf" if edge == b"+inf" else edge
 
 
-def _score_time(score: float) -> datetime | None:
+def _score_time(score: float) -> datetime | int | None:
     return None if score == _LAST else time_of(int(score))
 
 
 def _time_in(answer: list[Any]) -> datetime | None:
     """Return the time of an answer's only entry, None where it has none or it is unknown."""
-    return _score_time(_read_entries(answer)[0].score) if answer else None
+    return datetime_of(_score_time(_read_entries(answer)[0].score)) if answer else None
 
 
 def _encode_place(graph: str, task: str) -> str:

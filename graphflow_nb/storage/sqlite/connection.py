@@ -17,6 +17,7 @@ from ..trace import current
 from . import sql
 from .errors import DRIVER_ERRORS, translate_error
 from .functions import register_functions
+from .odd import Database
 
 __all__ = ["SqliteConnection", "transaction"]
 
@@ -37,7 +38,7 @@ class SqliteConnection:
         self._timeout = timeout
         self._read_only = read_only
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="graphflow_nb-sqlite")
-        self._db: sqlite3.Connection | None = None
+        self._db: Database | None = None
         self._running: object = None
         self._running_lock = threading.Lock()
 
@@ -58,19 +59,25 @@ class SqliteConnection:
             if self._db is None:
                 self._worker.shutdown(wait=False)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Database:
         uri = f"{Path(self._path).absolute().as_uri()}?mode={'ro' if self._read_only else 'rwc'}"
         db = sqlite3.connect(
-            uri, uri=True, timeout=self._timeout, isolation_level=None, check_same_thread=False
+            uri,
+            uri=True,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=Database,
         )
         try:
             if not self._read_only:
                 db.execute("PRAGMA journal_mode = WAL")
                 db.executescript(sql.CREATE)
             db.execute("PRAGMA synchronous = FULL")  # a save that returned survives a power cut
-            columns = {row[1] for row in db.execute("PRAGMA table_info(sessions)")}
-            if sql.COLUMNS - columns:
-                missing = ", ".join(sorted(sql.COLUMNS - columns))
+            forbids_null = {row[1]: row[3] for row in db.execute("PRAGMA table_info(sessions)")}
+            db.loose = not all(forbids_null.get(name) for name in ("id", *sql.TIMES))
+            if sql.COLUMNS - forbids_null.keys():
+                missing = ", ".join(sorted(sql.COLUMNS - forbids_null.keys()))
                 raise StorageError(
                     f"{self._path} is not a store of sessions: its table sessions lacks {missing}"
                 )
@@ -80,7 +87,7 @@ class SqliteConnection:
             raise
         return db
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[Database], T]) -> T:
         """Return ``work(db)``, run on the worker thread; report the phases wait and execute.
 
         A cancellation interrupts the statement that is running.
@@ -127,7 +134,7 @@ class SqliteConnection:
     async def close(self) -> None:
         """Close the file and end the thread; closing twice is not an error."""
 
-        def close_database(db: sqlite3.Connection) -> None:
+        def close_database(db: Database) -> None:
             db.close()
             self._db = None
 
@@ -137,7 +144,7 @@ class SqliteConnection:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
+def transaction(db: Database) -> Iterator[None]:
     """Run the statements of a ``with`` block as a whole or not at all."""
     db.execute("BEGIN IMMEDIATE")
     try:

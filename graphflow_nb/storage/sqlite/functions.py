@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
+from ..odd import readable_text
 from ..paths import Spellings, find_value, holds
 
 __all__ = ["register_functions"]
@@ -26,10 +27,10 @@ def _decode_path(text: str) -> Spellings:
     return msgspec.json.decode(text, type=list[list[str]])
 
 
-def _holds(context: str, path: str, value: bytes | None) -> bool:
-    return holds(context, _decode_path(path), value)
+def _holds(context: bytes | None, path: str, value: bytes | None) -> bool:
+    return context is not None and holds(context, _decode_path(path), value)
 
 
-def _find_value(context: str, path: str) -> str | None:
-    found = find_value(context, _decode_path(path))
-    return None if found is None else bytes(found).decode()
+def _find_value(context: bytes | None, path: str) -> str | None:
+    found = None if context is None else find_value(context, _decode_path(path))
+    return None if found is None else readable_text(bytes(found))

@@ -14,6 +14,7 @@ from ...model import Seen, Session, mark_saved, stored_session
 from ..checks import check_no_extra, check_texts
 from ..origin import is_as_read
 from . import sql
+from .odd import Database, fetch_session
 from .sql import CONTEXT, CREATED, VERSION
 
 __all__ = [
@@ -108,7 +109,7 @@ def fields_of(session: Session) -> Fields:
 
 
 def write_session(
-    db: sqlite3.Connection, session: Session, fields: Fields, now: int, store: str, *, upsert: bool
+    db: Database, session: Session, fields: Fields, now: int, store: str, *, upsert: bool
 ) -> Saved:
     """Insert or update a session's row.
 
@@ -122,8 +123,9 @@ def write_session(
 
     Raises:
         SessionConflict: The stored session is not the one that was read.
+        SessionFormatError: The stored row is not a session.
     """
-    row = db.execute(sql.GET, (session.id,)).fetchone()
+    row = fetch_session(db, session.id)
     if not upsert and (row is None) is not session.is_new:
         raise SessionConflict(session, None if row is None else read_session(row, store))
     if row is None:
@@ -150,7 +152,7 @@ def write_session(
 
 
 def insert_restored(
-    db: sqlite3.Connection, session: Session, fields: Fields, created: int, now: int, store: str
+    db: Database, session: Session, fields: Fields, created: int, now: int, store: str
 ) -> Saved:
     """Insert the row of a deleted session again, at its next version.
 
@@ -168,12 +170,12 @@ def insert_restored(
     try:
         db.execute(sql.INSERT, new)
     except sqlite3.IntegrityError:
-        row = db.execute(sql.GET, (session.id,)).fetchone()
+        row = fetch_session(db, session.id)
         raise SessionConflict(session, None if row is None else read_session(row, store)) from None
     return Saved(_seen(new, store), created, now)
 
 
-def delete_as_read(db: sqlite3.Connection, session: Session, store: str) -> bool:
+def delete_as_read(db: Database, session: Session, store: str) -> bool:
     """Delete a session's row if it is as it was read, and return whether it was.
 
     Args:
@@ -181,7 +183,7 @@ def delete_as_read(db: sqlite3.Connection, session: Session, store: str) -> bool
         session: The session.
         store: The identity of the store.
     """
-    row = db.execute(sql.GET, (session.id,)).fetchone()
+    row = fetch_session(db, session.id)
     if row is None or not is_as_read(session, _seen(row, store), row[CREATED]):
         return False
     db.execute(sql.DELETE, (session.id,))

@@ -6,12 +6,14 @@ store, so that a path means the same in both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ...model.times import UNKNOWN_TIME, micros_of, micros_or_unknown
+from ...model.times import FIRST, LAST, UNKNOWN_TIME, micros_of, micros_or_unknown
+from ..odd import bytes_of_name
 from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
 
@@ -30,7 +32,7 @@ CREATE INDEX IF NOT EXISTS sessions_by_update ON sessions (updated_at, id);
 """
 ROW = "id, graph_id, current_task_id, status_message, context, version, created_at, updated_at"
 COLUMNS = frozenset(ROW.split(", "))
-_LAST = 2**63 - 1  # the time by which a session whose time is unknown is ordered
+TIMES = ("created_at", "updated_at")
 CONTEXT, VERSION, CREATED = 4, 5, 6  # where these are in a row
 
 GET = f"SELECT {ROW} FROM sessions WHERE id = ?"
@@ -40,13 +42,19 @@ UPDATE = (
     "UPDATE sessions SET graph_id = ?, current_task_id = ?, status_message = ?, context = ?, "
     "version = ?, updated_at = ? WHERE id = ?"
 )
+RAW = "SELECT * FROM sessions WHERE {}"
 DELETE = "DELETE FROM sessions WHERE id = ?"
+DELETE_ODD = "DELETE FROM sessions WHERE {}"
 DELETE_VERSION = "DELETE FROM sessions WHERE id = ? AND version = ?"
 
 # Counting the rows would read all of an index. Rowids are an upper bound.
 ROWS_AT_MOST = "SELECT coalesce(max(rowid), 0) FROM sessions"
 #: The number of sessions, but no more than the parameter.
 COUNT_TO = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT ?)"
+
+
+# As bytes, because a text that is not UTF-8 can't be passed to a function.
+_CONTEXT = "CAST(context AS BLOB)"
 
 
 class Statement(NamedTuple):
@@ -75,14 +83,99 @@ def select(columns: str, query: Query, first: Sequence[Any] = ()) -> Statement:
 
 
 def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
-    """Return the statement that reads the columns of a ``Table``, context values as JSON text."""
+    """Return the statement that reads the columns of a ``Table``, context values as JSON text.
+
+    The number of messages is NULL where the context is not a JSON object.
+    """
     columns = (
         "id, graph_id, current_task_id, status_message, version, created_at, updated_at, "
-        "length(CAST(context AS BLOB)), CASE WHEN json_valid(context) THEN "
-        "coalesce(json_array_length(context, '$.chat_history.messages'), 0) ELSE 0 END"
+        "length(CAST(context AS BLOB)), "
+        # No blob is less than an empty one, and every text is.
+        "CASE WHEN context < x'' AND json_valid(context) THEN "
+        "coalesce(json_array_length(context, '$.chat_history.messages'), "
+        "CASE json_type(context) WHEN 'object' THEN 0 END) END"
     )
     paths = [_encode_path(spellings(path)) for path in context]
-    return select(columns + ", find_value(context, ?)" * len(paths), query, paths)
+    return select(columns + f", find_value({_CONTEXT}, ?)" * len(paths), query, paths)
+
+
+def select_odd(query: Query, *, nullable: bool) -> Statement:
+    """Return the statement that reads whole rows in order, also where there are odd ones.
+
+    Its order is that of ``select``: times that are not numbers come last, or first if descending.
+    No index serves it.
+
+    Args:
+        query: The selection.
+        nullable: Whether an id may be NULL.
+    """
+    key = "coalesce(id, CAST('rowid ' || rowid AS BLOB))" if nullable else "id"
+    where, values = _where(query, page=False)
+    way = " DESC" if query.descending else ""
+    order, unknown, time = f"{key}{way}", "", ""
+    if query.order_by != "id":
+        unknown = f"({query.order_by} IS NULL OR {query.order_by} >= '')"
+        time = f"CAST({query.order_by} AS INTEGER)"
+        order = f"{unknown}{way}, CASE WHEN {unknown} THEN 0 ELSE {time} END{way}, {order}"
+    if query.after is not None:
+        than, last = ("<" if query.descending else ">"), find_key(query.after.id)
+        beyond = f"{key} {than} {last.text}"
+        moment = _cursor_time(query)
+        if time and moment is None:
+            beyond = f"({unknown} AND {beyond})" + (f" OR NOT {unknown}" if way else "")
+            values += last.values
+        elif time:
+            beyond = f"NOT {unknown} AND ({time} {than} ? OR ({time} = ? AND {beyond}))"
+            beyond += "" if way else f" OR {unknown}"
+            values += [moment, moment, *last.values]
+        else:
+            values += last.values
+        where = f"{where} AND ({beyond})" if where else f" WHERE {beyond}"
+    return Statement(f"SELECT {key}, {ROW} FROM sessions{where} ORDER BY {order}", values)
+
+
+def has_null(query: Query) -> Statement:
+    """Return the statement that says whether a row has no place in the query's order."""
+    columns = dict.fromkeys(("id", query.order_by))
+    each = (f"EXISTS (SELECT 1 FROM sessions WHERE {column} IS NULL)" for column in columns)
+    return Statement(f"SELECT {' OR '.join(each)}", [])
+
+
+_NAME = re.compile(r"x'((?:[0-9a-f]{2})*)'|(integer|rowid) (-?[0-9]{1,19})|real (\S{1,30})")
+
+
+def find_key(name: str) -> Statement:
+    """Return what an id is in the database, as an expression with its value.
+
+    Args:
+        name: The id, or the name of one that is not text; see ``odd.py``.
+    """
+    if (data := bytes_of_name(name)) is not None:
+        return Statement("CAST(? AS TEXT)", [data])
+    if (match := _NAME.fullmatch(name)) is None:
+        return Statement("?", [name])
+    blob, kind, integer, real = match.groups()
+    if blob is not None:
+        return Statement("?", [bytes.fromhex(blob)])
+    if kind == "rowid":
+        return Statement("?", [name.encode()])
+    if kind == "integer" and -(2**63) <= int(integer) < 2**63:
+        return Statement("?", [int(integer)])
+    try:
+        return Statement("?", [float(real or integer)])
+    except ValueError:
+        return Statement("?", [name])
+
+
+def find_odd(name: str) -> Statement | None:
+    """Return the condition for the row whose id has this name; None if it is not such a name."""
+    key = find_key(name)
+    if key.values == [name]:
+        return None
+    if name.startswith("rowid "):
+        return Statement("id IS NULL AND rowid = ?", [int(name[6:])])
+    # As it is and without the affinity of the column, which would make a text of a number.
+    return Statement(f"+id = {key.text}", key.values)
 
 
 def count(query: Query) -> Statement:
@@ -91,14 +184,29 @@ def count(query: Query) -> Statement:
     return Statement(f"SELECT count(*) FROM sessions{where}", values)
 
 
-def count_groups(query: Query) -> Statement:
-    """Return the statement that counts the selected sessions at each task of each graph."""
+def count_groups(query: Query, *, odd: bool = False) -> Statement:
+    """Return the statement that counts the selected sessions at each task of each graph.
+
+    Args:
+        query: The selection.
+        odd: Whether times that a datetime can't hold are passed over.
+    """
     where, values = _where(query, page=False)
+    time = "updated_at"
+    if odd:
+        known = f"updated_at BETWEEN {FIRST} AND {LAST}"
+        time = f"CASE WHEN {known} THEN CAST(updated_at AS INTEGER) END"
     return Statement(
-        "SELECT graph_id, current_task_id, count(*), min(updated_at), max(updated_at) "
+        f"SELECT graph_id, current_task_id, count(*), min({time}), max({time}) "
         f"FROM sessions{where} GROUP BY 1, 2 ORDER BY 1, 2",
         values,
     )
+
+
+def _cursor_time(query: Query) -> int | None:
+    """Return the time of the query's cursor; None where it is unknown."""
+    time = micros_or_unknown(None if query.after is None else query.after.time)
+    return None if time == UNKNOWN_TIME else time
 
 
 def _encode_path(path: Spellings) -> str:
@@ -129,24 +237,25 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         )
     if query.ids is not None:
         ids = [id for id in query.ids if is_encodable(id)]
-        put(f"id IN ({', '.join('?' * len(ids))})", *ids)
+        either = f"id IN ({', '.join('?' * len(ids))})"
+        odd = [found for id in ids if (found := find_odd(id)) is not None]
+        either = " OR ".join([either, *(found.text for found in odd)])
+        put(f"({either})", *ids, *(value for found in odd for value in found.values))
     if query.id_prefix is not None:
         prefix = query.id_prefix.encode()
         put("id >= ? AND substr(CAST(id AS BLOB), 1, ?) = ?", query.id_prefix, len(prefix), prefix)
     for name in ("updated", "created"):
         if (since := getattr(query, f"{name}_since")) is not None:
-            put(f"{name}_at >= ?", micros_of(since))
+            # What is not a number is greater than all numbers, and is no time.
+            put(f"{name}_at >= ? AND {name}_at < ''", micros_of(since))
         if (until := getattr(query, f"{name}_until")) is not None:
             put(f"{name}_at < ?", micros_of(until))
     for path, value in query.conditions():
-        put("holds(context, ?, ?)", _encode_path(path), value)
+        put(f"holds({_CONTEXT}, ?, ?)", _encode_path(path), value)
     if page and query.after is not None:
         than, cursor = ("<" if query.descending else ">"), query.after
         if query.order_by == "id":
             put(f"id {than} ?", cursor.id)
         else:
-            # Each session here has a time; those without one come last.
-            time = micros_or_unknown(cursor.time)
-            time = _LAST if time == UNKNOWN_TIME else time
-            put(f"({query.order_by}, id) {than} (?, ?)", time, cursor.id)
+            put(f"({query.order_by}, id) {than} (?, ?)", _cursor_time(query), cursor.id)
     return (f" WHERE {' AND '.join(terms)}" if terms else ""), values

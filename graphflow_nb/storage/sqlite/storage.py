@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
+from array import array
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ...errors import ReadOnlyError, SessionConflict
 from ...model import Session
-from ...model.times import micros_of, time_of
+from ...model.times import UNKNOWN_TIME, micros_or_unknown
 from ..address import Address
 from ..checks import check_ids_once, check_text
 from ..facts import SqliteFacts
 from ..limits import QUICK_ROWS
+from ..odd import Found
 from ..paths import ContextPath
 from ..query import Query
+from ..rows import build_table
 from ..table import GroupCount, Table, cut_page
 from ..trace import current
 from . import sql
 from .connection import SqliteConnection, transaction
 from .facts import collect_facts
 from .identity import find_identity
+from .odd import (
+    Database,
+    count_groups,
+    delete_odd,
+    fetch_session,
+    find_sessions,
+    read_columns,
+    read_raw,
+    read_rows,
+)
 from .records import (
     Saved,
     delete_as_read,
@@ -138,16 +152,20 @@ class SqliteSessionStorage:
         trace.lap("encode")
         trace.size(len(fields.context), 1)
 
-        def write(db: sqlite3.Connection) -> Saved:
+        def write(db: Database) -> Saved:
             with transaction(db):
                 return write_session(db, session, fields, now, self.identity, upsert=upsert)
 
         (await self._connection.run(write)).mark(session)
 
     async def get(self, id: str) -> Session | None:
-        """Return the session with this id, or None if it does not exist."""
+        """Return the session with this id, or None if it does not exist.
+
+        Raises:
+            SessionFormatError: The row with this id is not a session; ``raw`` returns it.
+        """
         check_text(id, "id", nul=True)
-        row = await self._connection.run(lambda db: db.execute(sql.GET, (id,)).fetchone())
+        row = await self._connection.run(lambda db: fetch_session(db, id))
         if row is None:
             return None
         trace = current()
@@ -156,11 +174,16 @@ class SqliteSessionStorage:
         trace.lap("decode")
         return session
 
+    async def raw(self, id: str) -> dict[str, Any] | None:
+        """Return what is stored under an id, by column; see ``SupportsRaw``."""
+        check_text(id, "id", nul=True)
+        return await self._connection.run(lambda db: read_raw(db, id))
+
     async def delete(self, id: str) -> None:
-        """Delete the session with this id, if there is one."""
+        """Delete the session with this id, or the odd row of this name, if there is one."""
         self._check_writable()
         check_text(id, "id", nul=True)
-        await self._connection.run(lambda db: db.execute(sql.DELETE, (id,)))
+        await self._connection.run(lambda db: _delete(db, id))
 
     async def restore(self, session: Session) -> None:
         """Put a deleted session back with its time of creation, its version increased by one.
@@ -174,7 +197,7 @@ class SqliteSessionStorage:
         self._check_writable()
         fields = fields_of(session)
         now = time.time_ns() // 1000
-        created = now if session.created_at is None else micros_of(session.created_at)
+        created = now if session.raw_created is None else micros_or_unknown(session.raw_created)
         saved = await self._connection.run(
             lambda db: insert_restored(db, session, fields, created, now, self.identity)
         )
@@ -200,7 +223,7 @@ class SqliteSessionStorage:
         trace.lap("encode")
         trace.size(sum(len(entry.context) for entry in fields), len(sessions))
 
-        def write(db: sqlite3.Connection) -> list[Saved | SessionConflict]:
+        def write(db: Database) -> list[Saved | SessionConflict]:
             ends: list[Saved | SessionConflict] = []
             with transaction(db):
                 for session, entry in zip(sessions, fields, strict=True):
@@ -234,11 +257,11 @@ class SqliteSessionStorage:
         now = time.time_ns() // 1000
         rows = []
         for session in sessions:
-            created, updated = session.created_at, session.updated_at
-            times = (now if at is None else micros_of(at) for at in (created, updated))
+            created, updated = session.raw_created, session.raw_updated
+            times = (now if at is None else micros_or_unknown(at) for at in (created, updated))
             rows.append(fields_of(session).row(session.id, session.version, *times))
 
-        def insert(db: sqlite3.Connection) -> list[str]:
+        def insert(db: Database) -> list[str]:
             with transaction(db):
                 inserted = [db.execute(sql.IMPORT, row).rowcount for row in rows]
             return [s.id for s, count in zip(sessions, inserted, strict=True) if not count]
@@ -262,15 +285,15 @@ class SqliteSessionStorage:
         for id in ids:
             check_text(id, "id", nul=True)
 
-        def delete(db: sqlite3.Connection) -> list[str]:
+        def delete(db: Database) -> list[str]:
             deleted = []
             with transaction(db):
                 for index, id in enumerate(ids):
                     if versions is None:
-                        cursor = db.execute(sql.DELETE, (id,))
+                        count = _delete(db, id)
                     else:
-                        cursor = db.execute(sql.DELETE_VERSION, (id, versions[index]))
-                    if cursor.rowcount:
+                        count = db.execute(sql.DELETE_VERSION, (id, versions[index])).rowcount
+                    if count:
                         deleted.append(id)
             return deleted
 
@@ -286,7 +309,7 @@ class SqliteSessionStorage:
         for session in sessions:
             check_text(session.id, "id", nul=True)
 
-        def delete(db: sqlite3.Connection) -> list[str]:
+        def delete(db: Database) -> list[str]:
             with transaction(db):
                 return [s.id for s in sessions if delete_as_read(db, s, self.identity)]
 
@@ -295,13 +318,12 @@ class SqliteSessionStorage:
     # Queries
 
     async def query(self, query: Query) -> list[Session]:
-        """Return the selected sessions, in order."""
-        statement = sql.select(sql.ROW, query)
-        rows = await self._connection.run(lambda db: db.execute(*statement).fetchall())
+        """Return the selected sessions, in order; ``problems`` of the list names the odd rows."""
+        rows, problems = await self._connection.run(lambda db: find_sessions(db, query))
         current().size(sum(len(row[CONTEXT]) for row in rows), len(rows))
-        sessions = [read_session(row, self.identity) for row in rows]
+        found = Found([read_session(row, self.identity) for row in rows], problems)
         current().lap("decode")
-        return sessions
+        return found
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column.
@@ -313,26 +335,22 @@ class SqliteSessionStorage:
         Returns:
             The table; ``context_bytes`` is the length of the JSON text.
         """
-        statement = sql.select_table(query.one_more(), context)
-        rows = await self._connection.run(lambda db: db.execute(*statement).fetchall())
-        columns: list[Any] = list(zip(*rows, strict=True)) or [() for _ in range(9 + len(context))]
-        version, created, updated, size, messages = (np.array(c, np.int64) for c in columns[4:9])
-        table = Table(
-            id=columns[0],
-            graph_id=columns[1],
-            current_task_id=columns[2],
-            status_message=columns[3],
-            version=version,
-            created=created,
-            updated=updated,
-            context_bytes=size,
-            messages=messages,
-            context=columns[9:],
-            next=None,
-        )
+        wider = query.one_more()
+        statement = sql.select_table(wider, context)
+        rows = await self._connection.run(lambda db: read_columns(db, wider, statement))
+        table = None if rows is None else _build_table(rows, len(context))
+        if table is None:  # an odd row is on the page
+            odd = await self._connection.run(
+                lambda db: list(islice(read_rows(db, wider), wider.limit))
+            )
+            table = build_table([(row.id, row) for row in odd], query, context)
+            shown = odd[: query.limit]
+            table.problems |= {row.id: row.problem for row in shown if row.problem}
+        else:
+            table = cut_page(table, query)
         current().size(int(table.context_bytes.sum()), len(table))
         current().lap("decode")
-        return cut_page(table, query)
+        return table
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
@@ -342,12 +360,7 @@ class SqliteSessionStorage:
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
-        statement = sql.count_groups(query)
-        rows = await self._connection.run(lambda db: db.execute(*statement).fetchall())
-        return [
-            GroupCount(graph, task, n, time_of(oldest), time_of(newest))
-            for graph, task, n, oldest, newest in rows
-        ]
+        return await self._connection.run(lambda db: count_groups(db, query))
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help.
@@ -377,3 +390,38 @@ class SqliteSessionStorage:
     def __repr__(self) -> str:
         mode = ", read-only" if self.read_only else ""
         return f"<SqliteSessionStorage {self.path}{mode}>"
+
+
+def _delete(db: Database, id: str) -> int:
+    return db.execute(sql.DELETE, (id,)).rowcount or delete_odd(db, id)
+
+
+def _build_table(rows: list[tuple[Any, ...]], paths: int) -> Table | None:
+    """Return the table of rows; None if one of them is odd."""
+    columns: list[Any] = list(zip(*rows, strict=True)) or [() for _ in range(9 + paths)]
+    try:
+        # An array refuses what is not an integer, where numpy would convert it.
+        numbers = [np.frombuffer(array("q", column), np.int64) for column in columns[4:9]]
+    except (TypeError, OverflowError):
+        return None
+    version, created, updated, size, messages = numbers
+    if len(rows) and (version.min() < 0 or UNKNOWN_TIME in (created.min(), updated.min())):
+        return None
+    for column in columns[:3]:
+        if set(map(type, column)) - {str}:
+            return None
+    if set(map(type, columns[3])) - {str, NoneType}:
+        return None
+    return Table(
+        id=columns[0],
+        graph_id=columns[1],
+        current_task_id=columns[2],
+        status_message=columns[3],
+        version=version,
+        created=created,
+        updated=updated,
+        context_bytes=size,
+        messages=messages,
+        context=columns[9:],
+        next=None,
+    )
