@@ -5,13 +5,21 @@ from __future__ import annotations
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from operator import index
 from typing import Any, Self
 from weakref import WeakSet
 
 from ..bridge import Bridge, dual
 from ..changes import Patch, apply
-from ..errors import ContextError, QueryError, SessionConflict, SessionNotFound, StorageError
+from ..errors import (
+    ContextError,
+    PatchError,
+    QueryError,
+    SessionConflict,
+    SessionNotFound,
+    StorageError,
+)
 from ..journal import Journal, JournaledStorage, UndoReport
 from ..model import Context, Session, stored_session
 from ..model.validity import Problem, describe, find_new_problems
@@ -288,10 +296,9 @@ class Client:
         stored = await self.storage.get(id)
         if stored is None:
             raise SessionNotFound(id)
-        wanted = apply(stored, patch)
         if expected is not None and not is_same_state(expected, stored):
-            wanted.version = expected.version
-            raise SessionConflict(wanted, stored)
+            raise _find_conflict(stored, patch, expected.version)
+        wanted = apply(stored, patch)
         _warn_respelled(wanted, find_new_problems(stored.context_json(), wanted.context_json()))
         await self._writer(undo).save(wanted, before=stored)
         self._shown.note(wanted)
@@ -579,6 +586,16 @@ def _check_version(version: object) -> int:
         f"a version must be an integer, or the Session that was read, not {version!r}; nothing was "
         "written"
     )
+
+
+def _find_conflict(stored: Session, patch: Patch, version: int) -> SessionConflict:
+    """Return the conflict of a patch that was made for another state of a session."""
+    try:
+        wanted = apply(stored, patch)
+    except PatchError:  # its paths are those of the other state
+        wanted = copy(stored)
+    wanted.version = version
+    return SessionConflict(wanted, stored)
 
 
 def _warn_respelled(session: Session, problems: list[Problem]) -> None:

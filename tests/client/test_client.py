@@ -46,3 +46,15 @@ def test_wrong_arguments_raise_our_own_errors():
         with pytest.raises(g.GraphflowError):
             call()
     assert wb.latency.frame()["session_id"].tolist() == ["?"]
+
+
+def test_a_patch_of_what_is_there_no_more_is_a_conflict():
+    wb = g.open("memory:")
+    wb.create("a", "t", context={"jobs": [1, 2]})
+    wb.patch("a", [{"op": "remove", "path": "/context/data/jobs/1"}])
+    change = [{"op": "replace", "path": "/context/data/jobs/1", "value": 3}]
+    with pytest.raises(g.SessionConflict):
+        wb.patch("a", change, version=1)
+    with pytest.raises(g.PatchError, match="does not exist"):
+        wb.patch("a", change, version=2)
+    assert wb.get("a").context["jobs"] == [1]

@@ -12,6 +12,7 @@ import pytest
 
 import graphflow_nb as g
 
+from ..model.contexts import READABLE, UNREADABLE
 from .peer import VERSIONS, Peer, PeerError
 
 pytestmark = pytest.mark.timeout(1500)  # the first test builds the peer
@@ -167,6 +168,18 @@ def test_json_goes_through_serde_and_back(program):
         # Members that serde does not know do no harm.
         extra = session.to_json()[:-1] + ',"updated_at":"2026"}\n'
         assert len(peer("echo", extra)) == 1
+
+
+def test_the_crate_reads_what_is_accepted_and_refuses_what_is_refused(program):
+    def session(context: str) -> str:
+        return g.Session("s", "t").with_context_json(context).to_json(version=False) + "\n"
+
+    for version in VERSIONS:
+        peer = Peer(program, version, "")
+        assert len(peer("echo", "".join(map(session, READABLE)))) == len(READABLE)
+        for context, says in UNREADABLE:
+            with pytest.raises(PeerError):
+                assert not peer("echo", session(context)), says
 
 
 def test_many_sessions_of_real_flows(peer, database):

@@ -15,6 +15,7 @@ from ...errors import PatchError, SessionConflict, StorageError
 from ...journal import Entry, Journal, UndoReport
 from ...model import Session
 from ...model.context import DEFAULT_MAX_MESSAGES
+from ...model.validity import describe, find_new_problems
 from ...storage import Query
 from ...storage.protocols import SupportsQuery
 from .listing import ShownSession
@@ -52,6 +53,7 @@ class Desk:
         draft: Its changes; None if it is not being edited.
         new: Whether the draft is of a session that does not exist yet.
         preview: The changes that saving will make; None until they were previewed.
+        respelled: What graph-flow would write with other digits; empty without such numbers.
         conflict: The merge to make; None without a conflict.
         deleted_meanwhile: Whether someone deleted the session that was to be saved.
         newer: The version that someone stored while the session is edited, -1 if they deleted it;
@@ -68,6 +70,7 @@ class Desk:
         self.draft: Draft | None = None
         self.new = False
         self.preview: Patch | None = None
+        self.respelled = ""
         self.conflict: Merge | None = None
         self.deleted_meanwhile = False
         self.newer: int | None = None
@@ -198,10 +201,15 @@ class Desk:
             PatchError: Nothing would change, or graph-flow could not read the result.
         """
         draft = self.edit()
-        draft.session()
+        session = draft.session()
         changes = draft.changes()
         if not len(changes) and not self.new:
             raise PatchError("nothing was changed yet")
+        problems = find_new_problems(_read_text(draft.base), session.context_json())
+        unreadable = [problem for problem in problems if not problem.respelled]
+        if unreadable:
+            raise PatchError(f"graph-flow could not read it back: {describe(unreadable)}")
+        self.respelled = describe(problems)
         self.preview = changes
         return changes
 
@@ -433,6 +441,11 @@ def _state(session: Session) -> tuple[object, ...]:
     Redis a worker may save at the version that it read.
     """
     return session.version, session.raw_created, session.raw_updated, session.seen
+
+
+def _read_text(session: Session) -> str | bytes | None:
+    """Return the context as a store returned it; None if no store did."""
+    return session.context.origin
 
 
 def _creation_call(session: Session) -> str:

@@ -299,6 +299,8 @@ class Editor:
             self.save.description = words
             self.save.tooltip = f"{words}, unless someone else saved the session meanwhile"
             html = patch_html(desk.preview, "A new session with nothing in its context yet.")
+            if desk.respelled:
+                html = notice_html("warning", desk.respelled) + html
             self.preview_text.value = (
                 f'<div class="gfnb gfnb-plain"><b>This will change</b>{html}</div>'
             )

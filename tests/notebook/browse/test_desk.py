@@ -241,3 +241,67 @@ def test_what_was_saved_is_no_draft_even_if_it_can_not_be_read_again():
     storage.lost = False
     assert desk.draft is None
     assert desk.session.status_message == wb.get("a").status_message == "mine"
+
+
+ODD_CHAT = '{"messages":[{"role":"Tool","content":"x","timestamp":"2026-01-01T00:00:00Z"}]}'
+
+
+def test_what_graph_flow_could_not_read_is_refused_in_the_preview(wb):
+    desk = Desk(wb)
+    desk.open("claim-0014")
+    message = '{"role":"User","content":null,"timestamp":"2026-01-01T00:00:00Z"}'
+    with pytest.raises(g.ContextError, match=r"messages/0/content is null"):
+        desk.edit().set_context_text('{"data":{},"chat_history":{"messages":[%s]}}' % message)
+    with pytest.raises(g.PatchError, match="beyond f64"):
+        desk.edit().set_value(("n",), json_value("number", "1e400"))
+    desk.discard()
+    # A new session is checked as a whole, also where it is edited.
+    text = g.Session("new", "t").to_json().replace('{"messages":[],"max_messages":1000}', ODD_CHAT)
+    desk.draft_from_json(text)
+    with pytest.raises(g.PatchError, match="messages/0/role"):
+        desk.preview_changes()
+    desk.edit().set_value(("n",), json_value("number", "1"))
+    with pytest.raises(g.PatchError, match="messages/0/role"):
+        desk.preview_changes()
+    desk.discard()
+    # A copy of what the store holds may be as odd as that is.
+    odd = g.Session("odd", "t").with_context_json('{"data":{},"chat_history":%s}' % ODD_CHAT)
+    wb.bridge.run(wb.storage.save(odd))
+    desk.open("odd")
+    desk.draft_copy("twin")
+    desk.edit().set_value(("n",), json_value("number", "1"))
+    desk.preview_changes()
+    desk.save()
+    assert ODD_CHAT.encode() in bytes(wb.get("twin").context_json())
+
+
+def test_numbers_that_graph_flow_respells_are_named_in_the_preview(wb):
+    desk = Desk(wb)
+    desk.open("claim-0014")
+    desk.edit().set_value(("n",), json_value("number", "18446744073709551616"))
+    desk.preview_changes()
+    assert "/context/data/n is 18446744073709551616" in desk.respelled
+    desk.save()
+    desk.edit().set_value(("m",), json_value("number", "1"))
+    desk.preview_changes()
+    assert desk.respelled == ""
+
+
+def test_a_worker_that_removed_an_element_makes_the_list_a_clash(wb):
+    one, two, three = ({"id": number, "paid": False} for number in (1, 2, 3))
+    wb.create("jobs", "t", context={"jobs": [one, two]})
+    desk = Desk(wb)
+    desk.open("jobs")
+    desk.edit().set_value(("jobs", "0", "paid"), json_value("true", ""))
+    desk.preview_changes()
+    theirs = wb.get("jobs")
+    theirs.context["jobs"] = [two, three]
+    wb.save(theirs)
+    desk.save()
+    assert [clash.pointer for clash in desk.conflict.clashes] == ["/context/data/jobs"]
+    with pytest.raises(g.PatchError, match=r'/jobs was changed on both sides.*"paid":true'):
+        desk.resolve({})
+    assert wb.get("jobs").context["jobs"] == [two, three]
+    desk.resolve({("context", "data", "jobs"): "mine"})
+    desk.save()
+    assert wb.get("jobs").context["jobs"] == [one | {"paid": True}, two]
