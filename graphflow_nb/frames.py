@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .changes import diff, pointer
-from .errors import ContextError
+from .errors import ContextError, JournalError
 from .journal import Entry
 from .model import MessageRole, OddMessage, Session, exactjson
 from .model.times import FIRST, LAST, UNKNOWN_TIME, micros_or_unknown
@@ -287,8 +287,8 @@ def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
             "op": _category_column([e.op for e in entries]),
             "session_id": _text_column([e.id for e in entries]),
             "changes": _text_column([describe_changes(e) for e in entries]),
-            "version_before": numbers(_version_of(e.before) for e in entries),
-            "version_after": numbers(_version_of(e.after) for e in entries),
+            "version_before": numbers(e.version_before for e in entries),
+            "version_after": numbers(e.version_after for e in entries),
             "state": _category_column([e.state for e in entries]),
             "undoes": numbers(e.undoes for e in entries),
             "undone_by": numbers(e.undone_by for e in entries),
@@ -299,15 +299,17 @@ def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
 
 def describe_changes(entry: Entry) -> str:
     """Return what a write changed, in one line."""
-    if entry.before is None or entry.after is None:
-        return "created" if entry.before is None else "deleted"
-    paths = [pointer(change.path) for change in diff(entry.before, entry.after)]
+    if entry.version_before is None or entry.version_after is None:
+        return "created" if entry.version_before is None else "deleted"
+    try:
+        before, after = entry.sides()
+    except JournalError as error:
+        return str(error)
+    assert before is not None
+    assert after is not None
+    paths = [pointer(change.path) for change in diff(before, after)]
     shown = ", ".join(paths[:5]) or "nothing"
     return shown if len(paths) <= 5 else f"{shown} and {len(paths) - 5:,} more"
-
-
-def _version_of(session: Session | None) -> int | None:
-    return None if session is None else session.version
 
 
 def operations_frame(

@@ -21,6 +21,7 @@ from ..errors import (
     StorageError,
 )
 from ..journal import Journal, JournaledStorage, UndoReport
+from ..journal.storage import UnnotedStorage
 from ..model import Context, Session, stored_session
 from ..model.validity import Problem, describe, find_new_problems
 from ..monitoring import MonitoredStorage, Recorder
@@ -94,9 +95,9 @@ class Client:
         """The attributes of the storage inside, such as ``read_only`` and ``place``."""
         return attributes_of(self.storage.inner)
 
-    def _writer(self, undo: bool) -> JournaledStorage:
+    def _writer(self, undo: bool) -> JournaledStorage | UnnotedStorage:
         """Return the storage for a write that is to be noted, or not."""
-        return self.journaled if undo else self.journaled.without_notes()
+        return self.journaled if undo else self.journaled.unnoted
 
     # Sessions
 
@@ -456,8 +457,8 @@ class Client:
         Example:
             >>> import graphflow_nb
             >>> wb = graphflow_nb.open("demo")
-            >>> wb.delete(["claim-0014", "claim-0015"])
-            ['claim-0014', 'claim-0015']
+            >>> wb.delete(["claim-0014", "claim-0118"])
+            ['claim-0014', 'claim-0118']
             >>> wb.undo_many().undone
             2
 

@@ -6,8 +6,8 @@ exactly what was noted, and a crash between the steps loses nothing. What is wri
 monitored storage itself (``wb.storage``) is not noted.
 """
 
-from .entries import Entry, UndoReport
+from .entries import DamagedLine, Entry, UndoReport
 from .journal import Journal
 from .storage import JournaledStorage
 
-__all__ = ["Entry", "Journal", "JournaledStorage", "UndoReport"]
+__all__ = ["DamagedLine", "Entry", "Journal", "JournaledStorage", "UndoReport"]

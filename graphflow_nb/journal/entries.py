@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..model import Session
 
-__all__ = ["Entry", "Op", "State", "UndoReport"]
+__all__ = ["DamagedLine", "Entry", "Op", "Sides", "State", "UndoReport"]
 
 Op = Literal["save", "upsert", "delete", "restore", "undo"]
 State = Literal["done", "unknown", "void"]
 
 
+class Sides(NamedTuple):
+    """A session before and after a write; None where it did not exist."""
+
+    before: Session | None
+    after: Session | None
+
+
+class DamagedLine(NamedTuple):
+    """A line of a journal's file that can't be read, or that is missing.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from graphflow_nb.journal import Journal
+        >>> Journal.at("writes.journal").close()
+        >>> Path("writes.journal").write_text('{"sum":"damaged')
+        15
+        >>> Journal.at("writes.journal").damaged
+        [DamagedLine(line=1, reason='it was cut off')]
+
+    Attributes:
+        line: The number of the line in the file, counted from 1.
+        reason: What is wrong with it.
+    """
+
+    line: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class UndoReport:
     """What became of several writes that were to be undone.
+
+    Example:
+        >>> import graphflow_nb
+        >>> wb = graphflow_nb.open("demo")
+        >>> wb.delete("claim-0014")
+        ['claim-0014']
+        >>> wb.undo_many()
+        UndoReport(undone=1, changed=[], failed={}, remaining=0)
 
     Attributes:
         undone: The number of writes that were undone.
@@ -56,10 +93,12 @@ class Entry:
         place: The store, without secrets.
         op: The method that was called; ``undo`` for a write that undid another.
         id: The id of the session.
-        before, after: The session before and after the write; None where it did not exist.
+        version_before, version_after: The version before and after the write; None where the
+            session did not exist.
         state: ``done``; ``unknown`` if the outcome of the write is unknown; ``void`` if there is
             nothing to undo, because the session was not changed.
         undoes, undone_by: The number of the entry that this one undoes, of the one that undid it.
+        size: The number of bytes that the journal takes for it.
     """
 
     number: int
@@ -67,12 +106,28 @@ class Entry:
     place: str
     op: Op
     id: str
-    before: Session | None
-    after: Session | None
-    state: State = "unknown"
-    undoes: int | None = None
-    undone_by: int | None = None
+    version_before: int | None
+    version_after: int | None
+    state: State
+    undoes: int | None
+    undone_by: int | None
+    size: int
+    _read: Callable[[int], Sides] = field(repr=False, compare=False)
 
-    def size(self) -> int:
-        """Return the approximate number of bytes that the entry takes in memory."""
-        return 500 + sum(len(s.context_json()) for s in (self.before, self.after) if s is not None)
+    def sides(self) -> Sides:
+        """Return the session before and after the write, read from the journal.
+
+        Raises:
+            JournalError: The journal can't be read, or it no longer holds the entry.
+        """
+        return self._read(self.number)
+
+    @property
+    def before(self) -> Session | None:
+        """The session before the write; None where it did not exist. Read from the journal."""
+        return None if self.version_before is None else self.sides().before
+
+    @property
+    def after(self) -> Session | None:
+        """The session after the write; None where it was deleted. Read from the journal."""
+        return None if self.version_after is None else self.sides().after

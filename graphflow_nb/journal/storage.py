@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from copy import copy
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
-from ..changes import diff, document, with_document
-from ..errors import PatchError, SessionConflict, StorageError
+from ..errors import JournalError, SessionConflict, StorageError
 from ..model import Session
 from ..storage.origin import is_same_state
-from ..storage.protocols import (
-    SessionStorage,
-    SupportsDeleteMany,
-    SupportsDeleteUnchanged,
-    SupportsQuery,
-    SupportsRestore,
-    SupportsUpsert,
-    require,
-)
-from ..storage.query import MAX_IDS, Query
-from .entries import Entry, Op, UndoReport
+from ..storage.protocols import SessionStorage, SupportsUpsert, require
+from .entries import Entry, UndoReport
 from .journal import Journal
+from .noting import NotedWrites, delete_unchanged, read_sessions
+from .undoing import undo, undo_many
 
-__all__ = ["JournaledStorage"]
+__all__ = ["JournaledStorage", "UnnotedStorage"]
 
-#: A session before and after a write; None where it does not exist.
-Pair = tuple[Session | None, Session | None]
+_FIRST_PORTION = 50  # sessions that are read and deleted at once, until their size is known
+_MAX_PORTION = 1000
+_PORTION_BYTES = 8_000_000
 
 
 class JournaledStorage:
@@ -55,33 +45,16 @@ class JournaledStorage:
     Attributes:
         inner: The storage that performs the writes.
         journal: The journal.
+        unnoted: The same storage for writes that are not noted.
     """
 
     def __init__(
         self, storage: SessionStorage, journal: Journal, reading: SessionStorage, place: str
     ):
-        self._noting = True
         self.inner = storage
         self.journal = journal
-        self._reading = reading
-        self._place = place
-
-    def without_notes(self) -> JournaledStorage:
-        """Return the same storage for writes that the journal does not note."""
-        twin = JournaledStorage(self.inner, self.journal, self._reading, self._place)
-        twin._noting = False
-        return twin
-
-    @contextmanager
-    def _note(
-        self, op: Op, pairs: Sequence[Pair], undoes: int | None = None
-    ) -> Iterator[list[Entry]]:
-        """Note a write around it; see ``Journal.writing``."""
-        if not self._noting:
-            yield []
-            return
-        with self.journal.writing(self._place, op, pairs, undoes) as entries:
-            yield entries
+        self.unnoted = UnnotedStorage(storage, reading)
+        self._writes = NotedWrites(storage, journal, reading, place)
 
     async def get(self, id: str) -> Session | None:
         """Return the session with this id; see ``SessionStorage.get``."""
@@ -93,36 +66,34 @@ class JournaledStorage:
         Args:
             session: The session to save.
             before: The stored session, if the caller has just read it. Default: it is read.
-        """
-        if not self._noting:
-            await self.inner.save(session)
-            return
-        if before is None:
-            before = await self._reading.get(session.id)
-        await self._save("save", session, before)
 
-    async def _save(
-        self, op: Op, session: Session, before: Session | None, undoes: int | None = None
-    ) -> None:
+        Raises:
+            JournalError: It can't be noted; it was not saved.
+        """
+        if before is None:
+            before = await self._writes.reading.get(session.id)
         if before is None and not session.is_new:
             raise SessionConflict(session, None)
-        with self._note(op, [(before, session)], undoes):
+        with self._writes.note("save", [(before, session)]):
             await self.inner.save(session)
 
     async def upsert(self, session: Session) -> None:
         """Save a session whatever is stored; see ``SupportsUpsert``."""
         upsert = require(self.inner, SupportsUpsert).upsert
-        before = await self._reading.get(session.id) if self._noting else None
-        with self._note("upsert", [(before, session)]):
+        before = await self._writes.reading.get(session.id)
+        with self._writes.note("upsert", [(before, session)]):
             await upsert(session)
 
     async def delete(self, id: str) -> None:
         """Delete the session with this id; see ``SessionStorage.delete``."""
         for _ in range(10):
-            before = (await self._read([id])).get(id)
-            if before is None or await self._delete("delete", [before]):
+            before = (await self._writes.read([id])).get(id)
+            if before is None or await self._writes.delete("delete", [before]):
                 return
-        raise StorageError(f"session {id!r} was saved by others ten times in a row: try again")
+        raise StorageError(
+            f"session {id!r} was saved by others ten times in a row and not deleted: try again",
+            nothing_written=True,
+        )
 
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int | Session] | None = None
@@ -136,19 +107,32 @@ class JournaledStorage:
 
         Returns:
             The ids that were deleted, in the order given.
+
+        Raises:
+            JournalError: They can't be noted; the error says how many were deleted before.
         """
-        wanted = {} if versions is None else dict(zip(ids, versions, strict=True))
-        found = await self._read(ids)
-        if versions is not None:
-            found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
-        sessions = list(found.values())
-        gone = set(await self.delete_unchanged(sessions))
-        if versions is None:
-            for session in sessions:
-                if session.id not in gone:  # saved while it was to be deleted
-                    await self.delete(session.id)
-            return list(found)
-        return [id for id, session in found.items() if session.id in gone]
+        wanted = None if versions is None else dict(zip(ids, versions, strict=True))
+        order = list(dict.fromkeys(ids))
+        deleted: list[str] = []
+        # In portions, so that neither memory nor a transaction grows without bound.
+        at, size = 0, _FIRST_PORTION
+        while at < len(order):
+            found = await self._writes.read(order[at : at + size])
+            at += size
+            if wanted is not None:
+                found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
+            try:
+                deleted += await self._delete_portion(found, again=wanted is None)
+            except JournalError as error:
+                if not deleted:
+                    raise
+                raise JournalError(
+                    f"{error}. {len(deleted):,} of {len(order):,} sessions were deleted before, "
+                    "and can be undone"
+                ) from error
+            average = sum(len(s.context_json()) for s in found.values()) // (len(found) or 1)
+            size = max(1, min(_MAX_PORTION, _PORTION_BYTES // (average + 500)))
+        return deleted
 
     async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
         """Delete the sessions that are still exactly as they were read.
@@ -160,54 +144,38 @@ class JournaledStorage:
             The ids that were deleted, in the order given.
         """
         deleted: list[str] = []
-        # In portions, so that no transaction grows without bound.
-        for start in range(0, len(sessions), 1000):
-            deleted += await self._delete("delete", sessions[start : start + 1000])
+        for start in range(0, len(sessions), _MAX_PORTION):
+            deleted += await self._writes.delete("delete", sessions[start : start + _MAX_PORTION])
         return deleted
 
-    async def _read(self, ids: Sequence[str]) -> dict[str, Session]:
-        """Return the sessions that exist, by the ids as they were given.
+    async def _delete_portion(self, found: dict[str, Session], *, again: bool) -> list[str]:
+        """Delete sessions that were read, and return the ids of those that are gone.
 
-        By ``query`` where there is one: in Redis it also tells in which time each expires.
+        Args:
+            found: The sessions, by the ids as they were given.
+            again: Whether one that was saved meanwhile is read and deleted again.
         """
-        known: dict[str, Session] = {}
-        if isinstance(self._reading, SupportsQuery):
-            for start in range(0, len(ids), MAX_IDS):
-                query = Query(ids=ids[start : start + MAX_IDS], order="id")
-                known |= {s.id: s for s in await self._reading.query(query)}
-        found = {}
-        for id in dict.fromkeys(ids):
-            # A UUID may have been given in another spelling, which only get understands.
-            session = known.get(id) or await self._reading.get(id)
-            if session is not None:
-                found[id] = session
-        return found
-
-    async def _delete(
-        self, op: Op, sessions: Sequence[Session], undoes: int | None = None
-    ) -> list[str]:
-        with self._note(op, [(s, None) for s in sessions], undoes) as done:
-            deleted = await delete_unchanged(self.inner, sessions)
-            gone = set(deleted)
-            done[:] = [entry for entry in done if entry.id in gone]
-        return deleted
+        sessions = {session.id: session for session in found.values()}
+        gone = set(await self._writes.delete("delete", list(sessions.values())))
+        if again:
+            for id in sessions.keys() - gone:
+                await self.delete(id)
+                gone.add(id)
+        first = {session.id: id for id, session in reversed(found.items())}
+        return [id for id, s in found.items() if s.id in gone and first[s.id] == id]
 
     # Undoing
 
     def entries(self) -> list[Entry]:
         """Return the writes on this store, oldest first."""
-        return self.journal.entries(self._place)
+        return self._writes.entries()
 
     def undoable(self) -> list[Entry]:
         """Return the writes that can be undone, oldest first.
 
         An undo is not among them, or undoing twice would go back and forth.
         """
-        return [
-            entry
-            for entry in self.entries()
-            if entry.undone_by is None and entry.undoes is None and entry.state != "void"
-        ]
+        return self._writes.undoable()
 
     async def undo(self, number: int | None = None) -> Session | None:
         """Undo one write, if the session is still as that write left it.
@@ -221,29 +189,9 @@ class JournaledStorage:
         Raises:
             SessionConflict: The session was changed since; nothing was written.
             PatchError: The entry does not exist, or it was undone already.
+            JournalError: Lines of the journal can't be read, and ``number`` was left out.
         """
-        entry = self._pick(number)
-        stored = await self._reading.get(entry.id)
-        if not _is_same(stored, entry.after, by_version=entry.state == "done"):
-            if _is_same(stored, entry.before, by_version=False):
-                self.journal.void(entry.number)  # never written, or undone by someone else
-                return stored
-            wanted = entry.before or entry.after
-            assert wanted is not None
-            raise SessionConflict(copy(wanted), stored)
-        if entry.before is None:
-            assert stored is not None
-            if not await self._delete("undo", [stored], entry.number):
-                raise SessionConflict(stored, await self._reading.get(entry.id))
-            return None
-        if stored is None:
-            back = copy(entry.before)
-            with self._note("undo", [(None, back)], entry.number):
-                await restore(self.inner, back)
-            return back
-        back = with_document(stored, document(entry.before))
-        await self._save("undo", back, stored, entry.number)
-        return back
+        return await undo(self._writes, self._writes.pick(number))
 
     async def undo_all(self) -> tuple[int, list[str]]:
         """Undo every write, newest first.
@@ -265,39 +213,68 @@ class JournaledStorage:
     ) -> UndoReport:
         """Undo several writes, newest first for each session; see ``Client.undo_many``."""
         if numbers is None:
-            numbers = [entry.number for entry in self.undoable()]
-        wanted = {number: self._pick(number) for number in numbers}
-        done = 0
-        changed: dict[str, None] = {}
-        failed: dict[str, str] = {}
-        for looked, number in enumerate(sorted(wanted, reverse=True)):
-            if stop is not None and stop():
-                return UndoReport(done, list(changed), failed, len(wanted) - looked)
-            id = wanted[number].id
-            if id not in changed and id not in failed:
-                try:
-                    await self.undo(number)
-                    done += 1
-                except SessionConflict:
-                    changed[id] = None
-            if progress is not None:
-                progress(looked + 1, len(wanted))
-        return UndoReport(done, list(changed), failed)
+            self.journal.check_undamaged()
+            wanted = [entry.number for entry in self._writes.undoable()]
+        else:
+            wanted = [self._writes.pick(number).number for number in dict.fromkeys(numbers)]
+        return await undo_many(self._writes, wanted, progress, stop)
 
-    def _pick(self, number: int | None) -> Entry:
-        if number is None:
-            undoable = self.undoable()
-            if not undoable:
-                raise PatchError("there is nothing to undo: the journal has no write left")
-            return undoable[-1]
-        for entry in self.entries():
-            if entry.number == number:
-                if entry.undone_by is not None:
-                    raise PatchError(f"entry {number} was undone already, by {entry.undone_by}")
-                return entry
-        raise PatchError(
-            f"the journal has no entry {number!r} of this store; wb.journal lists them"
-        )
+
+class UnnotedStorage:
+    """The same methods for writes that the journal does not note.
+
+    Args:
+        storage: The storage that performs the writes.
+        reading: The storage that is read for what is compared.
+    """
+
+    def __init__(self, storage: SessionStorage, reading: SessionStorage):
+        self._storage = storage
+        self._reading = reading
+
+    async def get(self, id: str) -> Session | None:
+        """Return the session with this id."""
+        return await self._storage.get(id)
+
+    async def save(self, session: Session, *, before: Session | None = None) -> None:
+        """Save a session; ``before`` is not needed."""
+        await self._storage.save(session)
+
+    async def upsert(self, session: Session) -> None:
+        """Save a session whatever is stored."""
+        await require(self._storage, SupportsUpsert).upsert(session)
+
+    async def delete(self, id: str) -> None:
+        """Delete the session with this id."""
+        await self._storage.delete(id)
+
+    async def delete_many(
+        self, ids: Sequence[str], versions: Sequence[int | Session] | None = None
+    ) -> list[str]:
+        """Delete sessions, where versions are given only those that still have them.
+
+        Returns:
+            The ids that were deleted, in the order given.
+        """
+        wanted = None if versions is None else dict(zip(ids, versions, strict=True))
+        order = list(dict.fromkeys(ids))
+        deleted: list[str] = []
+        for start in range(0, len(order), _MAX_PORTION):
+            found = await read_sessions(self._reading, order[start : start + _MAX_PORTION])
+            if wanted is not None:
+                found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
+            gone = set(await delete_unchanged(self._storage, list(found.values())))
+            if wanted is None:
+                for session in found.values():
+                    if session.id not in gone:
+                        await self._storage.delete(session.id)
+                        gone.add(session.id)
+            deleted += [id for id, session in found.items() if session.id in gone]
+        return deleted
+
+    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+        """Delete the sessions that are still exactly as they were read, and return their ids."""
+        return await delete_unchanged(self._storage, sessions)
 
 
 def _is_expected(stored: Session, wanted: int | Session) -> bool:
@@ -305,47 +282,3 @@ def _is_expected(stored: Session, wanted: int | Session) -> bool:
     if isinstance(wanted, Session):
         return is_same_state(wanted, stored)
     return stored.version == wanted
-
-
-def _is_same(stored: Session | None, known: Session | None, *, by_version: bool) -> bool:
-    """Return whether a stored session is the one that a write left.
-
-    By its content, because undoing one write increments the version that an earlier one had left.
-    By its version, where the outcome of the write is known; then the times count too, since in
-    Redis a worker may save at the version that we left, without a time.
-    """
-    if stored is None or known is None:
-        return stored is known
-    before, now = (
-        (session.version, session.created_at, session.updated_at) for session in (known, stored)
-    )
-    return (by_version and before == now) or not diff(stored, known)
-
-
-async def delete_unchanged(storage: Any, sessions: Sequence[Session]) -> list[str]:
-    """Delete the sessions that are still as they were read, and return their ids.
-
-    A storage with ``delete_many`` alone compares versions. Without that too, sessions are read and
-    deleted one by one; then a save between the comparison and the delete is lost.
-    """
-    if isinstance(storage, SupportsDeleteUnchanged):
-        return await storage.delete_unchanged(sessions)
-    if isinstance(storage, SupportsDeleteMany):
-        return await storage.delete_many([s.id for s in sessions], [s.version for s in sessions])
-    deleted = []
-    for session in sessions:
-        stored = await storage.get(session.id)
-        if stored is not None and stored.version == session.version:
-            await storage.delete(session.id)
-            deleted.append(session.id)
-    return deleted
-
-
-async def restore(storage: Any, session: Session) -> None:
-    """Put a deleted session back; as a new one in a storage without ``restore``."""
-    if isinstance(storage, SupportsRestore):
-        await storage.restore(session)
-        return
-    fresh = session.copy()
-    await storage.save(fresh)
-    session.mark_saved(fresh.version, fresh.raw_created, fresh.raw_updated)

@@ -57,16 +57,21 @@ def check_text(value: object, name: str, *, nul: bool) -> None:
     if nul and type(value) is str and value.isascii():
         return
     if not isinstance(value, str):
-        raise StorageError(f"{name} must be text, not {type(value).__name__}: {value!r}")
+        raise StorageError(
+            f"{name} must be text, not {type(value).__name__}: {value!r}", nothing_written=True
+        )
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError as error:
             raise StorageError(
-                f"{name} holds a lone surrogate at position {error.start}, which no store can hold"
+                f"{name} holds a lone surrogate at position {error.start}, which no store can hold",
+                nothing_written=True,
             ) from error
     if not nul and "\0" in value:
-        raise StorageError(f"{name} holds the character U+0000, which this store can't hold")
+        raise StorageError(
+            f"{name} holds the character U+0000, which this store can't hold", nothing_written=True
+        )
 
 
 def check_no_extra(session: Session) -> None:
@@ -81,7 +86,8 @@ def check_no_extra(session: Session) -> None:
         raise StorageError(
             "the session has members that this store has no column for: "
             f"{', '.join(session.extra)}; session.copy() keeps them, so remove them from the JSON "
-            "first"
+            "first",
+            nothing_written=True,
         )
 
 
@@ -90,5 +96,7 @@ def check_ids_once(ids: Iterable[str]) -> None:
     seen: set[str] = set()
     for id in ids:
         if id in seen:
-            raise StorageError(f"the batch has session {id!r} twice; nothing was written")
+            raise StorageError(
+                f"the batch has session {id!r} twice; nothing was written", nothing_written=True
+            )
         seen.add(id)

@@ -101,7 +101,7 @@ class Connections:
                 "on: use graphflow_nb.open(url), whose workbench can be called from anywhere"
             )
         if self._closed:
-            raise StorageError("the storage is closed: connect again")
+            raise StorageError("the storage is closed: connect again", nothing_written=True)
         async with self._free:
             connection = await self._take(loop.time())
             generation = self._generation

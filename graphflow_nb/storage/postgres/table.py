@@ -332,7 +332,8 @@ class OpenTable:
             except ValueError as error:
                 raise StorageError(
                     f"id {id!r} is not a UUID, and the id column of {self.form.table} takes "
-                    "nothing else; plan_migration() shows the step to text ids"
+                    "nothing else; plan_migration() shows the step to text ids",
+                    nothing_written=True,
                 ) from error
 
     def check_session(self, session: Session) -> str:
@@ -345,7 +346,9 @@ class OpenTable:
         self.check_id(session.id)
         check_no_extra(session)
         if not 0 <= session.version < 2**63 - 1:
-            raise StorageError(f"version {session.version} does not fit the column BIGINT")
+            raise StorageError(
+                f"version {session.version} does not fit the column BIGINT", nothing_written=True
+            )
         text = session.context_json()
         text = text if isinstance(text, str) else text.decode()
         check_jsonb(text)

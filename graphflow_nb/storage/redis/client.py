@@ -166,7 +166,7 @@ class RedisClient:
                 "use graphflow_nb.open(url), whose workbench can be called from anywhere"
             )
         if self._closed:
-            raise StorageError("the storage is closed: connect again")
+            raise StorageError("the storage is closed: connect again", nothing_written=True)
         async with self._free:
             current().lap("wait")
             try:

@@ -38,14 +38,19 @@ def _translate(error: Exception, url: str) -> StorageError:
     if isinstance(error, driver.AuthenticationError):
         return StorageError(f"{place} refused the user or password: check the URL")
     if isinstance(error, driver.NoPermissionError):
-        return StorageError(f"{place}: {text}; ask for this right or open it as another user")
+        return StorageError(
+            f"{place}: {text}; ask for this right or open it as another user", nothing_written=True
+        )
     if "WRONGTYPE" in text:
         return StorageError(
             f"{place}: the key holds something that is not a session; nothing was changed. Keep "
-            "sessions apart from other keys with prefix="
+            "sessions apart from other keys with prefix=",
+            nothing_written=True,
         )
     if isinstance(error, driver.OutOfMemoryError) or text.startswith("OOM"):
-        return StorageError(f"{place} is full (maxmemory): nothing was written")
+        return StorageError(
+            f"{place} is full (maxmemory): nothing was written", nothing_written=True
+        )
     lost = (OSError, driver.ConnectionError, driver.ClusterError, driver.RedisClusterException)
     if isinstance(error, lost):
         # So redis-py words that it could not connect, for which it has no class of its own.

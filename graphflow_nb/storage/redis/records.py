@@ -175,7 +175,9 @@ class Records:
         if stored is None:
             raise StorageError(
                 f"the value of the key {self.prefix + id!r} in {redact(self._client.url)} is not a "
-                f"session with the id {id!r}; nothing was changed. Is prefix={self.prefix!r} right?"
+                f"session with the id {id!r}; nothing was changed. Is prefix={self.prefix!r} "
+                "right?",
+                nothing_written=True,
             )
         return stored
 

@@ -108,7 +108,7 @@ class SqliteConnection:
                 self._running = job
             try:
                 if self._db is None:
-                    raise StorageError("the storage is closed: connect again")
+                    raise StorageError("the storage is closed: connect again", nothing_written=True)
                 return work(self._db)
             finally:
                 with self._running_lock:

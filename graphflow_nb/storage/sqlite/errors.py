@@ -24,7 +24,8 @@ def translate_error(error: Exception, path: str) -> StorageError:
     if "locked" in text or "busy" in text:
         return StorageTimeout(
             f"{path} is being written by another process, and did not become free in time; "
-            "nothing was written. Try again, or connect with a longer timeout="
+            "nothing was written. Try again, or connect with a longer timeout=",
+            nothing_written=True,
         )
     if "readonly" in text:
         return ReadOnlyError(
@@ -32,8 +33,11 @@ def translate_error(error: Exception, path: str) -> StorageError:
         )
     if "unable to open" in text:
         return StorageError(
-            f"{path} can't be opened: does its folder exist, and may you write there?"
+            f"{path} can't be opened: does its folder exist, and may you write there?",
+            nothing_written=True,
         )
     if isinstance(error, RuntimeError):
-        return StorageError("the storage is closed: connect again")
-    return StorageError(f"{path}: {text}")
+        return StorageError("the storage is closed: connect again", nothing_written=True)
+    # A statement that SQLite refuses changes nothing, and neither does a value that it can't take.
+    refused = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, TypeError)
+    return StorageError(f"{path}: {text}", nothing_written=isinstance(error, refused))

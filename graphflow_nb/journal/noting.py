@@ -1,0 +1,156 @@
+"""NotedWrites: a storage, its journal, and what all writes that are noted need."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ..errors import PatchError
+from ..model import Session
+from ..storage.attributes import attributes_of
+from ..storage.protocols import (
+    SessionStorage,
+    SupportsDeleteMany,
+    SupportsDeleteUnchanged,
+    SupportsQuery,
+)
+from ..storage.query import MAX_IDS, Query
+from .entries import Entry, Op
+from .journal import Journal, Noted
+
+__all__ = ["NotedWrites", "Pair"]
+
+#: A session before and after a write; None where it does not exist.
+Pair = tuple[Session | None, Session | None]
+
+
+class NotedWrites:
+    """A storage and the journal in which writes to it are noted.
+
+    Args:
+        storage: The storage that performs the writes.
+        journal: The journal that notes them.
+        reading: The storage that is read for the journal.
+        place: The store's name in the journal, without secrets.
+
+    Attributes:
+        storage, journal, reading: As passed.
+    """
+
+    def __init__(
+        self, storage: SessionStorage, journal: Journal, reading: SessionStorage, place: str
+    ):
+        self.storage = storage
+        self.journal = journal
+        self.reading = reading
+        self._place = place
+
+    @property
+    def _identity(self) -> str:
+        # Asked each time, since a storage may learn it only when it connects.
+        return attributes_of(self.storage).identity
+
+    @contextmanager
+    def note(
+        self, op: Op, pairs: Iterable[Pair], undoes: Sequence[int] | int | None = None
+    ) -> Iterator[Noted]:
+        """Note writes around them; see ``Journal.writing``."""
+        with self.journal.writing(self._place, op, pairs, undoes, store=self._identity) as noted:
+            yield noted
+
+    async def delete(
+        self, op: Op, sessions: Sequence[Session], undoes: Sequence[int] | int | None = None
+    ) -> list[str]:
+        """Note and delete the sessions that are still as they were read; return their ids."""
+        with self.note(op, [(session, None) for session in sessions], undoes) as noted:
+            deleted = await delete_unchanged(self.storage, sessions)
+            gone = set(deleted)
+            for entry in noted.entries:
+                noted.settle(entry, made=entry.id in gone)
+        return deleted
+
+    async def read(self, ids: Sequence[str], *, exact: Container[str] = ()) -> dict[str, Session]:
+        """Return the sessions that exist, by the ids as they were given; see ``read_sessions``."""
+        return await read_sessions(self.reading, ids, exact=exact)
+
+    # The entries of this store
+
+    def entries(self) -> list[Entry]:
+        """Return the writes on this store, oldest first."""
+        return self.journal.entries(self._place, store=self._identity)
+
+    def undoable(self) -> list[Entry]:
+        """Return the writes that can be undone, oldest first."""
+        return self.journal.undoable(self._place, store=self._identity)
+
+    def pick(self, number: object) -> Entry:
+        """Return the entry that is to be undone.
+
+        Args:
+            number: Its number; None for the newest that can be undone.
+
+        Raises:
+            PatchError: There is none, or it was undone already.
+            JournalError: It is not known which entry is the newest.
+        """
+        if number is None:
+            newest = self.journal.newest_undoable(self._place, store=self._identity)
+            if newest is None:
+                raise PatchError("there is nothing to undo: the journal has no write left")
+            return newest
+        entry = self.journal.find(number, self._place, store=self._identity)
+        if entry is None:
+            raise PatchError(
+                f"the journal has no entry {number!r} of this store; wb.journal lists them"
+            )
+        if entry.undone_by is not None:
+            raise PatchError(f"entry {number} was undone already, by {entry.undone_by}")
+        return entry
+
+
+async def read_sessions(
+    storage: SessionStorage, ids: Sequence[str], *, exact: Container[str] = ()
+) -> dict[str, Session]:
+    """Return the sessions of a storage that exist, by the ids as they were given.
+
+    By ``query`` where there is one: in Redis it also tells when each expires.
+
+    Args:
+        storage: The storage.
+        ids: The ids.
+        exact: Those that are spelled as the store does; the others may be UUIDs in another
+            spelling, which only ``get`` understands.
+    """
+    known: dict[str, Session] = {}
+    asked = isinstance(storage, SupportsQuery)
+    if isinstance(storage, SupportsQuery):
+        for start in range(0, len(ids), MAX_IDS):
+            query = Query(ids=ids[start : start + MAX_IDS], order="id")
+            known |= {s.id: s for s in await storage.query(query)}
+    found = {}
+    for id in dict.fromkeys(ids):
+        session = known.get(id)
+        if session is None and not (asked and id in exact):
+            session = await storage.get(id)
+        if session is not None:
+            found[id] = session
+    return found
+
+
+async def delete_unchanged(storage: SessionStorage, sessions: Sequence[Session]) -> list[str]:
+    """Delete the sessions that are still as they were read, and return their ids.
+
+    A storage with ``delete_many`` alone compares versions. Without that too, sessions are read and
+    deleted one by one; then a save between the comparison and the delete is lost.
+    """
+    if isinstance(storage, SupportsDeleteUnchanged):
+        return await storage.delete_unchanged(sessions)
+    if isinstance(storage, SupportsDeleteMany):
+        return await storage.delete_many([s.id for s in sessions], [s.version for s in sessions])
+    deleted = []
+    for session in sessions:
+        stored = await storage.get(session.id)
+        if stored is not None and stored.version == session.version:
+            await storage.delete(session.id)
+            deleted.append(session.id)
+    return deleted
