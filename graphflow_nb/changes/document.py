@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import Raw
 
 from ..errors import ContextError, PatchError
-from ..model import Session, exactjson
+from ..model import Context, Session, exactjson
 from ..model.validity import describe, find_new_problems
 from .patch import Path, pointer
 
@@ -58,7 +58,9 @@ def with_document(session: Session, text: Raw) -> Session:
         if exactjson.kind(context) != "object":
             raise PatchError("the context must be an object with data and chat_history")
         check_context(context, before)
-        twin = twin.with_context_json(bytes(context))
+        changed = Context.from_json(bytes(context))
+        changed.origin = session.context.origin  # a save compares with what the store returned
+        twin.context = changed
     return twin
 
 

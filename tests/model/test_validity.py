@@ -7,7 +7,8 @@ import json
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb import Context, Session
+from graphflow_nb import Context, Patch, Session
+from graphflow_nb.changes import apply
 from graphflow_nb.model.validity import describe, find_new_problems, find_problems
 
 from .contexts import MESSAGE, NO_JSON, READABLE, STRICTER, UNREADABLE, chat, data
@@ -115,3 +116,15 @@ def test_a_session_of_a_store_keeps_odd_parts_beside_an_edit():
     del other.context["m"]
     wb.save(other)
     assert json.loads(wb.get("b").context_json())["data"]["k"] == 2
+
+
+def test_what_was_made_here_is_checked_after_a_patch_too():
+    odd = Session("a", "t", context=Context.from_json(chat("7")))
+    patched = apply(odd, Patch([{"op": "add", "path": "/context/data/k", "value": 1}]))
+    with pytest.raises(g.ContextError, match="messages/0 is 7"):
+        g.open("memory:").save(patched)
+    stored = Session("a", "t").with_context_json(chat("7"))
+    wb = g.open("memory:")
+    wb.bridge.run(wb.storage.save(stored))
+    wb.save(apply(wb.get("a"), Patch([{"op": "add", "path": "/context/data/k", "value": 1}])))
+    assert wb.get("a").context["k"] == 1
