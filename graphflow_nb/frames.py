@@ -19,7 +19,7 @@ from .model import MessageRole, OddMessage, Session, exactjson
 from .model.times import FIRST, LAST, UNKNOWN_TIME, micros_or_unknown
 from .monitoring import Records
 from .storage.paths import ContextPath, path_label
-from .storage.table import GroupCount, Table, add_problem
+from .storage.table import GroupCount, Table, add_problem, note_of
 
 __all__ = [
     "context_columns",
@@ -268,11 +268,15 @@ def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
             "longest_untouched": (pd.Timestamp(now) - times["oldest"]).astype("timedelta64[us]"),
         }
     )
-    return frame.sort_values(
+    frame = frame.sort_values(
         ["graph_id", "sessions", "current_task_id"],
         ascending=[True, False, True],
         ignore_index=True,
     )
+    note = note_of(counts)
+    if note is not None:
+        frame.attrs["note"] = note
+    return frame
 
 
 def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:

@@ -30,6 +30,7 @@ from ..storage.protocols import (
     SupportsQuery,
     require,
 )
+from ..storage.table import note_of
 from .benchmarks import Benchmark
 from .copying import CopyTo
 from .display import register
@@ -189,7 +190,10 @@ class Workbench(Client):
         if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
             of = ""
             if isinstance(self.storage, SupportsCount):
-                of = f" of {await self.storage.count(query):,}"
+                total = await self.storage.count(query)
+                of = f" of {total:,}"
+                if "note" not in frame.attrs and note_of(total) is not None:
+                    _warn(f"the total is {note_of(total)}")
             _warn(f"showing {len(frame):,}{of} sessions; limit=None shows all")
         return frame
 
@@ -252,6 +256,9 @@ class Workbench(Client):
         frame = messages_frame(found[:limit])
         if problems := {**problems_of(found), **frame.attrs.get("problems", {})}:
             frame.attrs["problems"] = problems
+        if note := note_of(found):
+            frame.attrs["note"] = note
+            _warn(note)
         return _warn_of_odd_messages(frame)
 
     @dual
@@ -270,11 +277,16 @@ class Workbench(Client):
             ``graph_id``, ``current_task_id`` (category), ``sessions`` (int64), ``oldest_update``,
             ``newest_update`` (datetime64[us, UTC]), ``longest_untouched`` (timedelta64[us]).
 
+            Where an index in Redis answered, ``frame.attrs["note"]`` and a warning say so.
+
         Raises:
             CapabilityError: The storage has no method ``counts``.
             StorageError: The store failed.
         """
-        return counts_frame(await require(self.storage, SupportsCounts).counts(Query()))
+        frame = counts_frame(await require(self.storage, SupportsCounts).counts(Query()))
+        if "note" in frame.attrs:
+            _warn(frame.attrs["note"])
+        return frame
 
     def browse(
         self,
@@ -384,6 +396,7 @@ class Workbench(Client):
         try:
             counting = require(self.storage.background, SupportsCounts)
             counts = self.bridge.run(counting.counts(Query()))
+            note = "; ".join(filter(None, (note, note_of(counts))))
         except GraphflowError as error:
             note = f"{note}; {error}" if note else str(error)
         return cards.StoreCard(repr(self.storage.inner), counts, note, len(self.latency))

@@ -242,7 +242,7 @@ class RedisFacts(StoreFacts):
         prefix: The prefix of the sessions' keys.
         ttl: Whether sessions that are saved here expire.
         indexed: The time when the index was built; None without an index.
-        known: The number of sessions in the index.
+        known, index_keys: The number of sessions in the index, and of keys that it takes.
         about: From INFO: ``maxmemory``, ``maxmemory_policy``, ``used_memory``, ``evicted_keys``,
             ``aof_enabled``, ``uptime_in_seconds``; None if not reported.
         appendfsync: The setting; None if not reported.
@@ -255,6 +255,7 @@ class RedisFacts(StoreFacts):
     ttl: bool = False
     indexed: datetime | None = None
     known: int = 0
+    index_keys: int = 0
     about: Mapping[str, str | int] | None = None
     appendfsync: str | None = None
     save: str | None = None

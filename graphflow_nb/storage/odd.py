@@ -18,6 +18,7 @@ from typing import Final
 
 from ..errors import SessionFormatError
 from ..model import Session
+from .table import NotedList
 
 __all__ = [
     "NO_VERSION",
@@ -38,7 +39,7 @@ NO_VERSION: Final = -1
 _MAX_SHOWN: Final = 80
 
 
-class Found(list[Session]):
+class Found(NotedList[Session]):
     """The sessions that a query found, in order.
 
     Example:
@@ -52,13 +53,19 @@ class Found(list[Session]):
         sessions: The sessions.
         problems: What is wrong with each row that is not a session, by its id. Such rows are not
             in the list, and don't count for the query's limit.
+        note: A remark on this answer; None for none.
 
     Attributes:
-        problems: As passed.
+        problems, note: As passed.
     """
 
-    def __init__(self, sessions: Iterable[Session] = (), problems: Mapping[str, str] | None = None):
-        super().__init__(sessions)
+    def __init__(
+        self,
+        sessions: Iterable[Session] = (),
+        problems: Mapping[str, str] | None = None,
+        note: str | None = None,
+    ):
+        super().__init__(sessions, note)
         self.problems = dict(problems or {})
 
 

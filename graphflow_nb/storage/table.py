@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,18 @@ from numpy.typing import NDArray
 from ..model.times import FIRST, LAST, UNKNOWN_TIME, describe_time, time_of
 from .query import Cursor, Query
 
-__all__ = ["GroupCount", "Table", "add_problem", "cut_page", "merge_counts"]
+__all__ = [
+    "GroupCount",
+    "NotedCount",
+    "NotedList",
+    "Table",
+    "add_problem",
+    "cut_page",
+    "merge_counts",
+    "note_of",
+]
 
+T = TypeVar("T")
 _SPAN = LAST - FIRST
 
 
@@ -54,6 +65,46 @@ def merge_counts(one: GroupCount | None, other: GroupCount) -> GroupCount:
         min(oldest, default=None),
         max(newest, default=None),
     )
+
+
+class NotedList(list[T]):
+    """What ``query`` or ``counts`` returned, with a remark on this answer.
+
+    Example:
+        >>> from graphflow_nb.storage.table import NotedList, note_of
+        >>> note_of(NotedList([], "sessions may be missing"))
+        'sessions may be missing'
+
+    Args:
+        items: The sessions or the counts.
+        note: The remark; None for none.
+    """
+
+    def __init__(self, items: Iterable[T], note: str | None):
+        super().__init__(items)
+        self.note = note
+
+
+class NotedCount(int):
+    """A number of sessions, with a remark on this answer.
+
+    Example:
+        >>> from graphflow_nb.storage.table import NotedCount, note_of
+        >>> count = NotedCount(3, "sessions may be missing")
+        >>> count + 1, note_of(count)
+        (4, 'sessions may be missing')
+
+    Args:
+        count: The number.
+        note: The remark; None for none.
+    """
+
+    note: str | None
+
+    def __new__(cls, count: int, note: str | None) -> Self:
+        self = super().__new__(cls, count)
+        self.note = note
+        return self
 
 
 @dataclass(slots=True)
@@ -158,3 +209,12 @@ def add_problem(problems: dict[str, str], id: str, problem: str) -> None:
     known = problems.get(id, "")
     if problem not in known:
         problems[id] = f"{known}; {problem}" if known else problem
+
+
+def note_of(answer: object) -> str | None:
+    """Return the remark of a storage on its answer to a query, None for none.
+
+    Args:
+        answer: What ``query``, ``table``, ``count`` or ``counts`` returned.
+    """
+    return answer.note if isinstance(answer, (Table, NotedCount, NotedList)) else None

@@ -32,8 +32,23 @@ def find_missing_index(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
             "built": f"{facts.indexed:%Y-%m-%d %H:%M} UTC",
             "sessions that it contains": facts.known,
         }
-        text = "it exists; new sessions of workers are in it once it is built again"
-        yield InOrder(subject, text, evidence)
+        beside = facts.keys - facts.index_keys - facts.known
+        if facts.prefix or not beside:
+            text = "it exists; what workers created or moved since is not in it until it is built "
+            yield InOrder(subject, f"{text}again", evidence)
+            return
+        open_writable = "graphflow_nb.open(url, writable=True).build_index()"
+        yield Advice(
+            subject=subject,
+            finding=f"The index contains {facts.known:,} sessions, and the database has "
+            f"{facts.keys - facts.index_keys:,} keys beside it: first pages, graph=, summaries and "
+            "counts leave out what workers created since, and show what they deleted.",
+            evidence=evidence,
+            remedy=open_writable if facts.read_only else "wb.build_index()",
+            cost="Reads all sessions once. Keys of other programs can't be told from sessions that "
+            "are missing: with prefix= only the sessions are counted.",
+            severity="choice",
+        )
     elif facts.keys > QUICK_ROWS or page > SLOW_PAGE_MS:
         open_writable = "graphflow_nb.open(url, writable=True).build_index()"
         yield Advice(

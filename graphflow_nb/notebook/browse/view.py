@@ -15,6 +15,7 @@ from ... import cards
 from ...client import Client
 from ...model import Session
 from ...storage.protocols import SupportsWatch
+from ...storage.table import note_of
 from .desk import Desk
 from .dialogs import Create, Delete, Dialog, Undo
 from .filterbar import FilterBar, Pager
@@ -226,6 +227,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         )
         self.notice.value = self.stage.notice
         note = "" if page.frame is None else page.frame.attrs.get("note", "")
+        if not note and (about_total := note_of(listing.total)) is not None:
+            note = f"The total is {about_total}"
         hints = (self._order_hint(), note, self._newer_hint())
         self.hint.value = "".join(notice_html("warning", hint) for hint in hints)
         self.bar.render()

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ...errors import StorageError, StorageUnavailable
 from ..facts import RedisFacts
 from .client import RedisClient
-from .index import RedisIndex
+from .index import IndexSize, RedisIndex
 
 __all__ = ["collect_facts"]
 
@@ -43,6 +43,7 @@ async def collect_facts(
     append = await ask("appendfsync", "CONFIG GET", "append*")
     save = await ask("snapshots", "CONFIG GET", "save")
     indexed = await index.built_at()
+    size = await index.size() if indexed else IndexSize(0, 0)
     return RedisFacts(
         place=place,
         read_only=read_only,
@@ -53,7 +54,8 @@ async def collect_facts(
         prefix=prefix,
         ttl=ttl,
         indexed=indexed,
-        known=(await index.size()).sessions if indexed else 0,
+        known=size.sessions,
+        index_keys=size.keys,
         about=None if about is None else _combine(about),
         appendfsync=_read_setting(append, "appendfsync"),
         save=_read_setting(save, "save"),

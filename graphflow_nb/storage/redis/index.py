@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -178,6 +178,35 @@ class RedisIndex:
         )
         return IndexSize((3 if sessions else 0) + 1 + places, sessions)
 
+    async def note(self, *, alone: bool, moved: int = 0) -> str | None:
+        """Return what to know about an answer of the index; None without an index.
+
+        Workers write past the index, and nothing tells cheaply that none did. So the note says how
+        old the index is, and which signs there are that it lags.
+
+        Args:
+            alone: Whether all other keys of the database should be sessions in the index.
+            moved: The number of sessions that differed from their entries in this answer.
+        """
+        built = await self.built_at()
+        if built is None:
+            return None
+        size = await self.size()
+        signs = []
+        if moved:
+            signs.append(f"{moved:,} of the sessions in this answer differed from their entries. ")
+        if alone:
+            keys = await self._client.key_count() - size.keys
+            if keys != size.sessions:
+                signs.append(f"The database has {keys:,} other keys than those of the index. ")
+        return (
+            f"answered by the index, which was built at {built:%Y-%m-%d %H:%M} UTC "
+            f"({_describe_age(built)}) and contains {size.sessions:,} sessions. It does not notice "
+            "what workers write: sessions that they created since are missing, those that they "
+            f"saved or deleted are counted where they were. {''.join(signs)}wb.build_index() reads "
+            "all sessions and brings it up to date"
+        )
+
     def can_page(self, query: Query) -> bool:
         """Return whether an index helps to find the query's page."""
         return query.order_by == "updated_at" and query.ids is None and query.limit is not None
@@ -269,6 +298,17 @@ class RedisIndex:
             if query.graph in (None, graph) and query.task in (None, task):
                 chosen.append(_SortedSet(self._key("at:", text.decode()), graph, task))
         return chosen
+
+
+def _describe_age(time: datetime) -> str:
+    """Return how long ago a time was, coarsely."""
+    minutes = (datetime.now(UTC) - time).total_seconds() / 60
+    if minutes < 1:
+        return "less than a minute ago"
+    for unit, size in (("min", 1), ("h", 60)):
+        if minutes < 120 * size:
+            return f"{minutes / size:.0f} {unit} ago"
+    return f"{minutes / 1440:,.0f} days ago"
 
 
 def entry_after(query: Query) -> Entry | None:

@@ -14,7 +14,7 @@ from ..limits import QUICK_ROWS
 from ..paths import ContextPath, is_encodable
 from ..query import Query
 from ..rows import GroupCounter, build_table, filter_rows, take_page
-from ..table import GroupCount, Table
+from ..table import GroupCount, NotedCount, NotedList, Table
 from ..trace import current
 from .client import RedisClient
 from .index import Entry, RedisIndex, entry_after, is_current, next_cursor
@@ -69,7 +69,7 @@ class Queries:
         after = entry_after(query)
         found: list[Found] = []
         entries: list[Entry] = []
-        read, moved = 0, False
+        read, moved = 0, 0
         # Where other conditions leave out sessions, more are read than a page has.
         count = limit if self._index.can_count(query) else max(limit, 100)
         while len(found) < limit:
@@ -83,31 +83,16 @@ class Queries:
             sessions = await self._records.find_many([entry.id for entry in portion])
             for entry, session in zip(portion, sessions, strict=True):
                 if session is None or not filter_rows([session], query):
-                    moved = True
+                    moved += 1
                 else:
-                    moved = moved or not is_current(entry, session[1])
+                    moved += not is_current(entry, session[1])
                     found.append(session)
                     entries.append(entry)
         return Page(found[:limit], entries[:limit], await self._index_note(moved))
 
-    async def _index_note(self, moved: bool) -> str | None:
-        """Return what the index may lack, None if it is certainly complete.
-
-        Args:
-            moved: Whether a session differed from its entry.
-        """
-        built = await self._index.built_at()
-        size = await self._index.size()
-        complete = not self._records.prefix and (
-            await self._client.key_count() == size.keys + size.sessions
-        )
-        if built is None or (complete and not moved):
-            return None
-        return (
-            f"found by the index of {built:%Y-%m-%d %H:%M} UTC, which contains {size.sessions:,} "
-            "sessions. Sessions that others created since are missing, those that others saved are "
-            "at their old place: wb.build_index() brings the index up to date"
-        )
+    async def _index_note(self, moved: int = 0) -> str | None:
+        # With a prefix, other keys may belong to others.
+        return await self._index.note(alone=not self._records.prefix, moved=moved)
 
     async def table(self, query: Query, context: Sequence[ContextPath]) -> Table:
         """Return the selected sessions by column, with the time at which each expires."""
@@ -132,7 +117,8 @@ class Queries:
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
         if await self._index.refresh() and self._index.can_count(query):
-            return sum(group.sessions for group in await self._index.groups(query))
+            total = sum(group.sessions for group in await self._index.groups(query))
+            return NotedCount(total, await self._index_note())
         total = 0
         async for portion in self.scan(query):
             total += len(portion)
@@ -141,7 +127,7 @@ class Queries:
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
         if await self._index.refresh() and self._index.can_count(query):
-            return await self._index.groups(query)
+            return NotedList(await self._index.groups(query), await self._index_note())
         groups = GroupCounter()
         async for portion in self.scan(query):
             groups.add(portion)

@@ -14,7 +14,7 @@ from ..checks import check_ids_once, check_text, check_texts
 from ..facts import RedisFacts
 from ..paths import ContextPath
 from ..query import Query
-from ..table import GroupCount, Table
+from ..table import GroupCount, NotedList, Table
 from ..trace import current
 from ..url import redact
 from .batches import PORTION, Batches, position_of
@@ -370,16 +370,21 @@ class RedisSessionStorage:
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order, each with the time in which it expires.
 
+        Where the index answered, they are a ``NotedList``, whose note says so.
+
         Raises:
             QueryError: No index serves the query, and there are more keys than ``scan_limit``.
         """
-        found = (await self._queries.select(query)).found
+        page = await self._queries.select(query)
+        found = page.found
         left = await self._records.expiries([id for id, _ in found])
         trace = current()
         trace.lap("execute")
         sessions = [self._records.session(stored) for _, stored in found]
         for session, milliseconds in zip(sessions, left, strict=True):
             session.expires_in = milliseconds
+        if page.note is not None:
+            sessions = NotedList(sessions, page.note)
         trace.size(sum(len(stored.text) for _, stored in found), len(found))
         trace.lap("decode")
         return sessions
@@ -400,11 +405,17 @@ class RedisSessionStorage:
         return await self._queries.table(query, context)
 
     async def count(self, query: Query) -> int:
-        """Return the number of selected sessions; limit and page are ignored."""
+        """Return the number of selected sessions; limit and page are ignored.
+
+        Where the index answered, it is a ``NotedCount``, whose note says so.
+        """
         return await self._queries.count(query)
 
     async def counts(self, query: Query) -> list[GroupCount]:
-        """Return the number of selected sessions at each task of each graph."""
+        """Return the number of selected sessions at each task of each graph.
+
+        Where the index answered, they are a ``NotedList``, whose note says so.
+        """
         return await self._queries.counts(query)
 
     async def slow_orders(self) -> dict[str, str]:

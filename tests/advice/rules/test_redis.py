@@ -50,6 +50,10 @@ def test_redis(redis_server):
             assert find_advice(findings, "persistence") is None
             eval(findings.advice[0].remedy, {"wb": wb})
             assert find_advice(wb.advise(), "index for pages") is None
+            client.set("new", "of a worker")
+            lagging = find_advice(wb.advise(), "index for pages")
+            assert "50,001 sessions, and the database has 50,002 keys" in lagging.finding
+            client.delete("new")
             client.config_set("maxmemory", "1gb")
             client.config_set("maxmemory-policy", "allkeys-lru")
             client.config_set("appendonly", "no")

@@ -6,6 +6,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session
+from graphflow_nb.storage.table import note_of
 
 from .conftest import worker_text
 
@@ -33,18 +34,56 @@ def test_what_workers_did_beside_the_index_is_said(connect, raw, run):
     raw.set("new", worker_text("new"))
     table = run(storage.table(Query(limit=9)))
     assert "new" not in table.id
-    assert "build_index" in table.note
+    assert "5 other keys than those of the index" in table.note
     raw.delete("new")
     raw.set("s1", worker_text("s1", current_task_id="elsewhere"))
     raw.delete("s2")
     table = run(storage.table(Query(limit=9)))
     assert table.id == ["s3", "s1", "s0"]
-    assert "build_index" in table.note
+    assert "2 of the sessions in this answer differed" in table.note
     assert run(storage.table(Query(limit=9, task="t"))).id == ["s3", "s0"]
     assert run(storage.build_index()) == 3
     table = run(storage.table(Query(limit=9)))
     assert table.id == ["s1", "s3", "s0"]  # the time of the worker's save is not known
-    assert table.note is None
+    assert "differed" not in table.note
+
+
+def test_whatever_the_index_answers_says_so(connect, raw, run):
+    """A worker may have moved or created sessions without any sign."""
+    storage = connect()
+    run(storage.save_many([Session(f"s{i}", "t", graph_id="g") for i in range(4)]))
+    assert {note_of(answer) for answer in run(ask(storage))} == {None}
+    run(storage.build_index())
+    raw.set("s0", worker_text("s0", current_task_id="elsewhere"))  # not on the page
+    raw.delete("s1")
+    raw.set("new", worker_text("new"))  # as many keys as before
+    for answer in run(ask(storage)):
+        note = note_of(answer)
+        assert "answered by the index, which was built at 20" in note
+        assert "(less than a minute ago) and contains 4 sessions" in note
+        assert "wb.build_index()" in note
+    by_scan = [
+        storage.table(Query(order="id")),
+        storage.query(Query(order="id")),
+        storage.count(Query(text="s")),
+        storage.get("s0"),
+    ]
+    assert [note_of(run(answer)) for answer in by_scan] == [None] * 4
+    other = connect(prefix="flows:")  # whose index would not know whose the other keys are
+    run(other.save(Session("a", "t")))
+    run(other.build_index())
+    assert "other keys" not in note_of(run(other.count(Query())))
+
+
+async def ask(storage):
+    return [
+        await storage.table(Query(limit=2)),
+        await storage.table(Query(limit=2, graph="g")),
+        await storage.count(Query()),
+        await storage.count(Query(task="t")),
+        await storage.counts(Query()),
+        await storage.query(Query(limit=2)),
+    ]
 
 
 def test_pages_by_a_stale_index_come_to_an_end(connect, raw, run):

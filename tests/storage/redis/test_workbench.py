@@ -90,15 +90,26 @@ def test_in_the_browser(url, raw):
             wb.create(f"s{i}", "t")
         wb.build_index()
         browser = wb.browse()
-        assert "build_index" not in browser.hint.value
+        assert "other keys" not in browser.hint.value
         raw.set("new", worker_text("new"))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what is shown in a view is not printed beside it
             browser.reload.click()
         assert browser.notice.value == ""
-        assert "wb.build_index()" in browser.hint.value
+        assert "4 other keys" in browser.hint.value
         with pytest.warns(UserWarning, match="build_index"):
             wb.sessions(limit=5)
+        with pytest.warns(UserWarning, match="build_index"):
+            assert "contains 3 sessions" in wb.summary().attrs["note"]
+        with pytest.warns(UserWarning, match="build_index"):
+            assert "contains 3 sessions" in wb.messages().attrs["note"]
+        assert "contains 3 sessions" in repr(wb)
+        assert "contains 3 sessions" in wb._repr_html_()
+        # By id the page is read from the sessions themselves, and only the total by the index.
+        by_id = wb.browse(order="id")
+        by_id.listing.count()
+        by_id.reload.click()
+        assert "The total is answered by the index" in by_id.hint.value
         wb.patch("s0", [{"op": "replace", "path": "/status_message", "value": "mended"}], version=1)
         wb.delete(["s1"])
         assert wb.undo() is not None
