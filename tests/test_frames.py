@@ -152,3 +152,10 @@ def test_every_frame_can_be_written_and_read_back(tmp_path):
     both = pd.concat([first.copy(), first], ignore_index=True)
     assert len(both.merge(first, on="id")) == 4
     assert both.groupby("current_task_id", observed=True).size()["t"] == 4
+
+
+def test_the_number_of_context_columns_has_a_bound():
+    wb = g.open("memory:")
+    assert wb.sessions(context=[f"a.b.c.d.e.f{i}" for i in range(500)]).shape == (0, 509)
+    with pytest.raises(g.QueryError, match="at most 500 paths, not 501"):
+        wb.sessions(context=["a"] * 501)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Workbench", "open", "wrap"]
 
 DEFAULT_LIMIT: Final = 10_000
+MAX_COLUMNS: Final = 500  # of a context: a database has a bound, and each path may mean 16 places
 
 
 class Workbench(Client):
@@ -126,15 +127,15 @@ class Workbench(Client):
             status: A text that occurs in status_message (upper and lower case differ).
             text: A text that occurs in the id or in status_message.
             id_prefix: The start of the id.
-            ids: The ids to look for, 10,000 at most.
+            ids: The ids to look for, 10,000 at most: a list, or a column of a DataFrame.
             updated_since, updated_until, created_since, created_until: Aware datetimes; "since"
                 is included, "until" is not.
             where: Context paths with the JSON value that each must have, e.g.
                 ``{"customer.tier": "gold"}``.
             has: Context paths that must exist.
-            context: Context paths to show, a column each. ``"fanout.a.response"`` is first the
-                nested path; where a session has nothing there, it is the key with dots in it.
-                ``("a.b", "c")`` has exactly these keys.
+            context: Context paths to show, a column each, 500 at most.
+                ``"fanout.a.response"`` is first the nested path; where a session has nothing
+                there, it is the key with dots in it. ``("a.b", "c")`` has exactly these keys.
             order: ``updated_at``, ``created_at`` or ``id``; with ``-`` in front descending.
             limit: The number of rows at most, None for all; a warning says when there are more.
             after: ``frame.attrs["next"]`` of the page before.
@@ -163,6 +164,8 @@ class Workbench(Client):
         context = [context] if isinstance(context, str) else context
         if not isinstance(context, Sequence):
             raise QueryError(f"context= must be a list of context paths, not {context!r}")
+        if len(context) > MAX_COLUMNS:
+            raise QueryError(f"context= takes at most {MAX_COLUMNS} paths, not {len(context):,}")
         for path in context:
             parse_path(path)
         query = Query(

@@ -11,7 +11,7 @@ such key first (``spellings``). A tuple is exact: ``("fanout.a.response",)`` is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -117,11 +117,8 @@ def is_encodable(text: str) -> bool:
 # PostgreSQL's operators have the same meaning.
 
 
-_Inside: TypeAlias = dict[str, Raw] | list[Raw]
-
-
 class _Parts(msgspec.Struct):
-    data: _Inside = {}
+    data: dict[str, Raw] = {}
     chat_history: Raw = Raw(b"{}")
 
 
@@ -131,7 +128,8 @@ class _Messages(msgspec.Struct):
 
 _parts = msgspec.json.Decoder(_Parts)
 _messages = msgspec.json.Decoder(_Messages)
-_inside = msgspec.json.Decoder(_Inside)
+_object = msgspec.json.Decoder(dict[str, Raw])
+_array = msgspec.json.Decoder(list[Raw])
 
 
 def find_value(context: str | bytes, spellings: Spellings) -> Raw | None:
@@ -141,7 +139,19 @@ def find_value(context: str | bytes, spellings: Spellings) -> Raw | None:
         context: The context's JSON text.
         spellings: The keys that the path may mean: the first that are found count.
     """
-    return next((found for _, found in _find_all(context, spellings)), None)
+    try:
+        data = _parts.decode(context).data
+        for keys in spellings:
+            found = data.get(keys[0])
+            for key in keys[1:]:
+                if found is None:
+                    break
+                found = _step(found, key)
+            if found is not None:
+                return found
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        pass
+    return None
 
 
 def resolve_path(context: str | bytes, path: ContextPath) -> tuple[str, ...]:
@@ -159,37 +169,18 @@ def resolve_path(context: str | bytes, path: ContextPath) -> tuple[str, ...]:
         QueryError: The path is empty, or not a text or texts.
     """
     tried = spellings(path)
-    return tuple(next((keys for keys, _ in _find_all(context, tried)), tried[0]))
+    found = (keys for keys in tried if find_value(context, [keys]) is not None)
+    return tuple(next(found, tried[0]))
 
 
-def _find_all(context: str | bytes, spellings: Spellings) -> Iterator[tuple[Sequence[str], Raw]]:
-    try:
-        data = _parts.decode(context).data
-        for keys in spellings:
-            if (found := _walk(data, keys)) is not None:
-                yield keys, found
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return
-
-
-def _walk(inside: _Inside, keys: Sequence[str]) -> Raw | None:
-    *above, last = keys
-    for key in above:
-        found = _pick(inside, key)
-        if found is None or bytes(found).lstrip()[:1] not in b"{[":
-            return None
-        inside = _inside.decode(found)
-    return _pick(inside, last)
-
-
-def _pick(inside: _Inside, key: str) -> Raw | None:
-    if isinstance(inside, dict):
-        return inside.get(key)
-    match = _INDEX.fullmatch(key)
-    if match is None:
-        return None
-    index = int(match[1] + match[2])
-    return inside[index] if -len(inside) <= index < len(inside) else None
+def _step(inside: Raw, key: str) -> Raw | None:
+    opening = bytes(inside).lstrip()[:1]
+    if opening == b"{":
+        return _object.decode(inside).get(key)
+    if opening == b"[" and (match := _INDEX.fullmatch(key)):
+        items, index = _array.decode(inside), int(match[1] + match[2])
+        return items[index] if -len(items) <= index < len(items) else None
+    return None
 
 
 def holds(context: str | bytes, spellings: Spellings, value: bytes | None) -> bool:

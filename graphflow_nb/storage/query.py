@@ -10,7 +10,7 @@ condition of a query; ``FILTERS`` has their names, and ``Query.from_filters`` ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from operator import index
@@ -139,7 +139,7 @@ class Query:
         status: A text that occurs in status_message.
         text: A text that occurs in the id or in status_message.
         id_prefix: The beginning of the id.
-        ids: The ids, 10,000 at most.
+        ids: The ids, 10,000 at most: a list, or a column of a DataFrame.
         updated_since, updated_until, created_since, created_until: Aware datetimes; "since" is
             included, "until" is not. Stores keep microseconds.
         context: For context paths, the JSON value that must be there; 100 conditions at most.
@@ -204,13 +204,16 @@ class Query:
                 raise QueryError(
                     f"{name} holds U+0000 or a lone surrogate, which no store can find: {value!r}"
                 )
+        if isinstance(self.ids, Iterable) and not isinstance(self.ids, Sequence):
+            # A column of a DataFrame, a set: as a list, which can be compared and read twice.
+            object.__setattr__(self, "ids", list(self.ids))
         if self.ids is not None and (
             not isinstance(self.ids, Sequence)
             or isinstance(self.ids, str)
             or len(self.ids) > MAX_IDS
             or not all(isinstance(id, str) for id in self.ids)
         ):
-            raise QueryError(f"ids must be a list of at most {MAX_IDS:,} ids")
+            raise QueryError(f"ids must be a list of at most {MAX_IDS:,} ids, each a text")
         for name in ("updated_since", "updated_until", "created_since", "created_until"):
             value = getattr(self, name)
             if value is not None:
@@ -248,7 +251,7 @@ class Query:
         try:
             self.conditions()
         except ContextError as error:
-            raise QueryError(f"{error}: no session can have this value") from error
+            raise QueryError(str(error)) from error
 
     @property
     def order_by(self) -> str:

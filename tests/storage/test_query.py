@@ -146,3 +146,10 @@ def test_a_cursor_travels_as_json(time):
 def test_a_naive_time_of_a_cursor_is_refused():
     with pytest.raises(g.QueryError, match="time zone"):
         g.Cursor("-updated_at", "a", datetime(2026, 1, 1))
+
+
+def test_ids_may_be_a_column_of_a_frame():
+    for ids in (pd.Series(["a", "b"]), np.array(["a", "b"]), iter("ab"), {"a": 1, "b": 2}):
+        assert Query(ids=ids).ids == ["a", "b"]
+    with pytest.raises(g.QueryError, match="each a text"):
+        Query(ids=pd.Series(["a", None]))

@@ -21,7 +21,7 @@ from ..scope import COMPLETE, only_complete
 from ..stores import KINDS, TABLES, empty_store
 from . import kit
 
-EXAMPLES, QUERIES = (100, 20) if COMPLETE else (4, 10)
+EXAMPLES, QUERIES = (100, 20) if COMPLETE else (3, 8)
 
 OWN = ["memory", "sqlite", "redis", "valkey"]
 OTHERS = [kind for kind in KINDS if kind not in {*OWN, *TABLES}]
