@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import re
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -468,3 +471,74 @@ def test_smoke_elsewhere(chromium, kind, tmp_path):
         page.screenshot(path=(Path(PICTURES) if PICTURES else tmp_path) / f"{kind}.png")
         page.close()
         assert kind == "voila" or not person.outside
+
+
+_RECORD = """
+() => {
+  window.clicked = [];
+  document.querySelector('table[aria-label="sessions"] tbody').addEventListener(
+    'click',
+    (event) => {
+      const row = event.target.closest('tr');
+      if (row) window.clicked.push(row.cells[2].textContent);
+    },
+    true,
+  );
+}
+"""
+
+
+@only_complete
+def test_a_click_while_following_means_the_row_that_was_shown(person, store, tmp_path):
+    """A worker moves rows to the top three times a second, while a person clicks on some."""
+    with g.open(store, writable=True) as wb:
+        wb.install_trigger()
+    person.run(cells(store, writable=True))
+    person.click("Follow changes")
+    person.sees("following, reported by the store")
+    page = person.page
+    page.evaluate(_RECORD)
+    sessions = do_as_peer(store, lambda storage: storage.query(g.Query()))
+    ids = [session.id for session in sessions]
+    ended, writes = threading.Event(), itertools.count()
+
+    def work() -> None:
+        numbers = random.Random(33)
+        while not ended.wait(0.3):
+            change(store, numbers.choice(ids), context={"n": next(writes)})
+
+    def clicked() -> list[str]:
+        return list(page.evaluate("window.clicked"))
+
+    def press(row: int, column: int) -> str:
+        """Click where a row is now, whichever row that is when the button is down."""
+        before = len(clicked())
+        while len(clicked()) == before:  # the rows may move apart under the button
+            box = person.rows().nth(row).locator("td").nth(column).bounding_box()
+            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        return clicked()[-1]
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        title = page.locator(".gfnb-reader h4")
+        for n in range(15):
+            id = press(n * 7 % 10, 4)
+            person.expect(title).to_contain_text(f"session {id}")
+        for n in range(4):
+            chosen = {press(n, 4), press(n + 2, 0)}
+            if len(chosen) == 1:
+                continue  # the second was the first, which had moved there: chosen no longer
+            person.sees("2 selected")
+            person.click("Delete…")
+            names = page.locator(".gfnb-names code").locator("visible=true")
+            for id in chosen:
+                person.expect(names.filter(has_text=id)).to_have_count(1)
+            person.expect(names).to_have_count(2)
+            if n == 3:
+                person.picture("delete-following", tmp_path)
+            person.click("Cancel")
+    finally:
+        ended.set()
+        worker.join()
+    assert next(writes) > 10, "there was nobody to meet"
