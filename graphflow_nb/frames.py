@@ -341,7 +341,10 @@ def operations_frame(
     }
     if background:
         columns["background"] = np.array([kind.background for kind in kinds], bool)[shown.kind]
-    return pd.DataFrame(columns, copy=False)
+    frame = pd.DataFrame(columns, copy=False)
+    if shown.forgotten:
+        frame.attrs["note"] = shown.bound_note
+    return frame
 
 
 def _coded_column(values: Sequence[str], numbers: NDArray[np.int64]) -> pd.Categorical:

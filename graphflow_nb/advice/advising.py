@@ -39,7 +39,12 @@ def advise(
     """
     seen = Seen(facts=facts, operations=Operations(operations), orders=orders)
     place = "" if facts is None else facts.place
-    return Findings([*_find_lines(seen, pools, reason)], place, len(operations))
+    return Findings(
+        [*_find_lines(seen, pools, reason)],
+        place,
+        len(operations),
+        operations.attrs.get("note", ""),
+    )
 
 
 def _find_lines(seen: Seen, pools: Sequence[str], reason: str) -> Iterator[Line]:

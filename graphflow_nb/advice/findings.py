@@ -45,6 +45,7 @@ class Findings:
         lines: The lines of all rules, in any order.
         place: The store, without secrets; empty if the storage reports no facts.
         operations: The number of recorded operations that were examined.
+        note: How many of the operations are kept; empty if all are.
 
     Attributes:
         advice: The advice, the most important first.
@@ -54,13 +55,14 @@ class Findings:
         operations: The number of recorded operations that were examined.
     """
 
-    def __init__(self, lines: Sequence[Line], place: str, operations: int):
+    def __init__(self, lines: Sequence[Line], place: str, operations: int, note: str = ""):
         advice = [line for line in lines if isinstance(line, Advice)]
         self.advice = sorted(advice, key=lambda line: SEVERITIES.index(line.severity))
         self.in_order = [line for line in lines if isinstance(line, InOrder)]
         self.unseen = [line for line in lines if isinstance(line, Unseen)]
         self.place = place
         self.operations = operations
+        self._note = note
 
     def __iter__(self) -> Iterator[Advice]:
         return iter(self.advice)
@@ -99,8 +101,10 @@ class Findings:
     def _summarize(self) -> str:
         count = f"{len(self)} things would help" if len(self) != 1 else "one thing would help"
         result = count if self.advice else "nothing to advise"
+        bound = f" ({self._note})" if self._note else ""
         return (
-            f"{result}, judging by the store and {self.operations:,} operations of this workbench"
+            f"{result}, judging by the store and {self.operations:,} operations of this "
+            f"workbench{bound}"
         )
 
     def __repr__(self) -> str:

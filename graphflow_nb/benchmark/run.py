@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from ..errors import BenchmarkError
 from ..frames import operations_frame
 from ..monitoring import Records
+from ..monitoring.durations import Durations
 from ..monitoring.operation import FAILED
 from ..monitoring.percentiles import percentile
-from ..monitoring.records import write_whole
+from ..monitoring.records import describe_bound, write_whole
 from .load import Turn
 from .settings import Settings
 from .stats import estimate
@@ -105,7 +106,7 @@ class Run:
         """
         frame = self.requests_as_operations()
         service = frame["duration_ns"] - frame["wait_ns"]
-        return pd.DataFrame(
+        requests = pd.DataFrame(
             {
                 "request": frame["op"],
                 "storage": frame["storage"],
@@ -119,6 +120,8 @@ class Run:
                 "repeat": frame["repeat"],
             }
         )
+        requests.attrs = dict(frame.attrs)
+        return requests
 
     def requests_as_operations(self) -> pd.DataFrame:
         """Return the requests in the form of operations, which the figures take.
@@ -169,23 +172,27 @@ class Run:
 
     def _summarize_store(self, turns: Sequence[Turn]) -> dict[str, float]:
         row: dict[str, float] = {
-            "requests": sum(len(turn.requests) for turn in turns),
+            "requests": sum(_count_requests(turn.requests) for turn in turns),
             "failed": sum(_count_failed(turn.requests) for turn in turns),
         }
+        found = [Durations(t.requests.duration_ns, t.requests.past.values()) for t in turns]
         each = {
             "per_s": [_count_made(turn) / turn.seconds for turn in turns],
-            "mean_us": [float(_latencies_us(turn).mean()) for turn in turns],
-            "p50_us": [percentile(_latencies_us(turn), 50) for turn in turns],
-            "p99_us": [percentile(_latencies_us(turn), 99) for turn in turns],
+            "mean_us": [durations.mean / 1000 for durations in found],
+            "p50_us": [durations.percentile(50) / 1000 for durations in found],
+            "p99_us": [durations.percentile(99) / 1000 for durations in found],
         }
         for name, values in each.items():
-            found = estimate(values)
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+            mean = estimate(values)
+            row |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
         if self.settings.rate is not None:
-            naive = [percentile(_latencies_us(turn, naive=True), 99) for turn in turns]
+            naive = [percentile(_service_ns(turn), 99) / 1000 for turn in turns]
             row["naive_p99_us"] = estimate(naive).value
         else:
-            client = [turn.client_seconds / max(len(turn.requests), 1) * 1e6 for turn in turns]
+            client = [
+                turn.client_seconds / max(one.count, 1) * 1e6
+                for turn, one in zip(turns, found, strict=True)
+            ]
             row["client_us"] = estimate(client).value
         return row
 
@@ -319,7 +326,13 @@ class Run:
     def _make_report(self) -> Report:
         from .report import Report  # with matplotlib, as in plot
 
-        return Report(self.settings, self.began, self.summary(), self.notes)
+        kept = sum(len(turn.requests) for turn in self.turns)
+        made = sum(_count_requests(turn.requests) for turn in self.turns)
+        notes = list(self.notes)
+        if bound := describe_bound(kept, made, "requests"):
+            naive = "" if self.settings.rate is None else " but naive p99"
+            notes.append(f"{bound} and drawn; the figures count all{naive}")
+        return Report(self.settings, self.began, self.summary(), notes)
 
     def __repr__(self) -> str:
         return self._make_report().render_text()
@@ -328,11 +341,13 @@ class Run:
         return self._make_report().render_card()
 
 
-def _latencies_us(turn: Turn, *, naive: bool = False) -> NDArray[np.float64]:
-    """Return how long each request took, in microseconds; naive from its actual start on."""
-    requests = turn.requests
-    nanos = requests.duration_ns
-    return (nanos - requests.measures["wait_ns"] if naive else nanos) / 1000
+def _service_ns(turn: Turn) -> NDArray[np.int64]:
+    """Return how long each request that is kept took from its actual start on, in ns."""
+    return turn.requests.duration_ns - turn.requests.measures["wait_ns"]
+
+
+def _count_requests(records: Records) -> int:
+    return len(records) + records.forgotten
 
 
 def _count_failed(records: Records) -> int:

@@ -23,12 +23,14 @@ class StoreCard(NamedTuple):
         counts: The sessions by graph and task; None if the store can't count or is out of reach.
         note: A remark, such as that the store is read-only or out of reach.
         operations: The number of recorded operations.
+        kept: How many of them are kept one by one; empty if all are.
     """
 
     store: str
     counts: Sequence[GroupCount] | None
     note: str
     operations: int
+    kept: str = ""
 
 
 def _sort_counts(counts: Sequence[GroupCount]) -> list[GroupCount]:
@@ -54,7 +56,7 @@ def store_html(facts: StoreCard) -> str:
         total, graphs = _sum_counts(counts)
         rows.append(("sessions", f"{total:,} in {graphs} graphs"))
         rows.append(("newest", escape(age(_find_newest(counts))) if counts else "none"))
-    rows.append(("recorded", f"{facts.operations:,} operations"))
+    rows.append(("recorded", f"{facts.operations:,} operations{_describe_kept(facts)}"))
     body = fact_table(rows)
     if counts:
         names = "<th>graph</th><th>task</th><th class=n>sessions</th><th>oldest update</th>"
@@ -84,8 +86,12 @@ def store_text(facts: StoreCard) -> str:
             lines.append(f"    {name}: {c.sessions:,}, oldest update {age(c.oldest)}")
         if len(counts) > MAX_TASKS:
             lines.append(f"    {_describe_bound(counts)}")
-    lines.append(f"  {facts.operations:,} operations recorded")
+    lines.append(f"  {facts.operations:,} operations recorded{_describe_kept(facts)}")
     return "\n".join(lines)
+
+
+def _describe_kept(facts: StoreCard) -> str:
+    return f", {facts.kept}" if facts.kept else ""
 
 
 def _describe_bound(counts: Sequence[GroupCount]) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .axis import set_log_axis, set_ticks_text
 from .checks import check_choice, check_columns
 from .figure import axes_for, theme_of
-from .frame import failed_of, on_log_scale, started_ns
+from .frame import failed_of, note_of, on_log_scale, started_ns
 from .groups import failed_count, group_operations, percentile_of, tails_of
 from .parts import Entry, Style, add_legend, finish_axes, finish_empty
 from .text import (
@@ -243,6 +243,9 @@ def plot_difference(
     notes = [f"bars: 95 %, bootstrap of {SLICES} slices of time", "hollow: may be no change"]
     if missing := sorted(every - set(names)):
         notes.append(f"too few to compare: {', '.join(missing)}")
+    for when, run in (("before", before), ("after", after)):
+        if bound := note_of(run):
+            notes.append(f"{when}: {bound}")
     return finish_axes(ax, title, "; ".join(sentences) + ".", notes=notes)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..monitoring.operation import FAILED
 from .text import count_text
 
-__all__ = ["failed_of", "on_log_scale", "started_ns", "title_of"]
+__all__ = ["failed_of", "note_of", "on_log_scale", "started_ns", "title_of"]
 
 Number = TypeVar("Number", np.int64, np.float64)
 
@@ -28,8 +28,18 @@ def failed_of(frame: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def title_of(what: str, frame: pd.DataFrame) -> str:
-    """Return a title that says what is shown, of how many operations, and how many failed."""
-    return f"{what}, {count_text(len(frame), int(failed_of(frame).sum()))}"
+    """Return a title that says what is shown, of how many operations, and how many failed.
+
+    It also says how many operations there were if not all are in the frame: see ``note_of``.
+    """
+    note = note_of(frame)
+    title = f"{what}, {count_text(len(frame), int(failed_of(frame).sum()))}"
+    return f"{title} ({note})" if note else title
+
+
+def note_of(frame: pd.DataFrame) -> str:
+    """Return the remark that a frame has on operations which are no longer kept, or nothing."""
+    return str(frame.attrs.get("note", ""))
 
 
 def on_log_scale(nanos: NDArray[Number]) -> NDArray[Number]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
 from collections import deque
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -12,12 +14,16 @@ from ..errors import StorageError
 from .columns import PORTION, Block, Chunk
 from .histogram import Histogram
 from .operation import KINDS, Kind, Operation, Phases, kind_of, wall_start
-from .records import Records
+from .records import Records, join_past
 
 __all__ = ["Recorder"]
 
 BYTES_EACH = 64  # at most, on average
 PATIENCE_MS = 1000  # the wait for a thread that took a place and has not written there yet
+MARKS: Final = 64  # the newest marks that ``since`` counts exactly from
+
+# Histograms of what is no longer kept, from each mark on, by the number of operations before it.
+_Past: TypeAlias = dict[int, dict[Kind, Histogram]]
 
 
 class Recorder:
@@ -51,13 +57,14 @@ class Recorder:
                 f"limit has to be an integer >= 1, not {limit!r}"
             )
         self.limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.block = Block()
         self._chunks: deque[Chunk] = deque()
         self._ever = 0  # packed since the beginning, those beyond the bound too
         self._packed = 0
         self._bytes = 0
-        self._past: dict[Kind, Histogram] = {}
+        self._past: _Past = {}
+        self._marks: list[int] = []
 
     def on_operation(self, operation: Operation) -> None:
         """Keep one operation."""
@@ -130,7 +137,7 @@ class Recorder:
         self._packed += len(chunk)
         self._bytes += chunk.nbytes
         while self._packed > self.limit or self._bytes > max(self.limit, PORTION) * BYTES_EACH:
-            oldest = self._chunks.popleft()
+            oldest, first = self._chunks.popleft(), self._ever - self._packed
             self._packed -= len(oldest)
             self._bytes -= oldest.nbytes
             spare = self.limit - self._packed
@@ -139,47 +146,60 @@ class Recorder:
                 self._chunks.appendleft(kept)
                 self._packed += spare
                 self._bytes += kept.nbytes
-            _count_past(self._past, oldest)
+            _count_past(self._past, self._marks, oldest, first)
 
     def records(self, newest: int | None = None) -> Records:
         """Return what is recorded at this moment.
 
         Args:
-            newest: The number of operations to return, the newest; None for all that are kept.
+            newest: The number of operations to return, the newest, and nothing of older ones;
+                None for all that are kept, and the counts of those beyond the bound.
         """
         chunks, past, _ = self._snapshot()
-        return Records.from_chunks(chunks if newest is None else _take_newest(chunks, newest), past)
+        if newest is not None:
+            return Records.from_chunks(_take_newest(chunks, newest), {})
+        return Records.from_chunks(chunks, join_past(past.values()))
 
     def since(self, mark: int = 0) -> tuple[Records, int]:
-        """Return what was recorded since an earlier call, as far as it is kept.
+        """Return what was recorded since an earlier call, and nothing from before it.
+
+        What came since and is no longer kept is counted in ``Records.past``.
 
         Args:
-            mark: The mark that the earlier call returned; 0 for everything.
+            mark: The mark that the earlier call returned; 0 for everything. It is used up: a
+                second call with it may miss operations that are no longer kept.
 
         Returns:
             The records, and the mark for the next call.
         """
-        chunks, past, now = self._snapshot()
-        return Records.from_chunks(_take_newest(chunks, now - mark), past), now
+        with self._lock:
+            chunks, past, now = self._snapshot()
+            marks = [*self._marks, now]
+            if mark in marks:
+                marks.remove(mark)
+            self._marks = sorted(marks)[-MARKS:]
+        later = [counted for first, counted in past.items() if first >= mark]
+        return Records.from_chunks(_take_newest(chunks, now - mark), join_past(later)), now
 
-    def _snapshot(self) -> tuple[list[Chunk], dict[Kind, Histogram], int]:
+    def _snapshot(self) -> tuple[list[Chunk], _Past, int]:
         """Return what is kept, what is only counted, and the number of all, at one moment."""
         with self._lock:
             chunks = list(self._chunks)
             latest = Chunk.pack(self.block)
-            past = {kind: histogram.copy() for kind, histogram in self._past.items()}
-            ever = self._ever
+            past = {first: join_past([counted]) for first, counted in self._past.items()}
+            ever, marks = self._ever, self._marks
         if latest is not None:
             chunks.append(latest)
             ever += len(latest)
         spare = sum(map(len, chunks)) - self.limit
         while spare > 0:
+            first = ever - sum(map(len, chunks))
             oldest = chunks.pop(0)
             if spare < len(oldest):
                 oldest, kept = oldest.split(spare)
                 chunks.insert(0, kept)
             spare -= len(oldest)
-            _count_past(past, oldest)
+            _count_past(past, marks, oldest, first)
         return chunks, past, ever
 
     def counts(self) -> dict[Kind, int]:
@@ -187,7 +207,8 @@ class Recorder:
         with self._lock:
             codes = [chunk.kind for chunk in self._chunks]
             codes.append(np.array([code for code in self.block.codes if code >= 0], np.int64))
-            found = {kind: len(histogram) for kind, histogram in self._past.items()}
+            past = join_past(self._past.values())
+        found = {kind: len(histogram) for kind, histogram in past.items()}
         kept = np.bincount(np.concatenate(codes), minlength=len(KINDS))
         for code in np.flatnonzero(kept):
             found[KINDS[code]] = found.get(KINDS[code], 0) + int(kept[code])
@@ -232,8 +253,30 @@ def _take_newest(chunks: list[Chunk], count: int) -> list[Chunk]:
     return found
 
 
-def _count_past(past: dict[Kind, Histogram], chunk: Chunk) -> None:
-    """Count the operations of a chunk in the histograms of their kinds."""
-    for code in np.unique(chunk.kind):
-        histogram = past.setdefault(KINDS[code], Histogram())
-        histogram.add(chunk.duration[chunk.kind == code].astype(np.int64))
+def _count_past(past: _Past, marks: list[int], chunk: Chunk, first: int) -> None:
+    """Count the operations of a chunk in the histograms of their kinds, apart for each mark.
+
+    Args:
+        past: Where they are counted.
+        marks: The marks, in ascending order.
+        chunk: The operations.
+        first: How many operations there were before the chunk.
+    """
+    _join_unmarked(past, marks)
+    while len(chunk):
+        number = bisect_right(marks, first)
+        count = marks[number] - first if number < len(marks) else len(chunk)
+        part, chunk = chunk.split(count)
+        counted = past.setdefault(marks[number - 1] if number else 0, {})
+        for code in np.unique(part.kind):
+            histogram = counted.setdefault(KINDS[code], Histogram())
+            histogram.add(part.duration[part.kind == code].astype(np.int64))
+        first += len(part)
+
+
+def _join_unmarked(past: _Past, marks: list[int]) -> None:
+    """Count what came since a mark that was used up together with what came before it."""
+    for first in [first for first in past if first and first not in marks]:
+        number = bisect_right(marks, first)
+        before = marks[number - 1] if number else 0
+        past[before] = join_past([past.pop(first), past.get(before, {})])

@@ -17,7 +17,7 @@ from .columns import Chunk
 from .histogram import Histogram
 from .operation import KINDS, MEASURES, SINCE_1970, Kind, Operation, Origin, kind_of
 
-__all__ = ["Records", "write_whole"]
+__all__ = ["Records", "describe_bound", "join_past", "write_whole"]
 
 _KEY: Final = "graphflow_nb"  # the key of the metadata that we add to a Parquet file
 _KIND: Final = ("op", "storage", "outcome", "error", "origin")
@@ -125,12 +125,10 @@ class Records:
         """
         kinds = list(dict.fromkeys(kind for records in parts for kind in records.kinds))
         number = {kind: index for index, kind in enumerate(kinds)}
-        past: dict[Kind, Histogram] = {}
+        past = join_past(records.past for records in parts)
         sessions: list[str | None] = []
         numbers, codes = [], []
         for records in parts:
-            for kind, histogram in records.past.items():
-                past.setdefault(kind, Histogram()).merge(histogram)
             numbers.append(records.session + len(sessions))
             sessions += records.sessions
             numbered = np.array([number[kind] for kind in records.kinds], np.int64)
@@ -174,6 +172,16 @@ class Records:
         for kind, histogram in self.past.items():
             counts[kind] = counts.get(kind, 0) + len(histogram)
         return {kind: count for kind, count in counts.items() if count}
+
+    @property
+    def forgotten(self) -> int:
+        """The number of operations beyond the bound, which are in ``past`` alone."""
+        return sum(map(len, self.past.values()))
+
+    @property
+    def bound_note(self) -> str:
+        """How many of the operations are kept; empty if all are."""
+        return describe_bound(len(self), len(self) + self.forgotten)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a Parquet file, which any tool can read, with the columns of ``Latency.frame``.
@@ -303,6 +311,30 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.started_ns)
+
+
+def describe_bound(kept: int, made: int, what: str = "operations") -> str:
+    """Return in words how many operations are kept of those that there were; empty if all are.
+
+    Args:
+        kept: The number of those that are kept.
+        made: The number of all.
+        what: What they are.
+    """
+    return f"the newest {kept:,} of {made:,} {what} are kept" if kept < made else ""
+
+
+def join_past(parts: Iterable[Mapping[Kind, Histogram]]) -> dict[Kind, Histogram]:
+    """Return the histograms of all parts together, as new objects.
+
+    Args:
+        parts: Durations by kind.
+    """
+    joined: dict[Kind, Histogram] = {}
+    for durations in parts:
+        for kind, histogram in durations.items():
+            joined.setdefault(kind, Histogram()).merge(histogram)
+    return joined
 
 
 def _origin_in_form_1(background: bool) -> Origin:

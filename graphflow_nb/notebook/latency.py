@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..errors import StorageError
 from ..frames import operations_frame
 from ..monitoring import Histogram, Recorder, Records
-from ..monitoring.operation import FAILED, Kind
-from ..monitoring.percentiles import is_measurable, percentile
+from ..monitoring.durations import Durations
+from ..monitoring.operation import FAILED
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..figures.theme import ThemeName
     from .live import LiveLatency
 
-__all__ = ["Latency"]
+__all__ = ["Latency", "distinct_latencies"]
 
 _COLUMNS = ("count", "errors", "mean_us", "p50_us", "p90_us", "p99_us", "max_us")
 
@@ -58,12 +58,20 @@ class Latency:
             raise StorageError("merged or loaded operations have no recorder: use wb.latency")
         return self._source
 
+    @property
+    def source_id(self) -> int:
+        """A number that is the same for those who record the same operations."""
+        return id(self._source if self._client is None else self._client.storage)
+
     def records(self) -> Records:
         """Return the operations recorded until now, by column."""
         return self._source if isinstance(self._source, Records) else self._source.records()
 
     def frame(self, *, background: bool = False) -> pd.DataFrame:
-        """Return the recorded operations in the order in which they began, the newest million.
+        """Return the recorded operations in the order in which they began.
+
+        A recorder keeps the newest million in at most 64 MB, fewer if ids are long. If there were
+        more, ``attrs["note"]`` says how many; ``summary()`` counts all.
 
         Args:
             background: Whether to return also what this package did by itself (following changes,
@@ -102,7 +110,7 @@ class Latency:
             rows[label] = {
                 "count": sum(same.values()),
                 "errors": sum(n for kind, n in same.items() if kind.outcome in FAILED),
-                **_figures(nanos, _past(records.past, label)),
+                **_figures(nanos, [h for kind, h in records.past.items() if kind.label == label]),
             }
         result = pd.DataFrame.from_dict(rows, orient="index", columns=list(_COLUMNS))
         result.index.name = "op"
@@ -152,10 +160,13 @@ class Latency:
     def merged(self, *others: Latency) -> Latency:
         """Return these operations and those of others together.
 
+        Each operation counts once, also if several of these recorded it.
+
         Args:
             others: Operations of other workbenches or from files.
         """
-        return Latency(self.records().merged(*(other.records() for other in others)))
+        first, *rest = [each.records() for each in distinct_latencies([self, *others])]
+        return Latency(first.merged(*rest))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the operations recorded until now as a Parquet file, ids of sessions included.
@@ -195,36 +206,49 @@ class Latency:
         counts = self._source.counts()
         return sum(count for kind, count in counts.items() if not kind.background)
 
+    @property
+    def bound_note(self) -> str:
+        """How many of the operations are kept one by one; empty if all are."""
+        return self.records().foreground().bound_note
+
     def __repr__(self) -> str:
         summary = self.summary()
         if not len(summary):
             return "no operation was recorded yet"
-        return f"{summary['count'].sum():,} operations, in microseconds\n{summary.round(1)}"
+        text = f"{summary['count'].sum():,} operations, in microseconds\n{summary.round(1)}"
+        note = self._describe_bound()
+        return f"{text}\n{note}" if note else text
 
     def _repr_html_(self) -> str:
         summary = self.summary()
         if not len(summary):
             return "<p>No operation was recorded yet.</p>"
-        return summary.round(1).to_html()
+        note = self._describe_bound()
+        return summary.round(1).to_html() + (f"<p>{note}</p>" if note else "")
+
+    def _describe_bound(self) -> str:
+        note = self.bound_note
+        return note and f"{note}; this table counts all, frame() and figures have the newest"
 
 
-def _past(past: Mapping[Kind, Histogram], label: str) -> Histogram:
-    found = Histogram()
-    for kind, histogram in past.items():
-        if kind.label == label:
-            found.merge(histogram)
-    return found
+def distinct_latencies(latencies: Sequence[Latency]) -> list[Latency]:
+    """Return those that recorded different operations.
+
+    Two names can be one workbench, and two workbenches can be on one monitored storage, whose
+    operations both record. Of those, the one that recorded more is returned.
+
+    Args:
+        latencies: Recorded operations, in any order.
+    """
+    found: dict[int, Latency] = {}
+    for latency in latencies:
+        key = latency.source_id
+        if key not in found or len(found[key]) < len(latency):
+            found[key] = latency
+    return list(found.values())
 
 
-def _figures(nanos: NDArray[np.int64], past: Histogram) -> dict[str, float]:
-    count = len(nanos) + len(past)
-    everything = Histogram.of(nanos)
-    everything.merge(past)
-    figures = {"mean_us": everything.total_ns / count / 1000}
-    for q in (50, 90, 99):
-        if len(past):
-            value = everything.percentile(q) if is_measurable(count, q) else float("nan")
-        else:
-            value = percentile(nanos, q)
-        figures[f"p{q}_us"] = value / 1000
-    return figures | {"max_us": everything.highest_ns / 1000}
+def _figures(nanos: NDArray[np.int64], past: Iterable[Histogram]) -> dict[str, float]:
+    found = Durations(nanos, past)
+    percentiles = {f"p{q}_us": found.percentile(q) / 1000 for q in (50, 90, 99)}
+    return {"mean_us": found.mean / 1000} | percentiles | {"max_us": found.highest / 1000}

@@ -80,6 +80,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         self._updated = monotonic()
         self._drawn = -1  # how many operations there were when the figure was drawn
         self._words = ""
+        self._missed = 0  # forgotten before an update saw them
         super().__init__()
         self.add_class("gfnb-browser")
         self.running = widgets.ToggleButton(
@@ -121,24 +122,28 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             news, self._mark = recorder.since(self._mark)
             news = news.foreground()
             now = monotonic()
-            rate, self._updated = len(news) / max(now - self._updated, 1e-3), now
+            made = len(news) + news.forgotten
+            rate, self._updated = made / max(now - self._updated, 1e-3), now
+            self._missed += news.forgotten
             self._keep_slowest(news)
             counts = recorder.counts()
             total = sum(n for kind, n in counts.items() if not kind.background)
             failed = sum(n for k, n in counts.items() if k.outcome in FAILED and not k.background)
+            missed = f", <b>{self._missed:,}</b> not in the list below" if self._missed else ""
             self.totals.value = (
                 f'<div class="gfnb gfnb-plain"><b>{total:,}</b> operations, <b>{failed:,}</b> '
-                f"failed, <b>{rate:,.0f}</b> a second now</div>"
+                f"failed, <b>{rate:,.0f}</b> a second now{missed}</div>"
             )
             if total != self._drawn:
                 self._drawn = total
-                self._draw()
+                self._draw(total)
             self._list_slowest()
 
     def clear(self) -> None:
         """Start a new list of the slowest operations; what was recorded stays."""
         with self._lock:
             self.slowest = []
+            self._missed = 0
             self._list_slowest()
 
     def to_html(self) -> str:
@@ -182,8 +187,10 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         every = [*self.slowest, *news.operations()]
         self.slowest = nlargest(SLOWEST, every, key=lambda o: o.duration_ns)
 
-    def _draw(self) -> None:
+    def _draw(self, total: int) -> None:
         frame = operations_frame(self.wb.recorder.records(DRAWN), labels=True)
+        if len(frame) < total:
+            frame.attrs["note"] = f"the newest {len(frame):,} of {total:,} operations are drawn"
         figure = LatencyFigure((11, 4), theme=self._theme)
         left, right = figure.panels(1, 2)
         plot_percentiles(frame, ax=left)

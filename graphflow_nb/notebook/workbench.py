@@ -402,7 +402,9 @@ class Workbench(Client):
             note = "; ".join(filter(None, (note, note_of(counts))))
         except GraphflowError as error:
             note = f"{note}; {error}" if note else str(error)
-        return cards.StoreCard(repr(self.storage.inner), counts, note, len(self.latency))
+        return cards.StoreCard(
+            repr(self.storage.inner), counts, note, len(self.latency), self.latency.bound_note
+        )
 
     def __repr__(self) -> str:
         return cards.store_text(self._describe())

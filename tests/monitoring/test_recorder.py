@@ -88,6 +88,48 @@ def test_since_tells_each_operation_once():
     assert [o.session_id for o in recorder.since(mark)[0].operations()] == ["new"]
 
 
+@pytest.mark.parametrize("limit", [10, PORTION, 20_000])
+@pytest.mark.parametrize("steps", [(50_000, 1), (5, 50_000), (30_000, 30_000), (3, 9_000, 40_000)])
+def test_since_counts_nothing_from_before_its_mark(limit, steps):
+    recorder = Recorder(limit=limit)
+    mark, number = 0, 0
+    other = recorder.since()[1]  # somebody else's, who asks at the end only
+    for count in steps:
+        kind = kind_of("get", f"step {count}")
+        for _ in range(count):
+            recorder.put(number, number + 1, str(number), kind)
+            number += 1
+        news, mark = recorder.since(mark)
+        assert news.counts() == {kind: count}
+        assert len(news) == min(count, limit)
+        assert news.forgotten == count - len(news)
+    assert recorder.since(mark)[0].counts() == {}
+    assert recorder.since(other)[0].counts() == recorder.counts()
+    assert recorder.records().counts() == recorder.counts()
+    assert sum(recorder.counts().values()) == number
+
+
+def test_many_marks_that_nobody_asks_with_cost_nothing(monkeypatch):
+    monkeypatch.setattr("graphflow_nb.monitoring.recorder.MARKS", 3)
+    recorder = Recorder(limit=10)
+    for number in range(20_000):
+        recorder.put(number, number + 1, "a", GET)
+        if number % 2_000 == 0:
+            recorder.since()
+    assert recorder.counts() == {GET: 20_000}
+    mark = recorder.since()[1]
+    recorder.put(1, 2, "a", GET)
+    assert recorder.since(mark)[0].counts() == {GET: 1}
+
+
+def test_the_newest_are_the_newest_alone():
+    recorder = Recorder(limit=10)
+    for number in range(30):
+        recorder.put(number, number + 1, str(number), GET)
+    assert recorder.records(newest=5).counts() == {GET: 5}
+    assert recorder.records().bound_note == "the newest 10 of 30 operations are kept"
+
+
 @pytest.fixture
 def restless() -> Iterator[None]:
     """Threads take turns after every few steps."""

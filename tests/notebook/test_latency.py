@@ -45,6 +45,138 @@ def test_a_cell_tells_what_its_operations_cost(ip):
     assert "operations, in" not in ran(ip, "wb.get('claim-0014')")[0]
 
 
+def count_said(said: str) -> list[int]:
+    """The numbers of operations that reports tell, in their order."""
+    return [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) operations, in micro", said)]
+
+
+def test_a_cell_tells_its_own_operations_however_many_came_before(ip):
+    ran(ip, "wb = graphflow_nb.open('demo')")
+    wb = ip.user_ns["wb"]
+    wb.storage.remove_hook(wb.recorder)
+    wb.recorder = g.Recorder(limit=1000)
+    wb.storage.add_hook(wb.recorder)
+    ran(ip, "for _ in range(3_500): wb.get('claim-0014')")
+    said, _ = ran(ip, "%%latency\nwb.get('claim-0014')")
+    assert count_said(said) == [1]
+    assert "n = 1" in said
+    assert "are kept" not in said
+    said, _ = ran(ip, "%%latency wb\nfor _ in range(2_500): wb.get('claim-0014')")
+    assert count_said(said) == [2_500]
+    assert "the newest 1,000 of 2,500 operations are kept" in said
+    assert count_said(ran(ip, "%%latency\nwb.get('claim-0014')")[0]) == [1]
+
+
+def test_an_operation_counts_once_however_many_names_and_workbenches_it_has(ip):
+    ran(ip, "wb = also = graphflow_nb.open('demo')\nthird = graphflow_nb.wrap(wb.storage)")
+    for names in ("wb also", "wb wb", "wb third", "also wb third", "third wb", ""):
+        said, _ = ran(ip, f"%%latency {names}\nwb.get('claim-0014')")
+        assert count_said(said) == [1], names
+    wb, third = ip.user_ns["wb"], ip.user_ns["third"]
+    assert len(wb.latency.merged(wb.latency)) == len(wb.latency)
+    assert len(third.latency.merged(wb.latency)) == len(wb.latency)
+    assert len(g.Latency(wb.recorder).merged(g.Latency(wb.recorder))) == len(wb.latency)
+
+
+def test_nested_cells_keep_their_reports(ip):
+    ran(ip, "wb = graphflow_nb.open('demo')")
+    inner = "%%latency\nwb.get('claim-0014')"
+    cell = f"%%latency\nwb.get('claim-0014')\nget_ipython().run_cell({inner!r})"
+    said, _ = ran(ip, f"{cell}\nwb.get('claim-0014')")
+    assert count_said(said) == [1, 3]
+    plain = "get_ipython().run_cell('wb.get(\"claim-0014\")')"
+    assert count_said(ran(ip, f"%%latency wb\n{plain}\n{plain}")[0]) == [2]
+    assert count_said(ran(ip, f"%%latency\nget_ipython().run_cell('')\n{plain}")[0]) == [1]
+    failing = "get_ipython().run_cell('%%latency\\n1 / 0')"
+    assert count_said(ran(ip, f"%%latency\n{failing}\n{plain}")[0]) == [1]
+    assert count_said(ran(ip, plain)[0]) == []
+
+
+def test_a_wrong_name_is_said_before_the_cell_runs(ip):
+    ran(ip, "wb_claims = graphflow_nb.open('demo')\nx = 0\ndf = [1]")
+    said, result = ran(ip, "%%latency wb_clams\nx = 1\nwb_claims.get('claim-0014')")
+    assert isinstance(result.error_in_exec, g.QueryError)
+    assert "there is no workbench wb_clams; name one of wb_claims" in said
+    assert "operation was recorded" not in said
+    assert ip.user_ns["x"] == 0
+    said, result = ran(ip, "%%latency wb_claims df\nx = 1")
+    assert "df is a list, not a workbench" in said
+    assert ip.user_ns["x"] == 0
+    # What the cell itself may make a workbench is known afterwards.
+    said, _ = ran(ip, "%%latency new\nnew = graphflow_nb.open('demo')\nnew.get('claim-0014')")
+    assert count_said(said) == [1]
+    said, _ = ran(ip, "%%latency opened\n%gf open demo --as opened")
+    assert "no operation was recorded" in said
+    assert "there is no workbench" not in said
+    said, _ = ran(ip, "%%latency late wb_claims\nlate = 1\nwb_claims.get('claim-0014')")
+    assert count_said(said) == [1]
+    assert "late is a int, not a workbench" in said
+
+
+def test_a_cell_that_closes_its_workbench_keeps_its_report(ip):
+    ran(ip, "wb = graphflow_nb.open('demo')")
+    said, _ = ran(ip, "%%latency\nwb.get('claim-0014')\nwb.close()\ndel wb")
+    assert count_said(said) == [1]
+
+
+def past_the_bound() -> g.Workbench:
+    wb = g.open("demo")
+    wb.storage.remove_hook(wb.recorder)
+    wb.recorder = recorder = g.Recorder(limit=1000)
+    wb.latency = Latency(recorder, wb)
+    wb.storage.add_hook(recorder)
+    for _ in range(1_500):
+        wb.bridge.run(wb.storage.background.get("claim-0014"))
+    for _ in range(2_500):
+        wb.get("claim-0014")
+    return wb
+
+
+def test_a_reached_bound_is_said_wherever_figures_are_shown():
+    note = "the newest 1,000 of 2,500 operations are kept"
+    wb = past_the_bound()
+    latency = wb.latency
+    assert latency.frame().attrs["note"] == note
+    assert len(latency) == latency.summary()["count"].sum() == 2_500  # without the background
+    for kind in figure_kinds():
+        assert note in latency.plot(kind).said, kind
+    for shown in (latency, wb.advise()):
+        assert note in repr(shown), type(shown)
+        assert note in shown._repr_html_(), type(shown)
+    assert "of 2,500 operations are kept" in repr(wb)  # the card itself counts sessions
+    assert "of 2,500 operations are kept" in wb._repr_html_()
+    other = g.open("demo")
+    other.get("claim-0014")
+    assert "of 2,501 operations are kept" in latency.merged(other.latency).frame().attrs["note"]
+    assert "note" not in other.latency.frame().attrs
+    for shown in (other.latency, other):
+        assert "are kept" not in repr(shown)
+
+
+def test_a_saved_file_says_its_bound_too(tmp_path):
+    latency = past_the_bound().latency
+    latency.save(tmp_path / "operations.parquet")
+    again = Latency.load(tmp_path / "operations.parquet")
+    assert again.frame().attrs == latency.frame().attrs
+    assert again.summary()["count"].sum() == 2_500
+
+
+def test_the_live_view_says_how_many_it_draws_and_how_many_it_missed():
+    wb = past_the_bound()
+    view = wb.latency.live()
+    try:
+        view.running.value = False
+        assert "the newest 1,000 of 2,500 operations are drawn" in view.words.value
+        for _ in range(1_200):
+            wb.get("claim-0014")
+        view.update()
+        assert "<b>200</b> not in the list below" in view.totals.value
+        assert "the newest 1,000 of 3,700 operations are drawn" in view.words.value
+        assert len(view.slowest) == 12
+    finally:
+        view.close()
+
+
 def test_a_cell_that_awaits_fails_or_opens_a_store(ip):
     ran(ip, "wb = graphflow_nb.open('demo')")
     said, result = ran(ip, "%%latency\nfound = await wb.get.aio('claim-0014')\nfound.id")

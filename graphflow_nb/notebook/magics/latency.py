@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from ...client import Client, clients
 from ...errors import QueryError
@@ -13,6 +16,21 @@ from ..latency import Latency
 __all__ = ["CellLatency"]
 
 _MAGIC: Final = "%%latency"
+
+
+@dataclass(eq=False)
+class _Cell:
+    """A cell with the magic that is being run.
+
+    Attributes:
+        info: What IPython calls this run of a cell.
+        names: The named workbenches; none for all.
+        marks: How far the recorder of each workbench was before the cell.
+    """
+
+    info: Any
+    names: Sequence[str]
+    marks: dict[Client, int]
 
 
 class CellLatency:
@@ -28,8 +46,7 @@ class CellLatency:
 
     def __init__(self, shell: Any):
         self._shell = shell
-        self._names: list[str] | None = None  # the named workbenches; None without the magic
-        self._marks: WeakKeyDictionary[Client, int] = WeakKeyDictionary()
+        self._cells: list[_Cell] = []  # one that runs another is before it
 
     def load(self) -> None:
         """Give the shell the magic."""
@@ -51,34 +68,72 @@ class CellLatency:
         ``%%latency`` shows the operations of all workbenches, ``%%latency wb`` those of the
         workbenches named.
         """
-        # IPython calls this only where the line is not the first one, and shows the text as help.
+        # IPython calls this only where the magic's line was not removed, and shows the text as
+        # help.
+        if wrong := self._find_wrong(line.split(), cell):
+            raise self._wrong_name(wrong)
         raise QueryError(f"{_MAGIC} must be the first line of its cell")
 
     def remove_line(self, lines: list[str]) -> list[str]:
-        """Return the lines of a cell without the magic's line."""
-        return lines[1:] if _named_workbenches("".join(lines)) is not None else lines
+        """Return the lines of a cell without the magic's line.
+
+        With a name that can't be a workbench's the line stays, so that the cell is refused.
+        """
+        names = _named_workbenches("".join(lines))
+        if names is None or self._find_wrong(names, "".join(lines[1:])):
+            return lines
+        return lines[1:]
+
+    def _find_wrong(self, names: Sequence[str], body: str) -> str | None:
+        """Return a name that is no workbench's, and that the cell can't make one; else None."""
+        if re.search(r"^\s*%", body, re.MULTILINE):  # such as %gf open
+            return None
+        words = set(re.findall(r"\w+", body))
+        return next((n for n in names if n not in words and not self._is_workbench(n)), None)
+
+    def _is_workbench(self, name: str) -> bool:
+        return isinstance(self._shell.user_ns.get(name), Client)
+
+    def _wrong_name(self, name: str) -> QueryError:
+        known = [n for n in self._shell.user_ns if self._is_workbench(n) and n[0] != "_"]
+        if name in self._shell.user_ns:
+            kind = type(self._shell.user_ns[name]).__name__
+            what = f"{name} is a {kind}, not a workbench"
+        else:
+            what = f"there is no workbench {name}"
+        near = get_close_matches(name, known, cutoff=0.5) or sorted(known)
+        hint = f"name one of {', '.join(near)}, or " if near else ""
+        return QueryError(f"{_MAGIC}: {what}; {hint}leave the name out for all workbenches")
 
     def mark_records(self, info: Any) -> None:
         """Remember how far the recorders are, before a cell with the magic runs."""
-        self._names = _named_workbenches(info.raw_cell or "")
-        if self._names is not None:
-            self._marks = WeakKeyDictionary(
-                {client: client.recorder.since()[1] for client in self._chosen()}
-            )
+        text = (info.raw_cell or "").lstrip()
+        names = _named_workbenches(text)
+        if names is None or self._find_wrong(names, text.partition("\n")[2]):
+            return
+        marks = {client: client.recorder.since()[1] for client in self._choose(names)}
+        self._cells.append(_Cell(info, names, marks))
 
-    def _chosen(self) -> list[Client]:
-        if not self._names:
+    def _choose(self, names: Sequence[str]) -> list[Client]:
+        """Return the workbenches with these names; all without names."""
+        if not names:
             return clients()
-        named = [self._shell.user_ns.get(name) for name in self._names]
+        named = [self._shell.user_ns.get(name) for name in names]
         return [client for client in named if isinstance(client, Client)]
 
-    def show_latency(self, _: Any) -> None:
+    def show_latency(self, result: Any) -> None:
         """Show what was recorded since, after a cell with the magic."""
-        if self._names is None:
+        cell = self._take_cell(result)
+        if cell is None:
             return
-        # A workbench that the cell itself opened has no mark: all its operations are new.
-        news = [client.recorder.since(self._marks.get(client, 0))[0] for client in self._chosen()]
-        self._names = None
+        # One that the cell closed and forgot still has its mark. One that the cell itself opened
+        # has none: all its operations are new.
+        chosen = dict.fromkeys([*cell.marks, *self._choose(cell.names)])
+        # Of several on one monitored storage, which all record the same, the first.
+        once: dict[int, Client] = {}
+        for client in chosen:
+            once.setdefault(id(client.storage), client)
+        news = [c.recorder.since(cell.marks.get(c, 0))[0] for c in once.values()]
         from IPython.display import display
 
         show: Any = display
@@ -86,6 +141,19 @@ class CellLatency:
         print(latency)
         if len(latency):
             show(latency.plot())
+        for name in cell.names:
+            if not self._is_workbench(name):
+                wrong = self._wrong_name(name)
+                self._shell.showtraceback((type(wrong), wrong, None))
+
+    def _take_cell(self, result: Any) -> _Cell | None:
+        """Return the cell of this run and forget it; None if it is without the magic."""
+        for cell in reversed(self._cells):
+            # After an interrupt there is no result, or one that describes the run again.
+            if result is None or cell.info.raw_cell == result.info.raw_cell:
+                self._cells.remove(cell)
+                return cell
+        return None
 
 
 def _named_workbenches(cell: str) -> list[str] | None:
