@@ -59,9 +59,9 @@ class Latency:
         return self._source
 
     @property
-    def source_id(self) -> int:
-        """A number that is the same for those who record the same operations."""
-        return id(self._source if self._client is None else self._client.storage)
+    def recorded(self) -> object:
+        """What is recorded, the same object for those who record the same operations."""
+        return self._source if self._client is None else self._client.storage
 
     def records(self) -> Records:
         """Return the operations recorded until now, by column."""
@@ -160,7 +160,7 @@ class Latency:
     def merged(self, *others: Latency) -> Latency:
         """Return these operations and those of others together.
 
-        Each operation counts once, also if several of these recorded it.
+        Workbenches with one storage count once. What was merged or loaded is taken as it is.
 
         Args:
             others: Operations of other workbenches or from files.
@@ -237,15 +237,18 @@ def distinct_latencies(latencies: Sequence[Latency]) -> list[Latency]:
     Two names can be one workbench, and two workbenches can be on one monitored storage, whose
     operations both record. Of those, the one that recorded more is returned.
 
+    What is not recorded any more, but merged or loaded, is returned as it is.
+
     Args:
         latencies: Recorded operations, in any order.
     """
     found: dict[int, Latency] = {}
+    ready = [each for each in latencies if isinstance(each.recorded, Records)]
     for latency in latencies:
-        key = latency.source_id
-        if key not in found or len(found[key]) < len(latency):
+        key = id(latency.recorded)
+        if latency not in ready and (key not in found or len(found[key]) < len(latency)):
             found[key] = latency
-    return list(found.values())
+    return [*found.values(), *ready]
 
 
 def _figures(nanos: NDArray[np.int64], past: Iterable[Histogram]) -> dict[str, float]:
