@@ -7,7 +7,7 @@ from msgspec import Raw
 from ..errors import PatchError
 from ..model import Session, exactjson
 from .document import document, edit, value_at, with_document
-from .patch import Change, Patch, pointer
+from .patch import Change, Patch, Path, pointer
 
 __all__ = ["apply"]
 
@@ -20,7 +20,8 @@ def apply(session: Session, patch: Patch) -> Session:
         patch: The changes.
 
     Raises:
-        PatchError: A path is not there, a ``test`` fails, or graph-flow could not read the result.
+        PatchError: A path is not there, a ``test`` fails, a change of an element was made from
+            another list, or graph-flow could not read the result.
     """
     text = document(session)
     for change in patch:
@@ -30,6 +31,8 @@ def apply(session: Session, patch: Patch) -> Session:
 
 def _apply_change(text: Raw, change: Change) -> Raw:
     value = change.value
+    if change.inside is not None:
+        _check_list(text, *change.inside)
     if change.source is not None:
         value = value_at(text, change.source)
         if change.op == "move":
@@ -42,3 +45,14 @@ def _apply_change(text: Raw, change: Change) -> Raw:
             raise PatchError(f"{pointer(change.path)} is not the value that the patch tests for")
         return text
     return edit(text, change.path, change.op, value)
+
+
+def _check_list(text: Raw, path: Path, before: Raw) -> None:
+    """Raise PatchError if the list at a path is not the one in which a change names an element."""
+    now, known = exactjson.decode_exact(value_at(text, path)), exactjson.decode_exact(before)
+    if not exactjson.equal(now, known):
+        raise PatchError(
+            f"{pointer(path)} is not the list from which this patch was made, so its indexes may "
+            "name other elements; nothing was changed. Compare with the session as it is now, or "
+            "merge by Merge"
+        )

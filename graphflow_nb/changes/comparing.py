@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from msgspec import Raw
 
@@ -36,7 +37,9 @@ def compare(before: Raw, after: Raw, path: Path = ()) -> Iterator[Change]:
             if form == "object":
                 return (yield from _compare_objects(before, after, path))
             if form == "array":
-                return (yield from _compare_arrays(before, after, path))
+                first, *others = _compare_arrays(before, after, path)
+                # The outermost list wins, since this is set at each level on the way out.
+                return (yield from (replace(first, inside=(path, before)), *others))
         except (ContextError, RecursionError):
             pass  # nested too deep to compare: replaced as a whole
     yield Change("replace", path, after, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeAlias, overload
 
 from msgspec import Raw
@@ -37,6 +37,8 @@ class Change:
         value: The JSON text of the new value; None for ``remove``, ``move`` and ``copy``.
         before: The JSON text of the previous value, where a comparison made the change.
         source: The path that ``move`` and ``copy`` take the value from.
+        inside: Where a comparison made a change of an element: the list it is in, by its path and
+            its JSON text before the first change. An index names an element of that list only.
     """
 
     op: str
@@ -44,6 +46,7 @@ class Change:
     value: Raw | None = None
     before: Raw | None = None
     source: Path | None = None
+    inside: tuple[Path, Raw] | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the step in RFC 6902's form, its value as a Python object."""

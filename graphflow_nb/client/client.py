@@ -278,7 +278,9 @@ class Client:
             id: The id of the session.
             changes: The patch. As JSON text it keeps the digits of every number. Paths begin with
                 ``/graph_id``, ``/current_task_id``, ``/status_message``, ``/context/data`` or
-                ``/context/chat_history``; what they do not touch stays as it is stored.
+                ``/context/chat_history``; what they do not touch stays as it is stored. An index
+                names the element that is there now: where the list may have changed since it was
+                looked at, give ``version`` too, or a ``test`` first.
             version: The version that the session must still have, or the session that was read;
                 None for any. See ``delete`` for what a version is.
             undo: Whether the journal notes it, so that it can be undone.

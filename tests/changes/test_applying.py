@@ -84,3 +84,25 @@ def test_a_change_that_does_not_fit_changes_nothing(step, says):
     with pytest.raises(g.PatchError, match=says):
         apply(session, Patch([step]))
     assert session.to_json() == before
+
+
+def test_a_difference_names_elements_of_its_own_list_only():
+    def job(number, *, paid=False):
+        return {"id": number, "paid": paid}
+
+    base = stored({"jobs": [job(1), job(2)], "n": 1})
+    mine = stored({"jobs": [job(1, paid=True), job(2, paid=True)], "n": 2})
+    patch = g.diff(base, mine)
+    assert apply(base, patch).context["jobs"] == mine.context["jobs"]
+    shifted = stored({"jobs": [job(2), job(3)], "n": 1})
+    with pytest.raises(g.PatchError, match="/context/data/jobs is not the list"):
+        apply(shifted, patch)
+    with pytest.raises(g.PatchError, match="does not exist"):
+        apply(stored({}), patch)
+    # Numbers are compared by value, as a store may spell them otherwise.
+    other = stored({"jobs": [{"paid": False, "id": 1.0}, job(2)], "n": 5})
+    assert [found["paid"] for found in apply(other, patch).context["jobs"]] == [True, True]
+    nested = g.diff(stored({"l": [[1], [2]]}), stored({"l": [[1], [3]]}))
+    assert apply(stored({"l": [[1], [2]]}), nested).context["l"] == [[1], [3]]
+    with pytest.raises(g.PatchError, match="/context/data/l is not the list"):
+        apply(stored({"l": [[0], [2]]}), nested)
