@@ -40,13 +40,21 @@ class Lines(Protocol):
 
     end: int
 
-    def append(self, data: bytes, *, header: bytes | None = None, sync: bool = False) -> int:
+    def append(
+        self,
+        data: bytes,
+        *,
+        header: bytes | None = None,
+        sync: bool = False,
+        bounded: bool = True,
+    ) -> int:
         """Append all of the data or nothing, and return the offset at which it begins.
 
         Args:
             data: Whole lines.
             header: What replaces the same number of bytes at the beginning, once the data is there.
             sync: Whether the disk must have it when this returns.
+            bounded: Whether a bound on all bytes counts.
 
         Raises:
             JournalError: The data can't be appended.
@@ -83,7 +91,14 @@ class NamedLines:
             file.seek(0)
             yield from file
 
-    def append(self, data: bytes, *, header: bytes | None = None, sync: bool = False) -> int:
+    def append(
+        self,
+        data: bytes,
+        *,
+        header: bytes | None = None,
+        sync: bool = False,
+        bounded: bool = True,
+    ) -> int:
         """See ``Lines.append``."""
         fd, start = self._fd, self.end
         if fd < 0:
@@ -187,10 +202,17 @@ class PrivateLines:
         self._fd = -1
         self._pid = os.getpid()
 
-    def append(self, data: bytes, *, header: bytes | None = None, sync: bool = False) -> int:
+    def append(
+        self,
+        data: bytes,
+        *,
+        header: bytes | None = None,
+        sync: bool = False,
+        bounded: bool = True,
+    ) -> int:
         """See ``Lines.append``; nothing is synced, since it ends with the process."""
         start = self.end
-        if start + len(data) > MAX_PRIVATE:
+        if bounded and start + len(data) > MAX_PRIVATE:
             raise JournalError(
                 f"the journal holds {MAX_PRIVATE / 1e9:.0f} GB, its bound, and {_REMEDY}: open the "
                 "store with journal= and the name of a file, or write with undo=False"
@@ -249,7 +271,7 @@ class PrivateLines:
         fresh = PrivateLines()
         try:
             for chunk in chunks:
-                fresh.append(chunk)
+                fresh.append(chunk, bounded=False)
         except BaseException:
             fresh.close()
             raise
@@ -280,7 +302,14 @@ class InheritedLines:
             "the name of another file or without it"
         )
 
-    def append(self, data: bytes, *, header: bytes | None = None, sync: bool = False) -> int:
+    def append(
+        self,
+        data: bytes,
+        *,
+        header: bytes | None = None,
+        sync: bool = False,
+        bounded: bool = True,
+    ) -> int:
         """Raise JournalError."""
         raise JournalError(self._error)
 

@@ -225,7 +225,8 @@ class Journal:
                 )
                 self._next += 1
             try:
-                spans = self._append(lines, sync=True)
+                # There is always room to undo, which takes little: no context is noted.
+                spans = self._append(lines, sync=True, bounded=op != "undo")
             except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError, TypeError) as error:
                 for sides in pairs:
                     for side in sides:
@@ -302,7 +303,9 @@ class Journal:
             except JournalError as error:
                 log.warning("%s; the write itself was made, and is noted with the next one", error)
 
-    def _append(self, lines: Sequence[Line], *, sync: bool = False) -> list[Span]:
+    def _append(
+        self, lines: Sequence[Line], *, sync: bool = False, bounded: bool = False
+    ) -> list[Span]:
         """Append lines, and before them the outcomes that are pending; return their places."""
         if self._lines.end > self._check_at:
             self._compact_if_useful(MAX_UNCHECKED)
@@ -314,12 +317,12 @@ class Journal:
         header = encode_header(last) if self._has_header else None
         data = b"".join(texts)
         try:
-            offset = self._lines.append(data, header=header, sync=sync)
+            offset = self._lines.append(data, header=header, sync=sync, bounded=bounded)
         except JournalError:
             # Perhaps what is of no use any more takes the room.
             if self.path is not None or not self._compact_if_useful(0):
                 raise
-            return self._append(lines, sync=sync)
+            return self._append(lines, sync=sync, bounded=bounded)
         self._line = last
         self._pending = self._pending[len(pending) :]
         spans = []
