@@ -121,6 +121,7 @@ def test_every_frame_can_be_written_and_read_back(tmp_path):
     wb.delete("0")
     wb.undo()
     first = wb.sessions(limit=2)
+    measured = wb.benchmark("A", duration=0.05, warmup=0, sessions=5, concurrency=2)
     frames = {
         "sessions": first,
         "context": wb.sessions(context=["n", "list", "text", "missing"], limit=1),
@@ -131,6 +132,10 @@ def test_every_frame_can_be_written_and_read_back(tmp_path):
         "operations": wb.latency.frame(background=True),
         "latency": wb.latency.summary(),
         "advice": wb.advise().frame(),
+        "copied": wb.copy_to(g.open("memory:")).failed,
+        "benchmark": measured.frame(),
+        "requests": measured.requests(),
+        "measured": measured.summary(),
         "mixed": wb.sessions(context=["mixed", "big"]).assign(
             mixed=lambda f: f["mixed"].map(json.dumps, na_action="ignore"),
             big=lambda f: f["big"].map(json.dumps, na_action="ignore"),

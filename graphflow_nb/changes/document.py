@@ -126,6 +126,12 @@ def _split(text: Raw, key: str, path: Path, depth: int, *, adding: bool) -> tupl
             members = exactjson.split_object(text, pointer(path[:depth]))
             if key in members or adding:
                 return members, key
+            for end in range(len(path), depth + 1, -1):
+                if (dotted := ".".join(path[depth:end])) in members:
+                    raise PatchError(
+                        f"{pointer(path[: depth + 1])} does not exist in the session, but the key "
+                        f"with dots {pointer((*path[:depth], dotted))} does"
+                    )
         elif form == "array":
             items = exactjson.split_array(text, pointer(path[:depth]))
             if adding and key == "-":

@@ -106,3 +106,19 @@ def test_a_difference_names_elements_of_its_own_list_only():
     assert apply(stored({"l": [[1], [2]]}), nested).context["l"] == [[1], [3]]
     with pytest.raises(g.PatchError, match="/context/data/l is not the list"):
         apply(stored({"l": [[0], [2]]}), nested)
+
+
+def test_a_key_with_dots_is_named_where_the_nested_path_does_not_exist():
+    text = '{"data":{"fanout.a.response":1,"x":{"a.b":{"c":1}}},"chat_history":%s}' % json.dumps(
+        CHAT
+    )
+    session = stored_session("id", "g", "t", None, text, 3, None, None)
+    for path, there in (
+        ("/context/data/fanout/a/response", "/context/data/fanout.a.response"),
+        ("/context/data/x/a/b/c", "/context/data/x/a.b"),
+    ):
+        for op in ("replace", "remove", "add"):
+            with pytest.raises(g.PatchError, match=f"key with dots {there} does"):
+                apply(session, Patch([{"op": op, "path": path, "value": 2}]))
+        made = apply(session, Patch([{"op": "replace", "path": there, "value": 2}]))
+        assert made.context_json() != text
