@@ -10,9 +10,17 @@ from typing import Any, Self
 
 from ..errors import LocalPostgresError
 
-__all__ = ["ServerUser", "find_command_line", "find_server_process", "replace_stale_pid"]
+__all__ = [
+    "ServerUser",
+    "find_command_line",
+    "find_parent",
+    "find_server_process",
+    "identify_process",
+    "replace_stale_pid",
+]
 
 _UNUSED_PID = 2**30  # greater than any process number that a system gives
+_HAS_PROC = Path("/proc/self").exists()
 
 
 class ServerUser:
@@ -31,17 +39,31 @@ class ServerUser:
         )
         self._uid, self._gid = uid, gid
 
+    @property
+    def uid(self) -> int:
+        """The number of the user."""
+        return self._uid
+
     @classmethod
     def of_server(cls) -> Self:
         """Return the current user, or as root the user ``postgres`` or ``nobody``.
 
         Raises:
-            LocalPostgresError: The current user is root, and neither of the others exists.
+            LocalPostgresError: The current user has no name in the system, or is root, and neither
+                of the others exists.
         """
         import pwd
 
         if os.geteuid() != 0:
-            return cls("you", os.geteuid(), os.getegid(), False)
+            try:
+                name = pwd.getpwuid(os.geteuid()).pw_name
+            except KeyError as error:
+                raise LocalPostgresError(
+                    f"PostgreSQL needs a name for the user {os.geteuid()}, and the system knows "
+                    "none: add the user to /etc/passwd (in a container, by its image or the option "
+                    "that sets the user), or set DATABASE_URL to the URL of another server"
+                ) from error
+            return cls(name, os.geteuid(), os.getegid(), False)
         for name in ("postgres", "nobody"):
             with suppress(KeyError):
                 entry = pwd.getpwnam(name)
@@ -55,6 +77,11 @@ class ServerUser:
         """Make this user the owner of a folder."""
         if self.arguments:
             os.chown(folder, self._uid, self._gid)
+
+    def may_write(self, folder: Path) -> bool:
+        """Return whether this process may write in a folder, as root for the server's user."""
+        effective = os.access in os.supports_effective_ids
+        return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
 
     def find_closed_folder(self, path: Path) -> Path | None:
         """Return the first folder on the way to a path that this user may not enter, or None."""
@@ -71,23 +98,69 @@ class ServerUser:
 def find_command_line(pid: int) -> str | None:
     """Return the command line of a process, None where it has ended."""
     path = Path(f"/proc/{pid}/cmdline")
-    if path.parent.parent.joinpath("self").exists():
+    if _HAS_PROC:
         try:
             return path.read_bytes().decode(errors="replace") or None  # a zombie's is empty
         except OSError:
             return None
-    found = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True)
+    return _ask_ps(pid, "command=")
+
+
+def _ask_ps(pid: int, what: str) -> str | None:
+    found = subprocess.run(["ps", "-o", what, "-p", str(pid)], capture_output=True, text=True)
     return found.stdout.strip() or None
 
 
+def identify_process(pid: int) -> str | None:
+    """Return what a process has that no other process ever had, None where it has ended."""
+    if not _HAS_PROC:
+        started = _ask_ps(pid, "lstart=")
+    else:
+        try:
+            # The fields after the name, which may have blanks and brackets in it.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        started = None if fields[0] == "Z" else f"{_boot()} {fields[19]}"
+    return None if started is None else f"{pid} {started}"
+
+
+def _boot() -> str:
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
+def find_parent(pid: int) -> int | None:
+    """Return the number of a process's parent, None where it has ended."""
+    if not _HAS_PROC:
+        found = _ask_ps(pid, "ppid=")
+        return None if found is None else int(found)
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def find_server_process(data: Path) -> int | None:
-    """Return the process number of the server that runs on a data folder, None without one."""
+    """Return the process number of the server that runs on a data folder, None without one.
+
+    A server that may run there counts, however it was started and however its folder was spelled.
+    """
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (OSError, ValueError):
         return None
     line = find_command_line(pid)
-    return pid if line is not None and "postgres" in line and str(data) in line else None
+    if line is None or "postgres" not in line:
+        return None
+    # A server works in the folder of its data.
+    with suppress(OSError):
+        return pid if os.path.samefile(f"/proc/{pid}/cwd", data) else None
+    words = line.split("\0") if _HAS_PROC else line.split()
+    with suppress(OSError, ValueError, IndexError):
+        return pid if os.path.samefile(words[words.index("-D") + 1], data) else None
+    return pid
 
 
 def replace_stale_pid(data: Path) -> None:

@@ -76,9 +76,19 @@ def find_binaries(user: ServerUser, runtime: Path) -> Path:
 
 
 def server_version(folder: Path) -> str:
-    """Return the version of the programs in a folder, for example ``18.6``."""
-    found = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
-    return found.stdout.split()[2]
+    """Return the version of the programs in a folder, for example ``18.6``.
+
+    Raises:
+        LocalPostgresError: The folder has no program that runs.
+    """
+    try:
+        found = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True)
+        return found.stdout.split()[2]
+    except (OSError, IndexError) as error:
+        raise LocalPostgresError(
+            f"there is no PostgreSQL server that runs in {folder}: name the folder of postgres and "
+            "initdb, or leave binaries= out"
+        ) from error
 
 
 def server_environment(runtime: Path) -> dict[str, str]:
@@ -90,10 +100,23 @@ def server_environment(runtime: Path) -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(runtime), "TZ": "UTC"}
 
 
-def short_temporary_folder() -> str:
-    """Return the folder for temporary files, or a shorter one where the path is long.
+def short_temporary_folder(user: ServerUser) -> Path:
+    """Return the folder for temporary files, or /tmp where that will not do.
 
-    The path of a Unix socket is limited to about a hundred bytes.
+    The path of a Unix socket is limited to about a hundred bytes, and the server's user must be
+    able to enter the folder, as it can't where root has a private one.
+
+    Raises:
+        LocalPostgresError: The user may enter neither.
     """
-    folder = tempfile.gettempdir()
-    return folder if len(folder) < 60 else "/tmp"
+    folder = Path(tempfile.gettempdir())
+    if len(str(folder)) < 60 and user.find_closed_folder(folder) is None:
+        return folder
+    shared = Path("/tmp")
+    closed = user.find_closed_folder(shared)
+    if closed is not None or not user.may_write(shared):
+        raise LocalPostgresError(
+            f"the server runs as {user.name!r}, which may not use {closed or shared}, and {folder} "
+            "is private or its path too long: set TMPDIR to a short folder that everyone may enter"
+        )
+    return shared

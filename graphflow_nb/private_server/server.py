@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -23,18 +22,29 @@ from typing import IO, Self
 from urllib.parse import quote
 
 from ..errors import LocalPostgresError
-from .processes import ServerUser, find_command_line, find_server_process, replace_stale_pid
-from .programs import find_binaries, server_environment, server_version, short_temporary_folder
+from .folders import DATA, check_folder, make_runtime_folder
+from .processes import (
+    ServerUser,
+    find_command_line,
+    find_parent,
+    find_server_process,
+    identify_process,
+    replace_stale_pid,
+)
+from .programs import find_binaries, server_environment, server_version
 
 __all__ = ["LocalPostgres", "local_postgres"]
 
 _GUARD = Path(__file__).with_name("guard.py")
 _START_SECONDS = 30.0
+_END_SECONDS = 15.0  # that the guard of a killed kernel may take to stop its server
+_PORT = "5432"
 _STOPPED = "the server is stopped: call start() first"
 _KEEP = b"k"  # asks the guard to keep the folders
 
 # A server lives on when only its URL is kept. It ends by stop() or with this process.
 _started: set[LocalPostgres] = set()
+_known: weakref.WeakSet[LocalPostgres] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,13 @@ class _Folders:
 class LocalPostgres:
     """A private PostgreSQL server; ``local_postgres()`` creates and starts one.
 
-    It ends when this Python process ends, however that ends. (A child that was forked and lives
-    on keeps it running until the child ends too.)
+    It ends when this Python process ends, however that ends: a guard process sees to it, and on
+    Linux the server also ends when the guard is killed. Where both are killed at once on another
+    system, or a child that native code forked holds the guard's pipe, the server lives on. Folders
+    that were left behind so are removed by the next start.
+
+    A child that Python forked has no part in it: there the object is stopped, and ``start`` makes
+    another server.
 
     As root, which PostgreSQL refuses to run as, the server runs as the user ``postgres``, or
     ``nobody`` if that user does not exist. No permission of any existing folder is changed.
@@ -85,7 +100,8 @@ class LocalPostgres:
         *,
         binaries: str | Path | None = None,
     ):
-        self._folder = None if folder is None else Path(folder).absolute()
+        # The same folder by one name, however it was spelled.
+        self._folder = None if folder is None else Path(folder).expanduser().resolve()
         self._settings = dict(settings or {})
         self._wanted = None if binaries is None else Path(binaries)
         self._lock = threading.RLock()
@@ -93,6 +109,7 @@ class LocalPostgres:
         self._pipe: IO[bytes] | None = None
         self._finalizer: weakref.finalize[..., LocalPostgres] | None = None
         self.pid: int | None = None
+        _known.add(self)
 
     def start(self) -> Self:
         """Start the server, also after it was killed; do nothing if it runs.
@@ -110,53 +127,44 @@ class LocalPostgres:
                     "URL of another server"
                 )
             user = ServerUser.of_server()
-            if self._folders is None:
-                self._folders = self._prepare(user)
+            first = self._folders is None
+            folders = self._folders or self._prepare(user)
             self._end_guard(keep=True)
-            self._launch(user, self._folders)
+            _wait_for_ending_owner(folders.data)
+            made: list[Path] = [folders.runtime] if first else []
+            try:
+                _check_data(folders)
+                if not (folders.data / "PG_VERSION").exists():
+                    made.append(folders.data)
+                self._launch(user, folders)
+            except BaseException:
+                self._end_guard(keep=not first)
+                for folder in made:  # a failed start leaves nothing, and keeps what was there
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
+            self._folders = folders
         return self
 
     def _prepare(self, user: ServerUser) -> _Folders:
         if self._folder is not None:
-            _check_folder(self._folder, user)
-        runtime = Path(tempfile.mkdtemp(prefix="gfnb-", dir=short_temporary_folder()))
+            check_folder(self._folder, user)
+        if self._wanted is not None:
+            server_version(self._wanted)
+        runtime = make_runtime_folder(user)
         try:
-            user.own(runtime)
-            folders = _Folders(
+            return _Folders(
                 runtime,
-                (self._folder or runtime) / "postgres-data",
+                (self._folder or runtime) / DATA,
                 self._wanted or find_binaries(user, runtime),
             )
-            _check_data(folders)
-            if not (folders.data / "PG_VERSION").exists():
-                folders.data.mkdir(mode=0o700, exist_ok=True)
-                user.own(folders.data)
-                self._initialise(user, folders)
         except BaseException:
             shutil.rmtree(runtime, ignore_errors=True)
             raise
-        return folders
-
-    def _initialise(self, user: ServerUser, folders: _Folders) -> None:
-        command = [str(folders.binaries / "initdb"), "-D", str(folders.data), "-U", "postgres"]
-        command += ["-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
-        if self._folder is None:
-            command.append("--no-sync")
-        done = subprocess.run(
-            command,
-            cwd=folders.runtime,
-            env=server_environment(folders.runtime),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            **user.arguments,
-        )
-        if done.returncode:
-            raise LocalPostgresError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
 
     def _launch(self, user: ServerUser, folders: _Folders) -> None:
         settings = {
             "listen_addresses": "",
+            "port": _PORT,
             "unix_socket_directories": str(folders.runtime),
             "unix_socket_permissions": "0700",
             "max_connections": "50",
@@ -169,12 +177,15 @@ class LocalPostgres:
             command += ["-c", f"{name}={value}"]
         log = folders.runtime / "log"
         plan = {
+            "initialise": self._plan_data(user, folders),
+            "unfinished": [str(folders.data)],
             "command": command,
             "runtime": str(folders.runtime),
             "env": server_environment(folders.runtime),
             "log": str(log),
             "user": user.arguments,
             "temporary": [str(folders.runtime)],
+            "owner": identify_process(os.getpid()),
         }
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -186,12 +197,29 @@ class LocalPostgres:
             self._end_guard(keep=True)
             complaint = log.read_bytes()[before:].decode(errors="replace").strip()
             # Backends of a server that was killed take a moment to notice.
-            if "shared memory" in complaint and time.monotonic() < deadline:
+            if "pre-existing shared memory" in complaint and time.monotonic() < deadline:
+                plan["initialise"] = None
                 time.sleep(0.1)
                 continue
             raise LocalPostgresError(
                 f"the server did not start: {complaint[-2000:] or 'it gave no reason'}"
+                + _advise(self._settings)
             )
+
+    def _plan_data(self, user: ServerUser, folders: _Folders) -> list[str] | None:
+        """Return the command that makes the data; None where there are data already."""
+        if (folders.data / "PG_VERSION").exists():
+            return None
+        try:
+            folders.data.mkdir(mode=0o700, exist_ok=True)
+            user.own(folders.data)
+        except OSError as error:
+            raise LocalPostgresError(
+                f"{folders.data} can't be made ({error.strerror}): choose another folder"
+            ) from error
+        command = [str(folders.binaries / "initdb"), "-D", str(folders.data), "-U", "postgres"]
+        command += ["-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
+        return command if self._folder is not None else [*command, "--no-sync"]
 
     def _start_guard(self, plan: str) -> None:
         # A session of its own, so that an interrupt of the kernel does not reach it.
@@ -204,11 +232,14 @@ class LocalPostgres:
         )
         assert guard.stdin is not None
         assert guard.stdout is not None
-        self.pid = int(guard.stdout.readline() or 0) or None
-        guard.stdout.close()
         self._pipe = guard.stdin
         self._finalizer = weakref.finalize(self, _end, guard, guard.stdin)
         _started.add(self)
+        with guard.stdout as answers:
+            answer = json.loads(answers.readline() or "{}")
+        if (error := answer.get("error")) is not None:
+            raise LocalPostgresError(f"initdb failed: {error or 'it gave no reason'}")
+        self.pid = answer.get("pid")
 
     def _wait_until_ready(self, data: Path, deadline: float) -> bool:
         """Return True once the server takes connections, False if it ended or time is over."""
@@ -270,9 +301,9 @@ class LocalPostgres:
         # Of the ways to write a socket's folder the one that asyncpg, libpq, sqlx and SQLAlchemy
         # all take.
         host = quote(str(self._in_use.runtime), safe="")
-        url = f"postgresql:///{quote(database, safe='')}?host={host}&user=postgres"
-        port = self._settings.get("port")
-        return url if port is None else f"{url}&port={port}"
+        # The port too, or PGPORT would decide it.
+        port = self._settings.get("port", _PORT)
+        return f"postgresql:///{quote(database, safe='')}?host={host}&port={port}&user=postgres"
 
     @property
     def _in_use(self) -> _Folders:
@@ -305,22 +336,41 @@ class LocalPostgres:
             name: The name of the database, any text.
 
         Raises:
-            LocalPostgresError: The server is stopped.
+            LocalPostgresError: The server is stopped, or refuses the name.
         """
         import asyncpg
+        from asyncpg.connect_utils import SessionAttribute
 
         from ..bridge import LoopThread
 
         async def create() -> None:
-            connection = await asyncpg.connect(self.url)
+            # What the environment may say about TLS and replicas is not about a private server.
+            connection = await asyncpg.connect(
+                self.url, ssl=False, target_session_attrs=SessionAttribute.any
+            )
             try:
                 quoted = '"' + name.replace('"', '""') + '"'
                 await connection.execute(f"CREATE DATABASE {quoted}")
+            except (asyncpg.PostgresError, ValueError) as error:
+                raise LocalPostgresError(
+                    f"the database {name!r} was not created: {error}"
+                ) from error
             finally:
                 await connection.close()
 
         LoopThread.shared().run(create())
         return self._url_of(name)
+
+    def forget_after_fork(self) -> None:
+        """Leave the server to the parent; called in a child that was forked."""
+        if self._pipe is not None:
+            # The child's end of the pipe, or the guard would wait for the child too.
+            self._pipe.close()
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._lock = threading.RLock()
+        self._folders, self._pipe, self._finalizer, self.pid = None, None, None, None
+        _started.discard(self)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -367,21 +417,42 @@ def _end(guard: subprocess.Popen[bytes], pipe: IO[bytes]) -> None:
     guard.wait()
 
 
-def _check_folder(folder: Path, user: ServerUser) -> None:
-    """Raise LocalPostgresError if data can't be kept in a folder."""
-    if not folder.is_dir():
-        raise LocalPostgresError(f"{folder} is not a folder: create it first")
-    closed = user.find_closed_folder(folder)
-    if closed is not None:
-        raise LocalPostgresError(
-            f"the server runs as {user.name!r} and may not enter {closed}: choose a folder "
-            "that everyone may enter (the data themselves stay private)"
-        )
-    data = folder / "postgres-data"
-    if data.exists() and any(data.iterdir()) and not (data / "PG_VERSION").exists():
-        raise LocalPostgresError(
-            f"{data} holds something else than a server's data: choose another folder"
-        )
+def _forget_all() -> None:
+    for server in list(_known):
+        server.forget_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+def _wait_for_ending_owner(data: Path) -> None:
+    """Wait for a server whose owner has been killed, which its guard stops at this moment."""
+    deadline = time.monotonic() + _END_SECONDS
+    while time.monotonic() < deadline:
+        process = find_server_process(data)
+        if process is None or not _is_ending(process):
+            return
+        time.sleep(0.05)
+
+
+def _is_ending(process: int) -> bool:
+    """Return whether a server has a guard, but no owner any more."""
+    guard = find_parent(process)
+    line = None if guard is None else find_command_line(guard)
+    if line is None or _GUARD.name not in line:
+        return False
+    with suppress(ValueError, KeyError, AttributeError):
+        owner = json.loads(line[line.index("{") : line.rindex("}") + 1])["owner"]
+        return bool(identify_process(int(owner.split()[0])) != owner)
+    return False
+
+
+def _advise(settings: Mapping[str, str]) -> str:
+    if not settings:
+        return ""
+    names = ", ".join(settings)
+    return f". Is a value in settings= wrong, or too large for this machine ({names})?"
 
 
 def _check_data(folders: _Folders) -> None:

@@ -10,14 +10,22 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.private_server.processes import find_command_line
+from graphflow_nb.private_server.processes import (
+    ServerUser,
+    find_command_line,
+    find_parent,
+    find_server_process,
+    identify_process,
+)
 
 from ..servers.postgres import folder_of
 
@@ -112,6 +120,187 @@ def test_it_ends_with_its_kernel_however_that_ends(end):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     pid, url = done.stdout.split()
     assert are_gone(int(pid), Path(folder_of(url)))
+
+
+@pytest.mark.parametrize("other", ["link", "dots"])
+def test_data_in_use_are_left_to_the_server_that_uses_them(open_folder, other):
+    folder, link = open_folder / "here", open_folder / "link"
+    folder.mkdir(mode=0o755)
+    link.symlink_to(folder)
+    began = time.monotonic()
+    with g.local_postgres(folder) as first:
+        data = folder / "postgres-data"
+        pid_file = (data / "postmaster.pid").read_text()
+        assert find_server_process(data) == first.pid
+        again = {"link": link, "dots": folder / ".." / "here"}[other]
+        with pytest.raises(g.LocalPostgresError, match=f"in use by another server.*{first.pid}"):
+            g.local_postgres(again)
+        assert (data / "postmaster.pid").read_text() == pid_file
+        assert ask(first.url, "SELECT 1") == 1
+    assert time.monotonic() - began < 25
+
+
+def test_a_server_that_someone_started_by_hand_is_found(open_folder):
+    with g.local_postgres(open_folder) as private:
+        binaries = private.binaries
+    data = open_folder / "postgres-data"
+    user = ServerUser.of_server()
+    command = [binaries / "postgres", "-D", ".", "-c", "listen_addresses="]
+    command += ["-c", f"unix_socket_directories={data}"]
+    with subprocess.Popen(command, cwd=data, stderr=subprocess.PIPE, **user.arguments) as server:
+        try:
+            assert server.stderr is not None
+            for line in server.stderr:
+                if b"ready to accept" in line:
+                    break
+            with pytest.raises(g.LocalPostgresError, match=f"in use.*{server.pid}"):
+                g.local_postgres(open_folder)
+            assert server.poll() is None
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system ends a child")
+def test_it_ends_when_its_guard_is_killed():
+    private = g.local_postgres()
+    try:
+        assert private.pid is not None
+        guard = find_parent(private.pid)
+        assert guard is not None
+        os.kill(guard, signal.SIGKILL)
+        for _ in range(200):
+            if not private.running:
+                break
+            time.sleep(0.05)
+        assert not private.running
+        private.start()
+        assert ask(private.url, "SELECT 1") == 1
+    finally:
+        private.stop()
+
+
+def test_a_forked_child_does_not_keep_it():
+    code = """
+import os, time, graphflow_nb as g
+server = g.local_postgres()
+if not os.fork():
+    assert not server.running
+    server.stop()
+    print("child", os.getpid(), flush=True)
+    time.sleep(60)
+    os._exit(0)
+print("server", server.pid, server.url, flush=True)
+time.sleep(60)
+"""
+    kernel = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert kernel.stdout is not None
+    said = dict(line.split(" ", 1) for line in (kernel.stdout.readline(), kernel.stdout.readline()))
+    pid, url = said["server"].split()
+    try:
+        assert ask(url, "SELECT 1") == 1
+        kernel.kill()
+        kernel.wait()
+        assert are_gone(int(pid), Path(folder_of(url)))
+    finally:
+        os.kill(int(said["child"]), signal.SIGKILL)
+        kernel.stdout.close()
+
+
+def test_a_kernel_that_is_killed_during_initdb_leaves_nothing():
+    with TemporaryDirectory(dir="/tmp", prefix="gf") as parent:
+        os.chmod(parent, 0o777)
+        code = "import graphflow_nb as g; g.local_postgres()"
+        environment = os.environ | {"TMPDIR": parent}
+        with subprocess.Popen([sys.executable, "-c", code], env=environment) as kernel:
+            while not list(Path(parent).glob("gfnb-*/postgres-data/base")):
+                assert kernel.poll() is None
+                time.sleep(0.005)
+            kernel.kill()
+        for _ in range(400):
+            if not list(Path(parent).iterdir()):
+                break
+            time.sleep(0.05)
+        assert list(Path(parent).iterdir()) == []
+
+
+def test_a_failed_start_leaves_nothing_and_takes_no_time(open_folder, monkeypatch):
+    with TemporaryDirectory(dir="/tmp", prefix="gf") as parent:
+        os.chmod(parent, 0o777)
+        monkeypatch.setattr(tempfile, "tempdir", parent)
+        for folder in (None, open_folder):
+            began = time.monotonic()
+            with pytest.raises(g.LocalPostgresError, match=r"too large for this machine \(shared"):
+                g.local_postgres(folder, settings={"shared_buffers": "9000GB"})
+            assert time.monotonic() - began < 25
+            assert list(Path(parent).iterdir()) == []
+        assert list(open_folder.iterdir()) == []
+
+
+def test_the_environment_does_not_decide_how_it_is_reached(monkeypatch):
+    for name, value in {
+        "PGPORT": "6543",
+        "PGHOST": "nowhere.example",
+        "PGUSER": "somebody",
+        "PGDATABASE": "elsewhere",
+        "PGPASSWORD": "wrong",
+        "PGSSLMODE": "verify-full",
+        "PGTARGETSESSIONATTRS": "standby",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with g.local_postgres() as private, g.open(private.url, writable=True) as wb:
+        wb.create("a", "t")
+        assert wb.get("a").version == 1
+        with g.open(private.create_database("other"), writable=True) as other:
+            other.create("b", "t")
+
+
+def test_what_ended_processes_left_is_removed():
+    with TemporaryDirectory(dir="/tmp", prefix="gf") as parent:
+        os.chmod(parent, 0o777)
+        left, used, foreign = (Path(parent) / f"gfnb-{name}" for name in ("left", "used", "other"))
+        for folder in (left, used, foreign):
+            folder.mkdir()
+        (left / "owner").write_text("4194000 long ago")
+        (used / "owner").write_text(str(identify_process(os.getpid())))
+        code = "import graphflow_nb as g; g.local_postgres().stop()"
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"TMPDIR": parent}, check=True
+        )
+        assert sorted(Path(parent).iterdir()) == sorted([used, foreign])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="others have no folder that the server can't enter")
+def test_a_private_temporary_folder_of_root(monkeypatch, tmp_path):
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(private))
+    with g.local_postgres() as server:
+        assert ask(server.url, "SELECT 1") == 1
+
+
+def test_a_user_without_a_name_is_told_what_to_do(monkeypatch):
+    def unknown(_):
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(g.LocalPostgresError, match=r"12345.*/etc/passwd"):
+        g.local_postgres()
+
+
+def test_refusals_are_our_errors(server, monkeypatch, open_folder):
+    with pytest.raises(g.LocalPostgresError, match="no PostgreSQL server that runs"):
+        g.LocalPostgres(binaries=open_folder).start()
+    name = f"twice_{os.getpid()}"
+    with g.local_postgres() as private:
+        private.create_database(name)
+        with pytest.raises(g.LocalPostgresError, match="already exists"):
+            private.create_database(name)
+        with pytest.raises(g.LocalPostgresError, match="was not created"):
+            private.create_database("nul\0")
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    with pytest.raises(g.LocalPostgresError, match="may not write in"):
+        g.local_postgres(open_folder)
 
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path):

@@ -46,7 +46,7 @@ def pgbouncer(server: LocalPostgres, **settings: object) -> Iterator[Pooler]:
         settings: Those of its section ``pgbouncer``, beyond or instead of these.
     """
     user = ServerUser.of_server()
-    folder = Path(tempfile.mkdtemp(prefix="gfnb-", dir=short_temporary_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="gfnb-", dir=short_temporary_folder(user)))
     port = free_port()
     listed = parse_qs(urlsplit(server.url).query).get("port", ["5432"])[0]
     lines = {

@@ -91,7 +91,8 @@ class Standby(Postgres):
 
     def __init__(self, primary: Postgres):
         self._primary = primary
-        self._place = Path(tempfile.mkdtemp(prefix="gfnb-", dir=short_temporary_folder()))
+        parent = short_temporary_folder(ServerUser.of_server())
+        self._place = Path(tempfile.mkdtemp(prefix="gfnb-", dir=parent))
         super().__init__(self._place, {"fsync": "off"}, binaries=primary.binaries)
 
     def start(self) -> Self:

@@ -18,8 +18,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
-from ..url import hosts
+from ..url import hosts, server_of
 
 __all__ = ["Link", "Opener"]
 
@@ -110,7 +111,9 @@ class Opener:
         ] or [{}]
         self._pooled: set[int] = set()  # the numbers of the places at which a pooler was found
         asked = parse_qs(urlsplit(url).query).get("target_session_attrs", [None])[-1]
-        wanted: Any = asked or os.environ.get("PGTARGETSESSIONATTRS")
+        # What the environment says of TLS and of replicas is not about a server on a socket here.
+        self._local = (server_of(url)[0] or "").startswith("/")
+        wanted: Any = asked or (None if self._local else os.environ.get("PGTARGETSESSIONATTRS"))
         self._wanted = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
 
     async def __call__(self, *_: object, **__: object) -> Link:
@@ -181,7 +184,8 @@ class Opener:
         return await asyncpg.connect(
             self._url,
             **self._places[number],
-            target_session_attrs=wanted,
+            ssl=False if self._local else None,
+            target_session_attrs=wanted or (SessionAttribute.any if self._local else None),
             command_timeout=self._timeout,
             statement_cache_size=cached,
             server_settings={"application_name": "graphflow_nb"} | settings,
