@@ -213,14 +213,18 @@ class Desk:
         self.preview = changes
         return changes
 
-    def save(self) -> None:
+    def save(self, *, undo: bool = True) -> None:
         """Save what was previewed, and read what is stored then.
 
         If someone else saved meanwhile nothing is written, and ``conflict`` holds both sides.
 
+        Args:
+            undo: Whether the journal notes it, so that it can be undone.
+
         Raises:
             PatchError: It was not previewed.
             SessionConflict: The id of a new session is taken.
+            JournalError: The journal can't note it; nothing was saved.
             StorageError: The store failed, or can't hold a value.
         """
         draft = self.draft
@@ -230,13 +234,13 @@ class Desk:
         try:
             session = draft.session()
             if self.new:
-                self.calls.append(_creation_call(session))
+                call = _creation_call(session)
             else:
-                arguments = f"{base.id!r}, {python(self.preview)}, version={base.version}"
-                self.calls.append(f"wb.patch({arguments})")
+                call = f"wb.patch({base.id!r}, {python(self.preview)}, version={base.version})"
+            self.calls.append(call if undo else f"{call[:-1]}, undo=False)")
             # Not by wb.patch: the session is saved as it was read, so that the store notices a
             # change that left the version as it was.
-            self._client.save(session)
+            self._client.save(session, undo=undo)
         except SessionConflict as conflict:
             self.preview = None
             if self.new:
@@ -336,18 +340,24 @@ class Desk:
 
     # Deleting and undoing
 
-    def delete(self, shown: Sequence[ShownSession]) -> list[str]:
+    def delete(self, shown: Sequence[ShownSession], *, undo: bool = True) -> list[str]:
         """Delete sessions that are still as they were shown; return the ids of those.
 
         A draft of one of them is dropped with it.
 
         Args:
             shown: What was shown of each session.
+            undo: Whether the journal notes it, so that it can be undone.
+
+        Raises:
+            JournalError: The journal can't note it; nothing was deleted.
+            StorageError: The store failed, or refused it.
         """
-        self.calls.append(f"wb.delete({ {row.id: row.version for row in shown}!r})")
+        versions = {row.id: row.version for row in shown}
+        self.calls.append(f"wb.delete({versions!r}{'' if undo else ', undo=False'})")
         stored = self._read_many([row.id for row in shown])
         same = [stored[row.id] for row in shown if ShownSession.of(stored.get(row.id)) == row]
-        deleted = self._client.delete_unchanged(same)
+        deleted = self._client.delete_unchanged(same, undo=undo)
         if self.session is not None and self.session.id in deleted and not self.new:
             self._place(None)
         return deleted

@@ -8,7 +8,9 @@ from typing import Final
 
 import ipywidgets as widgets
 
-from ...errors import PatchError
+from ...errors import JournalError, PatchError
+from ...frames import describe_changes
+from ...journal import Entry
 from ..progress import Bar
 from .listing import ShownSession
 from .render import (
@@ -146,11 +148,20 @@ class Delete(Dialog):
             tooltip="Delete them, except those that others saved since; Undo… can undo it",
         )
         self.confirm.on_click(lambda _: stage.act(self._confirm))
+        self.anyway = widgets.Button(
+            description="Delete without undo",
+            button_style="danger",
+            icon="trash",
+            tooltip="Delete them though nothing can bring them back",
+        )
+        self.anyway.on_click(lambda _: stage.act(lambda: self._confirm(undo=False)))
         self.number.observe(self._refresh, "value")
+        self._can_undo = True  # False once the journal could not note it
         self._shown: list[ShownSession] = []
         self._changed: set[str] = set()  # ids of those that changed since a person looked
         self._asked = False  # whether it says that unsaved changes are dropped
-        self.box.children = (self.text, self.number, widgets.HBox([self.confirm, self.cancel]))
+        buttons = widgets.HBox([self.confirm, self.anyway, self.cancel])
+        self.box.children = (self.text, self.number, buttons)
 
     def open(self) -> None:
         """Open it for the selected sessions.
@@ -166,6 +177,7 @@ class Delete(Dialog):
         self._shown = listing.shown_sessions(listing.selected)
         self._changed = listing.changed.intersection(listing.selected)
         self.number.value = ""
+        self._can_undo = True
 
     def render(self) -> None:
         """Show which sessions are to be deleted, and allow it once their number was typed."""
@@ -180,21 +192,27 @@ class Delete(Dialog):
             else ""
         )
         ask = "" if count == 1 else f"Type <b>{count}</b> to confirm. "
+        if self._can_undo:
+            ask += "Undo… can undo it."
+        else:
+            ask += "<b>It can't be undone</b>: the journal can't note it, as it says above."
         self.text.value = (
             f'<div class="gfnb gfnb-plain"><h4>Delete {_count_sessions(count)}?</h4>'
             f"{named_sessions_html(self._shown, self._changed)}"
-            f"{notice_html('warning', warning)}<p>{ask}Undo… can undo it.</p></div>"
+            f"{notice_html('warning', warning)}<p>{ask}</p></div>"
         )
         self.number.layout.display = "none" if count == 1 else ""
         self.confirm.description = f"Delete {_count_sessions(count)}"
         self.confirm.disabled = count != 1 and self.number.value.strip() != str(count)
+        self.anyway.disabled = self.confirm.disabled
+        self.anyway.layout.display = "none" if self._can_undo else ""
 
     def _draft_among(self) -> str:
         """Return the id of the session to be deleted that has unsaved changes; empty for none."""
         changing = self._stage.desk.is_changing
         return next((row.id for row in self._shown if changing(row.id)), "")
 
-    def _confirm(self) -> None:
+    def _confirm(self, *, undo: bool = True) -> None:
         listing, desk = self._stage.listing, self._stage.desk
         draft = self._draft_among()
         if draft and not self._asked:
@@ -202,7 +220,11 @@ class Delete(Dialog):
                 f"{draft!r} has changes by now that are not saved; nothing was deleted: save or "
                 "discard them, or delete it with them"
             )
-        deleted = set(desk.delete(self._shown))
+        try:
+            deleted = set(desk.delete(self._shown, undo=undo))
+        except JournalError:
+            self._can_undo = False
+            raise
         self._stage.close_dialog()
         listing.deselect(deleted)
         listing.load()
@@ -215,7 +237,8 @@ class Delete(Dialog):
                 f"them after they were shown: {_name_ids(kept)}",
             )
         else:
-            self._stage.notify("good", f"Deleted {what}; Undo… can undo it")
+            later = "; Undo… can undo it" if undo else ""
+            self._stage.notify("good", f"Deleted {what}{later}")
         self._stage.count_later(again=True)
 
 
@@ -247,6 +270,7 @@ class Undo(Dialog):
         self.all.on_click(lambda _: stage.act(self._undo_all))
         self.note = widgets.HTML()
         self.cancel.description = "Close"
+        self._changes: dict[int, str] = {}  # what each entry changed
         self._all: list[int] = []  # the entries that "Undo all" means
         self._stopped = threading.Event()
         self.bar = Bar(self._stopped.set, "Stop; what was undone stays undone")
@@ -267,11 +291,12 @@ class Undo(Dialog):
         if not self.is_open:
             return
         entries = self._stage.desk.undoable()
-        listed = [entry.number for entry in entries[:MAX_ENTRIES]]
+        shown = entries[:MAX_ENTRIES]
+        listed = [entry.number for entry in shown]
         self._chosen = [number for number in self._chosen if number in listed]
         self.table.show(
             listed,
-            journal_rows(entries[:MAX_ENTRIES]),
+            journal_rows(shown, self._describe(shown)),
             selected=self._chosen,
             empty="Nothing to undo: nothing was written yet, or all was undone.",
         )
@@ -280,14 +305,31 @@ class Undo(Dialog):
         if journal.path is not None:
             place = f"in {journal.path}"
         cut = f" Showing {MAX_ENTRIES} of {len(entries):,}." if len(entries) > MAX_ENTRIES else ""
-        lost = f" {journal.dropped:,} older ones are no longer held." if journal.dropped else ""
-        self.note.value = notice_html("info", f"Kept {place}.{cut}{lost}")
+        lines = [f"{line.line:,}" for line in journal.damaged]
+        more = " and more" if len(lines) > MAX_NAMED else ""
+        damage = (
+            f"these lines of the journal can't be read: {', '.join(lines[:MAX_NAMED])}{more}. "
+            "There may be later writes than those listed; each of these can be undone by itself"
+            if lines
+            else ""
+        )
+        self.note.value = notice_html("warning", damage) + notice_html(
+            "info", f"Kept {place}.{cut}"
+        )
         self._all = [entry.number for entry in entries]
         working = self._stage.working
         self.confirm.disabled = working or not self._chosen
         self.all.disabled = working or not entries
         self.all.description = f"Undo all {len(entries):,}"
         self.bar.box.layout.display = "" if working else "none"
+
+    def _describe(self, entries: Sequence[Entry]) -> list[str]:
+        """Return what each write changed; each is read from the journal once."""
+        self._changes = {
+            entry.number: self._changes.get(entry.number) or describe_changes(entry)
+            for entry in entries
+        }
+        return list(self._changes.values())
 
     def _undo(self) -> None:
         chosen = [e for e in self._stage.desk.undoable() if e.number in self._chosen]
@@ -309,6 +351,7 @@ class Undo(Dialog):
 
     def _undo_all(self) -> None:
         self._stage.desk.check_free()
+        self._stage.desk.journal.check_undamaged()
         numbers = self._all
         self._stopped.clear()
         self.bar.restart("undoing …")

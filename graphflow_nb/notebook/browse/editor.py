@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 from ...cards import patch_html
 from ...changes import KINDS, Choice, Path, json_value, value_at
-from ...errors import ContextError, GraphflowError, PatchError
+from ...errors import ContextError, GraphflowError, JournalError, PatchError
 from ...model import MessageRole, exactjson
 from ...storage.paths import resolve_path
 from .listing import parse_typed_path
@@ -103,7 +103,16 @@ class Editor:
             button_style="success",
             layout={"width": "auto", "align_self": "flex-start"},
         )
-        self._confirm = widgets.VBox([self.preview_text, self.save])
+        self.anyway = widgets.Button(
+            description="Save without undo",
+            tooltip="Save what was previewed though nothing can bring back what it replaces",
+            icon="check",
+            button_style="danger",
+            layout={"width": "auto"},
+        )
+        self._unnoted: Any = None  # the preview that the journal could not note
+        buttons = widgets.HBox([self.save, self.anyway])
+        self._confirm = widgets.VBox([self.preview_text, buttons])
         self.conflict = widgets.VBox()
         self.conflict.add_class("gfnb-conflict")
         top = widgets.HBox([self.task, self.status])
@@ -140,6 +149,7 @@ class Editor:
         self.preview.on_click(lambda _: act(self._preview_changes))
         self.discard.on_click(lambda _: act(self._stage.desk.discard))
         self.save.on_click(lambda _: act(self._save))
+        self.anyway.on_click(lambda _: act(lambda: self._save(undo=False)))
 
     # What the fields do to the draft
 
@@ -258,17 +268,22 @@ class Editor:
         except ContextError:
             return True
 
-    def _save(self) -> None:
+    def _save(self, *, undo: bool = True) -> None:
         desk = self._stage.desk
         self._check_typed()
         if desk.draft is None:
             raise PatchError("there is nothing to save: the changes were saved or dropped already")
         id, new = desk.draft.base.id, desk.new
-        desk.save()
+        try:
+            desk.save(undo=undo)
+        except JournalError:
+            self._unnoted = desk.preview
+            raise
         if desk.conflict is not None or desk.deleted_meanwhile:
             return
         self._stage.listing.load()
-        self._stage.notify("good", f"{'Created' if new else 'Saved'} {id!r}; Undo… can undo it")
+        done, later = "Created" if new else "Saved", "; Undo… can undo it" if undo else ""
+        self._stage.notify("good", f"{done} {id!r}{later}")
         self._stage.count_later(again=True)
 
     # Showing
@@ -294,6 +309,7 @@ class Editor:
         self._fields.layout.display = "none" if open_conflict else ""
         self._confirm.layout.display = "none" if desk.preview is None else ""
         if desk.preview is not None:
+            self.anyway.layout.display = "" if desk.preview is self._unnoted else "none"
             changes = len(desk.preview)
             words = "Create this session" if desk.new else f"Save {_count_changes(changes)}"
             self.save.description = words

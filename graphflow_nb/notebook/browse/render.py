@@ -10,7 +10,6 @@ import pandas as pd
 
 from ... import cards
 from ...changes import Clash, Merge
-from ...frames import describe_changes
 from ...journal import Entry
 from ...model import Session, exactjson
 from .listing import ShownSession
@@ -101,18 +100,18 @@ def session_rows(frame: pd.DataFrame) -> list[list[Any]]:
     ]
 
 
-def journal_rows(entries: Sequence[Entry]) -> list[list[Any]]:
-    """Return the cells of writes in the journal."""
+def journal_rows(entries: Sequence[Entry], changes: Sequence[str]) -> list[list[Any]]:
+    """Return the cells of writes in the journal, with what each changed."""
     return [
         [
             str(entry.number),
             _time_cell(pd.Timestamp(entry.at)),
             entry.op,
             _text_cell(entry.id),
-            _text_cell(describe_changes(entry)),
+            _text_cell(changed),
             entry.state if entry.state == "done" else ["unknown", "the store was lost meanwhile"],
         ]
-        for entry in entries
+        for entry, changed in zip(entries, changes, strict=True)
     ]
 
 

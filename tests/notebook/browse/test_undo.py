@@ -1,0 +1,198 @@
+"""Undoing in the browser: many writes with Stop, and what could not be undone is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import ipywidgets
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.notebook.browse import Browser
+
+from .kit import find_button, said, send, settle
+
+MANY = 1_500
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A browser on whose workbench many sessions were deleted."""
+    wb = g.open("memory:")
+    sessions = [g.Session(f"s{n:04}", "t", context={"n": n}) for n in range(MANY)]
+    wb.bridge.run(wb.storage.inner.save_many(sessions))
+    wb.create("open", "t")
+    browser = wb.browse(session="open")
+    wb.delete([session.id for session in sessions])
+    settle(browser)
+    find_button(browser, "Undo…").click()
+    yield browser
+    browser.desk.discard()
+    browser.close()
+
+
+def bar_of(browser: Browser) -> ipywidgets.FloatProgress:
+    (bar,) = (
+        child
+        for child in browser.dialogs[2].bar.box.children
+        if isinstance(child, ipywidgets.FloatProgress)
+    )
+    return bar
+
+
+def test_all_are_undone_with_progress_and_a_stop(browser):
+    wb, bar = browser.wb, bar_of(browser)
+    stop = find_button(browser.dialogs[2].bar.box, "Stop")
+    shares: list[float] = []
+
+    def watch(change: dict[str, float]) -> None:
+        shares.append(change["new"])
+        if len(shares) == 1:
+            stop.click()
+
+    bar.observe(watch, "value")
+    find_button(browser, f"Undo all {MANY + 1:,}").click()
+    settle(browser)
+    undone = re.search(r"Undone: (\d+) writes; stopped, left: ([\d,]+) writes", said(browser))
+    assert undone is not None, said(browser)
+    left = int(undone[2].replace(",", ""))
+    assert 0 < left < MANY
+    assert int(undone[1]) + left == MANY + 1
+    assert wb.bridge.run(wb.storage.inner.count(g.Query())) == int(undone[1]) + 1
+    # Once more goes on with what is left.
+    find_button(browser, f"Undo all {left:,}").click()
+    settle(browser)
+    assert f"Undone: {left:,} writes" in said(browser)
+    assert shares[-1] == 1
+    assert browser.dialogs[2].bar.box.layout.display == "none"
+    found = wb.bridge.run(wb.storage.inner.query(g.Query(order="id")))
+    assert [(s.id, s.context["n"]) for s in found] == [(f"s{n:04}", n) for n in range(MANY)]
+    assert browser.session is None, "its creation was undone too"
+
+
+def test_a_person_goes_on_while_all_are_undone(browser):
+    seen: list[str] = []
+
+    def act_meanwhile(_: object) -> None:
+        if not seen:
+            seen.append("asked")
+            browser.dialogs[2].all.click()
+            seen.append(said(browser))
+            browser.open_session("open")
+            # Of what is typed meanwhile nothing is lost.
+            browser.desk.edit().set("status_message", "typed")
+            browser.dialogs[2].all.click()
+            seen.append(said(browser))
+
+    bar_of(browser).observe(act_meanwhile, "value")
+    find_button(browser, f"Undo all {MANY + 1:,}").click()
+    settle(browser)
+    assert "has to wait" in seen[1]
+    assert "has changes that are not saved" in seen[2]
+    assert browser.desk.draft.get("status_message") == "typed"
+    assert browser.desk.newer == -1
+
+
+def test_what_others_changed_is_left_alone_and_named(browser):
+    wb = browser.wb
+    wb.bridge.run(wb.storage.inner.save(g.Session("s0007", "t", status_message="theirs")))
+    find_button(browser, f"Undo all {MANY + 1:,}").click()
+    settle(browser)
+    assert f"Undone: {MANY:,} writes; left alone, since others changed them: 's0007'" in (
+        said(browser)
+    )
+    assert wb.get("s0007").status_message == "theirs"
+
+
+def closed_journal(tmp_path: Path) -> g.Workbench:
+    """A workbench whose journal's file can't be written any more."""
+    wb = g.open("memory:", journal=tmp_path / "writes.journal")
+    wb.create("a", "t")
+    wb.journaled.journal.close()
+    return wb
+
+
+def test_a_delete_that_could_not_be_undone_asks_first(tmp_path):
+    wb = closed_journal(tmp_path)
+    browser = wb.browse()
+    settle(browser)
+    send(browser.table, "select", [0])
+    find_button(browser, "Delete…").click()
+    dialog = browser.dialogs[1]
+    assert dialog.anyway.layout.display == "none"
+    dialog.confirm.click()
+    assert "gfnb-error" in browser.notice.value
+    assert "journal" in said(browser)
+    assert wb.get("a")
+    assert "It can't be undone" in dialog.text.value
+    assert "Undo… can undo it" not in dialog.text.value
+    assert dialog.anyway.layout.display == ""
+    # The question is asked of each delete.
+    dialog.cancel.click()
+    find_button(browser, "Delete…").click()
+    assert dialog.anyway.layout.display == "none"
+    dialog.confirm.click()
+    dialog.anyway.click()
+    assert said(browser) == "Deleted 1 session"
+    assert browser.calls[-1] == "wb.delete({'a': 1}, undo=False)"
+    with pytest.raises(g.SessionNotFound):
+        wb.get("a")
+    browser.close()
+
+
+def test_a_save_that_could_not_be_undone_asks_first(tmp_path):
+    wb = closed_journal(tmp_path)
+    browser = wb.browse(session="a")
+    settle(browser)
+    browser.reader.parts.value = "Edit"
+    editor = browser.reader.editor
+    editor.status.value = "mine"
+    editor.preview.click()
+    assert editor.anyway.layout.display == "none"
+    editor.save.click()
+    assert "gfnb-error" in browser.notice.value
+    assert wb.get("a").status_message is None
+    assert editor.anyway.layout.display == ""
+    # Another preview is another question.
+    editor.status.value = "mine again"
+    editor.preview.click()
+    assert editor.anyway.layout.display == "none"
+    editor.save.click()
+    editor.anyway.click()
+    assert said(browser) == "Saved 'a'"
+    assert browser.calls[-1].endswith("version=1, undo=False)")
+    assert wb.get("a").status_message == "mine again"
+    browser.close()
+
+
+def test_lines_that_can_not_be_read_are_named_and_all_is_not_undone(tmp_path):
+    path = tmp_path / "writes.journal"
+    url = f"sqlite:{tmp_path / 'sessions.db'}"
+    with g.open(url, journal=path) as wb:
+        for id in ("a", "b"):
+            wb.create(id, "t")
+        wb.journaled.journal.close()
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[-2] = lines[-2][:40] + b"\n"
+    path.write_bytes(b"".join(lines))
+    with pytest.warns(UserWarning, match="damaged"):
+        wb = g.open(url, journal=path)
+    browser = wb.browse()
+    settle(browser)
+    find_button(browser, "Undo…").click()
+    dialog = browser.dialogs[2]
+    assert f"these lines of the journal can't be read: {len(lines) - 1}." in (
+        dialog.note.value.replace("&#x27;", "'")
+    )
+    dialog.all.click()
+    settle(browser)
+    assert "nothing was undone" in said(browser)
+    assert wb.get("a")
+    send(dialog.table, "select", [0])
+    dialog.confirm.click()
+    assert "Undone: 1 write" in said(browser)
+    browser.close()
+    wb.journaled.journal.close()
+    wb.close()
