@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
 from ...errors import SessionConflict
-from ...model import Session, mark_saved, stored_session
-from ...model.times import describe_time
+from ...model import Session
 from ..checks import check_ids_once
+from ..copying import content_hash
 from ..trace import current
 from .connections import Connection
-from .sql import parse_name
+from .sql import HAS_TRIGGERS, parse_name
+from .states import columns_of, write_time
 from .table import OpenTable, Work
 
 __all__ = ["import_batch", "save_batch"]
@@ -41,13 +41,15 @@ class _Entry:
         session: The session.
         key: The session's id as the table writes it.
         context: The session's context as JSON text.
-        saved: The version, created_at and updated_at after the save; None if it conflicts.
+        saved: The version, the times and the mark after the save; None if it conflicts.
+        stored: The stored session that it conflicts with; None if it was deleted.
     """
 
     session: Session
     key: str
     context: str
-    saved: tuple[int, datetime, datetime] | None = None
+    saved: tuple[Any, ...] | None = None
+    stored: Session | None = None
 
     @property
     def fields(self) -> tuple[Any, ...]:
@@ -66,24 +68,20 @@ async def save_batch(table: OpenTable, sessions: Sequence[Session]) -> list[Sess
     """Save sessions in one transaction; see ``PostgresSessionStorage.save_many``."""
     _check_batch(table, sessions)
 
-    async def work(connection: Connection) -> tuple[list[_Entry], dict[str, Any]]:
+    async def work(connection: Connection) -> list[_Entry]:
         async with connection.transaction():
             entries = await _Batch(table, connection, sessions).save()
             await _check_form(table, connection, sessions)
-        left_out = [entry.key for entry in entries if entry.saved is None]
-        rows = await connection.fetch(table.statements.get_many, left_out) if left_out else []
-        return entries, {row[0]: row for row in rows}
+        return entries
 
-    entries, stored = await table.lend(lambda connection: _retry(table, connection, work))
+    entries = await table.lend(lambda connection: _retry(table, connection, work))
     current().lap("execute")
     conflicts = {}
     for entry in entries:
         if entry.saved is not None:
-            mark_saved(entry.session, *entry.saved)
+            table.states.mark_saved(entry.session, entry.saved, entry.context)
         else:
-            row = stored.get(entry.key)
-            found = None if row is None else stored_session(*row)
-            conflicts[entry.session.id] = SessionConflict(entry.session, found)
+            conflicts[entry.session.id] = SessionConflict(entry.session, entry.stored)
     return [conflicts[s.id] for s in sessions if s.id in conflicts] if conflicts else []
 
 
@@ -154,33 +152,99 @@ class _Batch:
         """
         new = [session for session in self._sessions if session.is_new]
         read = [self._check(session) for session in self._sessions if not session.is_new]
-        if len(new) < _COPY_FROM:
+        if len(new) < _COPY_FROM or await self._connection.fetchval(
+            HAS_TRIGGERS, self._sql.form.table
+        ):
             copied = _Copied([self._check(session) for session in new], False)
         else:
             copied = await self._copy(new)
         if not copied.done:
-            for part in _split(copied.entries):
-                columns = _columns_of(part)
-                _fill_saved(part, await self._fetch(self._sql.insert_many, columns))
-        for part in _split(read):
-            columns = [*_columns_of(part), [str(entry.session.version) for entry in part]]
-            if self._sql.form.versioned:
-                columns.append([_write_time(entry.session.raw_created) for entry in part])
-            _fill_saved(part, await self._fetch(self._sql.update_many, columns))
+            await self._insert(copied.entries)
+        await self._update(read)
         return [*copied.entries, *read]
+
+    async def _insert(self, entries: Sequence[_Entry]) -> None:
+        """Insert new sessions whose ids are free, and find what the others conflict with."""
+        for _ in range(_TRIES):
+            for part in _split(entries):
+                _fill_saved(part, await self._fetch(self._sql.insert_many, _columns_of(part)))
+            left_out = [entry for entry in entries if entry.saved is None]
+            await self._find_stored(left_out)
+            # What had the id may have been deleted meanwhile.
+            entries = [entry for entry in left_out if entry.stored is None]
+            if not entries:
+                return
+        raise self._table.refusal([entry.session.id for entry in entries])
+
+    async def _update(self, entries: Sequence[_Entry]) -> None:
+        """Update sessions that are as they were read, and find what the others conflict with."""
+        states = self._table.states
+        expected = {entry.key: states.expect(entry.session) for entry in entries}
+        for _ in range(_TRIES):
+            for part in _split(entries):
+                columns = [*_columns_of(part), *columns_of(expected[entry.key] for entry in part)]
+                _fill_saved(part, await self._fetch(self._sql.update_many, columns))
+            await self._check_written(entries)
+            left_out = [entry for entry in entries if entry.saved is None]
+            await self._find_stored(left_out)
+            kept, again = [], []
+            for entry in left_out:
+                stored = entry.stored
+                if stored is None:
+                    continue
+                if states.is_expected(expected[entry.key], stored):
+                    kept.append(entry.session.id)
+                elif states.is_only_rewritten(entry.session, stored):
+                    expected[entry.key] = states.expect(stored)
+                    again.append(entry)
+            if kept:
+                raise self._table.refusal(kept)
+            if not again:
+                return
+            entries = again
+
+    async def _check_written(self, entries: Sequence[_Entry]) -> None:
+        """Raise the error for a refusal if a trigger put an old row in the place of a new one."""
+        # Such a trigger leaves the time too.
+        odd = [e for e in entries if e.saved is not None and e.saved[2] == e.session.raw_updated]
+        await self._find_stored(odd)
+        kept = [
+            entry.session.id
+            for entry in odd
+            if entry.stored is None or content_hash(entry.stored) != content_hash(entry.session)
+        ]
+        if kept:
+            raise self._table.refusal(kept)
+
+    async def _find_stored(self, entries: Sequence[_Entry]) -> None:
+        """Fill in which sessions are stored now."""
+        if not entries:
+            return
+        keys = [entry.key for entry in entries]
+        rows = await self._connection.fetch(self._sql.get_many, keys, timeout=self._timeout)
+        stored = {row[0]: self._table.states.read(row) for row in rows}
+        for entry in entries:
+            entry.stored = stored.get(entry.key)
 
     async def import_free(self) -> list[str]:
         """Insert the sessions unchanged whose ids are free, and return the ids that are taken."""
         entries = [self._check(session) for session in self._sessions]
         new: set[str] = set()
-        for part in _split(entries):
-            columns = _columns_of(part)
-            columns.append([_write_time(entry.session.raw_created) for entry in part])
-            columns.append([_write_time(entry.session.raw_updated) for entry in part])
-            if self._sql.form.versioned:
-                columns.append([str(entry.session.version) for entry in part])
-            new.update(row[0] for row in await self._fetch(self._sql.import_many, columns))
-        return [entry.session.id for entry in entries if entry.key not in new]
+        left: Sequence[_Entry] = entries
+        for _ in range(_TRIES):
+            for part in _split(left):
+                columns = _columns_of(part)
+                columns.append([write_time(entry.session.raw_created) for entry in part])
+                columns.append([write_time(entry.session.raw_updated) for entry in part])
+                if self._sql.form.versioned:
+                    columns.append([str(entry.session.version) for entry in part])
+                new.update(row[0] for row in await self._fetch(self._sql.import_many, columns))
+            left = [entry for entry in left if entry.key not in new]
+            await self._find_stored(left)
+            left = [entry for entry in left if entry.stored is None]
+            if not left:
+                return [entry.session.id for entry in entries if entry.key not in new]
+        raise self._table.refusal([entry.session.id for entry in left])
 
     def _check(self, session: Session) -> _Entry:
         context = self._table.check_session(session)
@@ -247,14 +311,3 @@ def _fill_saved(entries: Sequence[_Entry], rows: Sequence[Any]) -> None:
     saved = {row[0]: tuple(row[1:]) for row in rows}
     for entry in entries:
         entry.saved = saved.get(entry.key)
-
-
-def _write_time(time: datetime | int | None) -> str | None:
-    """Return a session's time as SQL writes it."""
-    if isinstance(time, int):
-        return describe_time(time)
-    if time is None:
-        return None
-    if time.tzinfo is not None:
-        return time.isoformat()
-    return "infinity" if time == datetime.max else "-infinity"

@@ -16,14 +16,30 @@ from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
 from .errors import is_jsonb
 
-__all__ = ["SEPARATOR", "Statement", "Statements", "TableForm", "parse_name"]
+__all__ = [
+    "HAS_RULES",
+    "SEPARATOR",
+    "SYSTEMS",
+    "TRANSACTION",
+    "Statement",
+    "Statements",
+    "TableForm",
+    "parse_name",
+]
 
 #: Separates the texts of a column that comes as one string. A text that has it inside is noticed
 #: by the count, and then the slower statement is used.
 SEPARATOR: Final = "\x1f"
 
-#: Reads the form of a table from the catalog. $1 is the array of the parts of its name.
-INSPECT: Final = """
+#: What identifies a server, the best first. A user may lack the right to the first, a server that
+#: only speaks PostgreSQL's protocol the functions.
+SYSTEMS: Final = (
+    "(SELECT system_identifier::text FROM pg_control_system())",
+    "host(inet_server_addr()) || ':' || inet_server_port()",
+    "NULL",
+)
+
+_INSPECT: Final = """
 WITH named AS (
     SELECT array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest($1::text[]) AS p), '.') AS quoted
 ),
@@ -38,9 +54,44 @@ SELECT quoted, oid IS NOT NULL AS present,
     EXISTS (SELECT 1 FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'xmin'
         WHERE c.oid = target.oid AND c.relkind = 'r') AS xmin,
-    concat_ws('|', current_database(), current_schema()) AS namespace
+    concat_ws('|', current_database(), current_schema()) AS namespace,
+    (SELECT d.oid::text FROM pg_database AS d WHERE d.datname = current_database()) AS database,
+    oid::oid::text AS relation, {system} AS system
 FROM target
 """
+
+
+def inspect_statement(system: str) -> str:
+    """Return the statement that reads the form of a table from the catalog.
+
+    Its parameter is the array of the parts of the table's name.
+
+    Args:
+        system: What identifies the server, one of ``SYSTEMS``.
+    """
+    return _INSPECT.format(system=system)
+
+
+#: Whether rules replace writes to a table; $1 is its quoted name. That they do is an error of the
+#: server's only in statements that return what they wrote.
+HAS_RULES: Final = """
+SELECT EXISTS (SELECT FROM pg_rewrite WHERE ev_class = $1::text::regclass AND is_instead
+    AND rulename <> '_RETURN')
+"""
+
+#: Whether triggers may change or skip rows of a table, or of its partitions, when they are written.
+#: $1 is its quoted name.
+HAS_TRIGGERS: Final = """
+WITH RECURSIVE tree (oid) AS (
+    SELECT $1::text::regclass::oid
+    UNION ALL SELECT i.inhrelid FROM tree JOIN pg_inherits AS i ON i.inhparent = tree.oid
+)
+SELECT EXISTS (SELECT FROM pg_trigger AS t JOIN tree ON t.tgrelid = tree.oid
+    WHERE NOT t.tgisinternal AND t.tgtype & 3 = 3)
+"""
+
+#: The ``xmin`` of what the open transaction writes.
+TRANSACTION: Final = "SELECT txid_current() & 4294967295"
 
 _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\s*(\.|$)')
 
@@ -90,8 +141,8 @@ class TableForm:
         table: The quoted name of the table.
         uuid: Whether ``id`` is a UUID (graph-flow before 0.6) and not text.
         versioned: Whether the table has ``version`` (graph-flow 0.6).
-        xmin: Whether a row's ``xmin`` can be relied on where there is no ``version``. It can't in
-            partitioned tables, in views, and on servers that only speak PostgreSQL's protocol.
+        xmin: Whether a row's ``xmin`` can be relied on. It can't in partitioned tables, in views,
+            and on servers that only speak PostgreSQL's protocol.
     """
 
     table: str
@@ -144,26 +195,22 @@ class Statements:
         self._id = "id::text" if form.uuid else "id"
         # Arrays are sent as texts: the driver would have to ask the server for any other type.
         self._id_array = "text[]::uuid[]" if form.uuid else "text[]"
-        # Where no column counts the saves, the transaction that wrote the row identifies its state,
-        # or else the time of the save, which every writer of graph-flow sets.
-        if form.versioned:
-            self._version = "version"
-        else:
-            self._version = "xmin::text::bigint" if form.xmin else _UPDATED
+        # The transaction that wrote the row identifies its state, or else the time of the save,
+        # which every writer of graph-flow sets. It is compared beside the version, because not
+        # every writer counts, and replaces it where no column counts the saves.
+        mark = "xmin::text::bigint" if form.xmin else _UPDATED
+        self._version = "version" if form.versioned else mark
+        marked = f", {mark}" if form.versioned else ""
         columns = (
             f"{self._id}, graph_id, current_task_id, status_message, context, {self._version}, "
-            "created_at, updated_at"
+            f"created_at, updated_at{marked}"
         )
-        saved = f"RETURNING {self._version}, created_at, updated_at"
+        saved = f"RETURNING {self._version}, created_at, updated_at{marked}"
         self.get = f"SELECT {columns} FROM {table} WHERE id = $1"
         self._select = f"SELECT {columns} FROM {table}"
         self.delete = f"DELETE FROM {table} WHERE id = $1"
         self.delete_many = (
             f"DELETE FROM {table} WHERE id = ANY($1::{self._id_array}) RETURNING {self._id}"
-        )
-        self.delete_versions = (
-            f"DELETE FROM {table} AS s USING unnest($1::{self._id_array}, $2::text[]::bigint[]) "
-            f"AS k (i, v) WHERE s.id = k.i AND {self._version} = k.v RETURNING {self._id}"
         )
 
         names, values, change = "", "", "graph_id = $2, current_task_id = $3, status_message = $4"
@@ -175,9 +222,8 @@ class Statements:
         if form.versioned:
             names, values = ", version", ", 1"
             change += ", version = s.version + 1"
-            # A session that was deleted and created again may have the same version.
             upsertable = ""
-            unchanged = "version = $6 AND ($7::timestamptz IS NULL OR created_at = $7)"
+            unchanged = f"version = $6 AND ($8::bigint IS NULL OR {mark} = $8)"
         else:
             # A worker on graph-flow 0.6 adds the column while it connects. The worker's next save
             # would overwrite a save of ours that did not increment the column.
@@ -188,8 +234,10 @@ class Statements:
             )
             upsertable, unchanged = (
                 f" WHERE {countless}",
-                f"{self._version} = $6 AND {countless}",
+                f"{mark} = $6 AND {countless}",
             )
+        # A session that was deleted and created again may have the same version.
+        unchanged += " AND ($7::timestamptz IS NULL OR created_at = $7)"
         insert = (
             f"INSERT INTO {table} AS s "
             f"(id, graph_id, current_task_id, status_message, context{names}) "
@@ -200,7 +248,7 @@ class Statements:
         restored = ", $7" if form.versioned else ""
         self.restore = (
             f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context, "
-            f"created_at{names}) VALUES ($1, $2, $3, $4, $5, coalesce($6::timestamptz, now())"
+            f"created_at{names}) VALUES ($1, $2, $3, $4, $5, coalesce($6::text::timestamptz, now())"
             f"{restored}) ON CONFLICT (id) DO NOTHING {saved}"
         )
         self.upsert = f"{insert} DO UPDATE SET {change}{upsertable} {saved}"
@@ -208,22 +256,27 @@ class Statements:
         # For many sessions: one array for each column, sent as texts as above.
         arrays = f"$1::{self._id_array}, $2::text[], $3::text[], $4::text[], $5::text[]"
         fields = "i, g, t, s, c::jsonb"
-        returned = f"{self._id}, {self._version}, created_at, updated_at"
+        returned = f"{self._id}, {self._version}, created_at, updated_at{marked}"
         into = f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context"
         self.insert_many = (
             f"{into}{names}) SELECT {fields}{values} FROM unnest({arrays}) AS k (i, g, t, s, c) "
             f"ON CONFLICT (id) DO NOTHING RETURNING {returned}"
         )
-        known, same, counted = "", "", ""
-        if form.versioned:
-            known, counted = ", $7::text[]::timestamptz[]", ", version = s.version + 1"
-            same = " AND (n.a IS NULL OR created_at = n.a)"
+        counted = ", version = s.version + 1" if form.versioned else ""
+        same = (
+            f"id = n.i AND {self._version} = n.v AND (n.a IS NULL OR created_at = n.a) "
+            f"AND (n.m IS NULL OR {mark} = n.m)"
+        )
         self.update_many = (
             f"UPDATE {table} AS s SET graph_id = n.g, current_task_id = n.t, status_message = n.s, "
-            f"context = n.c::jsonb, updated_at = {moved}{counted} "
-            f"FROM unnest({arrays}, $6::text[]::bigint[]{known}) "
-            f"AS n (i, g, t, s, c, v{', a' if form.versioned else ''}) "
-            f"WHERE id = n.i AND {self._version} = n.v{same} RETURNING {returned}"
+            f"context = n.c::jsonb, updated_at = {moved}{counted} FROM unnest({arrays}, "
+            f"$6::text[]::bigint[], $7::text[]::timestamptz[], $8::text[]::bigint[]) "
+            f"AS n (i, g, t, s, c, v, a, m) WHERE {same} RETURNING {returned}"
+        )
+        self.delete_unchanged = (
+            f"DELETE FROM {table} AS s USING unnest($1::{self._id_array}, $2::text[]::bigint[], "
+            f"$3::text[]::timestamptz[], $4::text[]::bigint[]) AS n (i, v, a, m) "
+            f"WHERE {same} RETURNING {self._id}"
         )
         kept = ", $8::text[]::bigint[]" if form.versioned else ""
         self.import_many = (

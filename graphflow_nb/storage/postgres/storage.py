@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 
 import asyncpg
 
 from ...errors import SessionConflict
-from ...model import Session, mark_saved, stored_session
+from ...model import Session
 from ..address import Address
 from ..facts import PostgresFacts
 from ..migration import Migration
@@ -21,11 +20,13 @@ from ..trace import current
 from .batches import import_batch, save_batch
 from .columns import columns_of_rows, holds_separator, unpack_columns
 from .connections import Connection
+from .deletes import delete_by_id, delete_many, delete_unchanged
 from .facts import collect_facts, find_slow_orders
 from .migration import install_trigger, migrate, plan_migration, plan_trigger, remove_trigger
 from .sql import TableForm
 from .table import OpenTable, Work
 from .watch import watch_table
+from .writes import restore, save
 
 __all__ = ["PostgresSessionStorage"]
 
@@ -36,10 +37,14 @@ class PostgresSessionStorage:
     """A storage for sessions in a PostgreSQL table, opened by ``connect``.
 
     It mirrors graph-flow's ``storage_postgres.rs`` (0.6) and opens the older tables too. A save is
-    compare-and-swap on ``version``, or where the table has none on the row's ``xmin``. Where
-    ``xmin`` can't be relied on either (partitioned tables, views, CockroachDB), ``updated_at`` in
-    µs since 1970 replaces the version. Every writer of graph-flow sets it, but a change by hand
-    that leaves it unchanged is not noticed there.
+    compare-and-swap on ``version``, on ``created_at``, and on the row's ``xmin``, so that a write
+    that does not count the version is noticed too: that of graph-flow before 0.6, or one by hand.
+    Where the table has no ``version``, ``xmin`` replaces it. Where ``xmin`` can't be relied on
+    (partitioned tables, views, CockroachDB), ``updated_at`` in µs since 1970 does its work. Every
+    writer of graph-flow sets it, but a change by hand that leaves it, and the version, unchanged is
+    not noticed there.
+
+    Workers on graph-flow 0.6 compare the version alone: whatever did not count it, they overwrite.
 
     Example:
         >>> from graphflow_nb import PostgresSessionStorage, Session, local_postgres
@@ -127,6 +132,11 @@ class PostgresSessionStorage:
         return self._table.place
 
     @property
+    def identity(self) -> str:
+        """Which table it is, whatever its URL is; see ``OpenTable.identity``."""
+        return self._table.identity
+
+    @property
     def loop(self) -> AbstractEventLoop:
         """The event loop that the connections belong to."""
         return self._table.loop
@@ -171,58 +181,16 @@ class PostgresSessionStorage:
 
         Raises:
             SessionConflict: It is not; nothing was written.
+            StorageError: It is, but a trigger, a rule or a policy does not let it be changed.
         """
-        await self._write(session, upsert=False)
+        await save(self._table, session, upsert=False)
 
     async def upsert(self, session: Session) -> None:
         """Save a session whatever is stored: the last write wins.
 
         The stored version is incremented, so that workers on graph-flow 0.6 notice.
         """
-        await self._write(session, upsert=True)
-
-    async def _write(self, session: Session, *, upsert: bool) -> None:
-        table = self._table
-        table.check_writable()
-        trace = current()
-        context = table.check_session(session)
-        new, version = session.is_new, session.version
-        created = session.raw_created if isinstance(session.raw_created, datetime) else None
-        fields = (
-            session.id,
-            session.graph_id,
-            session.current_task_id,
-            session.status_message,
-            context,
-        )
-        trace.lap("encode")
-        trace.size(len(context), 1)
-
-        async def write(connection: Connection) -> Any:
-            sql = table.statements
-            if upsert:
-                return await connection.fetchrow(sql.upsert, *fields)
-            if new:
-                return await connection.fetchrow(sql.insert, *fields)
-            if sql.form.versioned:
-                return await connection.fetchrow(sql.update, *fields, version, created)
-            return await connection.fetchrow(sql.update, *fields, version)
-
-        async def work(connection: Connection) -> tuple[Any, Any]:
-            row = await table.run_adapting_on(connection, write, writes=True)
-            if row is not None:
-                return row, None
-            if not table.form.versioned and await table.adapt_if_changed(connection):
-                row = await write(connection)
-                if row is not None:
-                    return row, None
-            return None, await connection.fetchrow(table.statements.get, session.id)
-
-        row, stored = await table.lend(work)
-        trace.lap("execute")
-        if row is None:
-            raise SessionConflict(session, None if stored is None else stored_session(*stored))
-        mark_saved(session, *row)
+        await save(self._table, session, upsert=True)
 
     async def get(self, id: str) -> Session | None:
         """Return the session with this id, or None if it does not exist."""
@@ -237,22 +205,18 @@ class PostgresSessionStorage:
         trace.lap("execute")
         if row is None:
             return None
-        session = stored_session(*row)
+        session = table.states.read(row)
         trace.size(len(row[4]), 1)
         trace.lap("decode")
         return session
 
     async def delete(self, id: str) -> None:
-        """Delete the session with this id, if there is one."""
-        table = self._table
-        table.check_writable()
-        table.check_id(id)
+        """Delete the session with this id, if there is one.
 
-        async def work(connection: Connection) -> None:
-            await connection.execute(table.statements.delete, id)
-
-        await table.run_adapting(work)
-        current().lap("execute")
+        Raises:
+            StorageError: It is there, and a trigger, a rule or a policy keeps it.
+        """
+        await delete_by_id(self._table, id)
 
     async def restore(self, session: Session) -> None:
         """Put a deleted session back with the time of its creation.
@@ -260,25 +224,7 @@ class PostgresSessionStorage:
         Raises:
             SessionConflict: Its id is taken; nothing was written.
         """
-        table = self._table
-        table.check_writable()
-        context = table.check_session(session)
-        created = session.raw_created if isinstance(session.raw_created, datetime) else None
-        fields = (session.id, session.graph_id, session.current_task_id, session.status_message)
-
-        async def work(connection: Connection) -> tuple[Any, Any]:
-            sql = table.statements
-            version = [session.version + 1] if sql.form.versioned else []
-            row = await connection.fetchrow(sql.restore, *fields, context, created, *version)
-            if row is not None:
-                return row, None
-            return None, await connection.fetchrow(sql.get, session.id)
-
-        row, stored = await table.run_adapting(work)
-        current().lap("execute")
-        if row is None:
-            raise SessionConflict(session, None if stored is None else stored_session(*stored))
-        mark_saved(session, *row)
+        await restore(self._table, session)
 
     # Many sessions
 
@@ -303,7 +249,7 @@ class PostgresSessionStorage:
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int] | None = None
     ) -> list[str]:
-        """Delete sessions, all in one statement.
+        """Delete sessions, all in one transaction.
 
         Args:
             ids: The ids of the sessions.
@@ -311,22 +257,24 @@ class PostgresSessionStorage:
 
         Returns:
             The ids that were deleted, in the order given.
+
+        Raises:
+            StorageError: A trigger, a rule or a policy keeps a session; none was deleted.
         """
-        table = self._table
-        table.check_writable()
-        for id in ids:
-            table.check_id(id)
+        return await delete_many(self._table, ids, versions)
 
-        async def work(connection: Connection) -> Any:
-            if versions is None:
-                return await connection.fetch(table.statements.delete_many, ids)
-            texts = [str(version) for version in versions]
-            return await connection.fetch(table.statements.delete_versions, ids, texts)
+    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+        """Delete the sessions that are still as they were read, all in one transaction.
 
-        rows = await table.run_adapting(work)
-        current().lap("execute")
-        deleted = {row[0] for row in rows}
-        return [id for id in dict.fromkeys(ids) if table.normalize_id(id) in deleted]
+        Version, time of creation and ``xmin`` are compared.
+
+        Returns:
+            The ids that were deleted, in the order given.
+
+        Raises:
+            StorageError: A trigger, a rule or a policy keeps a session; none was deleted.
+        """
+        return await delete_unchanged(self._table, sessions)
 
     # Queries
 
@@ -342,7 +290,7 @@ class PostgresSessionStorage:
             return await connection.fetch(text, *arguments)
 
         rows = await self._fetch(read)
-        sessions = [stored_session(*row) for row in rows]
+        sessions = [table.states.read(row) for row in rows]
         current().size(sum(len(row[4]) for row in rows), len(rows))
         current().lap("decode")
         return sessions

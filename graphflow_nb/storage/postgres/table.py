@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Self, TypeVar
@@ -26,6 +26,7 @@ from . import sql as sql
 from .connections import Connection, Connections, NotConnected
 from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
 from .link import Opener
+from .states import RowStates
 
 __all__ = ["OpenTable", "Work"]
 
@@ -43,6 +44,7 @@ class _Found(NamedTuple):
 
     form: sql.TableForm
     address: Address
+    identity: str
 
 
 class OpenTable:
@@ -62,6 +64,10 @@ class OpenTable:
         statements: The SQL for a table of this form.
         packs: Whether the server can pack columns; True until it turns out to lack the functions.
         address: The table, for tools that watch databases.
+        identity: The server, the database and the table by what they call themselves, so that no
+            other spelling of the URL or restart of the server changes it. A replica has that of
+            its primary.
+        states: What the rows have to do with the sessions that were read from them.
         standby: Whether the server is a replica, as last seen. A write is always left to the
             server to refuse, because a replica can be promoted at any time.
         server_version: The version of the server that was connected to last.
@@ -72,6 +78,8 @@ class OpenTable:
     statements: sql.Statements
     packs: bool
     address: Address
+    identity: str
+    states: RowStates
     _opener: Opener
     _connections: Connections
 
@@ -83,6 +91,7 @@ class OpenTable:
         self.server_version = ""
         self._name = name
         self._lacks_xmin = False  # whatever its catalog says
+        self._inspect_statement = ""
 
     @classmethod
     async def connect(
@@ -110,7 +119,7 @@ class OpenTable:
         except Exception as error:
             raise_translated(error, url)
         try:
-            self._adopt(await self.run(lambda connection: self._inspect(connection, create=True)))
+            self._adopt(await self.lend(self._inspect_first))
         except BaseException:
             await self.close()
             raise
@@ -122,11 +131,13 @@ class OpenTable:
 
     def _adopt(self, found: _Found) -> None:
         self.address = found.address
+        self.identity = found.identity
         self._set_form(found.form)
 
     def _set_form(self, form: sql.TableForm) -> None:
         self.form = form
         self.statements = sql.Statements(form)
+        self.states = RowStates(self.identity, versioned=form.versioned)
         self.packs = True
 
     @property
@@ -219,9 +230,11 @@ class OpenTable:
             return await self._run_scoped(connection, work)
         except OUTDATED as error:
             if not await self._run_scoped(connection, self.adapt_if_changed):
-                by_xmin = self.form.xmin and not self.form.versioned
-                if by_xmin and isinstance(error, asyncpg.FeatureNotSupportedError):
-                    return await self._run_without_xmin(connection, work, error, writes)
+                if isinstance(error, asyncpg.FeatureNotSupportedError):
+                    if await connection.fetchval(sql.HAS_RULES, self.form.table):
+                        raise self.refusal() from error
+                    if self.form.xmin:
+                        return await self._run_without_xmin(connection, work, error, writes)
                 raise
             return await self._run_scoped(connection, work)
 
@@ -279,6 +292,19 @@ class OpenTable:
         """Adapt to the form that the table has now."""
         self._adopt(await self._inspect(connection))
 
+    async def _inspect_first(self, connection: Connection) -> _Found:
+        """Inspect the table when it is opened: find out how the server can be identified too."""
+
+        async def inspect(connection: Connection) -> _Found:
+            return await self._inspect(connection, create=True)
+
+        for system in sql.SYSTEMS[:-1]:
+            self._inspect_statement = sql.inspect_statement(system)
+            with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+                return await self._run_scoped(connection, inspect)
+        self._inspect_statement = sql.inspect_statement(sql.SYSTEMS[-1])
+        return await self._run_scoped(connection, inspect)
+
     async def _inspect(self, connection: Connection, *, create: bool = False) -> _Found:
         parts = sql.parse_name(self._name)
         if parts is None:
@@ -286,10 +312,10 @@ class OpenTable:
                 f"{self._name!r} is not the name of a table: write 'table' or 'schema.table', and "
                 "put double quotes around what is not lower case"
             )
-        row = await connection.fetchrow(sql.INSPECT, parts)
+        row = await connection.fetchrow(self._inspect_statement, parts)
         if row["present"] and row["columns"] is None:
             # Created after this statement began: its name is visible before its columns are.
-            row = await connection.fetchrow(sql.INSPECT, parts)
+            row = await connection.fetchrow(self._inspect_statement, parts)
         if not row["present"]:
             if self.read_only or not create:
                 raise self._missing(row["quoted"])
@@ -304,7 +330,12 @@ class OpenTable:
         if not row["unique_id"] and not await _keeps_ids_unique(connection, form):
             raise StorageError(f"{form.table} has no unique index on id, so no save would be safe")
         server = server_of(self.url)
-        return _Found(form, Address("postgresql", *server, row["namespace"] or None, self._name))
+        system = row["system"] or ":".join(str(part) for part in server if part is not None)
+        return _Found(
+            form,
+            Address("postgresql", *server, row["namespace"] or None, self._name),
+            f"postgresql:{system}/{row['database']}/{row['relation']}",
+        )
 
     def _missing(self, table: str) -> StorageError:
         return StorageError(
@@ -314,7 +345,22 @@ class OpenTable:
             + "; graphflow_nb.open(url, table='schema.table') opens another"
         )
 
-    # What it can hold
+    # What it takes
+
+    def refusal(self, ids: Sequence[str] = ()) -> StorageError:
+        """Return the error for a write that changed nothing, although nothing stood against it.
+
+        Args:
+            ids: The ids of the sessions that were to be written or deleted; none if unknown.
+        """
+        table = self.form.table
+        which = f" (session {', '.join(map(repr, ids[:3]))}{', …' if ids[3:] else ''})"
+        return StorageError(
+            f"{redact(self.url)}: the database accepted the statement but changed no row: a "
+            f"trigger, rule or policy of {table} prevents it{which if ids else ''}. Nothing was "
+            f"written; \\d {table} in psql lists them, ask who made them",
+            nothing_written=True,
+        )
 
     def check_writable(self) -> None:
         """Raise ReadOnlyError if the table was opened for reading only."""

@@ -1,0 +1,151 @@
+"""The state of a row: what a session remembers of it, and whether the row is still in it.
+
+``version`` alone does not identify a state. A worker that does not count its saves leaves it, and a
+session that was deleted and created again may have it too. So the time of creation is compared as
+well, and the row's *mark*: its ``xmin``, the id of the transaction that wrote it, or where that
+can't be relied on, the time of the last save.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from ...model import Seen, Session, mark_saved, stored_session
+from ...model.times import datetime_of, describe_time, micros_or_none
+from ..copying import content_hash
+
+__all__ = ["Expected", "RowStates", "columns_of", "write_time"]
+
+#: The mark of no row.
+_NEVER: Final = -1
+
+_new = tuple.__new__  # quicker than a NamedTuple's own constructor
+
+
+class Expected(NamedTuple):
+    """The state that a row must be in for a write, in the order of the statements' parameters.
+
+    Attributes:
+        version: The version; in a table without one, the mark.
+        created: The time of creation; None for any.
+        mark: The mark; None for any.
+    """
+
+    version: int
+    created: datetime | None
+    mark: int | None
+
+
+class _SeenRow(Seen):
+    """The state of a row, with the graph, the task, the status and the context in that state.
+
+    The texts are those of the session itself, so that they take no room of their own.
+    """
+
+    content: tuple[Any, ...]
+
+
+class RowStates:
+    """What the rows of one table have to do with the sessions that were read from them.
+
+    Args:
+        store: The ``identity`` of the storage.
+        versioned: Whether the table has ``version``. Where it has none, the mark is the version.
+    """
+
+    def __init__(self, store: str, *, versioned: bool):
+        self._store = store
+        self._versioned = versioned
+
+    def read(self, row: Any) -> Session:
+        """Return the session of a row of ``Statements.get``."""
+        # Without a version the mark is not sent twice. The row's length shows that also where
+        # another call has adapted to another form meanwhile.
+        id, graph_id, task, status, context, version, created, updated, *marks = row
+        seen = _new(_SeenRow, (self._store, version, marks[0] if marks else version))
+        seen.content = graph_id, task, status, context
+        return stored_session(
+            id, graph_id, task, status, context, version, created, updated, None, seen
+        )
+
+    def mark_saved(self, session: Session, saved: Any, context: str) -> None:
+        """Set what a session remembers after a save.
+
+        Args:
+            session: The session.
+            saved: The version, the times and the mark, as the statement returned them.
+            context: The JSON text that was sent.
+        """
+        version, created, updated, *marks = saved
+        seen = _new(_SeenRow, (self._store, version, marks[0] if marks else version))
+        seen.content = session.graph_id, session.current_task_id, session.status_message, context
+        mark_saved(session, version, created, updated, seen)
+
+    def expect(self, session: Session) -> Expected:
+        """Return the state that a session was read in; the rule is that of ``is_as_read``."""
+        version, created = session.version, session.raw_created
+        if isinstance(created, int):
+            created = datetime_of(created)
+        seen, mark = session.seen, None
+        if seen is not None and seen.version == version:
+            if seen.store == self._store:
+                mark = int(seen.mark)
+            elif created is None:
+                mark = _NEVER
+        if not self._versioned and mark is not None:
+            version = mark
+        return Expected(version, created, mark)
+
+    def is_expected(self, expected: Expected, stored: Session) -> bool:
+        """Return whether a stored session is in a state."""
+        assert stored.seen is not None
+        return (
+            stored.version == expected.version
+            and (expected.created is None or stored.raw_created == expected.created)
+            and (expected.mark is None or stored.seen.mark == expected.mark)
+        )
+
+    def is_only_rewritten(self, session: Session, stored: Session) -> bool:
+        """Return whether only the mark is another than when a session was read.
+
+        An update that sets a row to what it is already changes its mark, and so does an ALTER TABLE
+        that writes all rows again.
+        """
+        seen = session.seen
+        if not isinstance(seen, _SeenRow) or seen.store != self._store:
+            return False
+        # A version that was set by hand since claims another state.
+        if seen.version != session.version:
+            return False
+        if self._versioned and seen.version != stored.version:
+            return False
+        times = [
+            (micros_or_none(s.raw_created), micros_or_none(s.raw_updated))
+            for s in (session, stored)
+        ]
+        graph_id, task, status, context = seen.content
+        read = stored_session(session.id, graph_id, task, status, context, 0, None, None)
+        return times[0] == times[1] and content_hash(read) == content_hash(stored)
+
+
+def columns_of(states: Iterable[Expected]) -> list[list[str | None]]:
+    """Return states by column, as the statements on many sessions take them: as texts."""
+    columns: list[list[str | None]] = [[], [], []]
+    for version, created, mark in states:
+        columns[0].append(str(version))
+        columns[1].append(write_time(created))
+        columns[2].append(None if mark is None else str(mark))
+    return columns
+
+
+def write_time(time: datetime | int | None) -> str | None:
+    """Return a session's time as SQL writes it."""
+    if isinstance(time, int):
+        return describe_time(time)
+    if time is None:
+        return None
+    if time.tzinfo is not None:
+        return time.isoformat()
+    return "infinity" if time == datetime.max else "-infinity"

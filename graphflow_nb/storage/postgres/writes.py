@@ -1,0 +1,143 @@
+"""One session written to PostgreSQL: what the server answers, and what that means.
+
+A statement that changed no row has two kinds of reasons. The stored row is another one than was
+read: that is a conflict. Or it is that very row, and a trigger, a rule or a policy kept the
+statement from changing it: that is a refusal. Only then the row is looked at, so an ordinary write
+is one statement.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...errors import SessionConflict
+from ...model import Session
+from ..copying import content_hash
+from ..trace import current
+from .connections import Connection
+from .states import write_time
+from .table import OpenTable
+
+__all__ = ["restore", "save"]
+
+_TRIES: Final = 5
+
+
+async def save(table: OpenTable, session: Session, *, upsert: bool) -> None:
+    """Save a session; see ``PostgresSessionStorage.save`` and ``upsert``."""
+    table.check_writable()
+    trace = current()
+    context = table.check_session(session)
+    fields = (
+        session.id,
+        session.graph_id,
+        session.current_task_id,
+        session.status_message,
+        context,
+    )
+    trace.lap("encode")
+    trace.size(len(context), 1)
+    work = _Save(table, session, fields, upsert=upsert)
+    saved = await table.lend(work.run)
+    trace.lap("execute")
+    table.states.mark_saved(session, saved, context)
+
+
+class _Save:
+    """A save of one session.
+
+    Args:
+        table: The table to write to.
+        session: The session.
+        fields: Its id, its other columns and the JSON text of its context.
+        upsert: Whether it is saved whatever is stored.
+    """
+
+    def __init__(
+        self, table: OpenTable, session: Session, fields: tuple[Any, ...], *, upsert: bool
+    ):
+        self._table = table
+        self._session = session
+        self._fields = fields
+        self._upsert = upsert
+        self._expected = table.states.expect(session)
+
+    async def run(self, connection: Connection) -> Any:
+        """Return the version, the times and the mark that are stored now."""
+        table = self._table
+        row = await table.run_adapting_on(connection, self._write, writes=True)
+        if row is None and not table.form.versioned and await table.adapt_if_changed(connection):
+            row = await self._write(connection)
+        for _ in range(_TRIES):
+            if row is not None:
+                break
+            await self._check_stored(connection)
+            row = await self._write(connection)
+        if row is None:
+            raise table.refusal([self._session.id])
+        # A trigger that returns the old row leaves its time too.
+        if row[2] is not None and row[2] == self._session.raw_updated:
+            await self._check_written(connection)
+        return row
+
+    async def _write(self, connection: Connection) -> Any:
+        sql = self._table.statements
+        if self._upsert:
+            return await connection.fetchrow(sql.upsert, *self._fields)
+        if self._session.is_new:
+            return await connection.fetchrow(sql.insert, *self._fields)
+        version, created, mark = self._expected
+        if sql.form.versioned:
+            return await connection.fetchrow(sql.update, *self._fields, version, created, mark)
+        return await connection.fetchrow(sql.update, *self._fields, version, created)
+
+    async def _check_stored(self, connection: Connection) -> None:
+        """Raise the error for a save that changed no row, unless trying again may succeed."""
+        table, session = self._table, self._session
+        if self._upsert:
+            raise table.refusal([session.id])
+        row = await connection.fetchrow(table.statements.get, session.id)
+        if row is None:
+            if session.is_new:  # refused, or what had the id was deleted meanwhile
+                return
+            raise SessionConflict(session, None)
+        stored = table.states.read(row)
+        if not session.is_new:
+            if table.states.is_expected(self._expected, stored):
+                raise table.refusal([session.id])
+            if table.states.is_only_rewritten(session, stored):
+                self._expected = table.states.expect(stored)
+                return
+        raise SessionConflict(session, stored)
+
+    async def _check_written(self, connection: Connection) -> None:
+        """Raise the error for a refusal if the stored session has not the content of this one."""
+        row = await connection.fetchrow(self._table.statements.get, self._session.id)
+        if row is not None:
+            stored = self._table.states.read(row)
+            if content_hash(stored) != content_hash(self._session):
+                raise self._table.refusal([self._session.id])
+
+
+async def restore(table: OpenTable, session: Session) -> None:
+    """Put a deleted session back; see ``PostgresSessionStorage.restore``."""
+    table.check_writable()
+    context = table.check_session(session)
+    created = write_time(session.raw_created)
+    fields = (session.id, session.graph_id, session.current_task_id, session.status_message)
+
+    async def work(connection: Connection) -> Any:
+        sql = table.statements
+        version = [session.version + 1] if sql.form.versioned else []
+        for _ in range(_TRIES):
+            row = await connection.fetchrow(sql.restore, *fields, context, created, *version)
+            if row is not None:
+                return row
+            stored = await connection.fetchrow(sql.get, session.id)
+            if stored is not None:
+                raise SessionConflict(session, table.states.read(stored))
+        raise table.refusal([session.id])
+
+    saved = await table.run_adapting(work)
+    current().lap("execute")
+    table.states.mark_saved(session, saved, context)
