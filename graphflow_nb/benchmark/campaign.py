@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from ..bridge import Bridge, LoopThread, meeting_point
 from ..client import Client
-from ..errors import BenchmarkError, GraphflowError, StorageError
+from ..errors import BenchmarkError, StorageError
 from ..storage import Query, SessionStorage, connect
 from ..storage.attributes import attributes_of
 from ..storage.protocols import SupportsClose, SupportsCount, SupportsQuery, require
 from ..storage.stores import label_of
+from .cleaning import Cleaning, clean_store
 from .load import Turn, measure
 from .machine import describe_machine
 from .progress import Progress, ShowProgress
@@ -91,6 +94,8 @@ class Campaign:
         self._show = show
         self._stop = threading.Event()
         self._turns: list[Turn] = []
+        self._owners: list[tuple[_Entered, OwnSessions]] = []
+        self._measured = ""  # the label of the store in use
 
     def run(self) -> Run:
         """Run the benchmark and wait for it; an interrupt stops it like the Stop button."""
@@ -104,7 +109,7 @@ class Campaign:
         Raises:
             BenchmarkError: A store may not be loaded without permission.
             CapabilityError: The workload scans, and a storage has no method ``query``.
-            StorageError: A store failed.
+            StorageError: A store failed before a turn was measured.
         """
         began = datetime.now(UTC)
         with self._show(self._stop.set) as progress:
@@ -116,13 +121,54 @@ class Campaign:
                 ]
                 for store in stores:
                     await self._check_permission(store)
-                prepared = [await self._prepare(stack, store, progress) for store in stores]
-                await self._take_turns(prepared, progress)
+                error: Exception | None = None
+                try:
+                    prepared = [await self._prepare(store, progress) for store in stores]
+                    await self._take_turns(prepared, progress)
+                except Exception as raised:  # a custom storage may raise anything
+                    error = raised
+                finally:
+                    cleanings = await self._clean_up(progress)
                 described = [_describe_store(store) for store in stores]
-                progress.show_step("deleting the benchmark's sessions")
-        notes = ("stopped before its end",) if self._stop.is_set() else ()
+        notes = [cleaning.note for cleaning in cleanings if cleaning.note]
+        if error is not None:
+            if not self._turns:
+                _raise_failed(error, cleanings)
+            notes.insert(0, self._describe_failed(error))
+        elif self._stop.is_set():
+            notes.insert(0, "stopped before its end")
+        if error is not None or any(cleaning.error for cleaning in cleanings):
+            # No place in a file: this runs on another thread, whose path would be noise.
+            warnings.warn_explicit("; ".join(notes), UserWarning, "graphflow_nb", 0)
         machine = describe_machine()
-        return Run(self._settings, machine, described, began, tuple(self._turns), notes)
+        return Run(self._settings, machine, described, began, tuple(self._turns), tuple(notes))
+
+    async def _clean_up(self, progress: Progress) -> list[Cleaning]:
+        """Delete the sessions of the benchmark from all stores, at the same time."""
+        if not self._owners:
+            return []
+        progress.show_step("deleting the benchmark's sessions")
+        stopped = self._stop.is_set()
+        return await asyncio.gather(
+            *(
+                clean_store(
+                    store.label,
+                    store.bridge,
+                    store.storage,
+                    own,
+                    show=progress.show_step,
+                    given_up=lambda: not stopped and self._stop.is_set(),
+                )
+                for store, own in self._owners
+            )
+        )
+
+    def _describe_failed(self, error: Exception) -> str:
+        every = self._settings.repeats * len(self._contenders)
+        return (
+            f"stopped before its end, after {len(self._turns)} of {every} turns, because "
+            f"{self._measured} failed ({type(error).__name__}: {error})"
+        )
 
     async def _enter(
         self, stack: AsyncExitStack, label: str | None, contender: Contender
@@ -164,15 +210,13 @@ class Campaign:
                 "users would have to wait for it: pass shared=True if they may"
             )
 
-    async def _prepare(
-        self, stack: AsyncExitStack, store: _Entered, progress: Progress
-    ) -> _Prepared:
+    async def _prepare(self, store: _Entered, progress: Progress) -> _Prepared:
         settings, storage = self._settings, store.storage
         if settings.stored:
             found = StoredSessions.found(storage, settings.sessions)
             return _Prepared(store, await store.bridge.wait(found))
         own = OwnSessions(settings.context_bytes, settings.seed)
-        stack.push_async_callback(_remove, store, own)
+        self._owners.append((store, own))
 
         def show(count: int) -> bool:
             text = f"{store.label}: {count:,} of {settings.sessions:,} sessions created"
@@ -193,6 +237,7 @@ class Campaign:
                 if self._stop.is_set():
                     return
                 progress.show_step(f"{one.store.label}: {what}")
+                self._measured = one.store.label
                 turn = await one.store.bridge.wait(
                     measure(
                         one.store.storage,
@@ -213,14 +258,12 @@ class Campaign:
                 progress.show_share(done / total)
 
 
-async def _remove(store: _Entered, own: OwnSessions) -> None:
-    try:
-        await store.bridge.wait(own.remove(store.storage))
-    except GraphflowError as error:
-        raise StorageError(
-            f"sessions of the benchmark may be left in {store.label}; delete them with "
-            f"wb.delete(wb.sessions(graph={GRAPH!r})['id']): {error}"
-        ) from error
+def _raise_failed(error: Exception, cleanings: Sequence[Cleaning]) -> NoReturn:
+    """Raise the error of a benchmark without a finished turn, and say what it left."""
+    left = [cleaning.note for cleaning in cleanings if cleaning.error is not None]
+    if not left:
+        raise error
+    raise StorageError(f"{error}; {'; '.join(left)}") from error
 
 
 def _check_contenders(

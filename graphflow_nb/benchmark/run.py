@@ -70,7 +70,7 @@ class Run:
         stores: The stores that were measured.
         began: The time when it began.
         turns: The measurements of each turn, without warm-ups.
-        notes: Remarks for the reader, such as that the run was stopped.
+        notes: Remarks for the reader, such as that the run was stopped, or what it left in a store.
     """
 
     settings: Settings
@@ -79,6 +79,11 @@ class Run:
     began: datetime
     turns: Sequence[Turn]
     notes: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all turns of all stores were measured."""
+        return len(self.turns) == self.settings.repeats * len(self.stores)
 
     def frame(self) -> pd.DataFrame:
         """Return the operations of all stores.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Final, Protocol
 from uuid import uuid4
@@ -13,7 +14,7 @@ from ..model import Context, Session
 from ..storage import Query, SessionStorage
 from ..storage.protocols import SupportsDeleteMany, SupportsSaveMany, SupportsTable, require
 
-__all__ = ["GRAPH", "OwnSessions", "Sessions", "StoredSessions"]
+__all__ = ["GRAPH", "OwnSessions", "Sessions", "StoredSessions", "remove_sessions"]
 
 #: The graph_id of all sessions that benchmarks create.
 GRAPH: Final = "graphflow_nb benchmark"
@@ -112,7 +113,12 @@ class OwnSessions:
 
     def id(self, index: int) -> str:
         """Return the id of one of them."""
-        return f"{self.prefix}-0000-4000-8000-{index:012x}"
+        return _make_id(self.prefix, index)
+
+    @property
+    def made(self) -> int:
+        """The number that was created, and may be stored until ``remove`` has ended."""
+        return self._made
 
     async def fill(
         self, storage: SessionStorage, count: int, progress: Callable[[int], bool]
@@ -171,14 +177,51 @@ class OwnSessions:
         Returns:
             How many ids were deleted.
         """
-        ids = (self.id(index) for index in range(self._made))
-        for portion in _split(ids):
-            if isinstance(storage, SupportsDeleteMany):
-                await storage.delete_many(portion)
-            else:
-                for id in portion:
-                    await storage.delete(id)
-        return self._made
+        return await remove_sessions(storage, self.prefix, self._made)
+
+
+async def remove_sessions(
+    storage: SessionStorage, prefix: str | None = None, count: int | None = None
+) -> int:
+    """Delete sessions that benchmarks left in a store, however many.
+
+    Args:
+        storage: The storage to delete from.
+        prefix: The eight digits with which the ids of one benchmark begin; None for all of them.
+        count: How many that benchmark created; None to look for them.
+
+    Returns:
+        How many ids were deleted.
+
+    Raises:
+        CapabilityError: The storage has no method ``table``, and no count was given.
+    """
+    if prefix is not None and count is not None:
+        for portion in _split(_make_id(prefix, index) for index in range(count)):
+            await _delete(storage, portion)
+        return count
+    looking = require(storage, SupportsTable)
+    query = Query(graph=GRAPH, id_prefix=prefix, order="id", limit=_PORTION)
+    deleted = 0
+    while True:
+        table = await looking.table(query)
+        await _delete(storage, list(table.id))
+        deleted += len(table)
+        if table.next is None:
+            return deleted
+        query = replace(query, after=table.next)
+
+
+async def _delete(storage: SessionStorage, ids: list[str]) -> None:
+    if isinstance(storage, SupportsDeleteMany):
+        await storage.delete_many(ids)
+    else:
+        for id in ids:
+            await storage.delete(id)
+
+
+def _make_id(prefix: str, index: int) -> str:
+    return f"{prefix}-0000-4000-8000-{index:012x}"
 
 
 def _split(ids: Iterator[str]) -> Iterator[list[str]]:

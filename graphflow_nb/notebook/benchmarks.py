@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Unpack
 
 from ..benchmark.campaign import Campaign, Contender
 from ..benchmark.run import Run
+from ..benchmark.sessions import remove_sessions
 from ..benchmark.settings import Options
 from ..benchmark.workload import Workload
 from ..client import Client
+from ..errors import BenchmarkError
 from .progress import show_progress
 
 __all__ = ["Benchmark", "compare"]
@@ -29,10 +32,13 @@ class Benchmark:
         """Load the store, and measure how long requests and operations take.
 
         The benchmark creates sessions of its own, works on those alone, and deletes them at the
-        end, also when it is stopped. If the kernel is killed meanwhile, they are left behind; their
-        graph_id is ``graphflow_nb benchmark``.
+        end, also when it is stopped. If the kernel is killed meanwhile, they are left behind;
+        ``clean_up()`` deletes them.
 
-        Interrupting the kernel (■) stops it like the Stop button: what was measured is kept.
+        Interrupting the kernel (■) stops it like the Stop button: what was measured is kept. It is
+        kept too if the store fails meanwhile: then ``run.complete`` is False, and ``run.notes``,
+        which are a warning as well, say why. A store that is out of reach at the end is waited for,
+        for a minute at most, and what may be left in it is named.
 
         Args:
             workload: ``A`` (half reads, half updates), ``B`` (95 % reads), ``C`` (reads), ``D``
@@ -60,9 +66,45 @@ class Benchmark:
         Raises:
             BenchmarkError: An argument is out of its range, or the store may not be loaded without
                 permission.
-            StorageError: The store failed.
+            StorageError: The store failed before a turn was measured.
         """
         return Campaign([self._client], workload, options, show_progress).run()
+
+    def clean_up(self, prefix: str | None = None, count: int | None = None) -> int:
+        """Delete the sessions that benchmarks left in this store, however many, and no others.
+
+        Without arguments, those of benchmarks that are running right now are deleted too.
+
+        Example:
+            >>> import graphflow_nb
+            >>> graphflow_nb.open("demo").benchmark.clean_up()
+            0
+
+        Args:
+            prefix: The digits with which the ids of one benchmark's sessions begin, as its notes
+                say; None for the sessions of all benchmarks.
+            count: How many it created, as its notes say; None to look for them in the store.
+
+        Returns:
+            The number of ids that were deleted.
+
+        Raises:
+            BenchmarkError: The prefix is not one of a benchmark's.
+            CapabilityError: The storage has no method ``table``, and no count was given.
+            StorageError: The store failed; a second call deletes the rest.
+        """
+        if prefix is not None and not re.fullmatch("[0-9a-f]{8}", prefix):
+            raise BenchmarkError(
+                f"the ids of a benchmark's sessions begin with eight digits of 0-9 and a-f, not "
+                f"{prefix!r}: nothing was deleted"
+            )
+        if count is not None and (prefix is None or type(count) is not int or count < 0):
+            raise BenchmarkError(
+                f"count has to be an integer >= 0 and needs a prefix, not {count!r}: nothing was "
+                "deleted"
+            )
+        inner = self._client.storage.inner
+        return self._client.bridge.run(remove_sessions(inner, prefix, count))
 
     def aio(self, workload: Workload | str = "A", **options: Unpack[Options]) -> Awaitable[Run]:
         """Return the same benchmark to be awaited."""
@@ -89,7 +131,7 @@ def compare(
     Raises:
         BenchmarkError: An argument is out of its range, or a store may not be loaded without
             permission.
-        StorageError: A store failed.
+        StorageError: A store failed before a turn was measured.
 
     Example:
         >>> import graphflow_nb
