@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model import Seen, Session, stored_session
 from ..model.times import FINITE, micros_or_none
@@ -17,7 +18,8 @@ from ..storage.table import Table
 __all__ = ["Shown"]
 
 _SESSIONS: Final = 10_000  # the newest that are remembered
-_ROWS: Final = 1_000_000  # of tables, beside the newest table
+_TABLES: Final = 64
+_ROWS: Final = 1_000_000  # of tables; the newest table may have more
 
 
 class _State(NamedTuple):
@@ -26,6 +28,16 @@ class _State(NamedTuple):
     created: int | None  # µs since 1970 UTC
     updated: int | None
     seen: Seen | None
+
+
+class _Rows(NamedTuple):
+    """The columns of a table that identify states; not its contexts, which may be large."""
+
+    at: int
+    id: Sequence[str]
+    version: NDArray[np.int64]
+    created: NDArray[np.int64]
+    updated: NDArray[np.int64]
 
 
 class Shown:
@@ -48,7 +60,7 @@ class Shown:
     def __init__(self) -> None:
         self._counter = count()
         self._sessions: dict[str, _State] = {}
-        self._tables: deque[tuple[int, Table]] = deque()
+        self._tables: deque[_Rows] = deque(maxlen=_TABLES)
         self._lock = threading.Lock()
 
     def note(self, session: Session) -> None:
@@ -65,8 +77,10 @@ class Shown:
     def note_table(self, table: Table) -> None:
         """Remember the states in a table that is shown."""
         with self._lock:
-            self._tables.append((next(self._counter), table))
-            while len(self._tables) > 1 and sum(len(t) for _, t in self._tables) > _ROWS:
+            self._tables.append(
+                _Rows(next(self._counter), table.id, table.version, table.created, table.updated)
+            )
+            while len(self._tables) > 1 and sum(len(rows.id) for rows in self._tables) > _ROWS:
                 self._tables.popleft()
 
     def find(self, versions: Mapping[str, int]) -> dict[str, Session]:
@@ -82,13 +96,13 @@ class Shown:
             states = {id: self._sessions[id] for id in versions if id in self._sessions}
             tables = list(self._tables)
         found = {id: state for id, state in states.items() if state.version == versions[id]}
-        for at, table in reversed(tables):
+        for at, ids, numbers, created, updated in reversed(tables):
             wanted = {id for id in versions if id not in found or found[id].at < at}
             if not wanted:
                 continue
-            for row, id in enumerate(table.id):
-                if id in wanted and int(table.version[row]) == versions[id]:
-                    times = (_known(table.created[row]), _known(table.updated[row]))
+            for row, id in enumerate(ids):
+                if id in wanted and int(numbers[row]) == versions[id]:
+                    times = (_known(created[row]), _known(updated[row]))
                     found[id] = _State(at, versions[id], *times, None)
         return {id: _session_of(id, state) for id, state in found.items()}
 

@@ -8,10 +8,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from ..errors import ReadOnlyError
+from ..errors import ReadOnlyError, SessionConflict
 from ..model import Session
 from ..storage.address import Address
 from ..storage.attributes import attributes_of
+from ..storage.memory import InMemorySessionStorage
 from ..storage.protocols import (
     CAPABILITIES,
     SupportsCount,
@@ -137,6 +138,30 @@ async def identity_is_that_of_the_data(kit: Kit) -> None:
     expect_same(attributes_of(await kit.reopen()).identity, identity, "identity on the same data")
     await kit.save_new()
     expect_same(kit.storage.identity, identity, "identity after a save")
+
+
+@add_property(
+    _ATTRIBUTES,
+    "set session.seen in get and save, and compare it as storage.origin.is_as_read does",
+    attribute="identity",
+)
+async def another_store_overwrites_nothing(kit: Kit) -> None:
+    """A session of another store is saved only over one with its version and time of creation."""
+    stored = await kit.save_new(status_message="stored")
+    elsewhere = InMemorySessionStorage()
+    other = kit.new(status_message="of another store")
+    await elsewhere.save(other)
+    other.version = stored.version
+    assert other.seen is not None
+    other.seen = other.seen._replace(version=stored.version)
+    await expect_error(kit.storage.save(other), SessionConflict, "a save from another store")
+    expect_same((await kit.read()).status_message, "stored", "what is stored")
+    for session in (stored, await kit.read()):
+        seen = None if session.seen is None else session.seen[:2]
+        expect_same(seen, (kit.storage.identity, session.version), "what it remembers of its store")
+    if stored.raw_created is not None:
+        other.raw_created = stored.raw_created
+        await kit.storage.save(other)
 
 
 @add_property(_ATTRIBUTES, "return a graphflow_nb.storage.Address", attribute="address")

@@ -23,6 +23,7 @@ from ..storage.protocols import (
     SupportsClose,
     SupportsCount,
     SupportsDeleteMany,
+    SupportsDeleteUnchanged,
     SupportsQuery,
     SupportsSaveMany,
     SupportsTable,
@@ -82,7 +83,13 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
             self.writers = [self.run(resolve(open_storage())) for _ in range(3)]
             self.offers = {
                 protocol
-                for protocol in (SupportsUpsert, SupportsDeleteMany, SupportsSaveMany, *_QUERIES)
+                for protocol in (
+                    SupportsUpsert,
+                    SupportsDeleteMany,
+                    SupportsDeleteUnchanged,
+                    SupportsSaveMany,
+                    *_QUERIES,
+                )
                 if isinstance(self.writers[0], protocol)
             }
 
@@ -176,6 +183,17 @@ def state_machine(open_storage: Open, traits: Traits | None = None) -> type[Rule
                 # By its version alone, a recreated session may be taken for the one held.
                 assert known is not None
                 assert known[1] == seen or session.version < 100
+                del self.model[session.id]
+
+        @precondition(lambda self: SupportsDeleteUnchanged in self.offers)
+        @rule(writer=_WRITERS, held=sessions)
+        def delete_as_read(self, writer: int, held: Any) -> None:
+            session, seen = held
+            known = self.model.get(session.id)
+            gone = list(self.run(self.writers[writer].delete_unchanged([session])))
+            same = known is not None and known[1] == seen
+            assert gone == ([session.id] if same else [])
+            if gone:
                 del self.model[session.id]
 
         @precondition(lambda self: SupportsSaveMany in self.offers)

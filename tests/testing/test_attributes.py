@@ -70,6 +70,12 @@ class NumbersItself(Broken):
         """Ignore what memory calls itself."""
 
 
+class ForgetsOrigins(Broken):
+    async def save(self, session):
+        session.seen = session.raw_created = None
+        await super().save(session)
+
+
 class AddressIsText(Broken):
     address = "shelf"
 
@@ -149,7 +155,8 @@ MUTANTS = {
     NamesAnotherLoop: {"loop_is_where_it_was_opened"},
     CountsPlaces: {"place_is_that_of_the_data"},
     PlaceIsNoText: {"place_is_that_of_the_data"},
-    NumbersItself: {"identity_is_that_of_the_data"},
+    NumbersItself: {"identity_is_that_of_the_data", "another_store_overwrites_nothing"},
+    ForgetsOrigins: {"another_store_overwrites_nothing"},
     AddressIsText: {"address_names_the_database"},
     Shouts: {"address_names_the_database"},
     SaysNoVersion: {"server_version_has_a_number"},

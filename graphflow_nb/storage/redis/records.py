@@ -255,10 +255,16 @@ class Records:
         return str(seen.mark)
 
     def is_as_read(self, session: Session, stored: Stored) -> bool:
-        """Return whether a session was read in the state that is stored; see ``is_as_read``."""
+        """Return whether a session was read in the state that is stored; see ``is_as_read``.
+
+        A mark is a digest of the text, and so is the version of a session that nothing counts. So
+        one that another Redis returned, such as a replica, is known by its text too.
+        """
         seen = stored.seen(self.store)
-        if session.version == seen.version >= UNCOUNTED and self.seen_mark(session) is None:
-            return True  # such a version is computed from the text
+        if session.version == seen.version:
+            marked = session.seen is not None and session.seen[1:] == seen[1:]
+            if marked or (seen.version >= UNCOUNTED and self.seen_mark(session) is None):
+                return True
         return is_as_read(session, seen, stored.known_created)
 
     def conflict(self, session: Session, there: bytes) -> SessionConflict:

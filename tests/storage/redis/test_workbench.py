@@ -9,6 +9,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import SessionConflict
 from graphflow_nb.notebook.browse.desk import Desk
+from graphflow_nb.storage.wrappers import Wrapper
 
 from .conftest import worker_text
 
@@ -64,6 +65,65 @@ def test_a_version_that_we_saved_is_not_one_that_such_a_worker_kept(carried, cal
     else:
         with pytest.raises(SessionConflict):
             wb.patch("a", [{"op": "remove", "path": "/context/data/n"}], version=1)
+
+
+class Between(Wrapper):
+    """A storage before whose first delete a worker saves."""
+
+    work = None
+
+    async def _call(self, method, /, *arguments, **named):
+        if method.startswith("delete") and self.work is not None:
+            work, self.work = self.work, None
+            work()
+        return await super()._call(method, *arguments, **named)
+
+
+@pytest.fixture
+def between(connect):
+    return Between(connect())
+
+
+@pytest.mark.parametrize("version", [None, 0, 1])
+def test_a_save_between_the_look_and_the_delete_is_not_lost(between, raw, version):
+    """Not even one that counts no versions: what comes back is the newest text."""
+    more = {} if version is None else {"version": version}
+    ids = [f"s{i}" for i in range(5)]
+    for id in ids:
+        raw.set(id, worker_text(id, **more))
+    wb = g.wrap(between)
+
+    def work():
+        raw.set("s1", worker_text("s1", n=2, **more))
+        raw.set("s3", worker_text("s3", n=3, **more))
+
+    # With the states that were read, what was saved meanwhile stays.
+    between.work = work
+    assert wb.delete({id: wb.get(id) for id in ids}) == ["s0", "s2", "s4"]
+    assert wb.undo_all() == []
+    # Without them the newest text is deleted, and noted.
+    for id in ids:
+        raw.set(id, worker_text(id, **more))
+    between.work = work
+    assert sorted(wb.delete(ids)) == ids
+    assert wb.undo_all() == []
+    assert [wb.get(id).context["n"] for id in ids] == [1, 2, 1, 3, 1]
+    # One at a time too.
+    between.work = lambda: raw.set("s1", worker_text("s1", n=4, **more))
+    assert wb.delete("s1") == ["s1"]
+    assert wb.undo().context["n"] == 4
+
+
+def test_what_a_replica_returned_is_known_by_its_text(connect, raw, run):
+    """A worker that counts versions keeps no times, by which it could be known."""
+    raw.set("a", worker_text(version=7))
+    session = run(connect().get("a"))
+    session.seen = session.seen._replace(store="redis replica:6379/0 *")
+    run(connect().save(session))
+    raw.set("a", worker_text(version=session.version, n=2))
+    session.seen = session.seen._replace(store="redis replica:6379/0 *")
+    with pytest.raises(SessionConflict):
+        run(connect().save(session))
 
 
 def test_open_is_read_only_until_told(url, raw):

@@ -42,6 +42,12 @@ class Faulty(g.InMemorySessionStorage):
         await self._fault("delete")
         await super().delete(id)
 
+    async def delete_unchanged(self, sessions):
+        if self.after and self.failures:
+            await super().delete_unchanged(sessions)
+        await self._fault("delete_unchanged")
+        return await super().delete_unchanged(sessions)
+
     async def upsert(self, session):
         await self._fault("upsert")
         await super().upsert(session)

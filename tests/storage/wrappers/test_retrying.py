@@ -59,6 +59,19 @@ def test_a_save_is_never_repeated(run):
     assert run(storage.get("a")) is not None  # it was made all the same
 
 
+def test_a_delete_of_what_was_read_is_never_repeated(run):
+    """Its second answer would be that nothing was deleted."""
+    inner = Faulty()
+    storage = retrying(inner)
+    session = Session("a", "t")
+    run(storage.save(session))
+    inner.failures, inner.after, inner.calls = 1, True, []
+    with pytest.raises(g.StorageUnavailable):
+        run(storage.delete_unchanged([session]))
+    assert inner.calls == ["delete_unchanged"]
+    assert run(storage.get("a")) is None  # it was made all the same
+
+
 @pytest.mark.parametrize(
     "error", [g.StorageError("no"), g.ReadOnlyError("no"), g.QueryError("no"), KeyError("no")]
 )
