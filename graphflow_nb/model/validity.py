@@ -267,8 +267,14 @@ def _is_timestamp(text: str) -> bool:
 
 # Numbers and depth, as serde_json reads them
 
-# What may be beyond f64, u64 or i64; within a string it is looked at in vain.
-_LARGE = re.compile(rb"[0-9]{19}|[0-9][eE][+]?[0-9]{3}")
+# Numbers beyond 64 bits have 19 digits or more, or an exponent: a quick look for both, which also
+# finds such characters in strings.
+_DIGITS: Final = bytes.maketrans(b"123456789E", b"000000000e")
+
+
+def _may_have_large_numbers(text: bytes) -> bool:
+    digits = text.translate(_DIGITS)
+    return b"0" * 19 in digits or b"0e" in digits
 
 
 class _Number(str):
@@ -278,7 +284,7 @@ class _Number(str):
 
 
 def _check_numbers(text: bytes, path: Path) -> Iterator[Problem]:
-    if _LARGE.search(text) is None:
+    if not _may_have_large_numbers(text):
         return
     for place, literal in _find_numbers(
         json.loads(text, parse_int=_Number, parse_float=_Number), path
@@ -306,7 +312,7 @@ def _find_numbers(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield from _find_numbers(item, (*path, str(index)))
 
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
 
