@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.model.validity import find_problems
 
 from ..model.contexts import READABLE, UNREADABLE
+from ..scope import COMPLETE
 from .peer import VERSIONS, Peer, PeerError
 
 pytestmark = pytest.mark.timeout(1500)  # the first test builds the peer
@@ -180,6 +183,42 @@ def test_the_crate_reads_what_is_accepted_and_refuses_what_is_refused(program):
         for context, says in UNREADABLE:
             with pytest.raises(PeerError):
                 assert not peer("echo", session(context)), says
+
+
+def test_the_crate_reads_every_damaged_context_that_is_accepted(program):
+    chance = random.Random(7)
+    pieces = [
+        "0",
+        "9",
+        "-",
+        "+",
+        "e",
+        ".",
+        ":",
+        '"',
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "T",
+        "Z",
+        " ",
+        "null",
+    ]
+    pieces += ["1e400", "9" * 20, "\\u0000", '"role":"User"', '"messages"', '"data":{}', "true"]
+    contexts = [text for text in [*READABLE, *(text for text, _ in UNREADABLE)] if len(text) < 400]
+    accepted = []
+    for _ in range(30_000 if COMPLETE else 3_000):
+        text = chance.choice(contexts)
+        for _ in range(chance.choice([1, 1, 2, 3])):
+            at = chance.randrange(len(text) + 1)
+            end = at + chance.choice([0, 1])
+            text = text[:at] + chance.choice([*pieces, ""]) + text[end:]
+        if all(problem.respelled for problem in find_problems(text)):
+            accepted.append(g.Session("s", "t").with_context_json(text).to_json(version=False))
+    for version in VERSIONS:
+        assert len(Peer(program, version, "")("echo", "\n".join(accepted))) == len(accepted)
 
 
 def test_many_sessions_of_real_flows(peer, database):
