@@ -133,7 +133,7 @@ def check(
         >>> from graphflow_nb import InMemorySessionStorage
         >>> from graphflow_nb.testing import check
         >>> print(str(check(InMemorySessionStorage)).splitlines()[0])
-        InMemorySessionStorage: ... properties hold, ... are not offered (all optional)
+        InMemorySessionStorage: ... properties hold, ... are not offered (all optional)...
 
     Args:
         factory: A function, or coroutine function, that opens a storage on data of its own that

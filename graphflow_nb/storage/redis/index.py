@@ -219,7 +219,9 @@ class RedisIndex:
             updated_since=query.updated_since,
             updated_until=query.updated_until,
         )
-        return replace(query, order=covered.order, limit=None, after=None) == covered
+        if replace(query, order=covered.order, limit=None, after=None) != covered:
+            return False
+        return all(map(_is_exact, (query.updated_since, query.updated_until)))
 
     async def page(self, query: Query, after: Entry | None, count: int) -> list[Entry]:
         """Return the next entries in the query's order that match graph, task and time.
@@ -336,8 +338,15 @@ def _score_range(query: Query) -> tuple[bytes, bytes]:
     since, until = query.updated_since, query.updated_until
     low = b"-inf" if since is None else b"%d" % micros_of(since)
     # An unknown time is neither before nor after any other.
-    high = b"+inf" if until is None else b"(%d" % micros_of(until)
+    high = b"+inf"
+    if until is not None:  # of equal scores, an earlier time may have been rounded up
+        high = (b"(%d" if _is_exact(until) else b"%d") % micros_of(until)
     return low, _exclude_infinity(high) if since is not None else high
+
+
+def _is_exact(time: datetime | None) -> bool:
+    """Return whether a score, a float, has this very time: until the year 2255."""
+    return time is None or abs(micros_of(time)) <= 2**53
 
 
 def _exclude_infinity(edge: bytes) -> bytes:

@@ -294,7 +294,10 @@ def test_keys_with_dots_are_suggested_found_and_edited():
     wb = g.open("memory:")
     wb.create("s", "t", context={"fanout.a.response": "yes", "n": 1})
     wb.create("other", "t")
-    browser = wb.browse(session="s")
+    browser = wb.browse()
+    settle(browser)
+    assert browser.bar.path.options == ()
+    browser.open_session("s")
     settle(browser)
     assert browser.bar.path.options == ("('fanout.a.response',)", "n")
     for typed in ("fanout.a.response", browser.bar.path.options[0]):

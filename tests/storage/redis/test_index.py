@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from graphflow_nb import Query, Session
+from graphflow_nb.model import stored_session
 
 
 def test_the_index_follows_what_we_write(connect, run):
@@ -33,6 +35,26 @@ def test_the_index_follows_what_we_write(connect, run):
     since = Query(limit=9, updated_since=until, order="updated_at")
     assert run(storage.table(since)).id == ["s2", "s4", "s0"]
     assert run(storage.count(since)) == 3
+
+
+def test_times_that_a_score_rounds_are_compared_exactly(connect, run):
+    storage = connect()
+    run(storage.build_index())
+    moments = [datetime(9999, 12, 31, tzinfo=UTC) + timedelta(microseconds=n) for n in range(4)]
+    run(
+        storage.import_many(
+            stored_session(f"s{n}", "g", "t", None, b'{"data":{}}', 1, moment, moment)
+            for n, moment in enumerate(moments)
+        )
+    )
+    for n, moment in enumerate(moments):
+        for query, ids in (
+            (Query(updated_until=moment, limit=9), {f"s{i}" for i in range(n)}),
+            (Query(updated_since=moment, limit=9), {f"s{i}" for i in range(n, 4)}),
+        ):
+            assert {s.id for s in run(storage.query(query))} == ids
+            assert run(storage.count(query)) == len(ids)
+            assert sum(c.sessions for c in run(storage.counts(query))) == len(ids)
 
 
 def test_the_index_is_dropped_without_a_trace(connect, raw, run):
