@@ -7,7 +7,7 @@ import random
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, NoReturn, TypeAlias
@@ -179,7 +179,7 @@ class Campaign:
         if isinstance(contender, str):
             contender = await connect(contender)
             if isinstance(contender, SupportsClose):
-                stack.push_async_callback(contender.close)
+                stack.push_async_callback(_close, contender)
         return _Entered(label or _make_label(contender), self.bridge, contender)
 
     async def _check_permission(self, store: _Entered) -> None:
@@ -256,6 +256,12 @@ class Campaign:
                     self._turns.append(turn)
                 done += 1
                 progress.show_share(done / total)
+
+
+async def _close(storage: SupportsClose) -> None:
+    """Close a store that the campaign opened; one that is out of reach takes no figures along."""
+    with suppress(StorageError):
+        await storage.close()
 
 
 def _raise_failed(error: Exception, cleanings: Sequence[Cleaning]) -> NoReturn:

@@ -83,7 +83,8 @@ def _describe_left(label: str, own: OwnSessions, waited: float, error: Exception
     tried = f", tried for {waited:.0f} s" if waited >= 1 else ""
     return (
         f"up to {own.made:,} sessions of the benchmark may be left in {label}{tried}: their ids "
-        f"begin with {own.prefix}; when the store is back, delete all of them with "
+        f"begin with {own.prefix}; when the store is open and writable again, delete all of them "
+        f"with "
         f"wb.benchmark.clean_up({own.prefix!r}, {own.made}) "
         f"({type(error).__name__}: {error})"
     )

@@ -214,6 +214,11 @@ class Recorder:
             found[KINDS[code]] = found.get(KINDS[code], 0) + int(kept[code])
         return found
 
+    def past_counts(self) -> dict[Kind, int]:
+        """Return how many operations of each kind are beyond the bound."""
+        past = join_past(self._snapshot()[1].values())
+        return {kind: len(histogram) for kind, histogram in past.items()}
+
     def operations(self) -> list[Operation]:
         """Return the operations that are kept, in the order in which they began."""
         return self.records().operations()

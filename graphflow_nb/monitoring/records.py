@@ -173,6 +173,10 @@ class Records:
             counts[kind] = counts.get(kind, 0) + len(histogram)
         return {kind: count for kind, count in counts.items() if count}
 
+    def past_counts(self) -> dict[Kind, int]:
+        """Return how many operations of each kind are beyond the bound."""
+        return {kind: len(histogram) for kind, histogram in self.past.items()}
+
     @property
     def forgotten(self) -> int:
         """The number of operations beyond the bound, which are in ``past`` alone."""

@@ -15,6 +15,7 @@ from ..frames import operations_frame
 from ..monitoring import Histogram, Recorder, Records
 from ..monitoring.durations import Durations
 from ..monitoring.operation import FAILED
+from ..monitoring.records import describe_bound
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -209,7 +210,10 @@ class Latency:
     @property
     def bound_note(self) -> str:
         """How many of the operations are kept one by one; empty if all are."""
-        return self.records().foreground().bound_note
+        past = self._source.past_counts()  # before all are counted, so that it is no more
+        forgotten = sum(count for kind, count in past.items() if not kind.background)
+        made = len(self)
+        return describe_bound(made - forgotten, made)
 
     def __repr__(self) -> str:
         summary = self.summary()

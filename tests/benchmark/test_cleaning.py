@@ -191,6 +191,41 @@ def test_one_of_several_stores_that_fails_leaves_the_figures_of_all():
     assert count_stored(good) == 0
 
 
+def test_a_store_that_was_closed_meanwhile_is_not_waited_for(tmp_path):
+    url = f"sqlite:{tmp_path / 'sessions.db'}"
+    wb = g.open(url)
+    shown = At(turn_3_of=wb.close)
+    with pytest.warns(UserWarning, match="closed"):
+        run = Campaign([wb], "A", LONG, lambda stop: shown).run()
+    assert 0 < len(run.turns) < 100
+    assert not any("out of reach" in step for step in shown.steps)
+    with g.open(url) as again:
+        assert count_stored(again) == 700
+        assert eval(advised(repr(run)), {"wb": again}) == 700
+        assert count_stored(again) == 0
+
+
+def test_a_store_that_never_comes_back_is_named_beside_one_that_did_not_fail(
+    redis_server, monkeypatch
+):
+    monkeypatch.setattr("graphflow_nb.benchmark.cleaning.WAIT_SECONDS", 0.5)
+    redis_server.empty()
+    good = g.open("memory:")
+    stores = {"good": good, "redis": redis_server.url}
+    try:
+        with pytest.warns(UserWarning, match="redis failed.*may be left in redis"):
+            run = Campaign(stores, "A", LONG, lambda stop: At(turn_3_of=redis_server.kill)).run()
+    finally:
+        redis_server.start()
+    assert 0 < len(run.turns) < 200
+    assert [store.label for store in run.stores] == ["good", "redis"]
+    assert count_stored(good) == 0
+    with g.open(redis_server.url, writable=True) as wb:
+        assert count_stored(wb) == 700
+        eval(advised(run.notes[-1]), {"wb": wb})
+        assert count_stored(wb) == 0
+
+
 def test_stop_ends_the_waiting(monkeypatch):
     monkeypatch.setattr("graphflow_nb.benchmark.cleaning.WAIT_SECONDS", 3_600.0)
     wb = g.wrap(Faulty(g.StorageUnavailable("down"), "delete_many"))

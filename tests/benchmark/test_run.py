@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb import Run
+from graphflow_nb import Recorder, Run
 
 
 def test_a_run_is_kept_and_read_again(measured, tmp_path: Path):
@@ -35,3 +36,25 @@ def test_files_that_are_no_runs(tmp_path: Path, measured):
     path.write_bytes(path.read_bytes().replace(b'"form": 1', b'"form": 9', 1))
     with pytest.raises(g.BenchmarkError, match="can't be read"):
         Run.load(path)
+
+
+@pytest.mark.parametrize("rate", [None, 5_000.0], ids=["closed loop", "open loop"])
+def test_requests_beyond_the_bound_are_counted_and_it_is_said(monkeypatch, tmp_path, rate):
+    monkeypatch.setattr("graphflow_nb.benchmark.load.Recorder", lambda: Recorder(limit=150))
+    options = {"duration": 0.4, "repeats": 2, "warmup": 0, "sessions": 20}
+    run = g.open("memory:").benchmark("C", **options, rate=rate)
+    kept = sum(len(turn.requests) for turn in run.turns)
+    made = sum(sum(turn.requests.counts().values()) for turn in run.turns)
+    assert kept == 300 < made
+    row = run.summary().iloc[0]
+    assert row["requests"] == made
+    assert not np.isnan(row["p99_us"])
+    note = f"the newest 300 of {made:,} requests are kept and drawn; the figures count all"
+    for shown in (repr(run), run._repr_html_(), run.to_html()):
+        assert note in shown
+    assert ("but naive p99" in repr(run)) == (rate is not None)
+    for frame in (run.requests(), run.frame()):
+        assert f"the newest 300 of {made:,} operations are kept" in frame.attrs["note"]
+    assert "operations are kept" in run.plot().said
+    run.save(tmp_path / "run.zip")
+    assert note in repr(g.Run.load(tmp_path / "run.zip"))
