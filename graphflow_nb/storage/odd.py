@@ -6,8 +6,8 @@ in ``Table.problems``; ``query`` leaves it out and names it in ``Found.problems`
 be read matches no filter, and a time that can't be read is ordered as an unknown one.
 
 An id that is not text has a name: ``b'\\xff'`` for text that is not UTF-8, and in SQLite
-``x'ff'`` for a blob, ``integer 7`` for a number and ``rowid 7`` for NULL. ``raw`` and the deletes
-take such a name, where no session has it as its id.
+``x'ff'`` for a blob, ``CAST(7 AS INTEGER)`` for a number and ``NULL (rowid 7)`` for NULL. ``raw``
+and the deletes take such a name, where no session has it as its id.
 """
 
 from __future__ import annotations
@@ -104,9 +104,12 @@ def bytes_of_name(name: str) -> bytes | None:
         return None
     try:
         data = ast.literal_eval(name)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return data if isinstance(data, bytes) else None
+        data.decode()
+    except UnicodeDecodeError:
+        return bytes(data)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, AttributeError):
+        pass
+    return None
 
 
 def readable_text(data: bytes) -> str:

@@ -273,6 +273,10 @@ class Query:
         ]
         return [*equal, *(Condition(spellings(path), None) for path in self.has)]
 
+    def following(self, after: Cursor, limit: int) -> Query:
+        """Return the query for the next page, with its limit."""
+        return replace(self, after=after, limit=limit)
+
     def one_more(self) -> Query:
         """Return the query with a limit one higher, which shows whether there is another page."""
         if self.limit is None:

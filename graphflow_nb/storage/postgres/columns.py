@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from ...model.times import FINITE, UNKNOWN_TIME, micros_or_unknown
 from ..table import Table
 from .sql import SEPARATOR
+from .times import EPOCH_2000, INFINITY
 
-__all__ = ["columns_of_rows", "holds_separator", "unpack_columns"]
+__all__ = ["columns_of_rows", "holds_null", "holds_odd", "holds_separator", "unpack_columns"]
 
-_EPOCH_2000: Final = 946_684_800_000_000  # PostgreSQL counts µs from 2000-01-01
 _NULL: Final = np.iinfo(np.int64).min + 1  # what the statement sends for a time that is null
 
 _TEXTS: Final = 4  # id, graph_id, current_task_id, status_message
@@ -29,6 +29,25 @@ def holds_separator(row: Any, paths: int) -> bool:
     """
     count, texts = row[0], row[1 : 1 + _TEXTS + paths]
     return bool(count) and any(text.count(SEPARATOR) != count - 1 for text in texts)
+
+
+def holds_null(row: Any, paths: int) -> bool:
+    """Return whether a column of a packed row lacks a value, because one is NULL that must not be.
+
+    Args:
+        row: The answer to ``Statements.columns``.
+        paths: The number of paths into the context that were asked for.
+    """
+    numbers = zip((8, 8, 8, 4, 4), row[1 + _TEXTS + paths :], strict=True)
+    return bool(row[0]) and (
+        None in row[1 : 1 + _TEXTS + paths]
+        or any(len(data or b"") != size * row[0] for size, data in numbers)
+    )
+
+
+def holds_odd(table: Table) -> bool:
+    """Return whether a row of a table is not a session's."""
+    return bool(len(table)) and bool(table.messages.min() < 0 or table.version.min() < 0)
 
 
 def unpack_columns(row: Any, paths: int) -> Table:
@@ -60,8 +79,8 @@ def unpack_columns(row: Any, paths: int) -> Table:
     )
 
 
-def columns_of_rows(rows: Sequence[Any], paths: int) -> Table:
-    """Return the table of rows.
+def columns_of_rows(rows: Sequence[Any], paths: int) -> Table | None:
+    """Return the table of rows; None where a column holds NULL that must not.
 
     Args:
         rows: The answer to ``Statements.columns`` with ``packed=False``.
@@ -69,6 +88,8 @@ def columns_of_rows(rows: Sequence[Any], paths: int) -> Table:
     """
     columns: list[Any] = [[row[i] for row in rows] for i in range(_TEXTS + 5 + paths)]
     ids, graphs, tasks, statuses, version, created, updated, size, messages, *contexts = columns
+    if any(None in column for column in (graphs, tasks, version, size)):
+        return None
     return Table(
         id=ids,
         graph_id=graphs,
@@ -90,5 +111,11 @@ def _unpack_integers(data: bytes | None, form: str) -> NDArray[np.int64]:
 
 def _unpack_times(data: bytes | None) -> NDArray[np.int64]:
     times = _unpack_integers(data, ">i8")
-    finite = np.abs(times // 2) < FINITE  # halved, because the smallest integer has no absolute
-    return np.where(finite, times + _EPOCH_2000, np.where(times == _NULL, UNKNOWN_TIME, times | 1))
+    if not len(times) or (times.max() <= FINITE - EPOCH_2000 and times.min() > _NULL):
+        return times + EPOCH_2000
+    # PostgreSQL's last thirty years are beyond int64 from 1970 on.
+    shifted = np.where(times > FINITE - EPOCH_2000, FINITE, times + EPOCH_2000)
+    shifted[times == INFINITY] = FINITE + 1
+    shifted[times == _NULL] = UNKNOWN_TIME
+    shifted[times == -INFINITY - 1] = -FINITE - 1
+    return shifted

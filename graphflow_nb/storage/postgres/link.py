@@ -21,6 +21,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from ..url import hosts, server_of
+from .times import read_times_exactly
 
 __all__ = ["Link", "Opener"]
 
@@ -148,6 +149,7 @@ class Opener:
             if self._read_only and unshared:
                 # Not in the URL's own settings: asyncpg would take such a server for a replica.
                 await link.execute("SET default_transaction_read_only = on")
+            await read_times_exactly(link)
             version = getattr(link.get_settings(), "server_version", "")
             self._on_open(await link.is_standby(), version)
         except BaseException:

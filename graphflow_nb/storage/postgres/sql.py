@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from ...errors import QueryError
+from ..odd import bytes_of_name
 from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
 from .errors import is_jsonb
@@ -173,6 +174,18 @@ _UPDATED: Final = (
 )
 
 
+# A text as bytes. A database with the encoding SQL_ASCII may hold what is not UTF-8, and would
+# refuse to send it as text.
+_ENCODING: Final = "CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
+_UNCHECKED: Final = f"convert_to({{}}, {_ENCODING})"
+_AS_BYTES: Final = f"convert_from({{}}::bytea, {_ENCODING})"
+# The times that a datetime can hold.
+_DATES: Final = (
+    "(WHERE updated_at >= '0001-01-01 00:00:00+00' "
+    "AND updated_at <= '9999-12-31 23:59:59.999999+00')"
+)
+
+
 class Statement(NamedTuple):
     """A statement with the values of its parameters."""
 
@@ -208,6 +221,12 @@ class Statements:
         saved = f"RETURNING {self._version}, created_at, updated_at{marked}"
         self.get = f"SELECT {columns} FROM {table} WHERE id = $1"
         self._select = f"SELECT {columns} FROM {table}"
+        texts = (self._id, "graph_id", "current_task_id", "status_message", "context::text")
+        self._select_odd = (
+            f"SELECT {', '.join(_UNCHECKED.format(text) for text in texts)}, {self._version}, "
+            f"created_at, updated_at{marked}, pg_column_size(context) FROM {table}"
+        )
+        self.raw = f"SELECT * FROM {table} WHERE id = $1"
         self.delete = f"DELETE FROM {table} WHERE id = $1"
         self.delete_many = (
             f"DELETE FROM {table} WHERE id = ANY($1::{self._id_array}) RETURNING {self._id}"
@@ -308,17 +327,40 @@ class Statements:
         order = self._order(query, arguments)
         return Statement(f"{self._select}{where}{order}", arguments)
 
+    def select_odd(self, query: Query) -> Statement:
+        """Return the statement for whole rows, texts as bytes, and the sizes of the contexts."""
+        where, arguments = self._where(query, page=True)
+        order = self._order(query, arguments)
+        return Statement(f"{self._select_odd}{where}{order}", arguments)
+
+    def delete_odd(self, name: str) -> Statement | None:
+        """Return the statement that deletes the row whose id has a name; None for another text."""
+        data = bytes_of_name(name)
+        if data is None:
+            return None
+        condition = f"id = {_AS_BYTES.format('$1')}"
+        return Statement(f"DELETE FROM {self.form.table} WHERE {condition} RETURNING true", [data])
+
     def count(self, query: Query) -> Statement:
         """Return the statement for the number of selected sessions."""
         where, arguments = self._where(query, page=False)
         return Statement(f"SELECT count(*) FROM {self.form.table}{where}", arguments)
 
-    def counts(self, query: Query) -> Statement:
-        """Return the statement for the numbers of selected sessions by graph and task."""
+    def counts(self, query: Query, *, odd: bool = False) -> Statement:
+        """Return the statement for the numbers of selected sessions by graph and task.
+
+        Args:
+            query: The selection.
+            odd: Whether texts come as bytes, and times that a datetime can't hold are passed over.
+        """
         where, arguments = self._where(query, page=False)
+        times = "min(updated_at), max(updated_at)"
+        names = "graph_id, current_task_id"
+        if odd:
+            times = f"min(updated_at) FILTER {_DATES}, max(updated_at) FILTER {_DATES}"
+            names = f"{_UNCHECKED.format('graph_id')}, {_UNCHECKED.format('current_task_id')}"
         return Statement(
-            "SELECT graph_id, current_task_id, count(*), min(updated_at), max(updated_at) "
-            f"FROM {self.form.table}{where} GROUP BY 1, 2",
+            f"SELECT {names}, count(*), {times} FROM {self.form.table}{where} GROUP BY 1, 2",
             arguments,
         )
 
@@ -327,7 +369,8 @@ class Statements:
     ) -> Statement:
         """Return the statement for a single row that contains whole columns.
 
-        The server packs columns faster than rows travel.
+        The server packs columns faster than rows travel. The number of messages is -1 where the
+        context is not an object.
 
         Args:
             query: The query that selects the sessions.
@@ -344,7 +387,8 @@ class Statements:
             f"SELECT {self._id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
             f"{self._version} AS v, created_at AS c, updated_at AS u, "
             f"pg_column_size(context) AS b, CASE jsonb_typeof({messages}) "
-            f"WHEN 'array' THEN jsonb_array_length({messages}) ELSE 0 END AS m"
+            f"WHEN 'array' THEN jsonb_array_length({messages}) ELSE "
+            "CASE jsonb_typeof(context) WHEN 'object' THEN 0 ELSE -1 END END AS m"
             f"{''.join(values)} FROM {self.form.table}{where}{self._order(query, arguments)}"
         )
         if not packed:
@@ -390,7 +434,11 @@ class Statements:
             terms.append(f"(strpos({self._id}, {text}) > 0 OR strpos(status_message, {text}) > 0)")
         if query.ids is not None:
             ids = put([id for id in query.ids if self.can_hold(id)])
-            terms.append(f"id = ANY({ids}::{self._id_array})")
+            found = f"id = ANY({ids}::{self._id_array})"
+            named = [data for id in query.ids if (data := bytes_of_name(id)) is not None]
+            if named:
+                found = f"({found} OR {_UNCHECKED.format(self._id)} = ANY({put(named)}::bytea[]))"
+            terms.append(found)
         if query.id_prefix is not None:
             terms.append(f"starts_with({self._id}, {put(query.id_prefix)})")
         for name in ("updated", "created"):
@@ -417,7 +465,10 @@ class Statements:
                 f"{self.form.table} can't have a session with the id {cursor.id!r}, after which "
                 "this page is to begin: take after= from a page of this store"
             )
-        id = f"{put(cursor.id)}{'::uuid' if self.form.uuid else ''}"
+        if (data := bytes_of_name(cursor.id)) is not None:
+            id = _AS_BYTES.format(put(data))
+        else:
+            id = f"{put(cursor.id)}{'::uuid' if self.form.uuid else ''}"
         if column == "id":
             return f"id {than} {id}"
         if cursor.time is None:

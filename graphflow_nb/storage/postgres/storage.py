@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, ClassVar, Self, TypeVar
+from dataclasses import replace
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import asyncpg
 
 from ...errors import SessionConflict
 from ...model import Session
+from ...model.times import FINITE
 from ..address import Address
+from ..checks import check_text
 from ..facts import PostgresFacts
 from ..migration import Migration
+from ..odd import Found, bytes_of_name, format_error
 from ..paths import ContextPath
 from ..query import Query
 from ..table import GroupCount, Table, cut_page
 from ..trace import current
 from .batches import import_batch, save_batch
-from .columns import columns_of_rows, holds_separator, unpack_columns
+from .columns import columns_of_rows, holds_null, holds_odd, holds_separator, unpack_columns
 from .connections import Connection
 from .deletes import delete_by_id, delete_many, delete_unchanged
 from .facts import collect_facts, find_slow_orders
 from .migration import install_trigger, migrate, plan_migration, plan_trigger, remove_trigger
+from .odd import (
+    UNSENT,
+    build_odd_table,
+    count_odd,
+    delete_odd,
+    find_odd,
+    find_sessions,
+    is_count,
+    is_session,
+    read_raw,
+    read_rows,
+)
 from .sql import TableForm
 from .table import OpenTable, Work
 from .watch import watch_table
@@ -31,6 +47,7 @@ from .writes import restore, save
 __all__ = ["PostgresSessionStorage"]
 
 T = TypeVar("T")
+_ODD: Final = object()  # a row that the server can't send
 
 
 class PostgresSessionStorage:
@@ -193,22 +210,41 @@ class PostgresSessionStorage:
         await save(self._table, session, upsert=True)
 
     async def get(self, id: str) -> Session | None:
-        """Return the session with this id, or None if it does not exist."""
+        """Return the session with this id, or None if it does not exist.
+
+        Raises:
+            SessionFormatError: The row with this id is not a session; ``raw`` returns it.
+        """
         table = self._table
         table.check_id(id)
 
         async def read(connection: Connection) -> Any:
-            return await connection.fetchrow(table.statements.get, id)
+            try:
+                return await connection.fetchrow(table.statements.get, id)
+            except UNSENT:
+                return _ODD
 
         row = await table.run_adapting(read)
         trace = current()
         trace.lap("execute")
-        if row is None:
+        if row is None and bytes_of_name(id) is None:
             return None
+        if row is None or row is _ODD or not is_session(row):
+            odd = await find_odd(table, id)
+            if odd is None:
+                return None
+            if odd.row is None:
+                raise format_error(odd.id, odd.problem)
+            row = odd.row
         session = table.states.read(row)
         trace.size(len(row[4]), 1)
         trace.lap("decode")
         return session
+
+    async def raw(self, id: str) -> dict[str, Any] | None:
+        """Return what is stored under an id, by column; see ``SupportsRaw``."""
+        check_text(id, "id", nul=True)
+        return await read_raw(self._table, id)
 
     async def delete(self, id: str) -> None:
         """Delete the session with this id, if there is one.
@@ -217,6 +253,7 @@ class PostgresSessionStorage:
             StorageError: It is there, and a trigger, a rule or a policy keeps it.
         """
         await delete_by_id(self._table, id)
+        await delete_odd(self._table, [id])
 
     async def restore(self, session: Session) -> None:
         """Put a deleted session back with the time of its creation.
@@ -261,7 +298,11 @@ class PostgresSessionStorage:
         Raises:
             StorageError: A trigger, a rule or a policy keeps a session; none was deleted.
         """
-        return await delete_many(self._table, ids, versions)
+        deleted = await delete_many(self._table, ids, versions)
+        if versions is None:
+            gone = {*deleted, *await delete_odd(self._table, ids)}
+            deleted = [id for id in dict.fromkeys(ids) if id in gone]
+        return deleted
 
     async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
         """Delete the sessions that are still as they were read, all in one transaction.
@@ -279,7 +320,7 @@ class PostgresSessionStorage:
     # Queries
 
     async def query(self, query: Query) -> list[Session]:
-        """Return the selected sessions, in order.
+        """Return the selected sessions, in order; ``problems`` of the list names the odd rows.
 
         Ids are ordered by the column's collation, because only then the primary key serves a page.
         """
@@ -287,10 +328,16 @@ class PostgresSessionStorage:
 
         async def read(connection: Connection) -> Any:
             text, arguments = table.statements.select(query)
-            return await connection.fetch(text, *arguments)
+            try:
+                return await connection.fetch(text, *arguments)
+            except UNSENT:
+                return None
 
         rows = await self._fetch(read)
-        sessions = [table.states.read(row) for row in rows]
+        problems: dict[str, str] = {}
+        if rows is None or not all(map(is_session, rows)):
+            rows, problems = await find_sessions(table, query)
+        sessions = Found([table.states.read(row) for row in rows], problems)
         current().size(sum(len(row[4]) for row in rows), len(rows))
         current().lap("decode")
         return sessions
@@ -310,20 +357,37 @@ class PostgresSessionStorage:
             except (asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError):
                 opened.packs = False
                 return None
-            return None if holds_separator(row, len(context)) else row
+            except UNSENT:
+                return None
+            paths = len(context)
+            return None if holds_null(row, paths) or holds_separator(row, paths) else row
 
-        async def read_rows(connection: Connection) -> Any:
+        async def read_unpacked(connection: Connection) -> Any:
             text, arguments = opened.statements.columns(wider, context, packed=False)
-            return await connection.fetch(text, *arguments)
+            try:
+                return await connection.fetch(text, *arguments)
+            except UNSENT:
+                return None
 
+        table: Table | None = None
         row = await self._fetch(read_packed) if opened.packs else None
         if row is not None:
             table = unpack_columns(row, len(context))
+        elif (rows := await self._fetch(read_unpacked)) is not None:
+            table = columns_of_rows(rows, len(context))
+        if table is None or holds_odd(table):
+            table = build_odd_table(await read_rows(opened, wider), query, context)
         else:
-            table = columns_of_rows(await self._fetch(read_rows), len(context))
+            table = cut_page(table, query)
+        if table.next is not None and table.next.time == FINITE:
+            # The last years of PostgreSQL are not told apart in a column of int64.
+            last = await self.get(table.next.id)
+            if last is not None:
+                time = last.raw_updated if query.order_by == "updated_at" else last.raw_created
+                table.next = replace(table.next, time=time)
         current().size(int(table.context_bytes.sum()), len(table))
         current().lap("decode")
-        return cut_page(table, query)
+        return table
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
@@ -341,9 +405,15 @@ class PostgresSessionStorage:
 
         async def read(connection: Connection) -> Any:
             text, arguments = table.statements.counts(query)
-            return await connection.fetch(text, *arguments)
+            try:
+                return await connection.fetch(text, *arguments)
+            except UNSENT:
+                return None
 
-        return [GroupCount(*row) for row in sorted(await self._fetch(read), key=tuple)]
+        rows = await self._fetch(read)
+        if rows is None or not all(map(is_count, rows)):
+            return await count_odd(table, query)
+        return [GroupCount(*row) for row in sorted(rows, key=tuple)]
 
     async def _fetch(self, read: Work[Any]) -> Any:
         result = await self._table.run_adapting(read)

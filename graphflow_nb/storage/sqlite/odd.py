@@ -278,7 +278,7 @@ def _read_id(key: Any, id: Any, problems: list[str]) -> str:
         return f"x'{id.hex()}'"
     if id is None:
         return readable_text(key)
-    return f"{'integer' if isinstance(id, int) else 'real'} {id}"
+    return f"CAST({id} AS {'INTEGER' if isinstance(id, int) else 'REAL'})"
 
 
 def _read_text(name: str, value: Any, problems: list[str]) -> str | None:

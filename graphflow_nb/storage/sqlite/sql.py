@@ -109,7 +109,7 @@ def select_odd(query: Query, *, nullable: bool) -> Statement:
         query: The selection.
         nullable: Whether an id may be NULL.
     """
-    key = "coalesce(id, CAST('rowid ' || rowid AS BLOB))" if nullable else "id"
+    key = "coalesce(id, CAST('NULL (rowid ' || rowid || ')' AS BLOB))" if nullable else "id"
     where, values = _where(query, page=False)
     way = " DESC" if query.descending else ""
     order, unknown, time = f"{key}{way}", "", ""
@@ -141,7 +141,9 @@ def has_null(query: Query) -> Statement:
     return Statement(f"SELECT {' OR '.join(each)}", [])
 
 
-_NAME = re.compile(r"x'((?:[0-9a-f]{2})*)'|(integer|rowid) (-?[0-9]{1,19})|real (\S{1,30})")
+_NAME = re.compile(
+    r"x'((?:[0-9a-f]{2})*)'|NULL \(rowid (-?[0-9]{1,19})\)|CAST\(([^\s)]{1,30}) AS (INTEGER|REAL)\)"
+)
 
 
 def find_key(name: str) -> Statement:
@@ -154,15 +156,13 @@ def find_key(name: str) -> Statement:
         return Statement("CAST(? AS TEXT)", [data])
     if (match := _NAME.fullmatch(name)) is None:
         return Statement("?", [name])
-    blob, kind, integer, real = match.groups()
+    blob, rowid, number, kind = match.groups()
     if blob is not None:
         return Statement("?", [bytes.fromhex(blob)])
-    if kind == "rowid":
+    if rowid is not None:
         return Statement("?", [name.encode()])
-    if kind == "integer" and -(2**63) <= int(integer) < 2**63:
-        return Statement("?", [int(integer)])
     try:
-        return Statement("?", [float(real or integer)])
+        return Statement("?", [int(number) if kind == "INTEGER" else float(number)])
     except ValueError:
         return Statement("?", [name])
 
@@ -172,8 +172,8 @@ def find_odd(name: str) -> Statement | None:
     key = find_key(name)
     if key.values == [name]:
         return None
-    if name.startswith("rowid "):
-        return Statement("id IS NULL AND rowid = ?", [int(name[6:])])
+    if name.startswith("NULL"):
+        return Statement("id IS NULL AND rowid = ?", [int(name.strip("NUL (rowid)"))])
     # As it is and without the affinity of the column, which would make a text of a number.
     return Statement(f"+id = {key.text}", key.values)
 

@@ -71,7 +71,7 @@ def odd(request, tmp_path):
             row = (id, "claims", "intake", "waiting", context, 3, TIME + number, TIME + number)
             db.execute("INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         db.execute(f"UPDATE sessions SET {change} WHERE id = 'odd'")
-    names = {"id not UTF-8": "b'od\\xff'", "id a blob": "x'6f64'", "id NULL": "rowid 3"}
+    names = {"id not UTF-8": "b'od\\xff'", "id a blob": "x'6f64'", "id NULL": "NULL (rowid 3)"}
     return file, names.get(request.param, "odd"), problem, request.param in READABLE
 
 
