@@ -41,12 +41,11 @@ def test_times_that_a_score_rounds_are_compared_exactly(connect, run):
     storage = connect()
     run(storage.build_index())
     moments = [datetime(9999, 12, 31, tzinfo=UTC) + timedelta(microseconds=n) for n in range(4)]
-    run(
-        storage.import_many(
-            stored_session(f"s{n}", "g", "t", None, b'{"data":{}}', 1, moment, moment)
-            for n, moment in enumerate(moments)
-        )
-    )
+    sessions = [
+        stored_session(f"s{n}", "g", "t", None, b'{"data":{}}', 1, moment, moment)
+        for n, moment in enumerate(moments)
+    ]
+    run(storage.import_many(sessions))
     for n, moment in enumerate(moments):
         for query, ids in (
             (Query(updated_until=moment, limit=9), {f"s{i}" for i in range(n)}),
