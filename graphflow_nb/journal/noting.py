@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from ..errors import PatchError
+from ..errors import PatchError, SessionFormatError
 from ..model import Session
 from ..storage.attributes import attributes_of
+from ..storage.odd import problems_of
 from ..storage.protocols import (
     SessionStorage,
     SupportsDeleteMany,
@@ -22,6 +24,18 @@ __all__ = ["NotedWrites", "Pair"]
 
 #: A session before and after a write; None where it does not exist.
 Pair = tuple[Session | None, Session | None]
+
+
+class Stored(NamedTuple):
+    """What is stored under some ids.
+
+    Attributes:
+        sessions: The sessions, by the ids as they were given.
+        odd: What is wrong with what is not a session, by its id.
+    """
+
+    sessions: dict[str, Session]
+    odd: dict[str, str]
 
 
 class NotedWrites:
@@ -69,8 +83,8 @@ class NotedWrites:
                 noted.settle(entry, made=entry.id in gone)
         return deleted
 
-    async def read(self, ids: Sequence[str], *, exact: Container[str] = ()) -> dict[str, Session]:
-        """Return the sessions that exist, by the ids as they were given; see ``read_sessions``."""
+    async def read(self, ids: Sequence[str], *, exact: Container[str] = ()) -> Stored:
+        """Return what is stored under these ids; see ``read_sessions``."""
         return await read_sessions(self.reading, ids, exact=exact)
 
     # The entries of this store
@@ -110,8 +124,8 @@ class NotedWrites:
 
 async def read_sessions(
     storage: SessionStorage, ids: Sequence[str], *, exact: Container[str] = ()
-) -> dict[str, Session]:
-    """Return the sessions of a storage that exist, by the ids as they were given.
+) -> Stored:
+    """Return what a storage has under these ids.
 
     By ``query`` where there is one: in Redis it also tells when each expires.
 
@@ -122,19 +136,24 @@ async def read_sessions(
             spelling, which only ``get`` understands.
     """
     known: dict[str, Session] = {}
+    odd: dict[str, str] = {}
     asked = isinstance(storage, SupportsQuery)
     if isinstance(storage, SupportsQuery):
         for start in range(0, len(ids), MAX_IDS):
-            query = Query(ids=ids[start : start + MAX_IDS], order="id")
-            known |= {s.id: s for s in await storage.query(query)}
-    found = {}
+            found = await storage.query(Query(ids=ids[start : start + MAX_IDS], order="id"))
+            known |= {session.id: session for session in found}
+            odd |= problems_of(found)
+    sessions = {}
     for id in dict.fromkeys(ids):
         session = known.get(id)
-        if session is None and not (asked and id in exact):
-            session = await storage.get(id)
+        if session is None and id not in odd and not (asked and id in exact):
+            try:
+                session = await storage.get(id)
+            except SessionFormatError as error:
+                odd[id] = str(error)
         if session is not None:
-            found[id] = session
-    return found
+            sessions[id] = session
+    return Stored(sessions, {id: odd[id] for id in ids if id in odd})
 
 
 async def delete_unchanged(storage: SessionStorage, sessions: Sequence[Session]) -> list[str]:

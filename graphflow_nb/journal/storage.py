@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import JournalError, SessionConflict, StorageError
 from ..model import Session
@@ -85,9 +85,16 @@ class JournaledStorage:
             await upsert(session)
 
     async def delete(self, id: str) -> None:
-        """Delete the session with this id; see ``SessionStorage.delete``."""
+        """Delete the session with this id; see ``SessionStorage.delete``.
+
+        Raises:
+            JournalError: It can't be noted; it was not deleted.
+        """
         for _ in range(10):
-            before = (await self._writes.read([id])).get(id)
+            found = await self._writes.read([id])
+            if found.odd:
+                raise _odd_error(found.odd, 0)
+            before = found.sessions.get(id)
             if before is None or await self._writes.delete("delete", [before]):
                 return
         raise StorageError(
@@ -109,29 +116,32 @@ class JournaledStorage:
             The ids that were deleted, in the order given.
 
         Raises:
-            JournalError: They can't be noted; the error says how many were deleted before.
+            JournalError: Some can't be noted and were not deleted; the error says how many were.
         """
         wanted = None if versions is None else dict(zip(ids, versions, strict=True))
         order = list(dict.fromkeys(ids))
         deleted: list[str] = []
+        odd: dict[str, str] = {}
         # In portions, so that neither memory nor a transaction grows without bound.
         at, size = 0, _FIRST_PORTION
         while at < len(order):
-            found = await self._writes.read(order[at : at + size])
+            stored = await self._writes.read(order[at : at + size])
             at += size
-            if wanted is not None:
+            found = stored.sessions
+            if wanted is None:
+                odd |= stored.odd
+            else:
                 found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
             try:
                 deleted += await self._delete_portion(found, again=wanted is None)
             except JournalError as error:
                 if not deleted:
                     raise
-                raise JournalError(
-                    f"{error}. {len(deleted):,} of {len(order):,} sessions were deleted before, "
-                    "and can be undone"
-                ) from error
+                raise JournalError(f"{error}. {_describe_deleted(deleted, order)}") from error
             average = sum(len(s.context_json()) for s in found.values()) // (len(found) or 1)
             size = max(1, min(_MAX_PORTION, _PORTION_BYTES // (average + 500)))
+        if odd:
+            raise _odd_error(odd, len(deleted))
         return deleted
 
     async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
@@ -260,7 +270,8 @@ class UnnotedStorage:
         order = list(dict.fromkeys(ids))
         deleted: list[str] = []
         for start in range(0, len(order), _MAX_PORTION):
-            found = await read_sessions(self._reading, order[start : start + _MAX_PORTION])
+            stored = await read_sessions(self._reading, order[start : start + _MAX_PORTION])
+            found = stored.sessions
             if wanted is not None:
                 found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
             gone = set(await delete_unchanged(self._storage, list(found.values())))
@@ -269,12 +280,33 @@ class UnnotedStorage:
                     if session.id not in gone:
                         await self._storage.delete(session.id)
                         gone.add(session.id)
-            deleted += [id for id, session in found.items() if session.id in gone]
+                for id in stored.odd:
+                    await self._storage.delete(id)
+            deleted += [
+                id
+                for id in order[start : start + _MAX_PORTION]
+                if (id in found and found[id].id in gone) or (wanted is None and id in stored.odd)
+            ]
         return deleted
 
     async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
         """Delete the sessions that are still exactly as they were read, and return their ids."""
         return await delete_unchanged(self._storage, sessions)
+
+
+def _describe_deleted(deleted: Sequence[str], ids: Sequence[str]) -> str:
+    return f"{len(deleted):,} of {len(ids):,} sessions were deleted, which can be undone"
+
+
+def _odd_error(odd: Mapping[str, str], deleted: int) -> JournalError:
+    """Return the error for what is not a session, so that its delete could not be undone."""
+    id, problem = next(iter(odd.items()))
+    more = f" and {len(odd) - 1:,} more" if len(odd) > 1 else ""
+    rest = f"; the other {deleted:,} were deleted, which can be undone" if deleted else ""
+    return JournalError(
+        f"{id!r}{more} can't be noted in the journal, and was not deleted{rest} ({problem}). "
+        f"wb.raw({id!r}) shows it; wb.delete({id!r}, undo=False) deletes it for good"
+    )
 
 
 def _is_expected(stored: Session, wanted: int | Session) -> bool:

@@ -128,7 +128,10 @@ async def _undo_batch(writes: NotedWrites, batch: Sequence[Entry], tally: _Tally
     restores: list[_Step] = []
     saves: list[_Step] = []
     for entry in batch:
-        now = stored.get(entry.id)
+        now = stored.sessions.get(entry.id)
+        if entry.id in stored.odd:
+            tally.failed[entry.id] = stored.odd[entry.id]
+            continue
         try:
             before, after = entry.sides()
             if not _is_same(now, after, by_mark=entry.state == "done"):

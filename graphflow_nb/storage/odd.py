@@ -84,7 +84,7 @@ def format_error(id: str, problem: str) -> SessionFormatError:
     """Return the error for a row that is not a session."""
     return SessionFormatError(
         f"what is stored under the id {id!r} is not a session: {problem}. It was not changed; "
-        f"wb.raw({id!r}) shows it as it is stored, wb.delete({id!r}) deletes it"
+        f"wb.raw({id!r}) shows it as it is stored, wb.delete({id!r}, undo=False) deletes it"
     )
 
 
