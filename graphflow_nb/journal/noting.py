@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ..errors import PatchError, SessionFormatError
+from ..errors import GraphflowError, PatchError, SessionFormatError
 from ..model import Session
 from ..storage.attributes import attributes_of
 from ..storage.odd import problems_of
@@ -60,6 +60,11 @@ class NotedWrites:
         self._place = place
 
     @property
+    def atomic(self) -> bool:
+        """Whether the storage writes several sessions all or none."""
+        return attributes_of(self.storage).atomic_batches
+
+    @property
     def _identity(self) -> str:
         # Asked each time, since a storage may learn it only when it connects.
         return attributes_of(self.storage).identity
@@ -77,7 +82,15 @@ class NotedWrites:
     ) -> list[str]:
         """Note and delete the sessions that are still as they were read; return their ids."""
         with self.note(op, [(session, None) for session in sessions], undoes) as noted:
-            deleted = await delete_unchanged(self.storage, sessions)
+            try:
+                deleted = await delete_unchanged(self.storage, sessions)
+            except GraphflowError as error:
+                if error.nothing_written and len(sessions) > 1 and not self.atomic:
+                    # True of the part that the store refused; others may have been deleted.
+                    left = await self.read([session.id for session in sessions])
+                    for entry in noted.entries:
+                        noted.settle(entry, made=entry.id not in left.sessions)
+                raise
             gone = set(deleted)
             for entry in noted.entries:
                 noted.settle(entry, made=entry.id in gone)

@@ -11,7 +11,13 @@ from typing import Final, NamedTuple
 from ..changes import diff, document, with_document
 from ..errors import GraphflowError, SessionConflict
 from ..model import Session
-from ..storage.protocols import SessionStorage, SupportsRestore, SupportsSaveMany, require
+from ..storage.protocols import (
+    SessionStorage,
+    SupportsRestore,
+    SupportsRestoreMany,
+    SupportsSaveMany,
+    require,
+)
 from .entries import Entry, UndoReport
 from .journal import Noted
 from .noting import NotedWrites, delete_unchanged
@@ -149,7 +155,8 @@ async def _undo_batch(writes: NotedWrites, batch: Sequence[Entry], tally: _Tally
         except GraphflowError as error:
             tally.failed[entry.id] = str(error)
     await _make(writes, deletes, tally, _delete_all, _delete_one)
-    await _make(writes, restores, tally, None, _restore_one)
+    restore_all = _restore_all if isinstance(writes.storage, SupportsRestoreMany) else None
+    await _make(writes, restores, tally, restore_all, _restore_one)
     save_all = _save_all if isinstance(writes.storage, SupportsSaveMany) else None
     await _make(writes, saves, tally, save_all, _save_one)
 
@@ -170,7 +177,8 @@ async def _make(
     """Make writes at once; where the store refuses one of them, each by itself."""
     if not steps:
         return
-    if make_all is not None and len(steps) > 1:
+    # Where a part of a batch may be stored, an error would leave open which.
+    if make_all is not None and len(steps) > 1 and writes.atomic:
         try:
             with _note(writes, steps) as noted:
                 changed = await make_all(writes.storage, steps)
@@ -227,6 +235,12 @@ async def _delete_one(storage: SessionStorage, step: _Step) -> None:
 async def _save_all(storage: SessionStorage, steps: Sequence[_Step]) -> set[str]:
     save_many = require(storage, SupportsSaveMany).save_many
     conflicts = await save_many([step.back for step in steps if step.back is not None])
+    return {conflict.session.id for conflict in conflicts}
+
+
+async def _restore_all(storage: SessionStorage, steps: Sequence[_Step]) -> set[str]:
+    restore_many = require(storage, SupportsRestoreMany).restore_many
+    conflicts = await restore_many([step.back for step in steps if step.back is not None])
     return {conflict.session.id for conflict in conflicts}
 
 

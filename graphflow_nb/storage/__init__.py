@@ -16,6 +16,7 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsDeleteMany   delete_many(ids, versions)                delete those at these versions
     SupportsDeleteUnchanged  delete_unchanged(sessions)            delete those that are unchanged
     SupportsRestore      restore(session)                          put a deleted session back
+    SupportsRestoreMany  restore_many(sessions)                    put several back at once
     SupportsFacts        facts()                                   report what wb.advise() judges
     SupportsSlowOrders   slow_orders()                             report orders without an index
     SupportsMigration    plan_migration(), migrate()               bring a table to the newest form
@@ -60,6 +61,7 @@ from .protocols import (
     SupportsQuery,
     SupportsRaw,
     SupportsRestore,
+    SupportsRestoreMany,
     SupportsSaveMany,
     SupportsSlowOrders,
     SupportsTable,
@@ -111,6 +113,7 @@ __all__ = [
     "SupportsQuery",
     "SupportsRaw",
     "SupportsRestore",
+    "SupportsRestoreMany",
     "SupportsSaveMany",
     "SupportsSlowOrders",
     "SupportsTable",

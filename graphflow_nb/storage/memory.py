@@ -226,6 +226,21 @@ class InMemorySessionStorage:
                 raise SessionConflict(session, _build_session(session.id, row))
             self._put(session, context, session.version + 1, created, now)
 
+    async def restore_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Store deleted sessions again, each as ``restore`` does.
+
+        Returns:
+            A conflict for each session whose id is taken, in the order given.
+        """
+        self._check_batch(sessions)
+        conflicts = []
+        for session in sessions:
+            try:
+                await self.restore(session)
+            except SessionConflict as conflict:
+                conflicts.append(conflict)
+        return conflicts
+
     async def close(self) -> None:
         """Do nothing: memory holds no connections, and the sessions stay."""
 

@@ -36,6 +36,7 @@ __all__ = [
     "SupportsQuery",
     "SupportsRaw",
     "SupportsRestore",
+    "SupportsRestoreMany",
     "SupportsSaveMany",
     "SupportsSlowOrders",
     "SupportsTable",
@@ -173,6 +174,14 @@ class SupportsRaw(Protocol):
         Text that is not UTF-8 is returned as bytes. An id that is not text is given by its name,
         as ``Table.id`` has it.
         """
+
+
+@runtime_checkable
+class SupportsRestoreMany(Protocol):
+    """A storage that puts several deleted sessions back at once, each as ``restore`` does."""
+
+    async def restore_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Store deleted sessions again and return a conflict for each one whose id is taken."""
 
 
 @runtime_checkable
@@ -340,6 +349,12 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
         "add restore(session) to put a deleted session back with its times",
         "without it a deleted session comes back with a new time of creation",
         writes=("restore",),
+    ),
+    Capability(
+        SupportsRestoreMany,
+        "restore(session) restores one at a time; add restore_many(sessions) for several",
+        "without it deleted sessions come back one at a time",
+        writes=("restore_many",),
     ),
     Capability(
         SupportsRaw,

@@ -20,6 +20,7 @@ from ..storage.protocols import (
     SupportsDeleteUnchanged,
     SupportsImportMany,
     SupportsRestore,
+    SupportsRestoreMany,
     SupportsSaveMany,
     SupportsTable,
     SupportsUpsert,
@@ -206,6 +207,8 @@ def _writes(kit: Kit, storage: Any, stored: Session) -> Iterator[tuple[str, Awai
         yield "delete_unchanged", storage.delete_unchanged([stored])
     if isinstance(storage, SupportsRestore):
         yield "restore", storage.restore(kit.new("new"))
+    if isinstance(storage, SupportsRestoreMany):
+        yield "restore_many", storage.restore_many([kit.new("new")])
     for capability in CAPABILITIES:
         if isinstance(storage, capability.protocol):
             # Those that take no session, on the store itself.

@@ -14,6 +14,7 @@ from ..storage.protocols import (
     SupportsDeleteUnchanged,
     SupportsImportMany,
     SupportsRestore,
+    SupportsRestoreMany,
     SupportsSaveMany,
     SupportsUpsert,
 )
@@ -23,6 +24,7 @@ _UPSERT: Final = "upsert"
 _DELETE: Final = "delete_many"
 _DELETE_UNCHANGED: Final = "delete_unchanged"
 _RESTORE: Final = "restore"
+_RESTORE_MANY: Final = "restore_many"
 _SAVE: Final = "save_many"
 _IMPORT: Final = "import_many"
 
@@ -119,6 +121,31 @@ async def restoring(kit: Kit) -> None:
         raise Deviation("it has its old version, so that an old save would replace it")
     await expect_error(kit.storage.save(before), SessionConflict, "a save of what was read before")
     await expect_error(kit.storage.restore(copy(before)), SessionConflict, "restoring over another")
+
+
+@add_property(
+    _RESTORE_MANY, "restore each as restore does, and return the conflicts", SupportsRestoreMany
+)
+async def restoring_many(kit: Kit) -> None:
+    """Deleted sessions come back in one call; those whose ids are taken are returned."""
+    expect_same(list(await kit.storage.restore_many([])), [], "restoring nothing")
+    sessions = [await kit.save_new(name, context={"k": name}) for name in ("a", "b", "c")]
+    before = [copy(session) for session in sessions]
+    await kit.storage.delete(sessions[0].id)
+    await kit.storage.delete(sessions[2].id)
+    back = [copy(session) for session in sessions]
+    conflicts = list(await kit.storage.restore_many(back))
+    expect_same([c.session for c in conflicts], [back[1]], "the sessions that conflict")
+    expect_same([c.stored is None for c in conflicts], [False], "which are gone")
+    for name, mine, old in zip("abc", back, before, strict=True):
+        found = await kit.read(name)
+        expect_same(
+            (dict(found.context), found.created_at, found.version),
+            ({"k": name}, old.created_at, mine.version),
+            f"what is stored as {name}",
+        )
+        if name != "b" and found.version == old.version:
+            raise Deviation("it has its old version, so that an old save would replace it")
 
 
 @add_property(_SAVE, "save each as save does, and return the conflicts", SupportsSaveMany)

@@ -130,7 +130,7 @@ class Reader(Twin):
     async def refuse(self, *_):
         raise g.ReadOnlyError("opened for reading only: nothing was written")
 
-    save = delete = upsert = save_many = import_many = restore = refuse
+    save = delete = upsert = save_many = import_many = restore = restore_many = refuse
     delete_many = delete_unchanged = refuse
 
 

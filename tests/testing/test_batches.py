@@ -44,6 +44,13 @@ class RestoresTheVersion(Broken):
         session.version -= 1
 
 
+class RestoresOverOthers(Broken):
+    async def restore_many(self, sessions):
+        for session in sessions:
+            await self.upsert(session)
+        return []
+
+
 class StopsAtAConflict(Broken):
     async def save_many(self, sessions):
         conflicts = []
@@ -84,7 +91,8 @@ MUTANTS = {
     SaysAllWereDeleted: {"deleting_many"},
     DeletesAnyVersion: {"deleting_unchanged"},
     DeletesWhatWasRecreated: {"deleting_what_was_read"},
-    RestoresTheVersion: {"restoring"},
+    RestoresTheVersion: {"restoring", "restoring_many"},
+    RestoresOverOthers: {"restoring_many"},
     StopsAtAConflict: {"saving_many", "batches_are_checked_first"},
     UpsertsMany: {"batches_in_a_race"},
     CutsBatches: {"a_large_batch"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
@@ -19,7 +19,7 @@ from .sql import HAS_TRIGGERS, parse_name
 from .states import columns_of, write_time
 from .table import OpenTable, Work
 
-__all__ = ["import_batch", "save_batch"]
+__all__ = ["import_batch", "restore_batch", "save_batch"]
 
 T = TypeVar("T")
 
@@ -66,11 +66,24 @@ class _Copied(NamedTuple):
 
 async def save_batch(table: OpenTable, sessions: Sequence[Session]) -> list[SessionConflict]:
     """Save sessions in one transaction; see ``PostgresSessionStorage.save_many``."""
+    return await _write_batch(table, sessions, _Batch.save)
+
+
+async def restore_batch(table: OpenTable, sessions: Sequence[Session]) -> list[SessionConflict]:
+    """Restore sessions in one transaction; see ``PostgresSessionStorage.restore_many``."""
+    return await _write_batch(table, sessions, _Batch.restore)
+
+
+async def _write_batch(
+    table: OpenTable,
+    sessions: Sequence[Session],
+    write: Callable[[_Batch], Awaitable[list[_Entry]]],
+) -> list[SessionConflict]:
     _check_batch(table, sessions)
 
     async def work(connection: Connection) -> list[_Entry]:
         async with connection.transaction():
-            entries = await _Batch(table, connection, sessions).save()
+            entries = await write(_Batch(table, connection, sessions))
             await _check_form(table, connection, sessions)
         return entries
 
@@ -159,15 +172,38 @@ class _Batch:
         else:
             copied = await self._copy(new)
         if not copied.done:
-            await self._insert(copied.entries)
+            await self._insert(copied.entries, self._sql.insert_many, _columns_of)
         await self._update(read)
         return [*copied.entries, *read]
 
-    async def _insert(self, entries: Sequence[_Entry]) -> None:
-        """Insert new sessions whose ids are free, and find what the others conflict with."""
+    async def restore(self) -> list[_Entry]:
+        """Insert deleted sessions again, with the times of their creation and later versions.
+
+        Returns:
+            An entry for each session, with ``saved`` filled in.
+        """
+        entries = [self._check(session) for session in self._sessions]
+
+        def columns_for(part: Sequence[_Entry]) -> list[list[Any]]:
+            columns = _columns_of(part)
+            columns.append([write_time(entry.session.raw_created) for entry in part])
+            if self._sql.form.versioned:
+                columns.append([str(entry.session.version + 1) for entry in part])
+            return columns
+
+        await self._insert(entries, self._sql.restore_many, columns_for)
+        return entries
+
+    async def _insert(
+        self,
+        entries: Sequence[_Entry],
+        statement: str,
+        columns_for: Callable[[Sequence[_Entry]], list[list[Any]]],
+    ) -> None:
+        """Insert sessions whose ids are free, and find what the others conflict with."""
         for _ in range(_TRIES):
             for part in _split(entries):
-                _fill_saved(part, await self._fetch(self._sql.insert_many, _columns_of(part)))
+                _fill_saved(part, await self._fetch(statement, columns_for(part)))
             left_out = [entry for entry in entries if entry.saved is None]
             await self._find_stored(left_out)
             # What had the id may have been deleted meanwhile.

@@ -305,6 +305,13 @@ class Statements:
             f"AS k (i, g, t, s, c, a, u{', v' if form.versioned else ''}) "
             f"ON CONFLICT (id) DO NOTHING RETURNING {self._id}"
         )
+        self.restore_many = (
+            f"{into}, created_at{names}) SELECT {fields}, coalesce(a, now())"
+            f"{', v' if form.versioned else ''} FROM unnest({arrays}, $6::text[]::timestamptz[]"
+            f"{', $7::text[]::bigint[]' if form.versioned else ''}) "
+            f"AS k (i, g, t, s, c, a{', v' if form.versioned else ''}) "
+            f"ON CONFLICT (id) DO NOTHING RETURNING {returned}"
+        )
         self.get_many = f"{self._select} WHERE id = ANY($1::{self._id_array})"
 
         # Only planned: fails where no unique index on id keeps a second row of an id out.

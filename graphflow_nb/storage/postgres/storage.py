@@ -21,7 +21,7 @@ from ..paths import ContextPath
 from ..query import Query
 from ..table import GroupCount, Table, cut_page
 from ..trace import current
-from .batches import import_batch, save_batch
+from .batches import import_batch, restore_batch, save_batch
 from .columns import columns_of_rows, holds_null, holds_odd, holds_separator, unpack_columns
 from .connections import Connection
 from .deletes import delete_by_id, delete_many, delete_unchanged
@@ -272,6 +272,14 @@ class PostgresSessionStorage:
             The conflicts, in the order given; these sessions were left out.
         """
         return await save_batch(self._table, sessions)
+
+    async def restore_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Put deleted sessions back, each as ``restore`` does, all in one transaction.
+
+        Returns:
+            The conflicts of those whose ids are taken, in the order given.
+        """
+        return await restore_batch(self._table, sessions)
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
         """Insert sessions with their times where their ids are free, all in one transaction.

@@ -197,7 +197,7 @@ class SqliteSessionStorage:
         self._check_writable()
         fields = fields_of(session)
         now = time.time_ns() // 1000
-        created = now if session.raw_created is None else micros_or_unknown(session.raw_created)
+        created = _created_or(session, now)
         saved = await self._connection.run(
             lambda db: insert_restored(db, session, fields, created, now, self.identity)
         )
@@ -234,13 +234,37 @@ class SqliteSessionStorage:
                         ends.append(conflict)
             return ends
 
-        conflicts = []
-        for session, end in zip(sessions, await self._connection.run(write), strict=True):
-            if isinstance(end, SessionConflict):
-                conflicts.append(end)
-            else:
-                end.mark(session)
-        return conflicts
+        return _mark_all(sessions, await self._connection.run(write))
+
+    async def restore_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Put deleted sessions back, each as ``restore`` does, all in one transaction.
+
+        Returns:
+            A conflict for each session whose id is taken, in the order given.
+
+        Raises:
+            StorageError: A session can't be stored, an id is given twice, or the store failed:
+                nothing was written.
+        """
+        self._check_writable()
+        check_ids_once(session.id for session in sessions)
+        fields = [fields_of(session) for session in sessions]
+        now = time.time_ns() // 1000
+
+        def write(db: Database) -> list[Saved | SessionConflict]:
+            ends: list[Saved | SessionConflict] = []
+            with transaction(db):
+                for session, entry in zip(sessions, fields, strict=True):
+                    created = _created_or(session, now)
+                    try:
+                        ends.append(
+                            insert_restored(db, session, entry, created, now, self.identity)
+                        )
+                    except SessionConflict as conflict:
+                        ends.append(conflict)
+            return ends
+
+        return _mark_all(sessions, await self._connection.run(write))
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
         """Store sessions with the versions and times that they have, where their ids are free.
@@ -425,3 +449,21 @@ def _build_table(rows: list[tuple[Any, ...]], paths: int) -> Table | None:
         context=columns[9:],
         next=None,
     )
+
+
+def _created_or(session: Session, now: int) -> int:
+    """Return the time of a session's creation in µs since 1970 UTC; ``now`` where it is unknown."""
+    return now if session.raw_created is None else micros_or_unknown(session.raw_created)
+
+
+def _mark_all(
+    sessions: Sequence[Session], ends: Sequence[Saved | SessionConflict]
+) -> list[SessionConflict]:
+    """Set the version and times of the sessions that were written; return the conflicts."""
+    conflicts = []
+    for session, end in zip(sessions, ends, strict=True):
+        if isinstance(end, SessionConflict):
+            conflicts.append(end)
+        else:
+            end.mark(session)
+    return conflicts

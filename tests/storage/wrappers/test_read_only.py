@@ -21,6 +21,7 @@ def test_reads_pass_and_writes_are_refused(run):
         "save": session,
         "upsert": session,
         "restore": session,
+        "restore_many": [session],
         "delete": "a",
         "delete_many": ["a"],
         "delete_unchanged": [session],

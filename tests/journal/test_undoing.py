@@ -1,0 +1,285 @@
+"""Many writes are undone in batches: whole, with Stop, after a failure, and no more than ours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.journal import Journal
+
+from ..scope import COMPLETE
+from ..stores import Store
+
+
+@pytest.fixture
+def wb(store: Store) -> Any:
+    workbench = g.open(store.url, writable=True)
+    yield workbench
+    workbench.close()
+
+
+def content(wb: g.Workbench) -> dict[str, Any]:
+    found = wb.bridge.run(wb.storage.inner.query(g.Query()))
+    return {s.id: (s.current_task_id, s.context, s.created_at, s.extra) for s in found}
+
+
+def test_many_writes_of_every_kind_are_undone(wb, store):
+    ids = [store.id(f"s{n}") for n in range(40)]
+    for n, id in enumerate(ids[:30]):
+        wb.create(id, "t", context={"n": n}, undo=False)
+    start = content(wb)
+    for turn in range(3):
+        for id in ids[:10]:
+            session = wb.get(id)
+            session.context["turn"] = turn
+            wb.save(session)
+    wb.delete(ids[5:25])
+    for id in ids[28:]:
+        wb.upsert(g.Session(id, "u"))
+    wb.delete(ids[28:32])
+    seen: list[tuple[int, int]] = []
+    report = wb.undo_many(progress=lambda done, total: seen.append((done, total)))
+    assert (report.undone, report.changed, report.failed) == (66, [], {})
+    assert not report.stopped
+    assert content(wb) == start
+    assert seen[-1] == (66, 66)
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert wb.undo_many().undone == 0
+
+
+def test_a_session_of_which_others_changed_something_is_left_alone(wb, store):
+    a, b = store.id("a"), store.id("b")
+    for id in (a, b):
+        wb.create(id, "t")
+        wb.patch(id, [{"op": "replace", "path": "/status_message", "value": "ours"}])
+    theirs = wb.bridge.run(wb.storage.inner.get(a))
+    theirs.status_message = "theirs"
+    wb.bridge.run(wb.storage.inner.save(theirs))
+    report = wb.undo_many()
+    assert (report.undone, report.changed) == (2, [a])
+    assert wb.get(a).status_message == "theirs"
+    assert set(content(wb)) == {a}
+    numbers = wb.journal.index[wb.journal["session_id"] == a][:2]
+    with pytest.raises(g.PatchError, match="no entry 99"):
+        wb.undo_many([*numbers, 99])
+
+
+def test_stopped_it_goes_on_with_what_is_left(monkeypatch):
+    monkeypatch.setattr("graphflow_nb.journal.undoing._BATCH", 10)
+    wb = g.open("demo")
+    start = content(wb)
+    ids = list(start)[:35]
+    wb.delete(ids)
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append(len(asked) == 2)
+        return asked[-1]
+
+    report = wb.undo_many(stop=stop)
+    assert (report.undone, report.remaining, report.stopped) == (20, 15, True)
+    # The newest are back first.
+    assert set(content(wb)) == set(start) - set(ids[:15])
+    assert wb.undo_all() == []
+    assert content(wb) == start
+
+
+class Failing(g.InMemorySessionStorage):
+    """Refuses what it is told to, or is lost after some writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: str | None = None
+        self.left = 10**9
+
+    async def restore_many(self, sessions):
+        if any(session.id == self.refused for session in sessions):
+            raise g.StorageError("a rule refused it", nothing_written=True)
+        if self.left < len(sessions):
+            for session in sessions[: self.left]:
+                await super().restore(session)
+            raise g.StorageUnavailable("out of reach")
+        return await super().restore_many(sessions)
+
+    async def restore(self, session):
+        if session.id == self.refused:
+            raise g.StorageError("a rule refused it", nothing_written=True)
+        await super().restore(session)
+
+
+def test_what_the_store_refuses_is_named_and_hinders_no_other():
+    storage = Failing()
+    wb = g.wrap(storage)
+    ids = [f"s{n}" for n in range(20)]
+    for id in ids:
+        wb.create(id, "t", undo=False)
+    wb.delete(ids)
+    storage.refused = "s7"
+    report = wb.undo_many()
+    assert (report.undone, report.failed) == (19, {"s7": "a rule refused it"})
+    assert wb.undo_all() == ["s7"]
+    assert set(wb.journal["state"]) == {"done"}
+    storage.refused = None
+    assert wb.undo().id == "s7"
+
+
+def test_after_an_outage_in_the_middle_it_goes_on():
+    storage = Failing()
+    wb = g.wrap(storage)
+    ids = [f"s{n}" for n in range(20)]
+    for id in ids:
+        wb.create(id, "t", undo=False)
+    wb.delete(ids)
+    storage.left = 7
+    with pytest.raises(g.StorageUnavailable):
+        wb.undo_many()
+    storage.left = 10**9
+    assert wb.undo_many().changed == []
+    assert sorted(content(wb)) == sorted(ids)
+    assert wb.journaled.undoable() == []
+
+
+def test_interrupted_at_any_point_the_journal_is_consistent(tmp_path):
+    """What is interrupted is a store in this thread, and so is the journal."""
+    for pause in range(1, 60, 4):
+        file = tmp_path / f"journal{pause}"
+        wb = g.open("demo", journal=file)
+        start = content(wb)
+        wb.delete(list(start)[:40])
+        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, pause / 5000)
+        try:
+            wb.undo_all()
+            while True:
+                pass
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert wb.undo_all() == []
+        assert content(wb) == start
+        wb.journaled.journal.close()
+        with Journal.at(file) as journal:
+            assert journal.damaged == []
+
+
+def test_what_others_changed_without_counting_is_not_overwritten(tmp_path):
+    """Neither version nor time moved: the content tells."""
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}")
+    wb.create("a", "t")
+    wb.patch("a", [{"op": "replace", "path": "/status_message", "value": "ours"}])
+    db = sqlite3.connect(tmp_path / "s.db")
+    db.execute("UPDATE sessions SET status_message = 'theirs'")
+    db.commit()
+    db.close()
+    with pytest.raises(g.SessionConflict):
+        wb.undo()
+    assert wb.undo_all() == ["a"]
+    assert wb.get("a").status_message == "theirs"
+    wb.close()
+
+
+def test_a_file_is_compacted_when_most_of_it_was_undone(tmp_path):
+    file = tmp_path / "journal"
+    url = f"sqlite:{tmp_path / 's.db'}"
+    with g.open(url, journal=file) as wb:
+        for n in range(100):
+            wb.create(f"s{n}", "t", context={"text": "x" * 2000}, undo=False)
+        wb.delete([f"s{n}" for n in range(100)])
+        wb.undo_all()
+        wb.delete("s5")
+        wb.patch("s6", [{"op": "replace", "path": "/current_task_id", "value": "u"}])
+        size = file.stat().st_size
+        wb.journaled.journal.close()
+    with g.open(url, journal=file) as wb:
+        assert file.stat().st_size < size / 10
+        assert wb.journaled.journal.dropped == 200
+        assert "without 200 that were undone" in repr(wb.journaled.journal)
+        assert wb.journal.index.tolist() == [201, 202]
+        assert wb.undo_all() == []
+        assert len(wb.sessions()) == 100
+        assert wb.get("s5").context["text"] == "x" * 2000
+        wb.create("new", "t")
+        assert wb.journal.index[-1] == 205
+        wb.journaled.journal.close()
+
+
+def test_everything_about_a_session_comes_back_from_the_file(tmp_path):
+    """Digits, members that graph-flow does not define, and times, after a restart."""
+    file = tmp_path / "journal"
+    text = (
+        '{"id":"a","graph_id":"g","current_task_id":"t","status_message":null,"version":4,'
+        '"context":{"data":{"n":1.10,"big":12345678901234567890,"e":1e+21},'
+        '"chat_history":{"messages":[],"max_messages":1000}},"theirs":[1.0,{"x":null}]}'
+    )
+    storage = g.InMemorySessionStorage.from_sessions([g.Session.from_json(text)])
+    before = g.wrap(storage).get("a")
+    with Journal.at(file) as journal:
+        wb = g.wrap(storage, journal=file)
+        assert wb.journaled.journal is journal
+        wb.delete("a")
+    wb = g.wrap(storage, journal=file)
+    after = wb.undo()
+    assert after.to_json(version=False) == before.to_json(version=False)
+    assert (after.created_at, after.extra) == (before.created_at, before.extra)
+    assert wb.get("a").extra == before.extra
+    wb.journaled.journal.close()
+
+
+def test_a_store_is_known_however_its_url_is_spelled(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    file = tmp_path / "journal"
+    with g.open(f"sqlite:{tmp_path / 'folder' / 's.db'}", journal=file) as wb:
+        wb.create("a", "t")
+        wb.journaled.journal.close()
+    with g.open(f"sqlite:{tmp_path / 'link' / 's.db'}", journal=file) as wb:
+        assert wb.journal["session_id"].tolist() == ["a"]
+        assert wb.undo() is None
+        wb.journaled.journal.close()
+
+
+def test_an_undo_of_many_needs_few_calls_of_the_store():
+    wb = g.open("memory:")
+    ids = [f"s{n}" for n in range(2000)]
+    for id in ids:
+        wb.create(id, "t", undo=False)
+    wb.delete(ids)
+    for id in ids[:300]:
+        wb.create(id, "again")
+    before = len(wb.latency.frame(background=True))
+    assert wb.undo_all() == []
+    assert len(wb.latency.frame(background=True)) - before < 30
+
+
+@pytest.mark.parametrize("count", [100_000 if COMPLETE else 2_000])
+def test_memory_is_bounded_and_all_deletes_are_undone(tmp_path: Path, count: int):
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}", journal=tmp_path / "journal")
+    text = "x" * 2000
+    for start in range(0, count, 5000):
+        part = [
+            g.Session(f"s{n:06}", "t", context={"text": text})
+            for n in range(start, min(start + 5000, count))
+        ]
+        wb.bridge.run(wb.storage.inner.save_many(part))
+    del part
+    tracemalloc.start()
+    wb.delete(f"s{n:06}" for n in range(count))
+    assert len(wb.sessions()) == 0
+    assert wb.undo_many().undone == count
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held / count < 2000
+    assert (peak - held) / 1e6 < 60 + 500 * count / 1e6
+    assert wb.summary()["sessions"].sum() == count
+    assert os.path.getsize(tmp_path / "journal") > 2000 * count
+    wb.journaled.journal.close()
+    wb.close()
