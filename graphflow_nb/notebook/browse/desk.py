@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from ...changes import Choice, Draft, Merge, Patch, Path, diff, python
 from ...client import Client
-from ...errors import PatchError, SessionConflict, StorageError
+from ...errors import GraphflowError, JournalError, PatchError, SessionConflict, StorageError
 from ...journal import Entry, Journal, UndoReport
 from ...model import Session
 from ...model.context import DEFAULT_MAX_MESSAGES
 from ...model.validity import describe, find_new_problems
-from ...storage import Query
+from ...storage import Query, problems_of
 from ...storage.protocols import SupportsQuery
 from .listing import ShownSession
 
@@ -85,11 +85,21 @@ class Desk:
         Raises:
             PatchError: The open session, this one or another, has changes that are not saved.
             SessionNotFound: No session has this id.
+            SessionFormatError: What is stored under it is not a session.
         """
         self.check_free()
         session = self._client.get(id)
         self._place(session)
         self.calls.append(f"wb.get({id!r})")
+
+    def describe_raw(self, id: str) -> str:
+        """Return what is stored under an id, column by column, also where it is not a session."""
+        try:
+            stored = self._client.raw(id)
+        except GraphflowError as error:
+            return str(error)
+        self.calls.append(f"wb.raw({id!r})")
+        return "\n".join(f"{column}: {value!r}" for column, value in stored.items())
 
     def close(self) -> None:
         """Clear the desk; a draft is dropped."""
@@ -355,20 +365,30 @@ class Desk:
         """
         versions = {row.id: row.version for row in shown}
         self.calls.append(f"wb.delete({versions!r}{'' if undo else ', undo=False'})")
-        stored = self._read_many([row.id for row in shown])
-        same = [stored[row.id] for row in shown if ShownSession.of(stored.get(row.id)) == row]
+        stored = self._read_many(list(versions))
+        odd = [problem for problem in problems_of(stored) if problem in versions]
+        if odd and undo:
+            raise JournalError(
+                f"what is stored under {_name(odd)} is not a session, and the journal can't note "
+                "it: nothing was deleted"
+            )
+        found = {session.id: session for session in stored}
+        same = [found[row.id] for row in shown if ShownSession.of(found.get(row.id)) == row]
         deleted = self._client.delete_unchanged(same, undo=undo)
+        for id in odd:
+            self._client.bridge.run(self._client.storage.delete(id))
+        deleted += odd
         if self.session is not None and self.session.id in deleted and not self.new:
             self._place(None)
         return deleted
 
-    def _read_many(self, ids: Sequence[str]) -> dict[str, Session]:
-        """Return the sessions that exist, by id; a read of the journal's, not the user's."""
+    def _read_many(self, ids: Sequence[str]) -> Sequence[Session]:
+        """Return the sessions that exist; a read of the journal's, not the user's."""
         storage, run = self._client.storage.for_journal, self._client.bridge.run
         if isinstance(storage, SupportsQuery):
-            return {s.id: s for s in run(storage.query(Query(ids=ids, order="id")))}
-        found = {id: run(storage.get(id)) for id in ids}
-        return {id: session for id, session in found.items() if session is not None}
+            return run(storage.query(Query(ids=ids, order="id")))
+        found = (run(storage.get(id)) for id in ids)
+        return [session for session in found if session is not None]
 
     @property
     def journal(self) -> Journal:
@@ -442,6 +462,10 @@ class Desk:
         every = len(numbers) == len(self.undoable())
         self.calls.append("wb.undo_all()" if every else f"wb.undo_many({sorted(numbers)!r})")
         return self._client.undo_many(numbers, progress=progress, stop=stop)
+
+
+def _name(ids: Sequence[str]) -> str:
+    return ", ".join(map(repr, ids))
 
 
 def _state(session: Session) -> tuple[object, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import ipywidgets as widgets
 
-from ...errors import JournalError, PatchError
+from ...errors import GraphflowError, JournalError, PatchError, StorageError
 from ...frames import describe_changes
 from ...journal import Entry
 from ..progress import Bar
@@ -224,6 +225,10 @@ class Delete(Dialog):
             deleted = set(desk.delete(self._shown, undo=undo))
         except JournalError:
             self._can_undo = False
+            raise
+        except StorageError:
+            with suppress(GraphflowError):
+                listing.load()  # a part may have been deleted
             raise
         self._stage.close_dialog()
         listing.deselect(deleted)

@@ -378,6 +378,11 @@ class Listing:
         known = {} if frame is None else _shown_sessions(frame)
         return [known[id] for id in ids if id in known]
 
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong with each row of the page that is not as graph-flow writes it, by id."""
+        return {} if self.frame is None else _problems(self.frame)
+
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.
 
@@ -419,9 +424,11 @@ class Listing:
         missing = sorted(wanted.difference(frame["id"]))
         apart = self._read(Query(ids=missing, order="id")) if missing else frame[:0]
         if len(apart):
-            following = frame.attrs["next"]
+            attributes = dict(frame.attrs)
+            if problems := {**_problems(frame), **_problems(apart)}:
+                attributes["problems"] = problems
             frame = pd.concat([frame, apart], ignore_index=True)
-            frame.attrs["next"] = following
+            frame.attrs = attributes
         return PolledPage(frame, len(apart), wanted, loads)
 
     def take_page(self, page: PolledPage | None, *, mark: bool = True) -> bool:
@@ -509,6 +516,11 @@ class Listing:
         if self.filtered:
             return "No session matches; Clear filters shows all."
         return "There is no session in this store yet."
+
+
+def _problems(frame: pd.DataFrame) -> dict[str, str]:
+    problems: dict[str, str] = frame.attrs.get("problems", {})
+    return problems
 
 
 def _shown_sessions(frame: pd.DataFrame) -> dict[str, ShownSession]:

@@ -80,14 +80,15 @@ class Stage:
                 self.notice = _error_html(error)
             self.render()
 
-    def notify(self, kind: NoticeKind, text: str) -> None:
+    def notify(self, kind: NoticeKind, text: str, detail: str = "") -> None:
         """Show a notice about what was just done.
 
         Args:
             kind: ``error``, ``warning``, ``good`` or ``info``.
             text: The text of the notice.
+            detail: A text that is shown on demand.
         """
-        self.notice = notice_html(kind, text)
+        self.notice = notice_html(kind, text, detail)
 
     def render(self) -> None:
         """Show the state; what did not change is not sent to the front end."""

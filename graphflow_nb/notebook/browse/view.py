@@ -6,13 +6,15 @@ import warnings
 from collections.abc import Callable, Mapping
 from copy import copy
 from html import escape
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import ipywidgets as widgets
 import pandas as pd
 
 from ... import cards
 from ...client import Client
+from ...errors import SessionFormatError
 from ...model import Session
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
@@ -27,6 +29,8 @@ from .rowtable import RowTable
 from .stage import Stage
 
 __all__ = ["Browser"]
+
+MAX_PROBLEMS: Final = 5  # odd rows that are named above the table
 
 
 class Browser(widgets.VBox):  # type: ignore[misc]
@@ -110,7 +114,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         Args:
             id: The id of the session.
         """
-        self.stage.act(lambda: self.desk.open(id))
+        self.stage.act(lambda: self._open_or_show_raw(id))
 
     def close(self) -> None:
         """Stop following and remove the widgets.
@@ -203,7 +207,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
                 self.listing.start()
             finally:  # a session may be found even if the page could not be read
                 if session is not None:
-                    self.desk.open(session)
+                    self._open_or_show_raw(session)
 
         self.stage.act(start)
         self.stage.count_later()
@@ -229,7 +233,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         note = "" if page.frame is None else page.frame.attrs.get("note", "")
         if not note and (about_total := note_of(listing.total)) is not None:
             note = f"The total is {about_total}"
-        hints = (self._order_hint(), note, self._newer_hint())
+        hints = (self._order_hint(), note, self._odd_hint(), self._newer_hint())
         self.hint.value = "".join(notice_html("warning", hint) for hint in hints)
         self.bar.render()
         self.pager.render()
@@ -272,6 +276,13 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             )
         return ""
 
+    def _odd_hint(self) -> str:
+        problems = self.listing.problems
+        named = [f"{id!r}: {problem}" for id, problem in islice(problems.items(), MAX_PROBLEMS)]
+        if len(problems) > MAX_PROBLEMS:
+            named.append(f"and {len(problems) - MAX_PROBLEMS:,} more on this page")
+        return "; ".join(named)
+
     def _newer_hint(self) -> str:
         newer = self.desk.newer
         if newer is None:
@@ -287,12 +298,20 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             self.listing.mark_seen(id)
             if not self.desk.is_changing(id):
                 editing = self.stage.part == "Edit"
-                self.desk.open(id)
-                if editing:
+                self._open_or_show_raw(id)
+                if editing and self.desk.session is not None:
                     self.desk.edit()
             self.comparison.hide()
 
         self.stage.act(open)
+
+    def _open_or_show_raw(self, id: str) -> None:
+        try:
+            self.desk.open(id)
+        except SessionFormatError as error:
+            # What was open is not what was asked for.
+            self.desk.close()
+            self.stage.notify("error", str(error), self.desk.describe_raw(id))
 
     def _select(self, ids: list[str]) -> None:
         self.stage.act(lambda: self.listing.select(ids), quiet=True)
