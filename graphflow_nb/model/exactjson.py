@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -22,9 +21,6 @@ from ..errors import ContextError
 # serde_json refuses to read text nested deeper than 128 levels. A context value sits below
 # session, context and data, so this depth is the deepest that graph-flow can read back.
 MAX_DEPTH = 124
-
-
-_MAX_INTEGER = int(sys.float_info.max)
 
 
 class Literal(float):
@@ -93,10 +89,6 @@ def _check(value: object, where: str, depth: int) -> None:
             ) from error
         return
     if isinstance(value, int):
-        if abs(value) > _MAX_INTEGER:
-            raise ContextError(
-                f"{where} is an integer beyond f64 (1.8e308), which graph-flow could not read back"
-            )
         return
     if isinstance(value, float):
         if not math.isfinite(value) and not isinstance(value, Literal):

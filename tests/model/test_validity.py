@@ -87,13 +87,25 @@ def test_integers_beyond_64_bits_are_kept_and_warned_of():
     assert wb.get("a").context["n"] == big
 
 
-def test_values_that_graph_flow_could_not_read_are_refused_when_they_are_set():
-    context = Context({"k": [1]})
-    with pytest.raises(g.ContextError, match="beyond f64"):
-        context["k"] = 10**309
-    context["k"].append(-(10**400))
-    with pytest.raises(g.ContextError, match="beyond f64"):
-        context.to_json()
+def test_integers_beyond_f64_are_refused_unless_the_store_has_them():
+    wb = g.open("memory:")
+    with pytest.raises(g.ContextError, match=r"/context/data/k is 1000.*beyond f64"):
+        wb.create("a", "t", context={"k": 10**309})
+    text = '{"data":{"c":{"x":%d,"y":1},"k":[1]},"chat_history":{"messages":[]}}' % 10**400
+    wb.bridge.run(wb.storage.save(Session("a", "t").with_context_json(text)))
+    session = wb.get("a")
+    session.context["c"]["y"] = 2
+    session.context["d"] = session.context.pop("c")
+    wb.save(session)
+    assert wb.get("a").context["d"] == {"x": 10**400, "y": 2}
+    session.context["k"].append(-(10**400))
+    with pytest.raises(g.ContextError, match="/context/data/k/1"):
+        wb.save(session)
+    with pytest.raises(g.PatchError, match="/context/data/k/0"):
+        wb.patch("a", [{"op": "replace", "path": "/context/data/k/0", "value": 10**400}])
+
+
+def test_limits_that_graph_flow_could_not_read_are_refused_when_they_are_given():
     for limit in (2**64, -1, 1.0):
         with pytest.raises(g.ContextError, match="max_messages"):
             Context(max_messages=limit)

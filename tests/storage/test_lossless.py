@@ -124,8 +124,19 @@ async def check_unchanged(storage: Any, id: str, text: str, touched: bool) -> No
     await storage.save(again)
     assert _exact((await storage.get(id)).context_json()) == _exact(stored), storage
 
+    # Every value beside a change in place.
+    again.context["edited"] = {"y": 1, "x": list(again.context.values())}
+    await storage.save(again)
+    again = await storage.get(id)
+    before = again.context_json()
+    again.context["edited"]["y"] = 2
+    await storage.save(again)
+    wanted = _exact(before)
+    wanted["data"]["edited"]["y"] = 2
+    assert _exact((await storage.get(id)).context_json()) == wanted, storage
 
-def _exact(text: str | bytes) -> object:
+
+def _exact(text: str | bytes) -> Any:
     from decimal import Decimal
 
     return json.loads(text, parse_float=Decimal, parse_int=Decimal)
