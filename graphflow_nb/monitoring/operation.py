@@ -37,11 +37,16 @@ FAILED: Final = ("conflict", "error", "cancelled")
 Origin = Literal["user", "journal", "background"]
 ORIGINS: Final[tuple[Origin, ...]] = ("user", "journal", "background")
 
-# The wall clock may jump, so operations are timed on the monotonic one and dated by this pair.
-_WALL, _MONOTONIC = time.time_ns(), time.perf_counter_ns()
 
-#: What to add to ``Operation.start_ns`` for nanoseconds since 1970 UTC.
-SINCE_1970: Final = _WALL - _MONOTONIC
+def _compare_clocks() -> tuple[int, int]:
+    """Return how long it took to read both clocks, and their difference, in ns."""
+    before, wall, after = time.perf_counter_ns(), time.time_ns(), time.perf_counter_ns()
+    return after - before, wall - (before + after) // 2
+
+
+#: What to add to ``Operation.start_ns`` for nanoseconds since 1970 UTC. The wall clock may jump, so
+#: operations are timed on the monotonic one. Of several readings, one was not interrupted.
+SINCE_1970: Final = min(_compare_clocks() for _ in range(10))[1]
 
 #: How far the two clocks may drift apart, in ns, before an operation is dated by its own reading.
 DRIFT_NS: Final = 1_000_000
