@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -279,8 +279,16 @@ def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
     return frame
 
 
-def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
-    """Return one row for each write; see ``Workbench.journal`` for the columns."""
+def journal_frame(
+    entries: Sequence[Entry], overwritten: Mapping[int, bool] | None = None
+) -> pd.DataFrame:
+    """Return one row for each write; see ``Workbench.journal`` for the columns.
+
+    Args:
+        entries: The writes.
+        overwritten: Whether others have changed since what a write changed, by its number.
+    """
+    known = {} if overwritten is None else overwritten
 
     def numbers(values: Iterable[int | None]) -> Any:
         return pd.array(list(values), dtype="Int64")
@@ -296,6 +304,9 @@ def journal_frame(entries: Sequence[Entry]) -> pd.DataFrame:
             "state": _category_column([e.state for e in entries]),
             "undoes": numbers(e.undoes for e in entries),
             "undone_by": numbers(e.undone_by for e in entries),
+            "overwritten_since": pd.array(
+                [known.get(e.number, pd.NA) for e in entries], dtype="boolean"
+            ),
         },
         index=pd.Index([e.number for e in entries], dtype="int64", name="entry"),
     )

@@ -22,7 +22,7 @@ from .entries import Entry, UndoReport
 from .journal import Noted
 from .noting import NotedWrites, delete_unchanged
 
-__all__ = ["undo", "undo_many"]
+__all__ = ["is_same", "undo", "undo_many"]
 
 _BATCH: Final = 500  # writes that are undone together
 _BATCH_BYTES: Final = 4_000_000
@@ -32,8 +32,8 @@ async def undo(writes: NotedWrites, entry: Entry) -> Session | None:
     """Undo one write; see ``JournaledStorage.undo``."""
     stored = await writes.reading.get(entry.id)
     before, after = entry.sides()
-    if not _is_same(stored, after, by_mark=entry.state == "done"):
-        if _is_same(stored, before, by_mark=False):
+    if not is_same(stored, after, by_mark=entry.state == "done"):
+        if is_same(stored, before, by_mark=False):
             writes.journal.void(entry.number)  # never written, or undone by someone else
             return stored
         wanted = before or after
@@ -140,8 +140,8 @@ async def _undo_batch(writes: NotedWrites, batch: Sequence[Entry], tally: _Tally
             continue
         try:
             before, after = entry.sides()
-            if not _is_same(now, after, by_mark=entry.state == "done"):
-                if _is_same(now, before, by_mark=False):
+            if not is_same(now, after, by_mark=entry.state == "done"):
+                if is_same(now, before, by_mark=False):
                     writes.journal.void(entry.number)
                     tally.undone += 1
                 else:
@@ -264,7 +264,7 @@ async def _restore(storage: SessionStorage, session: Session) -> None:
     session.mark_saved(fresh.version, fresh.raw_created, fresh.raw_updated, fresh.seen)
 
 
-def _is_same(stored: Session | None, known: Session | None, *, by_mark: bool) -> bool:
+def is_same(stored: Session | None, known: Session | None, *, by_mark: bool) -> bool:
     """Return whether a stored session is the one that a write left.
 
     By its content, because undoing one write increments the version that an earlier one had left,

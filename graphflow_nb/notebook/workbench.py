@@ -19,6 +19,7 @@ from ..client import Client, open_client, wrap_client
 from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
+from ..journal.overwriting import Overwritten, find_overwritten
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Cursor, Query, SessionStorage, problems_of
 from ..storage.paths import ContextPath, parse_path
@@ -86,9 +87,25 @@ class Workbench(Client):
             that changed, or ``created``, ``deleted``), ``version_before``, ``version_after``
             (Int64), ``state`` (category: ``done``; ``unknown`` where the connection was lost during
             the write; ``void`` where nothing is left to undo), ``undoes``, ``undone_by`` (Int64,
-            entries).
+            entries), ``overwritten_since`` (boolean: whether others have changed since what this
+            write changed; missing where that is not known). For the last column the 200 sessions
+            written last are read; ``attrs["note"]`` says if there are more, ``attrs["damaged"]``
+            names the lines of the file that can't be read.
         """
-        return journal_frame(self.journaled.entries())
+        entries = self.journaled.entries()
+        try:
+            # As background traffic: looking leaves no trace in what operations cost.
+            found = self.bridge.run(find_overwritten(entries, self.storage.background))
+        except GraphflowError as error:
+            found = Overwritten({}, f"what became of the writes could not be read: {error}")
+        frame = journal_frame(entries, found.answers)
+        if found.note:
+            frame.attrs["note"] = found.note
+        damaged = self.journaled.journal.damaged
+        if damaged:
+            frame.attrs["damaged"] = [f"line {line}: {reason}" for line, reason in damaged]
+            _warn(f"{len(damaged):,} lines of the journal can't be read: {frame.attrs['damaged']}")
+        return frame
 
     @dual
     async def sessions(
