@@ -41,6 +41,12 @@ def save_theirs(wb: g.Workbench, id: str, **fields: Any) -> None:
     wb.bridge.run(inner.save(session))
 
 
+def execute(wb: g.Workbench, text: str) -> None:
+    """Run SQL on a PostgreSQL table's storage."""
+    inner: Any = wb.storage.inner
+    wb.bridge.run(inner.run(lambda c: c.execute(text)))
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     """Wait for what another thread does."""
     for _ in range(1000):

@@ -12,7 +12,7 @@ from graphflow_nb.notebook.browse.listing import parse_typed_path, parse_typed_v
 from graphflow_nb.storage.paths import parse_path, path_text
 
 from ...stores import Store
-from .kit import save_theirs, settle, started
+from .kit import execute, save_theirs, settle, started
 
 
 def test_pages_in_every_store(store: Store, run):
@@ -204,8 +204,3 @@ INSERT INTO sessions (id, graph_id, current_task_id, context)
 SELECT 's' || n, 'g', 't', '{"data": {}, "chat_history": {"messages": []}}'
 FROM generate_series(1, %d) AS n; ANALYZE sessions
 """
-
-
-def execute(wb: g.Workbench, text: str) -> None:
-    inner: Any = wb.storage.inner
-    wb.bridge.run(inner.run(lambda c: c.execute(text)))
