@@ -2,8 +2,8 @@
 
 Patches (RFC 6902) and merges work on JSON text member by member, so a change never touches the
 digits of another value. ``document.py`` is a session as one JSON text, ``comparing.py`` finds the
-changes between two, ``applying.py`` makes them, ``merge.py`` joins those of two people, and
-``draft.py`` collects what one person enters.
+changes between two, ``applying.py`` makes them, ``merge.py`` joins those of two people
+(``lists.py`` those of one list), and ``draft.py`` collects what one person enters.
 """
 
 from .applying import apply

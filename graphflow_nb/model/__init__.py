@@ -3,7 +3,8 @@
 A context is the JSON text that was read until something touches it. Then it is split member by
 member (msgspec's ``Raw``), and each member that is unchanged is written back exactly as it
 was: unknown keys, large integers and the digits of every number survive. A storage takes and
-returns that text, so two sessions never share an object.
+returns that text, so two sessions never share an object. ``validity.py`` says what graph-flow could
+not read in such a text.
 """
 
 from .context import ChatHistory, Context

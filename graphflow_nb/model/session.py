@@ -183,8 +183,8 @@ class Session:
     def __copy__(self) -> Session:
         """Return the same session at the same version, with a context of its own."""
         twin = self.with_context_json(self.context_json())
-        if isinstance(self._context, Context):
-            twin.context = self._context
+        if isinstance(self._context, Context) and self._context.origin is None:
+            twin.context = self._context  # no store has it, so a save checks it as a whole
         return twin
 
     def find_new_problems(self) -> list[Problem]:

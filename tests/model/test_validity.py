@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -135,6 +136,9 @@ def test_what_was_made_here_is_checked_after_a_patch_too():
     patched = apply(odd, Patch([{"op": "add", "path": "/context/data/k", "value": 1}]))
     with pytest.raises(g.ContextError, match="messages/0 is 7"):
         g.open("memory:").save(patched)
+    for twin in (copy.copy(odd), odd.copy("b")):
+        with pytest.raises(g.ContextError, match="messages/0 is 7"):
+            g.open("memory:").save(twin)
     stored = Session("a", "t").with_context_json(chat("7"))
     wb = g.open("memory:")
     wb.bridge.run(wb.storage.save(stored))
