@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -162,9 +163,10 @@ def _narrowest_column(texts: Sequence[str | None]) -> Any:
 
 def _decode_or_text(text: str) -> Any:
     try:
-        return exactjson.decode(text)
+        value = exactjson.decode(text)
     except ContextError:  # an integer of thousands of digits
         return text
+    return text if isinstance(value, float) and math.isinf(value) else value
 
 
 class _Message(msgspec.Struct):

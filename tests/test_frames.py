@@ -42,6 +42,7 @@ def test_columns_of_context_values():
     }
     assert frame["ints"].tolist() == [1, pd.NA, 2**53 + 1]
     assert frame["big"][0] == 2**70
+    assert frame["huge"].tolist() == ["1e400", 2, 3], "infinity is not what is stored"
     assert frame["mixed"].tolist() == [1, "a", [1]]
     assert frame["context.id"].tolist() == [0, 1, 2]
     assert frame["mixed.0"].iloc[2] == 1
