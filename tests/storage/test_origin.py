@@ -10,7 +10,6 @@ import graphflow_nb as g
 from graphflow_nb import InMemorySessionStorage, Session, SessionConflict
 from graphflow_nb.model import Seen, stored_session
 from graphflow_nb.storage.origin import is_as_read
-from graphflow_nb.storage.protocols import SupportsDeleteUnchanged
 
 STORED = Seen("here", 3, "mark")
 
@@ -35,13 +34,6 @@ def test_the_rule(seen, known, same):
     assert is_as_read(session, STORED, 5) is same
     session.version = 4
     assert not is_as_read(session, STORED, 5)
-
-
-@pytest.fixture
-def storage(storage):
-    if not isinstance(storage, SupportsDeleteUnchanged):
-        pytest.skip("it does not compare more than versions yet")
-    return storage
 
 
 def test_a_session_of_another_store_overwrites_nothing(store, storage, run):

@@ -40,6 +40,14 @@ def test_undo_of_a_delete(wb, raw):
         assert [left(raw, id) for id in ids] == ["the rest", -1, "the rest"]
 
 
+def test_undo_after_a_restart(wb, url, raw, tmp_path):
+    with g.open(url, writable=True, journal=tmp_path / "journal") as first:
+        first.delete(["brief", "lasting"])
+    with g.open(url, writable=True, journal=tmp_path / "journal") as again:
+        assert again.undo_all() == []
+    assert [left(raw, "brief"), raw.pttl("lasting")] == ["the rest", -1]
+
+
 def test_what_never_expired_does_not_expire_after_an_undo(url, raw):
     raw.set("lasting", worker_text("lasting"))
     with g.open(url, writable=True, ttl=100) as wb:
