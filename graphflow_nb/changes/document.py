@@ -74,7 +74,10 @@ def check_context(text: Raw, before: Raw | None = None) -> None:
     problems = find_new_problems(before, text)
     unreadable = [problem for problem in problems if not problem.respelled]
     if unreadable:
-        raise PatchError(f"the context could not be read back: {describe(unreadable)}")
+        raise PatchError(
+            f"the context could not be read back by graph-flow: {describe(unreadable)}; nothing "
+            "was changed"
+        )
 
 
 def value_at(text: Raw, path: Path) -> Raw:

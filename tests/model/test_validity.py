@@ -144,3 +144,19 @@ def test_what_was_made_here_is_checked_after_a_patch_too():
     wb.bridge.run(wb.storage.save(stored))
     wb.save(apply(wb.get("a"), Patch([{"op": "add", "path": "/context/data/k", "value": 1}])))
     assert wb.get("a").context["k"] == 1
+
+
+def test_an_undo_that_brings_back_what_graph_flow_cannot_read_is_refused():
+    wb = g.open("memory:")
+    odd = chat(MESSAGE.replace('"x"', "null"))
+    wb.bridge.run(wb.storage.save(Session("a", "t").with_context_json(odd)))
+    path = "/context/chat_history/messages/0/content"
+    wb.patch("a", [{"op": "replace", "path": path, "value": "mended"}])
+    with pytest.raises(g.PatchError, match=r"content is null.*nothing was changed"):
+        wb.undo()
+    assert wb.get("a").context.chat_history[0].content == "mended"
+    # A deleted session comes back as it was, character by character.
+    wb.bridge.run(wb.storage.save(Session("b", "t").with_context_json(odd)))
+    wb.delete("b")
+    wb.undo()
+    assert wb.get("b").context_json() == odd
