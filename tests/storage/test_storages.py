@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 import graphflow_nb as g
@@ -62,3 +64,17 @@ def test_two_sessions_never_share_a_context(store, storage, run):
         run(storage.save(session))
     stored = [run(storage.get(session.id)).context["k"] for session in (first, second, third)]
     assert stored == [2, 1, 1]
+
+
+def test_a_page_may_begin_at_either_end_of_time(store, storage, run):
+    for name in "az":
+        run(storage.save(new(store, name)))
+    last, first = datetime.max, datetime.min  # PostgreSQL's infinities, where they are naive
+    for column in ("updated_at", "created_at"):
+        for time in (None, last, last.replace(tzinfo=UTC), first, first.replace(tzinfo=UTC)):
+            late = time is None or time.year == 9999
+            up = Query(order=column, limit=5, after=g.Cursor(column, store.id("m"), time))
+            assert len(run(storage.query(up))) == (0 if late else 2), time
+            cursor = g.Cursor(f"-{column}", store.id("m"), time)
+            down = Query(order=f"-{column}", limit=5, after=cursor)
+            assert len(run(storage.table(down))) == (2 if late else 0), time
