@@ -7,7 +7,7 @@ import time
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import perf_counter_ns
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..errors import SessionConflict
 from ..model import Session
@@ -22,9 +22,6 @@ __all__ = ["MonitoredStorage"]
 
 T = TypeVar("T")
 log = logging.getLogger("graphflow_nb")
-
-# A start on the monotonic clock and on the wall clock: a plain tuple, as Phases is one.
-_Began: TypeAlias = tuple[int, int]
 
 _Save = Callable[[Session], Coroutine[Any, Any, None]]
 _Get = Callable[[str], Coroutine[Any, Any, Session | None]]
@@ -79,19 +76,30 @@ class _Hooks:
         return report
 
     def report(
-        self, began: _Began, end: int, id: str | None, kind: Kind, phases: Phases | None = None
+        self,
+        start: int,
+        wall: int,
+        end: int,
+        id: str | None,
+        kind: Kind,
+        phases: Phases | None = None,
     ) -> None:
         """Report one operation to all hooks."""
         if self.recorder is not None:
-            self.recorder.put(began[0], end, id, kind, phases, began[1])
+            self.recorder.put(start, end, id, kind, phases, wall)
         if self.others:
-            self.report_to_others(began, end, id, kind, phases)
+            self.report_to_others(start, wall, end, id, kind, phases)
 
     def report_to_others(
-        self, began: _Began, end: int, id: str | None, kind: Kind, phases: Phases | None = None
+        self,
+        start: int,
+        wall: int,
+        end: int,
+        id: str | None,
+        kind: Kind,
+        phases: Phases | None = None,
     ) -> None:
         """Report one operation to the hooks other than the recorder."""
-        start, wall = began
         operation = kind.operation(id, shift_start(start, wall), end - start, phases)
         for report in self.others:
             report(operation)
@@ -207,13 +215,15 @@ class MonitoredStorage(Wrapper):
                 trace.rows,
             )
             kind = kind_of(op, self._name, outcome, error, self._origin)
-            self._hooks.report((start, wall), end, id, kind, phases)
+            self._hooks.report(start, wall, end, id, kind, phases)
 
-    def _report_failed(self, op: str, id: str, began: _Began, raised: BaseException) -> None:
+    def _report_failed(
+        self, op: str, id: str, start: int, wall: int, raised: BaseException
+    ) -> None:
         end = perf_counter_ns()
         name = type(raised).__name__
         kind = kind_of(op, self._name, _outcome_of(raised), name, self._origin)
-        self._hooks.report(began, end, id, kind)
+        self._hooks.report(start, wall, end, id, kind)
 
     def _make_short_calls(self, recorder: Recorder) -> tuple[_Save, _Get]:
         """Return ``save`` and ``get`` for a storage that reports no phases."""
@@ -236,7 +246,7 @@ class MonitoredStorage(Wrapper):
             try:
                 await inner_save(session)
             except BaseException as raised:
-                report_failed("save", session.id, (start, wall), raised)
+                report_failed("save", session.id, start, wall, raised)
                 raise
             end = perf_counter_ns()
             try:
@@ -249,7 +259,7 @@ class MonitoredStorage(Wrapper):
             ids[at] = session.id
             codes[at] = saved_code
             if hooks.others:
-                hooks.report_to_others((start, wall), end, session.id, saved)
+                hooks.report_to_others(start, wall, end, session.id, saved)
 
         async def get(id: str) -> Session | None:
             wall = time.time_ns()
@@ -257,7 +267,7 @@ class MonitoredStorage(Wrapper):
             try:
                 session = await inner_get(id)
             except BaseException as raised:
-                report_failed("get", id, (start, wall), raised)
+                report_failed("get", id, start, wall, raised)
                 raise
             end = perf_counter_ns()
             try:
@@ -271,7 +281,7 @@ class MonitoredStorage(Wrapper):
             codes[at] = missed_code if session is None else got_code
             if hooks.others:
                 kind = missed if session is None else got
-                hooks.report_to_others((start, wall), end, id, kind)
+                hooks.report_to_others(start, wall, end, id, kind)
             return session
 
         return save, get
