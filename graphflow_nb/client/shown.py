@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -12,22 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model import Seen, Session, stored_session
-from ..model.times import FINITE, micros_or_none
+from ..model.times import FINITE
 from ..storage.table import Table
 
 __all__ = ["Shown"]
 
-_SESSIONS: Final = 10_000  # the newest that are remembered
+_SESSIONS: Final = 10_000  # that were shown last
 _TABLES: Final = 64
 _ROWS: Final = 1_000_000  # of tables; the newest table may have more
 
 
-class _State(NamedTuple):
-    at: int  # counts what was shown
-    version: int
-    created: int | None  # µs since 1970 UTC
-    updated: int | None
-    seen: Seen | None
+#: What counts the order of showing, the session's id, its version, times and ``seen``. Not a class,
+#: since creating an object would take as long as all the rest of a note.
+_Noted = tuple[int, str, int, datetime | int | None, datetime | int | None, Seen | None]
 
 
 class _Rows(NamedTuple):
@@ -59,20 +57,22 @@ class Shown:
 
     def __init__(self) -> None:
         self._counter = count()
-        self._sessions: dict[str, _State] = {}
+        self._noted: deque[_Noted] = deque(maxlen=_SESSIONS)
         self._tables: deque[_Rows] = deque(maxlen=_TABLES)
         self._lock = threading.Lock()
 
     def note(self, session: Session) -> None:
         """Remember the state of a session that is shown, or was saved."""
-        created, updated = micros_or_none(session.raw_created), micros_or_none(session.raw_updated)
-        with self._lock:
-            self._sessions.pop(session.id, None)
-            if len(self._sessions) >= _SESSIONS:
-                del self._sessions[next(iter(self._sessions))]
-            self._sessions[session.id] = _State(
-                next(self._counter), session.version, created, updated, session.seen
+        self._noted.append(
+            (
+                next(self._counter),
+                session.id,
+                session.version,
+                session.raw_created,
+                session.raw_updated,
+                session.seen,
             )
+        )
 
     def note_table(self, table: Table) -> None:
         """Remember the states in a table that is shown."""
@@ -93,25 +93,25 @@ class Shown:
             A session without content for each id that was shown at this version.
         """
         with self._lock:
-            states = {id: self._sessions[id] for id in versions if id in self._sessions}
             tables = list(self._tables)
-        found = {id: state for id, state in states.items() if state.version == versions[id]}
+        found: dict[str, _Noted] = {}
+        for noted in self._noted.copy():
+            if versions.get(noted[1]) == noted[2]:
+                found[noted[1]] = noted  # the last of them stays
         for at, ids, numbers, created, updated in reversed(tables):
-            wanted = {id for id in versions if id not in found or found[id].at < at}
+            wanted = {id for id in versions if id not in found or found[id][0] < at}
             if not wanted:
                 continue
             for row, id in enumerate(ids):
                 if id in wanted and int(numbers[row]) == versions[id]:
                     times = (_known(created[row]), _known(updated[row]))
-                    found[id] = _State(at, versions[id], *times, None)
-        return {id: _session_of(id, state) for id, state in found.items()}
+                    found[id] = (at, id, versions[id], *times, None)
+        return {
+            id: stored_session(id, "", "", None, b"{}", version, created, updated, None, seen)
+            for id, (_, _, version, created, updated, seen) in found.items()
+        }
 
 
 def _known(micros: np.int64) -> int | None:
     """Return a time of a column, None where it is unknown or infinite."""
     return int(micros) if abs(int(micros)) <= FINITE else None
-
-
-def _session_of(id: str, state: _State) -> Session:
-    _, version, created, updated, seen = state
-    return stored_session(id, "", "", None, b"{}", version, created, updated, None, seen)
