@@ -273,7 +273,7 @@ class Query:
         ]
         return [*equal, *(Condition(spellings(path), None) for path in self.has)]
 
-    def following(self, after: Cursor, limit: int) -> Query:
+    def following(self, after: Cursor | None, limit: int) -> Query:
         """Return the query for the next page, with its limit."""
         return replace(self, after=after, limit=limit)
 

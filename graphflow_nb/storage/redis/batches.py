@@ -125,7 +125,7 @@ class Batches:
         wanted = None if versions is None else dict(zip(ids, versions, strict=True))
         found = [
             stored
-            for stored in await self._records.read_many(ids)
+            for stored in await self._records.find_all(ids)
             if stored is not None and (wanted is None or stored.version == wanted[stored.id])
         ]
         gone: set[str] = set()

@@ -7,7 +7,7 @@ these times are unknown. Members that this package does not know are kept.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha1
 from typing import Final
 
@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from ...errors import ContextError
 from ...model import Seen, Session, exactjson, stored_session
-from ...model.times import EPOCH, UNKNOWN_TIME, micros_of
+from ...model.times import UNKNOWN_TIME, datetime_of, micros_of
 
 __all__ = ["UNCOUNTED", "Stored", "decode_stored", "digest", "encode"]
 
@@ -153,7 +153,8 @@ def encode(session: Session, version: int, created: int | None, updated: int | N
     Args:
         session: The session; ``check_texts`` has accepted its fields.
         version: The version to write.
-        created, updated: The times to write in µs since 1970 UTC; None omits one.
+        created, updated: The times to write in µs since 1970 UTC; None omits one, and so does a
+            time that RFC 3339 has no form for, before the year 1 or after 9999.
 
     Raises:
         ContextError: The session's context is not the text of a JSON object.
@@ -166,8 +167,8 @@ def encode(session: Session, version: int, created: int | None, updated: int | N
             session.status_message,
             Raw(_to_bytes(session.context_json())),
             version,
-            msgspec.UNSET if created is None else EPOCH + timedelta(microseconds=created),
-            msgspec.UNSET if updated is None else EPOCH + timedelta(microseconds=updated),
+            datetime_of(created) or msgspec.UNSET,
+            datetime_of(updated) or msgspec.UNSET,
         )
     )
     if session.extra:

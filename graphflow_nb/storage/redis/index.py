@@ -20,7 +20,6 @@ from ...model.times import UNKNOWN_TIME, datetime_of, micros_of, micros_or_unkno
 from ..query import Cursor, Query
 from ..table import GroupCount
 from .client import RedisClient
-from .form import Stored
 
 __all__ = [
     "Entry",
@@ -327,9 +326,13 @@ def next_cursor(query: Query, entry: Entry) -> Cursor:
     return Cursor(query.order, entry.id, _score_time(entry.score))
 
 
-def is_current(entry: Entry, stored: Stored) -> bool:
-    """Return whether a session was last saved at the time in its entry."""
-    updated = stored.updated
+def is_current(entry: Entry, updated: int) -> bool:
+    """Return whether a session was last saved at the time in its entry.
+
+    Args:
+        entry: The entry.
+        updated: The time of the last save in µs since 1970 UTC, or ``UNKNOWN_TIME``.
+    """
     return entry.score == (_LAST if updated == UNKNOWN_TIME else float(updated))
 
 

@@ -14,13 +14,15 @@ from ..limits import QUICK_ROWS
 from ..paths import ContextPath, is_encodable
 from ..query import Query
 from ..rows import GroupCounter, build_table, filter_rows, take_page
-from ..table import GroupCount, NotedCount, NotedList, Table
+from ..table import GroupCount, NotedCount, NotedList, Table, add_problem
 from ..trace import current
 from .client import RedisClient
+from .form import Stored
 from .index import Entry, RedisIndex, entry_after, is_current, next_cursor
+from .odd import OddStored, time_problem
 from .records import Found, Records
 
-__all__ = ["Page", "Queries"]
+__all__ = ["Page", "Queries", "SessionPage"]
 
 
 class Page(NamedTuple):
@@ -34,6 +36,20 @@ class Page(NamedTuple):
 
     found: list[Found]
     entries: list[Entry]
+    note: str | None
+
+
+class SessionPage(NamedTuple):
+    """The sessions that a query selects.
+
+    Attributes:
+        found: The sessions, in order.
+        problems: What is wrong with the values that are nearly sessions, by id.
+        note: A remark on the page for a person, None for none.
+    """
+
+    found: list[Stored]
+    problems: dict[str, str]
     note: str | None
 
 
@@ -85,7 +101,7 @@ class Queries:
                 if session is None or not filter_rows([session], query):
                     moved += 1
                 else:
-                    moved += not is_current(entry, session[1])
+                    moved += not is_current(entry, session[1].updated)
                     found.append(session)
                     entries.append(entry)
         return Page(found[:limit], entries[:limit], await self._index_note(moved))
@@ -93,6 +109,19 @@ class Queries:
     async def _index_note(self, moved: int = 0) -> str | None:
         # With a prefix, other keys may belong to others.
         return await self._index.note(alone=not self._records.prefix, moved=moved)
+
+    async def sessions(self, query: Query) -> SessionPage:
+        """Return the selected sessions, in order; what is nearly one does not count."""
+        wanted = query
+        while True:
+            page = await self.select(wanted)
+            found = [stored for _, stored in page.found if isinstance(stored, Stored)]
+            problems = {id: odd.problem for id, odd in page.found if isinstance(odd, OddStored)}
+            lacking = 0 if query.limit is None else query.limit - len(found)
+            if wanted.limit is None or not lacking or len(page.found) < wanted.limit:
+                return SessionPage(found, problems, page.note)
+            # Odd values took places on the page: it is read again, larger by as many.
+            wanted = wanted.following(wanted.after, wanted.limit + lacking)
 
     async def table(self, query: Query, context: Sequence[ContextPath]) -> Table:
         """Return the selected sessions by column, with the time at which each expires."""
@@ -103,6 +132,10 @@ class Queries:
         trace = current()
         trace.lap("execute")
         table = build_table(page.found, query, context)
+        for id, stored in shown:
+            wrong = stored.problem if isinstance(stored, OddStored) else time_problem(stored)
+            if wrong:
+                add_problem(table.problems, id, wrong)
         table.expires = np.array([now + ms * 1000 if ms else UNKNOWN_TIME for ms in left], np.int64)
         table.note = page.note
         if page.entries and table.next is not None:
@@ -153,7 +186,7 @@ class Queries:
             read += len(keys)
             if bounded and read > self._scan_limit:
                 raise self._too_many_keys()
-            ids = [id for key in keys if (id := self._records.id_of(key)) is not None]
+            ids = [self._records.id_of(key) for key in keys]
             yield await self._find_matching(ids, query)
 
     async def _find_matching(self, ids: Sequence[str], query: Query) -> list[Found]:

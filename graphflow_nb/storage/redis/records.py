@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import msgspec
 
-from ...errors import SessionConflict, StorageError
+from ...errors import SessionConflict, SessionFormatError, StorageError
 from ...model import Seen, Session, mark_saved
 from ..checks import check_text
+from ..odd import bytes_of_name, format_error, name_of_bytes
 from ..origin import is_as_read
 from ..url import redact
 from .client import RedisClient
 from .form import UNCOUNTED, Stored, decode_stored, digest
+from .odd import OddStored, decode_odd
 
 __all__ = ["TRIES", "Found", "New", "Records", "Swap", "Write", "contention_error"]
 
@@ -37,8 +39,8 @@ return 1
 _PTTL_COUNT: Final = 5000  # commands sent at once
 TRIES: Final = 100  # attempts at a write that must not fail while others write
 
-#: A session with its id, as ``rows`` takes it.
-Found = tuple[str, Stored]
+#: A session, or nearly one, with its id, as ``rows`` takes it.
+Found = tuple[str, Stored | OddStored]
 
 
 class New(msgspec.Struct, frozen=True):
@@ -118,15 +120,17 @@ class Records:
         self._expiry = b"" if ttl is None else b"%d" % round(ttl * 1000)
 
     def key(self, id: str) -> bytes:
-        """Return the key of a session."""
-        return (self.prefix + id).encode()
+        """Return the key of a session; its id may be the name of bytes that are not UTF-8."""
+        data = bytes_of_name(id)
+        return (self.prefix + id).encode() if data is None else self.prefix.encode() + data
 
-    def id_of(self, key: bytes) -> str | None:
-        """Return the id of the session with this key; None for a key that is not text."""
+    def id_of(self, key: bytes) -> str:
+        """Return the id of the session with this key; its name where the key is not UTF-8."""
+        rest = key.removeprefix(self.prefix.encode())
         try:
-            return key.decode().removeprefix(self.prefix)
+            return rest.decode()
         except UnicodeDecodeError:
-            return None
+            return name_of_bytes(rest)
 
     # Reading
 
@@ -153,10 +157,31 @@ class Records:
         ]
 
     async def find_many(self, ids: Sequence[str]) -> list[Found | None]:
-        """Return the stored sessions with these ids, None for each that is not a session."""
+        """Return the values with these ids, None for each that is not nearly a session."""
         texts = await self._client.mget([self.key(id) for id in ids])
-        found = [decode_stored(text, id) for id, text in zip(ids, texts, strict=True)]
-        return [None if stored is None else (stored.id, stored) for stored in found]
+        found: list[Found | None] = []
+        for id, text in zip(ids, texts, strict=True):
+            stored = decode_stored(text, id) or decode_odd(text, id)
+            found.append(None if stored is None else (id, stored))
+        return found
+
+    async def find_all(self, ids: Sequence[str]) -> list[Stored | OddStored | None]:
+        """Return the values with these ids, None for each that does not exist.
+
+        Raises:
+            StorageError: Something else is stored under one of the ids.
+        """
+        texts = await self._client.mget([self.key(id) for id in ids])
+        return [
+            None if text is None else self._decode_any(id, text)
+            for id, text in zip(ids, texts, strict=True)
+        ]
+
+    async def raw(self, id: str) -> dict[str, Any] | None:
+        """Return the key and the value of an id as they are stored."""
+        key = self.key(id)
+        text = await self._client.get(key)
+        return None if text is None else {"key": _show(key), "value": _show(text)}
 
     async def expiries(self, ids: Sequence[str]) -> list[int]:
         """Return in how many milliseconds each session expires, 0 for never.
@@ -170,9 +195,19 @@ class Records:
             left += [0 if ms == -1 else max(ms, 1) for ms in answers]
         return left
 
+    def _decode_any(self, id: str, text: bytes) -> Stored | OddStored:
+        try:
+            return self._decode(id, text)
+        except SessionFormatError:
+            odd = decode_odd(text, id)
+            assert odd is not None
+            return odd
+
     def _decode(self, id: str, text: bytes) -> Stored:
         stored = decode_stored(text, id)
         if stored is None:
+            if (odd := decode_odd(text, id)) is not None:
+                raise format_error(id, odd.problem)
             raise StorageError(
                 f"the value of the key {self.prefix + id!r} in {redact(self._client.url)} is not a "
                 f"session with the id {id!r}; nothing was changed. Is prefix={self.prefix!r} "
@@ -228,8 +263,11 @@ class Records:
             StorageError: Something else is stored under that id, or others save it all the time.
         """
         for _ in range(TRIES):
-            stored = await self.read(id)
-            if stored is None or await self.swap(id, digest(stored.text), b"") is None:
+            check_text(id, "id", nul=True)
+            text = await self._client.get(self.key(id))
+            if text is None:
+                return
+            if await self.swap(id, digest(self._decode_any(id, text).text), b"") is None:
                 return
         raise contention_error(id)
 
@@ -283,3 +321,10 @@ def _read_answer(answer: Any) -> bytes | None:
     if isinstance(answer, bytes):
         return answer
     return None if int(answer) == 1 else b""
+
+
+def _show(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

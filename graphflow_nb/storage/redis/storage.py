@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from ...errors import ReadOnlyError, SessionConflict, StorageError
 from ...model import Session
@@ -12,9 +12,10 @@ from ...model.times import micros_or_none
 from ..address import Address
 from ..checks import check_ids_once, check_text, check_texts
 from ..facts import RedisFacts
+from ..odd import Found
 from ..paths import ContextPath
 from ..query import Query
-from ..table import GroupCount, NotedList, Table
+from ..table import GroupCount, Table
 from ..trace import current
 from ..url import redact
 from .batches import PORTION, Batches, position_of
@@ -230,6 +231,7 @@ class RedisSessionStorage:
         """Return the session with this id, or None if it does not exist.
 
         Raises:
+            SessionFormatError: What is stored is nearly a session; ``raw`` returns it.
             StorageError: Something else is stored under that id, or the store failed.
         """
         stored = await self._records.read(id)
@@ -242,8 +244,13 @@ class RedisSessionStorage:
         trace.lap("decode")
         return session
 
+    async def raw(self, id: str) -> dict[str, Any] | None:
+        """Return the ``key`` and the ``value`` of an id as they are stored; see ``SupportsRaw``."""
+        check_text(id, "id", nul=True)
+        return await self._records.raw(id)
+
     async def delete(self, id: str) -> None:
-        """Delete the session with this id, if there is one.
+        """Delete the session with this id, or what is nearly one, if there is one.
 
         Raises:
             StorageError: Something else is stored under that id, or the store failed.
@@ -370,24 +377,22 @@ class RedisSessionStorage:
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order, each with the time in which it expires.
 
-        Where the index answered, they are a ``NotedList``, whose note says so.
+        The list names in ``problems`` what is nearly a session. Where the index answered, its note
+        says so.
 
         Raises:
             QueryError: No index serves the query, and there are more keys than ``scan_limit``.
         """
-        page = await self._queries.select(query)
-        found = page.found
-        left = await self._records.expiries([id for id, _ in found])
+        page = await self._queries.sessions(query)
+        left = await self._records.expiries([stored.id for stored in page.found])
         trace = current()
         trace.lap("execute")
-        sessions = [self._records.session(stored) for _, stored in found]
+        sessions = [self._records.session(stored) for stored in page.found]
         for session, milliseconds in zip(sessions, left, strict=True):
             session.expires_in = milliseconds
-        if page.note is not None:
-            sessions = NotedList(sessions, page.note)
-        trace.size(sum(len(stored.text) for _, stored in found), len(found))
+        trace.size(sum(len(stored.text) for stored in page.found), len(sessions))
         trace.lap("decode")
-        return sessions
+        return Found(sessions, page.problems, page.note)
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column, with the time at which each expires.

@@ -17,11 +17,9 @@ NOT_SESSIONS = {
     "number": "5",
     "json": '{"id": "json"}',
     "list": "[1]",
-    "broken": '{"id": "broken", "graph_id": "g"',
     "other": worker_text("someone"),
-    "negative": worker_text("negative", version=-1),
-    "strings": worker_text("strings", version="1"),
-    "context": worker_text("context").replace('{"data"', '[{"data"').replace("1000}}", "1000}}]"),
+    "another program's": '{"id": 7, "graph_id": "g"}',
+    "cut off": '{"id": "cut off", "graph',
 }
 
 
