@@ -165,3 +165,26 @@ def test_the_number_of_context_columns_has_a_bound():
     assert wb.sessions(context=[f"a.b.c.d.e.f{i}" for i in range(500)]).shape == (0, 509)
     with pytest.raises(g.QueryError, match="at most 500 paths, not 501"):
         wb.sessions(context=["a"] * 501)
+
+
+def test_an_odd_message_is_one_row_and_named():
+    wb = g.open("memory:")
+    message = '{"role":"%s","content":%s,"timestamp":"%s"}'
+    good = message % ("User", '"hi"', "0001-01-01T00:00:00Z")
+    odd = [
+        message % ("Tool", '"x"', "2026-01-01T00:00:00Z"),
+        message % ("User", "null", "2026-01-01T00:00:00Z"),
+        message % ("User", '"leap"', "2016-12-31T23:59:60Z"),
+        "7",
+    ]
+    for id, chat in (("a", [good]), ("b", [good, *odd, good])):
+        text = '{"data":{},"chat_history":{"messages":[%s]}}' % ",".join(chat)
+        wb.save(Session(id, "t").with_context_json(text), undo=False)
+    with pytest.warns(UserWarning, match="1 odd session"):
+        frame = wb.messages()
+    assert list(frame.attrs["problems"]) == ["b"]
+    assert frame.attrs["problems"]["b"].count("message ") >= 4
+    shown = frame[frame["session_id"] == "b"]
+    assert shown["content"].tolist() == ["hi", *odd, "hi"]
+    assert shown["timestamp"].isna().tolist() == [False, False, False, True, True, False]
+    assert frame["timestamp"].iloc[0].year == 1

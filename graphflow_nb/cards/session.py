@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..errors import ContextError
-from ..model import Message, Session, exactjson
+from ..model import Message, OddMessage, Session, exactjson
+from ..model.times import datetime_of, describe_time, micros_or_unknown
 from ..storage.paths import path_text
 from .parts import age, card, code, fact_table, size
 
@@ -22,16 +23,19 @@ MAX_MESSAGES: Final = 50
 
 
 def _collect_facts(session: Session) -> list[tuple[str, str]]:
-    def when(time: datetime | None) -> str:
-        return "unknown" if time is None else f"{time:%Y-%m-%d %H:%M:%S} UTC, {age(time)}"
+    def when(raw: datetime | int | None) -> str:
+        time = datetime_of(raw)
+        if time is not None:
+            return f"{time:%Y-%m-%d %H:%M:%S} UTC, {age(time)}"
+        return "unknown" if raw is None else describe_time(micros_or_unknown(raw))
 
     return [
         ("graph", session.graph_id),
         ("task", session.current_task_id),
         ("status", session.status_message or "none"),
         ("version", "0, not saved yet" if session.is_new else str(session.version)),
-        ("created", when(session.created_at)),
-        ("updated", when(session.updated_at)),
+        ("created", when(session.raw_created)),
+        ("updated", when(session.raw_updated)),
     ]
 
 
@@ -137,6 +141,12 @@ def _render_chat(messages: Sequence[Message]) -> str:
     cut = len(messages) - len(shown)
     parts = [f'<div class="l q">{cut:,} earlier ones not shown</div>'] if cut else []
     for message in shown:
+        if isinstance(message, OddMessage):
+            parts.append(
+                f'<div class="m"><span class=q>an odd message, as it is stored: '
+                f"{code(message.problem)}</span><br>{code(message.content)}</div>"
+            )
+            continue
         time = f"{message.timestamp:%Y-%m-%d %H:%M:%S}"
         parts.append(
             f'<div class="m {message.role.value}"><span class=q>{message.role.value}, {time} UTC'
@@ -164,7 +174,8 @@ def session_text(session: Session) -> str:
     lines.append(f"  chat     {len(messages)} messages")
     try:
         for message in messages[max(0, len(messages) - 10) :]:
-            lines.append(f"    {message.role.value}: {_cut(repr(message.content), 100)}")
+            role = "odd" if isinstance(message, OddMessage) else message.role.value
+            lines.append(f"    {role}: {_cut(repr(message.content), 100)}")
     except ContextError as error:
         lines.append(f"    {error}")
     return "\n".join(lines)

@@ -95,13 +95,18 @@ class Message:
         """
         parts = exactjson.decode(text, where)
         try:
+            if not isinstance(parts, dict):
+                raise ValueError(f"it is {exactjson.show(parts)[:80]}")
+            for name in ("role", "content", "timestamp"):
+                if name not in parts:
+                    raise ValueError(f"{name} is missing")
             role, content = parts["role"], parts["content"]
             if not isinstance(content, str):
-                raise TypeError(f"the content is not text but {exactjson.show(content)[:80]}")
+                raise ValueError(f"content is {exactjson.show(content)[:80]}, not text")
             timestamp = _parse_time(parts["timestamp"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (ValueError, OverflowError) as error:
             raise ContextError(
-                f"{where} is not a message with role, content and RFC 3339 timestamp: {error!r}"
+                f"{where} is not a message with role, content and RFC 3339 timestamp: {error}"
             ) from error
         self = cls.__new__(cls)
         self._fill(_parse_role(role), content, timestamp, text)
@@ -178,7 +183,7 @@ class OddMessage(Message):
             role = str(parts.get("role"))
             try:
                 timestamp = _parse_time(parts.get("timestamp"))
-            except (TypeError, ValueError, OverflowError):
+            except ValueError:
                 timestamp = None
         self._fill(role, bytes(text).decode(errors="backslashreplace"), timestamp, text)
         object.__setattr__(self, "problem", problem)
@@ -192,10 +197,16 @@ class OddMessage(Message):
 
 
 def _parse_time(written: Any) -> datetime:
-    timestamp = datetime.fromisoformat(written)
+    if not isinstance(written, str):
+        raise ValueError(f"timestamp is {exactjson.show(written)[:80]}, not text")
+    try:
+        timestamp = datetime.fromisoformat(written)
+        aware = timestamp.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"timestamp {written!r} can't be read: {error}") from error
     if timestamp.tzinfo is None:
-        raise ValueError("the timestamp has no time zone")
-    return timestamp.astimezone(UTC)
+        raise ValueError(f"timestamp {written!r} has no time zone")
+    return aware
 
 
 def _parse_role(role: Any) -> MessageRole:

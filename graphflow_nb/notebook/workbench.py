@@ -502,7 +502,8 @@ def _warn_of_problems(problems: Mapping[str, str]) -> None:
     named = [f"{id!r}: {problem}" for id, problem in islice(problems.items(), 3)]
     more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
     _warn(
-        f"{len(problems):,} odd sessions, shown as far as they can be read: {'; '.join(named)}"
+        f"{len(problems):,} odd {'session' if len(problems) == 1 else 'sessions'}, shown as far as "
+        f"can be read: {'; '.join(named)}"
         f'{more}. frame.attrs["problems"] names all, and wb.raw(id) shows what is stored'
     )
 

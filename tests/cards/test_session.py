@@ -37,3 +37,20 @@ def test_the_card_is_bounded_and_leaves_the_session_alone():
         session = Session("a", "t").with_context_json(broken)
         assert "session" in session_html(session)
         assert session_text(session)
+
+
+def test_an_odd_message_is_shown_as_stored_beside_the_others():
+    text = (
+        '{"data":{},"chat_history":{"messages":[{"role":"User","content":"hello","timestamp":'
+        '"2026-01-01T00:00:00Z"},{"role":"<Tool>","content":null}],"max_messages":10}}'
+    )
+    session = Session("a", "t").with_context_json(text)
+    session.raw_updated = -70_000_000_000_000_000
+    html = session_html(session)
+    assert "hello" in html
+    assert "&lt;Tool&gt;" in html
+    assert "<Tool>" not in html
+    assert "BC" in html
+    plain = session_text(session)
+    assert "hello" in plain
+    assert 'odd: \'{"role":"<Tool>"' in plain
