@@ -429,18 +429,32 @@ class Client:
         return session
 
     @dual
-    async def undo_all(self) -> list[str]:
-        """Undo all writes of the journal, newest first.
+    async def undo_all(
+        self,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[str]:
+        """Undo all writes of the journal, newest first for each session.
+
+        Interrupting the kernel (■) stops it; called again, it goes on with what is left.
+
+        Args:
+            progress, stop: See ``undo_many``.
 
         Returns:
             The ids of sessions that were not undone: others changed them since, or the store
-            refused what was there before. ``undo_many()`` says which.
+            refused what was there before, of which a warning gives the reason.
 
         Raises:
             JournalError: Lines of the journal can't be read.
             StorageError: The store failed; what was undone until then stays undone.
         """
-        report = await self.journaled.undo_many()
+        report = await self.journaled.undo_many(progress=progress, stop=stop)
+        if report.failed:
+            id, reason = next(iter(report.failed.items()))
+            text = f"{len(report.failed):,} sessions were not undone, the first is {id!r}: {reason}"
+            warnings.warn_explicit(text, UserWarning, "graphflow_nb", 0)
         return [*report.changed, *report.failed]
 
     @dual

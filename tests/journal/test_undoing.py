@@ -124,10 +124,31 @@ def test_what_the_store_refuses_is_named_and_hinders_no_other():
     storage.refused = "s7"
     report = wb.undo_many()
     assert (report.undone, report.failed) == (19, {"s7": "a rule refused it"})
-    assert wb.undo_all() == ["s7"]
+    with pytest.warns(UserWarning, match="'s7': a rule refused it"):
+        assert wb.undo_all() == ["s7"]
     assert set(wb.journal["state"]) == {"done"}
     storage.refused = None
     assert wb.undo().id == "s7"
+
+
+def test_what_is_not_a_session_is_deleted_only_without_undo(tmp_path):
+    """It can't be noted, so it could not be put back."""
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}")
+    for id in "abc":
+        wb.create(id, "t")
+    db = sqlite3.connect(tmp_path / "s.db")
+    db.execute("UPDATE sessions SET context = x'00ff' WHERE id = 'b'")
+    db.commit()
+    db.close()
+    with pytest.raises(g.JournalError, match=r"wb.delete\('b', undo=False\)"):
+        wb.delete("b")
+    with pytest.raises(g.JournalError, match="the other 2 were deleted, which can be undone"):
+        wb.delete(["a", "b", "c"])
+    with pytest.warns(UserWarning, match="1 sessions were not undone, the first is 'b'"):
+        assert wb.undo_all() == ["b"]
+    assert wb.delete(["b", "nobody"], undo=False) == ["b"]
+    assert wb.sessions()["id"].tolist() == []
+    wb.close()
 
 
 def test_after_an_outage_in_the_middle_it_goes_on():
