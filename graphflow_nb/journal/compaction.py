@@ -26,13 +26,13 @@ class Compaction:
     Args:
         lines: The lines as they are.
         kept: The entries that are kept, oldest first.
-        header: Whether the first line has the number of all lines.
+        sealed: Whether they have numbers, checksums and a first line that counts them.
     """
 
-    def __init__(self, lines: Lines, kept: Sequence[Record], *, header: bool):
+    def __init__(self, lines: Lines, kept: Sequence[Record], *, sealed: bool):
         self._lines = lines
         self._kept = kept
-        self._header = header
+        self._sealed = sealed
         self._moved: list[_Moved] = []
         self._offset = 0
         self._number = 0
@@ -40,13 +40,13 @@ class Compaction:
     @property
     def count(self) -> int:
         """The number of all lines."""
-        return self._header + sum(
+        return self._sealed + sum(
             1 + (record.done is not None) + (record.state == "void") for record in self._kept
         )
 
     def texts(self) -> Iterator[bytes]:
         """Yield the lines."""
-        if self._header:
+        if self._sealed:
             yield encode_header(self.count)
             self._offset, self._number = HEADER_BYTES, 1
         for record in self._kept:
@@ -58,14 +58,16 @@ class Compaction:
                 yield text
             if record.state == "void":
                 self._number += 1
-                text = encode_line(Line(record.number, outcome="void"), self._number)
+                text = encode_line(
+                    Line(record.number, outcome="void"), self._number, sealed=self._sealed
+                )
                 self._offset += len(text)
                 yield text
             self._moved.append(_Moved(record, begin, done))
 
     def _renumber(self, span: Span) -> tuple[bytes, Span]:
         self._number += 1
-        text = renumber(self._lines.read(*span), self._number)
+        text = renumber(self._lines.read(*span), self._number, sealed=self._sealed)
         place = Span(self._offset, len(text))
         self._offset += len(text)
         return text, place

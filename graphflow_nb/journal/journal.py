@@ -252,7 +252,8 @@ class Journal:
                 else:
                     self._pending.append((record, Line(entry.number, outcome="failed")))
                     self._index.remove(entry.number)
-            self._write_pending()
+            if self.path is not None:  # in memory the next write takes them along
+                self._write_pending()
 
     def void(self, number: int) -> None:
         """Note that an entry has nothing, or no longer anything, to undo.
@@ -308,11 +309,13 @@ class Journal:
     ) -> list[Span]:
         """Append lines, and before them the outcomes that are pending; return their places."""
         if self._lines.end > self._check_at:
-            self._compact_if_useful(MAX_UNCHECKED)
-            self._check_at = max(MAX_UNCHECKED, 2 * self._lines.end)
+            self._check_at = 2 * self._lines.end
+            if self._compact_if_useful(MAX_UNCHECKED):
+                self._check_at = max(MAX_UNCHECKED, 2 * self._lines.end)
         pending = list(self._pending)
         numbered = enumerate([*(line for _, line in pending), *lines], self._line + 1)
-        texts = [encode_line(line, number) for number, line in numbered]
+        sealed = self.path is not None
+        texts = [encode_line(line, number, sealed=sealed) for number, line in numbered]
         last = self._line + len(texts)
         header = encode_header(last) if self._has_header else None
         data = b"".join(texts)
@@ -320,7 +323,7 @@ class Journal:
             offset = self._lines.append(data, header=header, sync=sync, bounded=bounded)
         except JournalError:
             # Perhaps what is of no use any more takes the room.
-            if self.path is not None or not self._compact_if_useful(0):
+            if not lines or self.path is not None or not self._compact_if_useful(0):
                 raise
             return self._append(lines, sync=sync, bounded=bounded)
         self._line = last
@@ -340,7 +343,10 @@ class Journal:
         Args:
             at_least: The bytes below which nothing is done, unless the file has the first form.
         """
-        if self.damaged or self._pending:
+        if self.damaged:
+            return False
+        self._write_pending()
+        if self._pending:
             return False
         settled = self._index.find_settled()
         kept = [record for record in self._index if record.number not in settled]
@@ -349,7 +355,7 @@ class Journal:
         outdated = self.path is not None and not self._has_header
         if not outdated and (self._lines.end < at_least or 2 * wasted < self._lines.end):
             return False
-        compaction = Compaction(self._lines, kept, header=self.path is not None)
+        compaction = Compaction(self._lines, kept, sealed=self.path is not None)
         try:
             self._lines.replace(compaction.texts())
         except JournalError as error:
@@ -411,6 +417,7 @@ class Journal:
             JournalError: The journal can't be read, or it no longer holds the entry.
         """
         with self._lock:
+            self._write_pending()
             record = self._index.get(number)
             if record is None:
                 raise JournalError(f"the journal no longer holds entry {number}")

@@ -126,13 +126,16 @@ _head_decoder = msgspec.json.Decoder(LineHead)
 # Whole lines
 
 
-def encode_line(line: Line, number: int) -> bytes:
+def encode_line(line: Line, number: int, *, sealed: bool = True) -> bytes:
     """Return the text of a line, with its end.
 
     Args:
         line: The line.
         number: Its number in the file.
+        sealed: Whether it has the number and a checksum; not in memory, where none is read again.
     """
+    if not sealed:
+        return _encoder.encode(line) + b"\n"
     return _seal(b'"line":%d,%b' % (number, _encoder.encode(line)[1:]))
 
 
@@ -149,8 +152,10 @@ def _seal(body: bytes) -> bytes:
 HEADER_BYTES: Final = len(encode_header(0))
 
 
-def renumber(text: bytes, number: int) -> bytes:
+def renumber(text: bytes, number: int, *, sealed: bool = True) -> bytes:
     """Return the text of a line that was read, of either form, with another number."""
+    if not sealed:
+        return text
     text = text.rstrip(b"\n")
     rest = text[_PREFIX:].partition(b",")[2] if text.startswith(_SUM) else text[1:]
     return _seal(b'"line":%d,%b' % (number, rest))
