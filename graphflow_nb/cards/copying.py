@@ -24,6 +24,7 @@ def report_html(report: CopyReport) -> str:
         ("time", f"{report.seconds:.1f} s"),
         ("versions", "kept" if report.versions_kept else "new, since the target keeps none"),
         ("times", _render_times(report)),
+        ("expire in the source, but not in the target", f"{report.unexpiring:,}"),
         ("SHA-256 of the content", f"<code>{report.sha256[:16]}…</code>"),
     ]
     cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)

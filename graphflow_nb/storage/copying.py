@@ -76,6 +76,7 @@ class CopyReport:
             saved at another time, and were not changed.
         untimed: The number of sessions without a time in the source, which have the time of the
             copy in the target.
+        unexpiring: The number of sessions that expire in the source and not in the target.
         failures: The sessions that could not be copied, with the reasons.
     """
 
@@ -92,6 +93,7 @@ class CopyReport:
     versions_kept: bool = True
     outdated: tuple[str, ...] = ()
     untimed: int = 0
+    unexpiring: int = 0
     failures: tuple[CopyFailure, ...] = ()
 
     @property
@@ -162,6 +164,8 @@ class CopyReport:
             parts.append(f"with new {lost}, since the target can't keep them")
         if self.untimed:
             parts.append(f"{self.untimed:,} had no time and have that of the copy")
+        if self.unexpiring:
+            parts.append(f"{self.unexpiring:,} expire in the source, but not in the target")
         return "; ".join([*parts, self.verdict])
 
 
@@ -241,6 +245,7 @@ async def copy(
         versions_kept=keeps and tally.versions_kept,
         outdated=tuple(tally.outdated) if keeps else (),
         untimed=tally.untimed,
+        unexpiring=tally.unexpiring,
         failures=tuple(tally.failures),
     )
 
@@ -256,6 +261,7 @@ class _Tally:
     bytes: int = 0
     content: int = 0
     untimed: int = 0
+    unexpiring: int = 0
     times_kept: bool = True
     versions_kept: bool = True
     different: list[str] = field(default_factory=list)
@@ -280,6 +286,7 @@ class _Tally:
                 self.times_kept &= timed
                 self.versions_kept &= stored.version == session.version
                 self.untimed += session.updated_at is None and stored.updated_at is not None
+                self.unexpiring += bool(session.expires_in) and not stored.expires_in
         elif was_there:
             self.different.append(session.id)
         else:
@@ -331,6 +338,8 @@ def _redact(session: Session, redact: Redact | None) -> Session | None:
             f"redact= must return the session {session.id!r} or None, not {changed!r}; an id can't "
             "be redacted, since the copy is found by it"
         )
+    if changed.expires_in is None:  # a new session knows none
+        changed.expires_in = session.expires_in
     return changed
 
 

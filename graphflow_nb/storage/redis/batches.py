@@ -13,7 +13,7 @@ from .form import UNCOUNTED, Stored, digest, encode
 from .index import Position, RedisIndex
 from .records import New, Records, Swap, Write
 
-__all__ = ["PORTION", "Batches", "position_of"]
+__all__ = ["PORTION", "Batches", "position_of", "restored"]
 
 PORTION = 500  # commands sent at once
 _PORTION_BYTES = 4_000_000
@@ -116,6 +116,31 @@ class Batches:
                 await self._index.put(map(position_of, new))
         return taken
 
+    async def restore(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Put each session back as ``RedisSessionStorage.restore`` does.
+
+        Returns:
+            The conflicts, in the order given; nothing was written for their sessions.
+        """
+        conflicts: dict[str, SessionConflict] = {}
+        for portion in _portions(sessions):
+            writes = [restored(session) for session in portion]
+            texts = [New(w.session.id, w.text, w.session.expires_in) for w in writes]
+            created = await self._records.create_many(texts)
+            saved: list[Session] = []
+            for write, new, done in zip(writes, texts, created, strict=True):
+                # An id that was taken may be free again by now.
+                other = None if done else await self._records.create(new)
+                if other is None:
+                    write.mark_saved(self._records.store)
+                    saved.append(write.session)
+                else:
+                    conflicts[new.id] = self._records.conflict(write.session, other)
+            if self._index.exists:
+                await self._index.put(map(position_of, saved))
+        current().lap("execute")
+        return [conflicts[session.id] for session in sessions if session.id in conflicts]
+
     async def delete(self, ids: Sequence[str], versions: Sequence[int] | None) -> list[str]:
         """Delete sessions, where versions are given only those that still have them.
 
@@ -176,6 +201,13 @@ def position_of(session: Session) -> Position:
     """Return the entry of a session for the index."""
     updated = micros_or_none(session.raw_updated) or UNKNOWN_TIME
     return Position(session.id, updated, session.graph_id, session.current_task_id)
+
+
+def restored(session: Session) -> Write:
+    """Return what to write for a deleted session that is put back, at its next version."""
+    version, now = next_version(session.version), next_time()
+    created = now if session.raw_created is None else micros_or_none(session.raw_created)
+    return Write(session, encode(session, version, created, now), version, created, now)
 
 
 def _update(session: Session, stored: Stored | None) -> tuple[Write, str]:

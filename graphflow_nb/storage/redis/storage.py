@@ -18,7 +18,7 @@ from ..query import Query
 from ..table import GroupCount, Table
 from ..trace import current
 from ..url import redact
-from .batches import PORTION, Batches, position_of
+from .batches import PORTION, Batches, position_of, restored
 from .client import RedisClient
 from .clock import next_time, next_version
 from .facts import collect_facts
@@ -274,15 +274,12 @@ class RedisSessionStorage:
             SessionConflict: The id is taken.
         """
         self._check(session)
-        now = next_time()
-        created = now if session.raw_created is None else micros_or_none(session.raw_created)
-        version = next_version(session.version)
-        text = encode(session, version, created, now)
-        there = await self._records.create(New(session.id, text, session.expires_in))
+        write = restored(session)
+        there = await self._records.create(New(session.id, write.text, session.expires_in))
         current().lap("execute")
         if there is not None:
             raise self._records.conflict(session, there)
-        await self._finish_save(Write(session, text, version, created, now))
+        await self._finish_save(write)
 
     async def _finish_save(self, write: Write) -> None:
         write.mark_saved(self._records.store)
@@ -316,6 +313,21 @@ class RedisSessionStorage:
             self._check(session)
         check_ids_once(session.id for session in sessions)
         return await self._batches.save(sessions)
+
+    async def restore_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
+        """Put deleted sessions back, each as ``restore`` does, many at once.
+
+        Returns:
+            A conflict for each session whose id is taken, in the order given.
+
+        Raises:
+            StorageError: A session can't be stored or an id is given twice: nothing was written.
+                Or the store failed: the sessions marked as saved are, the others may be.
+        """
+        for session in sessions:
+            self._check(session)
+        check_ids_once(session.id for session in sessions)
+        return await self._batches.restore(sessions)
 
     async def import_many(self, sessions: Sequence[Session]) -> list[str]:
         """Store sessions with the versions and times that they have, where their ids are free.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session
+from graphflow_nb.cards.copying import report_html
 
 from .conftest import worker_text
 
@@ -81,6 +84,40 @@ def test_a_copy_to_another_redis(wb, raw, connect, run):
     run(brief.import_many(found))
     assert left(raw, "brief:brief") == "the rest"
     assert 0 < raw.pttl("brief:lasting") <= 100_000
+
+
+def test_what_a_copy_loses_is_said(wb, url, raw, run, tmp_path):
+    report = wb.copy_to(f"sqlite:{tmp_path / 'a.db'}")
+    assert report.unexpiring == 2
+    assert "2 expire in the source, but not in the target" in str(report)
+    assert "expire in the source" in report_html(report)
+    with g.open(url, prefix="copy:", writable=True) as target:
+        report = wb.copy_to(target, redact=lambda s: s.copy())
+    assert (report.copied, report.unexpiring) == (3, 0)
+    assert "expire" not in str(report)
+    assert [left(raw, f"copy:{id}") for id in ("brief", "lasting")] == ["the rest", -1]
+
+
+def test_many_are_put_back_at_once(connect, raw, run):
+    """As one by one: times, versions, expiry, the index, and a conflict where an id is taken."""
+    storage = connect()
+    run(storage.build_index())
+    run(storage.save_many([Session(f"s{i:04}", "t") for i in range(1200)]))
+    raw.pexpire("s0007", 900_000)
+    before = {s.id: s for s in run(storage.query(Query(order="id")))}
+    assert len(run(storage.delete_unchanged([*before.values()]))) == 1200
+    run(storage.save(Session("s0003", "taken")))
+    conflicts = run(storage.restore_many([copy(s) for s in before.values()]))
+    assert [(c.session.id, c.stored.current_task_id) for c in conflicts] == [("s0003", "taken")]
+    after = {s.id: s for s in run(storage.query(Query(order="id")))}
+    del after["s0003"], before["s0003"]
+    assert {id: s.created_at for id, s in after.items()} == {
+        id: s.created_at for id, s in before.items()
+    }
+    assert {s.version for s in after.values()} == {2}
+    assert 0 < raw.pttl("s0007") <= 900_000
+    assert raw.pttl("s0008") == -1
+    assert len(run(storage.table(Query(limit=2000)))) == 1200  # by the index
 
 
 def test_copies_in_memory_keep_the_time(connect, raw, run):
