@@ -200,8 +200,9 @@ class Session:
 
     def context_json(self) -> str | bytes:
         """Return the context's JSON text, without reading it if it was never touched."""
+        # Not by isinstance(…, Context): that is slow for an abstract base class.
         context = self._context
-        return context.to_json() if isinstance(context, Context) else context
+        return context if isinstance(context, (str, bytes)) else context.to_json()
 
     def with_context_json(self, text: str | bytes) -> Session:
         """Return the same session at the same version with another context, which is not read."""
@@ -336,7 +337,7 @@ class Session:
         self.version = version
         self._stored = True
         context = self._context
-        if isinstance(context, Context):
+        if not isinstance(context, (str, bytes)):
             context.mark_saved()
         self.raw_created = created
         self.raw_updated = updated
