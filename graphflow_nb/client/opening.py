@@ -18,8 +18,10 @@ from ..storage import (
     connect,
     connect_from_env,
 )
+from ..storage.connect import read_url
 from ..storage.protocols import missing_capability
 from ..storage.stores import find_kind
+from ..storage.url import StoreUrl
 from .client import Client
 
 __all__ = ["open_client", "wrap_client"]
@@ -28,7 +30,7 @@ C = TypeVar("C", bound=Client)
 
 
 def open_client(
-    url: str | None = None,
+    url: str | StoreUrl | None = None,
     *,
     kind: type[C] = Client,  # type: ignore[assignment]
     writable: bool | None = None,
@@ -47,17 +49,17 @@ def open_client(
     Raises:
         StorageError: The store can't be opened.
     """
-    if not (url is None or isinstance(url, str)):
-        raise StorageError(f"a store is named by its URL, a text, not by {url!r}")
+    url = None if url is None else read_url(url)
     read_only = writable is False
-    chosen = url or os.environ.get("DATABASE_URL", "")
+    named = url is not None and url.reveal()
+    chosen = url if url is not None and named else StoreUrl(os.getenv("DATABASE_URL", ""))
     store = find_kind(chosen)
     read_only = read_only or (writable is None and store is not None and store.is_server)
     if read_only and store is not None and store.takes("read_only"):
         options["read_only"] = True
     # A URL, wherever it comes from, has no fallback: changes in a store other than the one that
     # the user meant would be lost with it.
-    opening = connect(chosen, **options) if chosen else connect_from_env(**options)
+    opening = connect(chosen, **options) if chosen.reveal() else connect_from_env(**options)
     storage = LoopThread.shared().run(opening)
     attributes = attributes_of(storage)
     if read_only and not attributes.read_only:

@@ -11,8 +11,10 @@ from ..errors import StorageError
 from ..model import Session
 from ..storage import Query, connect
 from ..storage.attributes import attributes_of
+from ..storage.connect import read_url
 from ..storage.copying import CopyReport, copy
 from ..storage.stores import check_may_write
+from ..storage.url import StoreUrl
 from ..storage.wrappers import Wrapper
 from .progress import show_count
 
@@ -27,7 +29,7 @@ class CopyTo:
 
     def __call__(
         self,
-        other: Client | str,
+        other: Client | str | StoreUrl,
         *,
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
@@ -72,12 +74,13 @@ class CopyTo:
             StorageError: A store failed, both are the same, or with ``strict`` a session can't be
                 copied.
         """
+        other = _read_target(other)
         bridge, coroutine = self._start(other, redact, progress, strict, writable, filters)
         return bridge.run(coroutine)
 
     def aio(
         self,
-        other: Client | str,
+        other: Client | str | StoreUrl,
         *,
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
@@ -86,12 +89,13 @@ class CopyTo:
         **filters: Any,
     ) -> Awaitable[CopyReport]:
         """Return the same copy to be awaited."""
+        other = _read_target(other)
         bridge, coroutine = self._start(other, redact, progress, strict, writable, filters)
         return bridge.wait(coroutine)
 
     def _start(
         self,
-        other: Any,
+        other: Client | StoreUrl,
         redact: Any,
         progress: Any,
         strict: bool,
@@ -99,12 +103,10 @@ class CopyTo:
         filters: dict[str, Any],
     ) -> tuple[Bridge, Coroutine[Any, Any, CopyReport]]:
         query = Query.from_filters(filters)
-        if not isinstance(other, (Client, str)):
-            raise StorageError(f"sessions are copied to a workbench or a URL, not to {other!r}")
-        if isinstance(other, str):
+        if isinstance(other, StoreUrl):
             check_may_write(other, writable)
         mine = self._client.bridge
-        bridges = [mine] if isinstance(other, str) else [mine, other.bridge]
+        bridges = [mine] if isinstance(other, StoreUrl) else [mine, other.bridge]
         if progress is None:
             progress = show_count("copying …", "sessions")
         options = {"redact": redact, "progress": progress, "strict": strict}
@@ -112,7 +114,7 @@ class CopyTo:
 
     async def _copy(self, other: Any, query: Query, options: dict[str, Any]) -> CopyReport:
         source = _Reached(self._client.storage, self._client.bridge)
-        if not isinstance(other, str):
+        if not isinstance(other, StoreUrl):
             _check_apart(self._client.storage.inner, other.storage.inner)
             return await copy(source, _Reached(other.storage, other.bridge), query, **options)
         target: Any = await connect(other)
@@ -121,6 +123,14 @@ class CopyTo:
             return await copy(source, target, query, **options)
         finally:
             await target.close()
+
+
+def _read_target(other: object) -> Client | StoreUrl:
+    if isinstance(other, Client):
+        return other
+    if not isinstance(other, (str, StoreUrl)):
+        raise StorageError(f"sessions are copied to a workbench or a URL, not to {other!r}")
+    return read_url(other)
 
 
 class _Reached(Wrapper):

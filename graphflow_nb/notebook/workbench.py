@@ -22,6 +22,7 @@ from ..journal import Journal
 from ..journal.overwriting import Overwritten, find_overwritten
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Cursor, Query, SessionStorage, problems_of
+from ..storage.connect import read_url
 from ..storage.paths import ContextPath, parse_path
 from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import (
@@ -32,6 +33,7 @@ from ..storage.protocols import (
     require,
 )
 from ..storage.table import note_of
+from ..storage.url import StoreUrl
 from .benchmarks import Benchmark
 from .copying import CopyTo
 from .display import register
@@ -431,7 +433,7 @@ class Workbench(Client):
 
 
 def open(
-    url: str | None = None,
+    url: str | StoreUrl | None = None,
     *,
     writable: bool | None = None,
     journal: str | os.PathLike[str] | None = None,
@@ -461,6 +463,7 @@ def open(
     Raises:
         StorageError: The store can't be opened.
     """
+    url = None if url is None else read_url(url)
     return open_client(url, kind=Workbench, writable=writable, journal=journal, **options)
 
 

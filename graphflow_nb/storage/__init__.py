@@ -77,6 +77,7 @@ from .rows import ByScanning, GroupCounter, Row, build_table, filter_rows, take_
 from .sqlite.storage import SqliteSessionStorage
 from .stores import StoreKind, example_urls, is_server, label_of, register
 from .table import GroupCount, Table
+from .url import StoreUrl
 from .wrappers import FallbackStorage, ReadOnlyStorage, RetryingStorage
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "StorageAttributes",
     "StoreFacts",
     "StoreKind",
+    "StoreUrl",
     "SupportsClose",
     "SupportsCount",
     "SupportsCounts",

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import logging
 import os
+from difflib import get_close_matches
 from typing import Any
 
 from ..errors import StorageError
 from .demo import DEMO, demo_storage
 from .memory import InMemorySessionStorage
 from .protocols import SessionStorage
-from .stores import example_urls, find_kind
-from .url import redact
+from .stores import STORES, example_urls, find_kind
+from .url import StoreUrl
 
-__all__ = ["connect", "connect_from_env"]
+__all__ = ["connect", "connect_from_env", "read_url"]
 
 log = logging.getLogger("graphflow_nb")
 
 
-async def connect(url: str, **options: Any) -> SessionStorage:
+def read_url(url: object) -> StoreUrl:
+    """Return what a caller named a store by as its URL.
+
+    Every function that opens a store by its URL begins with it, so that no traceback shows a
+    secret.
+
+    Raises:
+        StorageError: It is not a text.
+    """
+    if not isinstance(url, (str, StoreUrl)):
+        raise StorageError(f"a store is named by its URL, a text, not by {url!r}")
+    return StoreUrl(url)
+
+
+async def connect(url: str | StoreUrl, **options: Any) -> SessionStorage:
     """Open the storage that a URL names.
 
     Example:
@@ -38,16 +53,16 @@ async def connect(url: str, **options: Any) -> SessionStorage:
     Raises:
         StorageError: The scheme or an option is unknown, or the store can't be opened.
     """
-    if not isinstance(url, str):
-        raise StorageError(f"a store is named by its URL, a text, not by {url!r}")
+    url = read_url(url)
     kind = find_kind(url)
-    if url == DEMO and options:
+    is_demo = url.reveal() == DEMO
+    if is_demo and options:
         raise StorageError(f"unknown option {', '.join(options)}: {DEMO} takes none")
-    if url == DEMO:
+    if is_demo:
         return demo_storage()
     if kind is None:
         raise StorageError(
-            f"{redact(url)!r} is not the URL of a store: use {example_urls()}, or {DEMO}"
+            f"{str(url)!r} is not the URL of a store{_hint(url)}: use {example_urls()}, or {DEMO}"
         )
     return await kind.open(url, options)
 
@@ -63,9 +78,9 @@ async def connect_from_env(*, fallback: bool = True, **options: Any) -> SessionS
     Raises:
         StorageError: With ``fallback=False``, DATABASE_URL is not set or can't be opened.
     """
-    url = os.environ.get("DATABASE_URL")
+    url = StoreUrl(os.getenv("DATABASE_URL", ""))
     try:
-        if not url:
+        if not url.reveal():
             raise StorageError("DATABASE_URL is not set")
         return await connect(url, **options)
     except StorageError as error:
@@ -73,3 +88,14 @@ async def connect_from_env(*, fallback: bool = True, **options: Any) -> SessionS
             raise
         log.warning("%s: using memory, so sessions are gone when this process ends", error)
         return InMemorySessionStorage()
+
+
+def _hint(url: StoreUrl) -> str:
+    """Return what a person may have meant by something that is not the URL of a store."""
+    if "sentinel" in url.scheme:
+        return " (of Redis with Sentinel, name the present primary)"
+    if not url.scheme and "=" in url.reveal():
+        return " (libpq's form with host= and dbname= is none)"
+    schemes = [scheme for kind in STORES.values() for scheme in kind.schemes]
+    near = get_close_matches(url.scheme, schemes, 1)
+    return f" ({near[0]}: is)" if near else ""

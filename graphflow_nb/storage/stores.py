@@ -19,7 +19,7 @@ from .postgres.storage import PostgresSessionStorage
 from .protocols import SessionStorage
 from .redis.storage import RedisSessionStorage
 from .sqlite.storage import SqliteSessionStorage
-from .url import REDIS_SCHEMES, redact
+from .url import REDIS_SCHEMES, StoreUrl
 
 __all__ = [
     "STORES",
@@ -87,7 +87,7 @@ class StoreKind:
     def _parameters(self) -> list[Parameter]:
         return list(signature(self.opener).parameters.values())[1:]
 
-    async def open(self, url: str, options: dict[str, Any]) -> SessionStorage:
+    async def open(self, url: StoreUrl, options: dict[str, Any]) -> SessionStorage:
         """Open the storage of a URL.
 
         Raises:
@@ -98,7 +98,8 @@ class StoreKind:
             known = ", ".join(self.options)
             what = f"use {known}" if known else f"{self.label} takes none"
             raise StorageError(f"unknown option {', '.join(unknown)}: {what}")
-        return await self.opener(url, **options)
+        # Without its secrets in a variable, which verbose tracebacks would show.
+        return await self.opener(url.reveal(), **options)
 
 
 #: The kinds of stores by label, in the order in which people read them.
@@ -140,15 +141,13 @@ def register(kind: StoreKind) -> None:
     STORES[kind.label] = kind
 
 
-def find_kind(url: str) -> StoreKind | None:
+def find_kind(url: str | StoreUrl) -> StoreKind | None:
     """Return the kind of store that a URL names; None if the scheme is unknown."""
-    scheme, colon, _ = url.partition(":")
-    if not colon:
-        return None
+    scheme = StoreUrl(url).scheme
     return next((kind for kind in STORES.values() if scheme in kind.schemes), None)
 
 
-def is_server(url: str) -> bool:
+def is_server(url: str | StoreUrl) -> bool:
     """Return whether a URL names a server's store, read-only by default in ``open``."""
     kind = find_kind(url)
     return kind is not None and kind.is_server
@@ -223,7 +222,7 @@ register(
 )
 
 
-def check_may_write(url: str, writable: bool | None) -> None:
+def check_may_write(url: str | StoreUrl, writable: bool | None) -> None:
     """Raise ReadOnlyError if a URL is that of a server's database and writing was not asked for.
 
     Every function that writes to a store which it opens by URL asks here.
@@ -237,6 +236,6 @@ def check_may_write(url: str, writable: bool | None) -> None:
     """
     if not writable and is_server(url):
         raise ReadOnlyError(
-            f"{redact(url)} is a server's database, where nothing is written unless you ask for "
+            f"{StoreUrl(url)} is a server's database, where nothing is written unless you ask for "
             "it: nothing was changed. Pass writable=True to write there"
         )

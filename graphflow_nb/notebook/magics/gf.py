@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from ...errors import QueryError
 from ...storage.protocols import SupportsCounts, SupportsTable, require
 from ...storage.query import ORDERS, Query
-from ...storage.url import redact
+from ...storage.url import mask_text
 from ..workbench import Workbench
 from ..workbench import open as open_workbench
 from .latency import CellLatency
@@ -86,7 +86,7 @@ class _Parser(argparse.ArgumentParser):
         return vars(self.parse_args(joined))
 
     def error(self, message: str) -> NoReturn:
-        raise QueryError(f"{redact(message)}; type {self.usage_line()}") from None
+        raise QueryError(f"{mask_text(message)}; type {self.usage_line()}") from None
 
 
 def _make_parsers() -> dict[str, _Parser]:
@@ -162,7 +162,8 @@ class GfMagic:
         parser = _PARSERS.get(command)
         if parser is None:
             raise QueryError(
-                f"%gf has no command {redact(command)!r}; type %gf and one of {', '.join(_PARSERS)}"
+                f"%gf has no command {mask_text(command)!r}; type %gf and one of "
+                f"{', '.join(_PARSERS)}"
             )
         return self._commands[command](**parser.parse(rest))
 

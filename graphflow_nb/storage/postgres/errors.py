@@ -9,7 +9,7 @@ import asyncpg
 
 from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
 from ...model.exactjson import too_wide
-from ..url import redact
+from ..url import StoreUrl, raise_without_secrets
 
 __all__ = ["LOST", "OUTDATED", "check_jsonb", "is_jsonb", "raise_read_only", "raise_translated"]
 
@@ -60,7 +60,7 @@ def is_jsonb(text: str) -> bool:
     return True
 
 
-def raise_translated(error: Exception, url: str, *, sent: bool = True) -> NoReturn:
+def raise_translated(error: Exception, url: StoreUrl, *, sent: bool = True) -> NoReturn:
     """Raise an exception of the driver as one of ours; the only place where that happens.
 
     Args:
@@ -71,30 +71,26 @@ def raise_translated(error: Exception, url: str, *, sent: bool = True) -> NoRetu
     translated = _translate(error, url, sent)
     if not sent:
         translated.nothing_written = True
-    raise translated from _find_cause(error, url)
+    raise_without_secrets(translated, error, url)
 
 
-def raise_read_only(error: Exception, url: str) -> NoReturn:
+def raise_read_only(error: Exception, url: StoreUrl) -> NoReturn:
     """Raise ReadOnlyError for a write that a replica refused.
 
     Args:
         error: The exception that is being handled.
         url: The URL that was connected to.
     """
-    raise ReadOnlyError(
-        f"{redact(url)} is a replica, which takes no writes: nothing was written. Connect to its "
+    refused = ReadOnlyError(
+        f"{url} is a replica, which takes no writes: nothing was written. Connect to its "
         "primary, or name all hosts in the URL, with target_session_attrs=read-write"
-    ) from _find_cause(error, url)
+    )
+    raise_without_secrets(refused, error, url)
 
 
-def _find_cause(error: Exception, url: str) -> Exception | None:
-    """Return the error itself, or None if its text has the password in it."""
-    return None if redact(url, error) != str(error) else error
-
-
-def _translate(error: Exception, url: str, sent: bool) -> StorageError:
-    place = redact(url)
-    reason = redact(url, error) or type(error).__name__
+def _translate(error: Exception, url: StoreUrl, sent: bool) -> StorageError:
+    place = url
+    reason = url.mask(error) or type(error).__name__
     unknown = "whether a write took place is not known" if sent else "nothing was sent"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return ReadOnlyError(f"{place} takes no writes: {reason}")
@@ -136,7 +132,7 @@ def _translate(error: Exception, url: str, sent: bool) -> StorageError:
             "itself: is the server running?"
         )
     if isinstance(error, asyncpg.UntranslatableCharacterError):
-        what = redact(url, error.detail or reason).rstrip(".")
+        what = url.mask(error.detail or reason).rstrip(".")
         return StorageError(
             f"{place}: the encoding of this database lacks a character ({what}), so nothing was "
             "read or written. Leave the character out, or move the sessions to a database with "

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,7 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from ..url import hosts, server_of
+from ..url import StoreUrl, hosts, server_of
+from .parameters import read_parameters
 from .times import read_times_exactly
 
 __all__ = ["Link", "Opener"]
@@ -93,33 +95,38 @@ class Opener:
 
     def __init__(
         self,
-        url: str,
+        url: StoreUrl,
         *,
         read_only: bool,
         timeout: float,
         statement_cache_size: int | None,
         on_open: Callable[[bool, str], None],
     ):
-        self._url = url
+        self._parameters = parameters = read_parameters(url)
+        url = parameters.url
         self._read_only = read_only
         self._timeout = timeout
-        self._cached = statement_cache_size
+        cached = parameters.statement_cache_size if statement_cache_size is None else None
+        self._cached = statement_cache_size if cached is None else cached
         self._on_open = on_open
         self.guards = False
         self._mark = secrets.token_hex(8)
         self._places: list[dict[str, Any]] = [
             {"host": host, "port": port} for host, port in hosts(url)
         ] or [{}]
+        if parameters.shuffled:
+            random.shuffle(self._places)
         self._pooled: set[int] = set()  # the numbers of the places at which a pooler was found
-        asked = parse_qs(urlsplit(url).query).get("target_session_attrs", [None])[-1]
+        asked = parse_qs(urlsplit(url.reveal()).query).get("target_session_attrs", [None])[-1]
         # What the environment says of TLS and of replicas is not about a server on a socket here.
         self._local = (server_of(url)[0] or "").startswith("/")
-        wanted: Any = asked or (None if self._local else os.environ.get("PGTARGETSESSIONATTRS"))
+        wanted: Any = asked or (None if self._local else os.getenv("PGTARGETSESSIONATTRS"))
         self._wanted = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
 
     async def __call__(self, *_: object, **__: object) -> Link:
         """Return a new connection to the first host that answers and is what the URL asks for."""
-        share = min(self._timeout, CONNECT_SECONDS) / len(self._places)
+        total = self._parameters.connect_timeout or min(self._timeout, CONNECT_SECONDS)
+        share = total / len(self._places)
         failed: Exception | None = None
         for wanted in self._wanted:
             for number in range(len(self._places)):
@@ -184,12 +191,14 @@ class Opener:
         self, number: int, wanted: Any, settings: dict[str, str], cached: int
     ) -> Link:
         return await asyncpg.connect(
-            self._url,
+            self._parameters.url.reveal(),
             **self._places[number],
             ssl=False if self._local else None,
             target_session_attrs=wanted or (SessionAttribute.any if self._local else None),
             command_timeout=self._timeout,
             statement_cache_size=cached,
-            server_settings={"application_name": "graphflow_nb"} | settings,
+            server_settings={"application_name": self._parameters.application_name}
+            | self._parameters.settings
+            | settings,
             connection_class=Link,
         )

@@ -21,6 +21,7 @@ from ..paths import ContextPath
 from ..query import Query
 from ..table import GroupCount, Table, cut_page
 from ..trace import current
+from ..url import StoreUrl
 from .batches import import_batch, restore_batch, save_batch
 from .columns import columns_of_rows, holds_null, holds_odd, holds_separator, unpack_columns
 from .connections import Connection
@@ -88,7 +89,7 @@ class PostgresSessionStorage:
     @classmethod
     async def connect(
         cls,
-        url: str,
+        url: str | StoreUrl,
         *,
         table: str = "sessions",
         read_only: bool = False,
@@ -122,6 +123,7 @@ class PostgresSessionStorage:
                 sessions table.
             StorageTimeout: There was no answer in time.
         """
+        url = StoreUrl(url)
         return cls(
             await OpenTable.connect(
                 url,

@@ -21,7 +21,7 @@ from ...errors import GraphflowError, ReadOnlyError, StorageError
 from ...model import Session
 from ..address import Address
 from ..checks import check_no_extra, check_text, check_texts
-from ..url import check_postgres_url, redact, server_of
+from ..url import StoreUrl, check_postgres_url, server_of
 from . import sql as sql
 from .connections import Connection, Connections, NotConnected
 from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
@@ -83,7 +83,7 @@ class OpenTable:
     _opener: Opener
     _connections: Connections
 
-    def __init__(self, name: str, url: str, *, opened_read_only: bool, timeout: float):
+    def __init__(self, name: str, url: StoreUrl, *, opened_read_only: bool, timeout: float):
         self.url = url
         self.opened_read_only = opened_read_only
         self.timeout = timeout
@@ -96,7 +96,7 @@ class OpenTable:
     @classmethod
     async def connect(
         cls,
-        url: str,
+        url: StoreUrl,
         *,
         table: str = "sessions",
         read_only: bool = False,
@@ -158,7 +158,7 @@ class OpenTable:
     @property
     def place(self) -> str:
         """Which table it is, without the password."""
-        return f"{redact(self.url)} {self.form.table}"
+        return f"{self.url} {self.form.table}"
 
     async def open_connection(self) -> asyncpg.Connection:
         """Open a connection beside those that are held; the caller closes it."""
@@ -339,7 +339,7 @@ class OpenTable:
 
     def _missing(self, table: str) -> StorageError:
         return StorageError(
-            f"table {table} does not exist in {redact(self.url)}"
+            f"table {table} does not exist in {self.url}"
             + (", and a replica can't create one" if self.standby else "")
             + (", and a read-only workbench creates none" if self.opened_read_only else "")
             + "; graphflow_nb.open(url, table='schema.table') opens another"
@@ -356,7 +356,7 @@ class OpenTable:
         table = self.form.table
         which = f" (session {', '.join(map(repr, ids[:3]))}{', …' if ids[3:] else ''})"
         return StorageError(
-            f"{redact(self.url)}: the database accepted the statement but changed no row: a "
+            f"{self.url}: the database accepted the statement but changed no row: a "
             f"trigger, rule or policy of {table} prevents it{which if ids else ''}. Nothing was "
             f"written; \\d {table} in psql lists them, ask who made them",
             nothing_written=True,
@@ -365,9 +365,7 @@ class OpenTable:
     def check_writable(self) -> None:
         """Raise ReadOnlyError if the table was opened for reading only."""
         if self.opened_read_only:
-            raise ReadOnlyError(
-                f"{redact(self.url)} was opened for reading only: nothing was written"
-            )
+            raise ReadOnlyError(f"{self.url} was opened for reading only: nothing was written")
 
     def check_id(self, id: str) -> None:
         """Raise StorageError if the id column can't hold an id."""
@@ -406,7 +404,7 @@ class OpenTable:
 
     def __repr__(self) -> str:
         mode = ", read-only" if self.opened_read_only else ", a replica" if self.standby else ""
-        return f"{redact(self.url)}: {self.form}{mode}"
+        return f"{self.url}: {self.form}{mode}"
 
 
 def _form_of(row: Any) -> sql.TableForm:

@@ -18,7 +18,6 @@ from typing import TypeVar
 
 import asyncpg
 
-from ..url import redact
 from .connections import Connection
 from .table import OpenTable
 
@@ -136,7 +135,7 @@ async def watch_table(
     if shared or table.standby:
         log.warning(
             "%s announces no changes, because it is %s: query it now and then instead",
-            redact(table.url),
+            table.url,
             "a pooler that shares its connections" if shared else "a replica",
         )
         return

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ...errors import BridgeError, GraphflowError, StorageError
 from ..address import Address
 from ..trace import current
-from ..url import REDIS_SCHEMES, redact
+from ..url import REDIS_SCHEMES, StoreUrl
 from .errors import raise_translated
 from .form import digest
 from .identity import identify_cluster, identify_server
@@ -46,7 +46,7 @@ class RedisClient:
         identity: The server and database, however the URL was spelled.
     """
 
-    def __init__(self, redis: Redis | RedisCluster, url: str, size: int, timeout: float):
+    def __init__(self, redis: Redis | RedisCluster, url: StoreUrl, size: int, timeout: float):
         self.loop = asyncio.get_running_loop()
         self.url = url
         self.size = size
@@ -62,7 +62,7 @@ class RedisClient:
         self._scripts: dict[str, str] = {}
 
     @classmethod
-    async def connect(cls, url: str, size: int, timeout: float) -> Self:
+    async def connect(cls, url: StoreUrl, size: int, timeout: float) -> Self:
         """Connect to a server and find out what it is.
 
         Args:
@@ -91,15 +91,15 @@ class RedisClient:
             "client_name": "graphflow_nb",
             "max_connections": size + 1,
         }
-        scheme, _, rest = url.partition(":")
-        address = f"{REDIS_SCHEMES[scheme]}:{rest}"
+        # A copy with the name that redis-py knows the scheme by; its text forms are masked too.
+        known = StoreUrl(f"{REDIS_SCHEMES[url.scheme]}:{url.rest()}")
         try:
-            _ = urlsplit(address).port
-            client = cls(Redis.from_url(address, **options), url, size, timeout)
+            _ = urlsplit(known.reveal()).port
+            client = cls(Redis.from_url(known.reveal(), **options), url, size, timeout)
         except (TypeError, ValueError):
             # The cause is dropped: it may quote a piece of the password.
             raise StorageError(
-                f"the URL {redact(url)} can't be read: it is redis://user:password@host:6379/0, "
+                f"the URL {url} can't be read: it is redis://user:password@host:6379/0, "
                 "with @ : / ? # in a password written as %40 %3A %2F %3F %23"
             ) from None
         try:
@@ -107,17 +107,17 @@ class RedisClient:
             if about.get("cluster_enabled"):
                 await client._redis.aclose()
                 options["max_connections"] = 2 * size + 2
-                client._redis = RedisCluster.from_url(address, **options)
+                client._redis = RedisCluster.from_url(known.reveal(), **options)
                 client.cluster = True
                 await client.run(lambda redis: redis.initialize())
                 nodes = client._redis.get_nodes()
                 client.identity = await identify_cluster((n.host, n.port) for n in nodes)
             else:
-                client.identity = await identify_server(parse_url(address), about)
+                client.identity = await identify_server(parse_url(known.reveal()), about)
         except BaseException:
             await client._redis.aclose()
             raise
-        client._describe(about, parse_url(address))
+        client._describe(about, parse_url(known.reveal()))
         return client
 
     async def _ask_server(self) -> dict[str, Any]:

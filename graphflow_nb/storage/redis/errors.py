@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NoReturn
 
 from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
-from ..url import redact
+from ..url import StoreUrl, raise_without_secrets
 
 __all__ = ["raise_translated"]
 
 
-def raise_translated(error: Exception, url: str) -> NoReturn:
+def raise_translated(error: Exception, url: StoreUrl) -> NoReturn:
     """Raise the StorageError for a driver's exception.
 
     Its cause is the exception itself, unless its text would show the password.
@@ -19,15 +19,14 @@ def raise_translated(error: Exception, url: str) -> NoReturn:
         error: The exception that redis-py or asyncio raised.
         url: The URL of the storage, whose password is kept out of every text.
     """
-    cause = error if redact(url, error) == str(error) else None
-    raise _translate(error, url) from cause
+    raise_without_secrets(_translate(error, url), error, url)
 
 
-def _translate(error: Exception, url: str) -> StorageError:
+def _translate(error: Exception, url: StoreUrl) -> StorageError:
     from redis import exceptions as driver
 
-    place = redact(url)
-    text = redact(url, error) or type(error).__name__
+    place = url
+    text = url.mask(error) or type(error).__name__
     if isinstance(error, driver.ReadOnlyError):
         return ReadOnlyError(f"{place} is a replica and takes no writes: open its primary")
     if isinstance(error, (TimeoutError, driver.TimeoutError)):

@@ -12,7 +12,6 @@ from ...model import Seen, Session, mark_saved
 from ..checks import check_text
 from ..odd import bytes_of_name, format_error, name_of_bytes
 from ..origin import is_as_read
-from ..url import redact
 from .client import RedisClient
 from .form import UNCOUNTED, Stored, decode_stored, digest
 from .odd import OddStored, decode_odd
@@ -209,7 +208,7 @@ class Records:
             if (odd := decode_odd(text, id)) is not None:
                 raise format_error(id, odd.problem)
             raise StorageError(
-                f"the value of the key {self.prefix + id!r} in {redact(self._client.url)} is not a "
+                f"the value of the key {self.prefix + id!r} in {self._client.url} is not a "
                 f"session with the id {id!r}; nothing was changed. Is prefix={self.prefix!r} "
                 "right?",
                 nothing_written=True,

@@ -17,7 +17,7 @@ from ..paths import ContextPath
 from ..query import Query
 from ..table import GroupCount, Table
 from ..trace import current
-from ..url import redact
+from ..url import StoreUrl
 from .batches import PORTION, Batches, position_of, restored
 from .client import RedisClient
 from .clock import next_time, next_version
@@ -76,7 +76,7 @@ class RedisSessionStorage:
     @classmethod
     async def connect(
         cls,
-        url: str,
+        url: str | StoreUrl,
         *,
         prefix: str = "",
         ttl: float | None = None,
@@ -103,6 +103,7 @@ class RedisSessionStorage:
                 not installed.
             StorageTimeout: There was no answer in time.
         """
+        url = StoreUrl(url)
         check_text(prefix, "prefix", nul=True)
         if ttl is not None and not (isinstance(ttl, (int, float)) and 0.001 <= ttl < 1e10):
             raise StorageError(f"ttl= must be a number of seconds >= 0.001 or None, not {ttl!r}")
@@ -128,7 +129,7 @@ class RedisSessionStorage:
     @property
     def place(self) -> str:
         """The store's URL without the password, and the pattern of its keys."""
-        return f"{redact(self._client.url)} {self.prefix}*"
+        return f"{self._client.url} {self.prefix}*"
 
     @property
     def identity(self) -> str:
@@ -290,7 +291,7 @@ class RedisSessionStorage:
         # A replica refuses by itself, until it is promoted.
         if self._opened_read_only:
             raise ReadOnlyError(
-                f"{redact(self._client.url)} was opened for reading only: nothing was written"
+                f"{self._client.url} was opened for reading only: nothing was written"
             )
 
     def _check(self, session: Session) -> None:
@@ -500,4 +501,4 @@ class RedisSessionStorage:
         kind = f"{self._client.server}{' Cluster' if self._client.cluster else ''}"
         keys = f", keys {self.prefix}*" if self.prefix else ""
         mode = ", read-only" if self.read_only else ""
-        return f"<RedisSessionStorage {redact(self._client.url)}: {kind}{keys}{mode}>"
+        return f"<RedisSessionStorage {self._client.url}: {kind}{keys}{mode}>"

@@ -6,9 +6,10 @@ import pytest
 from redis import exceptions as driver
 
 import graphflow_nb as g
+from graphflow_nb.storage import StoreUrl
 from graphflow_nb.storage.redis.errors import raise_translated
 
-URL = "redis://me:s3cret@host:6379/0"
+URL = StoreUrl("redis://me:s3cret@host:6379/0")
 
 
 @pytest.mark.parametrize(
