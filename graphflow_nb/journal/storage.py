@@ -153,10 +153,9 @@ class JournaledStorage:
         Returns:
             The ids that were deleted, in the order given.
         """
-        deleted: list[str] = []
-        for start in range(0, len(sessions), _MAX_PORTION):
-            deleted += await self._writes.delete("delete", sessions[start : start + _MAX_PORTION])
-        return deleted
+        # Read again: what is noted is what is stored, also where the caller has changed a session
+        # since, or has not asked when it expires.
+        return await self.delete_many([session.id for session in sessions], sessions)
 
     async def _delete_portion(self, found: dict[str, Session], *, again: bool) -> list[str]:
         """Delete sessions that were read, and return the ids of those that are gone.

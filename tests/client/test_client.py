@@ -58,3 +58,18 @@ def test_a_patch_of_what_is_there_no_more_is_a_conflict():
     with pytest.raises(g.PatchError, match="does not exist"):
         wb.patch("a", change, version=2)
     assert wb.get("a").context["jobs"] == [1]
+
+
+def test_what_is_noted_of_a_delete_is_what_is_stored():
+    """Not what the caller has made of the session since it was read."""
+    with g.open("memory:") as wb:
+        wb.create("a", "t", context={"k": "stored"})
+        session = wb.get("a")
+        session.context["k"] = "never stored"
+        assert wb.delete_unchanged([session]) == ["a"]
+        assert wb.undo().context["k"] == "stored"
+        assert wb.delete({"a": session}) == []  # it is at a higher version now
+        session = wb.get("a")
+        session.context["k"] = "never stored"
+        assert wb.delete({"a": session}) == ["a"]
+        assert wb.undo().context["k"] == "stored"

@@ -36,6 +36,7 @@ def test_undo_of_a_delete(wb, raw):
         lambda: wb.delete(ids),
         lambda: wb.delete({id: wb.get(id).version for id in ids}),
         lambda: [wb.bridge.run(wb.journaled.delete(id)) for id in ids],
+        lambda: wb.delete_unchanged([wb.get(id) for id in ids]),
     ):
         delete()
         assert not raw.exists("brief")
