@@ -6,6 +6,7 @@ Both are appended to whole or not at all, are read at any offset, and are replac
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import stat
 import sys
@@ -83,6 +84,10 @@ class NamedLines:
     def __init__(self, path: Path):
         self.path = path
         self._fd = _open_locked(path)
+        # What a process left that was killed while it replaced the file; none can be at it now.
+        for left in path.parent.glob(f"{glob.escape(_temporary_prefix(path))}*.tmp"):
+            with suppress(OSError):
+                left.unlink()
         self.end = os.fstat(self._fd).st_size
 
     def scan(self) -> Iterator[bytes]:
@@ -164,7 +169,7 @@ class NamedLines:
         fd = -1
         try:
             fd, temporary = tempfile.mkstemp(
-                prefix=f".{self.path.name}.", suffix=".tmp", dir=self.path.parent
+                prefix=_temporary_prefix(self.path), suffix=".tmp", dir=self.path.parent
             )
             if fcntl is not None:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -325,6 +330,10 @@ class InheritedLines:
         """Do nothing."""
 
 
+def _temporary_prefix(path: Path) -> str:
+    return f".{path.name}.graphflow_nb-"
+
+
 def _open_locked(path: Path) -> int:
     """Return the descriptor of a file that only its owner can read, and lock it."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -346,10 +355,15 @@ def _open_locked(path: Path) -> int:
                 return fd
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise StorageError(
                     f"another process has the journal {path} open: end that one or name another "
                     "file"
+                ) from error
+            except OSError as error:
+                raise StorageError(
+                    f"the journal {path} can't be locked ({error.strerror}): name a file on a "
+                    "disk of this machine"
                 ) from error
             # The process that had it may have put another file in its place meanwhile.
             with suppress(FileNotFoundError):

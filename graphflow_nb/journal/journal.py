@@ -17,8 +17,9 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from operator import index
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Self, SupportsIndex
 
 import msgspec
 
@@ -405,7 +406,8 @@ class Journal:
     def find(self, number: object, place: str, *, store: str = "") -> Entry | None:
         """Return the entry of one store with this number; None if there is none."""
         with self._lock:
-            record = self._index.get(number) if isinstance(number, int) else None
+            # A number of a frame's index is one of numpy's.
+            record = self._index.get(index(number)) if isinstance(number, SupportsIndex) else None
             if record is None or record.store not in (place, store):
                 return None
             return self._entry(record)

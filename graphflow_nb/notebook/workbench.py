@@ -456,7 +456,8 @@ def open(
             writable.
         journal: A file that keeps what this workbench writes and what it replaces, so that it can
             be undone after a restart. It holds contexts of sessions, and only its owner can read
-            it. Default: the journal is kept in memory.
+            it. Default: the journal is kept in memory, past 16 MB in a private temporary file,
+            and ends with this process.
         options: Options of the storage's ``connect``: ``table="schema.table"``, ``timeout=30.0``
             seconds, ``max_connections=4``, …
 

@@ -134,7 +134,11 @@ def test_a_file_is_replaced_at_once_privately_and_stays_locked(tmp_path):
     lines.close()
     with pytest.raises(g.JournalError, match="is closed"):
         lines.replace([b""])
+    # What a process left that was killed in the middle goes; what is not of this file stays.
+    (tmp_path / ".lines.graphflow_nb-x.tmp").write_text("left")
+    (tmp_path / ".lines2.graphflow_nb-x.tmp").write_text("of another")
     NamedLines(file).close()
+    assert sorted(os.listdir(tmp_path)) == [".lines2.graphflow_nb-x.tmp", "lines"]
 
 
 def test_lines_in_memory_go_to_a_private_file(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import tempfile
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.journal import Journal
 
-from ..scope import COMPLETE
+from ..scope import COMPLETE, only_complete
+from ..storage.postgres.kit import fetch
 from ..stores import Store
 
 
@@ -67,6 +69,8 @@ def test_a_session_of_which_others_changed_something_is_left_alone(wb, store):
     assert wb.get(a).status_message == "theirs"
     assert set(content(wb)) == {a}
     numbers = wb.journal.index[wb.journal["session_id"] == a][:2]
+    with pytest.raises(g.SessionConflict):
+        wb.undo(numbers[-1])
     with pytest.raises(g.PatchError, match="no entry 99"):
         wb.undo_many([*numbers, 99])
 
@@ -266,6 +270,91 @@ def test_a_store_is_known_however_its_url_is_spelled(tmp_path):
         assert wb.journal["session_id"].tolist() == ["a"]
         assert wb.undo() is None
         wb.journaled.journal.close()
+
+
+@only_complete
+def test_a_private_server_that_was_restarted_is_the_same_store(tmp_path, server):
+    """Its socket is another one, and so is its URL."""
+    file, urls = tmp_path / "journal", set()
+    # Not below tmp_path, which the user that the server runs as may not enter.
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="graphflow_nb-test-") as folder:
+        os.chmod(folder, 0o755)
+        for turn in range(2):
+            with (
+                g.local_postgres(folder) as private,
+                g.open(private.url, writable=True, journal=file) as wb,
+            ):
+                urls.add(private.url)
+                if turn == 0:
+                    wb.create("a", "t")
+                assert wb.journal["session_id"].tolist() == ["a"]
+                wb.journaled.journal.close()
+    assert len(urls) == 2
+    # Another server has other sessions, at whatever place.
+    with g.open(server.url, writable=True, journal=file) as wb:
+        assert len(wb.journal) == 0
+        wb.journaled.journal.close()
+
+
+def test_entries_of_the_first_form_are_found_by_their_place(tmp_path):
+    """They have no identity of the store."""
+    file = tmp_path / "journal"
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}")
+    wb.create("a", "t", undo=False)
+    wb.delete("a", undo=False)
+    place = str(wb.attributes.place)
+    wb.close()
+    stored = (
+        '{"id":"a","graph_id":"default","current_task_id":"t","status_message":null,'
+        '"context":"{}","version":1,"created":1767225600000000}'
+    )
+    file.write_text(
+        '{"entry":1,"at":"2026-01-01T00:00:00Z","place":"%s","op":"delete","id":"a","before":%s}\n'
+        '{"entry":1,"outcome":"done"}\n' % (place, stored)
+    )
+    with g.open(f"sqlite:{tmp_path / 's.db'}", journal=file) as wb:
+        assert wb.undo().created_at.year == 2026
+        wb.journaled.journal.close()
+
+
+def test_what_a_rule_of_the_database_refuses_leaves_nothing_in_the_journal(database, run, tmp_path):
+    """A trigger that returns NULL: the server reports success, and changes nothing."""
+    with g.open(database, writable=True) as wb:
+        for id in "abc":
+            wb.create(id, "t", undo=False)
+        wb.delete("c")
+        run(
+            fetch(
+                database,
+                "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RETURN NULL; END $$",
+            )
+        )
+        run(
+            fetch(
+                database,
+                "CREATE TRIGGER keep BEFORE INSERT OR UPDATE OR DELETE ON sessions "
+                "FOR EACH ROW EXECUTE FUNCTION keep()",
+            )
+        )
+        session = wb.get("a")
+        session.status_message = "ours"
+        change = [{"op": "replace", "path": "/status_message", "value": "ours"}]
+        calls = [
+            lambda: wb.save(session),
+            lambda: wb.patch("a", change),
+            lambda: wb.create("d", "t"),
+            lambda: wb.delete("a"),
+            lambda: wb.delete(["a", "b"]),
+            wb.undo,
+        ]
+        for call in calls:
+            with pytest.raises(g.StorageError) as caught:
+                call()
+            assert caught.value.nothing_written
+        assert list(wb.undo_many().failed) == ["c"]
+        assert wb.journal["state"].tolist() == ["done"]
+        assert wb.journal["session_id"].tolist() == ["c"]
 
 
 def test_an_undo_of_many_needs_few_calls_of_the_store():

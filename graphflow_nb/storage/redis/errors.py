@@ -60,4 +60,6 @@ def _translate(error: Exception, url: StoreUrl) -> StorageError:
             "is the server running?",
             nothing_written=unsent,
         )
-    return StorageError(f"{place}: {text}")
+    # A server that answers with an error did not carry the command out.
+    refused = isinstance(error, driver.ResponseError)
+    return StorageError(f"{place}: {text}", nothing_written=refused)
