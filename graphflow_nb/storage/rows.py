@@ -14,10 +14,11 @@ each, and answers with these functions, as the storages for memory and Redis do:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from ..errors import ContextError, StorageError
 from ..model import Session
 from ..model.times import (
     FIRST,
@@ -27,11 +28,12 @@ from ..model.times import (
     micros_of,
     micros_or_unknown,
 )
-from .odd import readable_text
+from .checks import check_texts
+from .odd import NO_VERSION, Found, readable_text
 from .paths import ContextPath, Spellings, find_value, holds, message_count, spellings
 from .protocols import SessionStorage, require
 from .query import Query
-from .table import GroupCount, Table, cut_page
+from .table import GroupCount, Table, add_problem, cut_page
 
 __all__ = ["ByScanning", "GroupCounter", "Row", "build_table", "filter_rows", "take_page"]
 
@@ -261,13 +263,22 @@ class ByScanning:
         return [session for session in found if session is not None]
 
     async def query(self, query: Query) -> list[Session]:
-        """Return the selected sessions, in order."""
-        return [row.session for _, row in take_page(await self._filtered(query), query)]
+        """Return the selected sessions, in order; ``problems`` of the list names the odd ones."""
+        rows = await self._filtered(query)
+        sessions = [(id, row) for id, row in rows if row.session is not None]
+        problems = {id: row.problem for id, row in rows if row.session is None}
+        found = (row.session for _, row in take_page(sessions, query))
+        return Found((session for session in found if session is not None), problems)
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column; ``context_bytes`` is that of the JSON text."""
         wider = query.one_more()
-        return build_table(take_page(await self._filtered(wider), wider), query, context)
+        page = take_page(await self._filtered(wider), wider)
+        table = build_table(page, query, context)
+        for id, row in page[: query.limit]:
+            if row.problem:
+                add_problem(table.problems, id, row.problem)
+        return table
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
@@ -280,32 +291,56 @@ class ByScanning:
         return groups.counts()
 
     async def _filtered(self, query: Query) -> list[tuple[str, _Scanned]]:
-        return filter_rows([(s.id, _Scanned(s)) for s in await self.scan()], query)
+        return filter_rows(await self._rows(), query)
+
+    async def _rows(self) -> list[tuple[str, _Scanned]]:
+        if type(self).scan is not ByScanning.scan:
+            return [(session.id, _Scanned.of(session)) for session in await self.scan()]
+        storage = require(self, SessionStorage)
+        rows = []
+        for id in await self.list_ids():
+            try:
+                session = await storage.get(id)
+            except _UNREADABLE as error:  # one odd session must not hide the others
+                rows.append((id, _Scanned.odd(error)))
+            else:
+                if session is not None:
+                    rows.append((id, _Scanned.of(session)))
+        return rows
 
 
-class _Scanned:
-    """A session as a row."""
+#: What a storage raises for a session that it can't read, and not for a store that failed.
+_UNREADABLE = (ContextError, ValueError, LookupError, TypeError)
 
-    __slots__ = ("context", "created", "session", "updated")
 
-    def __init__(self, session: Session):
-        self.session = session
-        self.context = session.context_json()
-        self.created = micros_or_unknown(session.raw_created)
-        self.updated = micros_or_unknown(session.raw_updated)
+class _Scanned(NamedTuple):
+    """A session as a row, or one that can't be read."""
 
-    @property
-    def graph_id(self) -> str:
-        return self.session.graph_id
+    graph_id: str
+    current_task_id: str
+    status_message: str | None
+    context: str | bytes
+    version: int
+    created: int
+    updated: int
+    session: Session | None
+    problem: str
 
-    @property
-    def current_task_id(self) -> str:
-        return self.session.current_task_id
+    @classmethod
+    def of(cls, session: Session) -> _Scanned:
+        """Return the row of a session."""
+        texts = (session.graph_id, session.current_task_id, session.status_message)
+        try:
+            check_texts(session, nul=True)
+            context = session.context_json()
+            times = micros_or_unknown(session.raw_created), micros_or_unknown(session.raw_updated)
+        except (StorageError, *_UNREADABLE) as error:
+            return cls.odd(error)
+        return cls(*texts, context, session.version, *times, session, "")
 
-    @property
-    def status_message(self) -> str | None:
-        return self.session.status_message
-
-    @property
-    def version(self) -> int:
-        return self.session.version
+    @classmethod
+    def odd(cls, error: Exception) -> _Scanned:
+        """Return the row of a session that can't be read."""
+        problem = f"it can't be read: {error}" if str(error) else f"it can't be read: {error!r}"
+        unknown = (NO_VERSION, UNKNOWN_TIME, UNKNOWN_TIME)
+        return cls("", "", None, b"", *unknown, None, problem)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session
-from graphflow_nb.storage import ByScanning
+from graphflow_nb.storage import ByScanning, problems_of
 from graphflow_nb.testing import check
 
 
@@ -68,3 +70,41 @@ def test_without_either_it_says_what_is_missing(run):
         run(Nothing().list_ids())
     with pytest.raises(g.CapabilityError, match="save, get and delete"):
         run(Nothing().count(Query()))
+
+
+def test_a_session_that_can_not_be_read_hides_no_other():
+    class Torn(Shelf):
+        async def get(self, id):
+            if id == "odd":
+                return Session.from_json('{"id": "odd", "version": "three"}')
+            return await super().get(id)
+
+    async def run():
+        shelf = Torn()
+        for id in ("a", "odd", "z"):
+            await shelf.save(Session(id, "t"))
+        for order in ("id", "-id", "updated_at", "-updated_at"):
+            table = await shelf.table(Query(order=order))
+            assert sorted(table.id) == ["a", "odd", "z"]
+            assert list(table.problems) == ["odd"]
+            assert "version" in table.problems["odd"] or "graph_id" in table.problems["odd"]
+            first = await shelf.table(Query(order=order, limit=1))
+            rest = await shelf.table(Query(order=order, after=first.next))
+            assert first.id + rest.id == table.id
+        found = await shelf.query(Query(order="id", limit=2))
+        assert [session.id for session in found] == ["a", "z"]
+        assert list(problems_of(found)) == ["odd"]
+        assert await shelf.count(Query()) == 3
+
+    asyncio.run(run())
+
+
+def test_a_store_that_failed_is_not_an_odd_session():
+    class Away(Shelf):
+        async def get(self, id):
+            raise g.StorageUnavailable("away")
+
+    shelf = Away()
+    shelf.ids.add("a")
+    with pytest.raises(g.StorageUnavailable):
+        asyncio.run(shelf.table(Query()))
