@@ -63,8 +63,10 @@ def micros_or_unknown(time: datetime | int | None) -> int:
 
 
 def clip_micros(micros: float) -> int:
-    """Return a number of microseconds as a column of int64 can hold it."""
-    return int(max(-FINITE, min(FINITE, micros)))
+    """Return a number of microseconds as a column of int64 can hold it; infinities stay."""
+    if abs(micros) <= FINITE + 1:
+        return int(micros)
+    return FINITE if micros > 0 else -FINITE
 
 
 def is_datetime(micros: float) -> bool:

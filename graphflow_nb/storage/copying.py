@@ -22,6 +22,7 @@ from ..errors import (
     StorageUnavailable,
 )
 from ..model import Session, exactjson
+from ..model.times import micros_or_unknown
 from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
 from .query import Cursor, Query
 
@@ -319,11 +320,15 @@ class _Tally:
 
 def _has_times_of(stored: Session, session: Session) -> bool:
     """Return whether a stored session has the times of another one, where that has any."""
+    # As numbers, since not every store's time is one of Python's datetime.
     pairs = (
-        (session.created_at, stored.created_at),
-        (session.updated_at, stored.updated_at),
+        (session.raw_created, stored.raw_created),
+        (session.raw_updated, stored.raw_updated),
     )
-    return all(wanted in (None, found) for wanted, found in pairs)
+    return all(
+        wanted is None or micros_or_unknown(wanted) == micros_or_unknown(found)
+        for wanted, found in pairs
+    )
 
 
 def _redact(session: Session, redact: Redact | None) -> Session | None:
