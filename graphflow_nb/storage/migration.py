@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 __all__ = ["Migration"]
@@ -21,12 +22,17 @@ class Migration:
     Attributes:
         table: The quoted name of the table.
         statements: The SQL statements to run, in one transaction; empty if there is nothing to do.
+        note: What changes for those who write to the table; shown as a comment above the
+            statements.
     """
 
     table: str
     statements: tuple[str, ...]
+    note: str = ""
 
     def __str__(self) -> str:
+        comment = textwrap.wrap(self.note, 100, initial_indent="-- ", subsequent_indent="-- ")
         if not self.statements:
-            return f"-- {self.table} has graph-flow 0.6's form already"
-        return "\n".join(["BEGIN;", *(f"{s};" for s in self.statements), "COMMIT;"])
+            comment.insert(0, f"-- {self.table} has graph-flow 0.6's form already")
+            return "\n".join(comment)
+        return "\n".join([*comment, "BEGIN;", *(f"{s};" for s in self.statements), "COMMIT;"])

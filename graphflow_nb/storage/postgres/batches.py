@@ -92,7 +92,7 @@ async def _write_batch(
     conflicts = {}
     for entry in entries:
         if entry.saved is not None:
-            table.states.mark_saved(entry.session, entry.saved, entry.context)
+            table.states.mark_saved(entry.session, entry.saved, entry.fields)
         else:
             conflicts[entry.session.id] = SessionConflict(entry.session, entry.stored)
     return [conflicts[s.id] for s in sessions if s.id in conflicts] if conflicts else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..migration import Migration
 from .connections import Connection
+from .sql import TableForm
 from .table import OpenTable
 from .watch import drop_statements, trigger_statements
 
@@ -18,8 +19,25 @@ __all__ = [
 
 async def plan_migration(table: OpenTable) -> Migration:
     """Return the statements that bring a table to graph-flow 0.6's form, without running them."""
-    form = await table.run(table.read_form)
-    return Migration(form.table, tuple(form.migration_statements()))
+    return _plan(await table.run(table.read_form))
+
+
+def _plan(form: TableForm) -> Migration:
+    """Return the migration of a table, with what it means for those who write to it."""
+    if form.xmin:
+        notices = "A save by graphflow_nb notices such a write by the row's xmin."
+    else:
+        notices = (
+            "Without xmin here, a save by graphflow_nb notices such a write only if it sets "
+            "updated_at."
+        )
+    note = (
+        "Workers on graph-flow 0.6 add 1 to version with each save, and a save of theirs conflicts "
+        "if it is not the one they read. The upsert of graph-flow's documentation, workers before "
+        "0.6 and statements by hand do not add to it unless they say so: workers on 0.6 then "
+        f"notice nothing and overwrite what was written. {notices}"
+    )
+    return Migration(form.table, tuple(form.migration_statements()), note)
 
 
 async def migrate(table: OpenTable) -> Migration:
@@ -34,8 +52,7 @@ async def migrate(table: OpenTable) -> Migration:
         async with connection.transaction():
             await _limit_lock_time(connection)
             # Read again, because another client may have migrated the table meanwhile.
-            form = await table.read_form(connection)
-            plan = Migration(form.table, tuple(form.migration_statements()))
+            plan = _plan(await table.read_form(connection))
             await _execute(connection, plan)
         await table.readopt(connection)
         return plan

@@ -8,13 +8,14 @@ can't be relied on, the time of the last save.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from ...model import Seen, Session, mark_saved, stored_session
 from ...model.times import datetime_of, describe_time, micros_or_none
 from ..copying import content_hash
+from .sql import TableForm
 
 __all__ = ["Expected", "RowStates", "columns_of", "write_time"]
 
@@ -39,12 +40,14 @@ class Expected(NamedTuple):
 
 
 class _SeenRow(Seen):
-    """The state of a row, with the graph, the task, the status and the context in that state.
+    """The state of a row, with what the row held.
 
-    The texts are those of the session itself, so that they take no room of their own.
+    Attributes:
+        row: The id, the graph, the task, the status, the context's JSON text, and perhaps more. The
+            texts are those of the session itself, so that they take no room of their own.
     """
 
-    content: tuple[Any, ...]
+    row: Sequence[Any]
 
 
 class RowStates:
@@ -52,35 +55,40 @@ class RowStates:
 
     Args:
         store: The ``identity`` of the storage.
-        versioned: Whether the table has ``version``. Where it has none, the mark is the version.
+        form: The form of the table. Where it has no version, the mark is the version.
     """
 
-    def __init__(self, store: str, *, versioned: bool):
+    def __init__(self, store: str, form: TableForm):
         self._store = store
-        self._versioned = versioned
+        self._versioned = form.versioned
+        self._by_xmin = form.xmin
 
     def read(self, row: Any) -> Session:
         """Return the session of a row of ``Statements.get``."""
         # Without a version the mark is not sent twice. The row's length shows that also where
         # another call has adapted to another form meanwhile.
-        id, graph_id, task, status, context, version, created, updated, *marks = row
-        seen = _new(_SeenRow, (self._store, version, marks[0] if marks else version))
-        seen.content = graph_id, task, status, context
+        if len(row) > 8:
+            id, graph_id, task, status, context, version, created, updated, mark = row
+        else:
+            id, graph_id, task, status, context, version, created, updated = row
+            mark = version
+        seen = _new(_SeenRow, (self._store, version, mark))
+        seen.row = row
         return stored_session(
             id, graph_id, task, status, context, version, created, updated, None, seen
         )
 
-    def mark_saved(self, session: Session, saved: Any, context: str) -> None:
+    def mark_saved(self, session: Session, saved: Any, fields: Sequence[Any]) -> None:
         """Set what a session remembers after a save.
 
         Args:
             session: The session.
             saved: The version, the times and the mark, as the statement returned them.
-            context: The JSON text that was sent.
+            fields: What was sent, in the order of ``Statements.get``.
         """
         version, created, updated, *marks = saved
         seen = _new(_SeenRow, (self._store, version, marks[0] if marks else version))
-        seen.content = session.graph_id, session.current_task_id, session.status_message, context
+        seen.row = fields
         mark_saved(session, version, created, updated, seen)
 
     def expect(self, session: Session) -> Expected:
@@ -94,8 +102,11 @@ class RowStates:
                 mark = int(seen.mark)
             elif created is None:
                 mark = _NEVER
-        if not self._versioned and mark is not None:
-            version = mark
+        if mark is not None:
+            if not self._versioned:
+                version = mark
+            if self._by_xmin:  # no other row has it, and to send a time takes 7 µs
+                created = None
         return Expected(version, created, mark)
 
     def is_expected(self, expected: Expected, stored: Session) -> bool:
@@ -125,8 +136,8 @@ class RowStates:
             (micros_or_none(s.raw_created), micros_or_none(s.raw_updated))
             for s in (session, stored)
         ]
-        graph_id, task, status, context = seen.content
-        read = stored_session(session.id, graph_id, task, status, context, 0, None, None)
+        graph_id, task, status, context = seen.row[1:5]
+        read = stored_session(stored.id, graph_id, task, status, context, 0, None, None)
         return times[0] == times[1] and content_hash(read) == content_hash(stored)
 
 

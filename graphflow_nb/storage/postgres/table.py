@@ -137,7 +137,7 @@ class OpenTable:
     def _set_form(self, form: sql.TableForm) -> None:
         self.form = form
         self.statements = sql.Statements(form)
-        self.states = RowStates(self.identity, versioned=form.versioned)
+        self.states = RowStates(self.identity, form)
         self.packs = True
 
     @property
@@ -227,7 +227,9 @@ class OpenTable:
             writes: Whether the work is a write, which returns None if nothing was written.
         """
         try:
-            return await self._run_scoped(connection, work)
+            if self._opener.guards:
+                return await self._run_scoped(connection, work)
+            return await work(connection)  # one coroutine less, for what is done most
         except OUTDATED as error:
             if not await self._run_scoped(connection, self.adapt_if_changed):
                 if isinstance(error, asyncpg.FeatureNotSupportedError):

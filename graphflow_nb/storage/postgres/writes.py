@@ -40,7 +40,7 @@ async def save(table: OpenTable, session: Session, *, upsert: bool) -> None:
     work = _Save(table, session, fields, upsert=upsert)
     saved = await table.lend(work.run)
     trace.lap("execute")
-    table.states.mark_saved(session, saved, context)
+    table.states.mark_saved(session, saved, fields)
 
 
 class _Save:
@@ -140,4 +140,4 @@ async def restore(table: OpenTable, session: Session) -> None:
 
     saved = await table.run_adapting(work)
     current().lap("execute")
-    table.states.mark_saved(session, saved, context)
+    table.states.mark_saved(session, saved, (*fields, context))

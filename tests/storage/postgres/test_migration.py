@@ -20,6 +20,9 @@ def test_migration_is_shown_and_then_applied(database, run, form):
     plan = run(storage.plan_migration())
     assert run(read_columns(database)) == before
     assert len(plan.statements) == {"documented": 1, "crate-0.5": 2, "crate-0.6": 0}[form]
+    said = " ".join(str(plan).replace("-- ", "").split())
+    assert "upsert of graph-flow's documentation" in said
+    assert "notices such a write by the row's xmin" in said
     done = run(storage.migrate())
     assert done == plan
     found = run(read_columns(database))

@@ -8,6 +8,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session, SessionConflict
+from graphflow_nb.storage.postgres.sql import TableForm
 from graphflow_nb.storage.postgres.states import RowStates
 
 from ...stores import create_table
@@ -157,11 +158,12 @@ def test_a_copy_of_a_session_is_known_by_its_version_and_its_time_of_creation(da
 
 @pytest.mark.parametrize("versioned", [True, False])
 def test_a_session_of_another_store_without_a_time_is_never_expected(versioned):
-    states = RowStates("here", versioned=versioned)
+    form = TableForm("sessions", False, versioned)
+    states = RowStates("here", form)
     row = ("a", "default", "t", None, "{}", 7, None, None, *([9] if versioned else []))
     stored = states.read(row)
     assert states.is_expected(states.expect(stored), stored)
-    other = RowStates("there", versioned=versioned).read(row)
+    other = RowStates("there", form).read(row)
     assert not states.is_expected(states.expect(other), stored)
     by_hand = Session("a", "t", version=7)
     assert states.is_expected(states.expect(by_hand), stored)
@@ -197,3 +199,18 @@ def test_two_savers_of_which_one_does_not_count(database, run):
     run(both())
     assert dict(run(storage.get("a")).context) == {"ours": 20, "theirs": 20}
     run(storage.close())
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("statement", [UPSERT, BY_HAND])
+def test_an_undo_does_not_overwrite_what_does_not_count(database, run, form, statement):
+    run(create_table(database, form))
+    with g.open(database, writable=True) as wb:
+        wb.create("a", "t")
+        wb.patch("a", [{"op": "replace", "path": "/current_task_id", "value": "t2"}])
+        run(execute(database, statement))
+        for undo in (wb.undo, wb.undo):
+            with pytest.raises(SessionConflict) as caught:
+                undo()
+            assert caught.value.stored.status_message == "theirs"
+        assert wb.get("a").status_message == "theirs"

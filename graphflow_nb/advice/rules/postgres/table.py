@@ -201,7 +201,14 @@ def find_missing_version(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
     """Find a table in a form before graph-flow 0.6, where conflicts can stay unnoticed."""
     subject = "column version"
     if facts.versioned:
-        yield InOrder(subject, "it exists, so a save compares one number")
+        if facts.xmin:
+            also = "the row's xmin, so that writers who do not count it are noticed too"
+        else:
+            also = (
+                "updated_at, since xmin is not reliable here: a change by hand that leaves both as "
+                "they were is overwritten unnoticed"
+            )
+        yield InOrder(subject, f"it exists, and a save compares it and {also}")
         return
     if facts.xmin:
         # Each save asks the catalog for the column, which takes a microsecond or two.
