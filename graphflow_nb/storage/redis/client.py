@@ -207,6 +207,15 @@ class RedisClient:
         """Return the answers to several commands sent at once; raise the first error of them."""
         return self._check_answers(await self._send(commands))
 
+    async def pipeline_of_allowed(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Return the answers to several commands, None for each that the user may not ask."""
+        from redis.exceptions import NoPermissionError
+
+        answers = await self._send(commands)
+        return self._check_answers(
+            [None if isinstance(answer, NoPermissionError) else answer for answer in answers]
+        )
+
     async def _send(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return the answers to several commands, an exception for each that failed."""
         if not commands:

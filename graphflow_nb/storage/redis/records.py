@@ -182,16 +182,18 @@ class Records:
         text = await self._client.get(key)
         return None if text is None else {"key": _show(key), "value": _show(text)}
 
-    async def expiries(self, ids: Sequence[str]) -> list[int]:
+    async def expiries(self, ids: Sequence[str]) -> list[int | None]:
         """Return in how many milliseconds each session expires, 0 for never.
 
-        One that is gone since it was read gets 1: it may have expired.
+        One that is gone since it was read gets 1: it may have expired. None where the user may read
+        the session, but not ask for its expiry.
         """
-        left: list[int] = []
+        left: list[int | None] = []
         for start in range(0, len(ids), _PTTL_COUNT):
             part = ids[start : start + _PTTL_COUNT]
-            answers = await self._client.pipeline([("PTTL", self.key(id)) for id in part])
-            left += [0 if ms == -1 else max(ms, 1) for ms in answers]
+            commands = [("PTTL", self.key(id)) for id in part]
+            for ms in await self._client.pipeline_of_allowed(commands):
+                left.append(ms if ms is None else 0 if ms == -1 else max(ms, 1))
         return left
 
     def _decode_any(self, id: str, text: bytes) -> Stored | OddStored:

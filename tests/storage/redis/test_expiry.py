@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 
 import pytest
+import redis
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session
@@ -127,3 +128,19 @@ def test_copies_in_memory_keep_the_time(connect, raw, run):
     assert 0 < session.with_context_json(session.context_json()).expires_in <= HOUR * 1000
     assert session.copy().expires_in is None  # a new session
     assert run(connect().get("brief")).expires_in is None  # not asked
+
+
+def test_a_user_who_may_not_ask_for_expiries_reads_all_the_same(redis_server, run):
+    url = redis_server.url.replace("//", "//reader:any@")
+    with redis.Redis(port=redis_server.port) as client:
+        client.flushall()
+        client.set("brief", worker_text("brief"), ex=HOUR)
+        client.acl_setuser(
+            "reader", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-pttl"]
+        )
+        storage = run(g.connect(url))
+        (session,) = run(storage.query(Query()))
+        assert session.expires_in is None
+        assert run(storage.table(Query())).id == ["brief"]
+        run(storage.close())
+        client.acl_deluser("reader")
