@@ -6,6 +6,9 @@ which actions are done. The parts (filter bar, pager, reader, editor, dialogs) a
 the stage and not each other; ``view.py`` builds them. Each action is a method of the workbench. The
 table is an anywidget of our own, because tables that sort and page what they were sent would need
 the whole store to be sent.
+
+Others write at any time, so a click is about what was shown: rows carry handles that stay with
+their sessions, and a page that was read behind the view is taken and shown in one step.
 """
 
 from .view import Browser

@@ -18,7 +18,7 @@ from ...model.context import DEFAULT_MAX_MESSAGES
 from ...model.validity import describe, find_new_problems
 from ...storage import Query, problems_of
 from ...storage.protocols import SupportsQuery
-from .listing import ShownSession
+from .shown import ShownSession
 
 __all__ = ["Desk", "Difference"]
 

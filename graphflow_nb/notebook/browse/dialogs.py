@@ -13,7 +13,6 @@ from ...errors import GraphflowError, JournalError, PatchError, StorageError
 from ...frames import describe_changes
 from ...journal import Entry
 from ..progress import Bar
-from .listing import ShownSession
 from .render import (
     JOURNAL_COLUMNS,
     NoticeKind,
@@ -22,6 +21,7 @@ from .render import (
     notice_html,
 )
 from .rowtable import RowTable
+from .shown import ShownSession
 from .stage import Stage
 
 __all__ = ["Create", "Delete", "Dialog", "Undo"]

@@ -12,10 +12,10 @@ from ...changes import KINDS, Choice, Path, json_value, value_at
 from ...errors import ContextError, GraphflowError, JournalError, PatchError
 from ...model import MessageRole, exactjson
 from ...storage.paths import resolve_path
-from .listing import parse_typed_path
 from .paths import suggest_paths
 from .render import clash_html, merge_html, notice_html
 from .stage import Stage
+from .typed import parse_typed_path
 
 __all__ = ["Editor"]
 

@@ -10,9 +10,10 @@ from msgspec import Raw
 
 from ...model import Session
 from ...storage.paths import parse_path, path_text
-from .listing import PAGE_SIZES, WINDOWS, parse_typed_path, parse_typed_value
+from .listing import PAGE_SIZES, WINDOWS
 from .paths import suggest_paths
 from .stage import Stage
+from .typed import parse_typed_path, parse_typed_value
 
 __all__ = ["FilterBar", "Pager"]
 

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, Self, cast
+from typing import Any, Final
 
 import pandas as pd
 
-from ...changes import json_value
 from ...client import Client
 from ...errors import CapabilityError, ContextError, QueryError
 from ...frames import sessions_frame
-from ...model import Session, exactjson
 from ...storage import Query
-from ...storage.paths import ContextPath, parse_path
 from ...storage.protocols import SupportsCount, SupportsCounts, SupportsSlowOrders
 from ...storage.query import DEFAULT_ORDER, FILTERS
 from ...storage.table import GroupCount
+from .shown import PolledPage, ShownPage, ShownSession, problems_of_page, shown_sessions
+from .typed import sessions_call
 
-__all__ = [
-    "ANY_TIME",
-    "PAGE_SIZES",
-    "WINDOWS",
-    "Listing",
-    "PolledPage",
-    "ShownPage",
-    "ShownSession",
-    "parse_typed_path",
-    "parse_typed_value",
-    "sessions_call",
-]
+__all__ = ["ANY_TIME", "PAGE_SIZES", "WINDOWS", "Listing"]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 ANY_TIME: Final = "at any time"
@@ -60,63 +47,6 @@ def _set_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(found.get("has"), str):
         found["has"] = (found["has"],)
     return found
-
-
-class ShownSession(NamedTuple):
-    """What a row shows of a session: enough to notice that it was changed, or replaced by another.
-
-    Attributes:
-        id, version, graph_id, current_task_id, status_message: As in the session.
-        created_at, updated_at: The store's times; None where it knows none.
-    """
-
-    id: str
-    version: int
-    graph_id: str
-    current_task_id: str
-    status_message: str | None
-    created_at: datetime | None
-    updated_at: datetime | None
-
-    @classmethod
-    def of(cls, session: Session | None) -> Self | None:
-        """Return what a row would show of a session; None for None."""
-        if session is None:
-            return None
-        return cls(*(getattr(session, name) for name in cls._fields))
-
-
-class ShownPage(NamedTuple):
-    """A page as it is to be shown, taken at one moment.
-
-    Attributes:
-        frame: The rows; None while they were not read.
-        ids: The ids of the rows, in order.
-        selected: The ids of the selected rows.
-        changed: The ids of the rows that changed.
-    """
-
-    frame: pd.DataFrame | None
-    ids: list[str]
-    selected: list[str]
-    changed: list[str]
-
-
-class PolledPage(NamedTuple):
-    """A page that was read behind the view, and is not shown yet.
-
-    Attributes:
-        frame: The rows, followed by those that are kept though they have left the page.
-        kept: The number of these.
-        wanted: The ids of the rows that were to be kept.
-        loads: How often a person had read the page before: if it was read again meanwhile, this
-            one is outdated.
-    """
-
-    frame: pd.DataFrame
-    kept: int
-    wanted: frozenset[str]
-    loads: int
 
 
 class Listing:
@@ -375,13 +305,13 @@ class Listing:
     def shown_sessions(self, ids: Iterable[str]) -> list[ShownSession]:
         """Return what rows of this page show, in the order of the ids; unknown ids are skipped."""
         frame = self.frame
-        known = {} if frame is None else _shown_sessions(frame)
+        known = {} if frame is None else shown_sessions(frame)
         return [known[id] for id in ids if id in known]
 
     @property
     def problems(self) -> dict[str, str]:
         """What is wrong with each row of the page that is not as graph-flow writes it, by id."""
-        return {} if self.frame is None else _problems(self.frame)
+        return {} if self.frame is None else problems_of_page(self.frame)
 
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.
@@ -425,7 +355,7 @@ class Listing:
         apart = self._read(Query(ids=missing, order="id")) if missing else frame[:0]
         if len(apart):
             attributes = dict(frame.attrs)
-            if problems := {**_problems(frame), **_problems(apart)}:
+            if problems := {**problems_of_page(frame), **problems_of_page(apart)}:
                 attributes["problems"] = problems
             frame = pd.concat([frame, apart], ignore_index=True)
             frame.attrs = attributes
@@ -446,7 +376,7 @@ class Listing:
                 return False
             if not page.wanted.union(page.frame["id"]).issuperset(self.selected):
                 return False  # a row was selected meanwhile that the page lacks: the next has it
-            before, after = _shown_sessions(self.frame), _shown_sessions(page.frame)
+            before, after = shown_sessions(self.frame), shown_sessions(page.frame)
             if mark:
                 self.changed |= {id for id, shown in after.items() if before.get(id) != shown}
             self._show(page.frame, page.kept)
@@ -516,88 +446,3 @@ class Listing:
         if self.filtered:
             return "No session matches; Clear filters shows all."
         return "There is no session in this store yet."
-
-
-def _problems(frame: pd.DataFrame) -> dict[str, str]:
-    problems: dict[str, str] = frame.attrs.get("problems", {})
-    return problems
-
-
-def _shown_sessions(frame: pd.DataFrame) -> dict[str, ShownSession]:
-    """Return what each row of a page shows, by id."""
-    columns = [_values(frame[name]) for name in ShownSession._fields]
-    return {row[0]: ShownSession._make(row) for row in zip(*columns, strict=True)}
-
-
-def _values(column: pd.Series[Any]) -> list[Any]:
-    if column.dtype.kind == "M":
-        return [None if time is pd.NaT else time.to_pydatetime() for time in column]
-    return [value if isinstance(value, (str, int)) else None for value in column.tolist()]
-
-
-def parse_typed_value(text: str) -> Any:
-    """Return a context value as a person types it: JSON, or else the text itself.
-
-    Example:
-        >>> [parse_typed_value(text) for text in ("gold", "12", "true", '"12"')]
-        ['gold', 12, True, '12']
-    """
-    try:
-        return exactjson.decode(json_value("JSON", text))
-    except ContextError:
-        return text
-
-
-def parse_typed_path(text: str) -> ContextPath:
-    """Return a context path as a person types it.
-
-    Example:
-        >>> parse_typed_path("customer.tier")
-        'customer.tier'
-        >>> parse_typed_path("('a.b', 'c')")  # for keys with dots
-        ('a.b', 'c')
-
-    Raises:
-        QueryError: The text is not a path.
-    """
-    text = text.strip()
-    path: object = text
-    if text.startswith("("):
-        try:
-            path = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            path = ()
-    try:
-        parse_path(cast(ContextPath, path))
-    except QueryError as error:
-        raise QueryError(
-            f"{text!r} is not a context path: write customer.tier, or ('a.b', 'c') for keys with "
-            "dots"
-        ) from error
-    return cast(ContextPath, path)
-
-
-class _Source(str):
-    """Python source, which a call shows as it is."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-def sessions_call(arguments: Mapping[str, Any]) -> str:
-    """Return the call of ``wb.sessions`` with these arguments, as Python."""
-    shown = dict(arguments)
-    if shown.get("order") == DEFAULT_ORDER:
-        del shown["order"]
-    for name, value in shown.items():
-        if isinstance(value, datetime):
-            shown[name] = _time_source(value)
-        elif isinstance(value, tuple):
-            shown[name] = list(value)
-    return f"wb.sessions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
-
-
-def _time_source(time: datetime) -> _Source:
-    return _Source(f"datetime.fromisoformat({str(time)!r})")

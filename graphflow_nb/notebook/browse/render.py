@@ -12,7 +12,7 @@ from ... import cards
 from ...changes import Clash, Merge
 from ...journal import Entry
 from ...model import Session, exactjson
-from .listing import ShownSession
+from .shown import ShownSession
 
 __all__ = [
     "COLUMNS",

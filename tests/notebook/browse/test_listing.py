@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.notebook.browse.listing import parse_typed_path, parse_typed_value
-from graphflow_nb.storage.paths import parse_path, path_text
 
 from ...stores import Store
 from .kit import execute, save_theirs, settle, started
@@ -72,28 +70,6 @@ def test_the_call_is_what_was_done(wb):
     shown.next()
     names = {"wb": wb, "graphflow_nb": g, "datetime": datetime_module.datetime}
     assert eval(shown.call, names)["id"].tolist() == shown.ids()
-
-
-def test_values_as_typed():
-    texts = ("gold", "12", "true", '"12"', "null", "[1", "1.5")
-    assert [parse_typed_value(text) for text in texts] == [
-        "gold",
-        12,
-        True,
-        "12",
-        None,
-        "[1",
-        1.5,
-    ]
-
-
-def test_paths_as_typed():
-    for keys in (("a",), ("a", "b"), ("a.b",), ("a.b", "c"), ("",), (" a",), ("(a",), ("é", "0")):
-        assert parse_path(parse_typed_path(path_text(keys))) == keys
-    assert parse_typed_path(" customer.tier ") == "customer.tier"
-    for wrong in ("", "(", "(1,)", "()", "('a'", "(lambda: 1)()", "__import__('os')()"[10:]):
-        with pytest.raises(g.QueryError, match="context path"):
-            parse_typed_path(wrong)
 
 
 def test_a_filter_that_means_nothing_is_not_kept(wb):

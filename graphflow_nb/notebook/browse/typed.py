@@ -1,0 +1,84 @@
+"""What a person types: values and paths; and what was done, as Python."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, cast
+
+from ...changes import json_value
+from ...errors import ContextError, QueryError
+from ...model import exactjson
+from ...storage.paths import ContextPath, parse_path
+from ...storage.query import DEFAULT_ORDER
+
+__all__ = ["parse_typed_path", "parse_typed_value", "sessions_call"]
+
+
+def parse_typed_value(text: str) -> Any:
+    """Return a context value as a person types it: JSON, or else the text itself.
+
+    Example:
+        >>> [parse_typed_value(text) for text in ("gold", "12", "true", '"12"')]
+        ['gold', 12, True, '12']
+    """
+    try:
+        return exactjson.decode(json_value("JSON", text))
+    except ContextError:
+        return text
+
+
+def parse_typed_path(text: str) -> ContextPath:
+    """Return a context path as a person types it.
+
+    Example:
+        >>> parse_typed_path("customer.tier")
+        'customer.tier'
+        >>> parse_typed_path("('a.b', 'c')")  # for keys with dots
+        ('a.b', 'c')
+
+    Raises:
+        QueryError: The text is not a path.
+    """
+    text = text.strip()
+    path: object = text
+    if text.startswith("("):
+        try:
+            path = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            path = ()
+    try:
+        parse_path(cast(ContextPath, path))
+    except QueryError as error:
+        raise QueryError(
+            f"{text!r} is not a context path: write customer.tier, or ('a.b', 'c') for keys with "
+            "dots"
+        ) from error
+    return cast(ContextPath, path)
+
+
+class _Source(str):
+    """Python source, which a call shows as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def sessions_call(arguments: Mapping[str, Any]) -> str:
+    """Return the call of ``wb.sessions`` with these arguments, as Python."""
+    shown = dict(arguments)
+    if shown.get("order") == DEFAULT_ORDER:
+        del shown["order"]
+    for name, value in shown.items():
+        if isinstance(value, datetime):
+            shown[name] = _time_source(value)
+        elif isinstance(value, tuple):
+            shown[name] = list(value)
+    return f"wb.sessions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def _time_source(time: datetime) -> _Source:
+    return _Source(f"datetime.fromisoformat({str(time)!r})")
