@@ -10,6 +10,7 @@ from ..errors import GraphflowError, PatchError, SessionFormatError
 from ..model import Session
 from ..storage.attributes import attributes_of
 from ..storage.odd import problems_of
+from ..storage.origin import is_same_state
 from ..storage.protocols import (
     SessionStorage,
     SupportsDeleteMany,
@@ -182,7 +183,7 @@ async def delete_unchanged(storage: SessionStorage, sessions: Sequence[Session])
     deleted = []
     for session in sessions:
         stored = await storage.get(session.id)
-        if stored is not None and stored.version == session.version:
+        if stored is not None and is_same_state(session, stored):
             await storage.delete(session.id)
             deleted.append(session.id)
     return deleted
