@@ -106,11 +106,30 @@ class FilterBar:
 
     def _apply_change(self, change: Any) -> None:
         if not self._stage.rendering:
-            task = change["new"] if change["owner"] is self._former_task else self.task.value
-            self._stage.act(lambda: self._apply(None if task is ALL else task))
+            # What was chosen is taken from the change: while others write, the controls are set
+            # again at any moment. What was not touched stays as the listing has it.
+            control, chosen = change["owner"], change["new"]
+            self._stage.act(lambda: self._apply(control, chosen))
 
-    def _apply(self, task: str | None) -> None:
+    def _apply(self, control: widgets.Widget, chosen: Any) -> None:
         listing = self._stage.listing
+        if control is self.graph:
+            graph = None if chosen is ALL else chosen
+            task = listing.filters.get("task")
+            if task not in dict(listing.tasks(graph)):
+                task = None  # a task of the graph that was chosen before
+            listing.filter(graph=graph, task=task)
+        elif control in (self.task, self._former_task):
+            listing.filter(task=None if chosen is ALL else chosen)
+        elif control is self.window:
+            listing.filter(window=chosen)
+        elif control is self.text:
+            listing.filter(text=chosen or None)
+        else:
+            self._apply_condition()
+        self._stage.count_later()
+
+    def _apply_condition(self) -> None:
         path = parse_typed_path(self.path.value) if self.path.value.strip() else None
         value = self.value.value.strip()
         conditions: dict[str, Any] = {"where": None, "has": None}
@@ -118,17 +137,7 @@ class FilterBar:
             conditions["where"] = {path: parse_typed_value(value)}
         elif path:
             conditions["has"] = [path]
-        graph = None if self.graph.value is ALL else self.graph.value
-        if graph != listing.filters.get("graph") and task not in dict(listing.tasks(graph)):
-            task = None  # a task of the graph that was chosen before
-        listing.filter(
-            graph=graph,
-            task=task,
-            text=self.text.value or None,
-            window=self.window.value,
-            **conditions,
-        )
-        self._stage.count_later()
+        self._stage.listing.filter(**conditions)
 
     def _clear(self) -> None:
         self._stage.listing.clear()

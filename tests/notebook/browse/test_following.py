@@ -231,6 +231,46 @@ def test_a_task_that_was_chosen_while_the_graph_was_changed_is_the_one_that_was_
     assert bar.task.value == "triage"
 
 
+def test_a_choice_that_comes_while_the_choices_are_set_is_not_lost(browser, monkeypatch):
+    """The page is shown by a thread that follows; the choice comes on another one."""
+    wb, bar, act = browser.wb, browser.bar, browser.stage.act
+    place = [value for _, value in bar.graph.options].index("support")
+    chosen = threading.Event()
+
+    def act_then(*arguments: Any, **options: Any) -> None:
+        chosen.set()
+        act(*arguments, **options)
+
+    monkeypatch.setattr(browser.stage, "act", act_then)
+    person = threading.Thread(target=lambda: bar.graph.set_state({"index": place}))
+
+    def choose(_: object) -> None:
+        bar.graph.unobserve(choose, "_options_labels")
+        person.start()
+        assert chosen.wait(30)
+
+    bar.graph.observe(choose, "_options_labels")
+    wb.create("of-another-graph", "t", graph_id="another")
+    browser.stage.poll_once()
+    person.join()
+    assert browser.listing.filters == {"graph": "support"}
+    assert bar.graph.value == "support"
+
+
+def test_a_filter_that_was_not_touched_stays_as_it_was(wb):
+    """Also one that the bar can't show, such as a second condition on the context."""
+    where = {"customer.tier": "gold", "amount": 1}
+    browser = wb.browse(where=where, id_prefix="claim", graph="claims")
+    browser.bar.text.value = "7"
+    assert browser.listing.filters == {
+        "graph": "claims",
+        "text": "7",
+        "id_prefix": "claim",
+        "where": where,
+    }
+    browser.close()
+
+
 def test_the_live_view_opens_the_operation_that_was_clicked(wb):
     view = wb.latency.live()
     try:
