@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from . import operation
-from .operation import DRIFT_NS, MEASURES, NO_PHASES, Phases
+from .clock import CLOCK, SINCE_1970
+from .operation import MEASURES, NO_PHASES, Phases
 
 __all__ = ["PORTION", "Block", "Chunk", "Ids"]
 
@@ -35,7 +35,7 @@ class Block:
         take: Returns the next free place; raises StopIteration if the block is full.
         starts: The start of each operation, on ``time.perf_counter_ns``.
         ends: The end of each operation, on the same clock.
-        walls: The start of each operation, on ``time.time_ns``; 0 where it was not read.
+        walls: The start on ``time.time_ns``, by place, of those whose ``put`` got it.
         ids: The ids of the sessions.
         phases: The phases of each operation; None for storages that report none.
         codes: The codes of the kinds; -1 until the place is written.
@@ -46,7 +46,7 @@ class Block:
     def __init__(self) -> None:
         self.starts = [0] * PORTION
         self.ends = [0] * PORTION
-        self.walls = [0] * PORTION
+        self.walls: dict[int, int] = {}
         self.ids: list[str | None] = [None] * PORTION
         self.phases: list[Phases | None] = [None] * PORTION
         self.codes = [-1] * PORTION
@@ -56,6 +56,7 @@ class Block:
         """Free all places."""
         self.codes[:] = _NO_CODES
         self.phases[:] = _NO_PHASES
+        self.walls.clear()
         self.take: Callable[[], int] = iter(range(PORTION)).__next__
 
 
@@ -89,20 +90,19 @@ class Chunk:
     def pack(cls, block: Block) -> Chunk | None:
         """Return what was written into a block so far; None if it is empty."""
         kind = np.fromiter(block.codes, np.int64, PORTION)
-        starts, ends, ids, phases = block.starts, block.ends, block.ids, block.phases
-        walls = block.walls
+        starts = np.fromiter(block.starts, np.int64, PORTION)
+        duration = np.fromiter(block.ends, np.int64, PORTION) - starts
+        start = CLOCK.shift_all(starts)
+        for at, wall in block.walls.copy().items():
+            start[at] = wall - SINCE_1970
+        ids, phases = block.ids, block.phases
         if kind.min() < 0:
             written = kind >= 0
-            starts, ends = list(compress(starts, written)), list(compress(ends, written))
-            walls = list(compress(walls, written))
+            start, duration, kind = start[written], duration[written], kind[written]
             ids, phases = list(compress(ids, written)), list(compress(phases, written))
-            kind = kind[written]
         count = len(kind)
         if not count:
             return None
-        start = np.fromiter(starts, np.int64, count)
-        duration = np.fromiter(ends, np.int64, count) - start
-        start = _shift_starts(start, np.fromiter(walls, np.int64, count))
         began = int(start.min())
         try:
             once = {id: number for number, id in enumerate(dict.fromkeys(ids))}
@@ -146,12 +146,6 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.start)
-
-
-def _shift_starts(starts: NDArray[np.int64], walls: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Do for many what ``shift_start`` does for one; a wall of 0 was not read."""
-    shifted = walls - operation.SINCE_1970
-    return np.where((walls == 0) | (np.abs(shifted - starts) <= DRIFT_NS), starts, shifted)
 
 
 def _narrow(values: NDArray[np.int64]) -> NDArray[np.unsignedinteger] | None:

@@ -8,8 +8,9 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from .clock import DRIFT_NS, SINCE_1970
+
 __all__ = [
-    "DRIFT_NS",
     "FAILED",
     "KINDS",
     "MEASURES",
@@ -23,7 +24,6 @@ __all__ = [
     "Outcome",
     "Phases",
     "kind_of",
-    "shift_start",
     "wall_start",
 ]
 
@@ -36,34 +36,6 @@ FAILED: Final = ("conflict", "error", "cancelled")
 #: hand), or this package by itself (following changes, counting for a view).
 Origin = Literal["user", "journal", "background"]
 ORIGINS: Final[tuple[Origin, ...]] = ("user", "journal", "background")
-
-
-def _compare_clocks() -> tuple[int, int]:
-    """Return how long it took to read both clocks, and their difference, in ns."""
-    before, wall, after = time.perf_counter_ns(), time.time_ns(), time.perf_counter_ns()
-    return after - before, wall - (before + after) // 2
-
-
-#: What to add to ``Operation.start_ns`` for nanoseconds since 1970 UTC. The wall clock may jump, so
-#: operations are timed on the monotonic one. Of several readings, one was not interrupted.
-SINCE_1970: Final = min(_compare_clocks() for _ in range(10))[1]
-
-#: How far the two clocks may drift apart, in ns, before an operation is dated by its own reading.
-DRIFT_NS: Final = 1_000_000
-
-
-def shift_start(start: int, wall: int) -> int:
-    """Return the ``Operation.start_ns`` of an operation that began at these times.
-
-    The monotonic clock stops while the machine sleeps, and does not follow when the wall clock is
-    set. An operation after that would be dated wrongly, so its start is moved by the difference.
-
-    Args:
-        start: Its start, on ``time.perf_counter_ns``.
-        wall: Its start, on ``time.time_ns``.
-    """
-    shifted = wall - SINCE_1970
-    return start if abs(shifted - start) <= DRIFT_NS else shifted
 
 
 #: What a ``Phases`` holds: where the time of an operation went, in ns, and what it carried.
@@ -80,7 +52,7 @@ def wall_start(operation: Operation) -> int:
     """Return when an operation that has just ended began, in nanoseconds since 1970 UTC.
 
     An ``Operation`` that a storage makes itself has its start directly from
-    ``time.perf_counter_ns``, and is not moved by ``shift_start``. It ended just now on that clock.
+    ``time.perf_counter_ns``, and is not moved by ``Clock.shift``. It ended just now on that clock.
     """
     end = operation.start_ns + operation.duration_ns
     now, shifted = time.perf_counter_ns(), time.time_ns() - SINCE_1970

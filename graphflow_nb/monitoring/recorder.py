@@ -95,8 +95,7 @@ class Recorder:
             id: The id of the session; None where the call concerns no single session.
             kind: The kind of the operation.
             phases: The time in each phase; None where the storage reports none.
-            wall: Its start, on ``time.time_ns``; 0 if it was not read: then the operation is dated
-                as if the machine had never slept.
+            wall: Its start, on ``time.time_ns``; 0 if it was not read: then ``CLOCK`` dates it.
         """
         block = self.block
         try:
@@ -105,7 +104,8 @@ class Recorder:
             at = self.make_room()
         block.starts[at] = start
         block.ends[at] = end
-        block.walls[at] = wall
+        if wall:
+            block.walls[at] = wall
         block.ids[at] = id
         block.phases[at] = phases
         block.codes[at] = kind.code

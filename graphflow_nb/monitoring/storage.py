@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import perf_counter_ns
@@ -15,7 +14,8 @@ from ..storage.attributes import attributes_of
 from ..storage.protocols import SessionStorage
 from ..storage.trace import LISTENER, Trace
 from ..storage.wrappers import Wrapper
-from .operation import Hook, Kind, Operation, Origin, Outcome, Phases, kind_of, shift_start
+from .clock import CLOCK
+from .operation import Hook, Kind, Operation, Origin, Outcome, Phases, kind_of
 from .recorder import Recorder
 
 __all__ = ["MonitoredStorage"]
@@ -78,7 +78,6 @@ class _Hooks:
     def report(
         self,
         start: int,
-        wall: int,
         end: int,
         id: str | None,
         kind: Kind,
@@ -86,21 +85,20 @@ class _Hooks:
     ) -> None:
         """Report one operation to all hooks."""
         if self.recorder is not None:
-            self.recorder.put(start, end, id, kind, phases, wall)
+            self.recorder.put(start, end, id, kind, phases)
         if self.others:
-            self.report_to_others(start, wall, end, id, kind, phases)
+            self.report_to_others(start, end, id, kind, phases)
 
     def report_to_others(
         self,
         start: int,
-        wall: int,
         end: int,
         id: str | None,
         kind: Kind,
         phases: Phases | None = None,
     ) -> None:
         """Report one operation to the hooks other than the recorder."""
-        operation = kind.operation(id, shift_start(start, wall), end - start, phases)
+        operation = kind.operation(id, CLOCK.shift(start), end - start, phases)
         for report in self.others:
             report(operation)
 
@@ -189,8 +187,9 @@ class MonitoredStorage(Wrapper):
 
     async def _report(self, op: str, id: str | None, call: Callable[[], Awaitable[T]]) -> T:
         """Perform a call and report it."""
-        wall = time.time_ns()
         start = perf_counter_ns()
+        if start > CLOCK.due:
+            CLOCK.compare(start)
         trace = Trace(start)
         token = LISTENER.set(trace)
         outcome: Outcome = "ok"
@@ -215,15 +214,13 @@ class MonitoredStorage(Wrapper):
                 trace.rows,
             )
             kind = kind_of(op, self._name, outcome, error, self._origin)
-            self._hooks.report(start, wall, end, id, kind, phases)
+            self._hooks.report(start, end, id, kind, phases)
 
-    def _report_failed(
-        self, op: str, id: str, start: int, wall: int, raised: BaseException
-    ) -> None:
+    def _report_failed(self, op: str, id: str, start: int, raised: BaseException) -> None:
         end = perf_counter_ns()
         name = type(raised).__name__
         kind = kind_of(op, self._name, _outcome_of(raised), name, self._origin)
-        self._hooks.report(start, wall, end, id, kind)
+        self._hooks.report(start, end, id, kind)
 
     def _make_short_calls(self, recorder: Recorder) -> tuple[_Save, _Get]:
         """Return ``save`` and ``get`` for a storage that reports no phases."""
@@ -232,21 +229,21 @@ class MonitoredStorage(Wrapper):
         inner_save, inner_get = self._save, self._get
         report_failed, hooks = self._report_failed, self._hooks
         block, make_room = recorder.block, recorder.make_room
-        starts, ends, walls = block.starts, block.ends, block.walls
-        ids, codes = block.ids, block.codes
-        origin = self._origin
+        starts, ends, ids, codes = block.starts, block.ends, block.ids, block.codes
+        origin, clock = self._origin, CLOCK
         saved = kind_of("save", self._name, origin=origin)
         got = kind_of("get", self._name, origin=origin)
         missed = kind_of("get", self._name, "missing", origin=origin)
         saved_code, got_code, missed_code = saved.code, got.code, missed.code
 
         async def save(session: Session) -> None:
-            wall = time.time_ns()
             start = perf_counter_ns()
+            if start > clock.due:
+                clock.compare(start)
             try:
                 await inner_save(session)
             except BaseException as raised:
-                report_failed("save", session.id, start, wall, raised)
+                report_failed("save", session.id, start, raised)
                 raise
             end = perf_counter_ns()
             try:
@@ -255,19 +252,19 @@ class MonitoredStorage(Wrapper):
                 at = make_room()
             starts[at] = start
             ends[at] = end
-            walls[at] = wall
             ids[at] = session.id
             codes[at] = saved_code
             if hooks.others:
-                hooks.report_to_others(start, wall, end, session.id, saved)
+                hooks.report_to_others(start, end, session.id, saved)
 
         async def get(id: str) -> Session | None:
-            wall = time.time_ns()
             start = perf_counter_ns()
+            if start > clock.due:
+                clock.compare(start)
             try:
                 session = await inner_get(id)
             except BaseException as raised:
-                report_failed("get", id, start, wall, raised)
+                report_failed("get", id, start, raised)
                 raise
             end = perf_counter_ns()
             try:
@@ -276,12 +273,11 @@ class MonitoredStorage(Wrapper):
                 at = make_room()
             starts[at] = start
             ends[at] = end
-            walls[at] = wall
             ids[at] = id
             codes[at] = missed_code if session is None else got_code
             if hooks.others:
                 kind = missed if session is None else got
-                hooks.report_to_others(start, wall, end, id, kind)
+                hooks.report_to_others(start, end, id, kind)
             return session
 
         return save, get
