@@ -14,6 +14,7 @@ from ..storage.protocols import (
     SupportsFacts,
     SupportsIndex,
     SupportsMigration,
+    SupportsRaw,
     SupportsSlowOrders,
     SupportsTable,
     SupportsTrigger,
@@ -23,6 +24,7 @@ from ..storage.query import ORDERS, Query
 from .kit import Deviation, Kit, add_property, expect_same
 
 _ADVICE: Final = "advice"
+_RAW: Final = "raw"
 _PLANS: Final = "plans and changes of the store"
 _WATCH: Final = "watch"
 
@@ -43,6 +45,20 @@ async def _save_two(kit: Kit) -> list[tuple[str, int, bytes]]:
     for name in ("a", "b"):
         await kit.save_new(name, context={"name": name})
     return await _contents(kit)
+
+
+@add_property(_RAW, "return each stored column with its value, None for an unknown id", SupportsRaw)
+async def what_is_stored_is_shown(kit: Kit) -> None:
+    """raw() returns what is stored under an id, None for an unknown one, and changes nothing."""
+    before = await _save_two(kit)
+    session = await kit.read("a")
+    stored = await kit.storage.raw(session.id)
+    if not isinstance(stored, dict) or not stored:
+        raise Deviation(f"raw() returned {stored!r}, and should return the columns")
+    shown = "".join(map(str, stored.values()))
+    expect_same(session.current_task_id in shown, True, "whether the task is in what is stored")
+    expect_same(await kit.storage.raw(kit.id("unknown")), None, "raw() of an unknown id")
+    expect_same(await _contents(kit), before, "the sessions after raw()")
 
 
 @add_property(_ADVICE, "return a StoreFacts with the place, and only read", SupportsFacts)

@@ -6,10 +6,9 @@ The storage reads quickly first. Where that meets an odd row, these functions re
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from ...errors import ContextError
@@ -36,8 +35,8 @@ __all__ = [
     "find_sessions",
     "is_session",
     "read_columns",
+    "read_page",
     "read_raw",
-    "read_rows",
 ]
 
 
@@ -131,8 +130,9 @@ def fetch_session(db: Database, id: str) -> tuple[Any, ...] | None:
             return row
         if row is None and sql.find_odd(id) is None:
             return None
-    for odd in read_rows(db, Query(ids=[id], order="id")):
-        raise format_error(odd.id, odd.problem)
+    rows = read_page(db, Query(ids=[id], order="id"))
+    if rows:
+        raise format_error(rows[0].id, rows[0].problem)
     return None
 
 
@@ -143,20 +143,21 @@ def find_sessions(db: Database, query: Query) -> tuple[list[tuple[Any, ...]], di
         rows = _quick(lambda: db.execute(*statement).fetchall())
         if rows is not None and all(map(is_session, rows)):
             return rows, {}
+    found: list[tuple[Any, ...]] = []
     problems: dict[str, str] = {}
-
-    def sessions() -> Iterator[tuple[Any, ...]]:
-        for odd in read_rows(db, query):
+    with closing(_read_rows(db, query)) as odd_rows:
+        for odd in odd_rows:
+            if query.limit is not None and len(found) >= query.limit:
+                break
             if odd.row is None:
                 problems[odd.id] = odd.problem
             else:
-                yield odd.row
-
-    return list(islice(sessions(), query.limit)), problems
+                found.append(odd.row)
+    return found, problems
 
 
 def _can_be_quick(db: Database, query: Query) -> bool:
-    """Return whether the quick statement gives the query's page as ``read_rows`` does.
+    """Return whether the quick statement gives the query's page as ``read_page`` does.
 
     The order of both is the same until an odd row is met, unless that is NULL.
     """
@@ -173,17 +174,25 @@ def _can_be_quick(db: Database, query: Query) -> bool:
 def read_columns(
     db: Database, query: Query, statement: sql.Statement
 ) -> list[tuple[Any, ...]] | None:
-    """Return the rows of a table's statement; None if they must be read by ``read_rows``."""
+    """Return the rows of a table's statement; None if they must be read by ``read_page``."""
     if not _can_be_quick(db, query):
         return None
     rows: list[tuple[Any, ...]] | None = _quick(lambda: db.execute(*statement).fetchall())
     return rows
 
 
-def read_rows(db: Database, query: Query) -> Iterator[OddRow]:
-    """Yield the selected rows in order, whatever is in them; the query's limit is ignored."""
+def read_page(db: Database, query: Query) -> list[OddRow]:
+    """Return the rows of the query's page, in order, whatever is in them."""
+    with closing(_read_rows(db, query, limit=query.limit)) as rows:
+        return list(rows)
+
+
+# To be closed at once: until then the connection returns all texts as bytes.
+def _read_rows(
+    db: Database, query: Query, limit: int | None = None
+) -> Generator[OddRow, None, None]:
     with _raw_texts(db):
-        for row in db.execute(*sql.select_odd(query, nullable=db.loose)):
+        for row in db.execute(*sql.select_odd(query, nullable=db.loose, limit=limit)):
             yield _read_row(row[0], row[1:])
 
 

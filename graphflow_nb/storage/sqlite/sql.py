@@ -99,7 +99,7 @@ def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
     return select(columns + f", find_value({_CONTEXT}, ?)" * len(paths), query, paths)
 
 
-def select_odd(query: Query, *, nullable: bool) -> Statement:
+def select_odd(query: Query, *, nullable: bool, limit: int | None) -> Statement:
     """Return the statement that reads whole rows in order, also where there are odd ones.
 
     Its order is that of ``select``: times that are not numbers come last, or first if descending.
@@ -108,6 +108,7 @@ def select_odd(query: Query, *, nullable: bool) -> Statement:
     Args:
         query: The selection.
         nullable: Whether an id may be NULL.
+        limit: The most rows to read; None for all.
     """
     key = "coalesce(id, CAST('NULL (rowid ' || rowid || ')' AS BLOB))" if nullable else "id"
     where, values = _where(query, page=False)
@@ -131,7 +132,8 @@ def select_odd(query: Query, *, nullable: bool) -> Statement:
         else:
             values += last.values
         where = f"{where} AND ({beyond})" if where else f" WHERE {beyond}"
-    return Statement(f"SELECT {key}, {ROW} FROM sessions{where} ORDER BY {order}", values)
+    text = f"SELECT {key}, {ROW} FROM sessions{where} ORDER BY {order}"
+    return Statement(text, values) if limit is None else Statement(f"{text} LIMIT {limit}", values)
 
 
 def has_null(query: Query) -> Statement:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from types import NoneType
 from typing import Any, ClassVar, Self
@@ -36,8 +35,8 @@ from .odd import (
     fetch_session,
     find_sessions,
     read_columns,
+    read_page,
     read_raw,
-    read_rows,
 )
 from .records import (
     Saved,
@@ -364,9 +363,7 @@ class SqliteSessionStorage:
         rows = await self._connection.run(lambda db: read_columns(db, wider, statement))
         table = None if rows is None else _build_table(rows, len(context))
         if table is None:  # an odd row is on the page
-            odd = await self._connection.run(
-                lambda db: list(islice(read_rows(db, wider), wider.limit))
-            )
+            odd = await self._connection.run(lambda db: read_page(db, wider))
             table = build_table([(row.id, row) for row in odd], query, context)
             shown = odd[: query.limit]
             table.problems |= {row.id: row.problem for row in shown if row.problem}
