@@ -61,11 +61,11 @@ class _Store:
     """The entries of a store, by number.
 
     Attributes:
-        numbers: All of them, oldest first.
+        numbers: All of them, oldest first, and those that were removed.
         undoable: Those that may be undoable, oldest first; the others are dropped from its end.
     """
 
-    numbers: dict[int, None] = field(default_factory=dict)
+    numbers: list[int] = field(default_factory=list)
     undoable: list[int] = field(default_factory=list)
 
 
@@ -93,15 +93,13 @@ class Index:
             record.root, record.flipped = undone.root or undone.number, not undone.flipped
         self._records[record.number] = record
         store = self._stores.setdefault(record.store, _Store())
-        store.numbers[record.number] = None
+        store.numbers.append(record.number)
         if record.undoes is None:
             store.undoable.append(record.number)
 
     def remove(self, number: int) -> None:
         """Remove the record of an entry, if there is one."""
-        record = self._records.pop(number, None)
-        if record is not None:
-            del self._stores[record.store].numbers[number]
+        self._records.pop(number, None)
 
     def set_done(self, record: Record, version: int, span: Span | None) -> None:
         """Note that the write of an entry was made.
@@ -126,7 +124,13 @@ class Index:
             stores: What the store is, and how else its entries may be marked.
         """
         numbers = merge(*(self._stores[s].numbers for s in set(stores) if s in self._stores))
-        return [self._records[number] for number in numbers]
+        return [self._records[number] for number in numbers if number in self._records]
+
+    def forget_removed(self) -> None:
+        """Forget the numbers of the entries that were removed."""
+        for store in self._stores.values():
+            store.numbers = [number for number in store.numbers if number in self._records]
+            store.undoable = [number for number in store.undoable if number in self._records]
 
     def newest_undoable(self, stores: Iterable[str]) -> Record | None:
         """Return the record of the newest entry that can be undone; None if there is none."""

@@ -367,6 +367,7 @@ class Journal:
         self._line = compaction.count
         for number in settled:
             self._index.remove(number)
+        self._index.forget_removed()
         self.dropped += len(settled)
         return True
 
