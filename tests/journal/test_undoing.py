@@ -56,6 +56,18 @@ def test_many_writes_of_every_kind_are_undone(wb, store):
     assert wb.undo_many().undone == 0
 
 
+def test_a_number_that_the_store_writes_in_another_form_hinders_no_undo(wb, store):
+    a = store.id("a")
+    wb.create(a, "t", context={"k": 0}, undo=False)
+    start = content(wb)
+    for n, number in enumerate(["1e21", "2.50", "1E-2", "1e21"]):
+        wb.patch(a, f'[{{"op": "add", "path": "/context/data/n{n}", "value": {number}}}]')
+    wb.delete(a)
+    report = wb.undo_many()
+    assert (report.undone, report.changed) == (5, [])
+    assert content(wb) == start
+
+
 def test_a_session_of_which_others_changed_something_is_left_alone(wb, store):
     a, b = store.id("a"), store.id("b")
     for id in (a, b):
