@@ -17,7 +17,9 @@ class UpsertsQuietly(Broken):
         old = self._rows.get(session.id)
         await super().upsert(session)
         if old is not None:
-            self._rows[session.id] = self._rows[session.id]._replace(version=old.version)
+            self._rows[session.id] = self._rows[session.id]._replace(
+                version=old.version, seen=old.seen
+            )
 
 
 class SaysAllWereDeleted(Broken):

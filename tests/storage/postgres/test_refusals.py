@@ -265,3 +265,50 @@ def test_the_workbench_says_it_and_notes_nothing(database, run, form):
         run(execute(database, "DROP TRIGGER refuse ON sessions"))
         assert wb.undo().current_task_id == "t"
         assert wb.undo() is None
+
+
+def test_a_copy_goes_on_past_what_is_refused(database, run):
+    source = g.open("memory:")
+    for name in "abc":
+        source.create(name, "t")
+    with g.open(database, writable=True) as target:
+        body = "RETURN CASE WHEN NEW.id <> 'b' THEN NEW END;"
+        run(execute(database, trigger("INSERT", body)))
+        report = source.copy_to(target)
+        assert report.failed["id"].tolist() == ["b"]
+        assert WORDS in report.failed["reason"][0]
+        assert sorted(target.sessions()["id"]) == ["a", "c"]
+
+
+def test_an_undo_that_is_refused_leaves_the_write_undoable(database, run):
+    with g.open(database, writable=True) as wb:
+        wb.create("a", "t")
+        wb.delete("a")
+        run(execute(database, trigger("INSERT")))
+        with pytest.raises(StorageError, match=WORDS):
+            wb.undo()
+        run(execute(database, "DROP TRIGGER refuse ON sessions"))
+        assert wb.undo().id == "a"
+
+
+def test_on_the_oldest_server(oldest_databases, run):
+    with oldest_databases.empty() as url:
+        storage = run(connect(url))
+        session = Session("a", "t")
+        run(storage.save(session))
+        run(execute(url, trigger("UPDATE OR DELETE")))
+        for call in (
+            lambda: storage.save(session),
+            lambda: storage.save_many([session]),
+            lambda: storage.delete("a"),
+            lambda: storage.delete_unchanged([session]),
+        ):
+            with pytest.raises(StorageError, match=WORDS):
+                run(call())
+        run(execute(url, "DROP TRIGGER refuse ON sessions"))
+        run(execute(url, "UPDATE sessions SET graph_id = graph_id"))
+        run(storage.save(session))
+        run(execute(url, "UPDATE sessions SET status_message = 'by hand'"))
+        with pytest.raises(SessionConflict):
+            run(storage.save(session))
+        run(storage.close())
