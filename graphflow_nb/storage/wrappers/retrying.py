@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from itertools import count
 from typing import Any, ClassVar, Final
 
-from ...errors import StorageError, StorageTimeout, StorageUnavailable
+from ...errors import GraphflowError, StorageError, StorageTimeout, StorageUnavailable
 from .base import READS, Wrapper
 
 __all__ = ["RetryingStorage"]
@@ -67,10 +68,17 @@ class RetryingStorage(Wrapper):
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         attempts = self._attempts if method in READS or method in REPEATABLE else 1
         bound, most = self._delays
-        for attempt in range(1, attempts):
+        lost = False  # whether an attempt had no answer, so that it may have written
+        for attempt in count(1):
             try:
                 return await super()._call(method, *arguments, **named)
-            except (StorageUnavailable, StorageTimeout) as error:
+            except GraphflowError as error:
+                if lost:
+                    error.nothing_written = False
+                passes = isinstance(error, (StorageUnavailable, StorageTimeout))
+                if attempt == attempts or not passes:
+                    raise
+                lost = lost or not error.nothing_written
                 pause = random.uniform(0, bound)
                 bound = min(most, 2 * bound)
                 self.retries += 1
@@ -79,4 +87,4 @@ class RetryingStorage(Wrapper):
                     *(method, error, attempt + 1, attempts, pause),
                 )
             await asyncio.sleep(pause)
-        return await super()._call(method, *arguments, **named)
+        raise AssertionError("unreachable")

@@ -48,6 +48,30 @@ def test_reads_and_repeatable_writes_are_tried_again(run, caplog, error):
     assert len(inner.calls) == 4
 
 
+class LostThenRefused(g.InMemorySessionStorage):
+    """Writes, and loses the answer; then it is full."""
+
+    calls = 0
+
+    async def upsert(self, session):
+        self.calls += 1
+        if self.calls == 1:
+            await super().upsert(session)
+            raise g.StorageUnavailable("gone")
+        raise g.StorageError("full", nothing_written=True)
+
+
+def test_a_refusal_after_a_lost_attempt_does_not_say_that_nothing_was_written(run):
+    with pytest.raises(g.StorageError, match="full") as caught:
+        run(retrying(LostThenRefused()).upsert(Session("a", "t")))
+    assert not caught.value.nothing_written
+    wb = g.wrap(retrying(LostThenRefused()))
+    with pytest.raises(g.StorageError, match="full"):
+        wb.upsert(Session("a", "t"))
+    assert wb.journal["state"].tolist() == ["unknown"]
+    assert wb.undo() is None
+
+
 def test_a_save_is_never_repeated(run):
     inner = Faulty()
     inner.failures, inner.after = 1, True
