@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from .changes import diff, pointer
@@ -26,6 +27,7 @@ __all__ = [
     "context_columns",
     "counts_frame",
     "describe_changes",
+    "frame_html",
     "journal_frame",
     "messages_frame",
     "operations_frame",
@@ -45,6 +47,12 @@ _SESSION_COLUMNS = (
     "expires_at",
 )
 TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
+
+
+def frame_html(frame: pd.DataFrame) -> Markup:
+    """Return a DataFrame as an HTML table; its texts are escaped and never taken for formulas."""
+    html = frame.to_html(escape=True, classes=["mathjax_ignore", "tex2jax_ignore"])
+    return Markup(html)  # noqa: S704  pandas escaped it
 
 
 def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame:

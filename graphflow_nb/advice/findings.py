@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Any, Final
 
 import pandas as pd
+from markupsafe import Markup
 
 from ..cards import card, code
 from ..frames import TEXT
@@ -122,18 +122,23 @@ class Findings:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        body = f"<p>{code(self.place or _NO_PLACE)}</p>"
+        body = Markup("<p>%s</p>") % code(self.place or _NO_PLACE)
         for found in self.advice:
-            body += (
-                f"<details open><summary><b>{escape(found.subject)}</b> "
-                f'<span class="q">{escape(_MEANINGS[found.severity])}</span></summary>'
-                f'<div class="l">{escape(found.finding)}{_render_evidence(found.evidence)}'
-                f'<div class="gfnb-copy">{_render_remedy(found.remedy)}</div>'
-                f'<p><span class="q">Cost:</span> {escape(found.cost)}</p></div></details>'
+            body += Markup(
+                '<details open><summary><b>%s</b> <span class="q">%s</span></summary>'
+                '<div class="l">%s%s<div class="gfnb-copy">%s</div>'
+                '<p><span class="q">Cost:</span> %s</p></div></details>'
+            ) % (
+                found.subject,
+                _MEANINGS[found.severity],
+                found.finding,
+                _render_evidence(found.evidence),
+                _render_remedy(found.remedy),
+                found.cost,
             )
         body += _render_folded("in order", self.in_order)
         body += _render_folded("not examined", self.unseen)
-        return card(escape(self._summarize()), body)
+        return str(card(self._summarize(), body))
 
 
 def _format_value(value: Figure) -> str:
@@ -148,27 +153,29 @@ def _format_evidence(evidence: Evidence) -> str:
     return "; ".join(_format_figures(evidence))
 
 
-def _render_evidence(evidence: Evidence) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{code(_format_value(value))}</td></tr>"
+def _render_evidence(evidence: Evidence) -> Markup:
+    rows = Markup("").join(
+        Markup("<tr><td>%s</td><td>%s</td></tr>") % (name, code(_format_value(value)))
         for name, value in evidence.items()
     )
-    return f"<table>{rows}</table>"
+    return Markup("<table>%s</table>") % rows
 
 
-def _render_remedy(text: str) -> str:
+def _render_remedy(text: str) -> Markup:
     # It is copied as a whole, so it is never cut. It contains our own text and names of the store.
-    return f"<code>{escape(text)}</code>"
+    return Markup("<code>%s</code>") % text
 
 
-def _render_folded(title: str, lines: Sequence[InOrder | Unseen]) -> str:
+def _render_folded(title: str, lines: Sequence[InOrder | Unseen]) -> Markup:
     if not lines:
-        return ""
-    rows = ""
+        return Markup("")
+    rows = Markup("")
     for line in lines:
         figures = _format_evidence(line.evidence) if isinstance(line, InOrder) else ""
-        rows += (
-            f"<tr><td>{escape(line.subject)}</td><td>{escape(line.finding)}"
-            f'<div class="q">{escape(figures)}</div></td></tr>'
+        rows += Markup('<tr><td>%s</td><td>%s<div class="q">%s</div></td></tr>') % (
+            line.subject,
+            line.finding,
+            figures,
         )
-    return f"<details><summary>{title}: {len(lines)}</summary><table>{rows}</table></details>"
+    folded = Markup("<details><summary>%s: %s</summary><table>%s</table></details>")
+    return folded % (title, len(lines), rows)

@@ -9,20 +9,20 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
-from ..cards import CARD_CSS, card
+from ..cards import CARD_CSS, card, fact_table
 from ..figures import LatencyFigure, duration_text
 from ..figures.theme import ThemeName
 from .settings import Settings
 
 __all__ = ["Report"]
 
-_PAGE = """<!DOCTYPE html>
+_PAGE = Markup("""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
@@ -34,9 +34,9 @@ body { margin: 2em auto; max-width: 80em; padding: 0 1em; font: 15px/1.5 system-
 .gfnb .q { color: light-dark(#595959, #b3b3b3); }
 img { max-width: 100%%; height: auto; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-</style></head><body><div class="gfnb"><h1>%(title)s</h1>
+</style></head><body><div class="gfnb mathjax_ignore tex2jax_ignore"><h1>%(title)s</h1>
 %(body)s</div></body></html>
-"""
+""")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Report:
 
     def render_card(self) -> str:
         """Return the same as a card, in HTML."""
-        return card(self._render_title(), self._render_body())
+        return str(card(self._render_title(), self._render_body()))
 
     def render_page(
         self, machine: Mapping[str, str], figures: Mapping[ThemeName, LatencyFigure]
@@ -77,33 +77,39 @@ class Report:
             figures: The same figure in both themes; empty if the run has no data.
         """
         picture = _render_picture(figures["light"], figures["dark"]) if figures else ""
-        lines = "".join(
-            f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-            for name, value in machine.items()
+        body = Markup("%s%s<h2>Machine</h2>%s") % (
+            self._render_body(),
+            picture,
+            fact_table(machine.items()),
         )
-        body = f"{self._render_body()}{picture}<h2>Machine</h2><table>{lines}</table>"
-        return _PAGE % {"title": escape(self._render_title()), "css": CARD_CSS, "body": body}
+        css = Markup(CARD_CSS)  # noqa: S704  our own file
+        return str(_PAGE % {"title": self._render_title(), "css": css, "body": body})
 
     def _render_title(self) -> str:
         return f"Benchmark {self.settings.workload.name}, {self.began:%Y-%m-%d %H:%M} UTC"
 
-    def _render_body(self) -> str:
+    def _render_body(self) -> Markup:
         rows = [(str(name), _format_figures(row)) for name, row in self.summary.iterrows()]
-        table = ""
+        table = Markup("")
         if rows:
-            heads = "".join(f'<th class="n">{escape(f.head)}</th>' for f in rows[0][1])
-            lines = "".join(
-                f"<tr><td>{escape(name)}</td>{''.join(f.render_cell() for f in figures)}</tr>"
+            heads = Markup("").join(Markup('<th class="n">%s</th>') % f.head for f in rows[0][1])
+            lines = Markup("").join(
+                Markup("<tr><td>%s</td>%s</tr>")
+                % (name, Markup("").join(f.render_cell() for f in figures))
                 for name, figures in rows
             )
-            table = f'<table class="whole"><tr><th>store</th>{heads}</tr>{lines}</table>'
-        notes = "".join(f"<p><b>{escape(note)}</b></p>" for note in self.notes)
+            table = Markup('<table class="whole"><tr><th>store</th>%s</tr>%s</table>') % (
+                heads,
+                lines,
+            )
+        notes = Markup("").join(Markup("<p><b>%s</b></p>") % note for note in self.notes)
         legend = "Geometric means of the turns, with 95 % intervals over turns."
         if self.settings.rate is None:
             legend += " Client's own: the processor time that this client took for a request."
         else:
             legend += " Naive: as if starting late did not count."
-        return f'{table}{notes}<p class="q">{escape(str(self.settings))}. {legend}</p>'
+        below = Markup('<p class="q">%s. %s</p>') % (str(self.settings), legend)
+        return table + notes + below
 
 
 class _Figure(NamedTuple):
@@ -122,10 +128,10 @@ class _Figure(NamedTuple):
     def __str__(self) -> str:
         return f"{self.value} ({self.interval})" if self.interval else self.value
 
-    def render_cell(self) -> str:
+    def render_cell(self) -> Markup:
         """Return it as a cell of a table, the interval below."""
-        below = f'<br><span class="q">{escape(self.interval)}</span>' if self.interval else ""
-        return f'<td class="n">{escape(self.value)}{below}</td>'
+        below = Markup('<br><span class="q">%s</span>') % self.interval if self.interval else ""
+        return Markup('<td class="n">%s%s</td>') % (self.value, below)
 
 
 def _format_figures(row: Any) -> list[_Figure]:
@@ -153,11 +159,11 @@ def _format_known(value: float, render: Callable[[float], str]) -> str:
     return "too few" if np.isnan(value) else render(value)
 
 
-def _render_picture(light: LatencyFigure, dark: LatencyFigure) -> str:
+def _render_picture(light: LatencyFigure, dark: LatencyFigure) -> Markup:
     pictures = [b64encode(figure._repr_png_()).decode() for figure in (dark, light)]
-    return (
+    return Markup(
         '<picture><source media="(prefers-color-scheme: dark)" '
-        f'srcset="data:image/png;base64,{pictures[0]}">'
-        f'<img src="data:image/png;base64,{pictures[1]}" alt="{escape(light.said)}"></picture>'
-        f"<details><summary>in words</summary><pre>{escape(light.said)}</pre></details>"
-    )
+        'srcset="data:image/png;base64,%s">'
+        '<img src="data:image/png;base64,%s" alt="%s"></picture>'
+        "<details><summary>in words</summary><pre>%s</pre></details>"
+    ) % (*pictures, light.said, light.said)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from html import escape
+from markupsafe import Markup
 
 from ..storage.copying import CopyFailure, CopyReport
-from .parts import card
+from .parts import card, fact_table
 
 __all__ = ["report_html"]
 
 
-def report_html(report: CopyReport) -> str:
+def report_html(report: CopyReport) -> Markup:
     """Return the report of a copy as a card."""
-    rows = [
+    rows: list[tuple[str, str]] = [
         ("selected", f"{report.read:,}"),
         ("copied", f"{report.copied:,} ({report.bytes:,} bytes of contexts)"),
         ("there already, the same", f"{report.present:,}"),
@@ -25,23 +25,22 @@ def report_html(report: CopyReport) -> str:
         ("versions", "kept" if report.versions_kept else "new, since the target keeps none"),
         ("times", _render_times(report)),
         ("expire in the source, but not in the target", f"{report.unexpiring:,}"),
-        ("SHA-256 of the content", f"<code>{report.sha256[:16]}…</code>"),
+        ("SHA-256 of the content", Markup("<code>%s…</code>") % report.sha256[:16]),
     ]
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
-    verdict = report.verdict
-    return card(f"copy: {verdict}", f"<table>{cells}</table>")
+    return card(f"copy: {report.verdict}", fact_table(rows))
 
 
-def _render_ids(ids: tuple[str, ...]) -> str:
-    names = ", ".join(f"<code>{escape(id)}</code>" for id in ids[:5])
+def _render_ids(ids: tuple[str, ...]) -> Markup:
+    names = Markup(", ").join(Markup("<code>%s</code>") % id for id in ids[:5])
     more = ", …" if len(ids) > 5 else ""
-    return f"{len(ids):,}" + (f": {names}{more}" if ids else "")
+    return Markup("%s: %s%s") % (f"{len(ids):,}", names, more) if ids else Markup("0")
 
 
-def _render_failures(failures: tuple[CopyFailure, ...]) -> str:
-    lines = "".join(f"<br><code>{escape(id)}</code>: {escape(why)}" for id, why in failures[:5])
-    more = "<br>… <code>.failed</code> lists all" if len(failures) > 5 else ""
-    return f"{len(failures):,}{lines}{more}"
+def _render_failures(failures: tuple[CopyFailure, ...]) -> Markup:
+    line = Markup("<br><code>%s</code>: %s")
+    lines = Markup("").join(line % (id, why) for id, why in failures[:5])
+    more = Markup("<br>… <code>.failed</code> lists all") if len(failures) > 5 else ""
+    return Markup("%s%s%s") % (f"{len(failures):,}", lines, more)
 
 
 def _render_times(report: CopyReport) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Final
 
+from markupsafe import Markup
 from msgspec import Raw
 
 from ..changes import Change, Patch, pointer
@@ -16,9 +16,11 @@ __all__ = ["patch_html", "value_html"]
 MAX_CHANGES: Final = 200  # of one patch
 
 
-def value_html(raw: Raw | None) -> str:
+def value_html(raw: Raw | None) -> Markup:
     """Return a JSON text as HTML; ``nothing`` for None."""
-    return '<span class="q">nothing</span>' if raw is None else code(_format_json(raw))
+    if raw is None:
+        return Markup('<span class="q">nothing</span>')
+    return code(_format_json(raw))
 
 
 def _format_json(raw: Raw) -> str:
@@ -30,7 +32,7 @@ def _format_json(raw: Raw) -> str:
 _SIGNS = {"add": "+ add", "remove": "− remove", "replace": "± change"}
 
 
-def patch_html(patch: Patch, nothing: str = "No change.") -> str:
+def patch_html(patch: Patch, nothing: str = "No change.") -> Markup:
     """Return a patch as a table: operation, path, and the values before and after.
 
     Args:
@@ -38,20 +40,28 @@ def patch_html(patch: Patch, nothing: str = "No change.") -> str:
         nothing: The text for a patch without changes.
     """
     if not len(patch):
-        return f"<p>{escape(nothing)}</p>"
-    rows = "".join(_render_change(change) for change in patch[:MAX_CHANGES])
+        return Markup("<p>%s</p>") % nothing
+    rows = Markup("").join(_render_change(change) for change in patch[:MAX_CHANGES])
     if len(patch) > MAX_CHANGES:
-        rows += (
-            f'<tr><td class="q" colspan="4">{len(patch) - MAX_CHANGES:,} more changes, '
-            "not shown</td></tr>"
-        )
-    heads = "<th></th><th>path</th><th>before</th><th>after</th>"
-    return f'<table class="gfnb-diff"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-
-
-def _render_change(change: Change) -> str:
+        more = f"{len(patch) - MAX_CHANGES:,} more changes, not shown"
+        rows += Markup('<tr><td class="q" colspan="4">%s</td></tr>') % more
     return (
-        f'<tr class="gfnb-{change.op}"><td>{_SIGNS.get(change.op, change.op)}</td>'
-        f"<td>{code(pointer(change.path))}</td>"
-        f"<td>{value_html(change.before)}</td><td>{value_html(change.value)}</td></tr>"
+        Markup(
+            '<table class="gfnb-diff"><thead><tr><th></th><th>path</th><th>before</th>'
+            "<th>after</th></tr></thead><tbody>%s</tbody></table>"
+        )
+        % rows
+    )
+
+
+_CHANGE: Final = Markup('<tr class="gfnb-%s"><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>')
+
+
+def _render_change(change: Change) -> Markup:
+    return _CHANGE % (
+        change.op,
+        _SIGNS.get(change.op, change.op),
+        code(pointer(change.path)),
+        value_html(change.before),
+        value_html(change.value),
     )

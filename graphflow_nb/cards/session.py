@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from ..errors import ContextError
 from ..model import Message, OddMessage, Session, exactjson
 from ..model.times import datetime_of, describe_time, micros_or_unknown
@@ -55,36 +57,40 @@ def _read_content(session: Session) -> tuple[Any, Sequence[Message], str]:
         return data, [], str(error)
 
 
-def session_html(session: Session) -> str:
+def session_html(session: Session) -> Markup:
     """Return the card of a session: facts, context as a collapsible tree, chat as messages."""
     body = overview_html(session)
     content, messages, wrong = _read_content(session)
     extent = f"{_describe_keys(content)}, {size(len(session.context_json()))}"
-    body += (
-        f"<details open><summary><b>context</b> <span class=q>{extent}</span></summary>"
-        f"{'' if wrong else _render_context(content)}</details>"
-        f"<details open><summary><b>chat</b> <span class=q>{len(messages)} messages</span>"
-        f"</summary>{_render_messages(messages)}</details>"
+    body += Markup(
+        '<details open><summary><b>context</b> <span class="q">%s</span></summary>%s</details>'
+        '<details open><summary><b>chat</b> <span class="q">%s messages</span></summary>%s'
+        "</details>"
+    ) % (
+        extent,
+        "" if wrong else _render_context(content),
+        len(messages),
+        _render_messages(messages),
     )
-    return card(f"session {code(session.id)}", body)
+    return card(Markup("session %s") % code(session.id), body)
 
 
-def overview_html(session: Session) -> str:
+def overview_html(session: Session) -> Markup:
     """Return the facts of a session, and the error if its context can't be read."""
     body = fact_table([(name, code(value)) for name, value in _collect_facts(session)])
     wrong = _read_content(session)[2]
     if wrong:
-        body += f"<p><strong>The context can't be read:</strong> {code(wrong)}</p>"
+        body += Markup("<p><strong>The context can't be read:</strong> %s</p>") % code(wrong)
     return body
 
 
-def context_html(session: Session) -> str:
+def context_html(session: Session) -> Markup:
     """Return the context of a session as a collapsible tree, with the path of each value."""
     content, _, wrong = _read_content(session)
     return code(wrong) if wrong and not content else _render_context(content)
 
 
-def chat_html(session: Session) -> str:
+def chat_html(session: Session) -> Markup:
     """Return the chat of a session as a conversation."""
     return _render_messages(_read_content(session)[1])
 
@@ -93,66 +99,74 @@ def _describe_keys(content: Any) -> str:
     return f"{len(content) if isinstance(content, dict) else 0} keys"
 
 
-def _render_context(content: Any) -> str:
-    budget = iter(range(MAX_NODES))
-    return "".join(_render_tree(content, (), budget)) if content else '<div class="l q">empty</div>'
+def _render_context(content: Any) -> Markup:
+    if not content:
+        return Markup('<div class="l q">empty</div>')
+    return Markup("").join(_render_tree(content, (), iter(range(MAX_NODES))))
 
 
-def _render_messages(messages: Sequence[Message]) -> str:
+def _render_messages(messages: Sequence[Message]) -> Markup:
     try:
         return _render_chat(messages)
     except ContextError as error:
-        return f"<p>{code(str(error))}</p>"
+        return Markup("<p>%s</p>") % code(str(error))
 
 
-def _render_path(keys: tuple[str, ...]) -> str:
-    """Return a path as ``sessions(context=[…])`` takes it; one click selects it."""
-    return f'<span class="p" title="path: click and copy">{code(path_text(keys))}</span>'
+# With the path as ``sessions(context=[…])`` takes it; one click selects it.
+_PATH: Final = Markup('<span class="p" title="path: click and copy">%s</span>')
+_BRANCH: Final = (
+    Markup('<details><summary><b>%s</b> <span class="q">%s %s</span> ')
+    + _PATH
+    + Markup("</summary>")
+)
+_LEAF: Final = Markup('<div class="l"><b>%s</b>: %s ') + _PATH + Markup("</div>")
 
 
-def _render_tree(value: Any, path: tuple[str, ...], budget: Iterator[int]) -> Iterator[str]:
+def _render_tree(value: Any, path: tuple[str, ...], budget: Iterator[int]) -> Iterator[Markup]:
     """Return the items of an object or array as HTML."""
     items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
     for name, item in items[:MAX_ITEMS]:
         if next(budget, None) is None:
-            yield '<div class="l q">… more, not shown</div>'
+            yield Markup('<div class="l q">… more, not shown</div>')
             return
-        key, here = f"<b>{code(str(name))}</b>", (*path, str(name))
+        key, here = code(str(name)), (*path, str(name))
         if isinstance(item, (dict, list)) and item:
             kind = "keys" if isinstance(item, dict) else "items"
-            yield (
-                f"<details><summary>{key} <span class=q>{len(item)} {kind}</span> "
-                f"{_render_path(here)}</summary>"
-            )
+            yield _BRANCH % (key, len(item), kind, code(path_text(here)))
             yield from _render_tree(item, here, budget)
-            yield "</details>"
+            yield Markup("</details>")
         else:
-            yield f'<div class="l">{key}: {code(_format_scalar(item))} {_render_path(here)}</div>'
+            yield _LEAF % (key, code(_format_scalar(item)), code(path_text(here)))
     if len(items) > MAX_ITEMS:
-        yield f'<div class="l q">… {len(items) - MAX_ITEMS:,} more, not shown</div>'
+        more = f"{len(items) - MAX_ITEMS:,}"
+        yield Markup('<div class="l q">… %s more, not shown</div>') % more
 
 
 def _format_scalar(value: Any) -> str:
     return exactjson.show(value)
 
 
-def _render_chat(messages: Sequence[Message]) -> str:
+def _render_chat(messages: Sequence[Message]) -> Markup:
     shown = messages[max(0, len(messages) - MAX_MESSAGES) :]
     cut = len(messages) - len(shown)
-    parts = [f'<div class="l q">{cut:,} earlier ones not shown</div>'] if cut else []
+    hint = Markup('<div class="l q">%s earlier ones not shown</div>') % f"{cut:,}"
+    parts = [hint] if cut else []
     for message in shown:
         if isinstance(message, OddMessage):
             parts.append(
-                f'<div class="m"><span class=q>an odd message, as it is stored: '
-                f"{code(message.problem)}</span><br>{code(message.content)}</div>"
+                Markup(
+                    '<div class="m"><span class="q">an odd message, as it is stored: %s</span>'
+                    "<br>%s</div>"
+                )
+                % (code(message.problem), code(message.content))
             )
             continue
-        time = f"{message.timestamp:%Y-%m-%d %H:%M:%S}"
+        time, role = f"{message.timestamp:%Y-%m-%d %H:%M:%S}", message.role.value
         parts.append(
-            f'<div class="m {message.role.value}"><span class=q>{message.role.value}, {time} UTC'
-            f"</span><br>{code(message.content)}</div>"
+            Markup('<div class="m %s"><span class="q">%s, %s UTC</span><br>%s</div>')
+            % (role, role, time, code(message.content))
         )
-    return "".join(parts) or '<div class="l q">none</div>'
+    return Markup("").join(parts) or Markup('<div class="l q">none</div>')
 
 
 def session_text(session: Session) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from html import escape
 from typing import Final, NamedTuple
+
+from markupsafe import Markup
 
 from ..storage.table import GroupCount
 from .parts import age, card, code, fact_table
@@ -46,29 +47,33 @@ def _sum_counts(counts: Sequence[GroupCount]) -> tuple[int, int]:
     return sum(c.sessions for c in counts), len({c.graph_id for c in counts})
 
 
-def store_html(facts: StoreCard) -> str:
+def store_html(facts: StoreCard) -> Markup:
     """Return the card as HTML: the store, and the number of sessions at each task."""
     counts = facts.counts
-    rows = [("store", code(facts.store))]
+    rows: list[tuple[str, str]] = [("store", code(facts.store))]
     if facts.note:
         rows.append(("note", code(facts.note)))
     if counts is not None:
         total, graphs = _sum_counts(counts)
         rows.append(("sessions", f"{total:,} in {graphs} graphs"))
-        rows.append(("newest", escape(age(_find_newest(counts))) if counts else "none"))
+        rows.append(("newest", age(_find_newest(counts)) if counts else "none"))
     rows.append(("recorded", f"{facts.operations:,} operations{_describe_kept(facts)}"))
     body = fact_table(rows)
     if counts:
-        names = "<th>graph</th><th>task</th><th class=n>sessions</th><th>oldest update</th>"
-        body += f"<table><tr>{names}</tr>"
-        for c in _sort_counts(counts)[:MAX_TASKS]:
-            body += (
-                f"<tr><td>{code(c.graph_id)}</td><td>{code(c.current_task_id)}</td>"
-                f"<td class=n>{c.sessions:,}</td><td>{escape(age(c.oldest))}</td></tr>"
+        row = Markup('<tr><td>%s</td><td>%s</td><td class="n">%s</td><td>%s</td></tr>')
+        rows_of_tasks = Markup("").join(
+            row % (code(c.graph_id), code(c.current_task_id), f"{c.sessions:,}", age(c.oldest))
+            for c in _sort_counts(counts)[:MAX_TASKS]
+        )
+        body += (
+            Markup(
+                '<table><tr><th>graph</th><th>task</th><th class="n">sessions</th>'
+                "<th>oldest update</th></tr>%s</table>"
             )
-        body += "</table>"
+            % rows_of_tasks
+        )
         if len(counts) > MAX_TASKS:
-            body += f"<div class=q>{_describe_bound(counts)}</div>"
+            body += Markup('<div class="q">%s</div>') % _describe_bound(counts)
     return card("graphflow_nb workbench", body)
 
 

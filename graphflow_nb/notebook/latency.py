@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ..errors import StorageError
-from ..frames import operations_frame
+from ..frames import frame_html, operations_frame
 from ..monitoring import Histogram, Recorder, Records
 from ..monitoring.durations import Durations
 from ..monitoring.operation import FAILED
@@ -226,9 +227,10 @@ class Latency:
     def _repr_html_(self) -> str:
         summary = self.summary()
         if not len(summary):
-            return "<p>No operation was recorded yet.</p>"
+            return str(Markup("<p>No operation was recorded yet.</p>"))
         note = self._describe_bound()
-        return summary.round(1).to_html() + (f"<p>{note}</p>" if note else "")
+        below = Markup("<p>%s</p>") % note if note else ""
+        return str(frame_html(summary.round(1)) + below)
 
     def _describe_bound(self) -> str:
         note = self.bound_note

@@ -7,12 +7,12 @@ from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from heapq import nlargest
-from html import escape
 from time import monotonic
 from typing import Any, Final
 
 import ipywidgets as widgets
 import numpy as np
+from markupsafe import Markup
 
 from ..cards import card, code
 from ..client import Client
@@ -25,6 +25,7 @@ from .browse import Browser
 from .browse.live import Follower
 from .browse.render import notice_html
 from .browse.rowtable import RowTable
+from .html import Html
 
 __all__ = ["LiveLatency"]
 
@@ -92,7 +93,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             tooltip="Start a new list of the slowest operations",
             layout={"width": "auto"},
         )
-        self.state, self.totals, self.words, self.details = (widgets.HTML() for _ in range(4))
+        self.state, self.totals, self.words, self.details = (Html() for _ in range(4))
         self.picture = widgets.Image(format="png", layout={"max_width": "100%"})
         self.table = RowTable("slowest operations", _COLUMNS, self._open)
         self._place = widgets.VBox()
@@ -106,7 +107,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             self.totals,
             self.picture,
             self.words,
-            widgets.HTML("<b>Slowest operations</b>: a click opens the session"),
+            Html(Markup("<b>Slowest operations</b>: a click opens the session")),
             self.table,
             self.details,
             self._place,
@@ -129,11 +130,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             counts = recorder.counts()
             total = sum(n for kind, n in counts.items() if not kind.background)
             failed = sum(n for k, n in counts.items() if k.outcome in FAILED and not k.background)
-            missed = f", <b>{self._missed:,}</b> not in the list below" if self._missed else ""
-            self.totals.value = (
-                f'<div class="gfnb gfnb-plain"><b>{total:,}</b> operations, <b>{failed:,}</b> '
-                f"failed, <b>{rate:,.0f}</b> a second now{missed}</div>"
-            )
+            self.totals.value = self._render_totals(total, failed, rate)
             if total != self._drawn:
                 self._drawn = total
                 self._draw(total)
@@ -150,18 +147,17 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         """Return what is shown as HTML that needs neither a kernel nor a script."""
         with self._lock:
             picture = b64encode(self.picture.value).decode()
-            words = escape(self._words)
-            heads = "".join(f"<th>{column['label']}</th>" for column in _COLUMNS)
-            rows = "".join(
-                "<tr>" + "".join(f"<td>{code(str(cell))}</td>" for cell in _make_cells(o)) + "</tr>"
+            heads = Markup("").join(Markup("<th>%s</th>") % c["label"] for c in _COLUMNS)
+            rows = Markup("").join(
+                Markup("<tr>%s</tr>")
+                % Markup("").join(Markup("<td>%s</td>") % code(str(c)) for c in _make_cells(o))
                 for o in self.slowest
             )
-            body = (
-                f"{self.totals.value}"
-                f'<img src="data:image/png;base64,{picture}" alt="{words}" style="max-width:100%">'
-                f"<table><tr>{heads}</tr>{rows}</table>"
-            )
-        return card("latency, slowest operations below", body)
+            body = Markup(
+                '%s<img src="data:image/png;base64,%s" alt="%s" style="max-width:100%%">'
+                "<table><tr>%s</tr>%s</table>"
+            ) % (self.totals.value, picture, self._words, heads, rows)
+        return str(card("latency, slowest operations below", body))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -181,6 +177,13 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             self.browser.close()
         super().close()
 
+    def _render_totals(self, total: int, failed: int, rate: float) -> Markup:
+        missed = Markup(", <b>%s</b> not in the list below") % f"{self._missed:,}"
+        return Markup(
+            '<div class="gfnb gfnb-plain"><b>%s</b> operations, <b>%s</b> failed, <b>%s</b> a '
+            "second now%s</div>"
+        ) % (f"{total:,}", f"{failed:,}", f"{rate:,.0f}", missed if self._missed else "")
+
     def _keep_slowest(self, news: Records) -> None:
         if len(news) > SLOWEST:
             news = news.select(np.argpartition(news.duration_ns, -SLOWEST)[-SLOWEST:])
@@ -198,7 +201,7 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
         self.picture.value = figure._repr_png_()
         self._words = figure.said
         self.words.value = (
-            f"<details><summary>in words</summary><p>{escape(figure.said)}</p></details>"
+            Markup("<details><summary>in words</summary><p>%s</p></details>") % figure.said
         )
 
     def _list_slowest(self) -> None:
@@ -266,7 +269,7 @@ def _time_text(nanos: int) -> str:
     return duration_text(nanos / 1000) if nanos else "—"
 
 
-def _details_html(operation: Operation) -> str:
+def _details_html(operation: Operation) -> Markup:
     """Return the operation in one line: its phases as shares, and the size of the context."""
     parts = _phases(operation)
     parts["other"] = operation.duration_ns - sum(parts.values())
@@ -275,9 +278,13 @@ def _details_html(operation: Operation) -> str:
         for name, nanos in parts.items()
         if nanos > 0
     )
-    session = "" if operation.session_id is None else f" of {code(operation.session_id)}"
+    id = operation.session_id
+    session = "" if id is None else Markup(" of %s") % code(id)
     size = f", {operation.bytes:,} bytes of context" if operation.bytes else ""
-    return (
-        f'<div class="gfnb gfnb-plain"><b>{escape(operation.op)}</b>{session}: '
-        f"{_time_text(operation.duration_ns)} in all{size}; {shares}</div>"
+    return Markup('<div class="gfnb gfnb-plain"><b>%s</b>%s: %s in all%s; %s</div>') % (
+        operation.op,
+        session,
+        _time_text(operation.duration_ns),
+        size,
+        shares,
     )

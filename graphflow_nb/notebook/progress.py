@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from html import escape
 from types import TracebackType
 from typing import Any
 
@@ -71,11 +70,13 @@ class Bar(Progress):
         self, stop: Callable[[], None] | None, tooltip: str = "Stop, and keep what was measured"
     ):
         # With the widgets only where they are shown: they take a tenth of a second.
-        from ipywidgets import HTML, Button, FloatProgress, HBox
+        from ipywidgets import Button, FloatProgress, HBox
+
+        from .html import Html
 
         self._stop = stop
         self._bar = FloatProgress(min=0, max=1)
-        self._text = HTML()
+        self._text = Html()
         self._button = Button(description="Stop", icon="stop", tooltip=tooltip)
         self._button.on_click(self._press)
         # The cell that waits keeps the kernel's main thread busy, and ipykernel 7.4 binds a widget
@@ -98,7 +99,7 @@ class Bar(Progress):
             self._stop()
 
     def show_step(self, text: str) -> None:
-        self._text.value = escape(text)
+        self._text.value = text
 
     def show_share(self, share: float) -> None:
         self._bar.value = share

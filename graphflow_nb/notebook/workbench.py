@@ -429,7 +429,7 @@ class Workbench(Client):
         return cards.store_text(self._describe())
 
     def _repr_html_(self) -> str:
-        return cards.store_html(self._describe())
+        return str(cards.store_html(self._describe()))
 
 
 def open(

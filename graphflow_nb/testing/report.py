@@ -6,8 +6,9 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from html import escape
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+from markupsafe import Markup
 
 from ..storage.protocols import SupportsClose
 from .kit import PROPERTIES, Deviation, NotTested, Open, Property, Traits, resolve
@@ -17,6 +18,14 @@ __all__ = ["Finding", "Report", "check"]
 _SIGNS = {"holds": "✓", "fails": "✗", "missing": "–", "untested": "?"}
 _COLOURS = {"holds": "#1b7f4b", "fails": "#b3261e", "missing": "#6b6b6b", "untested": "#8a5a00"}
 
+_CAPABILITY: Final = Markup(
+    '<tr><th colspan="2" style="text-align:left;padding-top:.8em">%s '
+    '<span style="font-weight:normal;opacity:.7">%s of %s</span></th></tr>'
+)
+_FINDING: Final = Markup(
+    '<tr><td style="color:%s;font-weight:bold;vertical-align:top" title="%s">%s</td>'
+    '<td style="text-align:left">%s%s</td></tr>'
+)
 
 Outcome = Literal["holds", "fails", "missing", "untested"]
 
@@ -101,24 +110,19 @@ class Report:
         rows = []
         for capability, findings in self.by_capability().items():
             holding = sum(f.outcome == "holds" for f in findings)
-            rows.append(
-                '<tr><th colspan="2" style="text-align:left;padding-top:.8em">'
-                f"{escape(capability)} <span style='font-weight:normal;opacity:.7'>"
-                f"{holding} of {len(findings)}</span></th></tr>"
-            )
+            rows.append(_CAPABILITY % (capability, holding, len(findings)))
             for f in findings:
-                more = ""
+                more = Markup("")
                 if f.outcome != "holds":
-                    more = f"<br><code>{escape(f.detail)}</code>"
+                    more += Markup("<br><code>%s</code>") % f.detail
                 if f.outcome == "fails":
-                    more += f"<br><b>What it takes:</b> {escape(f.prop.remedy)}"
-                colour = _COLOURS[f.outcome]
-                rows.append(
-                    f'<tr><td style="color:{colour};font-weight:bold;vertical-align:top" '
-                    f'title="{f.outcome}">{_SIGNS[f.outcome]}</td>'
-                    f'<td style="text-align:left">{escape(f.prop.statement)}{more}</td></tr>'
-                )
-        return f"<table><caption>{escape(self._render_title())}</caption>{''.join(rows)}</table>"
+                    more += Markup("<br><b>What it takes:</b> %s") % f.prop.remedy
+                sign, colour = _SIGNS[f.outcome], _COLOURS[f.outcome]
+                rows.append(_FINDING % (colour, f.outcome, sign, f.prop.statement, more))
+        table = Markup(
+            '<table class="mathjax_ignore tex2jax_ignore"><caption>%s</caption>%s</table>'
+        )
+        return str(table % (self._render_title(), Markup("").join(rows)))
 
 
 def check(

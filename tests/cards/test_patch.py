@@ -28,7 +28,7 @@ def test_changes_are_bounded_and_none_is_said():
 
 
 def test_short_values_are_indented_and_long_ones_shown_as_they_are():
-    assert value_html(Raw(b'{"a":1}')) == "<code>{\n  &quot;a&quot;: 1\n}</code>"
+    assert value_html(Raw(b'{"a":1}')) == "<code>{\n  &#34;a&#34;: 1\n}</code>"
     long = b"[" + b",".join(b"1" for _ in range(200)) + b"]"
     assert long.decode() in value_html(Raw(long))
     assert value_html(None) == '<span class="q">nothing</span>'

@@ -45,7 +45,7 @@ def test_the_report():
     )
     assert "add async def table(…)" in text
     html = report._repr_html_()
-    assert "<table>" in html
+    assert "<table class=" in html
     assert report.by_capability()["save, get, delete"][0].outcome == "holds"
 
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Final, Literal
 
 import pandas as pd
+from markupsafe import Markup
 
 from ... import cards
 from ...changes import Clash, Merge
@@ -208,7 +209,12 @@ def raw_html(session: Session) -> str:
     return f"{cut}<pre>{escape(text[:MAX_RAW])}</pre>"
 
 
-def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> str:
+_HEAD, _NUMBER_HEAD = Markup("<th>%s</th>"), Markup('<th class="n">%s</th>')
+_CELL, _NUMBER_CELL = Markup("<td>%s</td>"), Markup('<td class="n">%s</td>')
+_ROW, _OPEN_ROW = Markup("<tr>%s</tr>"), Markup('<tr class="gfnb-open">%s</tr>')
+
+
+def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> Markup:
     """Return a page of sessions as an HTML table, for use without a kernel.
 
     Args:
@@ -217,10 +223,9 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
         opened: The id of the open session; None if none is open.
     """
     if frame is None or not len(frame):
-        return f"<p>{escape(shown)}</p>"
-    heads = "".join(
-        f"<th{' class=n' if column.get('number') else ''}>{column['label']}</th>"
-        for column in COLUMNS
+        return Markup("<p>%s</p>") % shown
+    heads = Markup("").join(
+        (_NUMBER_HEAD if column.get("number") else _HEAD) % column["label"] for column in COLUMNS
     )
     rows = []
     for id, cells in zip(frame["id"], session_rows(frame), strict=True):
@@ -229,11 +234,13 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
             cell if isinstance(cell, str) else cell[column["name"].endswith("_at")]
             for column, cell in zip(COLUMNS, cells, strict=True)
         )
-        row = "".join(
-            # As code, or JupyterLab would take what is between dollars for a formula.
-            f"<td{' class=n' if column.get('number') else ''}>{cards.code(text)}</td>"
+        row = Markup("").join(
+            (_NUMBER_CELL if column.get("number") else _CELL) % cards.code(text)
             for column, text in zip(COLUMNS, texts, strict=True)
         )
-        rows.append(f"<tr{' class=gfnb-open' if id == opened else ''}>{row}</tr>")
-    table = f'<table class="gfnb-list"><tr>{heads}</tr>{"".join(rows)}</table>'
-    return f"<p>{escape(shown)}</p>{table}"
+        rows.append((_OPEN_ROW if id == opened else _ROW) % row)
+    return Markup('<p>%s</p><table class="gfnb-list"><tr>%s</tr>%s</table>') % (
+        shown,
+        heads,
+        Markup("").join(rows),
+    )

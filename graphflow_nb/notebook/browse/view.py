@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from copy import copy
-from html import escape
 from itertools import islice
 from typing import Any, Final
 
 import ipywidgets as widgets
 import pandas as pd
+from markupsafe import Markup
 
 from ... import cards
 from ...client import Client
@@ -254,8 +254,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.reader.render()
         self.code.value = code_html(desk.calls[-1] if desk.calls else listing.call)
 
-    def _render_title(self) -> str:
-        return f"sessions in {cards.code(repr(self.wb.storage.inner))}"
+    def _render_title(self) -> Markup:
+        return Markup("sessions in %s") % cards.code(repr(self.wb.storage.inner))
 
     def _make_cells(self, frame: pd.DataFrame | None) -> list[list[Any]]:
         """Return the cells of a page, which are made once for each page."""
@@ -361,9 +361,9 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         body = static_table(listing.frame, shown, None if opened is None else opened.id)
         if listing.filters:
             words = ", ".join(f"{name}={value!r}" for name, value in listing.filters.items())
-            body = f"<p>filtered by {escape(words)}</p>{body}"
+            body = Markup("<p>filtered by %s</p>%s") % (words, body)
         html = cards.card(self._render_title(), body)
-        return html if opened is None else html + cards.session_html(opened)
+        return str(html if opened is None else html + cards.session_html(opened))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
