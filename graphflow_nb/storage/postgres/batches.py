@@ -12,7 +12,6 @@ import asyncpg
 from ...errors import SessionConflict
 from ...model import Session
 from ..checks import check_ids_once
-from ..copying import content_hash
 from ..trace import current
 from .connections import Connection
 from .sql import HAS_TRIGGERS, parse_name
@@ -247,7 +246,8 @@ class _Batch:
         kept = [
             entry.session.id
             for entry in odd
-            if entry.stored is None or content_hash(entry.stored) != content_hash(entry.session)
+            if entry.stored is not None
+            and self._table.states.is_kept(entry.session, entry.fields, entry.stored)
         ]
         if kept:
             raise self._table.refusal(kept)

@@ -136,9 +136,25 @@ class RowStates:
             (micros_or_none(s.raw_created), micros_or_none(s.raw_updated))
             for s in (session, stored)
         ]
-        graph_id, task, status, context = seen.row[1:5]
-        read = stored_session(stored.id, graph_id, task, status, context, 0, None, None)
-        return times[0] == times[1] and content_hash(read) == content_hash(stored)
+        return times[0] == times[1] and _has_content(stored, seen.row)
+
+    def is_kept(self, session: Session, fields: Sequence[Any], stored: Session) -> bool:
+        """Return whether a row has the content that was read, after another one was written.
+
+        Args:
+            session: The session that was saved.
+            fields: What was sent, in the order of ``Statements.get``.
+            stored: What is stored now.
+        """
+        if _has_content(stored, fields):
+            return False
+        return not isinstance(session.seen, _SeenRow) or _has_content(stored, session.seen.row)
+
+
+def _has_content(stored: Session, row: Sequence[Any]) -> bool:
+    graph_id, task, status, context = row[1:5]
+    other = stored_session(stored.id, graph_id, task, status, context, 0, None, None)
+    return content_hash(stored) == content_hash(other)
 
 
 def columns_of(states: Iterable[Expected]) -> list[list[str | None]]:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from ...errors import SessionConflict
 from ...model import Session
-from ..copying import content_hash
 from ..trace import current
 from .connections import Connection
 from .states import write_time
@@ -77,7 +76,7 @@ class _Save:
             raise table.refusal([self._session.id])
         # A trigger that returns the old row leaves its time too.
         if row[2] is not None and row[2] == self._session.raw_updated:
-            await self._check_written(connection)
+            await self._check_written(connection, row)
         return row
 
     async def _write(self, connection: Connection) -> Any:
@@ -110,13 +109,20 @@ class _Save:
                 return
         raise SessionConflict(session, stored)
 
-    async def _check_written(self, connection: Connection) -> None:
-        """Raise the error for a refusal if the stored session has not the content of this one."""
-        row = await connection.fetchrow(self._table.statements.get, self._session.id)
-        if row is not None:
-            stored = self._table.states.read(row)
-            if content_hash(stored) != content_hash(self._session):
-                raise self._table.refusal([self._session.id])
+    async def _check_written(self, connection: Connection, saved: Any) -> None:
+        """Raise the error for a refusal if a trigger put the old row in the place of the new one.
+
+        Args:
+            connection: The connection.
+            saved: What the save returned.
+        """
+        states, session = self._table.states, self._session
+        row = await connection.fetchrow(self._table.statements.get, session.id)
+        # Another row than this save left is that of another writer.
+        if row is None or row[5:] != saved[:]:
+            return
+        if states.is_kept(session, self._fields, states.read(row)):
+            raise self._table.refusal([session.id])
 
 
 async def restore(table: OpenTable, session: Session) -> None:

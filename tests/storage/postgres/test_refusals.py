@@ -211,6 +211,7 @@ def test_a_conflict_is_still_one_where_a_trigger_refuses(database, run, form):
         "NEW.status_message := 'by a trigger'; RETURN NEW;",
         "NEW.updated_at := clock_timestamp(); RETURN NEW;",
         "NEW.created_at := '2020-01-01Z'; RETURN NEW;",
+        "NEW.updated_at := '2020-01-01Z'; NEW.status_message := 'sealed'; RETURN NEW;",
         "NEW.context := jsonb_set(NEW.context, '{data,seal}', '1'); RETURN NEW;",
         "BEGIN NEW.graph_id := 'g'; EXCEPTION WHEN OTHERS THEN NULL; END; RETURN NEW;",
     ],
