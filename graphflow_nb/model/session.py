@@ -243,7 +243,8 @@ class Session:
     def from_json(cls, text: str | bytes) -> Self:
         """Return the session of graph-flow's JSON form; a missing ``version`` is 0.
 
-        Unknown members are kept, and ``to_json`` writes them again.
+        Unknown members are kept, and ``to_json`` writes them again. It says nothing of the store
+        that it came from, so a save compares its version alone, as graph-flow does.
 
         Raises:
             SessionFormatError: The text is not a JSON object, or a member is missing or has the

@@ -175,6 +175,8 @@ class Workbench(Client):
             ``attrs["problems"]`` (a text by id) say what is wrong with it, and ``wb.raw(id)`` shows
             it as it is stored.
 
+            Where an index in Redis answered, ``frame.attrs["note"]`` and a warning say so.
+
         Raises:
             QueryError: A filter is invalid.
             CapabilityError: The storage has no method ``table``.

@@ -299,6 +299,19 @@ class RedisClient:
             return sum(sizes.values()) if isinstance(sizes, dict) else int(sizes)
         return int(await self.command("DBSIZE"))
 
+    async def has_expiring_keys(self) -> bool:
+        """Return whether any key may expire, in any database of the server."""
+        from redis.exceptions import NoPermissionError
+
+        try:
+            answers = await self.on_primaries("INFO", "keyspace")
+        except StorageError as error:
+            if isinstance(error.__cause__, NoPermissionError):
+                return True
+            raise
+        spaces = [space for answer in answers for space in answer.values()]
+        return any(not isinstance(space, dict) or space["expires"] for space in spaces)
+
     async def on_primaries(self, *words: str) -> list[Any]:
         """Return the answers of all primaries to one command, as the driver reads them."""
         if not self.cluster:

@@ -10,6 +10,7 @@ import redis
 import graphflow_nb as g
 from graphflow_nb import Query, Session
 from graphflow_nb.cards.copying import report_html
+from graphflow_nb.frames import sessions_frame
 
 from .conftest import worker_text
 
@@ -100,6 +101,16 @@ def test_what_a_copy_loses_is_said(wb, url, raw, run, tmp_path):
     assert [left(raw, f"copy:{id}") for id in ("brief", "lasting")] == ["the rest", -1]
 
 
+def test_one_that_expires_is_found_among_many(connect, raw, run):
+    storage = connect()
+    run(storage.save_many([Session(f"s{i:02}", "t") for i in range(60)]))
+    for count in (0, 1):
+        expiring = [s.id for s in run(storage.query(Query(order="id"))) if s.expires_in]
+        frame = sessions_frame(run(storage.table(Query())), [])
+        assert expiring == frame[frame["expires_at"].notna()]["id"].tolist() == ["s33"] * count
+        raw.expire("s33", HOUR)
+
+
 def test_many_are_put_back_at_once(connect, raw, run):
     """As one by one: times, versions, expiry, the index, and a conflict where an id is taken."""
     storage = connect()
@@ -136,11 +147,14 @@ def test_a_user_who_may_not_ask_for_expiries_reads_all_the_same(redis_server, ru
         client.flushall()
         client.set("brief", worker_text("brief"), ex=HOUR)
         client.acl_setuser(
-            "reader", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-pttl"]
+            "reader", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-pttl", "-info"]
         )
         storage = run(g.connect(url))
         (session,) = run(storage.query(Query()))
         assert session.expires_in is None
         assert run(storage.table(Query())).id == ["brief"]
+        for i in range(30):
+            client.set(f"s{i}", worker_text(f"s{i}"))
+        assert {s.expires_in for s in run(storage.query(Query()))} == {None}
         run(storage.close())
         client.acl_deluser("reader")
