@@ -281,7 +281,12 @@ class Query:
         """Return the query with a limit one higher, which shows whether there is another page."""
         if self.limit is None:
             return self
-        return replace(self, limit=self.limit + 1)
+        # Every page asks for this, and what was checked once takes 12 µs to check again.
+        wider = object.__new__(Query)
+        for name in _NAMES:
+            object.__setattr__(wider, name, getattr(self, name))
+        object.__setattr__(wider, "limit", min(self.limit + 1, _MAX_LIMIT))
+        return wider
 
 
 def _normalize_time(name: str, value: object) -> datetime:
@@ -308,6 +313,7 @@ def _normalize_limit(value: object) -> int:
     return min(limit, _MAX_LIMIT)
 
 
+_NAMES: Final = tuple(field.name for field in fields(Query))
 # The filter ``where`` is the field ``context``: in ``wb.sessions`` context= names the columns.
 _FIELDS = {"where": "context"}
 #: The names of the filters.

@@ -419,7 +419,13 @@ def _delete(db: Database, id: str) -> int:
 
 def _build_table(rows: list[tuple[Any, ...]], paths: int) -> Table | None:
     """Return the table of rows; None if one of them is odd."""
-    columns: list[Any] = list(zip(*rows, strict=True)) or [() for _ in range(9 + paths)]
+    columns: list[list[Any]] = [[] for _ in range(9 + paths)]
+    # In portions, since a zip of 100,000 rows at once takes half as long again.
+    for start in range(0, len(rows), 1000):
+        for column, part in zip(
+            columns, zip(*rows[start : start + 1000], strict=True), strict=True
+        ):
+            column += part
     try:
         # An array refuses what is not an integer, where numpy would convert it.
         numbers = [np.frombuffer(array("q", column), np.int64) for column in columns[4:9]]
@@ -443,7 +449,7 @@ def _build_table(rows: list[tuple[Any, ...]], paths: int) -> Table | None:
         updated=updated,
         context_bytes=size,
         messages=messages,
-        context=columns[9:],
+        context=[*columns[9:]],
         next=None,
     )
 
