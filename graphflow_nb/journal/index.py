@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .entries import Op, State
 
 __all__ = ["Index", "Record", "Span"]
+
+
+_MAX_LENGTH: Final = 2**40
 
 
 class Span(NamedTuple):
@@ -26,8 +29,6 @@ class Record:
     Attributes:
         at: The time when the write began, µs since 1970 UTC.
         store: What the store is, by which its entries are found.
-        begin: The place of the line for the write that began.
-        done: The place of the line for its success; None without one.
         root: The number of the entry that has the contexts, if it undoes another; else 0.
         flipped: Whether its context before is the one after in ``root``.
 
@@ -42,13 +43,32 @@ class Record:
     id: str
     version_before: int | None
     version_after: int | None
-    begin: Span
     undoes: int | None = None
     state: State = "unknown"
     undone_by: int | None = None
-    done: Span | None = None
     root: int = 0
     flipped: bool = False
+    # Each place as one number, which takes a quarter of the memory.
+    _begin: int = 0
+    _done: int = 0
+
+    @property
+    def begin(self) -> Span:
+        """The place of the line for the write that began."""
+        return Span(*divmod(self._begin, _MAX_LENGTH))
+
+    @begin.setter
+    def begin(self, span: Span) -> None:
+        self._begin = span.offset * _MAX_LENGTH + span.length
+
+    @property
+    def done(self) -> Span | None:
+        """The place of the line for its success; None without one."""
+        return Span(*divmod(self._done, _MAX_LENGTH)) if self._done else None
+
+    @done.setter
+    def done(self, span: Span | None) -> None:
+        self._done = 0 if span is None else span.offset * _MAX_LENGTH + span.length
 
     @property
     def is_undoable(self) -> bool:

@@ -220,7 +220,6 @@ class Journal:
                         id=line.id,
                         version_before=None if sides.before is None else sides.before.version,
                         version_after=None if sides.after is None else sides.after.version,
-                        begin=Span(0, 0),
                         undoes=undone,
                     )
                 )

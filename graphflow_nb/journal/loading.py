@@ -110,7 +110,7 @@ class Loaded:
 
 def _make_record(head: LineHead, span: Span) -> Record:
     assert head.at is not None
-    return Record(
+    record = Record(
         number=head.entry,
         at=micros_of(head.at if head.at.tzinfo is not None else head.at.replace(tzinfo=UTC)),
         place=sys.intern(head.place),
@@ -119,9 +119,10 @@ def _make_record(head: LineHead, span: Span) -> Record:
         id=head.id,
         version_before=None if head.before is None else head.before.version,
         version_after=None if head.after is None else head.after.version,
-        begin=span,
         undoes=head.undoes,
     )
+    record.begin = span
+    return record
 
 
 def _begins_as_one(text: bytes) -> bool:
