@@ -164,9 +164,7 @@ class _Batch:
         """
         new = [session for session in self._sessions if session.is_new]
         read = [self._check(session) for session in self._sessions if not session.is_new]
-        if len(new) < _COPY_FROM or await self._connection.fetchval(
-            HAS_TRIGGERS, self._sql.form.table
-        ):
+        if len(new) < _COPY_FROM or await self._has_triggers():
             copied = _Copied([self._check(session) for session in new], False)
         else:
             copied = await self._copy(new)
@@ -192,6 +190,15 @@ class _Batch:
 
         await self._insert(entries, self._sql.restore_many, columns_for)
         return entries
+
+    async def _has_triggers(self) -> bool:
+        """Return whether triggers may change or skip rows, which a COPY would not tell."""
+        # Servers that only speak the protocol may lack the catalog.
+        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+            async with self._connection.transaction():
+                table = self._sql.form.table
+                return bool(await self._connection.fetchval(HAS_TRIGGERS, table))
+        return False
 
     async def _insert(
         self,

@@ -233,12 +233,19 @@ class OpenTable:
         except OUTDATED as error:
             if not await self._run_scoped(connection, self.adapt_if_changed):
                 if isinstance(error, asyncpg.FeatureNotSupportedError):
-                    if await connection.fetchval(sql.HAS_RULES, self.form.table):
+                    if await self._has_rules(connection):
                         raise self.refusal() from error
                     if self.form.xmin:
                         return await self._run_without_xmin(connection, work, error, writes)
                 raise
             return await self._run_scoped(connection, work)
+
+    async def _has_rules(self, connection: Connection) -> bool:
+        """Return whether rules replace writes to the table."""
+        # Servers that only speak the protocol may lack the catalog.
+        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+            return bool(await connection.fetchval(sql.HAS_RULES, self.form.table))
+        return False
 
     async def adapt_if_changed(self, connection: Connection) -> bool:
         """Adapt to the table's form if it is different from that of the statements.

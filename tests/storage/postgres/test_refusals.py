@@ -9,6 +9,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session, SessionConflict, StorageError
+from graphflow_nb.storage.postgres import batches, sql
 
 from ...stores import create_table
 from .kit import connect, execute, fetch_value
@@ -313,3 +314,18 @@ def test_on_the_oldest_server(oldest_databases, run):
         with pytest.raises(SessionConflict):
             run(storage.save(session))
         run(storage.close())
+
+
+def test_servers_without_the_catalogs_of_triggers_and_rules(database, run, monkeypatch):
+    """As some have that only speak PostgreSQL's protocol."""
+    for name in ("HAS_TRIGGERS", "HAS_RULES"):
+        monkeypatch.setattr(sql, name, "SELECT missing_function($1::text)")
+    monkeypatch.setattr(batches, "HAS_TRIGGERS", sql.HAS_TRIGGERS)
+    storage = run(connect(database))
+    assert run(storage.save_many([Session(f"a{i:03}", "t") for i in range(600)])) == []
+    run(execute(database, CAUSES["rule for updates"][0]))
+    with pytest.raises(StorageError, match="RETURNING") as caught:
+        run(storage.save(run(storage.get("a000"))))
+    assert caught.value.nothing_written
+    assert storage.form.xmin
+    run(storage.close())
