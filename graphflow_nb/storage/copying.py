@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy as twin_of
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import (
     CapabilityError,
+    ContextError,
     GraphflowError,
     ReadOnlyError,
     SessionConflict,
@@ -23,6 +24,7 @@ from ..errors import (
 )
 from ..model import Session, exactjson
 from ..model.times import micros_or_unknown
+from .odd import problems_of
 from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
 from .query import Cursor, Query
 
@@ -213,10 +215,12 @@ async def copy(
     tally = _Tally()
     after: Cursor | None = None
     while True:
-        page = await find(replace(query, order="id", limit=_PAGE, after=after))
-        if not page:
+        found = await find(replace(query, order="id", limit=_PAGE, after=after))
+        page, odd = _split_odd(found)
+        tally.note_odd(odd, strict=strict)
+        if not found:
             break
-        after = Cursor("id", page[-1].id)
+        after = Cursor("id", found[-1].id)
         tally.read += len(page)
         wanted = [s for session in page if (s := _redact(session, redact)) is not None]
         tally.left_out += len(page) - len(wanted)
@@ -293,6 +297,25 @@ class _Tally:
         else:
             self.wrong.append(session.id)
 
+    def note_odd(self, problems: Mapping[str, str], *, strict: bool) -> None:
+        """Count what is stored in the source and is not a session.
+
+        Raises:
+            StorageError: With ``strict`` for the first one.
+        """
+        known = {failure.id for failure in self.failures} if problems else set()
+        for id, problem in problems.items():
+            if id in known:  # a page may name what an earlier one has named
+                continue
+            if strict:
+                raise StorageError(
+                    f"{id!r} is not a session and can't be copied: {problem}. {self.copied:,} "
+                    "sessions were copied before; without strict=True the others are copied and "
+                    "this one is reported"
+                )
+            self.read += 1
+            self.failures.append(CopyFailure(id, f"it is not a session: {problem}"))
+
     def fail(
         self, sessions: Sequence[Session], errors: dict[str, GraphflowError], *, strict: bool
     ) -> None:
@@ -316,6 +339,19 @@ class _Tally:
             for session in sessions
             if session.id in errors
         ]
+
+
+def _split_odd(found: Sequence[Session]) -> tuple[list[Session], dict[str, str]]:
+    """Return the sessions that were found, and what is wrong with what is not one."""
+    sessions, odd = [], dict(problems_of(found))
+    for session in found:
+        try:
+            exactjson.split_object(session.context_json(), "context")
+        except ContextError as error:  # a context is not read before it is touched
+            odd[session.id] = str(error)
+        else:
+            sessions.append(session)
+    return sessions, odd
 
 
 def _has_times_of(stored: Session, session: Session) -> bool:

@@ -134,7 +134,11 @@ class InMemorySessionStorage:
     async def raw(self, id: str) -> dict[str, Any] | None:
         """Return what is stored under an id, by column; see ``SupportsRaw``."""
         row = self._rows.get(id)
-        return None if row is None else {"id": id, **row._asdict()}
+        if row is None:
+            return None
+        stored = {"id": id, **row._asdict()}
+        del stored["seen"]  # what a session remembers, and no column
+        return stored
 
     async def delete(self, id: str) -> None:
         """Delete the session with this id, if there is one."""

@@ -158,3 +158,18 @@ def test_filters_have_one_meaning_for_odd_times(tmp_path):
         session.status_message = "changed"
         wb.save(session)
         assert wb.get("early").status_message == "changed"
+
+
+def test_a_copy_goes_on_past_odd_rows_and_names_them(odd):
+    file, name, _, readable = odd
+    with g.open(f"sqlite:{file}") as wb, g.open("memory:") as other:
+        report = wb.copy_to(other)
+        assert report.read == 5
+        if not readable:
+            assert [failure.id for failure in report.failures] == [name]
+            assert {session.id for session in wb.bridge.run(other.storage.query(g.Query()))} == {
+                *("a", "b", "x", "y")
+            }
+            assert not report.verified
+            with pytest.raises(g.StorageError, match="not a session"):
+                wb.copy_to(g.open("memory:"), strict=True)
