@@ -508,7 +508,7 @@ class Client:
         """
         self.orders.add(query.order_by)
         table = await require(self.storage, SupportsTable).table(query, context)
-        self._shown.note_table(table)
+        self._shown.note_table(table, self.attributes.identity)
         return table
 
     @dual

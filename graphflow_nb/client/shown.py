@@ -36,6 +36,8 @@ class _Rows(NamedTuple):
     version: NDArray[np.int64]
     created: NDArray[np.int64]
     updated: NDArray[np.int64]
+    marks: Sequence[str] | None
+    store: str
 
 
 class Shown:
@@ -50,7 +52,7 @@ class Shown:
         >>> from graphflow_nb import InMemorySessionStorage, Query, Session
         >>> storage = InMemorySessionStorage.from_sessions([Session("claim-1", "t", version=3)])
         >>> shown = Shown()
-        >>> shown.note_table(await storage.table(Query()))
+        >>> shown.note_table(await storage.table(Query()), storage.identity)
         >>> [session.version for session in shown.find({"claim-1": 3, "claim-2": 1}).values()]
         [3]
     """
@@ -74,12 +76,16 @@ class Shown:
             )
         )
 
-    def note_table(self, table: Table) -> None:
-        """Remember the states in a table that is shown."""
+    def note_table(self, table: Table, store: str) -> None:
+        """Remember the states in a table that is shown.
+
+        Args:
+            table: The table.
+            store: The identity of the store that returned it.
+        """
+        columns = table.id, table.version, table.created, table.updated, table.marks
         with self._lock:
-            self._tables.append(
-                _Rows(next(self._counter), table.id, table.version, table.created, table.updated)
-            )
+            self._tables.append(_Rows(next(self._counter), *columns, store))
             while len(self._tables) > 1 and sum(len(rows.id) for rows in self._tables) > _ROWS:
                 self._tables.popleft()
 
@@ -98,14 +104,17 @@ class Shown:
         for noted in self._noted.copy():
             if versions.get(noted[1]) == noted[2]:
                 found[noted[1]] = noted  # the last of them stays
-        for at, ids, numbers, created, updated in reversed(tables):
-            wanted = {id for id in versions if id not in found or found[id][0] < at}
+        for table in reversed(tables):
+            wanted = {id for id in versions if id not in found or found[id][0] < table.at}
             if not wanted:
                 continue
-            for row, id in enumerate(ids):
-                if id in wanted and int(numbers[row]) == versions[id]:
-                    times = (_known(created[row]), _known(updated[row]))
-                    found[id] = (at, id, versions[id], *times, None)
+            for row, id in enumerate(table.id):
+                if id in wanted and int(table.version[row]) == versions[id]:
+                    times = _known(table.created[row]), _known(table.updated[row])
+                    seen = None
+                    if table.marks is not None:
+                        seen = Seen(table.store, versions[id], table.marks[row])
+                    found[id] = (table.at, id, versions[id], *times, seen)
         return {
             id: stored_session(id, "", "", None, b"{}", version, created, updated, None, seen)
             for id, (_, _, version, created, updated, seen) in found.items()

@@ -131,6 +131,8 @@ class Table:
         next: The cursor of the next page; None if this is the last.
         expires: The time at which the store drops the session, int64, µs since 1970 UTC,
             ``UNKNOWN_TIME`` for never; None where no session expires.
+        marks: What identifies each stored state beside its version, as ``Seen.mark``; None where
+            its times do.
         note: A remark on this answer, e.g. that sessions may be missing; None for none.
         problems: What is wrong with each odd session, by its id: a cell that is not what
             graph-flow writes. Such a cell is missing here, or shown as text.
@@ -148,6 +150,7 @@ class Table:
     context: list[Sequence[str | None]]
     next: Cursor | None
     expires: NDArray[np.int64] | None = None
+    marks: Sequence[str] | None = None
     note: str | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
@@ -180,6 +183,7 @@ def cut_page(table: Table, query: Query) -> Table:
             context=[column[:n] for column in table.context],
             next=Cursor(query.order, table.id[n - 1], last) if n else query.after,
             expires=None if table.expires is None else table.expires[:n],
+            marks=None if table.marks is None else table.marks[:n],
             note=table.note,
             problems={id: table.problems[id] for id in table.id[:n] if id in table.problems}
             if table.problems

@@ -117,10 +117,10 @@ def test_what_is_remembered_is_bounded(memory, run, monkeypatch):
         run(InMemorySessionStorage.from_sessions(some).table(Query()))
         for some in (sessions[:2], sessions[2:4], sessions)
     ]
-    shown.note_table(tables[0])
-    shown.note_table(tables[1])
+    shown.note_table(tables[0], "memory")
+    shown.note_table(tables[1], "memory")
     assert {*shown.find({s.id: 7 for s in sessions})} == {"s0", "s1", "s2", "s3"}
-    shown.note_table(tables[2])  # the newest is always kept
+    shown.note_table(tables[2], "memory")  # the newest is always kept
     found = shown.find({s.id: 7 for s in sessions})
     assert {id: s.raw_created for id, s in found.items()} == dict(
         zip(tables[2].id, tables[2].created.tolist(), strict=True)

@@ -17,7 +17,7 @@ from ..rows import GroupCounter, build_table, filter_rows, take_page
 from ..table import GroupCount, NotedCount, NotedList, Table, add_problem
 from ..trace import current
 from .client import RedisClient
-from .form import Stored
+from .form import Stored, digest
 from .index import Entry, RedisIndex, entry_after, is_current, next_cursor
 from .odd import OddStored, time_problem
 from .records import Found, Records
@@ -137,6 +137,8 @@ class Queries:
             if wrong:
                 add_problem(table.problems, id, wrong)
         table.expires = np.array([now + ms * 1000 if ms else UNKNOWN_TIME for ms in left], np.int64)
+        # Workers keep no times, by which a state could be told.
+        table.marks = [digest(stored.text) for _, stored in shown]
         table.note = page.note
         if page.entries and table.next is not None:
             # The next page goes on from the entry, also if its session was saved since.

@@ -114,6 +114,21 @@ def test_a_save_between_the_look_and_the_delete_is_not_lost(between, raw, versio
     assert wb.undo().context["n"] == 4
 
 
+def test_a_version_in_a_table_is_that_of_the_text_that_was_listed(url, raw):
+    """Workers that count keep no times, by which a session created again could be told."""
+    change = [{"op": "replace", "path": "/status_message", "value": "changed"}]
+    for id in ("a", "b"):
+        raw.set(id, worker_text(id, version=1))
+    with g.open(url, writable=True) as wb:
+        frame = wb.sessions()
+        versions = dict(zip(frame["id"], frame["version"], strict=True))
+        raw.set("a", worker_text("a", n=2, version=1))
+        with pytest.raises(SessionConflict):
+            wb.patch("a", change, version=versions["a"])
+        assert wb.delete(versions) == ["b"]
+        assert wb.get("a").context["n"] == 2
+
+
 def test_what_a_replica_returned_is_known_by_its_text(connect, raw, run):
     """A worker that counts versions keeps no times, by which it could be known."""
     raw.set("a", worker_text(version=7))
