@@ -9,7 +9,7 @@ from zlib import crc32
 
 import msgspec
 
-from ...errors import SessionConflict
+from ...errors import SessionConflict, StorageError
 from ...model import Seen, Session, mark_saved, stored_session
 from ..checks import check_no_extra, check_texts
 from ..origin import is_as_read
@@ -130,23 +130,23 @@ def write_session(
         raise SessionConflict(session, None if row is None else read_session(row, store))
     if row is None:
         new = fields.row(session.id, 1, now, now)
-        db.execute(sql.INSERT, new)
+        if not db.execute(sql.INSERT, new).rowcount:
+            check_made(db, session.id, 1)
         return Saved(_seen(new, store), now, now)
     if not upsert and not is_as_read(session, _seen(row, store), row[CREATED]):
         raise SessionConflict(session, read_session(row, store))
     version = row[VERSION] + 1
-    db.execute(
-        sql.UPDATE,
-        (
-            fields.graph_id,
-            fields.current_task_id,
-            fields.status_message,
-            fields.context,
-            version,
-            now,
-            session.id,
-        ),
+    values = (
+        fields.graph_id,
+        fields.current_task_id,
+        fields.status_message,
+        fields.context,
+        version,
+        now,
+        session.id,
     )
+    if not db.execute(sql.UPDATE, values).rowcount:
+        check_made(db, session.id, version)
     created = row[CREATED]
     return Saved(_seen(fields.row(session.id, version, created, now), store), created, now)
 
@@ -168,10 +168,12 @@ def insert_restored(
     """
     new = fields.row(session.id, session.version + 1, created, now)
     try:
-        db.execute(sql.INSERT, new)
+        inserted = db.execute(sql.INSERT, new).rowcount
     except sqlite3.IntegrityError:
         row = fetch_session(db, session.id)
         raise SessionConflict(session, None if row is None else read_session(row, store)) from None
+    if not inserted:
+        check_made(db, session.id, session.version + 1)
     return Saved(_seen(new, store), created, now)
 
 
@@ -186,5 +188,27 @@ def delete_as_read(db: Database, session: Session, store: str) -> bool:
     row = fetch_session(db, session.id)
     if row is None or not is_as_read(session, _seen(row, store), row[CREATED]):
         return False
-    db.execute(sql.DELETE, (session.id,))
+    if not db.execute(sql.DELETE, (session.id,)).rowcount:
+        check_made(db, session.id, None)
     return True
+
+
+def check_made(db: Database, id: str, version: int | None) -> None:
+    """Check that a write was made although the driver says that it changed no row.
+
+    Args:
+        db: The connection, in the transaction of the write.
+        id: The id of the session.
+        version: The version that was written; None if the session was deleted.
+
+    Raises:
+        StorageError: The write was refused by a trigger.
+    """
+    row = db.execute(sql.VERSION_OF, (id,)).fetchone()
+    if (None if row is None else row[0]) != version:
+        raise StorageError(
+            "SQLite accepted the statement but changed no row: a trigger of the table sessions "
+            f"prevents it (session {id!r}). Nothing was written; .schema sessions in sqlite3 shows "
+            "it, ask who made it",
+            nothing_written=True,
+        )

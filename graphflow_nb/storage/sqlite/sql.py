@@ -36,6 +36,7 @@ TIMES = ("created_at", "updated_at")
 CONTEXT, VERSION, CREATED = 4, 5, 6  # where these are in a row
 
 GET = f"SELECT {ROW} FROM sessions WHERE id = ?"
+VERSION_OF = "SELECT version FROM sessions WHERE id = ?"
 INSERT = f"INSERT INTO sessions ({ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 IMPORT = f"{INSERT} ON CONFLICT (id) DO NOTHING"
 UPDATE = (

@@ -40,6 +40,7 @@ from .odd import (
 )
 from .records import (
     Saved,
+    check_made,
     delete_as_read,
     fields_of,
     insert_restored,
@@ -287,6 +288,9 @@ class SqliteSessionStorage:
         def insert(db: Database) -> list[str]:
             with transaction(db):
                 inserted = [db.execute(sql.IMPORT, row).rowcount for row in rows]
+                for session, count in zip(sessions, inserted, strict=True):
+                    if not count and db.execute(sql.VERSION_OF, (session.id,)).fetchone() is None:
+                        check_made(db, session.id, session.version)
             return [s.id for s, count in zip(sessions, inserted, strict=True) if not count]
 
         return await self._connection.run(insert)
@@ -315,7 +319,10 @@ class SqliteSessionStorage:
                     if versions is None:
                         count = _delete(db, id)
                     else:
-                        count = db.execute(sql.DELETE_VERSION, (id, versions[index])).rowcount
+                        version = versions[index]
+                        count = db.execute(sql.DELETE_VERSION, (id, version)).rowcount
+                        if not count:
+                            _check_not_refused(db, id, version)
                     if count:
                         deleted.append(id)
             return deleted
@@ -414,7 +421,17 @@ class SqliteSessionStorage:
 
 
 def _delete(db: Database, id: str) -> int:
-    return db.execute(sql.DELETE, (id,)).rowcount or delete_odd(db, id)
+    count = db.execute(sql.DELETE, (id,)).rowcount or delete_odd(db, id)
+    if not count:
+        check_made(db, id, None)
+    return count
+
+
+def _check_not_refused(db: Database, id: str, version: int) -> None:
+    """Check that a session that was not deleted at a version does not have it."""
+    row = db.execute(sql.VERSION_OF, (id,)).fetchone()
+    if row is not None and row[0] == version:
+        check_made(db, id, None)
 
 
 def _build_table(rows: list[tuple[Any, ...]], paths: int) -> Table | None:
