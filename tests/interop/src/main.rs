@@ -83,7 +83,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
     };
     let version = next("version: 0.5, 0.6 or 0.8")?;
     let mut found = Arguments {
-        command: next("command: write, new, read, run, hold, delete, echo, dump or bench")?,
+        command: next("command: write, work, new, read, run, hold, delete, echo, dump or bench")?,
         url: String::new(),
         id: String::new(),
         graph: "claims".into(),

@@ -294,6 +294,41 @@ impl Peer {
         Ok(false)
     }
 
+    /// Adds one to `worked` of a session taken by chance, again and again, until stdin closes.
+    ///
+    /// Tells how many saves of each session graph-flow called good: no one else counts there.
+    async fn work(&self, words: &Arguments) -> Result<()> {
+        let ids: Vec<String> = words.id.split(',').map(String::from).collect();
+        let mut chance = Chance::new(words.seed);
+        let mut saves = vec![0u64; ids.len()];
+        let mut conflicts = 0u64;
+        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            std::io::stdin().lock().lines().next();
+            let _ = stop.send(());
+        });
+        println!("{}", json!({"working": true}));
+        while stopped.try_recv().is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(words.pause_ms)).await;
+            let number = chance.below(ids.len() as u64) as usize;
+            let Some(session) = self.storage.get(&ids[number]).await? else {
+                continue; // deleted, and perhaps put back later
+            };
+            let worked = context::get(&session.context, "worked").await;
+            let worked = worked.and_then(|value| value.as_u64()).unwrap_or(0);
+            context::set(&session.context, "worked", json!(worked + 1)).await?;
+            match self.storage.save(session).await {
+                Ok(()) => saves[number] += 1,
+                Err(_) => conflicts += 1,
+            }
+        }
+        for (id, saves) in ids.iter().zip(saves) {
+            println!("{}", json!({"id": id, "saves": saves}));
+        }
+        println!("{}", json!({"conflicts": conflicts}));
+        Ok(())
+    }
+
     async fn report(&self, id: &str, status: &str) -> Result<()> {
         let session = self.load(id).await?;
         let (graph_id, task) = (session.graph_id, session.current_task_id);
@@ -340,6 +375,7 @@ pub async fn answer(words: Arguments) -> Answer {
     let id = words.id.as_str();
     match words.command.as_str() {
         "write" => peer.write(&words).await,
+        "work" => peer.work(&words).await,
         "new" => {
             let values = words.set.iter().cloned().collect::<serde_json::Map<_, _>>().into();
             peer.create(id, &words.graph, &values).await
