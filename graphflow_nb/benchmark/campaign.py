@@ -17,8 +17,10 @@ from ..client import Client
 from ..errors import BenchmarkError, StorageError
 from ..storage import Query, SessionStorage, connect
 from ..storage.attributes import attributes_of
+from ..storage.connect import read_url
 from ..storage.protocols import SupportsClose, SupportsCount, SupportsQuery, require
-from ..storage.stores import label_of
+from ..storage.stores import check_may_write, find_kind, label_of
+from ..storage.url import StoreUrl
 from .cleaning import Cleaning, clean_store
 from .load import Turn, measure
 from .machine import describe_machine
@@ -28,17 +30,17 @@ from .sessions import GRAPH, OwnSessions, Sessions, StoredSessions
 from .settings import Options, Settings
 from .workload import Workload
 
-__all__ = ["Campaign", "Contender"]
+__all__ = ["Campaign", "Contender", "Named", "read_contenders"]
 
 #: What can be measured: an open store, a storage that is bound to no loop, or a URL.
-Contender: TypeAlias = Client | SessionStorage | str
+Contender: TypeAlias = Client | SessionStorage | str | StoreUrl
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
     """A contender, and its label if it was given one."""
 
     label: str | None
-    contender: Contender
+    contender: Client | SessionStorage | StoreUrl
 
 
 class _Entered(NamedTuple):
@@ -71,24 +73,33 @@ class Campaign:
         workload: A workload, or the name of one.
         options: The options of ``wb.benchmark``.
         show: Makes the progress that is shown, given the function of its Stop button.
+        writable: Whether to write to servers' databases that are given by URL.
 
     Attributes:
         bridge: The bridge on which the campaign itself runs.
 
     Raises:
         BenchmarkError: An option is out of its range, or there is nothing to measure.
+        ReadOnlyError: A URL is that of a server's database, and ``writable`` is not True.
     """
 
     def __init__(
         self,
-        contenders: Sequence[Contender] | Mapping[str, Contender],
+        contenders: Sequence[Contender | Named] | Mapping[str, Contender],
         workload: Workload | str,
         options: Options,
         show: ShowProgress = lambda stop: Progress(),
+        *,
+        writable: bool = False,
     ):
+        contenders = read_contenders(contenders)
         self._settings = Settings.from_options(workload, options)
         self._shared = options.get("shared", False)
-        self._contenders = _check_contenders(contenders)
+        self._contenders = contenders
+        if not self._settings.stored:
+            for named in contenders:
+                if isinstance(named.contender, StoreUrl):
+                    check_may_write(named.contender, writable)
         found = [named.contender for named in self._contenders]
         self.bridge = meeting_point(one.bridge for one in found if isinstance(one, Client))
         self._show = show
@@ -171,13 +182,18 @@ class Campaign:
         )
 
     async def _enter(
-        self, stack: AsyncExitStack, label: str | None, contender: Contender
+        self,
+        stack: AsyncExitStack,
+        label: str | None,
+        contender: Client | SessionStorage | StoreUrl,
     ) -> _Entered:
         if isinstance(contender, Client):
             storage = contender.storage.inner
             return _Entered(label or _make_label(storage), contender.bridge, storage)
-        if isinstance(contender, str):
-            contender = await connect(contender)
+        if isinstance(contender, StoreUrl):
+            kind = find_kind(contender)
+            reads = self._settings.stored and kind is not None and kind.takes("read_only")
+            contender = await connect(contender, **({"read_only": True} if reads else {}))
             if isinstance(contender, SupportsClose):
                 stack.push_async_callback(_close, contender)
         return _Entered(label or _make_label(contender), self.bridge, contender)
@@ -195,7 +211,7 @@ class Campaign:
                 "open it with writable=True, or read what is stored with workload='C' and "
                 "stored=True"
             )
-        if self._shared or not attributes.suspends:
+        if self._shared:
             return
         if not isinstance(storage, SupportsCount):
             raise BenchmarkError(
@@ -272,21 +288,31 @@ def _raise_failed(error: Exception, cleanings: Sequence[Cleaning]) -> NoReturn:
     raise StorageError(f"{error}; {'; '.join(left)}") from error
 
 
-def _check_contenders(
-    contenders: Sequence[Contender] | Mapping[str, Contender],
-) -> list[_Named]:
+def read_contenders(contenders: object) -> list[Named]:
+    """Return stores with their labels, and their URLs read, so that no traceback shows a secret.
+
+    Args:
+        contenders: The stores; as a mapping, with labels. What this function returned stays.
+
+    Raises:
+        BenchmarkError: There is nothing to measure, or something that is not a store.
+    """
+    found: list[tuple[str | None, object]] = []
     if isinstance(contenders, Mapping):
-        found = [_Named(label, one) for label, one in contenders.items()]
-    elif isinstance(contenders, str):
-        found = []
-    else:
-        found = [_Named(None, one) for one in contenders]
+        found = list(contenders.items())
+    elif isinstance(contenders, Sequence) and not isinstance(contenders, str):
+        found = [one if isinstance(one, Named) else (None, one) for one in contenders]
     if not found:
         raise BenchmarkError("pass a list of stores, or a mapping from labels to stores")
-    for _, one in found:
-        if not isinstance(one, (Client, SessionStorage, str)):
-            raise BenchmarkError(f"a store must be a workbench, a URL or a storage, not {one!r}")
-    return found
+    return [Named(label, _read_contender(one)) for label, one in found]
+
+
+def _read_contender(contender: object) -> Client | SessionStorage | StoreUrl:
+    if isinstance(contender, (str, StoreUrl)):
+        return read_url(contender)
+    if not isinstance(contender, (Client, SessionStorage)):
+        raise BenchmarkError(f"a store must be a workbench, a URL or a storage, not {contender!r}")
+    return contender
 
 
 def _make_label(storage: SessionStorage) -> str:

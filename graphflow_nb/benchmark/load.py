@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..errors import SessionConflict, SessionNotFound
 from ..model import Session
 from ..monitoring import MonitoredStorage, Recorder, Records
+from ..monitoring.clock import CLOCK
 from ..monitoring.operation import Outcome, kind_of
 from ..storage import Cursor, Query, SessionStorage
 from ..storage.attributes import attributes_of
@@ -97,6 +98,7 @@ async def measure(
     """
     load = _Load(storage, sessions, workload, store, stop)
     began, used = perf_counter_ns(), time.thread_time()
+    CLOCK.compare(began)
     schedule = _Closed(began, seconds, stop) if rate is None else _Open(began, seconds, rate, stop)
     workers = [
         asyncio.ensure_future(
@@ -209,6 +211,8 @@ class _Load:
             outcome: Outcome = "ok"
             error = None
             start = perf_counter_ns()
+            if start > CLOCK.due:
+                CLOCK.compare(start)
             try:
                 await answer
                 self._failures = 0
@@ -244,8 +248,7 @@ class _Load:
         error: str | None,
     ) -> None:
         kind = kind_of(request, self._store, outcome, error)
-        wall = time.time_ns() - (end - meant)
-        self.requests.put(meant, end, id, kind, (start - meant, 0, 0, 0, 0, 0), wall)
+        self.requests.put(meant, end, id, kind, (start - meant, 0, 0, 0, 0, 0))
 
     # Each prepares what is sent, which is not timed, and returns the id that it is about.
 
@@ -255,7 +258,9 @@ class _Load:
 
     def _scan(self, index: int, limit: int) -> tuple[str, Awaitable[object]]:
         id = self._sessions.id(index)
-        query = Query(order="id", limit=limit, after=Cursor("id", id))
+        query = Query(
+            order="id", limit=limit, after=Cursor("id", id), id_prefix=self._sessions.prefix
+        )
         return id, self._storage.query(query)
 
     def _own_sessions(self) -> OwnSessions:

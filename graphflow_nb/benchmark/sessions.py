@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -20,6 +21,7 @@ __all__ = ["GRAPH", "OwnSessions", "Sessions", "StoredSessions", "remove_session
 GRAPH: Final = "graphflow_nb benchmark"
 
 _PORTION: Final = 500
+_OWN_ID: Final = re.compile(r"[0-9a-f]{8}-0000-4000-8000-[0-9a-f]{12}")
 _SAMPLE: Final = (
     "the claim was sent on Monday with photos of the damage and a bill from the workshop which "
     "our partner could not read so please ask for another copy before the amount is approved or "
@@ -28,7 +30,13 @@ _SAMPLE: Final = (
 
 
 class Sessions(Protocol):
-    """The sessions of a benchmark, as its requests need them."""
+    """The sessions of a benchmark, as its requests need them.
+
+    Attributes:
+        prefix: The beginning of all their ids, by which a scan reads no others; None if it may.
+    """
+
+    prefix: str | None
 
     def count(self) -> int:
         """Return the number of sessions."""
@@ -50,7 +58,12 @@ class StoredSessions:
 
     Args:
         ids: The ids of the sessions.
+
+    Attributes:
+        prefix: None: a scan reads what is stored.
     """
+
+    prefix: str | None = None
 
     def __init__(self, ids: list[str]):
         self._ids = ids
@@ -97,10 +110,15 @@ class OwnSessions:
     Args:
         size: The bytes of each context's JSON text, 100 to 1,000,000.
         seed: The seed of the contents; the same seed makes the same ones.
+
+    Attributes:
+        prefix: The eight digits with which their ids begin.
     """
 
+    prefix: str | None
+
     def __init__(self, size: int, seed: int):
-        self.prefix = uuid4().hex[:8]
+        self.prefix = self._digits = uuid4().hex[:8]
         self._size = size
         self._chance = random.Random(seed)
         self._make_prose = _make_prose(self._chance, size + 10_000)
@@ -113,7 +131,7 @@ class OwnSessions:
 
     def id(self, index: int) -> str:
         """Return the id of one of them."""
-        return _make_id(self.prefix, index)
+        return _make_id(self._digits, index)
 
     @property
     def made(self) -> int:
@@ -177,7 +195,7 @@ class OwnSessions:
         Returns:
             How many ids were deleted.
         """
-        return await remove_sessions(storage, self.prefix, self._made)
+        return await remove_sessions(storage, self._digits, self._made)
 
 
 async def remove_sessions(
@@ -205,8 +223,10 @@ async def remove_sessions(
     deleted = 0
     while True:
         table = await looking.table(query)
-        await _delete(storage, list(table.id))
-        deleted += len(table)
+        # The graph_id is a name that others may use too.
+        found = [id for id in table.id if _OWN_ID.fullmatch(id)]
+        await _delete(storage, found)
+        deleted += len(found)
         if table.next is None:
             return deleted
         query = replace(query, after=table.next)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Unpack
 
-from ..benchmark.campaign import Campaign, Contender
+from ..benchmark.campaign import Campaign, Contender, read_contenders
 from ..benchmark.run import Run
 from ..benchmark.sessions import remove_sessions
 from ..benchmark.settings import Options
@@ -56,8 +56,8 @@ class Benchmark:
             warmup: Seconds before them that are not counted; 1.
             stored: Whether to read the stored sessions instead of creating some, with workload C.
                 Nothing is written, so this works on a store opened for reading only.
-            shared: Whether to load a store that holds sessions of others, who wait for the
-                benchmark then.
+            shared: Whether to load a store that holds other sessions than those of benchmarks:
+                they stay as they are, but their users wait for the benchmark.
             seed: The seed of everything random; 1.
 
         Returns:
@@ -115,14 +115,19 @@ class Benchmark:
 def compare(
     stores: Sequence[Contender] | Mapping[str, Contender],
     workload: Workload | str = "A",
+    *,
+    writable: bool = False,
     **options: Unpack[Options],
 ) -> Run:
     """Benchmark several stores in one run, in alternating turns.
 
     Args:
-        stores: Workbenches, URLs (opened for writing, and closed at the end) or storages that are
-            not bound to a loop; as a mapping, with labels.
+        stores: Workbenches, URLs (opened, and closed at the end) or storages that are not bound to
+            a loop; as a mapping, with labels.
         workload: As for ``wb.benchmark``.
+        writable: Whether to write to servers' databases that are given by URL: the benchmark
+            creates its sessions there, and their table if there is none. With ``stored=True``
+            nothing is written, and it is not needed.
         options: As for ``wb.benchmark``.
 
     Returns:
@@ -131,6 +136,7 @@ def compare(
     Raises:
         BenchmarkError: An argument is out of its range, or a store may not be loaded without
             permission.
+        ReadOnlyError: A URL is that of a server's database, and ``writable`` is not True.
         StorageError: A store failed before a turn was measured.
 
     Example:
@@ -140,4 +146,6 @@ def compare(
         >>> run.summary().index.tolist()
         ['one', 'other']
     """
-    return Campaign(stores, workload, options, show_progress).run()
+    contenders = read_contenders(stores)
+    del stores  # no traceback shows a secret in them
+    return Campaign(contenders, workload, options, show_progress, writable=writable).run()

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from ..errors import StorageError
+from ..errors import ReadOnlyError, StorageError
 from ..model import Session
 
-__all__ = ["check_ids_once", "check_no_extra", "check_text", "check_texts"]
+__all__ = [
+    "WRITABLE",
+    "check_ids_once",
+    "check_no_extra",
+    "check_text",
+    "check_texts",
+    "refuse_write",
+]
+
+#: How writing is asked for, wherever a store is opened by its URL.
+WRITABLE: Final = "graphflow_nb.open(url, writable=True)"
+
+
+def refuse_write(place: object) -> ReadOnlyError:
+    """Return the error for a write to a store that was opened for reading only.
+
+    Args:
+        place: The store, in words that show no secret.
+    """
+    return ReadOnlyError(
+        f"{place} was opened for reading only: nothing was written. To write there, open it with "
+        f"writable=True: {WRITABLE}"
+    )
 
 
 def check_texts(session: Session, *, nul: bool) -> None:

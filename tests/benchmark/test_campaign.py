@@ -13,6 +13,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session, compare
+from graphflow_nb.benchmark import WORKLOADS
 from graphflow_nb.benchmark.campaign import Campaign
 from graphflow_nb.benchmark.progress import Progress
 from graphflow_nb.benchmark.sessions import GRAPH
@@ -212,3 +213,61 @@ def test_sessions_that_could_not_be_deleted_are_named():
         wb.benchmark("C", **QUICK)
     assert count_stored(wb) == 50
     assert set(wb.sessions()["graph_id"]) == {GRAPH}
+
+
+class Touched(g.InMemorySessionStorage):
+    """Notes the id of every session that is read or written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+
+    async def save(self, session):
+        self.ids.add(session.id)
+        await super().save(session)
+
+    async def upsert(self, session):
+        self.ids.add(session.id)
+        await super().upsert(session)
+
+    async def get(self, id):
+        self.ids.add(id)
+        return await super().get(id)
+
+    async def query(self, query):
+        found = await super().query(query)
+        self.ids |= {session.id for session in found}
+        return found
+
+    async def delete_many(self, ids, versions=None):
+        ids = list(ids)
+        self.ids |= set(ids)
+        return await super().delete_many(ids, versions)
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_only_its_own_sessions_are_read_changed_and_deleted(workload, run):
+    storage = Touched()
+    # In the order of ids they are before, between and behind those of the benchmark.
+    others = [Session(f"{n:02x}theirs", "t", graph_id=GRAPH) for n in range(0, 256, 3)]
+    run(storage.save_many(others))
+    kept = {session.id: session.to_json() for session in run(storage.query(Query(limit=500)))}
+    wb = g.wrap(storage)
+    storage.ids.clear()
+    wb.benchmark(workload, **QUICK | {"duration": 0.1}, shared=True)
+    assert len(storage.ids) >= 50
+    assert not storage.ids & set(kept)
+    wb.benchmark.clean_up()
+    assert {s.id: s.to_json() for s in run(storage.query(Query(limit=500)))} == kept
+
+
+@pytest.mark.parametrize("url", ["demo", "memory:", "sqlite:s.db"])
+def test_other_sessions_are_a_reason_to_ask_in_every_store(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with g.open(url) as wb:
+        wb.create("theirs", "t")
+        before = wb.sessions()
+        with pytest.raises(g.BenchmarkError, match="sessions that are not the benchmark's"):
+            wb.benchmark("A", **QUICK)
+        wb.benchmark("A", **QUICK | {"duration": 0.1}, shared=True)
+        pd.testing.assert_frame_equal(wb.sessions(), before)

@@ -214,7 +214,9 @@ def test_a_store_that_never_comes_back_is_named_beside_one_that_did_not_fail(
     stores = {"good": good, "redis": redis_server.url}
     try:
         with pytest.warns(UserWarning, match="redis failed.*may be left in redis"):
-            run = Campaign(stores, "A", LONG, lambda stop: At(turn_3_of=redis_server.kill)).run()
+            run = Campaign(
+                stores, "A", LONG, lambda stop: At(turn_3_of=redis_server.kill), writable=True
+            ).run()
     finally:
         redis_server.start()
     assert 0 < len(run.turns) < 200

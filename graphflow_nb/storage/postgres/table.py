@@ -17,10 +17,10 @@ from uuid import UUID
 
 import asyncpg
 
-from ...errors import GraphflowError, ReadOnlyError, StorageError
+from ...errors import GraphflowError, StorageError
 from ...model import Session
 from ..address import Address
-from ..checks import check_no_extra, check_text, check_texts
+from ..checks import WRITABLE, check_no_extra, check_text, check_texts, refuse_write
 from ..url import StoreUrl, check_postgres_url, server_of
 from . import sql as sql
 from .connections import Connection, Connections, NotConnected
@@ -352,6 +352,7 @@ class OpenTable:
             + (", and a replica can't create one" if self.standby else "")
             + (", and a read-only workbench creates none" if self.opened_read_only else "")
             + "; graphflow_nb.open(url, table='schema.table') opens another"
+            + (f", {WRITABLE} creates it" if self.opened_read_only and not self.standby else "")
         )
 
     # What it takes
@@ -374,7 +375,7 @@ class OpenTable:
     def check_writable(self) -> None:
         """Raise ReadOnlyError if the table was opened for reading only."""
         if self.opened_read_only:
-            raise ReadOnlyError(f"{self.url} was opened for reading only: nothing was written")
+            raise refuse_write(self.url)
 
     def check_id(self, id: str) -> None:
         """Raise StorageError if the id column can't hold an id."""

@@ -6,11 +6,11 @@ from asyncio import AbstractEventLoop
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from ...errors import ReadOnlyError, SessionConflict, StorageError
+from ...errors import SessionConflict, StorageError
 from ...model import Session
 from ...model.times import micros_or_none
 from ..address import Address
-from ..checks import check_ids_once, check_text, check_texts
+from ..checks import check_ids_once, check_text, check_texts, refuse_write
 from ..facts import RedisFacts
 from ..odd import Found
 from ..paths import ContextPath
@@ -290,9 +290,7 @@ class RedisSessionStorage:
     def _check_writable(self) -> None:
         # A replica refuses by itself, until it is promoted.
         if self._opened_read_only:
-            raise ReadOnlyError(
-                f"{self._client.url} was opened for reading only: nothing was written"
-            )
+            raise refuse_write(self._client.url)
 
     def _check(self, session: Session) -> None:
         self._check_writable()

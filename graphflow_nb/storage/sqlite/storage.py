@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...errors import ReadOnlyError, SessionConflict
+from ...errors import SessionConflict
 from ...model import Session
 from ...model.times import UNKNOWN_TIME, micros_or_unknown
 from ..address import Address
-from ..checks import check_ids_once, check_text
+from ..checks import check_ids_once, check_text, refuse_write
 from ..facts import SqliteFacts
 from ..limits import QUICK_ROWS
 from ..odd import Found
@@ -117,7 +117,7 @@ class SqliteSessionStorage:
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise ReadOnlyError(f"{self.path} was opened for reading only: nothing was written")
+            raise refuse_write(self.path)
 
     # One session
 
