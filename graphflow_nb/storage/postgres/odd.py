@@ -77,10 +77,10 @@ class OddRow:
 
 def is_session(row: Any) -> bool:
     """Return whether a row of ``Statements.get`` is one that graph-flow could write."""
-    _, graph, task, _, context, version, *_ = row
+    context, version = row[4], row[5]
     return (
-        graph is not None
-        and task is not None
+        row[1] is not None
+        and row[2] is not None
         and version is not None
         and version >= 0
         and context is not None
