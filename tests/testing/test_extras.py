@@ -63,6 +63,16 @@ class Offers(Broken):
             self.watchers.remove(on_change)
 
 
+class ShowsNothing(Broken):
+    async def raw(self, id):
+        return {}
+
+
+class ShowsTheUnknown(Broken):
+    async def raw(self, id):
+        return await super().raw(id) or {"id": id}
+
+
 class FactsAreText(Broken):
     async def facts(self):
         return "all is well"
@@ -151,6 +161,8 @@ class Announces(Offers):
 
 TRAITS = Traits()
 MUTANTS = {
+    ShowsNothing: {"what_is_stored_is_shown"},
+    ShowsTheUnknown: {"what_is_stored_is_shown"},
     FactsAreText: {"facts_are_those_of_the_store"},
     FactsOfAnother: {"facts_are_those_of_the_store"},
     FactsWrite: {"facts_are_those_of_the_store"},

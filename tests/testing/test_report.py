@@ -109,7 +109,7 @@ def test_of_a_bare_storage_the_report_says_all_that_it_may_offer():
     for attribute, optional in ATTRIBUTES.items():
         if attribute == "read_only":
             continue  # which is asked of another storage, opened so
-        (found,) = (f for f in missing if f.prop.attribute == attribute)
+        (found, *_) = (f for f in missing if f.prop.attribute == attribute)
         if attribute != "atomic_batches":  # where save_many is missing too
             assert f"optional: {optional})" in found.detail
             assert f"set the attribute {attribute}" in found.detail
