@@ -104,7 +104,8 @@ def test_a_call_while_python_ends_does_not_hang(tmp_path):
     code = (
         "import graphflow_nb as g\n"
         "class Late:\n"
-        f"    def __init__(self): self.wb = g.open('sqlite:{tmp_path / 's.db'}'); self.me = self\n"
+        "    def __init__(self):\n"
+        f"        self.wb, self.me = g.open('sqlite:{tmp_path / 's.db'}', create=True), self\n"
         "    def __del__(self): self.wb.close()\n"
         "late = Late()"
     )

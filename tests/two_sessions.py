@@ -13,7 +13,7 @@ PLACES = ["memory", "sqlite", "documented"]
 
 def open_with_two_sessions(store: Store) -> g.Workbench:
     """Return a workbench on an empty store, after saving the two sessions by hand."""
-    yours_alone = store.about.scheme in ("memory", "sqlite")
+    yours_alone = store.about.scheme == "memory"
     wb = g.open(store.url, writable=None if yours_alone else True)
     context = {"customer": {"tier": "gold"}, "n": 1, "f": 1.10}
     wb.create(store.id("a"), "t1", graph_id="g", context=context)

@@ -57,6 +57,8 @@ def open_client(
     read_only = read_only or (writable is None and store is not None and store.is_server)
     if read_only and store is not None and store.takes("read_only"):
         options["read_only"] = True
+    if store is not None and "create" in store.options:
+        options.setdefault("create", writable is True)  # a mistyped name creates no file
     # A URL, wherever it comes from, has no fallback: changes in a store other than the one that
     # the user meant would be lost with it.
     opening = connect(chosen, **options) if chosen.reveal() else connect_from_env(**options)

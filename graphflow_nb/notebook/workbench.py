@@ -451,17 +451,18 @@ def open(
 
     Args:
         url: ``"demo"`` (sample sessions that graph-flow wrote, in memory), ``memory:``,
-            ``sqlite:path``, ``postgresql://user@host/database`` or ``redis://host``. Default: the
-            URL in DATABASE_URL, or memory, with a logged warning, if that is not set.
+            ``sqlite:path`` (``storage/sqlite/location.py`` has the forms of such URLs),
+            ``postgresql://user@host/database`` or ``redis://host``. Default: the URL in
+            DATABASE_URL, or memory, with a logged warning, if that is not set.
         writable: Whether sessions can be changed. Default: a server's database is opened for
             reading only, since it may not be yours to change; memory, demo and local files are
-            writable.
+            writable. True also creates a SQLite file that does not exist, as ``create=True`` does.
         journal: A file that keeps what this workbench writes and what it replaces, so that it can
             be undone after a restart. It holds contexts of sessions, and only its owner can read
             it. Default: the journal is kept in memory, past 16 MB in a private temporary file,
             and ends with this process.
-        options: Options of the storage's ``connect``: ``table="schema.table"``, ``timeout=30.0``
-            seconds, ``max_connections=4``, …
+        options: Options of the storage's ``connect``: ``create=True`` for a new SQLite file,
+            ``table="schema.table"``, ``timeout=30.0`` seconds, ``max_connections=4``, …
 
     Raises:
         StorageError: The store can't be opened.

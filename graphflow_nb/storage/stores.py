@@ -18,6 +18,7 @@ from .memory import InMemorySessionStorage
 from .postgres.storage import PostgresSessionStorage
 from .protocols import SessionStorage
 from .redis.storage import RedisSessionStorage
+from .sqlite.location import read_location
 from .sqlite.storage import SqliteSessionStorage
 from .url import REDIS_SCHEMES, StoreUrl
 
@@ -177,10 +178,8 @@ async def _open_memory(url: str) -> InMemorySessionStorage:
 
 @wraps(SqliteSessionStorage.connect)  # whose options it takes
 async def _open_sqlite(url: str, **options: Any) -> SqliteSessionStorage:
-    path = url.partition(":")[2].removeprefix("//")
-    if path in ("", ":memory:"):
-        raise StorageError("sqlite: needs the path of a file, e.g. sqlite:sessions.db")
-    return await SqliteSessionStorage.connect(path, **options)
+    path, asked = read_location(url)
+    return await SqliteSessionStorage.connect(path, **(options | asked))
 
 
 register(

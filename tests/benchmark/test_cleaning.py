@@ -193,7 +193,7 @@ def test_one_of_several_stores_that_fails_leaves_the_figures_of_all():
 
 def test_a_store_that_was_closed_meanwhile_is_not_waited_for(tmp_path):
     url = f"sqlite:{tmp_path / 'sessions.db'}"
-    wb = g.open(url)
+    wb = g.open(url, create=True)
     shown = At(turn_3_of=wb.close)
     with pytest.warns(UserWarning, match="closed"):
         run = Campaign([wb], "A", LONG, lambda stop: shown).run()

@@ -28,8 +28,8 @@ def test_selection_by_url(tmp_path, monkeypatch, caplog):
     assert "DATABASE_URL is not set: using memory" in caplog.text
     path = tmp_path / "s.db"
     monkeypatch.setenv("DATABASE_URL", f"sqlite:{path}")
-    g.open().create("a", "t")
-    assert g.open(f"sqlite://{path}").get("a").id == "a"
+    g.open(create=True).create("a", "t")
+    assert g.open(f"sqlite:///{path}").get("a").id == "a"
     read_only = g.open(f"sqlite:{path}", writable=False)
     with pytest.raises(g.ReadOnlyError):
         read_only.delete("a")
@@ -38,7 +38,7 @@ def test_selection_by_url(tmp_path, monkeypatch, caplog):
         7,
         "redis://x",
         "sqlite:",
-        "sqlite::memory:",
+        "sqlite://s.db",
         "nonsense",
         f"sqlite:{tmp_path}/no/where.db",
     ):

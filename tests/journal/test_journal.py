@@ -159,7 +159,7 @@ def test_a_file_outlives_the_process(tmp_path):
     file, data = tmp_path / "journal.jsonl", tmp_path / "s.db"
     code = f"""
 import graphflow_nb as g, os, signal
-wb = g.open("sqlite:{data}", journal={str(file)!r})
+wb = g.open("sqlite:{data}", create=True, journal={str(file)!r})
 wb.create("a", "t", context={{"n": 1}})
 wb.patch("a", [{{"op": "replace", "path": "/context/data/n", "value": 2}}])
 wb.delete("a")
@@ -358,7 +358,7 @@ def test_a_storage_that_overwrites_loses_nothing():
 
 
 def test_two_threads_write_one_journal(tmp_path):
-    wb = g.open(f"sqlite:{tmp_path / 's.db'}", journal=tmp_path / "j")
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True, journal=tmp_path / "j")
 
     async def main() -> None:
         await asyncio.gather(*(wb.create.aio(f"s{n}", "t") for n in range(50)))

@@ -25,7 +25,7 @@ class Written:
     def __init__(self, folder: Path):
         self.url = f"sqlite:{folder / 's.db'}"
         self.file = folder / "journal"
-        with g.open(self.url, journal=self.file) as wb:
+        with g.open(self.url, create=True, journal=self.file) as wb:
             self.store = wb.attributes.identity
             for id in "abc":
                 wb.create(id, "t", context={"n": 1, "text": "é" * 30})

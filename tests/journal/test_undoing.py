@@ -149,7 +149,7 @@ def test_what_the_store_refuses_is_named_and_hinders_no_other():
 
 def test_what_is_not_a_session_is_deleted_only_without_undo(tmp_path):
     """It can't be noted, so it could not be put back."""
-    wb = g.open(f"sqlite:{tmp_path / 's.db'}")
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True)
     for id in "abc":
         wb.create(id, "t")
     db = sqlite3.connect(tmp_path / "s.db")
@@ -210,7 +210,7 @@ def test_interrupted_at_any_point_the_journal_is_consistent(tmp_path):
 
 def test_what_others_changed_without_counting_is_not_overwritten(tmp_path):
     """Neither version nor time moved: the content tells."""
-    wb = g.open(f"sqlite:{tmp_path / 's.db'}")
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True)
     wb.create("a", "t")
     wb.patch("a", [{"op": "replace", "path": "/status_message", "value": "ours"}])
     db = sqlite3.connect(tmp_path / "s.db")
@@ -227,7 +227,7 @@ def test_what_others_changed_without_counting_is_not_overwritten(tmp_path):
 def test_a_file_is_compacted_when_most_of_it_was_undone(tmp_path):
     file = tmp_path / "journal"
     url = f"sqlite:{tmp_path / 's.db'}"
-    with g.open(url, journal=file) as wb:
+    with g.open(url, create=True, journal=file) as wb:
         for n in range(100):
             wb.create(f"s{n}", "t", context={"text": "x" * 2000}, undo=False)
         wb.delete([f"s{n}" for n in range(100)])
@@ -275,7 +275,7 @@ def test_a_store_is_known_however_its_url_is_spelled(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "folder")
     file = tmp_path / "journal"
-    with g.open(f"sqlite:{tmp_path / 'folder' / 's.db'}", journal=file) as wb:
+    with g.open(f"sqlite:{tmp_path / 'folder' / 's.db'}", create=True, journal=file) as wb:
         wb.create("a", "t")
         wb.journaled.journal.close()
     with g.open(f"sqlite:{tmp_path / 'link' / 's.db'}", journal=file) as wb:
@@ -311,7 +311,7 @@ def test_a_private_server_that_was_restarted_is_the_same_store(tmp_path, server)
 def test_entries_of_the_first_form_are_found_by_their_place(tmp_path):
     """They have no identity of the store."""
     file = tmp_path / "journal"
-    wb = g.open(f"sqlite:{tmp_path / 's.db'}")
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True)
     wb.create("a", "t", undo=False)
     wb.delete("a", undo=False)
     place = str(wb.attributes.place)
@@ -324,7 +324,7 @@ def test_entries_of_the_first_form_are_found_by_their_place(tmp_path):
         '{"entry":1,"at":"2026-01-01T00:00:00Z","place":"%s","op":"delete","id":"a","before":%s}\n'
         '{"entry":1,"outcome":"done"}\n' % (place, stored)
     )
-    with g.open(f"sqlite:{tmp_path / 's.db'}", journal=file) as wb:
+    with g.open(f"sqlite:{tmp_path / 's.db'}", create=True, journal=file) as wb:
         assert wb.undo().created_at.year == 2026
         wb.journaled.journal.close()
 
@@ -384,7 +384,7 @@ def test_an_undo_of_many_needs_few_calls_of_the_store():
 
 @pytest.mark.parametrize("count", [100_000 if COMPLETE else 2_000])
 def test_memory_is_bounded_and_all_deletes_are_undone(tmp_path: Path, count: int):
-    wb = g.open(f"sqlite:{tmp_path / 's.db'}", journal=tmp_path / "journal")
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True, journal=tmp_path / "journal")
     text = "x" * 2000
     for start in range(0, count, 5000):
         part = [

@@ -42,7 +42,7 @@ with graphflow_nb.open("demo") as wb:
     assert wb.undo().status_message != "looked at"
     assert "claim-0014" in wb.browse(session="claim-0014")._repr_mimebundle_()["text/html"]
     wb.latency.plot().savefig("latency.png")
-with graphflow_nb.open("sqlite:sessions.db") as wb:
+with graphflow_nb.open("sqlite:sessions.db", create=True) as wb:
     wb.create("claim-1", "intake", context={"amount": 1.5})
 print("fine")
 """

@@ -18,7 +18,12 @@ import graphflow_nb as g
         ("mongodb://user:s3cret@host/db", r"'mongodb://user:\*\*\*@host/db' is not the URL"),
         ("redis", "is not the URL of a store"),
         ("sqlite:", "needs the path of a file"),
-        ("sqlite::memory:", "needs the path of a file"),
+        ("sqlite://s.db", "after two slashes comes a host.*or sqlite:///s.db for a path relative"),
+        ("sqlite:file://host/s.db", "names the host 'host'"),
+        (
+            "sqlite:what?.db",
+            r"\.db= means nothing here.*A \? in a path is written %3F",
+        ),
     ],
 )
 def test_a_url_that_names_no_store(url, why):
@@ -30,7 +35,7 @@ def test_a_url_that_names_no_store(url, why):
     ("url", "why"),
     [
         ("memory:", "unknown option colour: memory takes none"),
-        ("sqlite:s.db", "unknown option colour: use read_only, timeout"),
+        ("sqlite:s.db", "unknown option colour: use read_only, create, timeout"),
         ("postgresql://127.0.0.1:1/x", "unknown option colour: use table, read_only, .*"),
         ("redis://127.0.0.1:1", "unknown option colour: use prefix, ttl, .*"),
     ],
@@ -42,7 +47,7 @@ def test_an_unknown_option_is_refused_before_anything_is_opened(url, why, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("form", ["sqlite:{}", "sqlite://{}"])
+@pytest.mark.parametrize("form", ["sqlite:{}", "sqlite:///{}", "sqlite+aiosqlite:///{}"])
 def test_a_path(form, tmp_path):
     async def open_and_close() -> str:
         storage = await g.connect(form.format(tmp_path / "s.db"))

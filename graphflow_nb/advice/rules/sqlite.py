@@ -62,8 +62,7 @@ def find_rollback_journal(facts: SqliteFacts, seen: Seen) -> Iterator[Line]:
         finding=f"The file is in mode {facts.journal_mode}: a writer waits for all readers, and "
         "they wait for it.",
         evidence=evidence,
-        remedy=f"graphflow_nb.open({f'sqlite:{facts.path}'!r}, writable=True).close()"
-        "  # or PRAGMA journal_mode = WAL;",
+        remedy="PRAGMA journal_mode = WAL;",
         cost="Two more files beside it while it is in use. It can't be used over a network drive.",
         severity="slow",
     )

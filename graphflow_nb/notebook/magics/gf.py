@@ -103,6 +103,7 @@ def _make_parsers() -> dict[str, _Parser]:
     opened, sessions = parsers["open"], parsers["sessions"]
     opened.add_argument("url", metavar="URL", nargs="?")
     opened.add_option("--writable", action="store_true")
+    opened.add_option("--create", action="store_true")
     opened.add_option("--table", metavar="schema.table")
     opened.add_option("--as", metavar="NAME", dest="name", type=_check_name)
     for parser in (sessions, parsers["browse"]):

@@ -27,13 +27,19 @@ def translate_error(error: Exception, path: str) -> StorageError:
             "nothing was written. Try again, or connect with a longer timeout=",
             nothing_written=True,
         )
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK":
+        return StorageError(
+            f"{path} can't be read as it is: a program was ended in the middle of a write, which "
+            "must be taken back first. Open it with writable=True, which does that",
+            nothing_written=True,
+        )
     if "readonly" in text:
         return ReadOnlyError(
             f"{path} takes no writes: {text}; check the rights on the file and its folder"
         )
     if "unable to open" in text:
         return StorageError(
-            f"{path} can't be opened: does its folder exist, and may you write there?",
+            f"{path} can't be opened: does it exist, and may you read it?",
             nothing_written=True,
         )
     if isinstance(error, RuntimeError):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any, Final
 
 from ..facts import SqliteFacts
 from ..query import ORDERS, Query
 from . import sql
+from .odd import Database
 
 __all__ = ["collect_facts"]
 
 _SYNCHRONOUS: Final = ("off", "normal", "full", "extra")  # as SQLite numbers them
 
 
-def collect_facts(db: sqlite3.Connection, *, path: str, place: str, read_only: bool) -> SqliteFacts:
+def collect_facts(db: Database, *, path: str, place: str, read_only: bool) -> SqliteFacts:
     """Return what the file reports; nothing is changed.
 
     Args:
@@ -38,7 +38,7 @@ def collect_facts(db: sqlite3.Connection, *, path: str, place: str, read_only: b
         bytes=ask("PRAGMA page_count") * page_size,
         free_bytes=ask("PRAGMA freelist_count") * page_size,
         rows=ask(sql.ROWS_AT_MOST),
-        journal_mode=ask("PRAGMA journal_mode"),
+        journal_mode=db.journal_mode or ask("PRAGMA journal_mode"),
         synchronous=_SYNCHRONOUS[ask("PRAGMA synchronous")],
         sorted=tuple(order for order, plan in plans.items() if "TEMP B-TREE" in str([*plan])),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from .location import url_of
+
 __all__ = ["find_identity"]
 
 _lock = threading.Lock()
@@ -12,7 +14,7 @@ _paths: dict[tuple[int, int], str] = {}  # the real path by which each file was 
 
 
 def find_identity(path: str) -> str:
-    """Return the identity of a file that exists: ``sqlite:`` and its real path.
+    """Return the identity of a file that exists: its real path as a URL.
 
     Symbolic links and relative paths are resolved. Within this process a hard link, a mount of the
     same folder elsewhere and another spelling on a file system that ignores case have the identity
@@ -32,7 +34,7 @@ def find_identity(path: str) -> str:
                 real = first
             else:
                 _paths[number] = real
-    return f"sqlite:{real}"
+    return url_of(real)
 
 
 def _number_of(path: str) -> tuple[int, int] | None:

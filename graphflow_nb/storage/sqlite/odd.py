@@ -45,9 +45,11 @@ class Database(sqlite3.Connection):
 
     Attributes:
         loose: Whether an id or a time may be NULL.
+        journal_mode: The mode of the file's journal, where the connection itself can't tell.
     """
 
     loose = False
+    journal_mode: str | None = None
 
 
 class _Text(bytes):

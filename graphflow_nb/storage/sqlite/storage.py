@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from types import NoneType
 from typing import Any, ClassVar, Self
@@ -28,6 +29,7 @@ from . import sql
 from .connection import SqliteConnection, transaction
 from .facts import collect_facts
 from .identity import find_identity
+from .location import MEMORY, url_of
 from .odd import (
     Database,
     count_groups,
@@ -51,9 +53,11 @@ from .sql import CONTEXT
 
 __all__ = ["SqliteSessionStorage"]
 
+_memories = count(1)  # each database in memory is a store of its own
+
 
 class SqliteSessionStorage:
-    """A storage of sessions in a SQLite file, in WAL mode.
+    """A storage of sessions in a SQLite file.
 
     The rules are those that graph-flow 0.6 has for PostgreSQL. Several processes may have the file
     open. One thread does the work, so the storage can be used on any event loop.
@@ -68,6 +72,7 @@ class SqliteSessionStorage:
 
     Attributes:
         path: The path of the file.
+        place: The file as a URL that opens it again.
         identity: The file, however its path was spelled; see ``find_identity``.
         address: The file and the table, for tools that watch databases.
         read_only: Whether every write is refused.
@@ -81,39 +86,44 @@ class SqliteSessionStorage:
     #: It belongs to no event loop.
     loop: ClassVar[None] = None
 
-    def __init__(self, path: str, timeout: float, read_only: bool):
+    def __init__(self, path: str, timeout: float, *, read_only: bool, create: bool):
         self.path = path
-        self.address = Address(
-            "sqlite", namespace=str(Path(path).absolute()), collection="sessions"
-        )
-        self.identity = f"sqlite:{path}"
+        file = path if path == MEMORY else str(Path(path).absolute())
+        self.address = Address("sqlite", namespace=file, collection="sessions")
+        self.place = url_of(file)
+        self.identity = f"{self.place} {next(_memories)}"
         self.read_only = read_only
-        self._connection = SqliteConnection(path, timeout, read_only)
+        self._connection = SqliteConnection(file, timeout, read_only=read_only, create=create)
 
     @classmethod
     async def connect(
-        cls, path: str | Path, *, read_only: bool = False, timeout: float = 30.0
+        cls,
+        path: str | Path,
+        *,
+        read_only: bool = False,
+        create: bool = True,
+        timeout: float = 30.0,
     ) -> Self:
-        """Open a file; it is created if it does not exist, unless ``read_only``.
+        """Open a file of sessions. One that is not ours is refused and not changed.
 
         Args:
-            path: The path of the file; its folder must exist.
-            read_only: Whether to refuse every write, in the database too.
+            path: The path of the file, as it is: ``~`` and ``%20`` have a meaning in URLs only. Its
+                folder must exist. ``":memory:"`` is a database in memory.
+            read_only: Whether to refuse every write, in the database too. No right to write is
+                needed, and no file is left beside it.
+            create: Whether to create the file if it does not exist, for its owner only and in WAL
+                mode. An existing file keeps its mode.
             timeout: The seconds to wait for another process's write.
 
         Raises:
-            StorageError: The folder does not exist, a right is missing, or the file is not a store
-                of sessions.
+            StorageError: The file does not exist or can't be created, a right is missing, or the
+                file is not a store of sessions.
         """
-        storage = cls(str(path), timeout, read_only)
+        storage = cls(str(path), timeout, read_only=read_only, create=create)
         await storage._connection.open()
-        storage.identity = find_identity(storage.path)  # now that there is a file
+        if storage.path != MEMORY:  # now that there is a file
+            storage.identity = find_identity(storage.address.namespace or storage.path)
         return storage
-
-    @property
-    def place(self) -> str:
-        """The file as a URL."""
-        return f"sqlite:{Path(self.path).absolute()}"
 
     def _check_writable(self) -> None:
         if self.read_only:

@@ -29,7 +29,7 @@ CASES = {
 
 def test_sqlite(tmp_path):
     path = tmp_path / "it's.db"
-    with g.open(f"sqlite:{path}") as wb:
+    with g.open(f"sqlite:{path}", create=True) as wb:
         wb.create("a", "t")
     with sqlite3.connect(path) as db:
         db.execute("DROP INDEX sessions_by_update")
@@ -48,9 +48,10 @@ def test_sqlite(tmp_path):
     assert journal.evidence["journal_mode"] == "delete"
     with sqlite3.connect(path) as db:
         db.execute(order.remedy)
+        db.commit()
+        db.execute(journal.remedy)
         db.execute("DELETE FROM sessions WHERE id <> 'a'")
     db.close()
-    exec(journal.remedy, {"graphflow_nb": g})
     with g.open(f"sqlite:{path}", writable=False) as wb:
         findings = wb.advise()
         assert [a.subject for a in findings] == ["free space in the file"]

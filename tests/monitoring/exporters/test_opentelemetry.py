@@ -132,7 +132,7 @@ def test_what_failed_or_was_cancelled_says_so(database, telemetry, run):
 def test_the_workbench_hands_the_current_span_on(telemetry, tmp_path):
     for url in ("memory:", f"sqlite:{tmp_path / 'sessions.db'}"):
         telemetry.exporter.clear()
-        wb = g.open(url)
+        wb = g.open(url, writable=True)
         wb.storage.add_hook(telemetry.hook(wb.storage))
         with telemetry.span("cell") as cell:
             wb.create("a", "t")

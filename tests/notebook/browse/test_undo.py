@@ -170,7 +170,7 @@ def test_a_save_that_could_not_be_undone_asks_first(tmp_path):
 def test_lines_that_can_not_be_read_are_named_and_all_is_not_undone(tmp_path):
     path = tmp_path / "writes.journal"
     url = f"sqlite:{tmp_path / 'sessions.db'}"
-    with g.open(url, journal=path) as wb:
+    with g.open(url, create=True, journal=path) as wb:
         for id in ("a", "b"):
             wb.create(id, "t")
         wb.journaled.journal.close()

@@ -194,7 +194,7 @@ def test_commands_and_options_are_completed(ip):
     assert complete(ip, "%gf sessions --id-") == ["%gf sessions --id-prefix"]
     assert len(complete(ip, "%gf sessions --")) == 7
     assert complete(ip, "%gf open demo --") == [
-        f"%gf open demo --{option}" for option in ("writable", "table", "as")
+        f"%gf open demo --{option}" for option in ("writable", "create", "table", "as")
     ]
     assert complete(ip, "%gf sessions --order -u") == ["%gf sessions --order -updated_at"]
     assert complete(ip, "gf op") == ["gf open"]
@@ -294,7 +294,7 @@ def test_completion_never_raises(ip, tmp_path, capsys):
         "%gf 'a \" b",
         "gf = 5",
     ]
-    closed = g.open(f"sqlite:{tmp_path / 's.db'}")
+    closed = g.open(f"sqlite:{tmp_path / 's.db'}", create=True)
     closed.close()
 
     class Least:

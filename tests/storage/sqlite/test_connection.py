@@ -88,7 +88,8 @@ def test_an_interrupt_ends_the_statement(path, running):
 
 def test_sessions_survive_a_restart_and_a_second_process(tmp_path):
     path = tmp_path / "s.db"
-    code = f"import graphflow_nb as g; g.open('sqlite:{path}').create('a', 't', context={{'n': 1}})"
+    code = f"import graphflow_nb as g; wb = g.open('sqlite:{path}', create=True)"
+    code += "; wb.create('a', 't', context={'n': 1})"
     subprocess.run([sys.executable, "-c", code + "; import os; os._exit(9)"])
     wb = g.open(f"sqlite:{path}")
     session = wb.get("a")
@@ -131,7 +132,7 @@ def test_files_that_are_not_stores(tmp_path, run):
 
 def test_what_is_opened_for_reading_only_is_not_created(tmp_path, run):
     path = tmp_path / "s.db"
-    with pytest.raises(g.StorageError, match="can't be opened"):
+    with pytest.raises(g.StorageError, match="there is no file"):
         run(SqliteSessionStorage.connect(path, read_only=True))
     assert not path.exists()
     run(run(SqliteSessionStorage.connect(path)).close())

@@ -135,7 +135,7 @@ def test_pages_go_on_past_an_odd_row_which_can_be_deleted(odd):
 
 def test_filters_have_one_meaning_for_odd_times(tmp_path):
     file = tmp_path / "sessions.db"
-    with g.open(f"sqlite:{file}") as wb:
+    with g.open(f"sqlite:{file}", create=True) as wb:
         for id in ("text", "early", "late", "fine"):
             wb.create(id, "intake")
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
