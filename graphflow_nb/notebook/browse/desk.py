@@ -373,7 +373,7 @@ class Desk:
                 "it: nothing was deleted"
             )
         found = {session.id: session for session in stored}
-        same = [found[row.id] for row in shown if ShownSession.of(found.get(row.id)) == row]
+        same = [found[row.id] for row in shown if row.is_state_of(found.get(row.id))]
         deleted = self._client.delete_unchanged(same, undo=undo)
         for id in odd:
             self._client.bridge.run(self._client.storage.delete(id))

@@ -11,12 +11,19 @@ import pandas as pd
 
 from ...client import Client
 from ...errors import CapabilityError, ContextError, QueryError
-from ...frames import sessions_frame
 from ...storage import Query
 from ...storage.protocols import SupportsCount, SupportsCounts, SupportsSlowOrders
 from ...storage.query import DEFAULT_ORDER, FILTERS
 from ...storage.table import GroupCount
-from .shown import PolledPage, ShownPage, ShownSession, problems_of_page, shown_sessions
+from .shown import (
+    PolledPage,
+    ShownPage,
+    ShownSession,
+    join_pages,
+    page_frame,
+    problems_of_page,
+    shown_sessions,
+)
 from .typed import sessions_call
 
 __all__ = ["ANY_TIME", "PAGE_SIZES", "WINDOWS", "Listing"]
@@ -163,7 +170,7 @@ class Listing:
         except CapabilityError as error:  # a session can still be opened
             self.call, self.unlistable = "", str(error)
             return
-        frame = sessions_frame(table, ())
+        frame = page_frame(table)
         with self._lock:
             self.unlistable = ""
             self.dropped = 0
@@ -295,7 +302,9 @@ class Listing:
             frame, selected = self.frame, self.selected
         if frame is None:
             return pd.DataFrame()
-        return frame[frame["id"].isin(selected)].reset_index(drop=True)
+        found = frame[frame["id"].isin(selected)].reset_index(drop=True)
+        found.attrs.pop("marks", None)
+        return found
 
     def shown_page(self) -> ShownPage:
         """Return the page as it is now, to be shown."""
@@ -354,11 +363,7 @@ class Listing:
         missing = sorted(wanted.difference(frame["id"]))
         apart = self._read(Query(ids=missing, order="id")) if missing else frame[:0]
         if len(apart):
-            attributes = dict(frame.attrs)
-            if problems := {**problems_of_page(frame), **problems_of_page(apart)}:
-                attributes["problems"] = problems
-            frame = pd.concat([frame, apart], ignore_index=True)
-            frame.attrs = attributes
+            frame = join_pages(frame, apart)
         return PolledPage(frame, len(apart), wanted, loads)
 
     def take_page(self, page: PolledPage | None, *, mark: bool = True) -> bool:
@@ -384,7 +389,7 @@ class Listing:
 
     def _read(self, query: Query) -> pd.DataFrame:
         table = self._client.bridge.run(self._client.storage.background.table(query, ()))
-        return sessions_frame(table, ())
+        return page_frame(table)
 
     # What the choices of the filter bar are
 

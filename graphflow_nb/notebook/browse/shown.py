@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from ...frames import sessions_frame
 from ...model import Session
+from ...storage.table import Table
 
-__all__ = ["PolledPage", "ShownPage", "ShownSession", "problems_of_page", "shown_sessions"]
+__all__ = [
+    "PolledPage",
+    "ShownPage",
+    "ShownSession",
+    "join_pages",
+    "page_frame",
+    "problems_of_page",
+    "shown_sessions",
+]
 
 
 class ShownSession(NamedTuple):
@@ -18,6 +28,8 @@ class ShownSession(NamedTuple):
     Attributes:
         id, version, graph_id, current_task_id, status_message: As in the session.
         created_at, updated_at: The store's times; None where it knows none.
+        mark: What identifies the stored state beside these, as ``Seen.mark``; None where the store
+            lists no marks.
     """
 
     id: str
@@ -27,13 +39,18 @@ class ShownSession(NamedTuple):
     status_message: str | None
     created_at: datetime | None
     updated_at: datetime | None
+    mark: str | None = None
 
-    @classmethod
-    def of(cls, session: Session | None) -> Self | None:
-        """Return what a row would show of a session; None for None."""
+    def is_state_of(self, session: Session | None) -> bool:
+        """Return whether a session is in the state that was shown; False for None."""
         if session is None:
-            return None
-        return cls(*(getattr(session, name) for name in cls._fields))
+            return False
+        if self.mark is not None and (session.seen is None or session.seen.mark != self.mark):
+            return False
+        return all(getattr(session, name) == getattr(self, name) for name in _COLUMNS)
+
+
+_COLUMNS = ShownSession._fields[:-1]
 
 
 class ShownPage(NamedTuple):
@@ -74,10 +91,31 @@ def problems_of_page(frame: pd.DataFrame) -> dict[str, str]:
     return problems
 
 
+def page_frame(table: Table) -> pd.DataFrame:
+    """Return the rows of a page; ``attrs["marks"]`` has the mark of each, where there are marks."""
+    frame = sessions_frame(table, ())
+    if table.marks is not None:
+        frame.attrs["marks"] = dict(zip(table.id, table.marks, strict=True))
+    return frame
+
+
+def join_pages(frame: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a page followed by others, with what is known of both."""
+    attributes = dict(frame.attrs)
+    for name in ("problems", "marks"):
+        if found := {**frame.attrs.get(name, {}), **more.attrs.get(name, {})}:
+            attributes[name] = found
+    frame = pd.concat([frame, more], ignore_index=True)
+    frame.attrs = attributes
+    return frame
+
+
 def shown_sessions(frame: pd.DataFrame) -> dict[str, ShownSession]:
     """Return what each row of a page shows, by id."""
-    columns = [_values(frame[name]) for name in ShownSession._fields]
-    return {row[0]: ShownSession._make(row) for row in zip(*columns, strict=True)}
+    columns = [_values(frame[name]) for name in _COLUMNS]
+    marks = frame.attrs.get("marks", {})
+    rows = ((*row, marks.get(row[0])) for row in zip(*columns, strict=True))
+    return {row[0]: ShownSession._make(row) for row in rows}
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:

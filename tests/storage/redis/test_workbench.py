@@ -9,6 +9,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import SessionConflict
 from graphflow_nb.notebook.browse.desk import Desk
+from graphflow_nb.notebook.browse.listing import Listing
 from graphflow_nb.storage.wrappers import Wrapper
 
 from .conftest import worker_text
@@ -127,6 +128,23 @@ def test_a_version_in_a_table_is_that_of_the_text_that_was_listed(url, raw):
             wb.patch("a", change, version=versions["a"])
         assert wb.delete(versions) == ["b"]
         assert wb.get("a").context["n"] == 2
+
+
+def test_the_browser_deletes_the_text_that_it_listed(url, raw):
+    for id in ("a", "b"):
+        raw.set(id, worker_text(id, version=1))
+    with g.open(url, writable=True) as wb:
+        listing, desk = Listing(wb), Desk(wb)
+        listing.start()
+        shown = listing.shown_sessions(["a", "b"])
+        raw.set("a", worker_text("a", n=2, version=1))
+        assert desk.delete(shown) == ["b"]
+        assert wb.get("a").context["n"] == 2
+        assert listing.take_page(listing.read_page())
+        assert listing.changed == {"a"}
+        listing.select(["a"])
+        assert "marks" not in listing.selected_frame().attrs
+        assert desk.delete(listing.shown_sessions(["a"])) == ["a"]
 
 
 def test_what_a_replica_returned_is_known_by_its_text(connect, raw, run):
