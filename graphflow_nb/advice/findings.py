@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ..cards import card, code
 from ..frames import TEXT
+from ..model.printable import printable_lines
 from .lines import SEVERITIES, Advice, Evidence, Figure, InOrder, Line, Severity, Unseen
 
 __all__ = ["Findings"]
@@ -119,7 +120,7 @@ class Findings:
             if others:
                 lines += ["", title]
                 lines += [f"   {line.subject}: {line.finding}" for line in others]
-        return "\n".join(lines)
+        return printable_lines("\n".join(lines))
 
     def _repr_html_(self) -> str:
         body = Markup("<p>%s</p>") % code(self.place or _NO_PLACE)

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ..cards import CARD_CSS, card, fact_table
 from ..figures import LatencyFigure, duration_text
 from ..figures.theme import ThemeName
+from ..model.printable import printable
 from .settings import Settings
 
 __all__ = ["Report"]
@@ -61,7 +62,7 @@ class Report:
         for name, row in self.summary.iterrows():
             figures = ", ".join(f"{figure.head} {figure}" for figure in _format_figures(row))
             lines.append(f"{name}: {figures}")
-        return "\n".join([*lines, *self.notes])
+        return "\n".join(map(printable, [*lines, *self.notes]))
 
     def render_card(self) -> str:
         """Return the same as a card, in HTML."""

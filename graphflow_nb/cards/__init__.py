@@ -4,7 +4,7 @@ Values from a store are always escaped. Nothing here loads anything from a netwo
 """
 
 from .copying import report_html
-from .parts import CARD_CSS, MAX_TEXT, age, card, code, fact_table, size
+from .parts import CARD_CSS, MAX_TEXT, age, card, code, fact_table, plain_box, size
 from .patch import patch_html, value_html
 from .session import chat_html, context_html, overview_html, session_html, session_text
 from .store import StoreCard, store_html, store_text
@@ -21,6 +21,7 @@ __all__ = [
     "fact_table",
     "overview_html",
     "patch_html",
+    "plain_box",
     "report_html",
     "session_html",
     "session_text",

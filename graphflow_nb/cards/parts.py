@@ -9,7 +9,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-__all__ = ["CARD_CSS", "MAX_TEXT", "age", "card", "code", "fact_table", "size"]
+__all__ = ["CARD_CSS", "MAX_TEXT", "age", "card", "code", "fact_table", "plain_box", "size"]
 
 MAX_TEXT: Final = 2_000  # characters of one text
 
@@ -25,6 +25,11 @@ def card(title: str, body: str) -> Markup:
     return _STYLE + Markup(
         '<div class="gfnb mathjax_ignore tex2jax_ignore"><h4>%s</h4>%s</div>'
     ) % (title, body)
+
+
+def plain_box(body: str) -> Markup:
+    """Return a box without a border, for a widget; what is not Markup is escaped."""
+    return Markup('<div class="gfnb gfnb-plain">%s</div>') % body
 
 
 def fact_table(rows: Iterable[tuple[str, str]]) -> Markup:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ..errors import ContextError
 from ..model import Message, OddMessage, Session, exactjson
+from ..model.printable import printable_lines
 from ..model.times import datetime_of, describe_time, micros_or_unknown
 from ..storage.paths import path_text
 from .parts import age, card, code, fact_table, size
@@ -192,7 +193,7 @@ def session_text(session: Session) -> str:
             lines.append(f"    {role}: {_cut(repr(message.content), 100)}")
     except ContextError as error:
         lines.append(f"    {error}")
-    return "\n".join(lines)
+    return printable_lines("\n".join(lines))
 
 
 def _cut(text: str, width: int) -> str:

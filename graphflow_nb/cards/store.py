@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
+from ..model.printable import printable
 from ..storage.table import GroupCount
 from .parts import age, card, code, fact_table
 
@@ -92,7 +93,7 @@ def store_text(facts: StoreCard) -> str:
         if len(counts) > MAX_TASKS:
             lines.append(f"    {_describe_bound(counts)}")
     lines.append(f"  {facts.operations:,} operations recorded{_describe_kept(facts)}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _describe_kept(facts: StoreCard) -> str:

@@ -12,6 +12,7 @@ from msgspec import Raw
 from ..errors import ContextError, PatchError
 from ..model import exactjson
 from ..model.exactjson import pointer
+from ..model.printable import printable
 
 __all__ = ["Change", "Patch", "Path", "parse_pointer", "pointer", "python", "shorten"]
 
@@ -58,10 +59,10 @@ class Change:
         return step
 
     def __str__(self) -> str:
-        text = f"{self.op} {pointer(self.path)}"
+        text = f"{self.op} {printable(pointer(self.path))}"
         if self.source is not None:
-            return f"{text} from {pointer(self.source)}"
-        old, new = (shorten(raw) for raw in (self.before, self.value))
+            return f"{text} from {printable(pointer(self.source))}"
+        old, new = (printable(shorten(raw)) for raw in (self.before, self.value))
         if self.op == "replace" and self.before is not None:
             return f"{text}: {old} → {new}"
         return f"{text}: {old if self.op == 'remove' and self.before is not None else new}"

@@ -10,21 +10,29 @@ from ..changes import Patch
 from ..model import Session
 from ..storage.copying import CopyReport
 
-__all__ = ["register"]
+__all__ = ["register", "register_on"]
 
 
 def register() -> None:
     """Show our objects as cards, if IPython runs in this process; calling it again is harmless."""
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None else None
-    if shell is None:
-        return
-    formatters = shell.display_formatter.formatters
-    formatters["text/html"].for_type(Session, session_html)
-    formatters["text/plain"].for_type(Session, _print_session)
-    formatters["text/html"].for_type(CopyReport, report_html)
-    formatters["text/plain"].for_type(CopyReport, lambda r, printer, _: printer.text(str(r)))
-    formatters["text/html"].for_type(Patch, lambda patch: card("changes", patch_html(patch)))
+    if shell is not None:
+        register_on(shell.display_formatter)
+
+
+def register_on(formatter: Any) -> None:
+    """Show our objects as cards wherever this display formatter of IPython is asked.
+
+    Args:
+        formatter: An ``IPython.core.formatters.DisplayFormatter``.
+    """
+    html, plain = (formatter.formatters[f"text/{kind}"] for kind in ("html", "plain"))
+    html.for_type(Session, session_html)
+    plain.for_type(Session, _print_session)
+    html.for_type(CopyReport, report_html)
+    plain.for_type(CopyReport, lambda report, printer, _: printer.text(str(report)))
+    html.for_type(Patch, lambda patch: card("changes", patch_html(patch)))
 
 
 def _print_session(session: Session, printer: Any, cycle: bool) -> None:

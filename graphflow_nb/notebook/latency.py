@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import StorageError
 from ..frames import frame_html, operations_frame
+from ..model.printable import printable_lines
 from ..monitoring import Histogram, Recorder, Records
 from ..monitoring.durations import Durations
 from ..monitoring.operation import FAILED
@@ -220,7 +221,8 @@ class Latency:
         summary = self.summary()
         if not len(summary):
             return "no operation was recorded yet"
-        text = f"{summary['count'].sum():,} operations, in microseconds\n{summary.round(1)}"
+        table = printable_lines(str(summary.round(1)))
+        text = f"{summary['count'].sum():,} operations, in microseconds\n{table}"
         note = self._describe_bound()
         return f"{text}\n{note}" if note else text
 

@@ -23,6 +23,7 @@ from ..errors import (
     StorageUnavailable,
 )
 from ..model import Session, exactjson
+from ..model.printable import printable
 from ..model.times import micros_or_unknown
 from .odd import problems_of
 from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
@@ -143,8 +144,8 @@ class CopyReport:
         if self.failures:
             first = self.failures[0]
             parts.append(
-                f"{len(self.failures):,} could not be copied ({first.id!r}: {first.reason}); "
-                ".failed lists them"
+                f"{len(self.failures):,} could not be copied "
+                f"({first.id!r}: {printable(first.reason)}); .failed lists them"
             )
         if self.different:
             parts.append(

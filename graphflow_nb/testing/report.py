@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from markupsafe import Markup
 
+from ..model.printable import printable_lines
 from ..storage.protocols import SupportsClose
 from .kit import PROPERTIES, Deviation, NotTested, Open, Property, Traits, resolve
 
@@ -102,7 +103,7 @@ class Report:
                     lines.append(f"      {f.detail}")
                 if f.outcome == "fails":
                     lines.append(f"      what it takes: {f.prop.remedy}")
-        return "\n".join(lines)
+        return printable_lines("\n".join(lines))
 
     __repr__ = __str__
 

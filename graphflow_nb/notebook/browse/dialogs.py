@@ -8,10 +8,13 @@ from contextlib import suppress
 from typing import Final
 
 import ipywidgets as widgets
+from markupsafe import Markup
 
+from ...cards import plain_box
 from ...errors import GraphflowError, JournalError, PatchError, StorageError
 from ...frames import describe_changes
 from ...journal import Entry
+from ..html import Html
 from ..progress import Bar
 from .render import (
     JOURNAL_COLUMNS,
@@ -40,7 +43,7 @@ class Dialog:
 
     def __init__(self, stage: Stage, title: str):
         self._stage = stage
-        self.title = widgets.HTML(f"<h4>{title}</h4>")
+        self.title = Html(Markup("<h4>%s</h4>") % title)
         self.cancel = widgets.Button(description="Cancel", tooltip="Close; nothing is changed")
         self.cancel.on_click(lambda _: stage.act(stage.close_dialog))
         self.box = widgets.VBox(layout={"display": "none"})
@@ -138,7 +141,7 @@ class Delete(Dialog):
 
     def __init__(self, stage: Stage):
         super().__init__(stage, "Delete")
-        self.text = widgets.HTML()
+        self.text = Html()
         self.number = widgets.Text(
             description="Number", tooltip="Type the number of sessions to delete"
         )
@@ -192,16 +195,20 @@ class Delete(Dialog):
             if draft
             else ""
         )
-        ask = "" if count == 1 else f"Type <b>{count}</b> to confirm. "
+        ask = Markup("")
+        if count != 1:
+            ask += Markup("Type <b>%s</b> to confirm. ") % count
         if self._can_undo:
             ask += "Undo… can undo it."
         else:
-            ask += "<b>It can't be undone</b>: the journal can't note it, as it says above."
-        self.text.value = (
-            f'<div class="gfnb gfnb-plain"><h4>Delete {_count_sessions(count)}?</h4>'
-            f"{named_sessions_html(self._shown, self._changed)}"
-            f"{notice_html('warning', warning)}<p>{ask}</p></div>"
+            ask += Markup("<b>It can't be undone</b>: the journal can't note it, as it says above.")
+        body = Markup("<h4>Delete %s?</h4>%s%s<p>%s</p>") % (
+            _count_sessions(count),
+            named_sessions_html(self._shown, self._changed),
+            notice_html("warning", warning),
+            ask,
         )
+        self.text.value = plain_box(body)
         self.number.layout.display = "none" if count == 1 else ""
         self.confirm.description = f"Delete {_count_sessions(count)}"
         self.confirm.disabled = count != 1 and self.number.value.strip() != str(count)
@@ -273,7 +280,7 @@ class Undo(Dialog):
         )
         self.confirm.on_click(lambda _: stage.act(self._undo))
         self.all.on_click(lambda _: stage.act(self._undo_all))
-        self.note = widgets.HTML()
+        self.note = Html()
         self.cancel.description = "Close"
         self._changes: dict[int, str] = {}  # what each entry changed
         self._all: list[int] = []  # the entries that "Undo all" means

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 import ipywidgets as widgets
+from markupsafe import Markup
 
-from ...cards import patch_html
+from ...cards import patch_html, plain_box
 from ...changes import KINDS, Choice, Path, json_value, value_at
 from ...errors import ContextError, GraphflowError, JournalError, PatchError
 from ...model import MessageRole, exactjson
 from ...storage.paths import resolve_path
+from ..html import Html
 from .paths import suggest_paths
 from .render import clash_html, merge_html, notice_html
 from .stage import Stage
@@ -71,7 +73,7 @@ class Editor:
             rows=16, layout=wide, description="JSON", tooltip="The whole context as JSON"
         )
         self.json.add_class("gfnb-json")
-        self.wrong = widgets.HTML()
+        self.wrong = Html()
         self.role = widgets.Dropdown(
             description="Role", tooltip="Who says it", options=[str(r) for r in MessageRole]
         )
@@ -94,7 +96,7 @@ class Editor:
         self.discard = widgets.Button(
             description="Discard changes", tooltip="Drop the draft", icon="undo"
         )
-        self.preview_text = widgets.HTML()
+        self.preview_text = Html()
         self.preview_text.add_class("gfnb-text")
         self.save = widgets.Button(
             description="Save",
@@ -317,9 +319,7 @@ class Editor:
             html = patch_html(desk.preview, "A new session with nothing in its context yet.")
             if desk.respelled:
                 html = notice_html("warning", desk.respelled) + html
-            self.preview_text.value = (
-                f'<div class="gfnb gfnb-plain"><b>This will change</b>{html}</div>'
-            )
+            self.preview_text.value = plain_box(Markup("<b>This will change</b>%s") % html)
 
     def _fill(self) -> None:
         draft = self._draft
@@ -365,7 +365,7 @@ class Editor:
             )
             keep = widgets.Button(description="Save it as a new session", layout={"width": "auto"})
             keep.on_click(lambda _: self._stage.act(self._keep))
-            self.conflict.children = (widgets.HTML(text), widgets.HBox([keep, drop]))
+            self.conflict.children = (Html(text), widgets.HBox([keep, drop]))
             return
         clashes = len(merge.clashes)
         say = "Someone saved this session meanwhile. Nothing was written. " + (
@@ -373,10 +373,7 @@ class Editor:
             if clashes
             else "Your changes do not touch theirs."
         )
-        html = (
-            f'{notice_html("warning", say)}<div class="gfnb gfnb-plain">{merge_html(merge)}</div>'
-        )
-        children: list[Any] = [widgets.HTML(html)]
+        children: list[Any] = [Html(notice_html("warning", say) + plain_box(merge_html(merge)))]
         for clash in merge.clashes:
             choice = widgets.RadioButtons(
                 options=[("keep what is stored now", "stored"), ("take mine", "mine")],
@@ -384,10 +381,7 @@ class Editor:
                 layout={"width": "auto"},
             )
             self._choices.append((clash.path, choice))
-            children += [
-                widgets.HTML(f'<div class="gfnb gfnb-plain">{clash_html(clash)}</div>'),
-                choice,
-            ]
+            children += [Html(plain_box(clash_html(clash))), choice]
         use = widgets.Button(
             description="Preview the merged session",
             button_style="info",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import ipywidgets as widgets
+from markupsafe import Markup
 
 from ... import cards
 from ...cards import code, patch_html
 from ...model import Session
+from ..html import Html
 from .editor import Editor
 from .render import raw_html
 from .stage import Part, Stage
@@ -27,14 +29,14 @@ class Reader:
 
     def __init__(self, stage: Stage):
         self._stage = stage
-        self.title = widgets.HTML()
+        self.title = Html()
         self.parts = widgets.ToggleButtons(
             options=[part for part in PARTS if part != "Edit" or not stage.read_only],
             tooltips=["What it is and when it was saved", "Its data, with paths", "Its chat"],
             style={"button_width": "auto"},
         )
         self.parts.observe(self._turn, "value")
-        self.text = widgets.HTML()
+        self.text = Html()
         self.text.add_class("gfnb-text")
         self.editor = Editor(stage)
         self.box = widgets.VBox([self.title, self.parts, self.text, self.editor.box])
@@ -54,20 +56,19 @@ class Reader:
         if session is None:
             self._shown = None
             return
-        self.title.value = (
-            f"<h4>{'new session' if desk.new else 'session'} {code(session.id)}"
-            f"{' <em>has changes that are not saved</em>' if desk.dirty else ''}</h4>"
-        )
+        dirty = Markup(" <em>has changes that are not saved</em>") if desk.dirty else ""
+        kind = "new session" if desk.new else "session"
+        self.title.value = Markup("<h4>%s %s%s</h4>") % (kind, code(session.id), dirty)
         editing = part == "Edit"
         self.editor.render(visible=editing)
         self.text.layout.display = "none" if editing else ""
         shown = (session, session.version, part)
         if shown != self._shown and not editing:
-            self.text.value = f'<div class="gfnb gfnb-plain">{_part_html(session, part)}</div>'
+            self.text.value = cards.plain_box(_part_html(session, part))
             self._shown = shown
 
 
-def _part_html(session: Session, part: Part) -> str:
+def _part_html(session: Session, part: Part) -> Markup:
     if part == "Context":
         return cards.context_html(session)
     if part == "Chat":
@@ -86,7 +87,7 @@ class Comparison:
 
     def __init__(self, stage: Stage):
         self._stage = stage
-        self._text = widgets.HTML()
+        self._text = Html()
         self._text.add_class("gfnb-text")
         close = widgets.Button(description="Close", tooltip="Close the comparison", icon="times")
         close.on_click(lambda _: stage.act(self.hide))
@@ -96,12 +97,14 @@ class Comparison:
     def show(self) -> None:
         """Compare the two selected sessions."""
         difference = self._stage.desk.compare(*self._stage.listing.selected)
-        left, right = code(difference.left.id), code(difference.right.id)
-        self._text.value = (
-            f'<div class="gfnb gfnb-plain"><h4>from {left} to {right}</h4>'
-            f"{patch_html(difference.changes, 'Their contents are the same.')}"
-            '<p class="q">before: the first, after: the second</p></div>'
+        body = Markup(
+            '<h4>from %s to %s</h4>%s<p class="q">before: the first, after: the second</p>'
+        ) % (
+            code(difference.left.id),
+            code(difference.right.id),
+            patch_html(difference.changes, "Their contents are the same."),
         )
+        self._text.value = cards.plain_box(body)
         self.box.layout.display = ""
 
     def hide(self) -> None:

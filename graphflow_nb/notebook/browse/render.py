@@ -1,9 +1,8 @@
-"""What the browser shows, as cells of rows and as HTML. All that comes from a store is escaped."""
+"""What the browser shows, as cells of rows and as HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from html import escape
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -116,28 +115,31 @@ def journal_rows(entries: Sequence[Entry], changes: Sequence[str]) -> list[list[
     ]
 
 
-def clash_html(clash: Clash) -> str:
+def clash_html(clash: Clash) -> Markup:
     """Return the three values of a place that both sides changed."""
-    return (
-        f'<table class="gfnb-diff"><tbody>'
-        f"<tr><th>path</th><td>{cards.code(clash.pointer)}</td></tr>"
-        f"<tr><th>you opened</th><td>{cards.value_html(clash.base)}</td></tr>"
-        f"<tr><th>stored now</th><td>{cards.value_html(clash.stored)}</td></tr>"
-        f"<tr><th>you want</th><td>{cards.value_html(clash.mine)}</td></tr></tbody></table>"
+    return Markup(
+        '<table class="gfnb-diff"><tbody>'
+        "<tr><th>path</th><td>%s</td></tr>"
+        "<tr><th>you opened</th><td>%s</td></tr>"
+        "<tr><th>stored now</th><td>%s</td></tr>"
+        "<tr><th>you want</th><td>%s</td></tr></tbody></table>"
+    ) % (
+        cards.code(clash.pointer),
+        cards.value_html(clash.base),
+        cards.value_html(clash.stored),
+        cards.value_html(clash.mine),
     )
 
 
-def merge_html(merge: Merge) -> str:
+def merge_html(merge: Merge) -> Markup:
     """Return what someone else saved meanwhile, and the own changes that do not touch that."""
-    return (
-        "<b>Saved meanwhile by someone else</b>"
-        + cards.patch_html(merge.theirs)
-        + "<b>Your changes that do not touch theirs: merged on their own</b>"
-        + cards.patch_html(merge.mine, "None.")
-    )
+    return Markup(
+        "<b>Saved meanwhile by someone else</b>%s"
+        "<b>Your changes that do not touch theirs: merged on their own</b>%s"
+    ) % (cards.patch_html(merge.theirs), cards.patch_html(merge.mine, "None."))
 
 
-def named_sessions_html(sessions: Sequence[ShownSession], changed: Collection[str] = ()) -> str:
+def named_sessions_html(sessions: Sequence[ShownSession], changed: Collection[str] = ()) -> Markup:
     """Return sessions by id and version, one a line.
 
     Args:
@@ -146,19 +148,20 @@ def named_sessions_html(sessions: Sequence[ShownSession], changed: Collection[st
     """
     lines = []
     for session in sessions:
-        line = f"{cards.code(_shorten(session.id, MAX_HINT))}, version {session.version}"
+        id = cards.code(_shorten(session.id, MAX_HINT))
+        line = Markup("%s, version %s") % (id, session.version)
         if session.status_message:
-            line += f', <span class="q">{escape(_shorten(session.status_message))}</span>'
+            line += Markup(', <span class="q">%s</span>') % _shorten(session.status_message)
         if session.id in changed:
-            line += ", <b>changed since you looked</b>"
-        lines.append(f"<li>{line}</li>")
-    return f'<ul class="gfnb-names">{"".join(lines)}</ul>'
+            line += Markup(", <b>changed since you looked</b>")
+        lines.append(Markup("<li>%s</li>") % line)
+    return Markup('<ul class="gfnb-names">%s</ul>') % Markup("").join(lines)
 
 
 # Pieces
 
 
-def notice_html(kind: NoticeKind, text: str, detail: str = "") -> str:
+def notice_html(kind: NoticeKind, text: str, detail: str = "") -> Markup:
     """Return a notice; empty without a text.
 
     Args:
@@ -167,46 +170,43 @@ def notice_html(kind: NoticeKind, text: str, detail: str = "") -> str:
         detail: A text that is shown on demand, such as a traceback.
     """
     if not text:
-        return ""
-    more = (
-        "<details><summary>details</summary>"
-        f"<pre>{escape(detail[: 10 * MAX_NOTICE])}</pre></details>"
-        if detail
-        else ""
-    )
-    role = "alert" if kind == "error" else "status"
-    return (
-        f'<div class="gfnb-notice gfnb-{kind}" role="{role}"><b>{_WORDS.get(kind, "")}</b>'
-        f"{escape(_shorten(text, MAX_NOTICE))}{more}</div>"
+        return Markup("")
+    more = Markup("<details><summary>details</summary><pre>%s</pre></details>")
+    return Markup('<div class="gfnb-notice gfnb-%s" role="%s"><b>%s</b>%s%s</div>') % (
+        kind,
+        "alert" if kind == "error" else "status",
+        _WORDS.get(kind, ""),
+        _shorten(text, MAX_NOTICE),
+        more % detail[: 10 * MAX_NOTICE] if detail else "",
     )
 
 
-def code_html(code: str) -> str:
+def code_html(code: str) -> Markup:
     """Return a call that was made, to be copied into a cell."""
     if not code:
-        return ""
+        return Markup("")
     shown = code if len(code) <= 20_000 else f"{code[:20_000]} … ({len(code):,} characters)"
     return (
-        '<div class="gfnb-code"><span class="q">in a cell:</span> '
-        f"<code>{escape(shown)}</code></div>"
+        Markup('<div class="gfnb-code"><span class="q">in a cell:</span> <code>%s</code></div>')
+        % shown
     )
 
 
-def raw_html(session: Session) -> str:
+def raw_html(session: Session) -> Markup:
     """Return the JSON of a session, as graph-flow writes it."""
     try:
         text = exactjson.pretty(session.to_json())
     except Exception as error:  # a context that is not JSON can still be shown
         context = session.context_json()
         text = context if isinstance(context, str) else context.decode(errors="replace")
-        return notice_html("error", str(error)) + f"<pre>{escape(text[:MAX_RAW])}</pre>"
-    cut = (
-        f'<p class="q">the first {MAX_RAW:,} of {len(text):,} characters; '
-        "browser.session.to_json() has all</p>"
-        if len(text) > MAX_RAW
-        else ""
+        return notice_html("error", str(error)) + Markup("<pre>%s</pre>") % text[:MAX_RAW]
+    shown = Markup("<pre>%s</pre>") % text[:MAX_RAW]
+    if len(text) <= MAX_RAW:
+        return shown
+    cut = Markup(
+        '<p class="q">the first %s of %s characters; browser.session.to_json() has all</p>'
     )
-    return f"{cut}<pre>{escape(text[:MAX_RAW])}</pre>"
+    return cut % (f"{MAX_RAW:,}", f"{len(text):,}") + shown
 
 
 _HEAD, _NUMBER_HEAD = Markup("<th>%s</th>"), Markup('<th class="n">%s</th>')

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
+from markupsafe import Markup
+
 from ...errors import GraphflowError, PatchError
 from .desk import Desk
 from .listing import Listing
@@ -30,11 +32,11 @@ class Stage:
         desk: The open session, and what is being done to it.
         read_only: Whether the store was opened for reading only.
         render: The function that shows the state in all parts.
-        show_notice: The function that shows a notice (HTML) at once.
+        show_notice: The function that shows a notice at once.
 
     Attributes:
         listing, desk, read_only: As passed.
-        notice: The notice of the last action, as HTML.
+        notice: The notice of the last action.
         dialog: The open dialog; None if none is open.
     """
 
@@ -45,12 +47,12 @@ class Stage:
         *,
         read_only: bool,
         render: Callable[[], None],
-        show_notice: Callable[[str], None],
+        show_notice: Callable[[Markup], None],
     ):
         self.listing = listing
         self.desk = desk
         self.read_only = read_only
-        self.notice = ""
+        self.notice = Markup("")
         self.dialog: object | None = None
         self._part: Part = "Overview"
         self._render = render
@@ -71,7 +73,7 @@ class Stage:
             quiet: Whether it is too quick to be announced, such as a key that was pressed.
         """
         with self._lock:
-            self.notice = ""
+            self.notice = Markup("")
             if not quiet:
                 self._show_notice(notice_html("info", "Working …"))
             try:
@@ -225,7 +227,7 @@ class Stage:
         return news
 
 
-def _error_html(error: Exception) -> str:
+def _error_html(error: Exception) -> Markup:
     """Return the notice of an error: of one of ours its text, of any other all that is known."""
     if isinstance(error, GraphflowError):
         cause = "" if error.__cause__ is None else repr(error.__cause__)

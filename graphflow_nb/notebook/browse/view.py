@@ -18,6 +18,7 @@ from ...errors import SessionFormatError
 from ...model import Session
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
+from ..html import Html
 from .desk import Desk
 from .dialogs import Create, Delete, Dialog, Undo
 from .filterbar import FilterBar, Pager
@@ -139,14 +140,14 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     def _build(self) -> None:
         stage = self.stage
-        self.heading = widgets.HTML()
+        self.heading = Html()
         self.follow = widgets.ToggleButton(
             description="Follow changes",
             icon="refresh",
             tooltip="Show what others change, as it happens",
             layout={"width": "auto"},
         )
-        self.following = widgets.HTML()
+        self.following = Html()
         self.reload = self._button("Refresh", "refresh", "Read this page again", self._reload)
         self.bar, self.pager = FilterBar(stage), Pager(stage)
         self.reader, self.comparison = Reader(stage), Comparison(stage)
@@ -173,9 +174,9 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             ]
         row = widgets.HBox(actions)
         row.add_class("gfnb-bar")
-        self.notice = widgets.HTML()
-        self.hint = widgets.HTML()
-        self.code = widgets.HTML()
+        self.notice = Html()
+        self.hint = Html()
+        self.code = Html()
         self.table = RowTable(
             "sessions", COLUMNS, self._open, self._select, self._sort, self.pager.turn
         )
@@ -214,27 +215,27 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     # Showing
 
-    def _show_notice(self, html: str) -> None:
+    def _show_notice(self, html: Markup) -> None:
         self.notice.value = html
 
     def _render(self) -> None:
         listing, desk, page = self.listing, self.desk, self.listing.shown_page()
         mode = (
-            "<b>read-only</b>: the store was opened for reading only; "
-            "graphflow_nb.open(url, writable=True) can write"
+            Markup(
+                "<b>read-only</b>: the store was opened for reading only; "
+                "graphflow_nb.open(url, writable=True) can write"
+            )
             if self.stage.read_only
             else "writable; nothing is stored without a preview"
         )
-        self.heading.value = (
-            f'<div class="gfnb gfnb-plain"><h4>{self._render_title()}</h4>'
-            f'<span class="q">{mode}</span></div>'
-        )
+        title = Markup('<h4>%s</h4><span class="q">%s</span>') % (self._render_title(), mode)
+        self.heading.value = cards.plain_box(title)
         self.notice.value = self.stage.notice
         note = "" if page.frame is None else page.frame.attrs.get("note", "")
         if not note and (about_total := note_of(listing.total)) is not None:
             note = f"The total is {about_total}"
         hints = (self._order_hint(), note, self._odd_hint(), self._newer_hint())
-        self.hint.value = "".join(notice_html("warning", hint) for hint in hints)
+        self.hint.value = Markup("").join(notice_html("warning", hint) for hint in hints)
         self.bar.render()
         self.pager.render()
         self.table.show(

@@ -100,7 +100,7 @@ def test_deleting_it_says_that_the_draft_is_dropped(browser):
     find_button(browser, "Delete…").click()
     dialog = browser.dialogs[1]
     assert f"{ID!r} is open and has changes that are not saved" in dialog.text.value.replace(
-        "&#x27;", "'"
+        "&#39;", "'"
     )
     dialog.cancel.click()
     assert is_kept(browser)

@@ -1,0 +1,374 @@
+"""Markup in every text of every object that shows itself as HTML: it is read and never runs.
+
+What has a rich output is found by itself, and has to be in ``MAKERS``: a function of the text that
+is put into each of its fields. A text and its tame twin must make the same elements and attributes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import pkgutil
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from importlib import import_module
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ipywidgets
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+import graphflow_nb as g
+from graphflow_nb.advice import Findings
+from graphflow_nb.advice.lines import Advice, InOrder, Line, Unseen
+from graphflow_nb.benchmark.report import Report as RunReport
+from graphflow_nb.benchmark.run import Run
+from graphflow_nb.benchmark.settings import Settings
+from graphflow_nb.changes import diff
+from graphflow_nb.figures import LatencyFigure, plot_boxes
+from graphflow_nb.figures.figure import LatencyAxes
+from graphflow_nb.model import Session
+from graphflow_nb.monitoring import Recorder, Records
+from graphflow_nb.monitoring.operation import Operation
+from graphflow_nb.notebook import display
+from graphflow_nb.notebook.browse import Browser
+from graphflow_nb.notebook.browse.rowtable import RowTable
+from graphflow_nb.notebook.html import Html
+from graphflow_nb.notebook.live import LiveLatency
+from graphflow_nb.storage.copying import CopyReport
+from graphflow_nb.testing.report import Report
+
+from .hostile import ACTIVE, TEXTS
+from .notebook.browse.kit import send, settle
+
+#: What breaks out of texts, attributes and elements, all in one, for what takes longer to make.
+ALL = "z" + "".join(ACTIVE.values())  # with a letter in front, which keeps its place in an order
+MISLEADING = "".join(TEXTS[name] for name in ("ansi", "bidi-override", "bidi-unclosed", "controls"))
+OUTPUTS = ("_repr_html_", "_repr_mimebundle_", "_repr_svg_", "_repr_markdown_", "_repr_latex_")
+OUTPUTS += ("_repr_javascript_", "_repr_json_", "_ipython_display_")
+
+
+def tame(text: str) -> str:
+    """Return the text without what HTML would take for its own, of the same length."""
+    return re.sub("[<>&\"']", "x", text)
+
+
+# What is shown
+
+
+class _Shape(HTMLParser):
+    """The elements and attributes of HTML, with all values but those that are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[Any] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        kept = [(name, "" if name in ("alt", "title") else value) for name, value in attrs]
+        self.parts.append((tag, [(n, "…" if "base64," in (v or "") else v) for n, v in kept]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.parts.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_comment(self, data: str) -> None:
+        self.parts.append(("comment", data))
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+def shape(html: str) -> list[Any]:
+    parser = _Shape()
+    parser.feed(html)
+    parser.close()
+    return parser.parts
+
+
+def bundle(thing: Any) -> dict[str, str]:
+    """Return what a notebook gets of an object, by MIME type."""
+    formatter = DisplayFormatter()
+    display.register_on(formatter)
+    data, metadata = formatter.format(thing)
+    assert "text/plain" in data
+    for kind, values in metadata.items():
+        data |= {f"{kind} {name}": value for name, value in values.items()}
+    if isinstance(thing, Browser | LiveLatency) or (isinstance(thing, Run) and not thing.turns):
+        data["page"] = thing.to_html()
+    if isinstance(thing, ipywidgets.Widget):
+        data |= {f"widget {n}": value for n, value in enumerate(widget_texts(thing))}
+    return data
+
+
+def widgets_of(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from widgets_of(child)
+
+
+def widget_texts(widget: Any) -> Iterator[str]:
+    for part in widgets_of(widget):
+        if isinstance(part, ipywidgets.HTML | ipywidgets.HTMLMath):
+            assert isinstance(part, Html)
+            yield part.value
+        assert not getattr(part, "description_allow_html", False)
+
+
+# What has a rich output
+
+
+def find_rich() -> set[type]:
+    """Return our classes that show themselves richly, and those for which we register something."""
+    found: set[type] = set()
+    for module in pkgutil.walk_packages(g.__path__, "graphflow_nb."):
+        if module.name.endswith("__main__"):
+            continue
+        for _, kind in inspect.getmembers(import_module(module.name), inspect.isclass):
+            if kind.__module__ == module.name and any(hasattr(kind, name) for name in OUTPUTS):
+                found.add(kind)
+    formatter = DisplayFormatter()
+    before = {mime: set(each.type_printers) for mime, each in formatter.formatters.items()}
+    display.register_on(formatter)
+    for mime, each in formatter.formatters.items():
+        found |= set(each.type_printers) - before[mime]
+    return found
+
+
+def test_every_object_with_a_rich_output_is_tested():
+    assert find_rich() == set(MAKERS)
+
+
+# Objects with a text in every field
+
+
+def fill(kind: Any, text: str) -> Any:
+    """Return a value of this type with the text in every text of it."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return args[0]
+    if origin in (typing.Union, types.UnionType):
+        return fill(next(arg for arg in args if arg is not type(None)), text)
+    if origin is tuple and args[-1] is not Ellipsis:
+        return tuple(fill(arg, text) for arg in args)
+    if origin in (tuple, list, Sequence):
+        return tuple(fill(args[0], text) for _ in range(2))
+    if origin in (dict, Mapping):
+        return {fill(args[0], text): fill(args[1], text)}
+    if kind is type or origin is type:
+        return str
+    if origin is Callable:
+        return lambda *_: None
+    if kind in (str, Any):
+        return text
+    if kind in (bool, int, float):
+        return kind(7)
+    if kind is datetime:
+        return datetime(2026, 1, 2, tzinfo=UTC)
+    if kind is Records:
+        return make_records(text)
+    if kind is Settings:
+        workload = g.Workload(name=text, shares={"read": 1.0})
+        return Settings.from_options(workload, {"repeats": 2, "warmup": 0})
+    hints = typing.get_type_hints(kind)
+    names = kind._fields if hasattr(kind, "_fields") else [f.name for f in fields_of(kind)]
+    return kind(**{name: fill(hints[name], text) for name in names})
+
+
+def fields_of(kind: Any) -> Sequence[Any]:
+    return [field for field in dataclasses.fields(kind) if field.init]
+
+
+def operations(text: str) -> list[Operation]:
+    return [
+        Operation(text, text, text, 1000 * n, 500 + n, 1, 2, 3, 4, 5, 6, "error", text, "user")
+        for n in range(3)
+    ]
+
+
+def make_records(text: str) -> Records:
+    recorder = Recorder()
+    for operation in operations(text):
+        recorder.on_operation(operation)
+    return recorder.records()
+
+
+def make_session(text: str, id: str = "", **values: Any) -> Session:
+    session = Session(
+        id or text,
+        text,
+        graph_id=text,
+        status_message=text,
+        context={text: text, "o": {text: [text, {text: 1}]}, **values},
+    )
+    session.context.add_user_message(text)
+    session.context.add_assistant_message(text)
+    return session
+
+
+def make_store(text: str) -> g.Workbench:
+    wb = g.open("memory:", writable=True)
+    for id in ("one", "two", text):
+        wb.save(make_session(text, id, n=id))
+    return wb
+
+
+def make_findings(text: str) -> list[Findings]:
+    lines: list[Line] = [fill(kind, text) for kind in (Advice, InOrder, Unseen)]
+    numbers = dataclasses.replace(fill(Advice, text), evidence={text: 1, f"{text}2": 1.5})
+    return [Findings([*lines, numbers], text, 3, text), Findings([], text, 3, text)]
+
+
+def make_runs(text: str) -> list[Run]:
+    store = fill(g.benchmark.run.Store, text)
+    run = fill(Run, text)
+    turns = [
+        dataclasses.replace(turn, store=store.label, repeat=n) for n, turn in enumerate(run.turns)
+    ]
+    whole = dataclasses.replace(run, stores=(store,), turns=tuple(turns))
+    with TemporaryDirectory() as folder:
+        whole.save(f"{folder}/run")
+        loaded = Run.load(f"{folder}/run")
+    return [loaded, dataclasses.replace(whole, turns=())]
+
+
+def make_latencies(text: str) -> list[Any]:
+    return [g.Latency(make_records(text)), g.Latency(Recorder().records())]
+
+
+def make_figure(text: str) -> LatencyFigure:
+    frame = g.frames.operations_frame(make_records(text), labels=True)
+    figure = LatencyFigure((9, 5))
+    plot_boxes(frame, ax=figure.panels(1, 1)[0], by="op")
+    return figure
+
+
+def make_live(text: str) -> Iterator[LiveLatency]:
+    wb = make_store(text)
+    live = wb.latency.live()
+    for operation in operations(text):
+        wb.recorder.on_operation(operation)
+    live.update()
+    send(live.table, "open", 0)
+    yield live
+    live.close()
+    wb.close()
+
+
+def make_browsers(text: str) -> Iterator[Browser]:
+    """Return a browser in each of its states."""
+    wb = make_store(text)
+    browser = wb.browse(graph=text, task=text, order="id")
+    settle(browser)
+    yield browser
+    browser.open_session(text)
+    for part in ("Overview", "Context", "Chat", "JSON"):
+        browser.reader.parts.value = part
+        yield browser
+    browser.reader.parts.value = "Edit"
+    editor = browser.reader.editor
+    editor.status.value = f"mine {text}"
+    editor.preview.click()
+    yield browser
+    theirs = wb.get(text)
+    theirs.status_message = f"theirs {text}"
+    wb.save(theirs)
+    editor.save.click()
+    assert browser.desk.conflict is not None
+    yield browser
+    browser.desk.discard()
+    browser.listing.select(["one", text])
+    browser.compare.click()
+    yield browser
+    assert browser.remove is not None
+    browser.remove.click()
+    yield browser
+    browser.dialogs[-1].open()
+    browser.stage.render()
+    yield browser
+    browser.stage.act(lambda: fail(g.StorageError(text), ValueError(text)))
+    yield browser
+    browser.stage.act(lambda: fail(ValueError(text), None))
+    yield browser
+    browser.close()
+    wb.close()
+
+
+def fail(error: Exception, cause: Exception | None) -> None:
+    raise error from cause
+
+
+def make_table(text: str) -> list[RowTable]:
+    table = RowTable(text, [{"name": "a", "label": text}], lambda key: None)
+    table.show([text], [[text]], empty=text)
+    return [table]
+
+
+#: The objects of a class, with a text in each of their fields.
+MAKERS: dict[type, Callable[[str], Any]] = {
+    Session: lambda text: [make_session(text)],
+    g.Patch: lambda text: [
+        diff(Session("a", "b", context={text: 1, "k": text}), make_session(text))
+    ],
+    CopyReport: lambda text: [fill(CopyReport, text)],
+    Report: lambda text: [
+        dataclasses.replace(
+            (report := fill(Report, text)),
+            findings=tuple(
+                dataclasses.replace(report.findings[0], outcome=outcome)
+                for outcome in ("holds", "fails", "missing", "untested")
+            ),
+        )
+    ],
+    Findings: make_findings,
+    Run: make_runs,
+    g.Latency: make_latencies,
+    g.Workbench: lambda text: [make_store(text)],
+    LatencyFigure: lambda text: [make_figure(text)],
+    LatencyAxes: lambda text: make_figure(text).axes[:1],
+    LiveLatency: make_live,
+    Browser: make_browsers,
+    RowTable: make_table,
+    Html: lambda text: [Html(text)],
+}
+#: Those that take long to make.
+SLOW = {Browser, LiveLatency, LatencyFigure, LatencyAxes, Run, g.Latency, g.Workbench}
+
+
+def outputs(kind: type, text: str) -> list[dict[str, str]]:
+    return [bundle(thing) for thing in MAKERS[kind](text)]
+
+
+@pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
+def test_no_element_comes_from_the_data(kind: type):
+    for text in [ALL] if kind in SLOW else [ALL, *ACTIVE.values()]:
+        hostile, plain = outputs(kind, text), outputs(kind, tame(text))
+        assert len(hostile) == len(plain)
+        for one, other in zip(hostile, plain, strict=True):
+            assert one.keys() == other.keys()
+            for mime in one:
+                if mime == "text/html" or mime == "page" or mime.startswith("widget "):
+                    assert shape(one[mime]) == shape(other[mime]), (mime, text)
+
+
+def test_no_element_comes_from_the_data_of_a_page_with_figures():
+    pages = []
+    for text in (ALL, tame(ALL)):
+        run, figure = make_runs(text)[0], make_figure(text)
+        report = RunReport(run.settings, run.began, run.summary(), run.notes)
+        pages.append(report.render_page(run.machine, {"light": figure, "dark": figure}))
+    assert shape(pages[0]) == shape(pages[1])
+
+
+@pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
+def test_no_text_drives_a_terminal_or_turns_round(kind: type):
+    for shown in outputs(kind, MISLEADING):
+        for mime in ("text/plain", "image/png alt"):
+            odd = {c for c in shown.get(mime, "") if not c.isprintable() and c != "\n"}
+            assert not odd, (mime, odd)
