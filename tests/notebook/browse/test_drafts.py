@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -99,9 +100,7 @@ def test_deleting_it_says_that_the_draft_is_dropped(browser):
     send(browser.table, "select", [row_of(browser, ID), row_of(browser, "claim-0118")])
     find_button(browser, "Delete…").click()
     dialog = browser.dialogs[1]
-    assert f"{ID!r} is open and has changes that are not saved" in dialog.text.value.replace(
-        "&#39;", "'"
-    )
+    assert f"{ID!r} is open and has changes that are not saved" in unescape(dialog.text.value)
     dialog.cancel.click()
     assert is_kept(browser)
     find_button(browser, "Delete…").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import ipywidgets
@@ -184,7 +185,7 @@ def test_lines_that_can_not_be_read_are_named_and_all_is_not_undone(tmp_path):
     find_button(browser, "Undo…").click()
     dialog = browser.dialogs[2]
     assert f"these lines of the journal can't be read: {len(lines) - 1}." in (
-        dialog.note.value.replace("&#39;", "'")
+        unescape(dialog.note.value)
     )
     dialog.all.click()
     settle(browser)
