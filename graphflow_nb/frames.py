@@ -337,6 +337,14 @@ def describe_changes(entry: Entry) -> str:
     return shown if len(paths) <= 5 else f"{shown} and {len(paths) - 5:,} more"
 
 
+def _measure_columns(measures: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
+    """Return the columns of what storages report, with NaN where one reports nothing."""
+    measured = np.logical_or.reduce([values != 0 for values in measures.values()])
+    if measured.all():
+        return dict(measures)
+    return {name: np.where(measured, values, np.nan) for name, values in measures.items()}
+
+
 def operations_frame(
     records: Records, *, background: bool = False, labels: bool = False
 ) -> pd.DataFrame:
@@ -355,7 +363,7 @@ def operations_frame(
         "session_id": _text_column(_object_array(shown.sessions)[shown.session]),
         "started_at": pd.DatetimeIndex(shown.started_ns.view("M8[ns]")).tz_localize("UTC"),
         "duration_ns": shown.duration_ns,
-        **shown.measures,
+        **_measure_columns(shown.measures),
         "outcome": _coded_column([kind.outcome for kind in kinds], shown.kind),
         "error": _text_column(_object_array([kind.error for kind in kinds])[shown.kind]),
         "origin": _coded_column([kind.origin for kind in kinds], shown.kind),

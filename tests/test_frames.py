@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -122,7 +123,7 @@ def test_every_frame_can_be_written_and_read_back(tmp_path):
     wb.delete("0")
     wb.undo()
     first = wb.sessions(limit=2)
-    measured = wb.benchmark("A", duration=0.05, warmup=0, sessions=5, concurrency=2)
+    measured = wb.benchmark("A", duration=0.05, warmup=0, sessions=5, concurrency=2, shared=True)
     frames = {
         "sessions": first,
         "context": wb.sessions(context=["n", "list", "text", "missing"], limit=1),
@@ -188,3 +189,19 @@ def test_an_odd_message_is_one_row_and_named():
     assert shown["content"].tolist() == ["hi", *odd, "hi"]
     assert shown["timestamp"].isna().tolist() == [False, False, False, True, True, False]
     assert frame["timestamp"].iloc[0].year == 1
+
+
+def test_what_a_storage_does_not_report_is_missing_and_not_zero(tmp_path):
+    measures = ["wait_ns", "encode_ns", "execute_ns", "decode_ns", "bytes", "rows"]
+    for url, reported in (("memory:", False), (f"sqlite:{tmp_path / 's.db'}", True)):
+        with g.open(url) as wb:
+            wb.create("a", "t")
+            wb.get("a")
+            frame = wb.latency.frame()
+            assert len(frame) >= 2
+            if reported:
+                assert set(frame[measures].dtypes) == {np.dtype("int64")}
+            else:
+                assert frame[measures].isna().all(axis=None)
+            wb.latency.plot("phases")
+            wb.advise()

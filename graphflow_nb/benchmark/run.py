@@ -20,7 +20,7 @@ from ..errors import BenchmarkError
 from ..frames import operations_frame
 from ..monitoring import Records
 from ..monitoring.durations import Durations
-from ..monitoring.operation import FAILED
+from ..monitoring.operation import FAILED, MEASURES
 from ..monitoring.percentiles import percentile
 from ..monitoring.records import describe_bound, write_whole
 from .load import Turn
@@ -137,7 +137,9 @@ class Run:
         Raises:
             BenchmarkError: The run was stopped before its first turn ended.
         """
-        return self._join_turns([turn.requests for turn in self.turns])
+        frame = self._join_turns([turn.requests for turn in self.turns])
+        # A request that started in time was 0 ns late, which is measured.
+        return frame.fillna(dict.fromkeys(MEASURES, 0)).astype(dict.fromkeys(MEASURES, "int64"))
 
     def _join_turns(self, parts: Sequence[Records]) -> pd.DataFrame:
         if not parts:

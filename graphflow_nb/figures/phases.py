@@ -113,6 +113,6 @@ def _usual_and_slow(group: Group) -> Iterator[tuple[str, NDArray[np.intp]]]:
 
 def _mean_phases(frame: pd.DataFrame, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the mean nanoseconds in each phase, and in none."""
-    phases = [frame[f"{phase}_ns"].to_numpy()[rows].mean() for phase in PHASES]
+    phases = [np.nan_to_num(frame[f"{phase}_ns"].to_numpy()[rows]).mean() for phase in PHASES]
     other = frame["duration_ns"].to_numpy()[rows].mean() - sum(phases)
     return np.array([*phases, max(other, 0)], np.float64)

@@ -93,7 +93,12 @@ class Kind:
         KINDS.append(self)
 
     def operation(
-        self, session_id: str | None, start: int, duration: int, phases: Phases | None
+        self,
+        session_id: str | None,
+        start: int,
+        duration: int,
+        phases: Phases | None,
+        code: str | None = None,
     ) -> Operation:
         """Return one operation of this kind.
 
@@ -102,6 +107,7 @@ class Kind:
             start: Its start, as ``Operation.start_ns``.
             duration: Its duration, in ns.
             phases: The time in each phase; None where the storage reports none.
+            code: The code by which the store names the error.
         """
         return Operation(
             self.op,
@@ -113,6 +119,7 @@ class Kind:
             self.outcome,
             self.error,
             self.origin,
+            code,
         )
 
     def __repr__(self) -> str:
@@ -174,6 +181,8 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
         origin: Its cause: ``user``; ``journal``, which reads a session before each write by
             hand so that the write can be undone; or ``background``, this package by itself
             (following changes, counting for a view).
+        code: The code by which the store names the error, a SQLSTATE for example; None without
+            one. A recorder does not keep it.
 
     Example:
         >>> import graphflow_nb as g
@@ -198,6 +207,14 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     outcome: Outcome = "ok"
     error: str | None = None
     origin: Origin = "user"
+    code: str | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether the storage reports phases; if not, they and the sizes are 0 and mean nothing."""
+        return bool(
+            self.execute_ns or self.wait_ns or self.encode_ns or self.decode_ns or self.rows
+        )
 
     @property
     def background(self) -> bool:

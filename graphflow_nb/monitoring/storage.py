@@ -15,6 +15,7 @@ from ..storage.protocols import SessionStorage
 from ..storage.trace import LISTENER, Trace
 from ..storage.wrappers import Wrapper
 from .clock import CLOCK
+from .code import find_code
 from .operation import Hook, Kind, Operation, Origin, Outcome, Phases, kind_of
 from .recorder import Recorder
 
@@ -82,12 +83,13 @@ class _Hooks:
         id: str | None,
         kind: Kind,
         phases: Phases | None = None,
+        code: str | None = None,
     ) -> None:
         """Report one operation to all hooks."""
         if self.recorder is not None:
             self.recorder.put(start, end, id, kind, phases)
         if self.others:
-            self.report_to_others(start, end, id, kind, phases)
+            self.report_to_others(start, end, id, kind, phases, code)
 
     def report_to_others(
         self,
@@ -96,9 +98,10 @@ class _Hooks:
         id: str | None,
         kind: Kind,
         phases: Phases | None = None,
+        code: str | None = None,
     ) -> None:
         """Report one operation to the hooks other than the recorder."""
-        operation = kind.operation(id, CLOCK.shift(start), end - start, phases)
+        operation = kind.operation(id, CLOCK.shift(start), end - start, phases, code)
         for report in self.others:
             report(operation)
 
@@ -193,7 +196,7 @@ class MonitoredStorage(Wrapper):
         trace = Trace(start)
         token = LISTENER.set(trace)
         outcome: Outcome = "ok"
-        error = None
+        error = code = None
         try:
             result = await call()
             if result is None and op == "get":
@@ -201,6 +204,7 @@ class MonitoredStorage(Wrapper):
             return result
         except BaseException as raised:
             outcome, error = _outcome_of(raised), type(raised).__name__
+            code = find_code(raised)
             raise
         finally:
             end = perf_counter_ns()
@@ -214,13 +218,13 @@ class MonitoredStorage(Wrapper):
                 trace.rows,
             )
             kind = kind_of(op, self._name, outcome, error, self._origin)
-            self._hooks.report(start, end, id, kind, phases)
+            self._hooks.report(start, end, id, kind, phases, code)
 
     def _report_failed(self, op: str, id: str, start: int, raised: BaseException) -> None:
         end = perf_counter_ns()
         name = type(raised).__name__
         kind = kind_of(op, self._name, _outcome_of(raised), name, self._origin)
-        self._hooks.report(start, end, id, kind)
+        self._hooks.report(start, end, id, kind, code=find_code(raised))
 
     def _make_short_calls(self, recorder: Recorder) -> tuple[_Save, _Get]:
         """Return ``save`` and ``get`` for a storage that reports no phases."""

@@ -83,10 +83,11 @@ class Latency:
         Returns:
             Columns ``op``, ``storage`` (category), ``session_id`` (text), ``started_at``
             (datetime64[ns, UTC]), ``duration_ns``, ``wait_ns``, ``encode_ns``, ``execute_ns``,
-            ``decode_ns``, ``bytes``, ``rows`` (int64), ``outcome`` (category: ok, missing,
-            conflict, error, cancelled), ``error`` (text, the exception's class), ``origin``
-            (category: user; journal, which reads a session before each write by hand; and
-            background where it was asked for).
+            ``decode_ns``, ``bytes``, ``rows`` (int64; from ``wait_ns`` on float64 if a storage,
+            such as memory, reports none of them for an operation: NaN there), ``outcome``
+            (category: ok, missing, conflict, error, cancelled), ``error`` (text, the exception's
+            class), ``origin`` (category: user; journal, which reads a session before each write by
+            hand; and background where it was asked for).
         """
         return operations_frame(self.records(), background=background)
 

@@ -29,7 +29,7 @@ WAITS_NS: Final = 1_000_000
 def find_waits(operations: Operations, seen: Seen) -> Iterator[Line]:
     """Find time that operations spent waiting for a connection."""
     subject, facts, frame = "waits for a connection", seen.facts, operations.frame
-    waited, took = frame["wait_ns"].to_numpy(), frame["duration_ns"].to_numpy()
+    waited, took = frame["wait_ns"].fillna(0).to_numpy(), frame["duration_ns"].to_numpy()
     if not waited.any():
         yield Unseen(subject, "the storage reports no phases")
         return

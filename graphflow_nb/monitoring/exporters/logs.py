@@ -14,10 +14,10 @@ class LoggingHook:
 
     The ``extra`` fields of a record, for structured logs, are ``graphflow_op``,
     ``graphflow_storage``, ``graphflow_session_id``, ``graphflow_outcome``, ``graphflow_error``,
-    ``graphflow_origin``, ``graphflow_slow``, ``graphflow_duration_ms``, ``graphflow_wait_ms``,
-    ``graphflow_encode_ms``, ``graphflow_execute_ms``, ``graphflow_decode_ms``, ``graphflow_bytes``
-    and ``graphflow_rows``: what ``Operation`` calls them, times in milliseconds. Contexts are never
-    logged.
+    ``graphflow_code``, ``graphflow_origin``, ``graphflow_slow``, ``graphflow_duration_ms``, and
+    from a storage that reports them ``graphflow_wait_ms``, ``graphflow_encode_ms``,
+    ``graphflow_execute_ms``, ``graphflow_decode_ms``, ``graphflow_bytes`` and ``graphflow_rows``:
+    what ``Operation`` calls them, times in milliseconds. Contexts are never logged.
 
     Args:
         logger: The logger that receives the records; ``graphflow_nb.operations`` if left out.
@@ -57,6 +57,14 @@ class LoggingHook:
         if not self._logger.isEnabledFor(level) or (operation.background and not self._background):
             return
         id, error = operation.session_id, operation.error
+        measures = {
+            "graphflow_wait_ms": operation.wait_ns / 1e6,
+            "graphflow_encode_ms": operation.encode_ns / 1e6,
+            "graphflow_execute_ms": operation.execute_ns / 1e6,
+            "graphflow_decode_ms": operation.decode_ns / 1e6,
+            "graphflow_bytes": operation.bytes,
+            "graphflow_rows": operation.rows,
+        }
         self._logger.log(
             level,
             "%s%s in %s: %s%s after %.3f ms%s%s",
@@ -77,12 +85,8 @@ class LoggingHook:
                 "graphflow_error": error,
                 "graphflow_slow": slow,
                 "graphflow_duration_ms": operation.duration_ns / 1e6,
-                "graphflow_wait_ms": operation.wait_ns / 1e6,
-                "graphflow_encode_ms": operation.encode_ns / 1e6,
-                "graphflow_execute_ms": operation.execute_ns / 1e6,
-                "graphflow_decode_ms": operation.decode_ns / 1e6,
-                "graphflow_bytes": operation.bytes,
-                "graphflow_rows": operation.rows,
+                "graphflow_code": operation.code,
                 "graphflow_origin": operation.origin,
+                **(measures if operation.measured else {}),
             },
         )

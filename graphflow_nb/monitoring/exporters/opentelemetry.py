@@ -31,7 +31,9 @@ class OpenTelemetryHook:
 
     Names and attributes are those of OpenTelemetry's stable semantic conventions for database
     clients. An operation that raised, a conflict too, has the class of the exception as
-    ``error.type``, and the status Error; a ``get`` of an unknown id has not. A span also has
+    ``error.type``, and the status Error; a ``get`` of an unknown id has not. Where the store names
+    its error by a code (PostgreSQL's SQLSTATE, SQLite's name of it, the prefix of Redis), that is
+    ``db.response.status_code``. A span also has
     ``graphflow.session_id``, ``graphflow.outcome``, ``graphflow.origin``, ``graphflow.bytes``,
     ``graphflow.rows`` and the phases, ``graphflow.wait_ns`` and so on, where they are known. The
     histogram has none of these. ``db.namespace`` is that of the first connection.
@@ -92,6 +94,8 @@ class OpenTelemetryHook:
         name, attributes = _describe(address_of(self._storage), operation.op)
         if operation.error is not None:
             attributes = attributes | {"error.type": operation.error}
+        if operation.code is not None:
+            attributes = attributes | {"db.response.status_code": operation.code}
         start = wall_start(operation)
         span = self._tracer.start_span(
             name,

@@ -33,14 +33,19 @@ class _Metrics(NamedTuple):
     sessions: Counter
 
 
+class _Measured(NamedTuple):
+    """The series of what a storage reports; one that reports nothing has none."""
+
+    phases: tuple[Add, Add, Add, Add]
+    bytes: Add
+    sessions: Add
+
+
 class _Series(NamedTuple):
     """The series that one kind of operation adds to."""
 
     seconds: Add
-    phases: tuple[Add, Add, Add, Add]
     error: Add | None
-    bytes: Add
-    sessions: Add
 
 
 _shared: WeakKeyDictionary[CollectorRegistry, _Metrics] = WeakKeyDictionary()
@@ -96,6 +101,7 @@ class PrometheusHook:
             self._metrics = _shared[registry]
         self._background = background
         self._series: dict[tuple[str, str, str, str | None], _Series] = {}
+        self._measured: dict[tuple[str, str], _Measured] = {}
 
     def on_operation(self, operation: Operation) -> None:
         """Count one operation."""
@@ -109,25 +115,36 @@ class PrometheusHook:
         series.seconds(operation.duration_ns / 1e9)
         if series.error is not None:
             series.error(1)
-        if operation.execute_ns or operation.wait_ns or operation.encode_ns or operation.decode_ns:
-            wait, encode, execute, decode = series.phases
-            wait(operation.wait_ns / 1e9)
-            encode(operation.encode_ns / 1e9)
-            execute(operation.execute_ns / 1e9)
-            decode(operation.decode_ns / 1e9)
-        if operation.rows:
-            series.bytes(operation.bytes)
-            series.sessions(operation.rows)
+        if operation.measured:
+            self._add_measures(operation)
+
+    def _add_measures(self, operation: Operation) -> None:
+        place = operation.op, operation.storage
+        measured = self._measured.get(place)
+        if measured is None:
+            measured = self._measured[place] = self._find_measured(*place)
+        wait, encode, execute, decode = measured.phases
+        wait(operation.wait_ns / 1e9)
+        encode(operation.encode_ns / 1e9)
+        execute(operation.execute_ns / 1e9)
+        decode(operation.decode_ns / 1e9)
+        measured.bytes(operation.bytes)
+        measured.sessions(operation.rows)
 
     def _find_series(self, op: str, storage: str, outcome: str, error: str | None) -> _Series:
+        metrics = self._metrics
+        return _Series(
+            metrics.seconds.labels(op, storage, outcome).observe,
+            None if error is None else metrics.errors.labels(op, storage, error).inc,
+        )
+
+    def _find_measured(self, op: str, storage: str) -> _Measured:
         metrics = self._metrics
         wait, encode, execute, decode = (
             metrics.phases.labels(op, storage, phase).inc for phase in _PHASES
         )
-        return _Series(
-            metrics.seconds.labels(op, storage, outcome).observe,
+        return _Measured(
             (wait, encode, execute, decode),
-            None if error is None else metrics.errors.labels(op, storage, error).inc,
             metrics.bytes.labels(op, storage).inc,
             metrics.sessions.labels(op, storage).inc,
         )
