@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import JournalError, SessionConflict, StorageError
-from ..model import Session
-from ..storage.origin import is_same_state
+from ..model import Session, stored_session
+from ..model.times import micros_or_none
+from ..storage.origin import is_as_read, is_same_state
 from ..storage.protocols import SessionStorage, SupportsUpsert, require
-from .entries import Entry, UndoReport
+from .entries import Entry, Op, UndoReport
 from .journal import Journal
 from .noting import NotedWrites, delete_unchanged, read_sessions
 from .undoing import undo, undo_many
 
 __all__ = ["JournaledStorage", "UnnotedStorage"]
 
+_TRIES = 10
 _FIRST_PORTION = 50  # sessions that are read and deleted at once, until their size is known
 _MAX_PORTION = 1000
 _PORTION_BYTES = 8_000_000
@@ -23,9 +25,9 @@ _PORTION_BYTES = 8_000_000
 class JournaledStorage:
     """A storage around another one that notes every write with what it replaces.
 
-    Before each write the session is read, through ``reading``. A save that is compare-and-swap
-    replaces exactly what was read, since otherwise it is refused. Deletes are compare-and-swap too,
-    repeated until one succeeds.
+    Before each write the session is read, through ``reading``. Each write is compare-and-swap with
+    what was read, so what it replaces is exactly what is noted. An upsert and a delete are repeated
+    until one succeeds.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage, Session
@@ -74,15 +76,35 @@ class JournaledStorage:
             before = await self._writes.reading.get(session.id)
         if before is None and not session.is_new:
             raise SessionConflict(session, None)
+        if before is not None and _knows_less(session, before):
+            await self._save_over(before, session, "save")
+            return
         with self._writes.note("save", [(before, session)]):
             await self.inner.save(session)
 
     async def upsert(self, session: Session) -> None:
-        """Save a session whatever is stored; see ``SupportsUpsert``."""
-        upsert = require(self.inner, SupportsUpsert).upsert
-        before = await self._writes.reading.get(session.id)
-        with self._writes.note("upsert", [(before, session)]):
-            await upsert(session)
+        """Save a session whatever is stored; see ``SupportsUpsert``.
+
+        Raises:
+            JournalError: It can't be noted; it was not saved.
+            StorageError: Others save the session again and again; it was not saved.
+        """
+        require(self.inner, SupportsUpsert)
+        for _ in range(_TRIES):
+            before = await self._writes.reading.get(session.id)
+            try:
+                await self._save_over(before, session, "upsert")
+            except SessionConflict:  # others saved it meanwhile, so it would replace what is noted
+                continue
+            return
+        raise _contention_error(session.id, "not saved")
+
+    async def _save_over(self, before: Session | None, session: Session, op: Op) -> None:
+        """Save the content of a session over what was read, or not at all."""
+        over = session.copy() if before is None else _put_over(before, session)
+        with self._writes.note(op, [(before, over)]):
+            await self.inner.save(over)
+        session.mark_saved(over.version, over.raw_created, over.raw_updated, over.seen)
 
     async def delete(self, id: str) -> None:
         """Delete the session with this id; see ``SessionStorage.delete``.
@@ -90,17 +112,14 @@ class JournaledStorage:
         Raises:
             JournalError: It can't be noted; it was not deleted.
         """
-        for _ in range(10):
+        for _ in range(_TRIES):
             found = await self._writes.read([id])
             if found.odd:
                 raise _odd_error(found.odd, 0)
             before = found.sessions.get(id)
             if before is None or await self._writes.delete("delete", [before]):
                 return
-        raise StorageError(
-            f"session {id!r} was saved by others ten times in a row and not deleted: try again",
-            nothing_written=True,
-        )
+        raise _contention_error(id, "not deleted")
 
     async def delete_many(
         self, ids: Sequence[str], versions: Sequence[int | Session] | None = None
@@ -291,6 +310,42 @@ class UnnotedStorage:
     async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
         """Delete the sessions that are still exactly as they were read, and return their ids."""
         return await delete_unchanged(self._storage, sessions)
+
+
+def _knows_less(session: Session, stored: Session) -> bool:
+    """Return whether a save compares less of the stored session than the journal has read.
+
+    So it is for a session that came from JSON, or from another store.
+    """
+    state, seen = stored.seen, session.seen
+    if state is None or session.is_new:
+        return False
+    if seen is not None and seen.version == session.version and seen.store == state.store:
+        return False
+    return is_as_read(session, state, micros_or_none(stored.raw_created))
+
+
+def _put_over(stored: Session, session: Session) -> Session:
+    """Return the content of a session in the state of a stored one, so that a save replaces it."""
+    return stored_session(
+        stored.id,
+        session.graph_id,
+        session.current_task_id,
+        session.status_message,
+        session.context_json(),
+        stored.version,
+        stored.raw_created,
+        stored.raw_updated,
+        session.extra,
+        stored.seen,
+    )
+
+
+def _contention_error(id: str, outcome: str) -> StorageError:
+    return StorageError(
+        f"session {id!r} was saved by others ten times in a row and {outcome}: try again",
+        nothing_written=True,
+    )
 
 
 def _describe_deleted(deleted: Sequence[str], ids: Sequence[str]) -> str:

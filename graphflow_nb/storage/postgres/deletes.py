@@ -1,7 +1,7 @@
 """Sessions deleted from PostgreSQL, and those that a trigger, a rule or a policy keeps.
 
-A delete of one session by its id is one statement. Others are a transaction, so that nothing was
-deleted where one of the sessions is kept.
+A delete of one session by its id is one statement, others are a transaction. Where a session is
+kept, both are rolled back, with whatever a trigger did instead: nothing was written.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import asyncpg
+
+from ...errors import StorageError
 from ...model import Session
 from ..trace import current
 from .connections import Connection
@@ -28,13 +31,20 @@ async def delete_by_id(table: OpenTable, id: str) -> None:
     table.check_id(id)
 
     async def work(connection: Connection) -> bool:
-        if await connection.execute(table.statements.delete, id) != "DELETE 0":
+        try:
+            await connection.execute(table.statements.delete, id)
+        except asyncpg.DivisionByZeroError:
             return False
-        return bool(await connection.fetch(table.statements.get, id))
+        return True
 
-    found = await table.run_adapting(work)
+    try:
+        deleted = await table.run_adapting(work)
+    except StorageError as error:
+        if not _is_by_rules(error):
+            raise
+        deleted = False
     current().lap("execute")
-    if found:  # created just now, or kept
+    if not deleted:  # deleted by others just now, or kept
         await _delete(table, {table.normalize_id(id): _ANY}, {})
 
 
@@ -84,9 +94,35 @@ async def _delete(
         async with connection.transaction():
             return await _Delete(table, connection, read).run(wanted)
 
-    deleted = await table.run_adapting(work)
+    try:
+        deleted = await table.run_adapting(work)
+    except StorageError as error:
+        if not _is_by_rules(error):
+            raise
+        if kept := await _find_wanted(table, wanted):
+            raise table.refusal(kept) from error.__cause__
+        deleted = set()
     current().lap("execute")
     return deleted
+
+
+def _is_by_rules(error: StorageError) -> bool:
+    """Return whether rules replace the statement, which then can't return what it deleted."""
+    return error.nothing_written and isinstance(error.__cause__, asyncpg.FeatureNotSupportedError)
+
+
+async def _find_wanted(table: OpenTable, wanted: Mapping[str, Expected | None]) -> list[str]:
+    """Return the ids of the sessions that are stored and in their states."""
+    keys = list(wanted)
+    rows = await table.run_adapting(
+        lambda connection: connection.fetch(table.statements.get_many, keys)
+    )
+    found = []
+    for stored in map(table.states.read, rows):
+        state = wanted[stored.id]
+        if state is None or table.states.is_expected(state, stored):
+            found.append(stored.id)
+    return found
 
 
 class _Delete:

@@ -227,7 +227,11 @@ class Statements:
             f"created_at, updated_at{marked}, pg_column_size(context) FROM {table}"
         )
         self.raw = f"SELECT * FROM {table} WHERE id = $1"
-        self.delete = f"DELETE FROM {table} WHERE id = $1"
+        # Fails, and so is rolled back, where the row was there and was not deleted.
+        self.delete = (
+            f"WITH gone AS (DELETE FROM {table} WHERE id = $1 RETURNING 1) SELECT 1 / (SELECT "
+            f"count(*) FROM gone) WHERE EXISTS (SELECT FROM {table} WHERE id = $1)"
+        )
         self.delete_many = (
             f"DELETE FROM {table} WHERE id = ANY($1::{self._id_array}) RETURNING {self._id}"
         )
@@ -270,7 +274,16 @@ class Statements:
             f"created_at{names}) VALUES ($1, $2, $3, $4, $5, coalesce($6::text::timestamptz, now())"
             f"{restored}) ON CONFLICT (id) DO NOTHING {saved}"
         )
-        self.upsert = f"{insert} DO UPDATE SET {change}{upsertable} {saved}"
+        # The last column is whether the row is as it was before: a trigger may have put it back.
+        compared = ["graph_id", "current_task_id", "status_message", "context", "updated_at"]
+        old, new = ", ".join(compared), ", ".join(f"new.{column}" for column in compared)
+        self.upsert = (
+            f"WITH old AS (SELECT {old} FROM {table} WHERE id = $1), new AS ({insert} DO UPDATE "
+            f"SET {change}{upsertable} RETURNING {self._version} AS v, created_at, {old}"
+            f"{f', {mark} AS m' if form.versioned else ''}) SELECT v, created_at, updated_at"
+            f"{', m' if form.versioned else ''}, EXISTS (SELECT FROM old WHERE ({old}) IS NOT "
+            f"DISTINCT FROM ({new})) FROM new"
+        )
 
         # For many sessions: one array for each column, sent as texts as above.
         arrays = f"$1::{self._id_array}, $2::text[], $3::text[], $4::text[], $5::text[]"

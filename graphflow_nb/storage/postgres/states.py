@@ -17,7 +17,7 @@ from ...model.times import datetime_of, describe_time, micros_or_none
 from ..copying import content_hash
 from .sql import TableForm
 
-__all__ = ["Expected", "RowStates", "columns_of", "write_time"]
+__all__ = ["Expected", "RowStates", "columns_of", "has_content", "write_time"]
 
 #: The mark of no row.
 _NEVER: Final = -1
@@ -136,7 +136,7 @@ class RowStates:
             (micros_or_none(s.raw_created), micros_or_none(s.raw_updated))
             for s in (session, stored)
         ]
-        return times[0] == times[1] and _has_content(stored, seen.row)
+        return times[0] == times[1] and has_content(stored, seen.row)
 
     def is_kept(self, session: Session, fields: Sequence[Any], stored: Session) -> bool:
         """Return whether a row has the content that was read, after another one was written.
@@ -146,12 +146,13 @@ class RowStates:
             fields: What was sent, in the order of ``Statements.get``.
             stored: What is stored now.
         """
-        if _has_content(stored, fields):
+        if has_content(stored, fields):
             return False
-        return not isinstance(session.seen, _SeenRow) or _has_content(stored, session.seen.row)
+        return not isinstance(session.seen, _SeenRow) or has_content(stored, session.seen.row)
 
 
-def _has_content(stored: Session, row: Sequence[Any]) -> bool:
+def has_content(stored: Session, row: Sequence[Any]) -> bool:
+    """Return whether a stored session has the content of a row, in any form of its JSON."""
     graph_id, task, status, context = row[1:5]
     other = stored_session(stored.id, graph_id, task, status, context, 0, None, None)
     return content_hash(stored) == content_hash(other)

@@ -28,7 +28,7 @@ from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
 from .link import Opener
 from .states import RowStates
 
-__all__ = ["OpenTable", "Work"]
+__all__ = ["OpenTable", "Work", "has_triggers"]
 
 T = TypeVar("T")
 #: A coroutine function that works on a connection.
@@ -415,6 +415,20 @@ class OpenTable:
     def __repr__(self) -> str:
         mode = ", read-only" if self.opened_read_only else ", a replica" if self.standby else ""
         return f"{self.url}: {self.form}{mode}"
+
+
+async def has_triggers(connection: Connection, table: str) -> bool:
+    """Return whether triggers may change or skip rows of a table.
+
+    Args:
+        connection: The connection.
+        table: The quoted name of the table.
+    """
+    # Servers that only speak the protocol may lack the catalog.
+    with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+        async with connection.transaction():
+            return bool(await connection.fetchval(sql.HAS_TRIGGERS, table))
+    return False
 
 
 def _form_of(row: Any) -> sql.TableForm:

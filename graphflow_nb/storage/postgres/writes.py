@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ...errors import SessionConflict
+import asyncpg
+
+from ...errors import SessionConflict, StorageError
 from ...model import Session
 from ..trace import current
 from .connections import Connection
-from .states import write_time
-from .table import OpenTable
+from .sql import TRANSACTION
+from .states import has_content, write_time
+from .table import OpenTable, has_triggers
 
 __all__ = ["restore", "save"]
 
@@ -74,8 +77,12 @@ class _Save:
             row = await self._write(connection)
         if row is None:
             raise table.refusal([self._session.id])
+        if self._upsert:
+            *row, kept = row
+            if kept:
+                await self._check_upserted(connection)
         # A trigger that returns the old row leaves its time too.
-        if row[2] is not None and row[2] == self._session.raw_updated:
+        elif row[2] is not None and row[2] == self._session.raw_updated:
             await self._check_written(connection, row)
         return row
 
@@ -93,9 +100,11 @@ class _Save:
     async def _check_stored(self, connection: Connection) -> None:
         """Raise the error for a save that changed no row, unless trying again may succeed."""
         table, session = self._table, self._session
-        if self._upsert:
-            raise table.refusal([session.id])
         row = await connection.fetchrow(table.statements.get, session.id)
+        if self._upsert:
+            if row is not None:
+                await self._check_not_replaced(connection, table.states.read(row))
+            raise table.refusal([session.id])
         if row is None:
             if session.is_new:  # refused, or what had the id was deleted meanwhile
                 return
@@ -107,7 +116,49 @@ class _Save:
             if table.states.is_only_rewritten(session, stored):
                 self._expected = table.states.expect(stored)
                 return
+            await self._check_not_replaced(connection, stored)
         raise SessionConflict(session, stored)
+
+    async def _check_not_replaced(self, connection: Connection, stored: Session) -> None:
+        """Raise StorageError if a trigger writes the row itself instead of what was sent.
+
+        Then the row has changed, as if by another writer. Whether it is so is tried, with what is
+        stored now, in a transaction that is rolled back.
+
+        Args:
+            connection: The connection.
+            stored: What is stored now.
+        """
+        table, session = self._table, self._session
+        if not table.form.xmin or not await has_triggers(connection, table.form.table):
+            return
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            self._expected = table.states.expect(stored)
+            if await self._write(connection) is not None:
+                return
+            row = await connection.fetchrow(table.statements.get, session.id)
+            ours = await connection.fetchval(TRANSACTION)
+        except asyncpg.PostgresError:
+            return
+        finally:
+            await transaction.rollback()
+        seen = None if row is None else table.states.read(row).seen
+        if seen is not None and seen.mark == ours:
+            raise StorageError(
+                f"{table.url}: session {session.id!r} was not saved: a trigger of "
+                f"{table.form.table} writes the row itself instead of what was sent. What the "
+                "trigger wrote is stored, perhaps over the save of another writer: read the "
+                f"session again; \\d {table.form.table} in psql lists the triggers, ask who made "
+                "them"
+            )
+
+    async def _check_upserted(self, connection: Connection) -> None:
+        """Raise the error for a refusal if a row that an upsert left as it was is not as sent."""
+        row = await connection.fetchrow(self._table.statements.get, self._session.id)
+        if row is not None and not has_content(self._table.states.read(row), self._fields):
+            raise self._table.refusal([self._session.id])
 
     async def _check_written(self, connection: Connection, saved: Any) -> None:
         """Raise the error for a refusal if a trigger put the old row in the place of the new one.

@@ -9,10 +9,10 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session, SessionConflict, StorageError
-from graphflow_nb.storage.postgres import batches, sql
+from graphflow_nb.storage.postgres import sql
 
 from ...stores import create_table
-from .kit import connect, execute, fetch_value
+from .kit import UUID, connect, execute, fetch_value
 
 WORDS = "the database accepted the statement but changed no row: a trigger, rule or policy"
 TRIGGER = """
@@ -23,6 +23,12 @@ CREATE TRIGGER refuse BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION re
 
 def trigger(event, body="RETURN NULL;", table="sessions"):
     return TRIGGER.format(event=event, body=body, table=table)
+
+
+#: What lets the trigger above change every row as it is told.
+TRIGGER_OF_NOTHING = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$
+"""
 
 
 #: What keeps rows as they are, and which of the writes it refuses.
@@ -75,6 +81,7 @@ def test_what_is_refused_is_not_a_conflict(database, run, form, cause):
         lambda: run(storage.save(session)),
         lambda: run(storage.save_many([session])),
         lambda: run(storage.upsert(session)),
+        lambda: run(storage.upsert(Session("a", "t", status_message="mine"))),
     ]
     creations = [
         lambda: run(storage.save(Session("a2", "t"))),
@@ -97,7 +104,7 @@ def test_what_is_refused_is_not_a_conflict(database, run, form, cause):
                 with pytest.raises(StorageError, match=WORDS) as caught:
                     call()
                 assert caught.value.nothing_written
-            elif cause == "soft delete" or cause == "old row":
+            elif cause == "old row":
                 session = run(storage.get("a"))
                 session.status_message = "mine"
                 refused(call)
@@ -106,10 +113,50 @@ def test_what_is_refused_is_not_a_conflict(database, run, form, cause):
                 assert (session.version, session.created_at, session.updated_at) == versions
     assert [s.id for s in run(storage.query(g.Query(order="id")))] == ["a"]
     (status,) = run(fetch_value(database, "SELECT array_agg(status_message) FROM sessions"))
-    assert status == ("deleted" if cause == "soft delete" else "before")
+    assert status == "before"
     run(storage.delete("missing"))
-    if "rule" not in cause:  # under which the statement itself is an error
-        assert run(storage.delete_many(["missing"])) == []
+    assert run(storage.delete_many(["missing"])) == []
+    assert run(storage.delete_many(["a"], [99])) == []
+    assert run(storage.delete_unchanged([gone])) == []
+    run(storage.close())
+
+
+@pytest.mark.parametrize("form", ["documented", "crate-0.5", "crate-0.6"])
+def test_a_trigger_that_writes_the_row_itself_is_not_another_writer(database, run, form):
+    run(create_table(database, form))
+    storage = run(connect(database))
+    id = UUID if form == "crate-0.5" else "a"
+    run(storage.save(Session(id, "t")))
+    run(
+        execute(
+            database,
+            trigger(
+                "UPDATE",
+                "IF pg_trigger_depth() > 1 THEN RETURN NEW; END IF; UPDATE sessions SET "
+                "status_message = 'by the trigger' WHERE id = OLD.id; RETURN NULL;",
+            ),
+        )
+    )
+    for save in (storage.save, storage.upsert):
+        session = run(storage.get(id))
+        session.current_task_id = "mine"
+        with pytest.raises(StorageError, match="a trigger of sessions writes the row itself") as e:
+            run(save(session))
+        assert not isinstance(e.value, SessionConflict)
+        assert not e.value.nothing_written
+        stored = run(storage.get(id))
+        assert (stored.current_task_id, stored.status_message) == ("t", "by the trigger")
+    stale = run(storage.get(id))
+    session = run(storage.get(id))
+    with pytest.raises(StorageError, match=WORDS) as e:
+        run(storage.save_many([session]))
+    assert e.value.nothing_written
+    run(execute(database, "ALTER TABLE sessions DISABLE TRIGGER refuse"))
+    run(storage.save(session))
+    run(execute(database, "ALTER TABLE sessions ENABLE TRIGGER refuse"))
+    run(execute(database, TRIGGER_OF_NOTHING))
+    with pytest.raises(SessionConflict):
+        run(storage.save(stale))
     run(storage.close())
 
 
@@ -320,7 +367,6 @@ def test_servers_without_the_catalogs_of_triggers_and_rules(database, run, monke
     """As some have that only speak PostgreSQL's protocol."""
     for name in ("HAS_TRIGGERS", "HAS_RULES"):
         monkeypatch.setattr(sql, name, "SELECT missing_function($1::text)")
-    monkeypatch.setattr(batches, "HAS_TRIGGERS", sql.HAS_TRIGGERS)
     storage = run(connect(database))
     assert run(storage.save_many([Session(f"a{i:03}", "t") for i in range(600)])) == []
     run(execute(database, CAUSES["rule for updates"][0]))
