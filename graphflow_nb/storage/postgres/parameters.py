@@ -3,13 +3,35 @@
 URLs come from libpq, sqlx, SQLAlchemy, Prisma, JDBC and the pages of providers. asyncpg reads some
 of their parameters and sends all others to the server as settings, which refuses them.
 
-    honoured    those of asyncpg (host, port, dbname, user, password, sslmode, sslrootcert, …),
-                connect_timeout, hostaddr, application_name, options, load_balance_hosts, the
-                spellings of others (ssl-mode, ssl, currentSchema, statement-cache-capacity, …), and
-                settings of the server by their names
-    left out    what only tunes a connection, or what this driver can't do and another parameter
-                makes up for; a warning is logged that names it
-    refused     what protects in a way that would be missing without a word
+    form                                            what happens
+    postgresql://… postgres://…                     opened
+    postgresql+asyncpg://… +psycopg2 …              opened; the name of the driver is dropped
+    jdbc:postgresql://…                             opened
+    psql 'postgresql://…'  DATABASE_URL=…  "…"      opened; what is around the URL is dropped
+    host=… dbname=…                                 refused, with the form of a URL
+
+    parameter                                       what happens
+    host port dbname user password passfile         honoured, by asyncpg
+    sslmode sslrootcert sslcert sslkey sslcrl       honoured, by asyncpg
+    sslpassword ssl_min_protocol_version …          honoured, by asyncpg
+    sslnegotiation target_session_attrs service     honoured, by asyncpg
+    connect_timeout application_name options        honoured
+    hostaddr                                        honoured; refused with sslmode=verify-…
+    load_balance_hosts=random                       honoured
+    any setting of the server (statement_timeout)   sent to the server
+    ssl-mode ssl-ca ssl-cert ssl-key (sqlx)         honoured, as sslmode …
+    statement-cache-capacity options[name] (sqlx)   honoured
+    ssl prepared_statement_cache_size (SQLAlchemy)  honoured
+    schema currentSchema (Prisma, JDBC)             honoured, as search_path
+    targetServerType ApplicationName (JDBC)         honoured
+    channel_binding (Neon)                          left out: sslmode=verify-full makes up for it
+    pgbouncer connection_limit pool_timeout         left out: poolers are recognised
+    keepalives… tcp_user_timeout sslsni …           left out (``LEFT_OUT`` has them all)
+    gssencmode=require require_auth requirepeer     refused: the driver can't do it (``REFUSED``)
+    sslcertmode=require sslcrldir replication …     refused: the driver can't do it
+
+A warning is logged that names what is left out. What is refused protects in a way that would
+otherwise be missing without a word; nothing is sent then.
 """
 
 from __future__ import annotations

@@ -106,8 +106,9 @@ class PostgresSessionStorage:
         and with ``read_only`` each operation is a read-only transaction.
 
         Args:
-            url: ``postgresql://user:password@host:port/database``, with options as asyncpg takes
-                them. With several hosts (``//h1:p1,h2:p2/``, ``?host=h1,h2``) each new connection
+            url: ``postgresql://user:password@host:port/database``, with the parameters of libpq,
+                sqlx and others (``storage/postgres/parameters.py`` lists what becomes of each).
+                With several hosts (``//h1:p1,h2:p2/``, ``?host=h1,h2``) each new connection
                 goes to the first that answers and is what ``target_session_attrs`` asks for.
             table: The name of the table, also ``schema.table``. As in SQL, quote what is not
                 lower case.
