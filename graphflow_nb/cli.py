@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from .files import write_privately
 from .storage import example_urls
 
 __all__ = ["main"]
@@ -64,5 +64,6 @@ def _find_quickstart() -> Path:
         return checkout
     copied = Path.cwd() / f"graphflow_nb_{QUICKSTART}"
     if not copied.exists():  # what the user changed in the copy stays
-        shutil.copyfile(package / "notebooks" / QUICKSTART, copied)
+        # Its outputs will show sessions.
+        write_privately(copied, (package / "notebooks" / QUICKSTART).read_bytes(), replace=False)
     return copied

@@ -17,12 +17,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import BenchmarkError
+from ..files import write_privately
 from ..frames import operations_frame
 from ..monitoring import Records
 from ..monitoring.durations import Durations
 from ..monitoring.operation import FAILED, MEASURES
 from ..monitoring.percentiles import percentile
-from ..monitoring.records import describe_bound, write_whole
+from ..monitoring.records import describe_bound
 from .load import Turn
 from .settings import Settings
 from .stats import estimate
@@ -231,7 +232,7 @@ class Run:
         with zipfile.ZipFile(packed, "w") as archive:
             for name, content in members.items():
                 archive.writestr(name, content)
-        write_whole(path, packed.getvalue())
+        write_privately(path, packed.getvalue())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

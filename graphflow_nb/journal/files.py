@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ..errors import JournalError, StorageError
+from ..files import sync_folder
 
 try:
     import fcntl
@@ -177,6 +178,7 @@ class NamedLines:
             for chunk in chunks:
                 _write_at(fd, chunk, end)
                 end += len(chunk)
+            os.chmod(temporary, stat.S_IMODE(os.fstat(self._fd).st_mode))
             os.fsync(fd)
             os.replace(temporary, self.path)
         except BaseException as error:
@@ -189,7 +191,7 @@ class NamedLines:
             raise
         old, self._fd, self.end = self._fd, fd, end
         os.close(old)
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def close(self) -> None:
         """See ``Lines.close``."""
@@ -379,15 +381,6 @@ def _open_unnamed() -> int:
     """Return the descriptor of a private file that has no name."""
     with tempfile.TemporaryFile(prefix="graphflow_nb-journal-") as file:
         return os.dup(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # some systems can't
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _write_at(fd: int, data: bytes | memoryview, offset: int) -> None:

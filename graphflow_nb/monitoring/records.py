@@ -6,18 +6,18 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StorageError
+from ..files import read_file, write_privately
 from .columns import Chunk
 from .histogram import Histogram
 from .operation import KINDS, MEASURES, SINCE_1970, Kind, Operation, Origin, kind_of
 
-__all__ = ["Records", "describe_bound", "join_past", "write_whole"]
+__all__ = ["Records", "describe_bound", "join_past"]
 
 _KEY: Final = "graphflow_nb"  # the key of the metadata that we add to a Parquet file
 _KIND: Final = ("op", "storage", "outcome", "error", "origin")
@@ -196,7 +196,7 @@ class Records:
         Raises:
             StorageError: The package pyarrow is missing, or the file can't be written.
         """
-        write_whole(path, self.parquet())
+        write_privately(path, self.parquet())
 
     def parquet(self) -> bytes:
         """Return the content of the file that ``save`` writes.
@@ -244,11 +244,7 @@ class Records:
         Raises:
             StorageError: The package pyarrow is missing, or ``save`` did not write this file.
         """
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise StorageError(f"{path} can't be read: {error}") from error
-        return cls.from_parquet(content, os.fspath(path))
+        return cls.from_parquet(read_file(path), os.fspath(path))
 
     @classmethod
     def from_parquet(cls, content: bytes, name: str = "this") -> Records:
@@ -373,23 +369,3 @@ def _import_pyarrow() -> tuple[Any, Any]:
             "Parquet files need pyarrow: pip install 'graphflow_nb[parquet]'"
         ) from error
     return pyarrow, pyarrow.parquet
-
-
-def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file completely or not at all; an existing one is replaced.
-
-    Args:
-        path: The file.
-        content: The content of the file.
-
-    Raises:
-        StorageError: The file can't be written.
-    """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StorageError(f"{target} can't be written: {error}") from error
