@@ -46,8 +46,9 @@ from graphflow_nb.testing.report import Report
 from .hostile import ACTIVE, TEXTS
 from .notebook.browse.kit import send, settle
 
-#: What breaks out of texts, attributes and elements, all in one, for what takes longer to make.
-ALL = "z" + "".join(ACTIVE.values())  # with a letter in front, which keeps its place in an order
+#: What breaks out of texts, attributes and elements, all in one, for what takes longer to make. The
+#: letter in front keeps its place in an order; names are cut in figures, so the start is one, too.
+ALL = "z\"'><b x>" + "".join(ACTIVE.values())
 MISLEADING = "".join(TEXTS[name] for name in ("ansi", "bidi-override", "bidi-unclosed", "controls"))
 OUTPUTS = ("_repr_html_", "_repr_mimebundle_", "_repr_svg_", "_repr_markdown_", "_repr_latex_")
 OUTPUTS += ("_repr_javascript_", "_repr_json_", "_ipython_display_")
@@ -337,8 +338,8 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     RowTable: make_table,
     Html: lambda text: [Html(text)],
 }
-#: Those that take long to make.
-SLOW = {Browser, LiveLatency, LatencyFigure, LatencyAxes, Run, g.Latency, g.Workbench}
+#: Those that are made quickly.
+QUICK = [Session, g.Patch, CopyReport, Report, Findings, RowTable, Html]
 
 
 def outputs(kind: type, text: str) -> list[dict[str, str]]:
@@ -347,7 +348,7 @@ def outputs(kind: type, text: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
 def test_no_element_comes_from_the_data(kind: type):
-    for text in [ALL] if kind in SLOW else [ALL, *ACTIVE.values()]:
+    for text in [ALL, *ACTIVE.values()] if kind in QUICK else [ALL]:
         hostile, plain = outputs(kind, text), outputs(kind, tame(text))
         assert len(hostile) == len(plain)
         for one, other in zip(hostile, plain, strict=True):

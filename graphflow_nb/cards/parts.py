@@ -20,7 +20,7 @@ _STYLE: Final = Markup("<style>%s</style>") % Markup(CARD_CSS)  # noqa: S704  ou
 def card(title: str, body: str) -> Markup:
     """Return a box with a title; of both, what is not Markup is escaped.
 
-    What is between dollars in it is no formula: a formula can hold a link that runs a script.
+    What is between dollars in it is shown as it is, which JupyterLab takes for a formula elsewhere.
     """
     return _STYLE + Markup(
         '<div class="gfnb mathjax_ignore tex2jax_ignore"><h4>%s</h4>%s</div>'

@@ -14,7 +14,7 @@ import ipywidgets as widgets
 import numpy as np
 from markupsafe import Markup
 
-from ..cards import card, code
+from ..cards import card, code, plain_box
 from ..client import Client
 from ..figures import LatencyFigure, duration_text, plot_percentiles, plot_timeline
 from ..figures.theme import ThemeName
@@ -179,10 +179,13 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
 
     def _render_totals(self, total: int, failed: int, rate: float) -> Markup:
         missed = Markup(", <b>%s</b> not in the list below") % f"{self._missed:,}"
-        return Markup(
-            '<div class="gfnb gfnb-plain"><b>%s</b> operations, <b>%s</b> failed, <b>%s</b> a '
-            "second now%s</div>"
-        ) % (f"{total:,}", f"{failed:,}", f"{rate:,.0f}", missed if self._missed else "")
+        line = Markup("<b>%s</b> operations, <b>%s</b> failed, <b>%s</b> a second now%s") % (
+            f"{total:,}",
+            f"{failed:,}",
+            f"{rate:,.0f}",
+            missed if self._missed else "",
+        )
+        return plain_box(line)
 
     def _keep_slowest(self, news: Records) -> None:
         if len(news) > SLOWEST:
@@ -281,10 +284,11 @@ def _details_html(operation: Operation) -> Markup:
     id = operation.session_id
     session = "" if id is None else Markup(" of %s") % code(id)
     size = f", {operation.bytes:,} bytes of context" if operation.bytes else ""
-    return Markup('<div class="gfnb gfnb-plain"><b>%s</b>%s: %s in all%s; %s</div>') % (
+    line = Markup("<b>%s</b>%s: %s in all%s; %s") % (
         operation.op,
         session,
         _time_text(operation.duration_ns),
         size,
         shares,
     )
+    return plain_box(line)

@@ -18,6 +18,8 @@ import graphflow_nb as g
 from IPython.display import HTML, display
 from tests.hostile import SAMPLE
 from tests.notebook.test_hostile import walk
+from ipywidgets import Widget
+from tests.test_rich_outputs import ALL, MAKERS
 wb = g.open(URL, writable=True)
 browser = wb.browse(page_size=1000, order="id")
 browser""",
@@ -37,6 +39,9 @@ for start in range(0, len(SAMPLE), 64):
     sessions = [case.session() for case in SAMPLE[start : start + 64]]
     parts = [session_html(s) + patch_html(g.diff(plain, s)) for s in sessions]
     display(HTML("".join(parts)))
+for kind in MAKERS:
+    if not issubclass(kind, Widget):
+        display(*MAKERS[kind](ALL.replace("JS", "window.__pwned='rich'")))
 print("shown")""",
 ]
 
@@ -63,6 +68,7 @@ def test_nothing_runs_in_a_browser(chromium, jupyter, database):
     outputs = page.locator(".jp-OutputArea-output")
     expect(outputs.filter(has_text="shown").last).to_be_visible(timeout=240_000)
     assert page.evaluate("window.__pwned") is None
+    assert page.locator(".gfnb mjx-container, .mathjax_ignore mjx-container").count() == 0
     # What waits for a person: move over the rows, open one, click into the text.
     assert person.rows().count() == len(stored)
     person.rows().nth(3).click()
