@@ -6,6 +6,7 @@ is put into each of its fields. A text and its tame twin must make the same elem
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import inspect
 import pkgutil
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from importlib import import_module
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -32,6 +34,7 @@ from graphflow_nb.benchmark.settings import Settings
 from graphflow_nb.changes import diff
 from graphflow_nb.figures import LatencyFigure, plot_boxes
 from graphflow_nb.figures.figure import LatencyAxes
+from graphflow_nb.journal import Journal
 from graphflow_nb.model import Session
 from graphflow_nb.monitoring import Recorder, Records
 from graphflow_nb.monitoring.operation import Operation
@@ -41,6 +44,7 @@ from graphflow_nb.notebook.browse.rowtable import RowTable
 from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.live import LiveLatency
 from graphflow_nb.storage.copying import CopyReport
+from graphflow_nb.storage.migration import Migration
 from graphflow_nb.testing.report import Report
 
 from .hostile import ACTIVE, TEXTS
@@ -373,3 +377,22 @@ def test_no_text_drives_a_terminal_or_turns_round(kind: type):
         for mime in ("text/plain", "image/png alt"):
             odd = {c for c in shown.get(mime, "") if not c.isprintable() and c != "\n"}
             assert not odd, (mime, odd)
+
+
+def test_no_name_of_a_file_or_table_drives_a_terminal_or_ends_a_comment(tmp_path: Path):
+    name = MISLEADING.replace("/", "")
+    storage = asyncio.run(open_and_close(tmp_path / name))
+    journal = Journal.at(tmp_path / f"{name}.journal")
+    for shown in (
+        repr(storage),
+        repr(journal),
+        str(Migration(f"notes{name}\nDROP TABLE notes;", ())),
+    ):
+        assert shown.isprintable(), shown
+    journal.close()
+
+
+async def open_and_close(path: Path) -> g.SqliteSessionStorage:
+    storage = await g.SqliteSessionStorage.connect(path)
+    await storage.close()
+    return storage

@@ -25,6 +25,7 @@ import msgspec
 
 from ..errors import GraphflowError, JournalError, StorageError
 from ..model import Session
+from ..model.printable import printable
 from ..model.times import EPOCH, micros_of
 from ..storage.checks import check_texts
 from .compaction import Compaction
@@ -477,7 +478,7 @@ class Journal:
             self._open.pop(self.path, None)
 
     def __repr__(self) -> str:
-        place = "in memory" if self.path is None else f"in {self.path}"
+        place = "in memory" if self.path is None else f"in {printable(str(self.path))}"
         lost = f", {len(self.damaged):,} damaged lines" if self.damaged else ""
         gone = f", without {self.dropped:,} that were undone" if self.dropped else ""
         return f"<Journal with {len(self)} writes {place}{lost}{gone}>"

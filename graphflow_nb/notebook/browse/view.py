@@ -16,6 +16,7 @@ from ... import cards
 from ...client import Client
 from ...errors import SessionFormatError
 from ...model import Session
+from ...model.printable import printable
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
 from ..html import Html
@@ -370,7 +371,6 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         data["text/html"] = self.to_html()
-        data["text/plain"] = (
-            f"<Browser of {self.wb.storage.inner!r}: {self.listing.describe_page()}>"
-        )
+        page = printable(self.listing.describe_page())
+        data["text/plain"] = f"<Browser of {self.wb.storage.inner!r}: {page}>"
         return bundle

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import SessionConflict
 from ...model import Session
+from ...model.printable import printable
 from ...model.times import UNKNOWN_TIME, micros_or_unknown
 from ..address import Address
 from ..checks import check_ids_once, check_text, refuse_write
@@ -427,7 +428,7 @@ class SqliteSessionStorage:
 
     def __repr__(self) -> str:
         mode = ", read-only" if self.read_only else ""
-        return f"<SqliteSessionStorage {self.path}{mode}>"
+        return f"<SqliteSessionStorage {printable(str(self.path))}{mode}>"
 
 
 def _delete(db: Database, id: str) -> int:
