@@ -10,20 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import BenchmarkError
+from ..errors import BenchmarkError, StorageError
 from ..files import write_privately
 from ..frames import operations_frame
 from ..monitoring import Records
 from ..monitoring.durations import Durations
+from ..monitoring.loading import import_pyarrow
 from ..monitoring.operation import FAILED, MEASURES
 from ..monitoring.percentiles import percentile
 from ..monitoring.records import describe_bound
+from .archive import UNREADABLE, open_archive
 from .load import Turn
 from .settings import Settings
 from .stats import estimate
@@ -242,32 +245,35 @@ class Run:
             BenchmarkError: The file can't be read as a run.
             StorageError: The package pyarrow is missing.
         """
+        import_pyarrow()
         try:
-            with zipfile.ZipFile(path) as archive:
-                members = {name: archive.read(name) for name in archive.namelist()}
-            kept = json.loads(members["run.json"])
-            if kept["form"] != _FORM:
-                raise ValueError(f"this version does not know the form {kept['form']}")
-            return cls(
-                Settings.from_state(kept["settings"]),
-                kept["machine"],
-                [Store(**store) for store in kept["stores"]],
-                datetime.fromisoformat(kept["began"]),
-                [
+            with open_archive(path) as archive:
+                kept = msgspec.json.decode(archive.read("run.json"), type=_Kept)
+                if kept.form != _FORM:
+                    raise ValueError(f"this version does not know the form {kept.form}")
+                labels = {store.label for store in kept.stores}
+                if not {turn.store for turn in kept.turns} <= labels:
+                    raise ValueError("a turn in it is of no store")
+                turns = [
                     Turn(
-                        store,
-                        repeat,
-                        seconds,
-                        client_seconds,
-                        Records.from_parquet(members[f"requests-{number}.parquet"]),
-                        Records.from_parquet(members[f"operations-{number}.parquet"]),
+                        turn.store,
+                        turn.repeat,
+                        turn.seconds,
+                        turn.client_seconds,
+                        _read_records(archive, f"requests-{number}.parquet"),
+                        _read_records(archive, f"operations-{number}.parquet"),
                     )
-                    for number, (store, repeat, seconds, client_seconds) in enumerate(kept["turns"])
-                ],
-                kept["notes"],
-            )
-        except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-            raise BenchmarkError(f"{path} can't be read as a run: {error}") from error
+                    for number, turn in enumerate(kept.turns)
+                ]
+            settings = Settings.from_state(kept.settings)
+            return cls(settings, kept.machine, kept.stores, kept.began, turns, kept.notes)
+        except StorageError as error:
+            raise BenchmarkError(f"{os.fspath(path)} can't be read as a run: {error}") from error
+        except UNREADABLE as error:
+            raise BenchmarkError(
+                f"{os.fspath(path)} can't be read as a run: {error or type(error).__name__}. It is "
+                "damaged, or not as Run.save wrote it: nothing was loaded. Take another copy of it"
+            ) from error
 
     def to_html(self) -> str:
         """Return the report as one HTML page that needs nothing else: settings, figures, plots."""
@@ -347,6 +353,31 @@ class Run:
 
     def _repr_html_(self) -> str:
         return self._make_report().render_card()
+
+
+class _KeptTurn(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    store: str
+    repeat: Annotated[int, msgspec.Meta(ge=0, lt=1000)]
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+    client_seconds: Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+
+class _Kept(msgspec.Struct):
+    """What ``run.json`` in the file of a run has."""
+
+    form: int
+    settings: dict[str, Any]
+    machine: dict[str, str]
+    stores: list[Store]
+    began: Annotated[datetime, msgspec.Meta(tz=True)]
+    notes: list[str]
+    turns: list[_KeptTurn]
+
+
+def _read_records(archive: zipfile.ZipFile, name: str) -> Records:
+    content = archive.read(name)
+    whole = max(sum(info.file_size for info in archive.infolist()), 1)
+    return Records.from_parquet(content, name, len(content) / whole)
 
 
 def _service_ns(turn: Turn) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Histogram"]
 
+_LONGEST = 2**63 - 1  # ns
 _HALF = 10  # 2^10 buckets for each doubling: three significant digits
 
 
@@ -109,13 +110,28 @@ class Histogram:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Return the histogram of a ``state``."""
+        """Return the histogram of a ``state``.
+
+        Raises:
+            ValueError: It is not one that ``state`` returns.
+        """
+        used, counts = state["buckets"], state["counts"]
+        totals = [state[name] for name in ("total_ns", "lowest_ns", "highest_ns")]
+        whole = all(type(value) is int and value >= 0 for value in (*used, *counts, *totals))
+        total, lowest, highest = totals
+        if (
+            not whole
+            or len(used) != len(counts)
+            or used != sorted(set(used))
+            or sum(counts) > _LONGEST
+            or not lowest <= highest <= _LONGEST
+            or (used and used[-1] != _bucket(np.array([highest]))[0])
+        ):
+            raise ValueError("its counts are not those of durations")
         histogram = cls()
-        used = np.array(state["buckets"], np.int64)
-        histogram.counts = np.zeros(used.max() + 1 if len(used) else 0, np.int64)
-        histogram.counts[used] = state["counts"]
-        for name in ("total_ns", "lowest_ns", "highest_ns"):
-            setattr(histogram, name, state[name])
+        histogram.counts = np.zeros(used[-1] + 1 if used else 0, np.int64)
+        histogram.counts[used] = counts
+        histogram.total_ns, histogram.lowest_ns, histogram.highest_ns = total, lowest, highest
         return histogram
 
 

@@ -6,23 +6,18 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import StorageError
 from ..files import read_file, write_privately
 from .columns import Chunk
 from .histogram import Histogram
-from .operation import KINDS, MEASURES, SINCE_1970, Kind, Operation, Origin, kind_of
+from .loading import FORM, KEY, KIND, import_pyarrow, read_columns
+from .operation import KINDS, MEASURES, SINCE_1970, Kind, Operation
 
 __all__ = ["Records", "describe_bound", "join_past"]
-
-_KEY: Final = "graphflow_nb"  # the key of the metadata that we add to a Parquet file
-_KIND: Final = ("op", "storage", "outcome", "error", "origin")
-# Form 1 had no origin: a boolean marked background traffic.
-_FORM: Final = 2
 
 
 @dataclass(frozen=True)
@@ -204,11 +199,11 @@ class Records:
         Raises:
             StorageError: The package pyarrow is missing.
         """
-        pa, pq = _import_pyarrow()
+        pa, pq = import_pyarrow()
         columns = {
             **{
                 name: self._text_column([getattr(kind, name) for kind in self.kinds], self.kind)
-                for name in _KIND
+                for name in KIND
             },
             "background": pa.array(np.array([k.background for k in self.kinds], bool)[self.kind]),
             "session_id": self._text_column(self.sessions, self.session),
@@ -217,16 +212,16 @@ class Records:
             **{name: pa.array(values) for name, values in self.measures.items()},
         }
         past = [
-            {name: getattr(kind, name) for name in _KIND} | histogram.state()
+            {name: getattr(kind, name) for name in KIND} | histogram.state()
             for kind, histogram in self.past.items()
         ]
-        kept = {_KEY: json.dumps({"form": _FORM, "past": past})}
+        kept = {KEY: json.dumps({"form": FORM, "past": past})}
         written = pa.BufferOutputStream()
         pq.write_table(pa.table(columns).replace_schema_metadata(kept), written, compression="zstd")
         return bytes(written.getvalue())
 
     def _text_column(self, values: Sequence[Any], numbers: NDArray[np.int64]) -> Any:
-        pa, _ = _import_pyarrow()
+        pa, _ = import_pyarrow()
         # The values of a dictionary have to differ; the ids of several chunks may be equal.
         once = {value: number for number, value in enumerate(dict.fromkeys(values))}
         codes = np.array([once[value] for value in values], np.int32)
@@ -247,67 +242,18 @@ class Records:
         return cls.from_parquet(read_file(path), os.fspath(path))
 
     @classmethod
-    def from_parquet(cls, content: bytes, name: str = "this") -> Records:
+    def from_parquet(cls, content: bytes, name: str = "this", share: float = 1.0) -> Records:
         """Return the records of a content that ``parquet`` returned.
 
         Args:
             content: The content.
             name: The name of the content, for errors.
+            share: Its part of a larger file, whose bounds it shares.
 
         Raises:
             StorageError: The package pyarrow is missing, or ``parquet`` did not return the content.
         """
-        pa, pq = _import_pyarrow()
-        try:
-            table = pq.read_table(pa.BufferReader(content))
-        except pa.ArrowException as error:
-            raise StorageError(f"{name} can't be read as records: {error}") from error
-        text = (table.schema.metadata or {}).get(_KEY.encode())
-        kept = {} if text is None else json.loads(text)
-        if kept.get("form") not in (1, _FORM):
-            raise StorageError(
-                f"{name} holds no records of graphflow_nb; pandas.read_parquet may read it"
-            )
-        if kept["form"] == 1:
-            origins = [
-                _origin_in_form_1(background) for background in table["background"].to_pylist()
-            ]
-            table = table.append_column("origin", pa.array(origins, pa.string()))
-            for entry in kept["past"]:
-                entry["origin"] = _origin_in_form_1(entry["background"])
-        encoded = {
-            name: table[name].combine_chunks().dictionary_encode()
-            for name in (*_KIND, "session_id")
-        }
-        parts = [(encoded[name].dictionary.to_pylist(), _codes_of(encoded[name])) for name in _KIND]
-        # Kinds are few, so the combinations that occur are numbered.
-        rows = (
-            np.stack([numbers for _, numbers in parts])
-            if len(table)
-            else np.zeros((len(_KIND), 0), int)
-        )
-        found, numbers = np.unique(rows, axis=1, return_inverse=True)
-        kinds = []
-        for column in found.T:
-            pairs = zip(column, parts, strict=True)
-            fields: Any = [None if at < 0 else values[at] for at, (values, _) in pairs]
-            kinds.append(kind_of(*fields))
-        past = {
-            kind_of(**{name: entry[name] for name in _KIND}): Histogram.from_state(entry)
-            for entry in kept["past"]
-        }
-        sessions = encoded["session_id"].dictionary.to_pylist()
-        session = _codes_of(encoded["session_id"])
-        return cls(
-            _to_int64(table["started_at"].cast(pa.int64())),
-            _to_int64(table["duration_ns"]),
-            numbers.reshape(-1).astype(np.int64),
-            tuple(kinds),
-            np.where(session < 0, len(sessions), session),
-            [*sessions, None],
-            {name: _to_int64(table[name]) for name in MEASURES},
-            past,
-        )
+        return cls(*read_columns(content, name, share))
 
     def __len__(self) -> int:
         return len(self.started_ns)
@@ -337,10 +283,6 @@ def join_past(parts: Iterable[Mapping[Kind, Histogram]]) -> dict[Kind, Histogram
     return joined
 
 
-def _origin_in_form_1(background: bool) -> Origin:
-    return "background" if background else "user"
-
-
 def _join(parts: Iterable[NDArray[Any]]) -> NDArray[np.int64]:
     found = list(parts)
     return np.concatenate(found).astype(np.int64, copy=False) if found else np.zeros(0, np.int64)
@@ -349,23 +291,3 @@ def _join(parts: Iterable[NDArray[Any]]) -> NDArray[np.int64]:
 def _measure_of(chunk: Chunk, index: int) -> NDArray[Any]:
     values = chunk.measures[index]
     return np.zeros(len(chunk), np.uint8) if values is None else values
-
-
-def _to_int64(column: Any) -> NDArray[np.int64]:
-    return np.asarray(column.to_numpy(), np.int64)
-
-
-def _codes_of(encoded: Any) -> NDArray[np.int64]:
-    return np.asarray(encoded.indices.fill_null(-1).to_numpy(), np.int64)
-
-
-def _import_pyarrow() -> tuple[Any, Any]:
-    """Return pyarrow and its Parquet module."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise StorageError(
-            "Parquet files need pyarrow: pip install 'graphflow_nb[parquet]'"
-        ) from error
-    return pyarrow, pyarrow.parquet
