@@ -16,8 +16,8 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ..errors import SessionFormatError
-from ..model import Session
+from ..errors import ContextError, SessionFormatError
+from ..model import Session, exactjson
 from .table import NotedList
 
 __all__ = [
@@ -118,7 +118,16 @@ def readable_text(data: bytes) -> str:
 
 
 def context_problem(context: object) -> str:
-    """Return why a stored context is not the text of a JSON object; empty if it may be one."""
-    if isinstance(context, (str, bytes)) and context.lstrip()[:1] in ("{", b"{"):
+    """Return why a stored context is not the text of a JSON object; empty if it is one."""
+    if isinstance(context, bytes):
+        try:
+            context = context.decode()
+        except UnicodeDecodeError as error:
+            return f"context is text that is not UTF-8, at byte {error.start:,}"
+    if isinstance(context, str) and context.lstrip()[:1] == "{":
+        try:
+            exactjson.split_object(context, "context")
+        except ContextError as error:
+            return str(error)
         return ""
     return f"context is {describe(context)}, not a JSON object"

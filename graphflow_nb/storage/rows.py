@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from ..errors import ContextError, StorageError
+from ..errors import ContextError, SessionFormatError, StorageError
 from ..model import Session
 from ..model.times import (
     FIRST,
@@ -29,7 +29,7 @@ from ..model.times import (
     micros_or_unknown,
 )
 from .checks import check_texts
-from .odd import NO_VERSION, Found, readable_text
+from .odd import NO_VERSION, Found, context_problem, readable_text
 from .paths import ContextPath, Spellings, find_value, holds, message_count, spellings
 from .protocols import SessionStorage, require
 from .query import Query
@@ -227,8 +227,10 @@ class ByScanning:
     """A mixin that gives a storage ``query``, ``table``, ``count`` and ``counts``.
 
     The storage adds one method: ``list_ids``, which lists the ids of all sessions, or ``scan``,
-    which lists the sessions themselves and so saves a ``get`` for each. All sessions are read
-    again for each answer: this is good for thousands of sessions, not for millions.
+    which lists the sessions themselves and so saves a ``get`` for each. Where ``scan`` raises an
+    error for what it can't read, those of ``list_ids`` are read one by one, if there is that too.
+    All sessions are read again for each answer: this is good for thousands of sessions, not for
+    millions.
 
     Example:
         >>> from graphflow_nb import Query, Session
@@ -295,7 +297,15 @@ class ByScanning:
 
     async def _rows(self) -> list[tuple[str, _Scanned]]:
         if type(self).scan is not ByScanning.scan:
-            return [(session.id, _Scanned.of(session)) for session in await self.scan()]
+            try:
+                return [(session.id, _Scanned.of(session)) for session in await self.scan()]
+            except _UNREADABLE as error:
+                if type(self).list_ids is ByScanning.list_ids:
+                    raise SessionFormatError(
+                        f"{type(self).__name__}.scan() can't read one of its sessions, so none can "
+                        f"be listed: {error!r}. Nothing was changed; let scan() pass over it, or "
+                        "add async def list_ids(self), by which the others are read one by one"
+                    ) from error
         storage = require(self, SessionStorage)
         rows = []
         for id in await self.list_ids():
@@ -334,6 +344,8 @@ class _Scanned(NamedTuple):
             check_texts(session, nul=True)
             context = session.context_json()
             times = micros_or_unknown(session.raw_created), micros_or_unknown(session.raw_updated)
+            if problem := context_problem(context):
+                raise ContextError(problem)
         except (StorageError, *_UNREADABLE) as error:
             return cls.odd(error)
         return cls(*texts, context, session.version, *times, session, "")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb import Query, Session
+from graphflow_nb import Query, Session, SessionFormatError
 from graphflow_nb.storage import ByScanning, problems_of
 from graphflow_nb.testing import check
 
@@ -108,3 +109,45 @@ def test_a_store_that_failed_is_not_an_odd_session():
     shelf.ids.add("a")
     with pytest.raises(g.StorageUnavailable):
         asyncio.run(shelf.table(Query()))
+
+
+def test_a_scan_that_can_not_read_one_session_hides_no_other(run):
+    class Scanning(Shelf):
+        async def scan(self):
+            return (json.loads(text) for text in ["{"])
+
+    shelf = Scanning()
+    for id in ("a", "b"):
+        run(shelf.save(Session(id, "t")))
+    assert [s.id for s in run(shelf.query(Query(order="id")))] == ["a", "b"]
+    assert run(shelf.count(Query())) == 2
+
+
+def test_where_a_scan_alone_can_not_read_a_session_it_says_what_helps(run):
+    class Scanning(ByScanning):
+        async def scan(self):
+            return (json.loads(text) for text in ["{"])
+
+    with pytest.raises(SessionFormatError, match=r"Scanning\.scan\(\) can't read one") as caught:
+        run(Scanning().query(Query()))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("context", [b'{"data":{"k":"\xff"}}', b'{"data":{"k":nul}}', b"[1]"])
+def test_a_context_that_can_not_be_read_hides_no_other(run, context):
+    class Scanning(Shelf):
+        async def get(self, id):
+            session = await super().get(id)
+            return session if id == "a" else session.with_context_json(context)
+
+    shelf = Scanning()
+    for id in ("a", "odd"):
+        run(shelf.save(Session(id, "t", context={"k": 1})))
+    for query, ids in (
+        (Query(), ["a"]),
+        (Query(context={"k": 1}), ["a"]),
+        (Query(ids=["odd"]), []),
+    ):
+        assert [s.id for s in run(shelf.query(query))] == ids
+    assert "context" in problems_of(run(shelf.query(Query())))["odd"]
+    assert list(run(shelf.table(Query(), ["k"])).problems) == ["odd"]

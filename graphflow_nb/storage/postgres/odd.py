@@ -224,10 +224,7 @@ def _read_row(row: Any) -> OddRow:
     if context is None:
         problems.append("context is NULL")
     else:
-        try:
-            problem = context_problem(context.decode())
-        except UnicodeDecodeError as error:
-            problem = f"context is text that is not UTF-8, at byte {error.start:,}"
+        problem = context_problem(context)
         problems += [problem] if problem else []
     if version is None or version < 0:
         problems.append(f"version is {'NULL' if version is None else version}, not >= 0")

@@ -115,6 +115,8 @@ def decode_stored(text: bytes | None, id: str) -> Stored | None:
     if text is None or not text.startswith(b"{"):
         return None
     try:
+        if not text.isascii():
+            text.decode()  # the decoder does not read the context
         stored = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None

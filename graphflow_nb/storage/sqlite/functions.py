@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import msgspec
 
-from ..odd import readable_text
 from ..paths import Spellings, find_value, holds
 
 __all__ = ["register_functions"]
@@ -27,10 +26,20 @@ def _decode_path(text: str) -> Spellings:
     return msgspec.json.decode(text, type=list[list[str]])
 
 
+def _decode(context: bytes | None) -> str | None:
+    """Return a context as text; None where it is not UTF-8, so that it matches no filter."""
+    try:
+        return None if context is None else context.decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def _holds(context: bytes | None, path: str, value: bytes | None) -> bool:
-    return context is not None and holds(context, _decode_path(path), value)
+    text = _decode(context)
+    return text is not None and holds(text, _decode_path(path), value)
 
 
 def _find_value(context: bytes | None, path: str) -> str | None:
-    found = None if context is None else find_value(context, _decode_path(path))
-    return None if found is None else readable_text(bytes(found))
+    text = _decode(context)
+    found = None if text is None else find_value(text, _decode_path(path))
+    return None if found is None else bytes(found).decode()

@@ -6,13 +6,11 @@ The storage reads quickly first. Where that meets an odd row, these functions re
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from ...errors import ContextError
-from ...model import exactjson
 from ...model.times import UNKNOWN_TIME, clip_micros, datetime_of, is_datetime
 from ..odd import (
     NO_VERSION,
@@ -40,6 +38,9 @@ __all__ = [
 ]
 
 
+_PORTION: Final = 100
+
+
 class Database(sqlite3.Connection):
     """A connection that knows about its table.
 
@@ -64,8 +65,7 @@ class OddRow:
         id: The id, or its name if it is not text.
         context: The context's text as bytes.
         problem: What is wrong with the row; empty if it is as graph-flow writes it.
-        row: The columns ``sql.ROW`` of a session; None if the row can't be one. A context is not
-            read before it is touched, so one that only begins like an object is no hindrance.
+        row: The columns ``sql.ROW`` of a session; None if the row can't be one.
     """
 
     id: str
@@ -173,14 +173,33 @@ def _can_be_quick(db: Database, query: Query) -> bool:
     return not (db.loose and db.execute(*sql.has_null(query)).fetchone()[0])
 
 
-def read_columns(
-    db: Database, query: Query, statement: sql.Statement
-) -> list[tuple[Any, ...]] | None:
-    """Return the rows of a table's statement; None if they must be read by ``read_page``."""
+def read_columns(db: Database, query: Query, statement: sql.Statement) -> list[list[Any]] | None:
+    """Return the columns of a table's statement; None if they must be read by ``read_page``.
+
+    In the place of the contexts are their sizes in bytes, None near one that is not text.
+    """
     if not _can_be_quick(db, query):
         return None
-    rows: list[tuple[Any, ...]] | None = _quick(lambda: db.execute(*statement).fetchall())
-    return rows
+    columns: list[list[Any]] | None = _quick(lambda: _fetch_columns(db.execute(*statement)))
+    return columns
+
+
+def _fetch_columns(cursor: sqlite3.Cursor) -> list[list[Any]]:
+    columns: list[list[Any]] = [[] for _ in cursor.description]
+    # In portions, so that no more contexts are held than a few.
+    while rows := cursor.fetchmany(_PORTION):
+        parts: list[Any] = list(zip(*rows, strict=True))
+        parts[sql.TABLE_CONTEXT] = _measure(parts[sql.TABLE_CONTEXT])
+        for column, part in zip(columns, parts, strict=True):
+            column += part
+    return columns
+
+
+def _measure(contexts: Sequence[Any]) -> list[int | None]:
+    """Return the size of each context in bytes; None for one that is not text."""
+    if set(map(type, contexts)) == {str}:
+        return [len(text) if text.isascii() else len(text.encode()) for text in contexts]
+    return [None] * len(contexts)
 
 
 def read_page(db: Database, query: Query) -> list[OddRow]:
@@ -270,10 +289,6 @@ def _read_row(key: Any, row: tuple[Any, ...]) -> OddRow:
     whole = None
     if not problems:
         whole = (name, *cells[:3], cells[3].decode(), cells[4], created, updated)
-        try:
-            exactjson.split_object(cells[3], "context")
-        except ContextError as error:
-            problems.append(str(error))
     return OddRow(name, *cells, *times, "; ".join(problems), whole)
 
 
@@ -307,11 +322,7 @@ def _read_text(name: str, value: Any, problems: list[str]) -> str | None:
 
 def _read_context(value: Any, problems: list[str]) -> bytes:
     if isinstance(value, _Text):
-        try:
-            problem = context_problem(value.decode())
-        except UnicodeDecodeError as error:
-            problem = f"context is text that is not UTF-8, at byte {error.start:,}"
-        if problem:
+        if problem := context_problem(bytes(value)):
             problems.append(problem)
         return bytes(value)
     problems.append(f"context is {_describe(value)}, not the text of a JSON object")

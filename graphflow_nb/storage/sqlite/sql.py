@@ -34,6 +34,7 @@ ROW = "id, graph_id, current_task_id, status_message, context, version, created_
 COLUMNS = frozenset(ROW.split(", "))
 TIMES = ("created_at", "updated_at")
 CONTEXT, VERSION, CREATED = 4, 5, 6  # where these are in a row
+TABLE_CONTEXT = 7  # where the context is in a row of ``select_table``
 
 GET = f"SELECT {ROW} FROM sessions WHERE id = ?"
 VERSION_OF = "SELECT version FROM sessions WHERE id = ?"
@@ -86,11 +87,11 @@ def select(columns: str, query: Query, first: Sequence[Any] = ()) -> Statement:
 def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
     """Return the statement that reads the columns of a ``Table``, context values as JSON text.
 
-    The number of messages is NULL where the context is not a JSON object.
+    The context itself is among them, so that the driver meets a text that is not UTF-8. The number
+    of messages is NULL where the context is not a JSON object.
     """
     columns = (
-        "id, graph_id, current_task_id, status_message, version, created_at, updated_at, "
-        "length(CAST(context AS BLOB)), "
+        "id, graph_id, current_task_id, status_message, version, created_at, updated_at, context, "
         # No blob is less than an empty one, and every text is.
         "CASE WHEN context < x'' AND json_valid(context) THEN "
         "coalesce(json_array_length(context, '$.chat_history.messages'), "

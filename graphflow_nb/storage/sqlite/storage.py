@@ -378,8 +378,8 @@ class SqliteSessionStorage:
         """
         wider = query.one_more()
         statement = sql.select_table(wider, context)
-        rows = await self._connection.run(lambda db: read_columns(db, wider, statement))
-        table = None if rows is None else _build_table(rows, len(context))
+        columns = await self._connection.run(lambda db: read_columns(db, wider, statement))
+        table = None if columns is None else _build_table(columns)
         if table is None:  # an odd row is on the page
             odd = await self._connection.run(lambda db: read_page(db, wider))
             table = build_table([(row.id, row) for row in odd], query, context)
@@ -445,22 +445,15 @@ def _check_not_refused(db: Database, id: str, version: int) -> None:
         check_made(db, id, None)
 
 
-def _build_table(rows: list[tuple[Any, ...]], paths: int) -> Table | None:
-    """Return the table of rows; None if one of them is odd."""
-    columns: list[list[Any]] = [[] for _ in range(9 + paths)]
-    # In portions, since a zip of 100,000 rows at once takes half as long again.
-    for start in range(0, len(rows), 1000):
-        for column, part in zip(
-            columns, zip(*rows[start : start + 1000], strict=True), strict=True
-        ):
-            column += part
+def _build_table(columns: list[list[Any]]) -> Table | None:
+    """Return the table of columns; None if one of the rows is odd."""
     try:
         # An array refuses what is not an integer, where numpy would convert it.
         numbers = [np.frombuffer(array("q", column), np.int64) for column in columns[4:9]]
     except (TypeError, OverflowError):
         return None
     version, created, updated, size, messages = numbers
-    if len(rows) and (version.min() < 0 or UNKNOWN_TIME in (created.min(), updated.min())):
+    if len(version) and (version.min() < 0 or UNKNOWN_TIME in (created.min(), updated.min())):
         return None
     for column in columns[:3]:
         if set(map(type, column)) - {str}:

@@ -29,6 +29,8 @@ ODD = {
         .replace(b"\\", b"\xff"),
         "not UTF-8, at byte",
     ),
+    "inner": (worker_text("inner", n="?").encode().replace(b"?", b"\xff"), "not UTF-8, at byte"),
+    "broken": (worker_text("broken", n="?").replace('"?"', "nul").encode(), "as a JSON object"),
 }
 
 

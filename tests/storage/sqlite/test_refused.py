@@ -19,7 +19,7 @@ CHANGE = [{"op": "replace", "path": "/status_message", "value": "mine"}]
 def wb(tmp_path: Path) -> Iterator[g.Workbench]:
     """A workbench on a file in which nothing can be changed any more."""
     file = tmp_path / "sessions.db"
-    with g.open(f"sqlite:{file}") as wb:
+    with g.open(f"sqlite:{file}", create=True) as wb:
         for id in ("a", "b", "c"):
             wb.create(id, "t")
         wb.delete("c")
