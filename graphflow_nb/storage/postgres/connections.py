@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import asyncpg
 
@@ -42,6 +42,12 @@ class NotConnected(Exception):
         self.error = error
 
 
+class _Held(NamedTuple):
+    connection: Connection
+    link: Link  # the same without the pool's proxy, through which an attribute takes a microsecond
+    since: float  # when it was used last
+
+
 class Connections:
     """At most ``size`` connections, used on the event loop on which this object was made.
 
@@ -60,7 +66,7 @@ class Connections:
         self.size = size
         self._pool = pool
         self._free = asyncio.Semaphore(size)
-        self._held: list[tuple[Connection, float]] = []
+        self._held: list[_Held] = []
         self._timeout = timeout
         self._closed = False
         self._generation = 0
@@ -103,7 +109,8 @@ class Connections:
         if self._closed:
             raise StorageError("the storage is closed: connect again", nothing_written=True)
         async with self._free:
-            connection = await self._take(loop.time())
+            held = await self._take(loop.time())
+            connection = held.connection
             generation = self._generation
             current().lap("wait")
             try:
@@ -118,22 +125,24 @@ class Connections:
             if self._closed or generation != self._generation:
                 await self._pool.release(connection)
             else:
-                self._held.append((connection, loop.time()))
+                self._held.append(held._replace(since=loop.time()))
             return result
 
-    async def _take(self, now: float) -> Connection:
+    async def _take(self, now: float) -> _Held:
         while self._held:
-            connection, since = self._held.pop()
+            held = self._held.pop()
+            connection = held.connection
             if _is_open(connection):
-                if now - since < IDLE_SECONDS:
-                    return connection
+                if now - held.since < IDLE_SECONDS and not held.link.switched_off:
+                    return held
                 connection.terminate()
             await self._pool.release(connection)
         # The semaphore ensures that the pool has a free one, so this waits only for the network.
         try:
-            return await self._pool.acquire(timeout=self._timeout)
+            fresh: Connection = await self._pool.acquire(timeout=self._timeout)
         except Exception as error:
             raise NotConnected(error) from error
+        return _Held(fresh, fresh.link, now)
 
     async def renew(self) -> None:
         """Connect again for each further operation: the held connections lead to a wrong server."""
@@ -154,14 +163,14 @@ class Connections:
 
     async def _drop_held(self) -> None:
         while self._held:
-            connection = self._held.pop()[0]
+            connection = self._held.pop().connection
             if _is_open(connection):
                 connection.terminate()
             await self._pool.release(connection)
 
     async def _release_held(self) -> None:
         while self._held:
-            await self._pool.release(self._held.pop()[0])
+            await self._pool.release(self._held.pop().connection)
 
 
 def _is_open(connection: Connection) -> bool:

@@ -5,6 +5,12 @@ connections. What a session keeps there (prepared statements, settings, LISTEN) 
 be met by another client, and no client is informed. Therefore each new connection carries a
 setting with a name and value of our own, and is asked for it. PgBouncer refuses the setting, other
 poolers leave it out, and only a server connection that no one shares has it.
+
+What is opened for reading only stays so. Our statements find functions, operators and types in
+``pg_catalog`` alone, so that nothing that another role created under such a name is run as the
+reader. A view, rule, policy or function that belongs to the table does run, and may try to end the
+read-only mode of the session: the server reports that, and the connection is closed before its next
+statement. Where the server does not report it, each operation is a read-only transaction.
 """
 
 from __future__ import annotations
@@ -13,23 +19,30 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from ...errors import StorageError
 from ..url import StoreUrl, hosts, server_of
 from .parameters import read_parameters
 from .times import read_times_exactly
 
 __all__ = ["Link", "Opener"]
 
+T = TypeVar("T")
+
 MARK = "graphflow_nb.link"
 CACHED_STATEMENTS = 100
 CONNECT_SECONDS = 10.0  # for all hosts of a URL together
+
+# Temporary tables come last; without pg_temp in it they would come first.
+_FIXED_PATH: Final = "search_path = pg_catalog, pg_temp"
+_READ_ONLY: Final = "SET default_transaction_read_only = on"
 
 # How servers and poolers refuse a setting.
 _REFUSED = (
@@ -55,10 +68,23 @@ class Link(asyncpg.Connection):
     Attributes:
         shared: Whether a pooler may run each transaction on another server connection.
         guarded: Whether each transaction must be made read-only, because the session can't be.
+        schemas: The schemas in which a name without one is found, where the path is fixed.
     """
 
     shared = False
     guarded = False
+    schemas: tuple[str, ...] = ()
+    #: Whether what ran on it has ended the read-only mode of the session.
+    switched_off = False
+
+    @property
+    def link(self) -> Link:
+        """The connection itself, for those who have the pool's proxy of it."""
+        return self
+
+    async def run_as_user(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
+        """Return ``work(connection)``, for which names are found as in the user's own sessions."""
+        return await work(connection)
 
     async def is_standby(self) -> bool:
         """Return whether the server is a replica now.
@@ -70,8 +96,103 @@ class Link(asyncpg.Connection):
             return bool(reported == "on")
         # Servers that only speak PostgreSQL's protocol may lack the function.
         with suppress(asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError):
-            return bool(await self.fetchval("SELECT pg_is_in_recovery()"))
+            return bool(await self.fetchval("SELECT pg_catalog.pg_is_in_recovery()"))
         return False
+
+
+class ReadOnlyLink(Link):
+    """A connection on which nothing can be written, and no name finds what others have created."""
+
+    _watched = False  # whether the server reports the end of the session's read-only mode
+    # Reads a setting as the server reported it last: a fifth of the time of an attribute.
+    _reported: Callable[[str], str]
+    _path = ""  # the search path of the user
+    _begins_fixed = False  # whether a transaction begins with our search path
+
+    @property
+    def switched_off(self) -> bool:  # type: ignore[override]
+        """Whether what ran on it has ended the read-only mode of the session."""
+        return self._watched and self._reported("default_transaction_read_only") != "on"
+
+    # Not coroutine functions, which would take longer.
+
+    def fetch(self, *args: Any, **named: Any) -> Any:
+        """Run a statement as asyncpg does, unless the session is no longer read-only."""
+        self._check()
+        return super().fetch(*args, **named)
+
+    def fetchrow(self, *args: Any, **named: Any) -> Any:
+        """Run a statement as asyncpg does, unless the session is no longer read-only."""
+        self._check()
+        return super().fetchrow(*args, **named)
+
+    def fetchval(self, *args: Any, **named: Any) -> Any:
+        """Run a statement as asyncpg does, unless the session is no longer read-only."""
+        self._check()
+        return super().fetchval(*args, **named)
+
+    def execute(self, query: str, *args: Any, **named: Any) -> Any:
+        """Run statements as asyncpg does, unless the session is no longer read-only."""
+        self._check()
+        if self._begins_fixed and query.startswith("BEGIN"):
+            query += f" SET LOCAL {_FIXED_PATH}"  # in one message: no further round trip
+        return super().execute(query, *args, **named)
+
+    def _check(self) -> None:
+        if self.switched_off:
+            self.terminate()
+            raise StorageError(
+                "something that belongs to the table (a view, rule, policy or function of another "
+                "role) has ended the read-only mode of the connection, which was closed before its "
+                "next statement; nothing was written. Look at what \\d+ shows of the table",
+                nothing_written=True,
+            )
+
+    async def make_read_only(self) -> None:
+        """Make the session read-only, or see to it that each transaction will be."""
+        self._path, schemas = await self.fetchrow(
+            "SELECT pg_catalog.current_setting('search_path'), "
+            "pg_catalog.current_schemas(false)::pg_catalog.text[]"
+        )
+        self.schemas = tuple(schemas)
+        if not self.shared:
+            await self.execute(f"{_READ_ONLY}; SET {_FIXED_PATH}")
+            settings = self.get_settings()
+            reported = getattr(settings, "default_transaction_read_only", None)
+            self._watched = reported == "on"
+            if self._watched:
+                self._reported = settings.__getattr__
+        self.guarded = not self._watched
+
+    async def run_guarded(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
+        """Return ``work(connection)``, run in a read-only transaction."""
+        self._begins_fixed = self.shared
+        try:
+            async with self.transaction(readonly=True):
+                self._begins_fixed = False
+                return await work(connection)
+        finally:
+            self._begins_fixed = False
+
+    async def run_as_user(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
+        """Return ``work(connection)``, for which names are found as in the user's own sessions."""
+        if self.guarded:
+            async with self.transaction(readonly=True):
+                if not self.shared:
+                    await self._restore_path(local=True)
+                return await work(connection)
+        await self._restore_path(local=False)
+        try:
+            result = await work(connection)
+        except BaseException:
+            self.terminate()  # it would keep the path
+            raise
+        if not self.is_closed():
+            await self.execute(f"SET {_FIXED_PATH}")
+        return result
+
+    async def _restore_path(self, *, local: bool) -> None:
+        await self.execute("SELECT pg_catalog.set_config('search_path', $1, $2)", self._path, local)
 
 
 class Opener:
@@ -146,16 +267,14 @@ class Opener:
         link = None
         if self._cached != 0 and number not in self._pooled:
             link = await self._open_unshared(number, wanted)
-        unshared = link is not None
         if link is None:
             link = await self._connect(number, wanted, {}, self._cached or 0)
             link.shared = not self._cached
-            link.guarded = self._read_only
-            self.guards |= self._read_only
         try:
-            if self._read_only and unshared:
+            if type(link) is ReadOnlyLink:  # isinstance would be true of any connection
                 # Not in the URL's own settings: asyncpg would take such a server for a replica.
-                await link.execute("SET default_transaction_read_only = on")
+                await link.make_read_only()
+                self.guards |= link.guarded
             await read_times_exactly(link)
             version = getattr(link.get_settings(), "server_version", "")
             self._on_open(await link.is_standby(), version)
@@ -174,7 +293,9 @@ class Opener:
             return None
         try:
             # Without a name, because behind a pooler other clients would meet the statement.
-            question = await link.prepare(f"SELECT current_setting('{MARK}', true)", name="")
+            question = await link.prepare(
+                f"SELECT pg_catalog.current_setting('{MARK}', true)", name=""
+            )
             found = await question.fetchval()
         except asyncpg.PostgresError:
             found = None
@@ -200,5 +321,5 @@ class Opener:
             server_settings={"application_name": self._parameters.application_name}
             | self._parameters.settings
             | settings,
-            connection_class=Link,
+            connection_class=ReadOnlyLink if self._read_only else Link,
         )

@@ -41,11 +41,17 @@ SYSTEMS: Final = (
 )
 
 _INSPECT: Final = """
-WITH named AS (
-    SELECT array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest($1::text[]) AS p), '.') AS quoted
+WITH given AS (
+    SELECT array_to_string(ARRAY(SELECT quote_ident(p) FROM unnest($1::text[]) AS p), '.') AS name
 ),
-target AS (SELECT quoted, to_regclass(quoted) AS oid FROM named)
-SELECT quoted, oid IS NOT NULL AS present,
+named AS (
+    SELECT coalesce((
+        SELECT quote_ident(s) || '.' || name FROM unnest($2::text[]) WITH ORDINALITY AS k (s, i)
+        WHERE to_regclass(quote_ident(s) || '.' || name) IS NOT NULL ORDER BY i LIMIT 1
+    ), name) AS quoted, name FROM given
+),
+target AS (SELECT quoted, name, to_regclass(quoted) AS oid FROM named)
+SELECT quoted, name, oid IS NOT NULL AS present,
     (SELECT jsonb_object_agg(attname, format_type(atttypid, NULL)) FROM pg_attribute
         WHERE attrelid = target.oid AND attnum > 0 AND NOT attisdropped)::text AS columns,
     EXISTS (SELECT 1 FROM pg_index AS i
@@ -55,7 +61,7 @@ SELECT quoted, oid IS NOT NULL AS present,
     EXISTS (SELECT 1 FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'xmin'
         WHERE c.oid = target.oid AND c.relkind = 'r') AS xmin,
-    concat_ws('|', current_database(), current_schema()) AS namespace,
+    concat_ws('|', current_database(), coalesce(($2::text[])[1], current_schema())) AS namespace,
     (SELECT d.oid::text FROM pg_database AS d WHERE d.datname = current_database()) AS database,
     oid::oid::text AS relation, {system} AS system
 FROM target
@@ -65,7 +71,8 @@ FROM target
 def inspect_statement(system: str) -> str:
     """Return the statement that reads the form of a table from the catalog.
 
-    Its parameter is the array of the parts of the table's name.
+    Its parameters are the array of the parts of the table's name, and the array of the schemas in
+    which a single part is looked for; empty for the session's own.
 
     Args:
         system: What identifies the server, one of ``SYSTEMS``.

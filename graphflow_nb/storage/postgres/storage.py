@@ -192,7 +192,7 @@ class PostgresSessionStorage:
         Raises:
             StorageError: The driver raised an error.
         """
-        return await self._table.run(work)
+        return await self._table.lend(lambda connection: connection.run_as_user(work, connection))
 
     # One session
 

@@ -43,6 +43,7 @@ class _Found(NamedTuple):
     """The result of an inspection of the table."""
 
     form: sql.TableForm
+    name: str  # quoted, with a schema if the user named one
     address: Address
     identity: str
 
@@ -132,6 +133,7 @@ class OpenTable:
     def _adopt(self, found: _Found) -> None:
         self.address = found.address
         self.identity = found.identity
+        self._shown = found.name
         self._set_form(found.form)
 
     def _set_form(self, form: sql.TableForm) -> None:
@@ -158,7 +160,7 @@ class OpenTable:
     @property
     def place(self) -> str:
         """Which table it is, without the password."""
-        return f"{self.url} {self.form.table}"
+        return f"{self.url} {self._shown}"
 
     async def open_connection(self) -> asyncpg.Connection:
         """Open a connection beside those that are held; the caller closes it."""
@@ -263,8 +265,8 @@ class OpenTable:
     async def _run_scoped(self, connection: Connection, work: Work[T]) -> T:
         """Run work as a read-only transaction where the whole session can't be read-only."""
         if self._opener.guards and connection.guarded:
-            async with connection.transaction(readonly=True):
-                return await work(connection)
+            result: T = await connection.run_guarded(work, connection)
+            return result
         return await work(connection)
 
     async def _run_without_xmin(
@@ -321,10 +323,12 @@ class OpenTable:
                 f"{self._name!r} is not the name of a table: write 'table' or 'schema.table', and "
                 "put double quotes around what is not lower case"
             )
-        row = await connection.fetchrow(self._inspect_statement, parts)
+        # Where the path is fixed, a name without a schema is found by the user's own.
+        schemas = list(connection.schemas) if len(parts) == 1 else []
+        row = await connection.fetchrow(self._inspect_statement, parts, schemas)
         if row["present"] and row["columns"] is None:
             # Created after this statement began: its name is visible before its columns are.
-            row = await connection.fetchrow(self._inspect_statement, parts)
+            row = await connection.fetchrow(self._inspect_statement, parts, schemas)
         if not row["present"]:
             if self.read_only or not create:
                 raise self._missing(row["quoted"])
@@ -342,6 +346,7 @@ class OpenTable:
         system = row["system"] or ":".join(str(part) for part in server if part is not None)
         return _Found(
             form,
+            row["name"],
             Address("postgresql", *server, row["namespace"] or None, self._name),
             f"postgresql:{system}/{row['database']}/{row['relation']}",
         )
