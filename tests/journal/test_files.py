@@ -222,3 +222,16 @@ def test_a_forked_process_shares_neither_file_nor_numbers(tmp_path):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o660])
+def test_a_journal_that_is_replaced_keeps_the_mode_that_its_owner_gave_it(tmp_path, mode):
+    file = tmp_path / "journal"
+    lines = NamedLines(file)
+    lines.append(b"one\n")
+    file.chmod(mode)
+    lines.replace([b"two\n"])
+    lines.close()
+    assert stat.S_IMODE(file.stat().st_mode) == mode
+    assert file.read_bytes() == b"two\n"
+    assert os.listdir(tmp_path) == ["journal"]

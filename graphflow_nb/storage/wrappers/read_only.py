@@ -28,5 +28,8 @@ class ReadOnlyStorage(Wrapper):
 
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method in WRITES:
-            raise ReadOnlyError(f"{self.inner!r} is wrapped for reading only: nothing was written")
+            raise ReadOnlyError(
+                f"{self.inner!r} is wrapped for reading only: nothing was written. To write there, "
+                "open it with writable=True, or use the storage inside"
+            )
         return await super()._call(method, *arguments, **named)
