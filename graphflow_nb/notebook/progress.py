@@ -10,7 +10,7 @@ from typing import Any
 
 from ..benchmark.progress import Progress
 
-__all__ = ["Bar", "show_count", "show_progress"]
+__all__ = ["Bar", "show_bar", "show_count", "show_progress"]
 
 
 def show_progress(stop: Callable[[], None] | None = None) -> Progress:
@@ -25,6 +25,24 @@ def show_progress(stop: Callable[[], None] | None = None) -> Progress:
     return _show(Bar(stop)) if _has_kernel() else Progress()
 
 
+def show_bar(step: str, stop: Callable[[], None] | None = None, tooltip: str = "") -> Bar | None:
+    """Show a bar for work that counts, if there is a notebook.
+
+    Args:
+        step: The step that is shown until something is counted: ``copying …``.
+        stop: The function of the Stop button; None for no button.
+        tooltip: What the button says when pointed at.
+
+    Returns:
+        The bar; None without a notebook.
+    """
+    if not _has_kernel():
+        return None
+    bar = _show(Bar(stop, tooltip))
+    bar.show_step(step)
+    return bar
+
+
 def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None:
     """Show the progress of work that counts, if there is a notebook.
 
@@ -35,11 +53,8 @@ def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None
     Returns:
         A function of the number done, and of the total if it is known; None without a notebook.
     """
-    if not _has_kernel():
-        return None
-    bar = _show(Bar(None))
-    bar.show_step(step)
-    return lambda done, total: bar.show_count(done, total, unit)
+    bar = show_bar(step)
+    return None if bar is None else lambda done, total: bar.show_count(done, total, unit)
 
 
 def _show(bar: Bar) -> Bar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from asyncio import AbstractEventLoop
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +38,7 @@ from .benchmarks import Benchmark
 from .copying import CopyTo
 from .display import register
 from .latency import Latency
+from .undoing import MANY, show_undo
 
 if TYPE_CHECKING:
     from .browse import Browser
@@ -75,6 +76,7 @@ class Workbench(Client):
     ):
         super().__init__(storage, bridge, recorder, journal)
         self.latency = Latency(recorder, self)
+        self._warned_of_note = False
         register()
 
     @property
@@ -175,7 +177,8 @@ class Workbench(Client):
             ``attrs["problems"]`` (a text by id) say what is wrong with it, and ``wb.raw(id)`` shows
             it as it is stored.
 
-            Where an index in Redis answered, ``frame.attrs["note"]`` and a warning say so.
+            Where an index in Redis answered, ``frame.attrs["note"]`` says so each time, and a
+            warning once.
 
         Raises:
             QueryError: A filter is invalid.
@@ -209,7 +212,7 @@ class Workbench(Client):
         table = await self.table(query, context)
         frame = sessions_frame(table, context)
         if "note" in frame.attrs:
-            _warn(frame.attrs["note"])
+            self._warn_of_note(frame.attrs["note"])
         _warn_of_problems(table.problems)
         if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
             of = ""
@@ -217,7 +220,7 @@ class Workbench(Client):
                 total = await self.storage.count(query)
                 of = f" of {total:,}"
                 if "note" not in frame.attrs and note_of(total) is not None:
-                    _warn(f"the total is {note_of(total)}")
+                    self._warn_of_note(f"the total is {note_of(total)}")
             _warn(f"showing {len(frame):,}{of} sessions; limit=None shows all")
         return frame
 
@@ -282,7 +285,7 @@ class Workbench(Client):
             frame.attrs["problems"] = problems
         if note := note_of(found):
             frame.attrs["note"] = note
-            _warn(note)
+            self._warn_of_note(note)
         return _warn_of_odd_messages(frame)
 
     @dual
@@ -301,7 +304,8 @@ class Workbench(Client):
             ``graph_id``, ``current_task_id`` (category), ``sessions`` (int64), ``oldest_update``,
             ``newest_update`` (datetime64[us, UTC]), ``longest_untouched`` (timedelta64[us]).
 
-            Where an index in Redis answered, ``frame.attrs["note"]`` and a warning say so.
+            Where an index in Redis answered, ``frame.attrs["note"]`` says so each time, and a
+            warning once.
 
         Raises:
             CapabilityError: The storage has no method ``counts``.
@@ -309,7 +313,7 @@ class Workbench(Client):
         """
         frame = counts_frame(await require(self.storage, SupportsCounts).counts(Query()))
         if "note" in frame.attrs:
-            _warn(frame.attrs["note"])
+            self._warn_of_note(frame.attrs["note"])
         return frame
 
     def browse(
@@ -369,6 +373,45 @@ class Workbench(Client):
         }
         return Browser(self, filters, order=order, page_size=page_size, session=session)
 
+    @dual
+    def undo_all(
+        self,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Coroutine[Any, Any, list[str]]:
+        """Undo all writes of the journal, newest first for each session.
+
+        In a notebook a bar with a Stop button is shown where there are many, if ``progress`` is not
+        given. Interrupting the kernel (■) stops it too; called again, it goes on with what is left.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> wb.delete("claim-0014")
+            ['claim-0014']
+            >>> wb.undo_all()
+            []
+
+        Args:
+            progress, stop: See ``undo_many``.
+
+        Returns:
+            The ids of sessions that were not undone: others changed them since, or the store
+            refused what was there before, of which a warning gives the reason.
+
+        Raises:
+            JournalError: Lines of the journal can't be read.
+            StorageError: The store failed; what was undone until then stays undone.
+        """
+        # Not a coroutine function: the bar belongs to the cell's thread, which calls this.
+        undo = super().undo_all.__wrapped__
+        if progress is not None or len(self.journaled.journal) <= MANY:
+            return undo(progress=progress, stop=stop)
+        if len(self.journaled.undoable()) <= MANY:
+            return undo(stop=stop)
+        return show_undo(undo, stop)
+
     @property
     def copy_to(self) -> CopyTo:
         """Copy sessions into another store, verified: ``wb.copy_to(other, graph="claims")``.
@@ -412,6 +455,12 @@ class Workbench(Client):
             pools=find_resetting_pools(inner),
             reason=reason,
         )
+
+    def _warn_of_note(self, note: str) -> None:
+        """Warn of an answer's note once; ``frame.attrs`` and the card have it each time."""
+        if not self._warned_of_note:
+            self._warned_of_note = True
+            _warn(note)
 
     def _describe(self) -> cards.StoreCard:
         note, counts = "", None

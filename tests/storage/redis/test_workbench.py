@@ -192,9 +192,10 @@ def test_in_the_browser(url, raw):
         assert "4 other keys" in browser.hint.value
         with pytest.warns(UserWarning, match="build_index"):
             wb.sessions(limit=5)
-        with pytest.warns(UserWarning, match="build_index"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # once is enough
+            assert "contains 3 sessions" in wb.sessions(limit=5).attrs["note"]
             assert "contains 3 sessions" in wb.summary().attrs["note"]
-        with pytest.warns(UserWarning, match="build_index"):
             assert "contains 3 sessions" in wb.messages().attrs["note"]
         assert "contains 3 sessions" in repr(wb)
         assert "contains 3 sessions" in wb._repr_html_()
