@@ -261,7 +261,7 @@ def test_only_its_own_sessions_are_read_changed_and_deleted(workload, run):
     assert {s.id: s.to_json() for s in run(storage.query(Query(limit=500)))} == kept
 
 
-@pytest.mark.parametrize("url", ["demo", "memory:", "sqlite:s.db"])
+@pytest.mark.parametrize("url", ["demo", "memory:", "sqlite:s.db?mode=rwc"])
 def test_other_sessions_are_a_reason_to_ask_in_every_store(url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with g.open(url) as wb:

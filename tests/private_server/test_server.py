@@ -186,10 +186,10 @@ server = g.local_postgres()
 if not os.fork():
     assert not server.running
     server.stop()
-    print("child", os.getpid(), flush=True)
+    os.write(1, f"child {os.getpid()}\\n".encode())
     time.sleep(60)
     os._exit(0)
-print("server", server.pid, server.url, flush=True)
+os.write(1, f"server {server.pid} {server.url}\\n".encode())
 time.sleep(60)
 """
     kernel = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
