@@ -193,7 +193,7 @@ def test_an_odd_message_is_one_row_and_named():
 
 def test_what_a_storage_does_not_report_is_missing_and_not_zero(tmp_path):
     measures = ["wait_ns", "encode_ns", "execute_ns", "decode_ns", "bytes", "rows"]
-    for url, reported in (("memory:", False), (f"sqlite:{tmp_path / 's.db'}", True)):
+    for url, reported in (("memory:", False), (f"sqlite:{tmp_path / 's.db'}?mode=rwc", True)):
         with g.open(url) as wb:
             wb.create("a", "t")
             wb.get("a")

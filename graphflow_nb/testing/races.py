@@ -9,16 +9,17 @@ comparison and a write that no lock holds together, the other writer gets its tu
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
+import os
 import pickle
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 from ..errors import GraphflowError, SessionConflict
 from ..model import Session
@@ -160,25 +161,102 @@ async def two_processes_race(kit: Kit) -> None:
     """Two processes save the same version at the same time: one does, the other conflicts."""
     assert kit.traits.open_elsewhere is not None
     open = kit.traits.open_elsewhere(kit.storage)
+    ids = await _prepare(kit)
     try:
-        pickle.dumps(open)
+        task = pickle.dumps((open, ids))
     except Exception as error:
         raise NotTested(
             f"what open_elsewhere returned can't be sent to another process ({error}): a "
             "functools.partial of a function in an importable module can"
         ) from error
-    ids = await _prepare(kit)
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        barrier = manager.Barrier(2)
-        with context.Pool(2) as pool:
-            calls = [pool.apply_async(_run_race, (open, barrier, ids)) for _ in range(2)]
-            tasks = [asyncio.create_task(asyncio.to_thread(c.get, _PATIENCE)) for c in calls]
-            _judge(await _collect(tasks), "processes")
+    _judge(await asyncio.to_thread(_run_pair, task), "processes")
 
 
-def _run_race(open: Callable[[], Any], barrier: _Barrier, ids: list[str]) -> list[str] | _Refused:
-    return _Race(open, None, barrier, ids).run()
+# Processes of our own, and not those of multiprocessing, which runs the caller's main module again.
+_WRITER: Final = "from graphflow_nb.testing.races import run_writer; run_writer()"
+_MEETING, _RESULT = b"m", b"r"
+
+
+class _PipeBarrier:
+    """The meeting of two processes, each of which waits for the word of the one that started both.
+
+    Args:
+        out: Where the process says that it waits.
+    """
+
+    def __init__(self, out: BinaryIO):
+        self._out = out
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._out.write(_MEETING)
+        self._out.flush()
+        if sys.stdin.buffer.read(1) != _MEETING:
+            raise threading.BrokenBarrierError
+        return 0
+
+    def abort(self) -> None:
+        """Do nothing: the end of this process says it."""
+
+
+def run_writer() -> None:
+    """Run one of two writers, told by pipe what to do; ``two_processes_race`` starts it."""
+    with os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)  # what the storage prints goes elsewhere
+        open, ids = pickle.load(sys.stdin.buffer)
+        try:
+            result: object = _Race(open, None, _PipeBarrier(out), ids).run()
+        except Exception as error:
+            result = error
+        out.write(_RESULT + pickle.dumps(result))
+
+
+def _run_pair(task: bytes) -> list[list[str] | _Refused]:
+    """Run two writers in processes, and let them go on together whenever both wait."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", _WRITER]
+    with ExitStack() as stack:
+        writers = []
+        for _ in range(2):
+            process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            writer = stack.enter_context(process)
+            stack.callback(writer.kill)
+            writers.append(writer)
+        timer = threading.Timer(_PATIENCE, lambda: [writer.kill() for writer in writers])
+        stack.callback(timer.cancel)
+        timer.start()
+        for writer in writers:
+            _send(writer, task)
+        words = [_read(writer) for writer in writers]
+        while words == [_MEETING, _MEETING]:
+            for writer in writers:
+                _send(writer, _MEETING)
+            words = [_read(writer) for writer in writers]
+        results = []
+        for writer, word in zip(writers, words, strict=True):
+            if word == _RESULT:
+                assert writer.stdout is not None
+                results.append(pickle.load(writer.stdout))
+        for result in results:
+            if isinstance(result, _Refused):
+                return [result]
+            if isinstance(result, Exception):
+                raise result
+        if len(results) < len(writers):
+            raise Deviation(f"a process that saved ended without a result (within {_PATIENCE} s)")
+        return results
+
+
+def _send(writer: subprocess.Popen[bytes], text: bytes) -> None:
+    assert writer.stdin is not None
+    writer.stdin.write(text)
+    writer.stdin.flush()
+
+
+def _read(writer: subprocess.Popen[bytes]) -> bytes:
+    assert writer.stdout is not None
+    return writer.stdout.read(1)
 
 
 async def _prepare(kit: Kit) -> list[str]:
