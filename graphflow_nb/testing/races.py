@@ -223,7 +223,7 @@ def _run_pair(task: bytes) -> list[list[str] | _Refused]:
             writer = stack.enter_context(process)
             stack.callback(writer.kill)
             writers.append(writer)
-        timer = threading.Timer(_PATIENCE, lambda: [writer.kill() for writer in writers])
+        timer = threading.Timer(_PATIENCE, _kill_all, [writers])
         stack.callback(timer.cancel)
         timer.start()
         for writer in writers:
@@ -246,6 +246,11 @@ def _run_pair(task: bytes) -> list[list[str] | _Refused]:
         if len(results) < len(writers):
             raise Deviation(f"a process that saved ended without a result (within {_PATIENCE} s)")
         return results
+
+
+def _kill_all(writers: list[subprocess.Popen[bytes]]) -> None:
+    for writer in writers:
+        writer.kill()
 
 
 def _send(writer: subprocess.Popen[bytes], text: bytes) -> None:
