@@ -212,6 +212,7 @@ class Opener:
 
     Attributes:
         guards: Whether it has opened a guarded link.
+        seeks_primary: Whether the primary is looked for first, each time.
     """
 
     def __init__(
@@ -242,24 +243,33 @@ class Opener:
         # What the environment says of TLS and of replicas is not about a server on a socket here.
         self._local = (server_of(url)[0] or "").startswith("/")
         wanted: Any = asked or (None if self._local else os.getenv("PGTARGETSESSIONATTRS"))
+        # What the user says comes first; else who writes looks for the primary before the others.
+        self.seeks_primary = not (wanted or read_only) and len(self._places) > 1
         self._wanted = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+        if self.seeks_primary:
+            self._wanted = ("primary", "any")
 
     async def __call__(self, *_: object, **__: object) -> Link:
         """Return a new connection to the first host that answers and is what the URL asks for."""
         total = self._parameters.connect_timeout or min(self._timeout, CONNECT_SECONDS)
         share = total / len(self._places)
         failed: Exception | None = None
+        numbers = list(range(len(self._places)))
         for wanted in self._wanted:
-            for number in range(len(self._places)):
+            answering = []
+            for number in numbers:
                 try:
                     async with asyncio.timeout(share):
                         link = await self._open(number, wanted)
                 except _NEXT_HOST as error:
                     # "Not a primary" helps more than the error of a host that does not answer.
+                    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+                        answering.append(number)
                     if not isinstance(failed, asyncpg.TargetServerAttributeNotMatched):
                         failed = error
                 else:
                     return link
+            numbers = answering  # the others have had their time
         assert failed is not None
         raise failed
 

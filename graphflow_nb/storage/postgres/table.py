@@ -203,7 +203,14 @@ class OpenTable:
             return result
 
         try:
-            return await self._connections.run(run)
+            try:
+                return await self._connections.run(run)
+            except asyncpg.ReadOnlySQLTransactionError:
+                if not self._opener.seeks_primary:
+                    raise
+                # There was no primary when the connection was made. Nothing was written.
+                await self._connections.renew()
+                return await self._connections.run(run)
         except GraphflowError:
             raise
         except asyncpg.ReadOnlySQLTransactionError as error:

@@ -301,3 +301,39 @@ def test_a_host_that_is_silent_does_not_use_up_the_time_of_the_next(primary, sta
         run(storage.close())
     finally:
         os.kill(primary.pid, signal.SIGCONT)
+
+
+def hosts_of(*servers_: servers.Postgres) -> str:
+    return f"postgresql://postgres@{','.join(server.address for server in servers_)}/postgres"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_who_writes_finds_the_primary_wherever_it_is_named(primary, standby, run, order):
+    url = hosts_of(*(standby, primary)[::order])
+    with g.open(url, writable=True) as wb:
+        assert wb.create("a", "t").version == 1
+        session = wb.get("a")
+        wb.save(session)
+        assert "a replica" not in repr(wb)
+    run(until(lambda: seen(standby.url, "a")))
+    with g.open(f"{url}?target_session_attrs=standby", writable=True) as wb:  # as the user says
+        assert wb.get("a").version == 2
+        with pytest.raises(ReadOnlyError, match=REPLICA):
+            wb.save(wb.get("a"))
+    with g.open(url) as reader:
+        assert reader.get("a").version == 2
+
+
+def test_the_primary_is_looked_for_again_after_a_failover(primary, standby, run):
+    storage = run(connect(hosts_of(primary, standby), timeout=5))
+    session = Session("a", "t")
+    run(storage.save(session))
+    run(until(lambda: seen(standby.url, "a")))
+    primary.kill()
+    run(until(lambda: storage.get("a")))  # from the replica, since there is no primary
+    with pytest.raises(ReadOnlyError, match=REPLICA):
+        run(storage.save(session))
+    run(promote(standby))
+    run(storage.save(session))  # at once
+    assert (session.version, storage.standby) == (2, False)
+    run(storage.close())
