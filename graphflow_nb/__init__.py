@@ -16,6 +16,7 @@ What most people need is here. The packages below have the rest:
 - ``graphflow_nb.monitoring``: the cost of operations, and hooks
 - ``graphflow_nb.figures``: pictures of that cost
 - ``graphflow_nb.benchmark``: workloads that load a store
+- ``graphflow_nb.workflow``: tasks, graphs, and what runs them as graph-flow does
 """
 
 from ._version import __version__ as __version__
@@ -26,7 +27,9 @@ from .errors import (
     BridgeError,
     CapabilityError,
     ContextError,
+    GraphError,
     GraphflowError,
+    InvalidEdge,
     JournalError,
     LocalPostgresError,
     PatchError,
@@ -38,6 +41,8 @@ from .errors import (
     StorageError,
     StorageTimeout,
     StorageUnavailable,
+    TaskExecutionFailed,
+    TaskNotFound,
 )
 from .model import ChatHistory, Context, Message, MessageRole, Session
 from .monitoring import (
@@ -84,10 +89,12 @@ __all__ = [
     "CopyReport",
     "Cursor",
     "FallbackStorage",
+    "GraphError",
     "GraphflowError",
     "GroupCount",
     "Hook",
     "InMemorySessionStorage",
+    "InvalidEdge",
     "JournalError",
     "Latency",
     "LocalPostgres",
@@ -122,6 +129,8 @@ __all__ = [
     "StorageTimeout",
     "StorageUnavailable",
     "Table",
+    "TaskExecutionFailed",
+    "TaskNotFound",
     "Workbench",
     "Workload",
     "compare",

@@ -7,6 +7,10 @@
     ├── SessionConflict      the stored session is not the one read: nothing was written
     ├── PatchError           a change that does not fit the session                (also ValueError)
     ├── QueryError           an invalid filter, order or path                      (also ValueError)
+    ├── GraphError           an invalid graph of tasks                             (also ValueError)
+    │   ├── InvalidEdge          an edge to or from a task that the graph lacks
+    │   └── TaskNotFound         a task that the graph lacks
+    ├── TaskExecutionFailed  a task that failed, took too long, or chained too many others
     ├── BenchmarkError       an invalid benchmark, or one that may not run here    (also ValueError)
     ├── StorageError         the store failed, is out of reach, or can't hold a value
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
@@ -17,9 +21,10 @@
     ├── BridgeError          a call from a thread or loop from which it can't be served
     └── LocalPostgresError   the private PostgreSQL server could not be started
 
-``ContextError``, ``SessionNotFound``, ``SessionConflict`` and ``StorageError`` have the meaning of
-graph-flow's ``GraphError`` variants of the same names. The driver's own exception, where there is
-one, is the ``__cause__``.
+``ContextError``, ``SessionNotFound``, ``SessionConflict``, ``StorageError``, ``InvalidEdge``,
+``TaskNotFound`` and ``TaskExecutionFailed`` have the meaning of the variants of graph-flow's
+``GraphError`` with the same names; the last three have its texts, too. The driver's own exception,
+where there is one, is the ``__cause__``.
 """
 
 from __future__ import annotations
@@ -34,7 +39,9 @@ __all__ = [
     "BridgeError",
     "CapabilityError",
     "ContextError",
+    "GraphError",
     "GraphflowError",
+    "InvalidEdge",
     "JournalError",
     "LocalPostgresError",
     "PatchError",
@@ -46,6 +53,8 @@ __all__ = [
     "StorageError",
     "StorageTimeout",
     "StorageUnavailable",
+    "TaskExecutionFailed",
+    "TaskNotFound",
 ]
 
 
@@ -130,6 +139,46 @@ class PatchError(GraphflowError, ValueError):
 
 class QueryError(GraphflowError, ValueError):
     """The error for an invalid filter, order or path."""
+
+
+class GraphError(GraphflowError, ValueError):
+    """The error for an invalid graph of tasks.
+
+    Args:
+        text: What is wrong.
+        problems: See the attribute.
+
+    Attributes:
+        problems: Each error that was found, where there are several.
+    """
+
+    def __init__(self, text: str, problems: tuple[GraphError, ...] = ()):
+        super().__init__(text)
+        self.problems = problems
+
+
+class InvalidEdge(GraphError):
+    """The error for an edge that names a task which the graph lacks."""
+
+    def __str__(self) -> str:
+        return f"Invalid edge: {self.args[0]}"
+
+
+class TaskNotFound(GraphError):
+    """The error for a task that the graph lacks."""
+
+    def __str__(self) -> str:
+        return f"Task not found: {self.args[0]}"
+
+
+class TaskExecutionFailed(GraphflowError):
+    """The error for a task that failed, took too long, or chained too many others.
+
+    A task may raise it itself, with its reason. The step was not saved.
+    """
+
+    def __str__(self) -> str:
+        return f"Task execution failed: {self.args[0] if self.args else ''}"
 
 
 class BenchmarkError(GraphflowError, ValueError):

@@ -33,6 +33,7 @@ PUBLIC = [
     ".monitoring",
     ".storage",
     ".testing",
+    ".workflow",
 ]
 MOST_USED = [
     "browse",

@@ -26,6 +26,7 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 import graphflow_nb as g
+from graphflow_nb import workflow
 from graphflow_nb.advice import Findings
 from graphflow_nb.advice.lines import Advice, InOrder, Line, Unseen
 from graphflow_nb.benchmark.report import Report as RunReport
@@ -46,6 +47,7 @@ from graphflow_nb.notebook.live import LiveLatency
 from graphflow_nb.storage.copying import CopyReport
 from graphflow_nb.storage.migration import Migration
 from graphflow_nb.testing.report import Report
+from graphflow_nb.workflow import FanOutTask, Graph, GraphBuilder, TaskResult
 
 from .hostile import ACTIVE, TEXTS
 from .notebook.browse.kit import send, settle
@@ -315,6 +317,16 @@ def make_table(text: str) -> list[RowTable]:
     return [table]
 
 
+def make_graph(text: str) -> Graph:
+    def run(context: g.Context) -> TaskResult:
+        return TaskResult()
+
+    run.__name__ = text
+    first, second = workflow.task(text)(run), workflow.task(f"{text}2")(run)
+    builder = GraphBuilder(text).add_task(first).add_task(FanOutTask(f"{text}3", [first, second]))
+    return builder.add_conditional_edge(text, run, f"{text}3", text).build()
+
+
 #: The objects of a class, with a text in each of their fields.
 MAKERS: dict[type, Callable[[str], Any]] = {
     Session: lambda text: [make_session(text)],
@@ -341,6 +353,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Browser: make_browsers,
     RowTable: make_table,
     Html: lambda text: [Html(text)],
+    Graph: lambda text: [make_graph(text)],
 }
 #: Those that are made quickly.
 QUICK = [Session, g.Patch, CopyReport, Report, Findings, RowTable, Html]

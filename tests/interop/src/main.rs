@@ -43,6 +43,10 @@ mod v05 {
     }
     include!("redis.rs");
     include!("peer.rs");
+
+    async fn flows(_: &Peer) -> Result<()> {
+        Err(GraphError::StorageError("flows are told to 0.6 and later".into()))
+    }
 }
 
 mod v06 {
@@ -50,6 +54,7 @@ mod v06 {
     include!("sync.rs");
     include!("redis.rs");
     include!("peer.rs");
+    include!("flows.rs");
     include!("bench.rs");
 }
 
@@ -59,6 +64,7 @@ mod v08 {
     include!("sync.rs");
     include!("redis.rs");
     include!("peer.rs");
+    include!("flows.rs");
     include!("bench.rs");
 }
 
@@ -83,7 +89,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
     };
     let version = next("version: 0.5, 0.6 or 0.8")?;
     let mut found = Arguments {
-        command: next("command: write, work, new, read, run, hold, delete, echo, dump or bench")?,
+        command: next("command: write, work, new, read, run, hold, delete, echo, dump, flows or bench")?,
         url: String::new(),
         id: String::new(),
         graph: "claims".into(),

@@ -399,6 +399,7 @@ pub async fn answer(words: Arguments) -> Answer {
             }
             peer.storage.save(session).await.map(|()| println!("{}", json!({"saved": true})))
         }
+        "flows" => flows(&peer).await,
         "delete" => peer.storage.delete(id).await.map(|()| println!("{}", json!({"deleted": true}))),
         other => return Err(("usage", format!("no command {other}"))),
     }
