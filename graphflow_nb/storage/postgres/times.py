@@ -18,6 +18,7 @@ __all__ = ["EPOCH_2000", "INFINITY", "decode_time", "read_times_exactly"]
 #: PostgreSQL counts µs from 2000-01-01.
 EPOCH_2000: Final = 946_684_800_000_000
 INFINITY: Final = 2**63 - 1
+_EPOCH_2000: Final = EPOCH + timedelta(microseconds=EPOCH_2000)
 
 
 async def read_times_exactly(connection: asyncpg.Connection) -> None:
@@ -42,7 +43,11 @@ def decode_time(micros: int) -> datetime | int:
 
 
 def _decode(parts: tuple[int]) -> datetime | int:
-    return decode_time(parts[0])
+    # One call for each time that is read: so asyncpg's own decoder is no faster.
+    try:
+        return _EPOCH_2000 + timedelta(0, 0, parts[0])
+    except OverflowError:
+        return decode_time(parts[0])
 
 
 def _encode(time: datetime | int) -> tuple[int]:
