@@ -55,7 +55,9 @@ def check_texts(session: Session, *, nul: bool) -> None:
     # In most sessions all are ASCII. Four calls would take a tenth of a save in memory.
     if (
         nul
-        and type(id) is type(graph) is type(task) is str
+        and type(id) is str
+        and type(graph) is str
+        and type(task) is str
         and id.isascii()
         and graph.isascii()
         and task.isascii()

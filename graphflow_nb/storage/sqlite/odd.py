@@ -84,9 +84,14 @@ def is_session(row: tuple[Any, ...]) -> bool:
     """Return whether a row, in the order of ``sql.ROW``, is one that graph-flow could write."""
     id, graph, task, status, context, version, created, updated = row
     return (
-        type(id) is type(graph) is type(task) is type(context) is str
+        type(id) is str
+        and type(graph) is str
+        and type(task) is str
+        and type(context) is str
         and (status is None or type(status) is str)
-        and type(version) is type(created) is type(updated) is int
+        and type(version) is int
+        and type(created) is int
+        and type(updated) is int
         and version >= 0
         and not context_problem(context)
     )

@@ -27,6 +27,8 @@ __all__ = [
     "write_session",
 ]
 
+_new = tuple.__new__  # quicker than a NamedTuple's own constructor
+
 # Structs, because creating a NamedTuple takes twice as long.
 
 
@@ -78,9 +80,9 @@ def read_session(row: Sequence[Any], store: str) -> Session:
         row: The columns ``sql.ROW``.
         store: The identity of the store.
     """
-    session = stored_session(*row)
-    session.seen = _seen(row, store)
-    return session
+    id, graph, task, status, context, version, created, updated = row
+    seen = _seen(row, store)
+    return stored_session(id, graph, task, status, context, version, created, updated, None, seen)
 
 
 def _seen(row: Sequence[Any], store: str) -> Seen:
@@ -92,7 +94,7 @@ def _seen(row: Sequence[Any], store: str) -> Seen:
     _, graph, task, status, context, version, created, updated = row
     rest = f"{graph}\0{task}" if status is None else f"{graph}\0{task}\0{status}"
     check = crc32(rest.encode(), crc32(context.encode()))
-    return Seen(store, version, f"{created} {updated} {check}")
+    return _new(Seen, (store, version, f"{created} {updated} {check}"))
 
 
 def fields_of(session: Session) -> Fields:

@@ -148,6 +148,7 @@ def has_null(query: Query) -> Statement:
 _NAME = re.compile(
     r"x'((?:[0-9a-f]{2})*)'|NULL \(rowid (-?[0-9]{1,19})\)|CAST\(([^\s)]{1,30}) AS (INTEGER|REAL)\)"
 )
+_NAME_ENDS = ("'", '"', ")")
 
 
 def find_key(name: str) -> Statement:
@@ -173,6 +174,8 @@ def find_key(name: str) -> Statement:
 
 def find_odd(name: str) -> Statement | None:
     """Return the condition for the row whose id has this name; None if it is not such a name."""
+    if name[-1:] not in _NAME_ENDS:  # nearly every id
+        return None
     key = find_key(name)
     if key.values == [name]:
         return None
