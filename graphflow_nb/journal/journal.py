@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from operator import index
@@ -56,13 +56,24 @@ log = logging.getLogger("graphflow_nb")
 class Noted:
     """Writes that were noted and are being made.
 
+    Args:
+        records: What the index keeps of them, in the order given.
+        entry_of: Returns the entry of a record.
+
     Attributes:
-        entries: Their entries, in the order given.
+        records: As passed.
+        made: For the number of an entry whether its write was made.
     """
 
-    def __init__(self, entries: Sequence[Entry]):
-        self.entries = entries
+    def __init__(self, records: Sequence[Record], entry_of: Callable[[Record], Entry]):
+        self.records = records
         self.made: dict[int, bool] = {}
+        self._entry_of = entry_of
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Their entries, in the order given."""
+        return [self._entry_of(record) for record in self.records]
 
     def settle(self, entry: Entry, *, made: bool) -> None:
         """Say whether a write was made; of the others, the end of the block decides."""
@@ -184,7 +195,7 @@ class Journal:
         """
         sides = [Sides(*pair) for pair in pairs]
         numbers = [undoes] * len(sides) if isinstance(undoes, int | None) else list(undoes)
-        noted = Noted(self._begin(place, store or place, op, sides, numbers))
+        noted = Noted(self._begin(place, store or place, op, sides, numbers), self._entry)
         rest: bool | None = None
         try:
             yield noted
@@ -203,7 +214,7 @@ class Journal:
         op: Op,
         pairs: Sequence[Sides],
         undoes: Sequence[int | None],
-    ) -> list[Entry]:
+    ) -> list[Record]:
         with self._lock:
             now = datetime.now(UTC)
             records = []
@@ -237,22 +248,22 @@ class Journal:
             for record, span in zip(records, spans, strict=True):
                 record.begin = span
                 self._index.add(record)
-            return [self._entry(record) for record in records]
+            return records
 
     def _end(self, noted: Noted, pairs: Sequence[Sides], rest: bool | None) -> None:
         with self._lock:
-            for entry, sides in zip(noted.entries, pairs, strict=True):
-                record = self._index.get(entry.number)
-                made = noted.made.get(entry.number, rest)
-                if made is None or record is None:
+            for record, sides in zip(noted.records, pairs, strict=True):
+                number = record.number
+                made = noted.made.get(number, rest)
+                if made is None or self._index.get(number) is None:
                     continue
                 if made:
-                    self._pending.append((record, outcome_line(entry.number, sides.after)))
+                    self._pending.append((record, outcome_line(number, sides.after)))
                     version = 0 if sides.after is None else sides.after.version
                     self._index.set_done(record, version, None)
                 else:
-                    self._pending.append((record, Line(entry.number, outcome="failed")))
-                    self._index.remove(entry.number)
+                    self._pending.append((record, Line(number, outcome="failed")))
+                    self._index.remove(number)
             if self.path is not None:  # in memory the next write takes them along
                 self._write_pending()
 
@@ -313,11 +324,13 @@ class Journal:
             self._check_at = 2 * self._lines.end
             if self._compact_if_useful(MAX_UNCHECKED):
                 self._check_at = max(MAX_UNCHECKED, 2 * self._lines.end)
-        pending = list(self._pending)
-        numbered = enumerate([*(line for _, line in pending), *lines], self._line + 1)
+        pending = self._pending.copy()
         sealed = self.path is not None
-        texts = [encode_line(line, number, sealed=sealed) for number, line in numbered]
-        last = self._line + len(texts)
+        texts = []
+        last = self._line
+        for line in (*(line for _, line in pending), *lines):
+            last += 1
+            texts.append(encode_line(line, last, sealed=sealed))
         header = encode_header(last) if self._has_header else None
         data = b"".join(texts)
         try:

@@ -22,7 +22,7 @@ from msgspec import Raw
 
 from ..errors import JournalError
 from ..model import Seen, Session, stored_session
-from ..model.times import micros_or_unknown, time_of
+from ..model.times import FINITE, micros_or_unknown, time_of
 from .entries import Op, Sides
 
 __all__ = [
@@ -331,4 +331,6 @@ def _time_or_none(micros: int | None) -> datetime | int | None:
 
 def _micros(time: datetime | int | None) -> int | None:
     """Return the microseconds of a store's time, an infinity too; None for None."""
+    if type(time) is int and -FINITE <= time <= FINITE:  # several times for each write
+        return time
     return None if time is None else micros_or_unknown(time)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from ..errors import GraphflowError, PatchError, SessionFormatError
@@ -70,13 +70,11 @@ class NotedWrites:
         # Asked each time, since a storage may learn it only when it connects.
         return attributes_of(self.storage).identity
 
-    @contextmanager
     def note(
         self, op: Op, pairs: Iterable[Pair], undoes: Sequence[int] | int | None = None
-    ) -> Iterator[Noted]:
+    ) -> AbstractContextManager[Noted]:
         """Note writes around them; see ``Journal.writing``."""
-        with self.journal.writing(self._place, op, pairs, undoes, store=self._identity) as noted:
-            yield noted
+        return self.journal.writing(self._place, op, pairs, undoes, store=self._identity)
 
     async def delete(
         self, op: Op, sessions: Sequence[Session], undoes: Sequence[int] | int | None = None
