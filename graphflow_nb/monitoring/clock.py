@@ -50,20 +50,24 @@ class Clock:
         self._shifts = [0]
         self._since = [-(2**63)]
 
-    def compare(self, start: int) -> None:
+    def compare(self, start: int) -> int:
         """Compare the two clocks, for what begins at this time or later.
 
         Args:
             start: The time that was just read, on ``time.perf_counter_ns``.
+
+        Returns:
+            ``due``.
         """
         self.due = start + EVERY_NS
         if abs(_compare_clocks()[1] - SINCE_1970 - self._shifts[-1]) <= DRIFT_NS:
-            return
+            return self.due
         shift = min(_compare_clocks() for _ in range(10))[1] - SINCE_1970
         with self._lock:
             if abs(shift - self._shifts[-1]) > DRIFT_NS and start > self._since[-1]:
                 self._shifts.append(shift)
                 self._since.append(start)
+        return self.due
 
     def shift(self, start: int) -> int:
         """Return the ``Operation.start_ns`` of an operation that began at this time.

@@ -234,16 +234,17 @@ class MonitoredStorage(Wrapper):
         report_failed, hooks = self._report_failed, self._hooks
         block, make_room = recorder.block, recorder.make_room
         starts, ends, ids, codes = block.starts, block.ends, block.ids, block.codes
-        origin, clock = self._origin, CLOCK
+        origin, compare, due = self._origin, CLOCK.compare, 0
         saved = kind_of("save", self._name, origin=origin)
         got = kind_of("get", self._name, origin=origin)
         missed = kind_of("get", self._name, "missing", origin=origin)
         saved_code, got_code, missed_code = saved.code, got.code, missed.code
 
         async def save(session: Session) -> None:
+            nonlocal due
             start = perf_counter_ns()
-            if start > clock.due:
-                clock.compare(start)
+            if start > due:
+                due = compare(start)
             try:
                 await inner_save(session)
             except BaseException as raised:
@@ -262,9 +263,10 @@ class MonitoredStorage(Wrapper):
                 hooks.report_to_others(start, end, session.id, saved)
 
         async def get(id: str) -> Session | None:
+            nonlocal due
             start = perf_counter_ns()
-            if start > clock.due:
-                clock.compare(start)
+            if start > due:
+                due = compare(start)
             try:
                 session = await inner_get(id)
             except BaseException as raised:
