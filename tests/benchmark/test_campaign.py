@@ -264,7 +264,7 @@ def test_only_its_own_sessions_are_read_changed_and_deleted(workload, run):
 @pytest.mark.parametrize("url", ["demo", "memory:", "sqlite:s.db?mode=rwc"])
 def test_other_sessions_are_a_reason_to_ask_in_every_store(url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with g.open(url, **({"create": True} if url == "sqlite:s.db" else {})) as wb:
+    with g.open(url) as wb:
         wb.create("theirs", "t")
         before = wb.sessions()
         with pytest.raises(g.BenchmarkError, match="sessions that are not the benchmark's"):
