@@ -42,6 +42,7 @@ MOST_USED = [
     "get",
     "messages",
     "patch",
+    "run",
     "save",
     "sessions",
     "summary",

@@ -44,6 +44,7 @@ from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.rowtable import RowTable
 from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.live import LiveLatency
+from graphflow_nb.notebook.running import FlowRun
 from graphflow_nb.storage.copying import CopyReport
 from graphflow_nb.storage.migration import Migration
 from graphflow_nb.testing.report import Report
@@ -327,6 +328,13 @@ def make_graph(text: str) -> Graph:
     return builder.add_conditional_edge(text, run, f"{text}3", text).build()
 
 
+def make_flow_run(text: str) -> FlowRun:
+    status = workflow.ExecutionStatus("paused", text, text)
+    results = (workflow.ExecutionResult(text, status),)
+    before = make_session("tame", text)
+    return FlowRun(text, results, before, make_session(text), tuple(operations(text)), text)
+
+
 #: The objects of a class, with a text in each of their fields.
 MAKERS: dict[type, Callable[[str], Any]] = {
     Session: lambda text: [make_session(text)],
@@ -354,6 +362,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     RowTable: make_table,
     Html: lambda text: [Html(text)],
     Graph: lambda text: [make_graph(text)],
+    FlowRun: lambda text: [make_flow_run(text)],
 }
 #: Those that are made quickly.
 QUICK = [Session, g.Patch, CopyReport, Report, Findings, RowTable, Html]

@@ -38,6 +38,7 @@ from .benchmarks import Benchmark
 from .copying import CopyTo
 from .display import register
 from .latency import Latency
+from .running import RunFlow
 from .undoing import MANY, show_undo
 
 if TYPE_CHECKING:
@@ -419,6 +420,28 @@ class Workbench(Client):
         See ``help(wb.copy_to)`` for its arguments.
         """
         return CopyTo(self)
+
+    @property
+    def run(self) -> RunFlow:
+        """Run a step of a graph on a session, or all until input is needed: ``wb.run(graph, id)``.
+
+        See ``help(wb.run)`` for its arguments.
+
+        Example:
+            >>> import graphflow_nb
+            >>> from graphflow_nb.workflow import GraphBuilder, NextAction, TaskResult, task
+            >>> @task("intake")
+            ... def intake(context):
+            ...     context["amount"] = 120
+            ...     return TaskResult("taken in", NextAction.WAIT_FOR_INPUT)
+            >>> graph = GraphBuilder("claims").add_task(intake).build()
+            >>> wb = graphflow_nb.open("memory:")
+            >>> session = wb.create("claim-1", graph.start_task_id, graph_id=graph.id)
+            >>> run = wb.run(graph, "claim-1", until="input")
+            >>> run.response, run.status.kind, run.changes
+            ('taken in', 'waiting_for_input', add /context/data/amount: 120)
+        """
+        return RunFlow(self)
 
     @property
     def benchmark(self) -> Benchmark:
