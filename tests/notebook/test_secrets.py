@@ -146,6 +146,8 @@ def test_no_error_of_a_store_that_does_not_open_shows_it(url):
     for call in (
         lambda: g.open(url),
         lambda: g.open("demo").copy_to(url, writable=True),
+        lambda: g.compare([url], workload="C", writable=True),
+        lambda: g.compare({"mine": url}, workload="C"),
     ):
         text = error_of(call)
         assert text
