@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from ...errors import BridgeError, GraphflowError, StorageError
 from ..address import Address
 from ..trace import current
 from ..url import REDIS_SCHEMES, StoreUrl
-from .errors import raise_translated
+from .errors import find_refused_command, is_refused, raise_translated
 from .form import digest
 from .identity import identify_cluster, identify_server
 
@@ -103,7 +104,16 @@ class RedisClient:
                 "with @ : / ? # in a password written as %40 %3A %2F %3F %23"
             ) from None
         try:
-            about = await client._ask_server()
+            try:
+                about = await client._ask_server()
+            except StorageError as error:
+                if not is_refused(error, "setname"):
+                    raise
+                # The name is a courtesy, for which a user may lack the right.
+                await client._redis.aclose()
+                del options["client_name"]
+                client._redis = Redis.from_url(known.reveal(), **options)
+                about = await client._ask_server()
             if about.get("cluster_enabled"):
                 await client._redis.aclose()
                 options["max_connections"] = 2 * size + 2
@@ -127,8 +137,11 @@ class RedisClient:
         async def ask(redis: Any) -> dict[str, Any]:
             try:
                 about: dict[str, Any] = await redis.info()
-            except NoPermissionError:  # so a single primary is assumed
-                await redis.ping()
+            except NoPermissionError as error:  # so a single primary is assumed
+                if "setname" in str(error):  # of the connection, which failed
+                    raise
+                with suppress(NoPermissionError):  # which is an answer too
+                    await redis.ping()
                 return {}
             return about
 
@@ -180,7 +193,20 @@ class RedisClient:
 
     async def command(self, *words: Any) -> Any:
         """Return the answer to one command."""
-        return await self.run(lambda redis: redis.execute_command(*words))
+        try:
+            return await self.run(lambda redis: redis.execute_command(*words))
+        except StorageError as error:
+            if len(words) > 1 and is_refused(error, "key"):
+                raise self._refused(words[0], words[1]) from error.__cause__
+            raise
+
+    def _refused(self, command: str, key: object) -> StorageError:
+        name = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
+        return StorageError(
+            f"{self.url}: this user may not use {command} on the key {name!r}; ask for the right "
+            "to this key, or open it as another user",
+            nothing_written=True,
+        )
 
     async def get(self, key: bytes) -> bytes | None:
         """Return the string at a key, None if the key does not exist.
@@ -191,11 +217,46 @@ class RedisClient:
         value: bytes | None = await self.command("GET", key)
         return value
 
-    async def mget(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the strings at these keys; None for a missing key or another type."""
+    async def mget(
+        self, keys: Sequence[bytes], hidden: set[bytes] | None = None
+    ) -> list[bytes | None]:
+        """Return the strings at these keys; None for a missing key or another type.
+
+        Args:
+            keys: The keys.
+            hidden: Receives the keys that the user may not read, for which there is None too.
+                Without it, the first one raises an error.
+
+        Raises:
+            StorageError: A key may not be read, and ``hidden`` is None.
+        """
         found: list[bytes | None] = []
         for start in range(0, len(keys), _MGET_COUNT):
-            found += await self._mget(keys[start : start + _MGET_COUNT])
+            part = keys[start : start + _MGET_COUNT]
+            try:
+                found += await self._mget(part)
+            except StorageError as error:
+                if not is_refused(error):
+                    raise
+                # One key that may not be read fails the whole question, so each is asked for.
+                found += await self._get_each(part, hidden)
+        return found
+
+    async def _get_each(
+        self, keys: Sequence[bytes], hidden: set[bytes] | None
+    ) -> list[bytes | None]:
+        from redis.exceptions import NoPermissionError, ResponseError
+
+        found: list[bytes | None] = []
+        answers = await self._send([("GET", key) for key in keys])
+        for key, answer in zip(keys, answers, strict=True):
+            if isinstance(answer, NoPermissionError):
+                if hidden is None or " key" not in str(answer):
+                    raise self._refused("GET", key) from answer
+                hidden.add(key)
+            elif isinstance(answer, Exception) and not isinstance(answer, ResponseError):
+                raise_translated(answer, self.url)
+            found.append(None if isinstance(answer, Exception) else answer)
         return found
 
     async def _mget(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -243,6 +304,18 @@ class RedisClient:
             text: The script.
             calls: The key and the arguments of each call.
         """
+        try:
+            return await self._run_scripts(text, calls)
+        except StorageError as error:
+            if (command := find_refused_command(error, text)) is None:
+                raise
+            raise StorageError(
+                f"{self.url}: this user may not use {command}, which a write needs; nothing was "
+                "written. Ask for this right, or open it as another user",
+                nothing_written=len(calls) == 1,
+            ) from error.__cause__
+
+    async def _run_scripts(self, text: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         from redis.exceptions import NoScriptError
 
         name = self._scripts.get(text)

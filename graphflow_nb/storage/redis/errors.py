@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+import re
+from typing import Final, NoReturn
 
 from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
 from ..url import StoreUrl, raise_without_secrets
 
-__all__ = ["raise_translated"]
+__all__ = ["find_refused_command", "is_refused", "raise_translated"]
 
 
 def raise_translated(error: Exception, url: StoreUrl) -> NoReturn:
@@ -20,6 +21,39 @@ def raise_translated(error: Exception, url: StoreUrl) -> NoReturn:
         url: The URL of the storage, whose password is kept out of every text.
     """
     raise_without_secrets(_translate(error, url), error, url)
+
+
+def is_refused(error: StorageError, what: str = "") -> bool:
+    """Return whether the user lacked a right.
+
+    Args:
+        error: The error.
+        what: A part of the server's text, which names the command or says that it is about a key.
+    """
+    from redis.exceptions import NoPermissionError
+
+    cause = error.__cause__
+    return isinstance(cause, NoPermissionError) and what in str(cause)
+
+
+_LINE: Final = re.compile(r"can't run this command.*user_script:(\d+)", re.DOTALL)
+_CALL: Final = re.compile(r"redis\.p?call\(\s*['\"](\w+)")
+
+
+def find_refused_command(error: StorageError, script: str) -> str | None:
+    """Return the command that a script could not run, since the user may not; None for another.
+
+    The server names the line of the script alone.
+
+    Args:
+        error: The error.
+        script: The script.
+    """
+    if (match := _LINE.search(str(error))) is None:
+        return None
+    lines = script.splitlines()[: int(match[1])]
+    calls = _CALL.findall("\n".join(lines))
+    return str(calls[-1]) if calls else "a command of the script"
 
 
 def _translate(error: Exception, url: StoreUrl) -> StorageError:

@@ -16,10 +16,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from ...errors import StorageError
 from ...model.times import UNKNOWN_TIME, datetime_of, micros_of, micros_or_unknown, time_of
 from ..query import Cursor, Query
 from ..table import GroupCount
 from .client import RedisClient
+from .errors import is_refused
 
 __all__ = [
     "Entry",
@@ -126,7 +128,12 @@ class RedisIndex:
 
     async def built_at(self) -> datetime | None:
         """Return the time at which the index was built, None without an index."""
-        text = await self._client.get(self._key("built"))
+        try:
+            text = await self._client.get(self._key("built"))
+        except StorageError as error:
+            if is_refused(error):  # a user who may not read it has none
+                return None
+            raise
         return None if text is None else datetime_of(int(text))
 
     async def mark_built(self) -> None:

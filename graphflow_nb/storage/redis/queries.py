@@ -74,11 +74,12 @@ class Queries:
         if self._index.can_page(query) and await self._index.refresh():
             return await self._select_by_index(query)
         kept: list[Found] = []
-        async for portion in self.scan(query):
+        hidden: set[bytes] = set()
+        async for portion in self.scan(query, hidden=hidden):
             kept += portion
             if query.limit is not None and len(kept) > 4 * query.limit + 1000:
                 kept = take_page(kept, query)
-        return Page(take_page(kept, query), [], None)
+        return Page(take_page(kept, query), [], _hidden_note(hidden))
 
     async def _select_by_index(self, query: Query) -> Page:
         limit = query.limit or 0
@@ -155,32 +156,37 @@ class Queries:
             total = sum(group.sessions for group in await self._index.groups(query))
             return NotedCount(total, await self._index_note())
         total = 0
-        async for portion in self.scan(query):
+        hidden: set[bytes] = set()
+        async for portion in self.scan(query, hidden=hidden):
             total += len(portion)
-        return total
+        return NotedCount(total, _hidden_note(hidden)) if hidden else total
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
         if await self._index.refresh() and self._index.can_count(query):
             return NotedList(await self._index.groups(query), await self._index_note())
         groups = GroupCounter()
-        async for portion in self.scan(query):
+        hidden: set[bytes] = set()
+        async for portion in self.scan(query, hidden=hidden):
             groups.add(portion)
-        return groups.counts()
+        return NotedList(groups.counts(), _hidden_note(hidden)) if hidden else groups.counts()
 
-    async def scan(self, query: Query, *, bounded: bool = True) -> AsyncIterator[list[Found]]:
+    async def scan(
+        self, query: Query, *, bounded: bool = True, hidden: set[bytes] | None = None
+    ) -> AsyncIterator[list[Found]]:
         """Yield the sessions that match, portion by portion and in no order.
 
         Args:
             query: The query, whose order and limit are ignored.
             bounded: Whether more keys than ``scan_limit`` raise an error; False reads them all.
+            hidden: Receives the keys that the user may not read; without it they raise an error.
 
         Raises:
             QueryError: There are more keys than ``scan_limit``.
         """
         if query.ids is not None:
             ids = [id for id in dict.fromkeys(query.ids) if is_encodable(id)]
-            yield await self._find_matching(ids, query)
+            yield await self._find_matching(ids, query, hidden)
             return
         read = 0
         pattern = _key_pattern(self._records.prefix + (query.id_prefix or ""))
@@ -189,11 +195,13 @@ class Queries:
             if bounded and read > self._scan_limit:
                 raise self._too_many_keys()
             ids = [self._records.id_of(key) for key in keys]
-            yield await self._find_matching(ids, query)
+            yield await self._find_matching(ids, query, hidden)
 
-    async def _find_matching(self, ids: Sequence[str], query: Query) -> list[Found]:
-        found = [entry for entry in await self._records.find_many(ids) if entry is not None]
-        return filter_rows(found, query)
+    async def _find_matching(
+        self, ids: Sequence[str], query: Query, hidden: set[bytes] | None
+    ) -> list[Found]:
+        found = await self._records.find_many(ids, hidden)
+        return filter_rows([entry for entry in found if entry is not None], query)
 
     def _too_many_keys(self) -> QueryError:
         return QueryError(
@@ -212,6 +220,18 @@ class Queries:
         if not await self._index.refresh():
             slow["updated_at"] = f"{why}; wb.build_index() makes it quick"
         return slow
+
+
+def _hidden_note(hidden: set[bytes]) -> str | None:
+    """Return a remark on the keys that the user may not read, None for none."""
+    if not hidden:
+        return None
+    first = ", ".join(key.decode(errors="replace") for key in sorted(hidden)[:3])
+    more = ", …" if len(hidden) > 3 else ""
+    return (
+        f"{len(hidden):,} keys are left out, because this user may not read them ({first}{more}); "
+        "prefix= or the right to GET these keys"
+    )
 
 
 def _key_pattern(prefix: str) -> str | None:

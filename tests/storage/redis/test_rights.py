@@ -1,0 +1,78 @@
+"""Users with few rights: what they may do works, and what they lack is named."""
+
+from __future__ import annotations
+
+import pytest
+
+import graphflow_nb as g
+
+
+@pytest.fixture
+def user(servers, raw):
+    """Make a user with rules, and return the URL with which it connects."""
+    with g.open(servers[0].url, writable=True) as wb:
+        for id in ("open-1", "open-2", "closed-1"):
+            wb.create(id, "t")
+
+    def make(*rules: str) -> str:
+        words = ("ACL", "SETUSER", "someone", "reset", "on", ">S3cret", "-@all", *rules)
+        if len(servers) > 1:
+            raw.execute_command(*words, target_nodes="all")
+        else:
+            raw.execute_command(*words)
+        return str(servers[0].url).replace("//", "//someone:S3cret@")
+
+    yield make
+    words = ("ACL", "DELUSER", "someone")
+    raw.execute_command(*words, **({"target_nodes": "all"} if len(servers) > 1 else {}))
+
+
+CLUSTER = ("+cluster", "+info", "+readonly", "+command")
+
+
+@pytest.mark.parametrize(
+    "rules", [("+@read", "+ping", "+info"), ("+@read",), ("+get", "+mget", "+scan")]
+)
+def test_reading_takes_no_more_than_the_docs_name(user, servers, rules):
+    more = CLUSTER if len(servers) > 1 else ()
+    with g.open(user("~*", *rules, *more)) as wb:
+        assert wb.get("open-1").id == "open-1"
+        assert len(wb.sessions()) == 3
+        assert wb.summary()["sessions"].sum() == 3
+        assert wb.sessions(ids=["open-1", "no"])["id"].tolist() == ["open-1"]
+        wb.advise()
+
+
+def test_keys_that_may_not_be_read_are_left_out_with_a_note(user, servers):
+    more = CLUSTER if len(servers) > 1 else ()
+    with g.open(user("~open-*", "+@read", *more)) as wb:
+        frame = wb.sessions(order="id")
+        assert frame["id"].tolist() == ["open-1", "open-2"]
+        assert "1 keys are left out, because this user may not read them (closed-1)" in str(
+            frame.attrs["note"]
+        )
+        assert wb.sessions(ids=["closed-1", "open-1"])["id"].tolist() == ["open-1"]
+        assert wb.summary()["sessions"].sum() == 2
+        with pytest.raises(g.StorageError, match="may not use GET on the key 'closed-1'"):
+            wb.get("closed-1")
+
+
+@pytest.mark.parametrize(
+    ("missing", "call"),
+    [
+        ("get", lambda wb: wb.get("open-1")),
+        ("scan", lambda wb: wb.sessions()),
+        ("evalsha", lambda wb: wb.save(wb.get("open-1"))),
+        ("set", lambda wb: wb.save(wb.get("open-1"))),
+        ("del", lambda wb: wb.delete("open-1", undo=False)),
+    ],
+)
+def test_a_right_that_is_missing_is_named(user, servers, missing, call):
+    more = CLUSTER if len(servers) > 1 else ()
+    rights = ("~*", "+@read", "+@write", "+@scripting", *more)
+    with g.open(user(*rights), writable=True) as wb:
+        call(wb)
+        wb.create("open-1", "t") if missing == "del" else None
+        user(*rights, f"-{missing}")
+        with pytest.raises(g.StorageError, match=f"(?i){missing}"):
+            call(wb)
