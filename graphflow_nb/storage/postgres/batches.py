@@ -203,11 +203,23 @@ class _Batch:
                 _fill_saved(part, await self._fetch(statement, columns_for(part)))
             left_out = [entry for entry in entries if entry.saved is None]
             await self._find_stored(left_out)
+            await self._take_elsewhere(left_out)
             # What had the id may have been deleted meanwhile.
-            entries = [entry for entry in left_out if entry.stored is None]
+            entries = [e for e in left_out if e.stored is None and e.saved is None]
             if not entries:
                 return
         raise self._table.refusal([entry.session.id for entry in entries])
+
+    async def _take_elsewhere(self, entries: Sequence[_Entry]) -> None:
+        """Fill in what this transaction stored by triggers, as in a table that inherits."""
+        if not any(entry.stored for entry in entries) or not self._sql.form.xmin:
+            return
+        ours = await self._connection.fetchval(TRANSACTION)
+        for entry in entries:
+            stored = entry.stored
+            if stored is not None and stored.seen is not None and stored.seen.mark == ours:
+                marks = [stored.seen.mark] if self._sql.form.versioned else []
+                entry.saved = (stored.version, stored.raw_created, stored.raw_updated, *marks)
 
     async def _update(self, entries: Sequence[_Entry]) -> None:
         """Update sessions that are as they were read, and find what the others conflict with."""

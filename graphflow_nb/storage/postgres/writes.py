@@ -9,6 +9,7 @@ is one statement.
 from __future__ import annotations
 
 from typing import Any, Final
+from uuid import uuid4
 
 import asyncpg
 
@@ -73,8 +74,7 @@ class _Save:
         for _ in range(_TRIES):
             if row is not None:
                 break
-            await self._check_stored(connection)
-            row = await self._write(connection)
+            row = await self._check_stored(connection) or await self._write(connection)
         if row is None:
             raise table.refusal([self._session.id])
         if self._upsert:
@@ -97,8 +97,13 @@ class _Save:
             return await connection.fetchrow(sql.update, *self._fields, version, created, mark)
         return await connection.fetchrow(sql.update, *self._fields, version, created)
 
-    async def _check_stored(self, connection: Connection) -> None:
-        """Raise the error for a save that changed no row, unless trying again may succeed."""
+    async def _check_stored(self, connection: Connection) -> Any:
+        """Raise the error for a save that changed no row, unless trying again may succeed.
+
+        Returns:
+            The version, the times and the mark that are stored, if a trigger stored the session
+            elsewhere, as in a table that inherits from this one; None to try again.
+        """
         table, session = self._table, self._session
         row = await connection.fetchrow(table.statements.get, session.id)
         if self._upsert:
@@ -107,17 +112,41 @@ class _Save:
             raise table.refusal([session.id])
         if row is None:
             if session.is_new:  # refused, or what had the id was deleted meanwhile
-                return
+                return None
             raise SessionConflict(session, None)
         stored = table.states.read(row)
+        if session.is_new and await self._is_stored_elsewhere(connection, stored):
+            return row[5:]
         if not session.is_new:
             if table.states.is_expected(self._expected, stored):
                 raise table.refusal([session.id])
             if table.states.is_only_rewritten(session, stored):
                 self._expected = table.states.expect(stored)
-                return
+                return None
             await self._check_not_replaced(connection, stored)
         raise SessionConflict(session, stored)
+
+    async def _is_stored_elsewhere(self, connection: Connection, stored: Session) -> bool:
+        """Return whether what is stored is the new session, and triggers store rows elsewhere.
+
+        That they do is tried with another id, in a transaction that is rolled back.
+        """
+        table = self._table
+        if not has_content(stored, self._fields):
+            return False
+        if not await has_triggers(connection, table.form.table):
+            return False
+        other = str(uuid4())
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            if await connection.fetchrow(table.statements.insert, other, *self._fields[1:]):
+                return False
+            return await connection.fetchrow(table.statements.get, other) is not None
+        except asyncpg.PostgresError:
+            return False
+        finally:
+            await transaction.rollback()
 
     async def _check_not_replaced(self, connection: Connection, stored: Session) -> None:
         """Raise StorageError if a trigger writes the row itself instead of what was sent.

@@ -160,6 +160,29 @@ def test_a_trigger_that_writes_the_row_itself_is_not_another_writer(database, ru
     run(storage.close())
 
 
+@pytest.mark.parametrize("form", ["documented", "crate-0.6"])
+def test_what_a_trigger_stores_in_a_table_that_inherits_is_stored(database, run, form):
+    """As tables were partitioned before PostgreSQL 10."""
+    run(create_table(database, form))
+    run(execute(database, "CREATE TABLE child (PRIMARY KEY (id)) INHERITS (sessions)"))
+    run(execute(database, trigger("INSERT", "INSERT INTO child SELECT NEW.*; RETURN NULL;")))
+    storage = run(connect(database))
+    one, two = Session("a", "t"), Session("b", "t")
+    run(storage.save(one))
+    assert run(storage.save_many([two])) == []
+    for session in (one, two):
+        session.status_message = "changed"
+        run(storage.save(session))
+        assert run(storage.get(session.id)).status_message == "changed"
+    for create in (storage.save, lambda session: storage.save_many([session])):
+        other = Session("a", "another")
+        with pytest.raises(StorageError, match="child_pkey") as caught:
+            run(create(other))
+        assert caught.value.nothing_written
+        assert other.is_new
+    run(storage.close())
+
+
 @pytest.mark.parametrize("how", ["save", "save_many", "delete_many", "delete_unchanged"])
 def test_of_a_batch_nothing_is_written_if_one_is_refused(database, run, how):
     storage = run(connect(database))
