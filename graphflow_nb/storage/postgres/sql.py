@@ -19,6 +19,7 @@ from .errors import is_jsonb
 
 __all__ = [
     "HAS_RULES",
+    "MISSING_RIGHTS",
     "SEPARATOR",
     "SYSTEMS",
     "TRANSACTION",
@@ -60,7 +61,10 @@ SELECT quoted, name, oid IS NOT NULL AS present,
         AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
     EXISTS (SELECT 1 FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'xmin'
-        WHERE c.oid = target.oid AND c.relkind = 'r') AS xmin,
+        WHERE c.oid = target.oid AND c.relkind = 'r'
+        AND has_column_privilege(c.oid, a.attnum, 'SELECT')) AS xmin,
+    EXISTS (SELECT 1 FROM pg_class AS c
+        WHERE c.oid = target.oid AND c.relkind IN ('m', 'f')) AS keyless,
     concat_ws('|', current_database(), coalesce(($2::text[])[1], current_schema())) AS namespace,
     (SELECT d.oid::text FROM pg_database AS d WHERE d.datname = current_database()) AS database,
     oid::oid::text AS relation, {system} AS system
@@ -79,6 +83,13 @@ def inspect_statement(system: str) -> str:
     """
     return _INSPECT.format(system=system)
 
+
+#: The rights on a table that the user lacks; $1 is its quoted name.
+MISSING_RIGHTS: Final = """
+SELECT pg_catalog.string_agg(r, ', ')
+FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS r
+WHERE NOT pg_catalog.has_table_privilege($1::pg_catalog.text, r)
+"""
 
 #: Whether rules replace writes to a table; $1 is its quoted name. That they do is an error of the
 #: server's only in statements that return what they wrote.

@@ -213,6 +213,15 @@ class OpenTable:
                 return await self._connections.run(run)
         except GraphflowError:
             raise
+        except asyncpg.InsufficientPrivilegeError as error:
+            if (lacking := await self._find_missing_rights()) is None:
+                raise_translated(error, self.url)
+            raise StorageError(
+                f"{self.url}: {self.url.mask(error)}: this user lacks {lacking} on "
+                f"{self.form.table}. Reading takes SELECT, writing also INSERT, UPDATE and DELETE; "
+                "ask for the right, or open it as another user",
+                nothing_written=True,
+            ) from error
         except asyncpg.ReadOnlySQLTransactionError as error:
             if not self.opened_read_only:
                 # The hosts may have changed places, or the first one is there again.
@@ -347,7 +356,9 @@ class OpenTable:
         form = _form_of(row)
         if self._lacks_xmin:
             form = replace(form, xmin=False)
-        if not row["unique_id"] and not await _keeps_ids_unique(connection, form):
+        # Materialized views and foreign tables have no keys, and can only be read.
+        keyless = row["keyless"] and self.opened_read_only
+        if not (row["unique_id"] or keyless or await self._keeps_ids_unique(connection, form)):
             raise StorageError(f"{form.table} has no unique index on id, so no save would be safe")
         server = server_of(self.url)
         system = row["system"] or ":".join(str(part) for part in server if part is not None)
@@ -357,6 +368,32 @@ class OpenTable:
             Address("postgresql", *server, row["namespace"] or None, self._name),
             f"postgresql:{system}/{row['database']}/{row['relation']}",
         )
+
+    async def _find_missing_rights(self) -> str | None:
+        """Return the rights on the table that the user lacks; None where that is not known."""
+        with suppress(Exception):
+            found: str | None = await self._connections.run(
+                lambda connection: connection.fetchval(sql.MISSING_RIGHTS, self.form.table)
+            )
+            return found
+        return None
+
+    async def _keeps_ids_unique(self, connection: Connection, form: sql.TableForm) -> bool:
+        """Return whether no id has a second row, where the catalog does not say."""
+        try:
+            await connection.fetch(sql.Statements(form).explain_unique)
+        except asyncpg.InvalidColumnReferenceError:
+            return False
+        except asyncpg.InsufficientPrivilegeError:
+            return True  # the server does not answer users who may not write
+        except (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.WrongObjectTypeError) as error:
+            if self.opened_read_only:
+                return True  # a view that can only be read
+            raise StorageError(
+                f"{form.table} can only be read ({error}): leave writable=True out",
+                nothing_written=True,
+            ) from error
+        return True
 
     def _missing(self, table: str) -> StorageError:
         return StorageError(
@@ -463,14 +500,3 @@ def _form_of(row: Any) -> sql.TableForm:
     return sql.TableForm(
         row["quoted"], columns["id"] == "uuid", "version" in columns, bool(row["xmin"])
     )
-
-
-async def _keeps_ids_unique(connection: Connection, form: sql.TableForm) -> bool:
-    """Return whether the server refuses a second row of an id, where the catalog does not say."""
-    try:
-        await connection.fetch(sql.Statements(form).explain_unique)
-    except asyncpg.InvalidColumnReferenceError:
-        return False
-    except asyncpg.InsufficientPrivilegeError:
-        return True  # the server does not answer users who may not write
-    return True
