@@ -119,6 +119,8 @@ def readable_text(data: bytes) -> str:
 
 def context_problem(context: object) -> str:
     """Return why a stored context is not the text of a JSON object; empty if it is one."""
+    if type(context) is str and exactjson.is_object(context):  # nearly every one
+        return ""
     if isinstance(context, bytes):
         try:
             context = context.decode()

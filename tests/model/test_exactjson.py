@@ -88,3 +88,21 @@ def test_json_for_people():
     assert [exactjson.kind(text) for text in ("{}", "[]", '"a"', "true", "null", " 1")] == [
         *("object", "array", "string", "true", "null", "number")
     ]
+
+
+def test_an_object_is_told_as_it_is_split():
+    sound = '{"a\\u00e9": {"b": [1, 2.5e3, null, true, "\\ud83d\\ude00"]}, "": "\\n", "a": -0}'
+    texts = ["", "[]", "1", "null", " {}", "{}x", '{"a":' * 5000, '{"a":' * 5000 + "1" + "}" * 5000]
+    for at in range(len(sound)):
+        texts += [sound[:at], sound[:at] + sound[at + 1 :]]
+        texts += [sound[:at] + c + sound[at + 1 :] for c in '{}[]",:\\u0.-e \0\ud800']
+    told = {text: exactjson.is_object(text) for text in [sound, *texts]}
+    assert told[sound]
+    assert not all(told.values())
+    for text, is_object in told.items():
+        try:
+            exactjson.split_object(text, "it")
+        except ContextError:
+            assert not is_object, text
+        else:
+            assert is_object, text
