@@ -114,7 +114,7 @@ class Connections:
             generation = self._generation
             current().lap("wait")
             try:
-                result = await work(connection)
+                result = await work(held.link)  # a call through the pool's proxy takes longer
             except BaseException as error:
                 await self._pool.release(connection)
                 if isinstance(
@@ -125,7 +125,7 @@ class Connections:
             if self._closed or generation != self._generation:
                 await self._pool.release(connection)
             else:
-                self._held.append(held._replace(since=loop.time()))
+                self._held.append(_Held(connection, held.link, loop.time()))
             return result
 
     async def _take(self, now: float) -> _Held:
