@@ -29,6 +29,7 @@ async def delete_by_id(table: OpenTable, id: str) -> None:
     """Delete the session with an id; see ``PostgresSessionStorage.delete``."""
     table.check_writable()
     table.check_id(id)
+    id = table.normalize_id(id)
 
     async def work(connection: Connection) -> bool:
         try:
@@ -45,7 +46,7 @@ async def delete_by_id(table: OpenTable, id: str) -> None:
         deleted = False
     current().lap("execute")
     if not deleted:  # deleted by others just now, or kept
-        await _delete(table, {table.normalize_id(id): _ANY}, {})
+        await _delete(table, {id: _ANY}, {})
 
 
 async def delete_many(

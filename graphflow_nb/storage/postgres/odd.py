@@ -160,6 +160,7 @@ async def read_raw(table: OpenTable, id: str) -> dict[str, Any] | None:
     """Return the columns of a row as they are stored; text that is not UTF-8 as bytes."""
     statements = table.statements
     if statements.can_hold(id):
+        id = table.normalize_id(id)
 
         async def read(connection: Any) -> Any:
             try:

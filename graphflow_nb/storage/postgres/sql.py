@@ -359,6 +359,10 @@ class Statements:
                 return False
         return "\0" not in id and is_encodable(id)
 
+    def key(self, id: str) -> str:
+        """Return an id as the table writes it: a UUID may be given in another spelling."""
+        return str(UUID(id)) if self.form.uuid else id
+
     def select(self, query: Query) -> Statement:
         """Return the statement for whole rows of the selected sessions."""
         where, arguments = self._where(query, page=True)
@@ -471,7 +475,7 @@ class Statements:
             text = put(query.text)
             terms.append(f"(strpos({self._id}, {text}) > 0 OR strpos(status_message, {text}) > 0)")
         if query.ids is not None:
-            ids = put([id for id in query.ids if self.can_hold(id)])
+            ids = put([self.key(id) for id in query.ids if self.can_hold(id)])
             found = f"id = ANY({ids}::{self._id_array})"
             named = [data for id in query.ids if (data := bytes_of_name(id)) is not None]
             if named:
@@ -506,7 +510,7 @@ class Statements:
         if (data := bytes_of_name(cursor.id)) is not None:
             id = _AS_BYTES.format(put(data))
         else:
-            id = f"{put(cursor.id)}{'::uuid' if self.form.uuid else ''}"
+            id = f"{put(self.key(cursor.id))}{'::uuid' if self.form.uuid else ''}"
         if column == "id":
             return f"id {than} {id}"
         if cursor.time is None:

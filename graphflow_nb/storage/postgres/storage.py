@@ -220,6 +220,7 @@ class PostgresSessionStorage:
         """
         table = self._table
         table.check_id(id)
+        id = table.normalize_id(id)
 
         async def read(connection: Connection) -> Any:
             try:

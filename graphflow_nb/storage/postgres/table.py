@@ -459,7 +459,7 @@ class OpenTable:
 
     def normalize_id(self, id: str) -> str:
         """Return an id as the table writes it: a UUID may be given in another spelling."""
-        return str(UUID(id)) if self.form.uuid else id
+        return self.statements.key(id)
 
     def __repr__(self) -> str:
         mode = ", read-only" if self.opened_read_only else ", a replica" if self.standby else ""

@@ -32,7 +32,7 @@ async def save(table: OpenTable, session: Session, *, upsert: bool) -> None:
     trace = current()
     context = table.check_session(session)
     fields = (
-        session.id,
+        table.normalize_id(session.id),
         session.graph_id,
         session.current_task_id,
         session.status_message,
@@ -105,7 +105,7 @@ class _Save:
             elsewhere, as in a table that inherits from this one; None to try again.
         """
         table, session = self._table, self._session
-        row = await connection.fetchrow(table.statements.get, session.id)
+        row = await connection.fetchrow(table.statements.get, self._fields[0])
         if self._upsert:
             if row is not None:
                 await self._check_not_replaced(connection, table.states.read(row))
@@ -167,7 +167,7 @@ class _Save:
             self._expected = table.states.expect(stored)
             if await self._write(connection) is not None:
                 return
-            row = await connection.fetchrow(table.statements.get, session.id)
+            row = await connection.fetchrow(table.statements.get, self._fields[0])
             ours = await connection.fetchval(TRANSACTION)
         except asyncpg.PostgresError:
             return
@@ -185,7 +185,7 @@ class _Save:
 
     async def _check_upserted(self, connection: Connection) -> None:
         """Raise the error for a refusal if a row that an upsert left as it was is not as sent."""
-        row = await connection.fetchrow(self._table.statements.get, self._session.id)
+        row = await connection.fetchrow(self._table.statements.get, self._fields[0])
         if row is not None and not has_content(self._table.states.read(row), self._fields):
             raise self._table.refusal([self._session.id])
 
@@ -197,7 +197,7 @@ class _Save:
             saved: What the save returned.
         """
         states, session = self._table.states, self._session
-        row = await connection.fetchrow(self._table.statements.get, session.id)
+        row = await connection.fetchrow(self._table.statements.get, self._fields[0])
         # Another row than this save left is that of another writer.
         if row is None or row[5:] != saved[:]:
             return
@@ -210,7 +210,12 @@ async def restore(table: OpenTable, session: Session) -> None:
     table.check_writable()
     context = table.check_session(session)
     created = write_time(session.raw_created)
-    fields = (session.id, session.graph_id, session.current_task_id, session.status_message)
+    fields = (
+        table.normalize_id(session.id),
+        session.graph_id,
+        session.current_task_id,
+        session.status_message,
+    )
 
     async def work(connection: Connection) -> Any:
         sql = table.statements
@@ -219,7 +224,7 @@ async def restore(table: OpenTable, session: Session) -> None:
             row = await connection.fetchrow(sql.restore, *fields, context, created, *version)
             if row is not None:
                 return row
-            stored = await connection.fetchrow(sql.get, session.id)
+            stored = await connection.fetchrow(sql.get, fields[0])
             if stored is not None:
                 raise SessionConflict(session, table.states.read(stored))
         raise table.refusal([session.id])
