@@ -2,7 +2,7 @@
 
     pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
     python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
-        [laboratory] [peer]                             (peer needs cargo)
+        [laboratory] [workflow] [peer]                  (peer needs cargo)
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -24,6 +24,7 @@ from graphflow_nb import MonitoredStorage, Recorder, Session
 from graphflow_nb.monitoring.operation import kind_of
 from graphflow_nb.storage.postgres.table import OpenTable
 from graphflow_nb.storage.trace import current
+from graphflow_nb.workflow import FlowRunner, GraphBuilder, NextAction, Task, TaskResult
 
 from .browse import browse
 from .bulk import bulk
@@ -237,6 +238,54 @@ async def postgres(url: str) -> None:
     await storage.close()
 
 
+async def workflow(url: str) -> None:
+    """A runner's step beside the same by hand: get, set a value, save."""
+    postgres = await g.PostgresSessionStorage.connect(url)
+    storages: dict[str, Any] = {"memory": g.InMemorySessionStorage(), "PostgreSQL": postgres}
+    for place, storage in storages.items():
+        mine, theirs = session_of_700_bytes(), session_of_700_bytes("b" * 36)
+        for session in (mine, theirs):
+            await storage.save(session)
+
+        class Count(Task):
+            id = mine.current_task_id
+
+            async def run(self, context: g.Context) -> TaskResult:
+                context.set("n", 1)
+                return TaskResult("counted", NextAction.WAIT_FOR_INPUT, "waiting")
+
+        count = Count()
+        runner = FlowRunner(GraphBuilder("g").add_task(count).build(), storage)
+
+        async def by_hand(storage: Any = storage, id: str = theirs.id) -> None:
+            session = await storage.get(id)
+            session.context.set("n", 1)
+            session.status_message = "waiting"
+            await storage.save(session)
+
+        async def task_by_hand(
+            storage: Any = storage, id: str = theirs.id, count: Task = count
+        ) -> None:
+            session = await storage.get(id)
+            session.status_message = (await count.run(session.context)).status_message
+            await storage.save(session)
+
+        found = await timed(
+            {
+                "by hand": by_hand,
+                "task by hand": task_by_hand,
+                "step": lambda runner=runner, id=mine.id: runner.run(id),
+            },
+            3000 if place == "memory" else 100,
+        )
+        report = Report(f"a runner's step, {place}")
+        report.row("get, set a value, save", found["by hand"])
+        report.row("get, await the task that sets it, save", found["task by hand"])
+        report.row("FlowRunner.run", found["step"], found["by hand"], "aim ≤ 1.2×")
+        report.row("  to the task by hand", found["step"], found["task by hand"])
+    await postgres.close()
+
+
 FILL = """
 INSERT INTO sessions (id, graph_id, current_task_id, status_message, context, version,
     created_at, updated_at)
@@ -371,7 +420,7 @@ def bridge(url: str) -> None:
 def main(names: list[str]) -> None:
     parts = names or [
         *("memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"),
-        *("laboratory", "peer"),
+        *("laboratory", "workflow", "peer"),
     ]
     if "memory" in parts:
         asyncio.run(memory())
@@ -386,6 +435,8 @@ def main(names: list[str]) -> None:
     with g.local_postgres() as server:
         if "postgres" in parts:
             asyncio.run(postgres(server.create_database("operations")))
+        if "workflow" in parts:
+            asyncio.run(workflow(server.create_database("steps")))
         if "frame" in parts:
             frame(server.create_database("many"))
         if "bridge" in parts:
