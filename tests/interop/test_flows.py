@@ -43,9 +43,10 @@ class Flows:
         assert stdout is not None
         stdin.write(json.dumps({"graph": told, "id": theirs, "steps": STEPS}) + "\n")
         stdin.flush()
+        followed = await follow(self.storage, told, ours, STEPS)  # while the crate runs its own
         answer = stdout.readline()
         assert answer, self.process.communicate()[1]
-        return json.loads(answer), await follow(self.storage, told, ours, STEPS)
+        return json.loads(answer), followed
 
 
 @pytest.mark.parametrize("version", ["0.8", pytest.param("0.6", marks=only_complete)])

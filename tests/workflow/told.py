@@ -128,11 +128,20 @@ ids = st.sampled_from([*IDS[:4], "fan", "missing"])
 goto = st.builds(lambda id: {"GoTo": id}, ids)
 actions = st.sampled_from(["Continue", "ContinueAndExecute", "WaitForInput", "End"]) | goto
 values = st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text("aé\n", max_size=3) | st.none()
-#: A timeout of 40 ms cuts off the one that takes 2 s, and never one that takes 1 ms.
-sleeps = st.sampled_from([None, None, None, None, 0, 1, 2000])
+#: A graph either has a timeout that only such a task can meet, or one that none meets: what never
+#: suspends is not cut off, and on a busy machine everything else may be.
+FOREVER = 60_000  # ms
 
 
-def _task(id: str, keys: list[str], failing: bool = True) -> st.SearchStrategy[Told]:
+def _task(id: str, keys: list[str], slow: bool, failing: bool) -> st.SearchStrategy[Told]:
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "count": st.just(f"{keys[-1]}.count"),
+        "say": st.sampled_from(["hello", "Grüße"]),
+        "sleep_ms": st.just(FOREVER) if slow else st.sampled_from([0, 1]),
+    }
+    if failing:
+        optional["fail"] = st.just("no account")
+        optional["kind"] = st.sampled_from(["task", "other", "context"])
     return st.fixed_dictionaries(
         {
             "id": st.just(id),
@@ -141,19 +150,7 @@ def _task(id: str, keys: list[str], failing: bool = True) -> st.SearchStrategy[T
             "status": texts,
             "set": st.dictionaries(st.sampled_from(keys), values, max_size=2),
         },
-        optional={
-            "count": st.just(keys[-1] + ".count"),
-            "say": st.sampled_from(["hello", "Grüße"]),
-            "sleep_ms": sleeps,
-            **(
-                {
-                    "fail": st.just("no account"),
-                    "kind": st.sampled_from(["task", "other", "context"]),
-                }
-                if failing
-                else {}
-            ),
-        },
+        optional=optional,
     )
 
 
@@ -161,19 +158,23 @@ def _task(id: str, keys: list[str], failing: bool = True) -> st.SearchStrategy[T
 def graphs(draw: st.DrawFn) -> Told:
     """A graph of up to five tasks; now and then one that can't be built."""
     chosen = draw(st.lists(st.sampled_from(IDS), min_size=0, max_size=5))
+    slow = draw(st.integers(0, 4)) == 4
     tasks = []
     for id in chosen:
         if id != "fan":
             # Most tasks succeed, so that most graphs get somewhere.
-            tasks.append(draw(_task(id, KEYS, failing=draw(st.integers(0, 5)) == 0)))
+            tasks.append(draw(_task(id, KEYS, slow, failing=draw(st.integers(0, 5)) == 5)))
             continue
         names = draw(st.lists(st.sampled_from(["x", "y", "z"]), unique=True, max_size=3))
         # One failure at most: of several, which is the first depends on the threads.
         bad = draw(st.sampled_from([None, None, "x", "y"]))
         # Each with keys of its own, since they run side by side.
-        children = [draw(_task(name, [f"own.{name}"], name == bad)) for name in names]
+        children = [draw(_task(name, [f"own.{name}"], slow, name == bad)) for name in names]
         for child in children:
             child.pop("say", None)
+        for child in children[:1]:
+            if slow:
+                child["sleep_ms"] = FOREVER
         fan = {"id": id, "action": draw(actions), "children": children}
         tasks.append(fan | {"prefix": draw(st.sampled_from([None, "p", ""]))})
     # Most edges are between tasks that exist.
@@ -187,7 +188,7 @@ def graphs(draw: st.DrawFn) -> Told:
         "tasks": tasks,
         "edges": draw(st.lists(plain | conditional, max_size=8)),
         "start": draw(st.none() | st.none() | ends),
-        "timeout_ms": 40,
+        "timeout_ms": 60 if slow else FOREVER,
         # Some limit, since a cycle of chained tasks has no other end.
         "max_steps": draw(st.integers(0, 6)),
     }
