@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,7 +29,7 @@ from .servers.fixtures import (
     standby,
     valkey_server,
 )
-from .stores import KINDS, Store, empty_store
+from .stores import KINDS, MAIN_KINDS, Store, empty_store
 
 __all__ = [
     "database",
@@ -116,6 +117,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             "Left out: tests/interop, which builds a program with Rust for some minutes. Name that "
             "folder to run it, or set GRAPHFLOW_NB_TESTS=complete."
         )
+    if _shares_stores(config) and not hasattr(config, "workerinput"):
+        terminalreporter.write_line(
+            f"Tests of all stores ran on {', '.join(MAIN_KINDS)} and on one of the others in turn. "
+            "Name a folder or --store KIND to run more, or set GRAPHFLOW_NB_TESTS=complete."
+        )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -131,9 +137,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if kind is not None:
         if kind not in KINDS:
             raise pytest.UsageError(f"there is no store {kind}; known are {', '.join(KINDS)}")
-        others = [item for item in items if _store_of(item) != kind]
-        items[:] = [item for item in items if _store_of(item) == kind]
-        config.hook.pytest_deselected(items=others)
+        _keep(config, items, lambda item: _store_of(item) == kind)
+    elif _shares_stores(config):
+        _keep(config, items, _is_in_turn)
     if not hasattr(config, "workerinput"):
         return
 
@@ -145,6 +151,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return len(FIRST) + path.startswith(LAST)
 
     items.sort(key=rank)
+
+
+def _keep(
+    config: pytest.Config, items: list[pytest.Item], is_kept: Callable[[pytest.Item], bool]
+) -> None:
+    others = [item for item in items if not is_kept(item)]
+    items[:] = [item for item in items if is_kept(item)]
+    config.hook.pytest_deselected(items=others)
+
+
+def _shares_stores(config: pytest.Config) -> bool:
+    """Return whether a test of all stores runs on some of them: in the whole default run."""
+    return not COMPLETE and HERE in _folders(config)
+
+
+def _is_in_turn(item: pytest.Item) -> bool:
+    """Return whether a test runs on its store: on each main one, and on one of the others."""
+    kind = _store_of(item)
+    if kind is None or kind in MAIN_KINDS:
+        return True
+    others = [other for other in KINDS if other not in MAIN_KINDS]
+    return others[crc32(item.nodeid.replace(kind, "").encode()) % len(others)] == kind
 
 
 def _store_of(item: pytest.Item) -> Any:
