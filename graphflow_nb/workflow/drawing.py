@@ -26,7 +26,7 @@ def draw_mermaid(
         label = _label(task.id)
         if isinstance(task, FanOutTask):
             children = ", ".join(child.id for child in task.children)
-            lines.append(f'    n{number}[["{label}<br>{_label(children)}"]]')
+            lines.append(f'    n{number}[["{label}: {_label(children)}"]]')
         else:
             lines.append(f'    n{number}["{label}"]')
     if start is not None:

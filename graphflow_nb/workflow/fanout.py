@@ -63,7 +63,9 @@ class FanOutTask(Task):
             TaskExecutionFailed: A child failed.
         """
         failures: list[TaskExecutionFailed] = []
-        await asyncio.gather(*(self._run(child, context, failures) for child in self.children))
+        async with asyncio.TaskGroup() as group:
+            for child in self.children:
+                group.create_task(self._run(child, context, failures))
         if failures:
             raise failures[0]
         text = f"FanOutTask '{self.id}' completed {len(self.children)} child task(s)"
@@ -72,18 +74,19 @@ class FanOutTask(Task):
     async def _run(
         self, child: Task, context: Context, failures: list[TaskExecutionFailed]
     ) -> None:
+        key = f"{self.prefix}.{child.id}"
         try:
             result = await child.run(context)
-        except Exception as error:
+            if not isinstance(result, TaskResult):
+                raise TypeError(f"it returned {result!r}, not a TaskResult")
+            if result.response is not None:
+                context.set(f"{key}.response", result.response)
+            if result.status_message is not None:
+                context.set(f"{key}.status", result.status_message)
+            context.set(f"{key}.next_action", str(result.next_action))
+        except Exception as error:  # the others run to their end
             failed = TaskExecutionFailed(
                 f"FanOut child '{child.id}' failed: {describe_failure(error)}"
             )
             failed.__cause__ = error
             failures.append(failed)
-            return
-        key = f"{self.prefix}.{child.id}"
-        if result.response is not None:
-            context.set(f"{key}.response", result.response)
-        if result.status_message is not None:
-            context.set(f"{key}.status", result.status_message)
-        context.set(f"{key}.next_action", str(result.next_action))

@@ -20,7 +20,7 @@ from .execution import (
     ExecutionResult,
     ExecutionStatus,
 )
-from .task import Task, TaskResult, describe_failure
+from .task import NextAction, Task, TaskResult, describe_failure
 from .timeout import TimedOut, finish_within, format_duration
 
 __all__ = ["Graph"]
@@ -138,6 +138,8 @@ class Graph:
                 result = await finish_within(running, waiting, left)
             if not isinstance(result, TaskResult):
                 raise TypeError(f"it returned {result!r}, not a TaskResult")
+            if not isinstance(result.next_action, NextAction):
+                raise TypeError(f"its next_action is {result.next_action!r}, not a NextAction")
         except TimedOut as error:
             limit = format_duration(self.task_timeout)
             raise TaskExecutionFailed(f"Task '{id}' timed out after {limit}") from error

@@ -13,6 +13,9 @@ from ..model import Context
 __all__ = ["NextAction", "Task", "TaskResult", "describe_failure", "task"]
 
 
+_WITHOUT_TARGET: Final = {"Continue", "ContinueAndExecute", "WaitForInput", "End"}
+
+
 @dataclass(frozen=True, slots=True)
 class NextAction:
     """What a task wants to happen after it.
@@ -28,6 +31,11 @@ class NextAction:
     Attributes:
         kind: The crate's name of the action.
         target: The task to go to; None for every other action.
+
+    Raises:
+        GraphError: There is no such action.
+
+    The actions without a target:
         CONTINUE: Move along the edge and stop there.
         CONTINUE_AND_EXECUTE: Move along the edge and run the next task in the same call.
         WAIT_FOR_INPUT: Stay at the task until someone runs the session again.
@@ -41,6 +49,11 @@ class NextAction:
     CONTINUE_AND_EXECUTE: ClassVar[NextAction]
     WAIT_FOR_INPUT: ClassVar[NextAction]
     END: ClassVar[NextAction]
+
+    def __post_init__(self) -> None:
+        known = self.kind == "GoTo" if self.target is not None else self.kind in _WITHOUT_TARGET
+        if not known or not isinstance(self.target, str | None):
+            raise GraphError(f"there is no action {self.kind!r} with the target {self.target!r}")
 
     @classmethod
     def go_to(cls, id: str) -> Self:

@@ -24,7 +24,7 @@ def test_mermaid():
     assert claims().mermaid().splitlines() == [
         "flowchart TD",
         '    n0["intake"]',
-        '    n1[["checks<br>x, y"]]',
+        '    n1[["checks: x, y"]]',
         '    n2["decide"]',
         '    n3["pay"]',
         "    start(( ))",

@@ -117,6 +117,38 @@ def test_the_time_limit_is_that_of_the_whole_and_ends_the_children():
     assert ended == [True, True]
 
 
+@pytest.mark.parametrize("answer", ["done", TaskResult({1, 2})], ids=["a text", "a set"])
+def test_a_child_that_answers_something_else_fails_and_the_others_run_to_their_end(answer):
+    context = Context()
+    children = [child("odd", answer), child("good", TaskResult("fine"))]
+    with pytest.raises(TaskExecutionFailed, match="FanOut child 'odd' failed"):
+        asyncio.run(FanOutTask("fan", children).run(context))
+    assert context["fanout.good.response"] == "fine"
+
+
+def test_an_interrupt_ends_all_children():
+    ended = []
+
+    @task("slow")
+    async def slow(context: Context) -> TaskResult:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+        return TaskResult()
+
+    async def run() -> None:
+        running = asyncio.create_task(FanOutTask("fan", [slow, slow]).run(Context()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(run())
+    assert ended == [True, True]
+
+
 def test_a_fan_inside_a_fan():
     inner = FanOutTask("inner", [failing("x", ValueError("no"))], prefix="in")
     with pytest.raises(TaskExecutionFailed) as caught:

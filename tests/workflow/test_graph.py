@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from graphflow_nb import Context, ContextError, Session, StorageError
-from graphflow_nb.errors import TaskExecutionFailed, TaskNotFound
+from graphflow_nb.errors import GraphError, TaskExecutionFailed, TaskNotFound
 from graphflow_nb.workflow import (
     ExecutionResult,
     ExecutionStatus,
@@ -208,9 +208,23 @@ def test_what_returns_something_else_than_a_result_fails_as_its_task():
     def odd(context: Context) -> TaskResult:
         return "done"  # type: ignore[return-value]
 
-    for one, text in ((Plain(), "its run is not an async function"), (odd, "it returned 'done'")):
+    @task("word")
+    def word(context: Context) -> TaskResult:
+        return TaskResult("done", "End")  # type: ignore[arg-type]
+
+    for one, text in (
+        (Plain(), "its run is not an async function"),
+        (odd, "it returned 'done'"),
+        (word, "its next_action is 'End'"),
+    ):
         with pytest.raises(TaskExecutionFailed, match=f"Task '{one.id}' failed: {text}"):
             step(chain(one).build(), Session("s", one.id))
+
+
+@pytest.mark.parametrize("wrong", [("Stop",), ("GoTo",), ("End", "a"), ("GoTo", 7)])
+def test_there_are_no_other_actions(wrong):
+    with pytest.raises(GraphError, match="there is no action"):
+        NextAction(*wrong)
 
 
 # Edges
