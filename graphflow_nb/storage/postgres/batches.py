@@ -291,6 +291,8 @@ class _Batch:
                 new.update(row[0] for row in await self._fetch(self._sql.import_many, columns))
             left = [entry for entry in left if entry.key not in new]
             await self._find_stored(left)
+            await self._take_elsewhere(left)
+            new.update(entry.key for entry in left if entry.saved is not None)
             left = [entry for entry in left if entry.stored is None]
             if not left:
                 return [entry.session.id for entry in entries if entry.key not in new]

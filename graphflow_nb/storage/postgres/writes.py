@@ -115,7 +115,7 @@ class _Save:
                 return None
             raise SessionConflict(session, None)
         stored = table.states.read(row)
-        if session.is_new and await self._is_stored_elsewhere(connection, stored):
+        if session.is_new and await _is_stored_elsewhere(table, connection, self._fields, stored):
             return row[5:]
         if not session.is_new:
             if table.states.is_expected(self._expected, stored):
@@ -125,28 +125,6 @@ class _Save:
                 return None
             await self._check_not_replaced(connection, stored)
         raise SessionConflict(session, stored)
-
-    async def _is_stored_elsewhere(self, connection: Connection, stored: Session) -> bool:
-        """Return whether what is stored is the new session, and triggers store rows elsewhere.
-
-        That they do is tried with another id, in a transaction that is rolled back.
-        """
-        table = self._table
-        if not has_content(stored, self._fields):
-            return False
-        if not await has_triggers(connection, table.form.table):
-            return False
-        other = str(uuid4())
-        transaction = connection.transaction()
-        await transaction.start()
-        try:
-            if await connection.fetchrow(table.statements.insert, other, *self._fields[1:]):
-                return False
-            return await connection.fetchrow(table.statements.get, other) is not None
-        except asyncpg.PostgresError:
-            return False
-        finally:
-            await transaction.rollback()
 
     async def _check_not_replaced(self, connection: Connection, stored: Session) -> None:
         """Raise StorageError if a trigger writes the row itself instead of what was sent.
@@ -224,11 +202,42 @@ async def restore(table: OpenTable, session: Session) -> None:
             row = await connection.fetchrow(sql.restore, *fields, context, created, *version)
             if row is not None:
                 return row
-            stored = await connection.fetchrow(sql.get, fields[0])
-            if stored is not None:
-                raise SessionConflict(session, table.states.read(stored))
+            row = await connection.fetchrow(sql.get, fields[0])
+            if row is not None:
+                stored = table.states.read(row)
+                if await _is_stored_elsewhere(table, connection, (*fields, context), stored):
+                    return row[5:]
+                raise SessionConflict(session, stored)
         raise table.refusal([session.id])
 
     saved = await table.run_adapting(work)
     current().lap("execute")
     table.states.mark_saved(session, saved, (*fields, context))
+
+
+async def _is_stored_elsewhere(
+    table: OpenTable, connection: Connection, fields: tuple[Any, ...], stored: Session
+) -> bool:
+    """Return whether what is stored is what was inserted, and triggers store rows elsewhere.
+
+    That they do is tried with another id, in a transaction that is rolled back.
+
+    Args:
+        table: The table.
+        connection: The connection.
+        fields: What was sent: the id, the other columns and the JSON text of the context.
+        stored: What is stored now.
+    """
+    if not has_content(stored, fields) or not await has_triggers(connection, table.form.table):
+        return False
+    other = str(uuid4())
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        if await connection.fetchrow(table.statements.insert, other, *fields[1:]) is not None:
+            return False
+        return await connection.fetchrow(table.statements.get, other) is not None
+    except asyncpg.PostgresError:
+        return False
+    finally:
+        await transaction.rollback()

@@ -174,6 +174,11 @@ def test_what_a_trigger_stores_in_a_table_that_inherits_is_stored(database, run,
         session.status_message = "changed"
         run(storage.save(session))
         assert run(storage.get(session.id)).status_message == "changed"
+    run(storage.delete_many(["a", "b"]))
+    run(storage.restore(one))
+    assert run(storage.restore_many([two])) == []
+    assert run(storage.import_many([Session("c", "t")])) == []
+    assert [s.id for s in run(storage.query(g.Query(order="id")))] == ["a", "b", "c"]
     for create in (storage.save, lambda session: storage.save_many([session])):
         other = Session("a", "another")
         with pytest.raises(StorageError, match="child_pkey") as caught:
