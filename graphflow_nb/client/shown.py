@@ -23,9 +23,16 @@ _TABLES: Final = 64
 _ROWS: Final = 1_000_000  # of tables; the newest table may have more
 
 
-#: What counts the order of showing, the session's id, its version, times and ``seen``. Not a class,
-#: since creating an object would take as long as all the rest of a note.
-_Noted = tuple[int, str, int, datetime | int | None, datetime | int | None, Seen | None]
+#: What counts the order of showing, the session's id, its version, times and the fields of ``seen``.
+#: Not a class, since creating an object would take as long as all the rest of a note.
+_Noted = tuple[
+    int,
+    str,
+    int,
+    datetime | int | None,
+    datetime | int | None,
+    tuple[str, int, int | str] | None,
+]
 
 
 class _Rows(NamedTuple):
@@ -65,6 +72,7 @@ class Shown:
 
     def note(self, session: Session) -> None:
         """Remember the state of a session that is shown, or was saved."""
+        seen = session.seen
         self._noted.append(
             (
                 next(self._counter),
@@ -72,7 +80,8 @@ class Shown:
                 session.version,
                 session.raw_created,
                 session.raw_updated,
-                session.seen,
+                # Its fields alone: a storage's own Seen may hold the whole row.
+                None if seen is None else seen[:],
             )
         )
 
@@ -113,10 +122,21 @@ class Shown:
                     times = _known(table.created[row]), _known(table.updated[row])
                     seen = None
                     if table.marks is not None:
-                        seen = Seen(table.store, versions[id], table.marks[row])
+                        seen = (table.store, versions[id], table.marks[row])
                     found[id] = (table.at, id, versions[id], *times, seen)
         return {
-            id: stored_session(id, "", "", None, b"{}", version, created, updated, None, seen)
+            id: stored_session(
+                id,
+                "",
+                "",
+                None,
+                b"{}",
+                version,
+                created,
+                updated,
+                None,
+                None if seen is None else Seen(*seen),
+            )
             for id, (_, _, version, created, updated, seen) in found.items()
         }
 

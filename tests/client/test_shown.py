@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ import graphflow_nb as g
 from graphflow_nb import InMemorySessionStorage, Query, Session, SessionConflict, wrap
 from graphflow_nb.client import shown as module
 from graphflow_nb.client.shown import Shown
+from graphflow_nb.model import Seen
 
 CHANGE = [{"op": "replace", "path": "/status_message", "value": "changed"}]
 
@@ -125,3 +129,26 @@ def test_what_is_remembered_is_bounded(memory, run, monkeypatch):
     assert {id: s.raw_created for id, s in found.items()} == dict(
         zip(tables[2].id, tables[2].created.tolist(), strict=True)
     )
+
+
+class SeenRow(Seen):
+    """What a storage may keep of a row with the state of it."""
+
+    row: object
+
+
+class Row:
+    """The row, which may be large."""
+
+
+def test_what_was_shown_holds_no_rows():
+    session = Session("a", "t", version=1)
+    session.seen = SeenRow("store", 1, "mark")
+    session.seen.row = row = Row()
+    shown = Shown()
+    shown.note(session)
+    held = weakref.ref(row)
+    del session, row
+    gc.collect()
+    assert held() is None
+    assert shown.find({"a": 1})["a"].seen == Seen("store", 1, "mark")
