@@ -23,7 +23,7 @@ _TABLES: Final = 64
 _ROWS: Final = 1_000_000  # of tables; the newest table may have more
 
 
-#: What counts the order of showing, the session's id, its version, times and the fields of ``seen``.
+#: What counts the order of showing, the id, the version, the times and the fields of ``seen``.
 #: Not a class, since creating an object would take as long as all the rest of a note.
 _Noted = tuple[
     int,
