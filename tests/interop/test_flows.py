@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 import graphflow_nb as g
 from graphflow_nb import Context, Session
+from graphflow_nb.workflow import Graph
 
 from ..scope import COMPLETE, only_complete
+from ..workflow.claims import build_claims, build_support
 from ..workflow.told import Told, content, follow, graphs
-from .peer import Peer
+from .peer import VERSIONS, Peer
 
 pytestmark = pytest.mark.timeout(1500)  # the first test builds the peer
 
@@ -91,3 +94,66 @@ def _compare(theirs: list[Told], ours: list[Told]) -> None:
     for step in theirs[1:]:
         step["session"] = content(Session.from_json(json.dumps(step["session"])))
     assert theirs == ours
+
+
+CLAIM = {
+    "customer": {"name": "Ana Ü"},
+    "amount": 900.25,
+    "iban": "PT50",
+    "fraud_service": "up",
+    "policy_number": 2**63 + 7,
+}
+DOCUMENTS = {"documents": [{"name": "dach.jpg"}]}
+REPLY = {"customer_reply": "Ja 🙂"}
+#: The graph, the first values, and what is set before each further run.
+FLOWS: dict[str, tuple[str, Told, list[Told]]] = {
+    "documents": ("claims", CLAIM, [DOCUMENTS]),
+    "small": ("claims", CLAIM | {"amount": 700}, []),
+    "large": ("claims", CLAIM | {"amount": 5000.5}, [{}, DOCUMENTS]),
+    "fraud": ("claims", CLAIM | {"fraud_service": "down"}, [{"fraud_service": "up"}]),
+    "no account": ("claims", CLAIM | {"amount": 1, "iban": None}, [{"iban": "PT50"}]),
+    "ticket": ("support", {"question": "Why?", "turns_wanted": 2, "turns": 0}, [REPLY, {}, REPLY]),
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_flows_of_each_version_of_the_crate(version: str, program: Path, database: str):
+    peer = Peer(program, version, database)
+    peer("write", count=1)  # makes the table
+    with g.open(database, writable=True) as wb:
+        for name, (graph_id, values, later) in FLOWS.items():
+            graph = build_claims() if graph_id == "claims" else build_support()
+            theirs, ours = peer.id(f"theirs {name}"), peer.id(f"ours {name}")
+            peer("new", id=theirs, graph=graph_id, set=values)
+            wb.create(ours, str(graph.start_task_id), graph_id=graph_id, context=values)
+            for more in [{}, *later]:
+                *steps, final = peer("run", id=theirs, set=more)
+                if more:
+                    session = wb.get(ours)
+                    session.context.update(more)
+                    wb.save(session)
+                assert list(_run(wb, graph, ours)) == steps
+                expected = _comparable(Session.from_json(json.dumps(final)))
+                assert _comparable(wb.get(ours)) == expected, name
+
+
+def _comparable(session: Session) -> Told:
+    told = content(session)
+    del told["version"]  # 0.5 has none
+    if "estimate" in told["data"]:  # serde reads a float with another last digit now and then
+        estimate = told["data"]["estimate"]
+        told["data"]["estimate"] = {name: round(value, 6) for name, value in estimate.items()}
+    return told
+
+
+def _run(wb: g.Workbench, graph: Graph, id: str) -> Iterator[Told]:
+    """Run until the session is no longer paused, and tell of each step as ``peer.rs`` does."""
+    kind = "paused"
+    while kind == "paused":
+        try:
+            result = wb.run(graph, id)
+            response, kind = result.response, result.status.kind.partition("_")[0]
+        except g.TaskExecutionFailed as error:
+            response, kind = error.args[0], "failed"
+        task = wb.get(id).current_task_id
+        yield {"status": kind, "current_task_id": task, "response": response}
