@@ -54,7 +54,7 @@ from .monitoring import (
     PrometheusHook,
     Recorder,
 )
-from .notebook import Latency, Run, Workbench, compare, open, wrap
+from .notebook import FlowRun, Latency, Run, Workbench, compare, open, wrap
 from .notebook.magics.gf import load_ipython_extension, unload_ipython_extension
 from .private_server.server import LocalPostgres, local_postgres
 from .storage import (
@@ -89,6 +89,7 @@ __all__ = [
     "CopyReport",
     "Cursor",
     "FallbackStorage",
+    "FlowRun",
     "GraphError",
     "GraphflowError",
     "GroupCount",

@@ -31,6 +31,20 @@ MAX_CHANGES: Final = 20  # of a text
 class FlowRun:
     """What ``wb.run`` did; it shows itself.
 
+    Example:
+        >>> import graphflow_nb
+        >>> from graphflow_nb.workflow import GraphBuilder, NextAction, TaskResult, task
+        >>> @task("close")
+        ... def close(context):
+        ...     return TaskResult("bye", NextAction.END, "closed")
+        >>> wb = graphflow_nb.open("memory:")
+        >>> session = wb.create("ticket-1", "close")
+        >>> run = wb.run(GraphBuilder("support").add_task(close).build(), "ticket-1")
+        >>> run.changes
+        replace /status_message: null → "closed"
+        >>> [operation.op for operation in run.operations]
+        ['get', 'save']
+
     Attributes:
         id: The id of the session.
         results: What each step came to.

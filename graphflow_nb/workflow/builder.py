@@ -49,10 +49,12 @@ class GraphBuilder:
             task: The task.
 
         Raises:
-            GraphError: It is not a task.
+            GraphError: It is not a task, or its id is not a text.
         """
         if not isinstance(task, Task):
             raise GraphError(f"a graph takes Task objects and @task functions, not {task!r}")
+        if not isinstance(task.id, str):
+            raise GraphError(f"a task's id must be a text, not {task.id!r}")
         self._tasks[task.id] = task
         return self
 
@@ -98,10 +100,10 @@ class GraphBuilder:
             timeout: Seconds, or a timedelta. Default: 300 s.
 
         Raises:
-            GraphError: It is negative.
+            GraphError: It is negative, or no time at all.
         """
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
-        if not seconds >= 0:
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        if not (isinstance(seconds, int | float) and seconds >= 0):
             raise GraphError(f"a task's timeout must be 0 seconds or more, not {timeout!r}")
         self._task_timeout = seconds
         return self

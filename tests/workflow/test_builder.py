@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from graphflow_nb.errors import GraphError, InvalidEdge, TaskNotFound
-from graphflow_nb.workflow import GraphBuilder
+from graphflow_nb.workflow import FanOutTask, GraphBuilder
 
 from .test_graph import answering, chain
 
@@ -59,6 +59,8 @@ def test_all_that_is_wrong_is_said_at_once():
         lambda builder: builder.add_task(lambda context: None),
         lambda builder: builder.with_task_timeout(-1),
         lambda builder: builder.with_task_timeout(float("nan")),
+        lambda builder: builder.with_task_timeout("5 s"),
+        lambda builder: builder.add_task(FanOutTask(7, [])),
         lambda builder: builder.with_max_execution_steps(-1),
         lambda builder: builder.with_max_execution_steps(2.0),
         lambda builder: builder.with_max_execution_steps(True),
