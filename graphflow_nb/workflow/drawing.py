@@ -30,7 +30,7 @@ def draw_mermaid(
         else:
             lines.append(f'    n{number}["{label}"]')
     if start is not None:
-        lines += ["    start(( ))", f"    start --> {nodes[start]}"]
+        lines += ['    start(("start"))', f"    start --> {nodes[start]}"]
     for edge, condition in _with_conditions(edges):
         label = f'|"{_label(condition)}"|' if condition else ""
         lines.append(f"    {nodes[edge.source]} -->{label} {nodes[edge.target]}")
@@ -45,7 +45,8 @@ def draw_mermaid(
 def _label(text: str) -> str:
     """Return a text for a label: cut where it is long, and with nothing that Mermaid would read."""
     shown = text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1]}…"
-    return re.sub(r"[^\w .,…-]", lambda found: f"#{ord(found[0])};", printable(shown))
+    safe = re.sub(r"[^\w .,…-]", lambda found: f"#{ord(found[0])};", printable(shown))
+    return safe or " "  # Mermaid has no empty labels
 
 
 def _with_conditions(edges: Iterable[Edge]) -> Iterator[tuple[Edge, str]]:

@@ -27,7 +27,7 @@ def test_mermaid():
         '    n1[["checks: x, y"]]',
         '    n2["decide"]',
         '    n3["pay"]',
-        "    start(( ))",
+        '    start(("start"))',
         "    start --> n0",
         "    n0 --> n1",
         '    n1 -->|"if is_large"| n2',
@@ -63,4 +63,5 @@ def test_both_are_in_one_bundle():
 def test_a_label_is_read_as_text():
     text = chain(answering('end"]; x <b> #35;')).build().mermaid()
     assert text.splitlines()[1] == '    n0["end#34;#93;#59; x #60;b#62; #35;35#59;"]'
+    assert chain(answering("")).build().mermaid().splitlines()[1] == '    n0[" "]'
     assert len(chain(answering("x" * 500)).build().mermaid()) < 150
