@@ -33,7 +33,9 @@ def ran(ip: Any, cell: str) -> tuple[str, Any]:
     """What the cell printed, and how it went."""
     with capture_output() as captured:
         result = ip.run_cell(cell)
-    return captured.stdout + "".join(map(repr, captured.outputs)), result
+    # What is shown is printed, or kept where another test has left a shell of this process.
+    shown = "".join(output.data.get("text/plain", "") for output in captured.outputs)
+    return captured.stdout + shown, result
 
 
 def test_a_cell_tells_what_its_operations_cost(ip):

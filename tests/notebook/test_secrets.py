@@ -18,7 +18,7 @@ import graphflow_nb as g
 
 from ..scope import COMPLETE
 
-EXAMPLES = 1000 if COMPLETE else 15
+EXAMPLES = 1000 if COMPLETE else 5
 
 #: What begins and ends each secret, to be found in outputs in whatever way it was spelled.
 MARK = "Zq7"
