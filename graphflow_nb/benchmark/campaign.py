@@ -73,7 +73,8 @@ class Campaign:
         workload: A workload, or the name of one.
         options: The options of ``wb.benchmark``.
         show: Makes the progress that is shown, given the function of its Stop button.
-        writable: Whether to write to servers' databases that are given by URL.
+        writable: Whether to write to servers' databases that are given by URL, and to create
+            SQLite files that do not exist.
 
     Attributes:
         bridge: The bridge on which the campaign itself runs.
@@ -95,6 +96,7 @@ class Campaign:
         contenders = read_contenders(contenders)
         self._settings = Settings.from_options(workload, options)
         self._shared = options.get("shared", False)
+        self._writable = writable
         self._contenders = contenders
         if not self._settings.stored:
             for named in contenders:
@@ -191,12 +193,19 @@ class Campaign:
             storage = contender.storage.inner
             return _Entered(label or _make_label(storage), contender.bridge, storage)
         if isinstance(contender, StoreUrl):
-            kind = find_kind(contender)
-            reads = self._settings.stored and kind is not None and kind.takes("read_only")
-            contender = await connect(contender, **({"read_only": True} if reads else {}))
+            contender = await connect(contender, **self._options_for(contender))
             if isinstance(contender, SupportsClose):
                 stack.push_async_callback(_close, contender)
         return _Entered(label or _make_label(contender), self.bridge, contender)
+
+    def _options_for(self, url: StoreUrl) -> dict[str, bool]:
+        kind = find_kind(url)
+        if kind is None:
+            return {}
+        options = {"read_only": True} if self._settings.stored and kind.takes("read_only") else {}
+        if kind.takes("create"):
+            options["create"] = self._writable  # a mistyped name creates no file
+        return options
 
     async def _check_permission(self, store: _Entered) -> None:
         label, bridge, storage = store

@@ -126,8 +126,8 @@ def compare(
             a loop; as a mapping, with labels.
         workload: As for ``wb.benchmark``.
         writable: Whether to write to servers' databases that are given by URL: the benchmark
-            creates its sessions there, and their table if there is none. With ``stored=True``
-            nothing is written, and it is not needed.
+            creates its sessions there, and their table if there is none. It also creates a SQLite
+            file that does not exist. With ``stored=True`` nothing is written, and it is not needed.
         options: As for ``wb.benchmark``.
 
     Returns:

@@ -53,8 +53,10 @@ class CopyTo:
             (80, True)
 
         Args:
-            other: A workbench, or the URL of a store, which is created if it can be. A storage with
-                ``save``, ``get`` and ``delete`` alone is asked for each id before it is saved.
+            other: A workbench, or the URL of a store. The target is created on purpose: a SQLite
+                file that does not exist without ``create=True``, a table on a server with
+                ``writable=True``. A storage with ``save``, ``get`` and ``delete`` alone is asked
+                for each id before it is saved.
             redact: A function that takes a copy of each session and returns what is stored instead,
                 under the same id, or None to leave the session out.
             progress: A function that is called with the number of sessions done, and of how many

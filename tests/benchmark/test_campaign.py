@@ -94,7 +94,7 @@ def test_stores_take_turns_and_each_is_on_its_own_loop(database, tmp_path, run):
         found = compare(
             [
                 "memory:",
-                f"sqlite:{tmp_path}/a.db",
+                f"sqlite:{tmp_path}/a.db?mode=rwc",
                 pg,
                 g.wrap(mine, loop=run.__self__.get_loop()),
                 g.InMemorySessionStorage(),
@@ -271,3 +271,19 @@ def test_other_sessions_are_a_reason_to_ask_in_every_store(url, tmp_path, monkey
             wb.benchmark("A", **QUICK)
         wb.benchmark("A", **QUICK | {"duration": 0.1}, shared=True)
         pd.testing.assert_frame_equal(wb.sessions(), before)
+
+
+@pytest.mark.parametrize("options", [{}, {"stored": True}, {"writable": True, "stored": True}])
+def test_a_comparison_creates_no_file_by_a_slip(options, tmp_path):
+    with pytest.raises(g.StorageError, match=r"there is no file .*new\.db: nothing was created"):
+        g.compare([f"sqlite:{tmp_path / 'new.db'}"], "C", **QUICK, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_comparison_creates_a_file_if_asked_for(tmp_path):
+    run = g.compare([f"sqlite:{tmp_path / 'new.db'}"], "C", **QUICK, writable=True)
+    assert len(run.requests()) > 0
+    with g.open(f"sqlite:{tmp_path / 'new.db'}") as wb:
+        assert len(wb.sessions()) == 0
+    again = g.compare([f"sqlite:{tmp_path / 'new.db'}"], "C", **QUICK)
+    assert len(again.requests()) > 0

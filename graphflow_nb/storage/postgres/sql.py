@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -473,7 +474,11 @@ class Statements:
             terms.append(f"strpos(status_message, {put(query.status)}) > 0")
         if query.text is not None:
             text = put(query.text)
-            terms.append(f"(strpos({self._id}, {text}) > 0 OR strpos(status_message, {text}) > 0)")
+            key = query.text
+            if self.form.uuid and _count_digits(key) >= _TELLING:
+                key = _key_prefix(key)
+            found = text if key == query.text else put(key)
+            terms.append(f"(strpos({self._id}, {found}) > 0 OR strpos(status_message, {text}) > 0)")
         if query.ids is not None:
             ids = put([self.key(id) for id in query.ids if self.can_hold(id)])
             found = f"id = ANY({ids}::{self._id_array})"
@@ -482,7 +487,8 @@ class Statements:
                 found = f"({found} OR {_UNCHECKED.format(self._id)} = ANY({put(named)}::bytea[]))"
             terms.append(found)
         if query.id_prefix is not None:
-            terms.append(f"starts_with({self._id}, {put(query.id_prefix)})")
+            prefix = _key_prefix(query.id_prefix) if self.form.uuid else query.id_prefix
+            terms.append(f"starts_with({self._id}, {put(prefix)})")
         for name in ("updated", "created"):
             if (since := getattr(query, f"{name}_since")) is not None:
                 terms.append(f"{name}_at >= {put(since)}")
@@ -527,6 +533,30 @@ class Statements:
             arguments.append(query.limit)
             text += f" LIMIT ${len(arguments)}"
         return text
+
+
+#: So many digits of a text in another spelling are taken for those of a UUID.
+_TELLING: Final = 8
+_UUID_PREFIX: Final = re.compile(r"(?:urn:)?(?:uuid:)?\{?([0-9a-f-]*)\}?", re.IGNORECASE)
+#: Where the groups of a UUID's digits begin; digits past its end stay and match no id.
+_GROUPS: Final = (0, 8, 12, 16, 20, None)
+
+
+def _count_digits(text: str) -> int:
+    """Return how many hexadecimal digits a text has that begins a UUID; 0 for another text."""
+    match = _UUID_PREFIX.fullmatch(text)
+    return len(match[1].replace("-", "")) if match else 0
+
+
+def _key_prefix(prefix: str) -> str:
+    """Return the beginning of a UUID as a table of UUIDs writes it; another text as it is."""
+    match = _UUID_PREFIX.fullmatch(prefix)
+    if match is None:
+        return prefix
+    given = match[1].lower()
+    if "-" in given:
+        return given  # a dash elsewhere is in no id
+    return "-".join(filter(None, (given[a:b] for a, b in pairwise(_GROUPS))))
 
 
 def _value_at(path: Spellings, arguments: list[Any]) -> str:

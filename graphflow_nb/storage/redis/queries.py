@@ -87,6 +87,7 @@ class Queries:
         found: list[Found] = []
         entries: list[Entry] = []
         read, moved = 0, 0
+        hidden: set[bytes] = set()
         # Where other conditions leave out sessions, more are read than a page has.
         count = limit if self._index.can_count(query) else max(limit, 100)
         while len(found) < limit:
@@ -97,15 +98,19 @@ class Queries:
             read += len(portion)
             if read > self._scan_limit:
                 raise self._too_many_keys()
-            sessions = await self._records.find_many([entry.id for entry in portion])
+            sessions = await self._records.find_many([entry.id for entry in portion], hidden)
             for entry, session in zip(portion, sessions, strict=True):
+                if session is None and self._records.key(entry.id) in hidden:
+                    continue
                 if session is None or not filter_rows([session], query):
                     moved += 1
                 else:
                     moved += not is_current(entry, session[1].updated)
                     found.append(session)
                     entries.append(entry)
-        return Page(found[:limit], entries[:limit], await self._index_note(moved))
+        notes = [_hidden_note(hidden), await self._index_note(moved)]
+        note = "; ".join(note for note in notes if note) or None
+        return Page(found[:limit], entries[:limit], note)
 
     async def _index_note(self, moved: int = 0) -> str | None:
         # With a prefix, other keys may belong to others.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from ...errors import StorageError
+from ...files import create_privately
 from . import sql
 from .functions import register_functions
 from .location import MEMORY, url_of
@@ -91,17 +92,18 @@ def open_file(path: str, timeout: float, *, read_only: bool, create: bool) -> Op
 
 def _create(path: str) -> bool:
     """Create a file that only its owner can read; return False if there is one already."""
+    if os.path.lexists(path):
+        return False  # a link to a store is followed, as when it is read
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        return False
-    except OSError as error:
+        return create_privately(path)
+    except StorageError as error:
+        if not isinstance(cause := error.__cause__, OSError):
+            raise
         raise StorageError(
-            f"{path} can't be created ({error.strerror}): does its folder exist, and may you write "
+            f"{path} can't be created ({cause.strerror}): does its folder exist, and may you write "
             f"there?{_hint(path)}",
             nothing_written=True,
-        ) from error
-    return True
+        ) from cause
 
 
 def _inspect(path: str, timeout: float, *, read_only: bool, create: bool) -> bool:
@@ -109,6 +111,12 @@ def _inspect(path: str, timeout: float, *, read_only: bool, create: bool) -> boo
     try:
         is_file = stat.S_ISREG(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):
+            raise StorageError(
+                f"{path} is a symbolic link to {os.readlink(path)}, which does not exist: nothing "
+                "was created or opened. Name the file itself, or mend the link",
+                nothing_written=True,
+            ) from error
         raise StorageError(
             f"there is no file {path}: nothing was created.{_hint(path)} For a new store pass "
             "create=True",

@@ -47,3 +47,31 @@ def test_each_spelling_is_the_same_session(database, run, other):
         wb.patch(other, [{"op": "add", "path": "/context/data/x", "value": 1}])
         wb.delete(other)
         assert wb.undo().context["x"] == 1
+
+
+BEGINNINGS = ["abcdef0", "abcdef01", "abcdef01-", "abcdef01-23", ID[:30], ID]
+
+
+@pytest.mark.parametrize("start", BEGINNINGS)
+def test_the_beginning_of_each_spelling_finds_it(database, run, start):
+    run(create_table(database, "crate-0.5"))
+    storage = run(connect(database))
+    run(storage.save(g.Session(ID, "t", status_message="ABCDEF01 is done")))
+    run(storage.save(g.Session("bbcdef01-2345-4678-9abc-def012345678", "t")))
+    for other in (
+        start.upper(),
+        start.replace("-", ""),
+        f"{{{start}",
+        f"urn:uuid:{start}",
+        f"URN:UUID:{start.upper()}",
+    ):
+        found = run(storage.query(Query(id_prefix=other)))
+        assert [session.id for session in found] == [ID], other
+        if len(start) > 7:
+            assert ID in [session.id for session in run(storage.query(Query(text=other)))], other
+    for other in (f"{ID}0", "abcdef012-", "ABCDEF01X", ID.replace("-", "") + "0", "{g"):
+        assert run(storage.query(Query(id_prefix=other))) == []
+    assert len(run(storage.query(Query(text="ABCDEF01 is")))) == 1
+    assert run(storage.query(Query(text="BCDEF0"))) != []  # in the status, as it is written there
+    assert run(storage.count(Query(id_prefix=ID.upper()))) == 1
+    run(storage.close())

@@ -57,6 +57,20 @@ def test_keys_that_may_not_be_read_are_left_out_with_a_note(user, servers):
             wb.get("closed-1")
 
 
+def test_the_index_leaves_out_keys_that_may_not_be_read_too(user, servers):
+    more = CLUSTER if len(servers) > 1 else ()
+    with g.open(servers[0].url, writable=True) as wb:
+        wb.build_index()
+    with g.open(user("~open-*", "~{graphflow_nb:*", "+@read", *more)) as wb:
+        frame = wb.sessions(limit=2)
+        assert set(frame["id"]) == {"open-1", "open-2"}
+        assert "1 keys are left out, because this user may not read them (closed-1)" in str(
+            frame.attrs["note"]
+        )
+        assert "answered by the index" in frame.attrs["note"]
+        assert "differed" not in frame.attrs["note"]
+
+
 @pytest.mark.parametrize(
     ("missing", "call"),
     [

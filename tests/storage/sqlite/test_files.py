@@ -258,3 +258,22 @@ def test_a_write_that_was_cut_short_is_said(filled, tmp_path):
     assert look(folder) == before
     with g.open(f"sqlite:{folder / 's.db'}") as wb:
         assert len(wb.sessions()) == 1
+
+
+@pytest.mark.parametrize("opener", OPENERS.values(), ids=OPENERS)
+def test_a_link_to_nothing_is_named_as_what_it_is(opener, tmp_path):
+    path, target = tmp_path / "link.db", tmp_path / "gone.db"
+    path.symlink_to(target)
+    with pytest.raises(g.StorageError, match=r"link\.db is a symbolic link to .*gone\.db, which"):
+        opener(path)
+    assert not target.exists()
+
+
+def test_a_link_to_a_store_is_followed(tmp_path):
+    with g.open(f"sqlite:{tmp_path / 'claims.db'}", create=True) as wb:
+        wb.create("a", "t")
+    (tmp_path / "link.db").symlink_to(tmp_path / "claims.db")
+    for opener in OPENERS.values():
+        if opener is not OPENERS["copy"]:
+            with opener(tmp_path / "link.db") as wb:
+                assert wb.get("a").id == "a"
