@@ -116,6 +116,7 @@ class Connections:
             try:
                 result = await work(held.link)  # a call through the pool's proxy takes longer
             except BaseException as error:
+                current().lap("execute")  # also what ends in a conflict has taken its time there
                 await self._pool.release(connection)
                 if isinstance(
                     error, (*LOST, asyncpg.InterfaceError)

@@ -122,3 +122,20 @@ def test_a_server_that_dies_in_the_middle_of_saves(number):
         assert stored >= set(returned)
         assert len(stored) <= len(returned) + len(raised)
         wb.close()
+
+
+def test_the_time_of_what_ends_in_a_conflict_is_that_of_the_server(database, run):
+    async def work():
+        recorder = g.Recorder()
+        storage = g.MonitoredStorage(await g.connect(database), [recorder])
+        await storage.save(g.Session("a", "t"))
+        for wrong in (g.Session("a", "t"), g.Session("gone", "t", version=7)):
+            with pytest.raises(g.SessionConflict):
+                await storage.save(wrong)
+        await storage.close()
+        return [operation for operation in recorder.operations() if operation.outcome != "ok"]
+
+    conflicts = run(work())
+    assert len(conflicts) == 2
+    for operation in conflicts:
+        assert operation.execute_ns > 0.5 * operation.duration_ns
