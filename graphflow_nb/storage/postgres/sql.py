@@ -20,6 +20,7 @@ from .errors import is_jsonb
 
 __all__ = [
     "HAS_RULES",
+    "HIDDEN_SCHEMAS",
     "MISSING_RIGHTS",
     "SEPARATOR",
     "SYSTEMS",
@@ -90,6 +91,18 @@ MISSING_RIGHTS: Final = """
 SELECT pg_catalog.string_agg(r, ', ')
 FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS r
 WHERE NOT pg_catalog.has_table_privilege($1::pg_catalog.text, r)
+"""
+
+#: The schemas that the user may not use and that are named or have a table of this name. $1 is the
+#: schema, NULL for any; $2 is the table.
+HIDDEN_SCHEMAS: Final = """
+SELECT pg_catalog.string_agg(pg_catalog.quote_ident(n.nspname), ', ')
+FROM pg_catalog.pg_namespace AS n
+WHERE NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+    AND CASE WHEN $1::pg_catalog.text IS NULL THEN EXISTS (SELECT FROM pg_catalog.pg_class AS c
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) n.oid
+        AND c.relname::pg_catalog.text OPERATOR(pg_catalog.=) $2::pg_catalog.text)
+        ELSE n.nspname::pg_catalog.text OPERATOR(pg_catalog.=) $1::pg_catalog.text END
 """
 
 #: Whether rules replace writes to a table; $1 is its quoted name. That they do is an error of the

@@ -102,6 +102,11 @@ class PostgresSessionStorage:
         An existing table is opened in the form that it has and never altered. A missing one is
         created in graph-flow 0.6's form, unless ``read_only``.
 
+        These rights are needed, and no others: CONNECT on the database, USAGE on the schema, and on
+        the table, or on a view of it, SELECT for reading; for writing also INSERT, UPDATE and
+        DELETE. SELECT on the columns of graph-flow alone is enough too. CREATE on the schema is
+        needed only where a missing table is to be created.
+
         A pooler such as PgBouncer is recognised. Then nothing is kept in its server connections,
         and with ``read_only`` each operation is a read-only transaction.
 

@@ -36,6 +36,10 @@ Work = Callable[[Connection], Awaitable[T]]
 
 log = logging.getLogger("graphflow_nb")
 
+_RIGHTS: Final = (
+    "Reading takes SELECT on the table, writing also INSERT, UPDATE and DELETE, both USAGE on its "
+    "schema; ask for the right, or open it as another user"
+)
 _ID_TYPES: Final = {"uuid", "text", "character varying"}
 
 
@@ -213,13 +217,11 @@ class OpenTable:
                 return await self._connections.run(run)
         except GraphflowError:
             raise
-        except asyncpg.InsufficientPrivilegeError as error:
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError) as error:
             if (lacking := await self._find_missing_rights()) is None:
                 raise_translated(error, self.url)
             raise StorageError(
-                f"{self.url}: {self.url.mask(error)}: this user lacks {lacking} on "
-                f"{self.form.table}. Reading takes SELECT, writing also INSERT, UPDATE and DELETE; "
-                "ask for the right, or open it as another user",
+                f"{self.url}: {self.url.mask(error)}: this user lacks {lacking}. {_RIGHTS}",
                 nothing_written=True,
             ) from error
         except asyncpg.ReadOnlySQLTransactionError as error:
@@ -347,11 +349,12 @@ class OpenTable:
             row = await connection.fetchrow(self._inspect_statement, parts, schemas)
         if not row["present"]:
             if self.read_only or not create:
-                raise self._missing(row["quoted"])
+                hidden = await self._find_hidden_schemas(connection)
+                raise self._missing(row["quoted"], hidden)
             # Another client may be creating it at this moment.
             races = (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError)
             with suppress(*races, asyncpg.DuplicateTableError):
-                await connection.execute(sql.create_statement(row["quoted"]))
+                await self._create(connection, row["quoted"])
             return await self._inspect(connection)
         form = _form_of(row)
         if self._lacks_xmin:
@@ -369,11 +372,39 @@ class OpenTable:
             f"postgresql:{system}/{row['database']}/{row['relation']}",
         )
 
+    async def _create(self, connection: Connection, table: str) -> None:
+        try:
+            await connection.execute(sql.create_statement(table))
+        except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidSchemaNameError) as error:
+            hidden = await self._find_hidden_schemas(connection)
+            if not hidden and isinstance(error, asyncpg.InvalidSchemaNameError):
+                raise
+            lacking = f"USAGE on the schema {hidden}" if hidden else "CREATE on the schema"
+            raise StorageError(
+                f"table {table} does not exist in {self.url}, and this user may not create one "
+                f"({self.url.mask(error)}): it lacks {lacking}. Nothing was created. {_RIGHTS}",
+                nothing_written=True,
+            ) from error
+
     async def _find_missing_rights(self) -> str | None:
-        """Return the rights on the table that the user lacks; None where that is not known."""
+        """Return the rights that the user lacks, and on what; None where that is not known."""
+
+        async def find(connection: Connection) -> str | None:
+            if hidden := await self._find_hidden_schemas(connection):
+                return f"USAGE on the schema {hidden}"
+            found = await connection.fetchval(sql.MISSING_RIGHTS, self.form.table)
+            return f"{found} on {self.form.table}" if found else None
+
         with suppress(Exception):
-            found: str | None = await self._connections.run(
-                lambda connection: connection.fetchval(sql.MISSING_RIGHTS, self.form.table)
+            return await self._connections.run(find)
+        return None
+
+    async def _find_hidden_schemas(self, connection: Connection) -> str | None:
+        """Return the schemas that may hide the table, since the user may not use them."""
+        *schema, name = sql.parse_name(self._name) or [self._name]
+        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+            found: str | None = await connection.fetchval(
+                sql.HIDDEN_SCHEMAS, schema[-1] if schema else None, name
             )
             return found
         return None
@@ -395,9 +426,14 @@ class OpenTable:
             ) from error
         return True
 
-    def _missing(self, table: str) -> StorageError:
+    def _missing(self, table: str, hidden: str | None) -> StorageError:
         return StorageError(
             f"table {table} does not exist in {self.url}"
+            + (
+                f", as far as this user sees, who lacks USAGE on the schema {hidden}"
+                if hidden
+                else ""
+            )
             + (", and a replica can't create one" if self.standby else "")
             + (", and a read-only workbench creates none" if self.opened_read_only else "")
             + "; graphflow_nb.open(url, table='schema.table') opens another"

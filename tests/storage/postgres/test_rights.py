@@ -11,6 +11,19 @@ import graphflow_nb as g
 
 from .kit import execute
 
+#: A foreign table is on this server itself, as the superuser who made it.
+FOREIGN = """
+CREATE EXTENSION postgres_fdw;
+DO $$ BEGIN EXECUTE format(
+    'CREATE SERVER me FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host %L, port %L, dbname %L)',
+    current_setting('unix_socket_directories'), current_setting('port'), current_database());
+END $$;
+CREATE USER MAPPING FOR PUBLIC SERVER me OPTIONS (user 'postgres', password_required 'false');
+CREATE SCHEMA far;
+IMPORT FOREIGN SCHEMA public LIMIT TO (sessions) FROM SERVER me INTO far;
+ALTER TABLE far.sessions RENAME TO it;
+ALTER TABLE far.it SET SCHEMA public;
+"""
 VIEWS = {
     "the table": "",
     "columns": "",
@@ -18,6 +31,15 @@ VIEWS = {
     "distinct": "CREATE VIEW it AS SELECT DISTINCT * FROM sessions",
     "union": "CREATE VIEW it AS SELECT * FROM sessions UNION SELECT * FROM sessions",
     "materialized": "CREATE MATERIALIZED VIEW it AS SELECT * FROM sessions",
+    "aggregate": "CREATE VIEW it AS SELECT id, max(graph_id) AS graph_id, "
+    "max(current_task_id) AS current_task_id, max(status_message) AS status_message, "
+    "(array_agg(context))[1] AS context, max(version) AS version, max(created_at) AS created_at, "
+    "max(updated_at) AS updated_at FROM sessions GROUP BY id",
+    "partitioned": "CREATE TABLE it (LIKE sessions INCLUDING DEFAULTS, PRIMARY KEY (id)) "
+    "PARTITION BY HASH (id);"
+    "CREATE TABLE it_0 PARTITION OF it FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+    "INSERT INTO it SELECT * FROM sessions",
+    "foreign": FOREIGN,
 }
 COLUMNS = "id, graph_id, current_task_id, status_message, context, version, created_at, updated_at"
 
@@ -49,7 +71,7 @@ def test_reading_takes_select_alone(database, run, role, view):
         assert wb.sessions(context=["n"])["n"].tolist() == [1]
         assert wb.summary()["sessions"].sum() == 1
         wb.advise()
-    if view in ("distinct", "union"):
+    if view in ("distinct", "union", "aggregate"):
         with pytest.raises(g.StorageError, match="can only be read"):
             g.open(database, table=table, writable=True)
 
@@ -72,3 +94,34 @@ def test_writing_takes_four_rights_and_each_is_named(database, run, role, lackin
         with pytest.raises(g.StorageError, match=rf"lacks {lacking} on sessions\."):
             calls[lacking]()
     wb.close()
+
+
+def test_usage_of_the_schema_is_named(database, run, role):
+    run(execute(database, "CREATE SCHEMA away; ALTER TABLE sessions SET SCHEMA away"))
+    run(execute(database, f"GRANT ALL ON away.sessions TO {role}"))
+    url, said = url_of(database, role), "lacks USAGE on the schema away"
+    found = f"{url}&search_path=away"
+    for writable in (False, True):
+        for where in ({"table": "away.sessions"}, {"table": "away.other"}, {"url": found}, {}):
+            with pytest.raises(g.StorageError, match=said):
+                g.open(**{"url": url, "writable": writable, **where})
+    run(execute(database, f"GRANT USAGE ON SCHEMA away TO {role}"))
+    with g.open(found, writable=True) as wb, g.open(url, table="away.sessions") as reader:
+        assert [each.get("a").id for each in (wb, reader)] == ["a", "a"]
+        run(execute(database, f"REVOKE USAGE ON SCHEMA away FROM {role}"))
+        for call in (lambda: wb.create("b", "t"), lambda: wb.get("a"), lambda: reader.get("a")):
+            with pytest.raises(g.StorageError, match=said):
+                call()
+
+
+def test_create_on_the_schema_is_named(database, run, role):
+    run(execute(database, "REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+    with pytest.raises(g.StorageError, match=r"lacks CREATE on the schema.*Nothing was created"):
+        g.open(url_of(database, role), table="fresh", writable=True)
+
+
+def test_connect_on_the_database_is_named(database, run, role):
+    name = database.rpartition("/")[2].partition("?")[0]
+    run(execute(database, f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC'))
+    with pytest.raises(g.StorageError, match=r"CONNECT privilege.*ask for this right"):
+        g.open(url_of(database, role))
