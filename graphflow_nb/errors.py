@@ -25,6 +25,9 @@
 ``TaskNotFound`` and ``TaskExecutionFailed`` have the meaning of the variants of graph-flow's
 ``GraphError`` with the same names; the last three have its texts, too. The driver's own exception,
 where there is one, is the ``__cause__``.
+
+What an error says is shown with escapes for control characters, those that drive a terminal and
+those that change the direction of writing: it can have ids and texts of servers in it.
 """
 
 from __future__ import annotations
@@ -68,6 +71,16 @@ class GraphflowError(Exception):
 
     nothing_written: bool = True
 
+    def __str__(self) -> str:
+        # Not imported above, because the model raises these errors.
+        from .model.printable import printable_lines
+
+        return printable_lines(self._text())
+
+    def _text(self) -> str:
+        """Return what happened, which may have texts of drivers, stores and users in it."""
+        return super().__str__()
+
 
 class ContextError(GraphflowError):
     """The error for a value that JSON can't hold, or a stored context that can't be read."""
@@ -88,7 +101,7 @@ class SessionNotFound(GraphflowError, KeyError):
         super().__init__(id)
         self.id = id
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"no session has the id {self.id!r}; wb.sessions() lists those that exist"
 
 
@@ -107,7 +120,7 @@ class SessionConflict(GraphflowError):
         self.session = session
         self.stored = stored
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         mine, theirs = self.session, self.stored
         if theirs is None:
             return (
@@ -160,14 +173,14 @@ class GraphError(GraphflowError, ValueError):
 class InvalidEdge(GraphError):
     """The error for an edge that names a task which the graph lacks."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"Invalid edge: {self.args[0]}"
 
 
 class TaskNotFound(GraphError):
     """The error for a task that the graph lacks."""
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"Task not found: {self.args[0]}"
 
 
@@ -177,7 +190,7 @@ class TaskExecutionFailed(GraphflowError):
     A task may raise it itself, with its reason. The step was not saved.
     """
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"Task execution failed: {self.args[0] if self.args else ''}"
 
 
@@ -242,7 +255,7 @@ class CapabilityError(StorageError, AttributeError):
         self.method = method
         self.remedy = remedy or "add it as graphflow_nb.storage describes"
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.storage} has no method {self.method!r}, which this needs; {self.remedy}"
 
 
