@@ -282,7 +282,6 @@ class Opener:
             link.shared = not self._cached
         try:
             if type(link) is ReadOnlyLink:  # isinstance would be true of any connection
-                # Not in the URL's own settings: asyncpg would take such a server for a replica.
                 await link.make_read_only()
                 self.guards |= link.guarded
             await read_times_exactly(link)
@@ -296,8 +295,13 @@ class Opener:
     async def _open_unshared(self, number: int, wanted: Any) -> Link | None:
         """Return a connection that has the server's session for itself, None behind a pooler."""
         cached = CACHED_STATEMENTS if self._cached is None else self._cached
+        settings = {MARK: self._mark}
+        if self._read_only and wanted in (None, SessionAttribute.any):
+            # A trigger of the login runs before any statement. Where a kind of host is asked for,
+            # asyncpg would take such a server for a replica.
+            settings["default_transaction_read_only"] = "on"
         try:
-            link = await self._connect(number, wanted, {MARK: self._mark}, cached)
+            link = await self._connect(number, wanted, settings, cached)
         except _REFUSED:
             self._pooled.add(number)
             return None

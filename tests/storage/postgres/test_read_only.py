@@ -12,7 +12,7 @@ import graphflow_nb as g
 from graphflow_nb import Query, StorageError
 from graphflow_nb.storage.postgres.link import ReadOnlyLink
 
-from ...scope import COMPLETE
+from ...scope import COMPLETE, need
 from .kit import connect, execute, fetch, fetch_value
 
 #: What a hostile function does when it is run.
@@ -203,3 +203,25 @@ def test_a_table_is_found_as_the_users_own_sessions_find_it(database, run):
         assert run(reader.get(table)).id == table
         run(reader.close())
     assert len(run(fetch(database, "SELECT * FROM other.sessions"))) == 1
+
+
+@pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
+def test_a_trigger_of_the_login_can_not_write_either(attacked, run, payload):
+    """It runs before any statement of ours, so that the session has to begin read-only."""
+    version = run(fetch_value(attacked, "SELECT current_setting('server_version_num')::int"))
+    need("PostgreSQL 17", version >= 170000)
+    code = _function("enter()", "event_trigger", "").replace("RETURN ;", "")
+    run(
+        execute(
+            attacked,
+            code.format(payload=payload)
+            + "CREATE EVENT TRIGGER e ON login EXECUTE FUNCTION public.enter()",
+        )
+    )
+    with suppress(StorageError):
+        storage = run(connect(attacked, read_only=True, max_connections=1))
+        run(_read_everything(storage))
+        run(storage.close())
+    own = f"{attacked}&event_triggers=off"
+    assert run(fetch_value(own, "SELECT count(*) FROM trophy")) == 1
+    run(execute(own, "DROP EVENT TRIGGER e"))
