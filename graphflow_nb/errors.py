@@ -34,6 +34,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .printable import printable_lines
+
 if TYPE_CHECKING:
     from .model import Session
 
@@ -72,9 +74,6 @@ class GraphflowError(Exception):
     nothing_written: bool = True
 
     def __str__(self) -> str:
-        # Not imported above, because the model raises these errors.
-        from .model.printable import printable_lines
-
         return printable_lines(self._text())
 
     def _text(self) -> str:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from ..cards import card, code
 from ..frames import TEXT
-from ..model.printable import printable_lines
+from ..printable import printable_lines
 from .lines import SEVERITIES, Advice, Evidence, Figure, InOrder, Line, Severity, Unseen
 
 __all__ = ["Findings"]

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from ..cards import CARD_CSS, card, fact_table
 from ..figures import LatencyFigure, duration_text
 from ..figures.theme import ThemeName
-from ..model.printable import printable
+from ..printable import printable
 from .settings import Settings
 
 __all__ = ["Report"]

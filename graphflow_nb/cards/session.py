@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from ..errors import ContextError
 from ..model import Message, OddMessage, Session, exactjson
-from ..model.printable import printable_lines
 from ..model.times import datetime_of, describe_time, micros_or_unknown
+from ..printable import printable_lines
 from ..storage.paths import path_text
 from .parts import age, card, code, fact_table, size
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
-from ..model.printable import printable
+from ..printable import printable
 from ..storage.table import GroupCount
 from .parts import age, card, code, fact_table
 

@@ -12,7 +12,7 @@ from msgspec import Raw
 from ..errors import ContextError, PatchError
 from ..model import exactjson
 from ..model.exactjson import pointer
-from ..model.printable import printable
+from ..printable import printable
 
 __all__ = ["Change", "Patch", "Path", "parse_pointer", "pointer", "python", "shorten"]
 

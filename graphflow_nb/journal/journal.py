@@ -25,8 +25,8 @@ import msgspec
 
 from ..errors import GraphflowError, JournalError, StorageError
 from ..model import Session
-from ..model.printable import printable
 from ..model.times import EPOCH, micros_of
+from ..printable import printable
 from ..storage.checks import check_texts
 from .compaction import Compaction
 from .entries import DamagedLine, Entry, Op, Sides

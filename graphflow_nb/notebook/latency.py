@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from ..errors import StorageError
 from ..frames import frame_html, operations_frame
-from ..model.printable import printable_lines
 from ..monitoring import Histogram, Recorder, Records
 from ..monitoring.durations import Durations
 from ..monitoring.operation import FAILED
 from ..monitoring.records import describe_bound
+from ..printable import printable_lines
 
 if TYPE_CHECKING:
     from ..client import Client

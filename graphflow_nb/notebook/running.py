@@ -15,8 +15,8 @@ from ..changes import Patch, diff
 from ..client import Client
 from ..errors import GraphError, GraphflowError, QueryError, ReadOnlyError
 from ..model import Session
-from ..model.printable import printable_lines
 from ..monitoring import Operation
+from ..printable import printable_lines
 from ..storage.wrappers import Wrapper
 from ..workflow import ExecutionResult, ExecutionStatus, FlowRunner, Graph
 from ..workflow.execution import NO_EDGE

@@ -23,8 +23,8 @@ from ..errors import (
     StorageUnavailable,
 )
 from ..model import Session, exactjson
-from ..model.printable import printable
 from ..model.times import micros_or_unknown
+from ..printable import printable
 from .odd import problems_of
 from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
 from .query import Cursor, Query

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from ..model.printable import printable
+from ..printable import printable
 
 __all__ = ["Migration"]
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from markupsafe import Markup
 
-from ..model.printable import printable_lines
+from ..printable import printable_lines
 from ..storage.protocols import SupportsClose
 from .kit import PROPERTIES, Deviation, NotTested, Open, Property, Traits, resolve
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from ..model.printable import printable
+from ..printable import printable
 from .edge import Edge
 from .fanout import FanOutTask
 from .task import Task

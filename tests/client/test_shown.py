@@ -22,13 +22,11 @@ def wb(storage):
     return wrap(storage)
 
 
-def recreate(wb, run, storage, id, version):
-    """Delete a session and save another one under its id until that has the version."""
+def recreate(run, storage, id):
+    """Delete a session and save another one under its id; return that."""
     run(storage.delete(id))
     session = Session(id, "another", status_message="another")
     run(storage.save(session))
-    if session.version != version:
-        pytest.skip("this store never gives a version twice")
     return session
 
 
@@ -51,17 +49,18 @@ def test_another_session_at_the_version_that_was_shown_stays(wb, storage, store,
     id = store.id("a")
     first = wb.create(id, "t")
     version = SHOW[way](wb, id)
-    wb.create(store.id("b"), "t")
-    recreate(wb, run, storage, id, version)
-    with pytest.raises(SessionConflict, match="created again"):
+    other = wb.create(store.id("b"), "t")
+    again = recreate(run, storage, id).version
+    # Some stores never give a version twice, and there the version says it by itself.
+    with pytest.raises(SessionConflict, match="created again" if again == version else "stored"):
         wb.patch(id, CHANGE, version=version)
     with pytest.raises(SessionConflict):
         wb.patch(id, CHANGE, version=first)
-    assert wb.delete({id: version, store.id("b"): first.version}) == [store.id("b")]
+    assert wb.delete({id: version, other.id: other.version}) == [other.id]
     assert wb.delete({id: first}) == []
     assert wb.get(id).status_message == "another"
     # Now this one was shown.
-    assert wb.patch(id, CHANGE, version=version).status_message == "changed"
+    assert wb.patch(id, CHANGE, version=again).status_message == "changed"
     assert wb.delete({id: wb.get(id)}) == [id]
 
 

@@ -16,7 +16,7 @@ from ... import cards
 from ...client import Client
 from ...errors import SessionFormatError
 from ...model import Session
-from ...model.printable import printable
+from ...printable import printable
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
 from ..html import Html

@@ -14,8 +14,8 @@ import numpy as np
 
 from ...errors import SessionConflict
 from ...model import Session
-from ...model.printable import printable
 from ...model.times import UNKNOWN_TIME, micros_or_unknown
+from ...printable import printable
 from ..address import Address
 from ..checks import check_ids_once, check_text, refuse_write
 from ..facts import SqliteFacts

@@ -62,11 +62,17 @@ def refused(call):
     return caught.value
 
 
-@pytest.mark.parametrize("form", ["documented", "crate-0.6", "partitioned"])
-@pytest.mark.parametrize("cause", CAUSES)
+#: A rule of a partitioned table rewrites the same statements as one of a table.
+CASES = [
+    (form, cause)
+    for form in ("documented", "crate-0.6", "partitioned")
+    for cause in CAUSES
+    if form != "partitioned" or "rule" not in cause
+]
+
+
+@pytest.mark.parametrize(("form", "cause"), CASES)
 def test_what_is_refused_is_not_a_conflict(database, run, form, cause):
-    if form == "partitioned" and "rule" in cause:
-        pytest.skip("the same statements as on the table itself")
     run(create_table(database, form))
     storage = run(connect(database))
     run(storage.save(Session("a", "t", status_message="before")))

@@ -12,7 +12,7 @@ def printable(text: str) -> str:
     read as another one.
 
     Example:
-        >>> from graphflow_nb.model.printable import printable
+        >>> from graphflow_nb.printable import printable
         >>> print(printable("a\x1b[31m\u202eb\n"))
         a\x1b[31m\u202eb\n
     """

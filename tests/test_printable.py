@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from graphflow_nb.model.printable import printable, printable_lines
+from graphflow_nb.printable import printable, printable_lines
 
-from ..hostile import TEXTS
+from .hostile import TEXTS
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
