@@ -288,7 +288,7 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     person.type(
         "JSON",
         '{"id": "from-json", "graph_id": "g", "current_task_id": "t", '
-        '"context": {"data": {"n": 1.10}}}',
+        '"context": {"data": {"n": 1.10}, "chat_history": {"messages": [], "max_messages": 9}}}',
     )
     person.click("Preview new session")
     person.click("Create this session")

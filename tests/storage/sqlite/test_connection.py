@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +15,8 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Query, Session, SqliteSessionStorage
 from graphflow_nb.storage.sqlite import functions
+
+from ...interrupts import interrupted_when
 
 
 @pytest.fixture
@@ -69,17 +69,9 @@ def test_a_cancelled_call_ends_its_statement(path, running, run):
 
 
 def test_an_interrupt_ends_the_statement(path, running):
-    def interrupt():
-        """As Jupyter's stop button does it."""
-        if running.wait(20):
-            os.kill(os.getpid(), signal.SIGINT)
-
     wb = g.open(f"sqlite:{path}")
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_when(running), pytest.raises(KeyboardInterrupt):
         wb.sessions(has=["k"])
-    thread.join()
     began = time.monotonic()
     assert wb.get("s0").id == "s0"
     assert time.monotonic() - began < 20
