@@ -20,6 +20,12 @@ def translate_error(error: Exception, path: str) -> StorageError:
         error: The exception, one of ``DRIVER_ERRORS``.
         path: The path of the file.
     """
+    if isinstance(error, PermissionError):
+        return StorageError(
+            f"{path} may not be read by you: it takes the right to enter its folder and the right "
+            "to read the file; writing takes the right to write both. Ask its owner",
+            nothing_written=True,
+        )
     text = str(error)
     if "locked" in text or "busy" in text:
         return StorageTimeout(

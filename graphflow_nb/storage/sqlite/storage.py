@@ -63,6 +63,8 @@ class SqliteSessionStorage:
     The rules are those that graph-flow 0.6 has for PostgreSQL. Several processes may have the file
     open. One thread does the work, so the storage can be used on any event loop.
 
+    Reading takes the right to enter the folder and to read the file; writing, to write both.
+
     Example:
         >>> from graphflow_nb import Session, SqliteSessionStorage
         >>> storage = await SqliteSessionStorage.connect("sessions.db")
