@@ -1,0 +1,6 @@
+"""Lessons: a workflow that one can step through, crash, and race against another.
+
+The apparatus is here, the questions and checks of each notebook of ``notebooks/lessons/`` are in
+``course/``. An object of the apparatus is used by its methods; in a notebook it shows itself as a
+panel of buttons, each of which calls one of these methods.
+"""

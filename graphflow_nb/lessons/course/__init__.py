@@ -1,0 +1,1 @@
+"""The questions and checks of the lessons, a module for each notebook."""
