@@ -12,6 +12,7 @@
     │   └── TaskNotFound         a task that the graph lacks
     ├── TaskExecutionFailed  a task that failed, took too long, or chained too many others
     ├── BenchmarkError       an invalid benchmark, or one that may not run here    (also ValueError)
+    ├── LessonError          a step of a lesson that is not possible here          (also ValueError)
     ├── StorageError         the store failed, is out of reach, or can't hold a value
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
     │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
@@ -48,6 +49,7 @@ __all__ = [
     "GraphflowError",
     "InvalidEdge",
     "JournalError",
+    "LessonError",
     "LocalPostgresError",
     "PatchError",
     "QueryError",
@@ -195,6 +197,10 @@ class TaskExecutionFailed(GraphflowError):
 
 class BenchmarkError(GraphflowError, ValueError):
     """The error for an invalid benchmark, or one that needs permission to run on this store."""
+
+
+class LessonError(GraphflowError, ValueError):
+    """The error for a step of a lesson that is not possible, here or now."""
 
 
 class StorageError(GraphflowError):
