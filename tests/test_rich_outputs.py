@@ -24,6 +24,7 @@ from typing import Any
 import ipywidgets
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from markupsafe import Markup
 
 import graphflow_nb as g
 from graphflow_nb import workflow
@@ -44,6 +45,7 @@ from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.rowtable import RowTable
 from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.live import LiveLatency
+from graphflow_nb.notebook.panel import Action, ActionBar, Panel
 from graphflow_nb.notebook.running import FlowRun
 from graphflow_nb.storage.copying import CopyReport
 from graphflow_nb.storage.migration import Migration
@@ -328,6 +330,16 @@ def make_graph(text: str) -> Graph:
     return builder.add_conditional_edge(text, run, f"{text}3", text).build()
 
 
+def make_panel(text: str) -> Panel:
+    def work() -> None:
+        fail(g.StorageError(text), ValueError(text))
+
+    action = Action(text, text, work, style="danger")
+    panel = Panel(text, lambda: Markup("<p>%s</p>") % text, lambda: [[action]])
+    panel.click(text)
+    return panel
+
+
 def make_flow_run(text: str) -> FlowRun:
     status = workflow.ExecutionStatus("paused", text, text)
     results = (workflow.ExecutionResult(text, status),)
@@ -363,6 +375,8 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Html: lambda text: [Html(text)],
     Graph: lambda text: [make_graph(text)],
     FlowRun: lambda text: [make_flow_run(text)],
+    Panel: lambda text: [make_panel(text)],
+    ActionBar: lambda text: [make_panel(text).bar],
 }
 #: Those that are made quickly.
 QUICK = [Session, g.Patch, CopyReport, Report, Findings, RowTable, Html]
