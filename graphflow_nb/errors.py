@@ -20,7 +20,8 @@
     │   ├── JournalError         the journal can't note a write, or can't be read
     │   └── CapabilityError      the storage lacks the method that this needs  (also AttributeError)
     ├── BridgeError          a call from a thread or loop from which it can't be served
-    └── LocalPostgresError   the private PostgreSQL server could not be started
+    └── LocalServerError     a private server could not be started
+        └── LocalPostgresError   that of PostgreSQL
 
 ``ContextError``, ``SessionNotFound``, ``SessionConflict``, ``StorageError``, ``InvalidEdge``,
 ``TaskNotFound`` and ``TaskExecutionFailed`` have the meaning of the variants of graph-flow's
@@ -51,6 +52,7 @@ __all__ = [
     "JournalError",
     "LessonError",
     "LocalPostgresError",
+    "LocalServerError",
     "PatchError",
     "QueryError",
     "ReadOnlyError",
@@ -270,5 +272,9 @@ class BridgeError(GraphflowError):
     nothing_written = False
 
 
-class LocalPostgresError(GraphflowError):
+class LocalServerError(GraphflowError):
+    """The error for a private server that could not be started."""
+
+
+class LocalPostgresError(LocalServerError):
     """The error for a private PostgreSQL server that could not be started."""

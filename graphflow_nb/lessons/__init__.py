@@ -4,3 +4,7 @@ The apparatus is here, the questions and checks of each notebook of ``notebooks/
 ``course/``. An object of the apparatus is used by its methods; in a notebook it shows itself as a
 panel of buttons, each of which calls one of these methods.
 """
+
+from .stores import LessonStore, StoreName, lesson_store
+
+__all__ = ["LessonStore", "StoreName", "lesson_store"]

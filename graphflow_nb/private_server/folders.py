@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ..errors import LocalPostgresError
+from ..errors import LocalPostgresError, LocalServerError
 from .processes import ServerUser, find_server_process, identify_process
 from .programs import short_temporary_folder
 
@@ -21,7 +21,9 @@ _PREFIX: Final = "gfnb-"
 _OWNER: Final = "owner"  # the file that names the process which the folder is for
 
 
-def make_runtime_folder(user: ServerUser) -> Path:
+def make_runtime_folder(
+    user: ServerUser, *, error: type[LocalServerError] = LocalPostgresError
+) -> Path:
     """Return a new private folder for a server's socket, log and temporary data.
 
     Those that ended processes left behind, because they and what cleans up after them were killed,
@@ -29,18 +31,19 @@ def make_runtime_folder(user: ServerUser) -> Path:
 
     Args:
         user: The user that the server runs as.
+        error: The kind of error to raise.
 
     Raises:
-        LocalPostgresError: There is no folder for temporary files that the user may enter.
+        LocalServerError: There is no folder for temporary files that the user may enter.
     """
-    parent = short_temporary_folder(user)
+    parent = short_temporary_folder(user, error=error)
     _remove_leftovers(parent, user)
     try:
         runtime = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    except OSError as error:
-        raise LocalPostgresError(
-            f"no folder can be made in {parent} ({error.strerror}): set TMPDIR to another folder"
-        ) from error
+    except OSError as cause:
+        raise error(
+            f"no folder can be made in {parent} ({cause.strerror}): set TMPDIR to another folder"
+        ) from cause
     try:
         (runtime / _OWNER).write_text(identify_process(os.getpid()) or "")
         user.own(runtime)

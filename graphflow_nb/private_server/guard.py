@@ -1,4 +1,4 @@
-"""The process between a kernel and its private PostgreSQL server.
+"""The process between a kernel and its private server.
 
 It runs as a script, with the standard library alone. The kernel holds the other end of its stdin.
 When that end closes, however the kernel ended, the guard stops the server and removes what was

