@@ -4,6 +4,7 @@ Values from a store are always escaped. Nothing here loads anything from a netwo
 """
 
 from .copying import report_html
+from .notice import NoticeKind, code_html, notice_html
 from .parts import CARD_CSS, MAX_TEXT, age, card, code, fact_table, plain_box, size
 from .patch import patch_html, value_html
 from .session import chat_html, context_html, overview_html, session_html, session_text
@@ -12,13 +13,16 @@ from .store import StoreCard, store_html, store_text
 __all__ = [
     "CARD_CSS",
     "MAX_TEXT",
+    "NoticeKind",
     "StoreCard",
     "age",
     "card",
     "chat_html",
     "code",
+    "code_html",
     "context_html",
     "fact_table",
+    "notice_html",
     "overview_html",
     "patch_html",
     "plain_box",

@@ -14,7 +14,7 @@ import ipywidgets as widgets
 import numpy as np
 from markupsafe import Markup
 
-from ..cards import card, code, plain_box
+from ..cards import card, code, notice_html, plain_box
 from ..client import Client
 from ..figures import LatencyFigure, duration_text, plot_percentiles, plot_timeline
 from ..figures.theme import ThemeName
@@ -23,7 +23,6 @@ from ..monitoring import Operation, Records
 from ..monitoring.operation import FAILED
 from .browse import Browser
 from .browse.live import Follower
-from .browse.render import notice_html
 from .browse.rowtable import RowTable
 from .html import Html
 

@@ -18,10 +18,9 @@ import ipywidgets as widgets
 import traitlets
 from markupsafe import Markup
 
-from ..cards import CARD_CSS, card, plain_box
+from ..cards import CARD_CSS, card, code_html, notice_html, plain_box
 from ..errors import GraphflowError, QueryError
 from ..printable import printable, printable_lines
-from .browse.render import code_html, notice_html
 from .html import Html
 
 __all__ = ["Action", "Panel", "show_panel"]

@@ -10,7 +10,7 @@ from typing import Final
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from ...cards import plain_box
+from ...cards import NoticeKind, notice_html, plain_box
 from ...errors import GraphflowError, JournalError, PatchError, StorageError
 from ...frames import describe_changes
 from ...journal import Entry
@@ -18,10 +18,8 @@ from ..html import Html
 from ..progress import Bar
 from .render import (
     JOURNAL_COLUMNS,
-    NoticeKind,
     journal_rows,
     named_sessions_html,
-    notice_html,
 )
 from .rowtable import RowTable
 from .shown import ShownSession

@@ -8,14 +8,14 @@ from typing import Any, Final, cast
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from ...cards import patch_html, plain_box
+from ...cards import notice_html, patch_html, plain_box
 from ...changes import KINDS, Choice, Path, json_value, value_at
 from ...errors import ContextError, GraphflowError, JournalError, PatchError
 from ...model import MessageRole, exactjson
 from ...storage.paths import resolve_path
 from ..html import Html
 from .paths import suggest_paths
-from .render import clash_html, merge_html, notice_html
+from .render import clash_html, merge_html
 from .stage import Stage
 from .typed import parse_typed_path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pandas as pd
 from markupsafe import Markup
@@ -17,19 +17,14 @@ from .shown import ShownSession
 __all__ = [
     "COLUMNS",
     "JOURNAL_COLUMNS",
-    "NoticeKind",
     "clash_html",
-    "code_html",
     "journal_rows",
     "merge_html",
     "named_sessions_html",
-    "notice_html",
     "raw_html",
     "session_rows",
     "static_table",
 ]
-
-NoticeKind = Literal["error", "warning", "good", "info"]
 
 COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "id", "label": "id", "sortable": True},
@@ -52,9 +47,7 @@ JOURNAL_COLUMNS: Final[list[dict[str, Any]]] = [
 ]
 MAX_CELL: Final = 120  # characters of a text in a cell
 MAX_HINT: Final = 1000  # of what a cell says when it is pointed at
-MAX_NOTICE: Final = 2000  # of a notice, and ten times as many of its details
 MAX_RAW: Final = 100_000  # of the raw JSON
-_WORDS: Final[dict[NoticeKind, str]] = {"error": "Error: ", "warning": "Note: "}
 
 
 def _shorten(text: str, width: int = MAX_CELL) -> str:
@@ -161,37 +154,6 @@ def named_sessions_html(sessions: Sequence[ShownSession], changed: Collection[st
 # Pieces
 
 
-def notice_html(kind: NoticeKind, text: str, detail: str = "") -> Markup:
-    """Return a notice; empty without a text.
-
-    Args:
-        kind: ``error``, ``warning``, ``good`` or ``info``.
-        text: The notice.
-        detail: A text that is shown on demand, such as a traceback.
-    """
-    if not text:
-        return Markup("")
-    more = Markup("<details><summary>details</summary><pre>%s</pre></details>")
-    return Markup('<div class="gfnb-notice gfnb-%s" role="%s"><b>%s</b>%s%s</div>') % (
-        kind,
-        "alert" if kind == "error" else "status",
-        _WORDS.get(kind, ""),
-        _shorten(text, MAX_NOTICE),
-        more % detail[: 10 * MAX_NOTICE] if detail else "",
-    )
-
-
-def code_html(code: str) -> Markup:
-    """Return a call that was made, to be copied into a cell."""
-    if not code:
-        return Markup("")
-    shown = code if len(code) <= 20_000 else f"{code[:20_000]} … ({len(code):,} characters)"
-    return (
-        Markup('<div class="gfnb-code"><span class="q">in a cell:</span> <code>%s</code></div>')
-        % shown
-    )
-
-
 def raw_html(session: Session) -> Markup:
     """Return the JSON of a session, as graph-flow writes it."""
     try:
@@ -199,7 +161,7 @@ def raw_html(session: Session) -> Markup:
     except Exception as error:  # a context that is not JSON can still be shown
         context = session.context_json()
         text = context if isinstance(context, str) else context.decode(errors="replace")
-        return notice_html("error", str(error)) + Markup("<pre>%s</pre>") % text[:MAX_RAW]
+        return cards.notice_html("error", str(error)) + Markup("<pre>%s</pre>") % text[:MAX_RAW]
     shown = Markup("<pre>%s</pre>") % text[:MAX_RAW]
     if len(text) <= MAX_RAW:
         return shown

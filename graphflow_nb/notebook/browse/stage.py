@@ -10,10 +10,10 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from ...cards import NoticeKind, notice_html
 from ...errors import GraphflowError, PatchError
 from .desk import Desk
 from .listing import Listing
-from .render import NoticeKind, notice_html
 
 __all__ = ["Part", "Stage"]
 

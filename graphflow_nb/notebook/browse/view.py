@@ -26,7 +26,7 @@ from .filterbar import FilterBar, Pager
 from .listing import Listing
 from .live import Follower, Watch
 from .reader import Comparison, Reader
-from .render import COLUMNS, code_html, notice_html, session_rows, static_table
+from .render import COLUMNS, session_rows, static_table
 from .rowtable import RowTable
 from .stage import Stage
 
@@ -236,7 +236,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         if not note and (about_total := note_of(listing.total)) is not None:
             note = f"The total is {about_total}"
         hints = (self._order_hint(), note, self._odd_hint(), self._newer_hint())
-        self.hint.value = Markup("").join(notice_html("warning", hint) for hint in hints)
+        self.hint.value = Markup("").join(cards.notice_html("warning", hint) for hint in hints)
         self.bar.render()
         self.pager.render()
         self.table.show(
@@ -254,7 +254,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         for dialog in self.dialogs:
             dialog.render()
         self.reader.render()
-        self.code.value = code_html(desk.calls[-1] if desk.calls else listing.call)
+        self.code.value = cards.code_html(desk.calls[-1] if desk.calls else listing.call)
 
     def _render_title(self) -> Markup:
         return Markup("sessions in %s") % cards.code(repr(self.wb.storage.inner))
@@ -349,7 +349,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         return lambda on_change, on_state: submit(storage.watch(on_change, on_state))
 
     def _report(self, text: str, wrong: bool) -> None:
-        self.following.value = notice_html("error" if wrong else "info", text)
+        self.following.value = cards.notice_html("error" if wrong else "info", text)
         if self._follower is not None and not self._follower.running:
             with self.stage.quietly():
                 self.follow.value = False
