@@ -37,6 +37,7 @@ from graphflow_nb.changes import diff
 from graphflow_nb.figures import LatencyFigure, plot_boxes
 from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.journal import Journal
+from graphflow_nb.lessons import Comparison, Exercise, Outcome, Prediction, Remark, Solution
 from graphflow_nb.model import Session
 from graphflow_nb.monitoring import Recorder, Records
 from graphflow_nb.monitoring.operation import Operation
@@ -340,6 +341,24 @@ def make_panel(text: str) -> Panel:
     return panel
 
 
+def make_exercise(text: str) -> list[Exercise]:
+    named = Exercise(text, lambda answer: text, text, text, because=text, name=text)
+    named.hint()
+    named.solution()
+    named.check(text)
+    chosen = Exercise(text, lambda answer: fail(ValueError(text), None), choices=[text, "b"])
+    chosen.check(text)
+    return [named, chosen]
+
+
+def make_predictions(text: str) -> list[Prediction]:
+    made = [Prediction(text, [text, "b"], name=text) for _ in range(3)]
+    for prediction in made[1:]:
+        prediction.choose(text)
+    made[2].compare("b", text)
+    return made
+
+
 def make_flow_run(text: str) -> FlowRun:
     status = workflow.ExecutionStatus("paused", text, text)
     results = (workflow.ExecutionResult(text, status),)
@@ -376,6 +395,12 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Graph: lambda text: [make_graph(text)],
     FlowRun: lambda text: [make_flow_run(text)],
     Panel: lambda text: [make_panel(text)],
+    Prediction: make_predictions,
+    Comparison: lambda text: [fill(Comparison, text)],
+    Exercise: make_exercise,
+    Outcome: lambda text: [Outcome("incorrect", text)],
+    Remark: lambda text: [fill(Remark, text)],
+    Solution: lambda text: [fill(Solution, text)],
     ActionBar: lambda text: [make_panel(text).bar],
 }
 #: Those that are made quickly.

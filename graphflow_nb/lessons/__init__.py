@@ -5,6 +5,18 @@ The apparatus is here, the questions and checks of each notebook of ``notebooks/
 panel of buttons, each of which calls one of these methods.
 """
 
+from .exercise import Attempt, Comparison, Exercise, Outcome, Prediction, Remark, Solution
 from .stores import LessonStore, StoreName, lesson_store
 
-__all__ = ["LessonStore", "StoreName", "lesson_store"]
+__all__ = [
+    "Prediction",
+    "Comparison",
+    "Exercise",
+    "Outcome",
+    "Attempt",
+    "Remark",
+    "Solution",
+    "LessonStore",
+    "StoreName",
+    "lesson_store",
+]

@@ -249,7 +249,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         return bundle
 
 
-def show_panel(panel: Panel, text: str, **kwargs: Any) -> Any:
+def show_panel(panel: Panel, text: str, html: str = "", **kwargs: Any) -> Any:
     """Return what ``_repr_mimebundle_`` of an object that shows itself as a panel returns.
 
     That is the widget, and beside it HTML and plain text, for where no kernel runs.
@@ -257,11 +257,14 @@ def show_panel(panel: Panel, text: str, **kwargs: Any) -> Any:
     Args:
         panel: The panel, which the object makes once and keeps.
         text: The plain text.
+        html: The HTML; empty for what the panel shows below its buttons.
         kwargs: What IPython passed to ``_repr_mimebundle_``.
     """
     bundle = panel._repr_mimebundle_(**kwargs)
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     data["text/plain"] = printable_lines(text)
+    if html:
+        data["text/html"] = str(html)
     return bundle
 
 
