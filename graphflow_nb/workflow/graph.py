@@ -7,9 +7,10 @@ from time import monotonic
 from types import CoroutineType
 from typing import Any
 
+from ..diagrams import Diagram
 from ..errors import TaskExecutionFailed, TaskNotFound
 from ..model import Context, Session
-from .drawing import draw_mermaid, draw_text
+from .drawing import build_diagram
 from .edge import Edge
 from .execution import (
     COMPLETED,
@@ -29,7 +30,7 @@ __all__ = ["Graph"]
 class Graph:
     """Tasks and the edges between them; ``GraphBuilder`` makes one, and it never changes.
 
-    It shows itself as a Mermaid diagram where the notebook draws these, and as text elsewhere.
+    It shows itself as a Mermaid diagram where the notebook draws these, else as SVG or text.
 
     Example:
         >>> from graphflow_nb import Session
@@ -173,19 +174,38 @@ class Graph:
         """Return the task with this id, or None if there is none."""
         return self.tasks.get(id)
 
-    def mermaid(self, current: str | None = None) -> str:
-        """Return the graph as the text of a Mermaid diagram.
+    def diagram(self, current: str | None = None) -> Diagram:
+        """Return the graph as a diagram, which has it as Mermaid, SVG and text.
 
         Args:
             current: The id of a task to mark, such as a session's ``current_task_id``.
         """
-        return draw_mermaid(self.tasks.values(), self.edges, self.start_task_id, current)
+        return build_diagram(self.id, self.tasks.values(), self.edges, self.start_task_id, current)
+
+    def mermaid(self, current: str | None = None) -> str:
+        """Return the graph as the text of a Mermaid diagram.
+
+        Args:
+            current: The id of a task to mark.
+        """
+        return self.diagram(current).mermaid()
+
+    def svg(self, current: str | None = None) -> str:
+        """Return the graph as an SVG picture.
+
+        Args:
+            current: The id of a task to mark.
+
+        Raises:
+            GraphError: networkx is not installed, which the extra ``lab`` brings.
+        """
+        return self.diagram(current).svg()
 
     def __repr__(self) -> str:
-        return draw_text(self.id, self.tasks.values(), self.edges, self.start_task_id)
+        return self.diagram().text()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/vnd.mermaid": self.mermaid(), "text/plain": repr(self)}
+        return self.diagram().mimebundle()
 
 
 def _is_true(edge: Edge, context: Context) -> bool:

@@ -52,10 +52,11 @@ def test_text():
     assert repr(GraphBuilder("empty").build()) == "Graph 'empty': 0 tasks, starts at None"
 
 
-def test_both_are_in_one_bundle():
+def test_all_forms_are_in_one_bundle():
     graph = claims()
     assert graph._repr_mimebundle_() == {
         "text/vnd.mermaid": graph.mermaid(),
+        "image/svg+xml": graph.svg(),
         "text/plain": repr(graph),
     }
 
