@@ -12,6 +12,7 @@ What most people need is here. The packages below have the rest:
 - ``graphflow_nb.storage``: stores, queries, and what a storage of your own needs
 - ``graphflow_nb.testing``: checks of what a complete storage does
 - ``graphflow_nb.changes``: patches, merges and drafts
+- ``graphflow_nb.history``: the versions of sessions over time
 - ``graphflow_nb.journal``: the writes by hand, to be undone
 - ``graphflow_nb.monitoring``: the cost of operations, and hooks
 - ``graphflow_nb.figures``: pictures of that cost
@@ -29,6 +30,7 @@ from .errors import (
     ContextError,
     GraphError,
     GraphflowError,
+    HistoryError,
     InvalidEdge,
     JournalError,
     LessonError,
@@ -95,6 +97,7 @@ __all__ = [
     "GraphError",
     "GraphflowError",
     "GroupCount",
+    "HistoryError",
     "Hook",
     "InMemorySessionStorage",
     "InvalidEdge",

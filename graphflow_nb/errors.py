@@ -18,6 +18,7 @@
     │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
     │   ├── ReadOnlyError        a write on a store opened for reading
     │   ├── JournalError         the journal can't note a write, or can't be read
+    │   ├── HistoryError         a version of a session can't be read
     │   └── CapabilityError      the storage lacks the method that this needs  (also AttributeError)
     ├── BridgeError          a call from a thread or loop from which it can't be served
     └── LocalServerError     a private server could not be started
@@ -48,6 +49,7 @@ __all__ = [
     "ContextError",
     "GraphError",
     "GraphflowError",
+    "HistoryError",
     "InvalidEdge",
     "JournalError",
     "LessonError",
@@ -241,6 +243,12 @@ class JournalError(StorageError):
 
     The write was not made. With ``undo=False`` it is made without being noted.
     """
+
+    nothing_written = True
+
+
+class HistoryError(StorageError):
+    """The error for a version of a session that can't be read."""
 
     nothing_written = True
 

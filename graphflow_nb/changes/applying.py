@@ -1,4 +1,4 @@
-"""apply: a session with the changes of a patch."""
+"""apply: a session, or a JSON text, with the changes of a patch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..model import Session, exactjson
 from .document import document, edit, value_at, with_document
 from .patch import Change, Patch, Path, pointer
 
-__all__ = ["apply"]
+__all__ = ["apply", "apply_to_text"]
 
 
 def apply(session: Session, patch: Patch) -> Session:
@@ -23,10 +23,19 @@ def apply(session: Session, patch: Patch) -> Session:
         PatchError: A path is not there, a ``test`` fails, a change of an element was made from
             another list, or graph-flow could not read the result.
     """
-    text = document(session)
+    return with_document(session, apply_to_text(document(session), patch))
+
+
+def apply_to_text(text: Raw, patch: Patch) -> Raw:
+    """Return a JSON text with the changes of a patch; what they don't touch keeps its spelling.
+
+    Raises:
+        PatchError: A path is not there, a ``test`` fails, or a change of an element was made from
+            another list.
+    """
     for change in patch:
         text = _apply_change(text, change)
-    return with_document(session, text)
+    return text
 
 
 def _apply_change(text: Raw, change: Change) -> Raw:

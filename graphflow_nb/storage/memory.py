@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,8 @@ from ..model.times import micros_or_unknown
 from .address import Address
 from .checks import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
+from .history import WRITTEN, VersionRow
+from .memory_history import MemoryHistory
 from .origin import is_as_read
 from .paths import ContextPath
 from .query import Query
@@ -61,6 +64,16 @@ class InMemorySessionStorage:
         self.identity = f"memory:{uuid4()}"
         self._rows: dict[str, _Row] = {}
         self._lock = threading.Lock()
+        self._noting = False
+        self._history = MemoryHistory(self._start_noting)
+
+    def _start_noting(self) -> None:
+        self._noting = True
+
+    @property
+    def history_table(self) -> MemoryHistory:
+        """The history of the sessions; see ``SupportsHistory``."""
+        return self._history
 
     @classmethod
     def from_sessions(cls, sessions: Iterable[Session]) -> Self:
@@ -122,8 +135,37 @@ class InMemorySessionStorage:
             session.extra,
             seen,
         )
-        self._rows[session.id] = _new(_Row, fields)
+        row = self._rows[session.id] = _new(_Row, fields)
+        if self._noting:
+            self._note(session.id, row, updated)
         mark_saved(session, version, created, updated, seen)
+
+    def _note(self, id: str, row: _Row, at: int, *, deleted: bool = False) -> None:
+        """Append a row to the history; called with the lock held."""
+        text = row.context if isinstance(row.context, str) else row.context.decode()
+        self._history.note(
+            VersionRow(
+                id=id,
+                number=0,
+                version=row.version,
+                at=at,
+                graph_id=row.graph_id,
+                current_task_id=row.current_task_id,
+                status_message=row.status_message,
+                created=row.created,
+                deleted=deleted,
+                context=text,
+                patch=None,
+                bytes=len(text.encode()),
+                source=WRITTEN,
+                writer=f"graphflow_nb {os.getpid()}",
+            )
+        )
+
+    def _remove(self, id: str) -> None:
+        row = self._rows.pop(id)
+        if self._noting:
+            self._note(id, row, time.time_ns() // 1000, deleted=True)
 
     async def get(self, id: str) -> Session | None:
         """Return the session with this id, or None if it does not exist."""
@@ -144,7 +186,8 @@ class InMemorySessionStorage:
         """Delete the session with this id, if there is one."""
         check_text(id, "id", nul=True)
         with self._lock:
-            self._rows.pop(id, None)
+            if id in self._rows:
+                self._remove(id)
 
     async def save_many(self, sessions: Sequence[Session]) -> list[SessionConflict]:
         """Save each session as ``save`` does.
@@ -172,6 +215,9 @@ class InMemorySessionStorage:
         with self._lock:
             taken = [id for id in stored if id in self._rows]
             self._rows = stored | self._rows
+            if self._noting:
+                for id in sorted(stored.keys() - set(taken)):
+                    self._note(id, stored[id], time.time_ns() // 1000)
         return taken
 
     def _check_batch(self, sessions: Sequence[Session]) -> None:
@@ -193,7 +239,7 @@ class InMemorySessionStorage:
             for index, id in enumerate(ids):
                 row = self._rows.get(id)
                 if row is not None and (versions is None or row.version == versions[index]):
-                    del self._rows[id]
+                    self._remove(id)
                     deleted.append(id)
         return deleted
 
@@ -208,7 +254,7 @@ class InMemorySessionStorage:
             for session in sessions:
                 row = self._rows.get(session.id)
                 if row is not None and is_as_read(session, row.seen, row.created):
-                    del self._rows[session.id]
+                    self._remove(session.id)
                     deleted.append(session.id)
         return deleted
 

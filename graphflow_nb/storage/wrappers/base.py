@@ -8,6 +8,7 @@ from typing import Any, Final
 from ...model import Session
 from ..address import Address, address_of
 from ..attributes import ATTRIBUTES
+from ..history import SupportsHistory
 from ..protocols import CAPABILITIES, SupportsClose, SupportsWatch, missing_capability
 
 __all__ = [
@@ -72,6 +73,8 @@ class Wrapper:
         watch = find_method(storage, "watch")
         if "watch" not in defined and watch is not None:
             self.__dict__["watch"] = watch
+        if "history_table" not in defined and isinstance(storage, SupportsHistory):
+            self.__dict__["history_table"] = storage.history_table
 
     @property
     def address(self) -> Address:

@@ -1,0 +1,35 @@
+"""Versions of sessions over time, on stores that keep only the last one.
+
+graph-flow overwrites: a store has one row for each session. Here each version is kept too, bounded
+by a ``Retention``. Where a version comes from is said in its ``source``: ``written`` by a
+``HistoryStorage``, by a ``trigger`` of the database, or ``observed``.
+
+``storage/history.py`` says what a store's history table keeps, and each database has its own in
+its folder; ``archive.py`` reads, compacts and prunes any of them, ``encoding.py`` makes patches of
+contexts and contexts of patches, and ``storage.py`` is the storage that keeps what it writes.
+"""
+
+from ..storage.history import (
+    HistorySize,
+    HistoryTable,
+    Retention,
+    Steps,
+    SupportsHistory,
+    VersionRow,
+)
+from .archive import HistoryArchive, PruneReport, Version, history_of
+from .storage import HistoryStorage
+
+__all__ = [
+    "HistoryArchive",
+    "HistorySize",
+    "HistoryStorage",
+    "HistoryTable",
+    "PruneReport",
+    "Retention",
+    "Steps",
+    "SupportsHistory",
+    "Version",
+    "VersionRow",
+    "history_of",
+]

@@ -1,0 +1,488 @@
+"""HistoryArchive: the versions of sessions in a history table, read, compacted and pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..errors import CapabilityError, HistoryError
+from ..model import Session, stored_session
+from ..model.times import EPOCH, datetime_of, micros_of
+from ..storage.history import (
+    HistorySize,
+    HistoryTable,
+    Retention,
+    Steps,
+    SupportsHistory,
+    VersionRow,
+)
+from ..storage.migration import Migration
+from .encoding import MAX_CHAIN, MAX_CHAIN_BYTES, encode, rebuild
+
+__all__ = ["HistoryArchive", "PruneReport", "Version", "history_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a session, without its context; ``HistoryArchive.session_at`` returns that.
+
+    Attributes:
+        id: The session's id.
+        number: The number in the session's history: 1, 2, 3 …, in the order of the commits, over
+            deletes too. Numbers stay when older versions are pruned.
+        version: The session's ``version`` in the store; None where the store does not count.
+        at: When it was written, aware, UTC; by the store's clock where the store has one.
+        graph_id, current_task_id, status_message: The session's columns.
+        deleted: Whether the session was deleted at this number.
+        bytes: The length of the context's JSON text in bytes.
+        source: ``written`` by a storage of this package, by a ``trigger`` of the database, or
+            ``observed``: noted after a look, so what happened before it since the last is unknown.
+        writer: Who wrote it, as far as the store knows; ``""`` if it does not.
+    """
+
+    id: str
+    number: int
+    version: int | None
+    at: datetime
+    graph_id: str
+    current_task_id: str
+    status_message: str | None
+    deleted: bool
+    bytes: int
+    source: str
+    writer: str
+
+
+@dataclass(frozen=True, slots=True)
+class PruneReport:
+    """What a prune removed, or would remove.
+
+    Attributes:
+        sessions: The number of sessions that had such versions.
+        versions: The number of the versions.
+        bytes: What their contexts and patches took.
+        dry_run: Whether nothing was removed.
+        done: False if ``limit`` was reached before the end.
+    """
+
+    sessions: int
+    versions: int
+    bytes: int
+    dry_run: bool
+    done: bool = True
+
+    def __str__(self) -> str:
+        did = "would remove" if self.dry_run else "removed"
+        text = f"{did} {self.versions:,} versions of {self.sessions:,} sessions"
+        return f"{text} ({self.bytes:,} bytes){'' if self.done else '; there are more'}"
+
+
+def history_of(storage: object) -> HistoryArchive:
+    """Return the archive beside a storage's sessions, whether its table was created or not.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.history import history_of
+        >>> await history_of(InMemorySessionStorage()).versions("claim-1")
+        []
+
+    Raises:
+        CapabilityError: The store keeps no history; ``HistoryStorage`` takes an archive elsewhere.
+    """
+    if isinstance(storage, SupportsHistory):
+        return HistoryArchive(storage.history_table)
+    raise CapabilityError(
+        storage,
+        "history_table",
+        "HistoryStorage(storage, archive=history_of(other)) keeps it in another store, for example "
+        "in a SQLite file",
+    )
+
+
+class HistoryArchive:
+    """The versions of sessions in a store's history table.
+
+    Reading changes nothing.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Session
+        >>> from graphflow_nb.history import HistoryStorage
+        >>> storage = HistoryStorage(InMemorySessionStorage())
+        >>> session = Session("claim-1", "intake")
+        >>> await storage.save(session)
+        >>> session.current_task_id = "payout"
+        >>> await storage.save(session)
+        >>> [(v.number, v.current_task_id) for v in await storage.archive.versions("claim-1")]
+        [(2, 'payout'), (1, 'intake')]
+        >>> (await storage.archive.session_at("claim-1", 1)).current_task_id
+        'intake'
+
+    Args:
+        table: The history table.
+
+    Attributes:
+        table: The same.
+    """
+
+    def __init__(self, table: HistoryTable):
+        self.table = table
+
+    # The table
+
+    async def plan(self) -> Migration:
+        """Return the statements that create the history table; runs nothing."""
+        return await self.table.plan()
+
+    async def create(self) -> Migration:
+        """Create the history table if it does not exist; return what was run.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only.
+        """
+        return await self.table.create()
+
+    async def drop(self) -> Migration:
+        """Remove the history table with every version in it; return what was run.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only.
+        """
+        return await self.table.drop()
+
+    async def exists(self) -> bool:
+        """Return whether there is a history table."""
+        return await self.table.exists()
+
+    # Reading
+
+    async def versions(
+        self, id: str, *, limit: int | None = 1000, before: int | None = None
+    ) -> list[Version]:
+        """Return the versions of a session, the newest first.
+
+        Args:
+            id: The session's id.
+            limit: The most versions; None for all.
+            before: Only versions with lower numbers, for the next page.
+        """
+        last = None if before is None else before - 1
+        rows = await self.table.read(id, last=last, limit=limit, content=False)
+        return [_version_of(row) for row in rows]
+
+    async def version_at(self, id: str, when: int | datetime) -> Version | None:
+        """Return the version with a number, or the newest one at a time; None without one.
+
+        Args:
+            id: The session's id.
+            when: A number, or an aware datetime.
+
+        Raises:
+            HistoryError: The time has no time zone.
+        """
+        number = await self._number_of(id, when)
+        if number is None:
+            return None
+        rows = await self.table.read(id, first=number, last=number, content=False)
+        return _version_of(rows[0]) if rows else None
+
+    async def session_at(
+        self, id: str, when: int | datetime, *, deleted: bool = False
+    ) -> Session | None:
+        """Return a session as it was, to the letter; None if it did not exist then.
+
+        Its ``version`` is that of the store, so a save of it conflicts unless it is still stored.
+
+        Args:
+            id: The session's id.
+            when: A number, or an aware datetime for the newest version at that time.
+            deleted: Whether to return what was deleted where that version is a delete.
+
+        Raises:
+            HistoryError: The version can't be rebuilt, or the time has no time zone.
+        """
+        number = await self._number_of(id, when)
+        if number is None:
+            return None
+        rows = await self._read_with_base(id, number, number)
+        row = rows[-1] if rows and rows[-1].number == number else None
+        if row is None or (row.deleted and not deleted):
+            return None
+        (session,) = _sessions_of(rows, number)
+        return session
+
+    async def sessions(self, id: str, first: int, last: int) -> list[tuple[Version, Session]]:
+        """Return a run of versions with their sessions, the newest first.
+
+        It takes one statement and rebuilds each context once. Deleted versions have what was
+        deleted.
+
+        Args:
+            id: The session's id.
+            first, last: The lowest and the highest number.
+
+        Raises:
+            HistoryError: A version can't be rebuilt.
+        """
+        rows = await self._read_with_base(id, first, last)
+        versions = [_version_of(row) for row in rows if row.number <= last]
+        return list(zip(versions, _sessions_of(rows, last), strict=True))
+
+    async def steps(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100_000,
+    ) -> Steps:
+        """Return versions of many sessions by column, without contexts, by id and number.
+
+        Args:
+            ids: The sessions; None for all.
+            since, until: Only versions from this time on, and before that one; aware.
+            limit: The most versions; ``more`` of the steps says whether there are others.
+        """
+        return await self.table.steps(
+            ids,
+            since=None if since is None else _micros_of(since),
+            until=None if until is None else _micros_of(until),
+            limit=limit,
+        )
+
+    async def size(self) -> HistorySize:
+        """Return the size of the history."""
+        return await self.table.size()
+
+    async def _number_of(self, id: str, when: int | datetime) -> int | None:
+        if isinstance(when, datetime):
+            return await self.table.number_at(id, _micros_of(when))
+        return when
+
+    async def _read_with_base(self, id: str, first: int, last: int) -> list[VersionRow]:
+        """Return versions, and those after them that their patches build on, newest first."""
+        rows = await self.table.read(id, first=first, last=last)
+        if not rows or rows[0].context is not None:
+            return rows
+        newest = rows[0].number
+        following = await self.table.read(id, first=newest + 1, last=newest + MAX_CHAIN)
+        whole = [at for at, row in enumerate(following) if row.context is not None]
+        return following[whole[-1] if whole else 0 :] + rows
+
+    # Appending
+
+    async def append(self, rows: Sequence[VersionRow]) -> None:
+        """Append versions; their numbers are the next ones of their sessions."""
+        await self.table.append(rows)
+
+    # Keeping it small
+
+    async def compact(self, id: str, *, newest: int | None = None) -> int:
+        """Replace contexts of a session by patches where that is shorter; return how many.
+
+        The newest version stays whole, and so does at least one in 33. What a version is does not
+        change by it. It may be interrupted at any point.
+
+        Args:
+            id: The session's id.
+            newest: Look at this many of the newest versions only; None for all.
+        """
+        done = 0
+        left, last = newest, None
+        while left is None or left > 1:
+            size = _PAGE if left is None else min(_PAGE, left)
+            rows = await self.table.read(id, last=last, limit=size)
+            patches = dict(_patches_of(rows, complete=len(rows) < size))
+            if patches:
+                done += await self.table.compact(id, patches)
+            if len(rows) < size:
+                break
+            # The next page begins at a whole context, from which its chains are counted.
+            whole = [
+                r.number for r in rows[1:] if r.context is not None and r.number not in patches
+            ]
+            last = whole[-1] if whole else rows[-1].number
+            left = None if left is None else left - (rows[0].number - last)
+        return done
+
+    async def compact_all(self) -> int:
+        """Replace contexts of all sessions by patches; return how many."""
+        done = 0
+        async for ids in _Portions(self.table):
+            for id in ids:
+                done += await self.compact(id)
+        return done
+
+    async def prune(
+        self,
+        retention: Retention | None = None,
+        *,
+        ids: Sequence[str] | None = None,
+        limit: int | None = None,
+        step: int = 1000,
+        dry_run: bool = False,
+        now: datetime | None = None,
+    ) -> PruneReport:
+        """Remove the versions that a retention does not keep, in short transactions.
+
+        No save waits for it longer than for one of its steps, and the versions that stay can be
+        rebuilt after each. It may be interrupted at any point.
+
+        Args:
+            retention: What is kept. Default: 100 versions of each session, 30 days.
+            ids: The sessions; None for all.
+            limit: The most versions to remove; None for any number.
+            step: The most versions in one transaction.
+            dry_run: True removes nothing and reports what would go.
+            now: The time from which the age is counted back. Default: now, by this machine's clock.
+        """
+        kept = Retention() if retention is None else retention
+        moment = datetime.now(UTC) if now is None else now
+        before = None if kept.age is None else _micros_of(moment - kept.age)
+        sessions = versions = size = 0
+        async for part in _Portions(self.table, ids):
+            found = await self.table.find_expired(part, kept.versions, before)
+            sessions += found.sessions
+            if dry_run or not found.versions:
+                versions, size = versions + found.versions, size + found.bytes
+                continue
+            while True:
+                most = step if limit is None else min(step, limit - versions)
+                if most <= 0:
+                    return PruneReport(sessions, versions, size, dry_run, done=False)
+                gone = await self.table.remove_expired(part, kept.versions, before, most)
+                versions, size = versions + gone.versions, size + gone.bytes
+                if gone.versions < most:
+                    break
+        return PruneReport(sessions, versions, size, dry_run)
+
+    def __repr__(self) -> str:
+        return f"<HistoryArchive {self.table!r}>"
+
+
+_PORTION = 200  # sessions that one statement looks at
+_PAGE = 3 * MAX_CHAIN  # versions that are compacted at once
+
+
+class _Portions:
+    """The ids that have versions, in portions."""
+
+    def __init__(self, table: HistoryTable, ids: Sequence[str] | None = None):
+        self._table = table
+        self._given = None if ids is None else list(dict.fromkeys(ids))
+        self._after: str | None = None
+
+    def __aiter__(self) -> _Portions:
+        return self
+
+    async def __anext__(self) -> list[str]:
+        if self._given is not None:
+            part, self._given = self._given[:_PORTION], self._given[_PORTION:]
+        else:
+            part = await self._table.ids(self._after, _PORTION)
+        if not part:
+            raise StopAsyncIteration
+        self._after = part[-1]
+        return part
+
+
+def _version_of(row: VersionRow) -> Version:
+    return Version(
+        id=row.id,
+        number=row.number,
+        version=row.version,
+        at=datetime_of(row.at) or EPOCH,
+        graph_id=row.graph_id,
+        current_task_id=row.current_task_id,
+        status_message=row.status_message,
+        deleted=row.deleted,
+        bytes=row.bytes,
+        source=row.source,
+        writer=row.writer,
+    )
+
+
+def _contexts_of(rows: Sequence[VersionRow]) -> Iterator[str]:
+    """Yield the context of each row, the newest first."""
+    text: str | None = None
+    number = 0
+    for row in rows:
+        if row.context is not None:
+            text = row.context
+        elif row.patch is None or text is None or row.number != number - 1:
+            raise HistoryError(
+                f"version {row.number} of session {row.id!r} can't be rebuilt: the version after "
+                "it, from which its context is made, is missing. The history table was changed by "
+                "hand; newer versions are not affected"
+            )
+        else:
+            text = rebuild(text, row.patch)
+        number = row.number
+        yield text
+
+
+def _sessions_of(rows: Sequence[VersionRow], last: int) -> Iterator[Session]:
+    """Yield the sessions of the rows up to a number, the newest first."""
+    for row, context in zip(rows, _contexts_of(rows), strict=True):
+        if row.number <= last:
+            yield stored_session(
+                row.id,
+                row.graph_id,
+                row.current_task_id,
+                row.status_message,
+                context,
+                row.version or 0,
+                row.created,
+                row.at,
+            )
+
+
+def _patches_of(
+    rows: Sequence[VersionRow], *, complete: bool
+) -> Iterator[tuple[int, tuple[str, int]]]:
+    """Yield the patches by which contexts can be replaced, by number, with the contexts' lengths.
+
+    Args:
+        rows: Versions, the newest first, beginning with a whole one.
+        complete: Whether there are no older versions than these.
+    """
+    following: str | None = None  # the context of the row before, which has the next number
+    number = chain = size = 0
+    for index, row in enumerate(rows):
+        if row.number != number - 1:
+            following = None
+        number = row.number
+        if row.context is None:
+            follows = following is not None and row.patch is not None
+            following = rebuild(following or "", row.patch or "") if follows else None
+            chain, size = chain + 1, size + row.bytes
+            continue
+        below = _count_patches(rows, index + 1, complete=complete)
+        bounded = chain + 1 + below <= MAX_CHAIN and size + row.bytes <= MAX_CHAIN_BYTES
+        # One link is always allowed, however large the context is.
+        patch = None
+        if following is not None and (bounded or (chain == 0 and below == 0)):
+            patch = encode(row.context, following)
+        following = row.context
+        if patch is None:
+            chain = size = 0
+        else:
+            chain, size = chain + 1, size + row.bytes
+            yield row.number, (patch, row.bytes)
+
+
+def _count_patches(rows: Sequence[VersionRow], start: int, *, complete: bool) -> int:
+    """Return how many versions from an index on are patches that build on each other."""
+    for index in range(start, len(rows)):
+        if rows[index].context is not None:
+            return index - start
+    return len(rows) - start if complete else MAX_CHAIN
+
+
+def _micros_of(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise HistoryError(
+            f"{moment} has no time zone, so it is not one moment: pass an aware datetime, e.g. "
+            "datetime(2026, 11, 24, 10, tzinfo=UTC)"
+        )
+    return micros_of(moment)

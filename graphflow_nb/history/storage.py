@@ -1,0 +1,209 @@
+"""HistoryStorage: a storage that keeps each version that it saves or deletes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from time import time_ns
+from typing import Any, Final
+
+from ..errors import GraphflowError, SessionConflict
+from ..model import Session
+from ..model.times import micros_or_none
+from ..storage.attributes import attributes_of
+from ..storage.history import WRITTEN, Retention, VersionRow
+from ..storage.protocols import SupportsDeleteMany, SupportsQuery
+from ..storage.query import Query
+from ..storage.wrappers.base import WRITES, Wrapper, close_if_possible
+from .archive import HistoryArchive, history_of
+
+__all__ = ["HistoryStorage"]
+
+log = logging.getLogger("graphflow_nb")
+
+_EVERY: Final = 32  # versions of a session after which its history is compacted and pruned
+
+
+class HistoryStorage(Wrapper):
+    """A storage around another one that keeps each version it saves or deletes.
+
+    Where the store has a history table, a version is written in the transaction of the save: it is
+    there if and only if the save is. Into an archive elsewhere it is written after the save: a
+    crash in between loses it, ``guarantee`` says so, and ``missed`` counts what failed.
+
+    From the first write on, what is written through the storage inside is kept too. The history is
+    compacted and pruned in between, in small steps that no save waits for.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Session
+        >>> from graphflow_nb.history import HistoryStorage
+        >>> storage = HistoryStorage(InMemorySessionStorage())
+        >>> await storage.save(Session("claim-1", "intake"))
+        >>> await storage.delete("claim-1")
+        >>> [(v.number, v.deleted) for v in await storage.archive.versions("claim-1")]
+        [(2, True), (1, False)]
+
+    Args:
+        storage: The storage inside.
+        archive: Where the history is kept. Default: in the store itself, whose history table must
+            exist (``history_of(storage).create()``).
+        retention: What is kept; None to prune nothing. Default: 100 versions of each session, 30
+            days.
+
+    Raises:
+        CapabilityError: The store keeps no history, and there is no archive.
+
+    Attributes:
+        inner: The storage inside.
+        archive: Where the history is kept.
+        retention: What is kept.
+        missed: The number of versions that were saved and could not be noted.
+    """
+
+    def __init__(
+        self,
+        storage: Any,
+        *,
+        archive: HistoryArchive | None = None,
+        retention: Retention | None = Retention(),  # noqa: B008 - frozen
+    ):
+        super().__init__(storage)
+        self._inside = archive is None
+        self.archive = history_of(storage) if archive is None else archive
+        self.retention = retention
+        self.missed = 0
+        self._started = False
+        self._written: Counter[str] = Counter()
+        self._upkeep: asyncio.Task[None] | None = None
+        self._due: set[str] = set()
+
+    @property
+    def guarantee(self) -> str:
+        """How sure it is that a version that was saved is in the history, in words."""
+        if self._inside:
+            return "each version is kept in the transaction of its save"
+        return "each version is kept after its save: a crash in between loses it"
+
+    @property
+    def history_table(self) -> Any:
+        """The history table; see ``SupportsHistory``."""
+        return self.archive.table
+
+    async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
+        if method not in WRITES:
+            return await super()._call(method, *arguments, **named)
+        if self._inside:
+            if not self._started:
+                await self.archive.table.start()
+                self._started = True
+            result = await super()._call(method, *arguments, **named)
+        else:
+            result = await self._write_and_note(method, arguments, named)
+        if arguments:
+            await self._count(_ids_of(arguments[0]))
+        return result
+
+    # Elsewhere
+
+    async def _write_and_note(
+        self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> Any:
+        """Write, and append what was written to the archive."""
+        await self.archive.table.exists()  # a closed or broken archive stops the write
+        gone: list[Session] = []
+        if method.startswith("delete"):
+            gone = await self._read(_ids_of(arguments[0]))
+        result = await super()._call(method, *arguments, **named)
+        if method.startswith("delete"):
+            kept = set(result) if isinstance(result, list) else {s.id for s in gone}
+            rows = [_row_of(session, deleted=True) for session in gone if session.id in kept]
+        else:
+            left_out = {
+                item.session.id if isinstance(item, SessionConflict) else item
+                for item in result or ()
+            }
+            sessions = _sessions_in(arguments)
+            rows = [_row_of(s, deleted=False) for s in sessions if s.id not in left_out]
+        try:
+            await self.archive.append(rows)
+        except GraphflowError:
+            self.missed += len(rows)
+            log.exception("%d versions were saved and are missing in the history", len(rows))
+        return result
+
+    async def _read(self, ids: Sequence[str]) -> list[Session]:
+        if isinstance(self.inner, SupportsQuery) and isinstance(self.inner, SupportsDeleteMany):
+            return list(await self.inner.query(Query(ids=list(ids), limit=None)))
+        found = [await self.inner.get(id) for id in ids]
+        return [session for session in found if session is not None]
+
+    # Upkeep
+
+    async def _count(self, ids: Iterable[str]) -> None:
+        for id in ids:
+            self._written[id] += 1
+            if self._written[id] >= _EVERY:
+                del self._written[id]
+                self._due.add(id)
+        if not self._due:
+            return
+        if not attributes_of(self.inner).suspends and self._inside:
+            await self._keep_small()
+        elif self._upkeep is None or self._upkeep.done():
+            self._upkeep = asyncio.get_running_loop().create_task(self._keep_small())
+
+    async def _keep_small(self) -> None:
+        """Compact and prune the histories that are due; a failure is logged."""
+        while self._due:
+            id = self._due.pop()
+            try:
+                await self.archive.compact(id, newest=4 * _EVERY)
+                if self.retention is not None:
+                    await self.archive.prune(self.retention, ids=[id])
+            except GraphflowError as error:
+                log.warning("the history of session %r was not compacted: %s", id, error)
+
+    async def settle(self) -> None:
+        """Wait until the upkeep that is under way has ended."""
+        if self._upkeep is not None:
+            await asyncio.wait([self._upkeep])
+
+    async def close(self) -> None:
+        """Close the storage inside; an archive elsewhere stays open."""
+        self._due.clear()
+        await self.settle()
+        await close_if_possible(self.inner)
+
+
+def _ids_of(argument: Any) -> list[str]:
+    items = [argument] if isinstance(argument, (str, Session)) else argument
+    return [item.id if isinstance(item, Session) else item for item in items]
+
+
+def _sessions_in(arguments: tuple[Any, ...]) -> list[Session]:
+    first = arguments[0]
+    return [first] if isinstance(first, Session) else list(first)
+
+
+def _row_of(session: Session, *, deleted: bool) -> VersionRow:
+    text = session.context_json()
+    context = text if isinstance(text, str) else text.decode()
+    return VersionRow(
+        id=session.id,
+        number=0,
+        version=session.version,
+        at=time_ns() // 1000,
+        graph_id=session.graph_id,
+        current_task_id=session.current_task_id,
+        status_message=session.status_message,
+        created=micros_or_none(session.raw_created),
+        deleted=deleted,
+        context=context,
+        patch=None,
+        bytes=len(context.encode()),
+        source=WRITTEN,
+        writer=f"graphflow_nb {os.getpid()}",
+    )

@@ -1,0 +1,182 @@
+"""The history of the sessions of an ``InMemorySessionStorage``, gone with it."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+
+from .history import Expired, HistorySize, Steps, VersionRow
+from .migration import Migration
+
+__all__ = ["MemoryHistory"]
+
+
+class MemoryHistory:
+    """A history table in memory, which always exists; see ``HistoryTable``.
+
+    Example:
+        >>> from graphflow_nb.storage.memory_history import MemoryHistory
+        >>> await MemoryHistory().ids(None, 10)
+        []
+
+    Args:
+        start: What makes the storage note its writes here; None for a history of another store.
+    """
+
+    def __init__(self, start: Callable[[], None] | None = None):
+        self._start = start
+        self._lock = threading.Lock()
+        self._rows: dict[str, list[VersionRow]] = {}  # of each session, by number
+
+    async def plan(self) -> Migration:
+        """Return nothing to run: a history in memory needs no table."""
+        return Migration("memory", (), "A history in memory is always there, and ends with it.")
+
+    async def create(self) -> Migration:
+        """Return nothing to run: a history in memory needs no table."""
+        return await self.plan()
+
+    async def drop(self) -> Migration:
+        """Forget every version."""
+        with self._lock:
+            self._rows.clear()
+        return await self.plan()
+
+    async def exists(self) -> bool:
+        """Return True."""
+        return True
+
+    async def start(self) -> None:
+        """Note every write of the storage from now on."""
+        if self._start is not None:
+            self._start()
+
+    def note(self, row: VersionRow) -> None:
+        """Append one version with the next number of its session."""
+        with self._lock:
+            rows = self._rows.setdefault(row.id, [])
+            rows.append(row._replace(number=rows[-1].number + 1 if rows else 1))
+
+    async def append(self, rows: Sequence[VersionRow]) -> None:
+        """Append versions with the next numbers of their sessions."""
+        for row in rows:
+            self.note(row)
+
+    async def read(
+        self,
+        id: str,
+        *,
+        first: int | None = None,
+        last: int | None = None,
+        limit: int | None = None,
+        content: bool = True,
+    ) -> list[VersionRow]:
+        """Return the versions of a session from number ``last`` down to ``first``."""
+        with self._lock:
+            rows = self._rows.get(id, [])
+            low = 0 if first is None else bisect_right(rows, first - 1, key=_number)
+            high = len(rows) if last is None else bisect_right(rows, last, key=_number)
+            if limit is not None:
+                low = max(low, high - limit)
+            found = rows[low:high][::-1]
+        return found if content else [row._replace(context=None, patch=None) for row in found]
+
+    async def number_at(self, id: str, moment: int) -> int | None:
+        """Return the number that was the newest at a time in µs; None if there was none yet."""
+        with self._lock:
+            rows = self._rows.get(id, [])
+            return next((row.number for row in reversed(rows) if row.at <= moment), None)
+
+    async def steps(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int = 100_000,
+    ) -> Steps:
+        """Return versions of many sessions, without contexts."""
+        with self._lock:
+            wanted = sorted(self._rows if ids is None else self._rows.keys() & set(ids))
+            rows: list[tuple[object, ...]] = []
+            for id in wanted:
+                for r in self._rows[id]:
+                    if (since is None or r.at >= since) and (until is None or r.at < until):
+                        texts = (r.graph_id, r.current_task_id, r.status_message)
+                        rows.append((id, r.number, r.at, *texts, r.deleted, r.source))
+                if len(rows) > limit:
+                    break
+        return Steps.from_rows(rows, limit)
+
+    async def ids(self, after: str | None, limit: int) -> list[str]:
+        """Return the next ids that have versions, after one of them."""
+        with self._lock:
+            return sorted(id for id in self._rows if after is None or id > after)[:limit]
+
+    async def compact(self, id: str, patches: Mapping[int, tuple[str, int]]) -> int:
+        """Replace contexts by patches; return how many were replaced."""
+        done = 0
+        with self._lock:
+            rows = self._rows.get(id, [])
+            for at, row in enumerate(rows):
+                if row.context is not None and row.number in patches:
+                    rows[at] = row._replace(context=None, patch=patches[row.number][0])
+                    done += 1
+        return done
+
+    async def find_expired(
+        self, ids: Sequence[str], versions: int | None, before: int | None
+    ) -> Expired:
+        """Return what ``remove_expired`` would remove."""
+        with self._lock:
+            gone = [self._expired(id, versions, before) for id in ids]
+        return _sum(gone)
+
+    async def remove_expired(
+        self, ids: Sequence[str], versions: int | None, before: int | None, limit: int
+    ) -> Expired:
+        """Remove versions that a retention does not keep, oldest first."""
+        gone = []
+        with self._lock:
+            for id in ids:
+                part = self._expired(id, versions, before)[:limit]
+                limit -= len(part)
+                if part:
+                    gone.append(part)
+                    del self._rows[id][: len(part)]
+                    if not self._rows[id]:
+                        del self._rows[id]
+        return _sum(gone)
+
+    def _expired(self, id: str, versions: int | None, before: int | None) -> list[VersionRow]:
+        """Return the versions of a session that a retention does not keep, oldest first."""
+        rows = self._rows.get(id, [])
+        count = 0 if versions is None else len(rows) - versions
+        if before is not None:
+            # The version before the first recent one was still stored when the age began.
+            recent = next((at for at, row in enumerate(rows) if row.at >= before), len(rows))
+            gone = recent > 0 and rows[recent - 1].deleted
+            count = max(count, recent if gone else recent - 1)
+        return rows[: max(count, 0)]
+
+    async def size(self) -> HistorySize:
+        """Return the size of the history; the bytes are those of the contexts and patches."""
+        with self._lock:
+            every = [row for rows in self._rows.values() for row in rows]
+            size = sum(len(row.context or row.patch or "") for row in every)
+            oldest = min((row.at for row in every), default=None)
+            return HistorySize(len(self._rows), len(every), size, True, oldest)
+
+    def __repr__(self) -> str:
+        return f"<MemoryHistory: {len(self._rows)} sessions>"
+
+
+def _number(row: VersionRow) -> int:
+    return row.number
+
+
+def _sum(gone: Sequence[Sequence[VersionRow]]) -> Expired:
+    rows = [row for part in gone for row in part]
+    size = sum(len(row.context or row.patch or "") for row in rows)
+    return Expired(sum(bool(part) for part in gone), len(rows), size)

@@ -1,0 +1,93 @@
+"""Contexts as patches: what is rebuilt is what was saved, to the letter."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphflow_nb.errors import HistoryError
+from graphflow_nb.history.encoding import encode, rebuild
+
+from .. import hostile
+from ..scope import COMPLETE
+from ..storage.test_lossless import messages, texts, values
+
+HISTORIES = 10_000 if COMPLETE else 40
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('{"data":{"a":1.10}}', '{"data":{"a":1.1}}'),
+        ('{"data":{"a":123456789012345678901234567890}}', '{"data":{"a":1}}'),
+        ('{"data":{"a/b":1,"a~c":2,"":3}}', '{"data":{"a/b":2,"a~c":3,"":4}}'),
+        ('{"data": {"a": [1, 2, {"b": ""}]}}', '{"data": {"a": [1, {"b": "x"}]}}'),
+        ('{"data":{"a":1E400,"b":-0}}', '{"data":{"a":1E+400,"b":0}}'),
+    ],
+)
+def test_a_small_change_is_a_patch_that_keeps_every_digit(before: str, after: str) -> None:
+    padding = ',"chat_history":"%s"}' % ("x" * 400)
+    padding = _spaced(f'{{"a":1{padding}')[7:] if ": " in before else padding
+    before, after = before[:-1] + padding, after[:-1] + padding
+    for text, following in ((before, after), (after, before)):
+        patch = encode(text, following)
+        assert patch is not None
+        assert len(patch) < len(text)
+        assert rebuild(following, patch) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"data":{"a":1,"a":2},"pad":"%s"}' % ("x" * 200),  # a key that is twice
+        '{"b":{},"a":"%s"}' % ("x" * 200),  # the keys in another order
+        '{"a":"%s" ,"b":{}}' % ("x" * 200),  # blanks of another kind
+        '{"a":"\\u0078%s","b":{}}' % ("x" * 199),  # an escape that is none of the encoder's
+        "not JSON",
+        "[" * 5000 + "]" * 5000,
+        "",
+    ],
+)
+def test_what_a_patch_cannot_give_to_the_letter_is_kept_whole(text: str) -> None:
+    assert encode(text, '{"a":"%s","b":{}}' % ("x" * 200)) is None
+
+
+def test_an_unchanged_text_takes_two_bytes() -> None:
+    assert encode("not JSON", "not JSON") == "[]"
+    assert rebuild("not JSON", "[]") == "not JSON"
+
+
+def test_a_patch_that_does_not_fit_is_an_error_that_says_so() -> None:
+    with pytest.raises(HistoryError, match="versions after it are not"):
+        rebuild('{"data":{}}', '[{"op":"remove","path":"/data/a"}]')
+    with pytest.raises(HistoryError):
+        rebuild('{"data":{}}', "no patch")
+
+
+def _spaced(text: str) -> str:
+    return msgspec.json.format(text, indent=0)
+
+
+contexts = st.builds(
+    lambda data, chat, spaced: (
+        f'{{"data":{{{",".join(f"{json.dumps(k)}:{v}" for k, v in data.items())}}},'
+        f'"chat_history":{{"messages":[{",".join(chat)}],"max_messages":1000}}}}'
+    ),
+    st.dictionaries(texts, values, max_size=5),
+    st.lists(messages, max_size=4),
+    st.booleans(),
+)
+cases = st.sampled_from([case.context for case in hostile.CASES])
+
+
+@settings(max_examples=HISTORIES, deadline=None)
+@given(st.lists(st.one_of(contexts, contexts.map(_spaced), cases), min_size=2, max_size=6))
+def test_any_text_is_rebuilt_to_the_letter(history: list[str]) -> None:
+    for text, following in pairwise(history):
+        patch = encode(text, following)
+        assert patch is None or rebuild(following, patch) == text

@@ -1,0 +1,113 @@
+"""A storage that keeps each version that it saves or deletes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from graphflow_nb import InMemorySessionStorage, Session, SessionConflict
+from graphflow_nb.errors import HistoryError
+from graphflow_nb.history import HistoryStorage, Retention, history_of
+
+from .kit import awaited
+
+
+def _make(kind: str) -> HistoryStorage:
+    elsewhere = history_of(InMemorySessionStorage()) if kind == "elsewhere" else None
+    return HistoryStorage(InMemorySessionStorage(), archive=elsewhere)
+
+
+@pytest.fixture(params=["inside", "elsewhere"])
+def storage(request: pytest.FixtureRequest) -> HistoryStorage:
+    return _make(request.param)
+
+
+async def kept(storage: HistoryStorage, id: str = "a") -> list[tuple[Any, ...]]:
+    versions = reversed(await storage.archive.versions(id))
+    return [(v.number, v.version, v.current_task_id, v.deleted) for v in versions]
+
+
+@awaited
+async def test_each_save_and_delete_is_a_version(storage: HistoryStorage) -> None:
+    session = Session("a", "one")
+    await storage.save(session)
+    session.current_task_id = "two"
+    session.context["n"] = 1
+    await storage.save(session)
+    await storage.delete("a")
+    await storage.restore(session)  # type: ignore[attr-defined]
+    session.current_task_id = "three"
+    await storage.upsert(session)  # type: ignore[attr-defined]
+    assert await storage.delete_unchanged([session]) == ["a"]  # type: ignore[attr-defined]
+    await storage.save(Session("a", "again"))
+    assert await storage.delete_many(["a", "b"]) == ["a"]  # type: ignore[attr-defined]
+    assert await kept(storage) == [
+        (1, 1, "one", False),
+        (2, 2, "two", False),
+        (3, 2, "two", True),
+        (4, 3, "two", False),
+        (5, 4, "three", False),
+        (6, 4, "three", True),
+        (7, 1, "again", False),
+        (8, 1, "again", True),
+    ]
+    first, second = [await storage.archive.session_at("a", n) for n in (1, 2)]
+    assert first is not None
+    assert second is not None
+    assert (dict(first.context), dict(second.context)) == ({}, {"n": 1})
+
+
+@awaited
+async def test_what_was_not_stored_is_no_version(storage: HistoryStorage) -> None:
+    await storage.save(Session("a", "one"))
+    with pytest.raises(SessionConflict):
+        await storage.save(Session("a", "other"))
+    await storage.delete("b")
+    conflicts = await storage.save_many([Session("a", "x"), Session("b", "one")])  # type: ignore[attr-defined]
+    assert [conflict.session.id for conflict in conflicts] == ["a"]
+    assert await storage.import_many([Session("a", "x"), Session("c", "one")]) == ["a"]  # type: ignore[attr-defined]
+    assert await kept(storage) == [(1, 1, "one", False)]
+    assert [len(await kept(storage, id)) for id in "bc"] == [1, 1]
+
+
+@awaited
+async def test_reading_is_no_version(storage: HistoryStorage) -> None:
+    await storage.save(Session("a", "one"))
+    await storage.get("a")
+    await storage.archive.session_at("a", 1)
+    assert len(await kept(storage)) == 1
+
+
+@awaited
+async def test_what_is_written_is_compacted_and_pruned_in_between() -> None:
+    storage = HistoryStorage(InMemorySessionStorage(), retention=Retention(versions=50))
+    session = Session("a", "one")
+    for n in range(300):
+        session.context["n"] = n
+        session.context["pad"] = "x" * 300
+        await storage.save(session)
+    rows = await storage.archive.table.read("a")
+    assert 50 <= len(rows) <= 82
+    assert sum(row.context is not None for row in rows) <= 40
+    session_at = await storage.archive.session_at("a", 260)
+    assert session_at is not None
+    assert session_at.context["n"] == 259
+
+
+@awaited
+async def test_an_archive_that_fails_stops_no_save_and_is_counted(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = _make("elsewhere")
+
+    async def fail(*_: object) -> None:
+        raise HistoryError("full")
+
+    monkeypatch.setattr(storage.archive.table, "append", fail)
+    await storage.save(Session("a", "one"))
+    assert await storage.inner.get("a") is not None
+    assert storage.missed == 1
+    assert "missing in the history" in caplog.text
+    assert "a crash in between loses it" in storage.guarantee
+    assert "transaction" in _make("inside").guarantee
