@@ -6,7 +6,6 @@ import os
 import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +19,7 @@ from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
 from ..journal.overwriting import Overwritten, find_overwritten
+from ..model.moments import Moment
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Cursor, Query, SessionStorage, problems_of
 from ..storage.connect import read_url
@@ -122,10 +122,10 @@ class Workbench(Client):
         text: str | None = None,
         id_prefix: str | None = None,
         ids: Sequence[str] | None = None,
-        updated_since: datetime | None = None,
-        updated_until: datetime | None = None,
-        created_since: datetime | None = None,
-        created_until: datetime | None = None,
+        updated_since: Moment | None = None,
+        updated_until: Moment | None = None,
+        created_since: Moment | None = None,
+        created_until: Moment | None = None,
         where: Mapping[Any, Any] | None = None,
         has: Sequence[ContextPath] = (),
         context: Sequence[ContextPath] = (),
@@ -150,8 +150,10 @@ class Workbench(Client):
             text: A text that occurs in the id or in status_message.
             id_prefix: The start of the id.
             ids: The ids to look for, 10,000 at most: a list, or a column of a DataFrame.
-            updated_since, updated_until, created_since, created_until: Aware datetimes; "since"
-                is included, "until" is not.
+            updated_since, updated_until, created_since, created_until: Times; "since" is included,
+                "until" is not. A datetime, a date, a text (``"2026-11-24"``, ``"2026-11-24
+                10:00"``), or how long ago: ``"2 days"``, a timedelta. What has no time zone is read
+                as UTC, as all times are shown.
             where: Context paths with the JSON value that each must have, e.g.
                 ``{"customer.tier": "gold"}``.
             has: Context paths that must exist.
@@ -193,23 +195,21 @@ class Workbench(Client):
             raise QueryError(f"context= takes at most {MAX_COLUMNS} paths, not {len(context):,}")
         for path in context:
             parse_path(path)
-        query = Query(
-            graph=graph,
-            task=task,
-            status=status,
-            text=text,
-            id_prefix=id_prefix,
-            ids=ids,
-            updated_since=updated_since,
-            updated_until=updated_until,
-            created_since=created_since,
-            created_until=created_until,
-            context={} if where is None else where,
-            has=has,
-            order=order,
-            limit=limit,
-            after=Cursor.from_plain(after) if isinstance(after, Mapping) else after,
-        )
+        filters = {
+            "graph": graph,
+            "task": task,
+            "status": status,
+            "text": text,
+            "id_prefix": id_prefix,
+            "ids": ids,
+            "updated_since": updated_since,
+            "updated_until": updated_until,
+            "created_since": created_since,
+            "created_until": created_until,
+            "where": where,
+            "has": has,
+        }
+        query = Query.from_filters(filters, order=order, limit=limit, after=after)
         table = await self.table(query, context)
         frame = sessions_frame(table, context)
         if "note" in frame.attrs:
@@ -326,8 +326,8 @@ class Workbench(Client):
         text: str | None = None,
         status: str | None = None,
         id_prefix: str | None = None,
-        updated_since: datetime | None = None,
-        updated_until: datetime | None = None,
+        updated_since: Moment | None = None,
+        updated_until: Moment | None = None,
         where: Mapping[Any, Any] | None = None,
         has: Sequence[ContextPath] = (),
         order: str | None = None,

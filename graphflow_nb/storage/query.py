@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from ..errors import ContextError, QueryError
 from ..model import exactjson
+from ..model.moments import parse_moment
 from ..model.times import EPOCH
 from .paths import ContextPath, Spellings, is_encodable, path_label, spellings
 
@@ -180,8 +181,14 @@ class Query:
     ) -> Self:
         """Return the query of filters by name, as ``wb.sessions`` takes them.
 
+        Example:
+            >>> from graphflow_nb import Query
+            >>> Query.from_filters({"updated_since": "2026-11-24"}).updated_since
+            datetime.datetime(2026, 11, 24, 0, 0, tzinfo=datetime.timezone.utc)
+
         Args:
-            filters: The value of each filter by its name, one of ``FILTERS``; None for any.
+            filters: The value of each filter by its name, one of ``FILTERS``; None for any. A time
+                is written as a ``Moment``.
             order, limit, after: As for ``Query``.
 
         Raises:
@@ -193,6 +200,9 @@ class Query:
         conditions = {_FIELDS.get(name, name): value for name, value in filters.items()}
         if conditions.get("context", {}) is None:
             del conditions["context"]
+        for name in _TIMES:
+            if conditions.get(name) is not None:
+                conditions[name] = _parse_time(name, conditions[name])
         return cls(**{**conditions, "order": order, "limit": limit, "after": after})
 
     def __post_init__(self) -> None:
@@ -214,7 +224,7 @@ class Query:
             or not all(isinstance(id, str) for id in self.ids)
         ):
             raise QueryError(f"ids must be a list of at most {MAX_IDS:,} ids, each a text")
-        for name in ("updated_since", "updated_until", "created_since", "created_until"):
+        for name in _TIMES:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _normalize_time(name, value))
@@ -289,6 +299,13 @@ class Query:
         return wider
 
 
+def _parse_time(name: str, value: object) -> datetime:
+    try:
+        return parse_moment(value)
+    except ValueError as error:
+        raise QueryError(f"{name}: {error}") from error
+
+
 def _normalize_time(name: str, value: object) -> datetime:
     """Return a time in UTC, rounded up to the microsecond: then "since" and "until" are exact."""
     if not isinstance(value, datetime) or value != value:  # not equal to itself: NaT of pandas
@@ -313,6 +330,7 @@ def _normalize_limit(value: object) -> int:
     return min(limit, _MAX_LIMIT)
 
 
+_TIMES: Final = ("updated_since", "updated_until", "created_since", "created_until")
 _NAMES: Final = tuple(field.name for field in fields(Query))
 # The filter ``where`` is the field ``context``: in ``wb.sessions`` context= names the columns.
 _FIELDS = {"where": "context"}

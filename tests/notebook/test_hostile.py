@@ -163,13 +163,13 @@ def walk(browser: Browser, case: Case) -> None:
     for part in ("Overview", "Context", "Chat", "JSON", "Edit"):
         browser.reader.parts.value = part
         check(browser.reader.text.value)
-        check(browser.notice.value)
-        assert "should not have happened" not in browser.notice.value
+        check(browser.stage.place.value)
+        assert "should not have happened" not in browser.stage.place.value
     editor = browser.reader.editor
     editor.status.value = "looked at"
     editor.preview.click()
     check(editor.preview_text.value)
-    assert "Error" not in browser.notice.value, browser.notice.value
+    assert "Error" not in browser.stage.place.value, browser.stage.place.value
     check(browser.to_html())
     check(browser.code.value)
     editor.discard.click()

@@ -331,7 +331,7 @@ def test_the_live_view_lists_the_slowest_and_opens_their_sessions(live):
     first = live.browser
     send(live.table, "open", 1)  # whose session is not there
     assert live.browser is first
-    assert "none-3" in live.browser.notice.value
+    assert "none-3" in live.browser.stage.place.value
 
     live.clear()
     assert live.slowest == []

@@ -6,8 +6,8 @@ Nothing is written but by ``save``, ``delete``, ``undo`` and ``undo_many``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
-from uuid import uuid4
+from typing import Final, NamedTuple
+from uuid import UUID, uuid4
 
 from ...changes import Choice, Draft, Merge, Patch, Path, diff, python
 from ...client import Client
@@ -19,8 +19,11 @@ from ...model.validity import describe, find_new_problems
 from ...storage import Query, problems_of
 from ...storage.protocols import SupportsQuery
 from .shown import ShownSession
+from .typed import WORKBENCH
 
 __all__ = ["Desk", "Difference"]
+
+MAX_COPIES: Final = 20  # ids that are tried for a copy
 
 
 class Difference(NamedTuple):
@@ -58,9 +61,9 @@ class Desk:
         deleted_meanwhile: Whether someone deleted the session that was to be saved.
         newer: The version that someone stored while the session is edited, -1 if they deleted it;
             None if the stored one is unchanged.
-        calls: Every call that was made, as Python.
         find_typed: The function that returns what was typed and is not in the draft yet, as an
             advice; empty if all is. The editor sets it.
+        wb_name: The function that returns the name that the workbench has in ``calls``.
     """
 
     def __init__(self, client: Client):
@@ -74,8 +77,15 @@ class Desk:
         self.conflict: Merge | None = None
         self.deleted_meanwhile = False
         self.newer: int | None = None
-        self.calls: list[str] = []
+        self._calls: list[str] = []
         self.find_typed: Callable[[], str] = lambda: ""
+        self.wb_name: Callable[[], str] = lambda: "wb"
+
+    @property
+    def calls(self) -> list[str]:
+        """Every call that was made, as Python, oldest first."""
+        name = self.wb_name()
+        return [call.replace(WORKBENCH, name) for call in self._calls]
 
     # Reading
 
@@ -90,7 +100,7 @@ class Desk:
         self.check_free()
         session = self._client.get(id)
         self._place(session)
-        self.calls.append(f"wb.get({id!r})")
+        self._calls.append(f"{WORKBENCH}.get({id!r})")
 
     def describe_raw(self, id: str) -> str:
         """Return what is stored under an id, column by column, also where it is not a session."""
@@ -98,7 +108,7 @@ class Desk:
             stored = self._client.raw(id)
         except GraphflowError as error:
             return str(error)
-        self.calls.append(f"wb.raw({id!r})")
+        self._calls.append(f"{WORKBENCH}.raw({id!r})")
         return "\n".join(f"{column}: {value!r}" for column, value in stored.items())
 
     def close(self) -> None:
@@ -144,7 +154,8 @@ class Desk:
             SessionNotFound: No session has one of these ids.
         """
         one, other = self._client.get(left), self._client.get(right)
-        self.calls.append(f"graphflow_nb.diff(wb.get({left!r}), wb.get({right!r}))")
+        sides = f"{WORKBENCH}.get({left!r}), {WORKBENCH}.get({right!r})"
+        self._calls.append(f"import graphflow_nb; graphflow_nb.diff({sides})")
         return Difference(one, other, diff(one, other))
 
     # Following
@@ -246,8 +257,9 @@ class Desk:
             if self.new:
                 call = _creation_call(session)
             else:
-                call = f"wb.patch({base.id!r}, {python(self.preview)}, version={base.version})"
-            self.calls.append(call if undo else f"{call[:-1]}, undo=False)")
+                changes = python(self.preview)
+                call = f"{WORKBENCH}.patch({base.id!r}, {changes}, version={base.version})"
+            self._calls.append(call if undo else f"{call[:-1]}, undo=False)")
             # Not by wb.patch: the session is saved as it was read, so that the store notices a
             # change that left the version as it was.
             self._client.save(session, undo=undo)
@@ -348,6 +360,25 @@ class Desk:
         """Return an id that no session has; every form of table takes it."""
         return str(uuid4())
 
+    def propose_copy_id(self) -> str:
+        """Return an id for a copy of the open session that no session has.
+
+        It says what it is a copy of, or is a UUID where the open session's is one: its table may
+        take no other.
+
+        Raises:
+            PatchError: No session is open.
+        """
+        if self.session is None:
+            raise PatchError("open the session to be copied first")
+        id = self.session.id
+        if _is_uuid(id):
+            return self.new_id()
+        names = [f"{id}-copy", *(f"{id}-copy-{n}" for n in range(2, MAX_COPIES + 1))]
+        run, get = self._client.bridge.run, self._client.storage.background.get
+        # A new session is never saved over one that exists, so that a race loses nothing.
+        return next((name for name in names if run(get(name)) is None), self.new_id())
+
     # Deleting and undoing
 
     def delete(self, shown: Sequence[ShownSession], *, undo: bool = True) -> list[str]:
@@ -364,7 +395,7 @@ class Desk:
             StorageError: The store failed, or refused it.
         """
         versions = {row.id: row.version for row in shown}
-        self.calls.append(f"wb.delete({versions!r}{'' if undo else ', undo=False'})")
+        self._calls.append(f"{WORKBENCH}.delete({versions!r}{'' if undo else ', undo=False'})")
         stored = self._read_many(list(versions))
         odd = [problem for problem in problems_of(stored) if problem in versions]
         if odd and undo:
@@ -421,7 +452,7 @@ class Desk:
         try:
             # Newest first, as each was made on top of those before it.
             for entry in sorted(entries, key=lambda entry: -entry.number):
-                self.calls.append(f"wb.undo({entry.number})")
+                self._calls.append(f"{WORKBENCH}.undo({entry.number})")
                 try:
                     session = self._client.undo(entry.number)
                 except SessionConflict as conflict:
@@ -460,8 +491,17 @@ class Desk:
             StorageError: The store failed; what was undone until then stays undone.
         """
         every = len(numbers) == len(self.undoable())
-        self.calls.append("wb.undo_all()" if every else f"wb.undo_many({sorted(numbers)!r})")
+        call = "undo_all()" if every else f"undo_many({sorted(numbers)!r})"
+        self._calls.append(f"{WORKBENCH}.{call}")
         return self._client.undo_many(numbers, progress=progress, stop=stop)
+
+
+def _is_uuid(id: str) -> bool:
+    try:
+        UUID(id)
+    except ValueError:
+        return False
+    return True
 
 
 def _name(ids: Sequence[str]) -> str:
@@ -489,5 +529,6 @@ def _creation_call(session: Session) -> str:
         status = session.status_message
         more = "" if session.graph_id == "default" else f", graph_id={session.graph_id!r}"
         more += "" if status is None else f", status_message={status!r}"
-        return f"wb.create({session.id!r}, {session.current_task_id!r}{more})"
-    return f"wb.save(graphflow_nb.Session.from_json({session.to_json()!r}))"
+        return f"{WORKBENCH}.create({session.id!r}, {session.current_task_id!r}{more})"
+    made = f"graphflow_nb.Session.from_json({session.to_json()!r})"
+    return f"import graphflow_nb; {WORKBENCH}.save({made})"

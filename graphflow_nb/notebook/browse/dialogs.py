@@ -44,6 +44,7 @@ class Dialog:
         self.title = Html(Markup("<h4>%s</h4>") % title)
         self.cancel = widgets.Button(description="Cancel", tooltip="Close; nothing is changed")
         self.cancel.on_click(lambda _: stage.act(stage.close_dialog))
+        self.notice = Html()
         self.box = widgets.VBox(layout={"display": "none"})
         self.box.add_class("gfnb-dialog")
 
@@ -70,6 +71,7 @@ class Create(Dialog):
 
     def __init__(self, stage: Stage):
         super().__init__(stage, "Create a session")
+        self._proposed = ""  # the id that was offered
         self.mode = widgets.ToggleButtons(
             options=["At a task", "Copy of the open session", "From JSON"],
             style={"button_width": "auto"},
@@ -95,22 +97,24 @@ class Create(Dialog):
             button_style="info",
             layout={"width": "auto"},
         )
-        self.confirm.on_click(lambda _: stage.act(self._confirm))
-        self.mode.observe(self._refresh, "value")
+        self.confirm.on_click(lambda _: stage.act(self._confirm, place=self.notice))
+        self.mode.observe(self._turn, "value")
         row = widgets.HBox([self.id, self.graph, self.task])
         row.add_class("gfnb-bar")
         buttons = widgets.HBox([self.confirm, self.cancel])
-        self.box.children = (self.title, self.mode, row, self.json, buttons)
+        self.box.children = (self.title, self.mode, row, self.json, buttons, self.notice)
 
     def open(self) -> None:
         """Open it with a fresh id, and the graphs and tasks that the store has."""
         super().open()
-        desk, listing = self._stage.desk, self._stage.listing
-        self.id.value = desk.new_id()
+        listing = self._stage.listing
+        self.id.value = ""
         self.graph.options = [name for name, _ in listing.graphs()][:MAX_ENTRIES]
         self.task.options = [name for name, _ in listing.tasks()][:MAX_ENTRIES]
         self.graph.value = listing.filters.get("graph", "default")
-        self.mode.value = "At a task"
+        with self._stage.quietly():
+            self.mode.value = "At a task"
+        self._propose_id()
 
     def render(self) -> None:
         """Show the fields of the chosen mode."""
@@ -120,6 +124,19 @@ class Create(Dialog):
         for control in (self.graph, self.task):
             control.layout.display = "" if mode == "At a task" else "none"
         self.json.layout.display = "" if mode == "From JSON" else "none"
+
+    def _turn(self, _: object) -> None:
+        if not self._stage.rendering:
+            self._stage.act(self._propose_id, quiet=True, place=self.notice)
+
+    def _propose_id(self) -> None:
+        """Offer an id that suits the mode, unless a person typed one."""
+        if self.id.value.strip() not in ("", self._proposed):
+            return
+        desk = self._stage.desk
+        copies = self.mode.value == "Copy of the open session"
+        self._proposed = desk.propose_copy_id() if copies else desk.new_id()
+        self.id.value = self._proposed
 
     def _confirm(self) -> None:
         desk = self._stage.desk
@@ -149,21 +166,23 @@ class Delete(Dialog):
             icon="trash",
             tooltip="Delete them, except those that others saved since; Undo… can undo it",
         )
-        self.confirm.on_click(lambda _: stage.act(self._confirm))
+        self.confirm.on_click(lambda _: stage.act(self._confirm, place=self.notice))
         self.anyway = widgets.Button(
             description="Delete without undo",
             button_style="danger",
             icon="trash",
             tooltip="Delete them though nothing can bring them back",
         )
-        self.anyway.on_click(lambda _: stage.act(lambda: self._confirm(undo=False)))
+        self.anyway.on_click(
+            lambda _: stage.act(lambda: self._confirm(undo=False), place=self.notice)
+        )
         self.number.observe(self._refresh, "value")
         self._can_undo = True  # False once the journal could not note it
         self._shown: list[ShownSession] = []
         self._changed: set[str] = set()  # ids of those that changed since a person looked
         self._asked = False  # whether it says that unsaved changes are dropped
         buttons = widgets.HBox([self.confirm, self.anyway, self.cancel])
-        self.box.children = (self.text, self.number, buttons)
+        self.box.children = (self.text, self.number, buttons, self.notice)
 
     def open(self) -> None:
         """Open it for the selected sessions.
@@ -199,7 +218,7 @@ class Delete(Dialog):
         if self._can_undo:
             ask += "Undo… can undo it."
         else:
-            ask += Markup("<b>It can't be undone</b>: the journal can't note it, as it says above.")
+            ask += Markup("<b>It can't be undone</b>: the journal can't note it, as it says below.")
         body = Markup("<h4>Delete %s?</h4>%s%s<p>%s</p>") % (
             _count_sessions(count),
             named_sessions_html(self._shown, self._changed),
@@ -276,8 +295,8 @@ class Undo(Dialog):
             tooltip="Undo every write, newest first",
             layout={"width": "auto"},
         )
-        self.confirm.on_click(lambda _: stage.act(self._undo))
-        self.all.on_click(lambda _: stage.act(self._undo_all))
+        self.confirm.on_click(lambda _: stage.act(self._undo, place=self.notice))
+        self.all.on_click(lambda _: stage.act(self._undo_all, place=self.notice))
         self.note = Html()
         self.cancel.description = "Close"
         self._changes: dict[int, str] = {}  # what each entry changed
@@ -285,7 +304,14 @@ class Undo(Dialog):
         self._stopped = threading.Event()
         self.bar = Bar(self._stopped.set, "Stop; what was undone stays undone")
         buttons = widgets.HBox([self.confirm, self.all, self.cancel])
-        self.box.children = (self.title, self.note, self.table, self.bar.box, buttons)
+        self.box.children = (
+            self.title,
+            self.note,
+            self.table,
+            self.bar.box,
+            buttons,
+            self.notice,
+        )
 
     def _choose(self, numbers: list[int]) -> None:
         self._chosen = numbers

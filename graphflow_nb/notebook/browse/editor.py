@@ -8,15 +8,15 @@ from typing import Any, Final, cast
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from ...cards import notice_html, patch_html, plain_box
-from ...changes import KINDS, Choice, Path, json_value, value_at
+from ...cards import notice_html, patch_html, plain_box, session_html
+from ...changes import KINDS, Choice, Patch, Path, json_value, value_at
 from ...errors import ContextError, GraphflowError, JournalError, PatchError
 from ...model import MessageRole, exactjson
 from ...storage.paths import resolve_path
 from ..html import Html
 from .paths import suggest_paths
 from .render import clash_html, merge_html
-from .stage import Stage
+from .stage import Place, Stage
 from .typed import parse_typed_path
 
 __all__ = ["Editor"]
@@ -31,10 +31,13 @@ class Editor:
 
     Args:
         stage: The state that the parts of the browser share.
+        above: The place of notices above the open session, where the editor is no longer open.
     """
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Stage, above: Place):
         self._stage = stage
+        self._above = above
+        self.notice, self._save_notice = Html(), Html()
         wide = {"width": "auto"}
         self.task = widgets.Combobox(
             description="Task",
@@ -121,8 +124,8 @@ class Editor:
         top.add_class("gfnb-bar")
         top.add_class("gfnb-wide")
         buttons = widgets.HBox([self.preview, self.discard])
-        self._fields = widgets.VBox([top, self.mode, *self._modes.values(), buttons])
-        self.box = widgets.VBox([self._fields, self.conflict, self._confirm])
+        self._fields = widgets.VBox([top, self.mode, *self._modes.values(), self.notice, buttons])
+        self.box = widgets.VBox([self._fields, self.conflict, self._confirm, self._save_notice])
         self._draft: Any = None
         self._merge: Any = None
         self._choices: list[tuple[Path, widgets.RadioButtons]] = []
@@ -131,7 +134,8 @@ class Editor:
         self._wire()
 
     def _wire(self) -> None:
-        act = self._stage.act
+        def act(action: Callable[[], None], *, quiet: bool = False) -> None:
+            self._stage.act(action, quiet=quiet, place=self.notice)
 
         def observe(control: Any, take: Callable[[str], None]) -> None:
             def change(change: Any) -> None:
@@ -150,8 +154,12 @@ class Editor:
         self.add.on_click(lambda _: act(self._add_message))
         self.preview.on_click(lambda _: act(self._preview_changes))
         self.discard.on_click(lambda _: act(self._stage.desk.discard))
-        self.save.on_click(lambda _: act(self._save))
-        self.anyway.on_click(lambda _: act(lambda: self._save(undo=False)))
+        self.save.on_click(lambda _: self._act_below(self._save))
+        self.anyway.on_click(lambda _: self._act_below(lambda: self._save(undo=False)))
+
+    def _act_below(self, action: Callable[[], None]) -> None:
+        """Do what a button under the fields says; notices are under that button."""
+        self._stage.act(action, place=self._save_notice)
 
     # What the fields do to the draft
 
@@ -285,7 +293,7 @@ class Editor:
             return
         self._stage.listing.load()
         done, later = "Created" if new else "Saved", "; Undo… can undo it" if undo else ""
-        self._stage.notify("good", f"{done} {id!r}{later}")
+        self._stage.notify("good", f"{done} {id!r}{later}", place=self._above)
         self._stage.count_later(again=True)
 
     # Showing
@@ -316,10 +324,13 @@ class Editor:
             words = "Create this session" if desk.new else f"Save {_count_changes(changes)}"
             self.save.description = words
             self.save.tooltip = f"{words}, unless someone else saved the session meanwhile"
-            html = patch_html(desk.preview, "A new session with nothing in its context yet.")
+            html = self._render_new() if desk.new else _render_changes(desk.preview)
             if desk.respelled:
                 html = notice_html("warning", desk.respelled) + html
-            self.preview_text.value = plain_box(Markup("<b>This will change</b>%s") % html)
+            self.preview_text.value = html
+
+    def _render_new(self) -> Markup:
+        return Markup("<b>This will be stored</b>%s") % session_html(self._draft.session())
 
     def _fill(self) -> None:
         draft = self._draft
@@ -358,13 +369,13 @@ class Editor:
         drop = widgets.Button(
             description="Drop my changes", tooltip="Keep what is stored", icon="undo"
         )
-        drop.on_click(lambda _: self._stage.act(self._drop))
+        drop.on_click(lambda _: self._act_below(self._drop))
         if merge is None:
             text = notice_html(
                 "warning", "Someone deleted this session meanwhile. Nothing was written."
             )
             keep = widgets.Button(description="Save it as a new session", layout={"width": "auto"})
-            keep.on_click(lambda _: self._stage.act(self._keep))
+            keep.on_click(lambda _: self._act_below(self._keep))
             self.conflict.children = (Html(text), widgets.HBox([keep, drop]))
             return
         clashes = len(merge.clashes)
@@ -388,7 +399,7 @@ class Editor:
             icon="search",
             layout={"width": "auto"},
         )
-        use.on_click(lambda _: self._stage.act(self._resolve))
+        use.on_click(lambda _: self._act_below(self._resolve))
         self.conflict.children = (*children, widgets.HBox([use, drop]))
 
     def _resolve(self) -> None:
@@ -398,7 +409,7 @@ class Editor:
             raise PatchError("choose at each place that both sides changed")
         desk.resolve(cast(dict[Path, Choice], chosen))
         if desk.draft is None:
-            self._stage.notify("info", "What you wanted is stored already")
+            self._stage.notify("info", "What you wanted is stored already", place=self._above)
 
     def _drop(self) -> None:
         desk = self._stage.desk
@@ -414,6 +425,10 @@ class Editor:
     def _keep(self) -> None:
         self._stage.desk.keep_deleted()
         self._stage.desk.preview_changes()
+
+
+def _render_changes(changes: Patch) -> Markup:
+    return plain_box(Markup("<b>This will change</b>%s") % patch_html(changes))
 
 
 def _count_changes(count: int) -> str:

@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from ...model import Session
 from ...storage.paths import parse_path, path_text
+from ..html import Html
 from .listing import PAGE_SIZES, WINDOWS
 from .paths import suggest_paths
 from .stage import Stage
@@ -192,6 +193,9 @@ class Pager:
 
     Args:
         stage: The state that the parts of the browser share.
+
+    Attributes:
+        notice: The place of notices about a row or a page, under the table.
     """
 
     def __init__(self, stage: Stage):
@@ -210,20 +214,22 @@ class Pager:
             value=listing.page_size,
             tooltip="The number of sessions on a page",
         )
-        self.previous.on_click(lambda _: stage.act(listing.previous))
-        self.next.on_click(lambda _: stage.act(listing.next))
+        self.notice = Html()
+        self.previous.on_click(lambda _: self.turn(-1))
+        self.next.on_click(lambda _: self.turn(1))
         self.size.observe(self._resize, "value")
-        self.box = widgets.HBox([self.previous, self.shown, self.next, self.size])
-        self.box.add_class("gfnb-bar")
+        bar = widgets.HBox([self.previous, self.shown, self.next, self.size])
+        bar.add_class("gfnb-bar")
+        self.box = widgets.VBox([bar, self.notice])
 
     def _resize(self, change: Any) -> None:
         if not self._stage.rendering:
-            self._stage.act(lambda: self._stage.listing.resize(change["new"]))
+            self._stage.act(lambda: self._stage.listing.resize(change["new"]), place=self.notice)
 
     def turn(self, step: int) -> None:
         """Go to the next page (1) or the one before (-1)."""
         listing = self._stage.listing
-        self._stage.act(listing.next if step > 0 else listing.previous)
+        self._stage.act(listing.next if step > 0 else listing.previous, place=self.notice)
 
     def render(self) -> None:
         """Show which rows are shown, and where a page can be turned to."""

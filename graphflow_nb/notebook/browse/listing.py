@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from .shown import (
     problems_of_page,
     shown_sessions,
 )
-from .typed import sessions_call
+from .typed import WORKBENCH, sessions_call
 
 __all__ = ["ANY_TIME", "PAGE_SIZES", "WINDOWS", "Listing"]
 
@@ -91,7 +91,7 @@ class Listing:
             because they are selected or in work.
         changed: The ids of rows that changed since the page was last read by a person's action.
         slow: The orders that no index serves, each with what would help.
-        call: The last call, as Python.
+        wb_name: The function that returns the name that the workbench has in ``call``.
 
     Raises:
         QueryError: A filter or the order is invalid.
@@ -122,7 +122,8 @@ class Listing:
         self.dropped = 0
         self.kept = 0
         self.changed: set[str] = set()
-        self.call = ""
+        self._call = ""
+        self.wb_name: Callable[[], str] = lambda: "wb"
         self._cursors: list[Mapping[str, Any] | None] = [None]
         self._loads = 0
 
@@ -134,6 +135,11 @@ class Listing:
         if self._chosen_order is None and "updated_at" in self.slow and "id" not in self.slow:
             self.order = "id"
         self.load()
+
+    @property
+    def call(self) -> str:
+        """The last call, as Python."""
+        return self._call.replace(WORKBENCH, self.wb_name())
 
     @property
     def page(self) -> int:
@@ -162,13 +168,13 @@ class Listing:
             self._loads += 1
             filters, after = self._current_filters(), self._cursors[-1]
             arguments = filters | {"order": self.order, "limit": self.page_size}
-            self.call = sessions_call(arguments | ({} if after is None else {"after": after}))
+            self._call = sessions_call(arguments | ({} if after is None else {"after": after}))
             query = self._page_query(filters)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
         try:
             table = self._client.bridge.run(self._client.table(query))
         except CapabilityError as error:  # a session can still be opened
-            self.call, self.unlistable = "", str(error)
+            self._call, self.unlistable = "", str(error)
             return
         frame = page_frame(table)
         with self._lock:

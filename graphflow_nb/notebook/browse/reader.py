@@ -13,7 +13,7 @@ from ...model import Session
 from ..html import Html
 from .editor import Editor
 from .render import raw_html
-from .stage import Part, Stage
+from .stage import Part, Place, Stage
 
 __all__ = ["Comparison", "Reader"]
 
@@ -25,10 +25,12 @@ class Reader:
 
     Args:
         stage: The state that the parts of the browser share.
+        notice: The place of notices about the open session, above it.
     """
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Stage, notice: Place):
         self._stage = stage
+        self._notice = notice
         self.title = Html()
         self.parts = widgets.ToggleButtons(
             options=[part for part in PARTS if part != "Edit" or not stage.read_only],
@@ -38,14 +40,14 @@ class Reader:
         self.parts.observe(self._turn, "value")
         self.text = Html()
         self.text.add_class("gfnb-text")
-        self.editor = Editor(stage)
+        self.editor = Editor(stage, notice)
         self.box = widgets.VBox([self.title, self.parts, self.text, self.editor.box])
         self.box.add_class("gfnb-reader")
         self._shown: Any = None
 
     def _turn(self, change: Any) -> None:
         if not self._stage.rendering:
-            self._stage.act(lambda: self._stage.show_part(change["new"]))
+            self._stage.act(lambda: self._stage.show_part(change["new"]), place=self._notice)
 
     def render(self) -> None:
         """Show the open session, or nothing if none is open."""

@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal
+from typing import Literal, Protocol
 
 from markupsafe import Markup
 
@@ -15,28 +15,35 @@ from ...errors import GraphflowError, PatchError
 from .desk import Desk
 from .listing import Listing
 
-__all__ = ["Part", "Stage"]
+__all__ = ["Part", "Place", "Stage"]
 
 Part = Literal["Overview", "Context", "Chat", "JSON", "Edit"]
+
+
+class Place(Protocol):
+    """A widget that shows notices, beside the controls that they are about."""
+
+    value: Markup
 
 
 class Stage:
     """The state that the parts of a browser share, and the way in which they change it.
 
     The parts (filter bar, pager, reader, editor, dialogs) know the stage, and neither the view nor
-    each other. The stage knows no widget: the view that builds the parts gives it two functions
-    that show what it holds.
+    each other. The stage knows no widget but the places of notices: the view that builds the parts
+    gives it the function that shows what it holds.
 
     Args:
         listing: The page of sessions.
         desk: The open session, and what is being done to it.
         read_only: Whether the store was opened for reading only.
         render: The function that shows the state in all parts.
-        show_notice: The function that shows a notice at once.
+        top: The place of the notices that have no other.
 
     Attributes:
-        listing, desk, read_only: As passed.
+        listing, desk, read_only, top: As passed.
         notice: The notice of the last action.
+        place: The place where it is shown.
         dialog: The open dialog; None if none is open.
     """
 
@@ -47,16 +54,16 @@ class Stage:
         *,
         read_only: bool,
         render: Callable[[], None],
-        show_notice: Callable[[Markup], None],
+        top: Place,
     ):
         self.listing = listing
         self.desk = desk
         self.read_only = read_only
         self.notice = Markup("")
+        self.top = self.place = top
         self.dialog: object | None = None
         self._part: Part = "Overview"
         self._render = render
-        self._show_notice = show_notice
         self._lock = threading.RLock()
         self._rendering: int | None = None  # the thread that sets the widgets' values
         self._counting = False
@@ -65,41 +72,58 @@ class Stage:
 
     # Acting and showing
 
-    def act(self, action: Callable[[], None], *, quiet: bool = False) -> None:
+    def act(
+        self, action: Callable[[], None], *, quiet: bool = False, place: Place | None = None
+    ) -> None:
         """Do something for a person and show the result; errors are shown, never lost.
 
         Args:
             action: The function that does it.
             quiet: Whether it is too quick to be announced, such as a key that was pressed.
+            place: Where notices about it are shown. Default: at the top.
         """
         with self._lock:
+            self._turn_to(place or self.top)
             self.notice = Markup("")
             if not quiet:
-                self._show_notice(notice_html("info", "Working …"))
+                self.place.value = notice_html("info", "Working …")
             try:
                 action()
             except Exception as error:
                 self.notice = _error_html(error)
             self.render()
 
-    def notify(self, kind: NoticeKind, text: str, detail: str = "") -> None:
+    def notify(
+        self, kind: NoticeKind, text: str, detail: str = "", *, place: Place | None = None
+    ) -> None:
         """Show a notice about what was just done.
 
         Args:
             kind: ``error``, ``warning``, ``good`` or ``info``.
             text: The text of the notice.
             detail: A text that is shown on demand.
+            place: Where it is shown, if the controls of the action are closed by it. Default: at
+                the place of the action.
         """
+        if place is not None:
+            self._turn_to(place)
         self.notice = notice_html(kind, text, detail)
+
+    def _turn_to(self, place: Place) -> None:
+        """Show notices at a place, and none at the former one."""
+        if place is not self.place:
+            self.place.value = Markup("")
+            self.place = place
 
     def render(self) -> None:
         """Show the state; what did not change is not sent to the front end."""
         with self.quietly():
             try:
                 self._render()
+                self.place.value = self.notice
             except Exception as error:
                 text = f"this could not be shown: {type(error).__name__}: {error}"
-                self._show_notice(notice_html("error", text, traceback.format_exc()))
+                self.place.value = notice_html("error", text, traceback.format_exc())
 
     @property
     def rendering(self) -> bool:
@@ -134,8 +158,9 @@ class Stage:
         self.dialog = dialog
 
     def close_dialog(self) -> None:
-        """Close the open dialog, if there is one."""
+        """Close the open dialog, if there is one; notices are at the top then."""
         self.dialog = None
+        self._turn_to(self.top)
 
     # What takes longer, on threads behind the view
 
@@ -176,7 +201,8 @@ class Stage:
     def work_later(self, work: Callable[[], tuple[NoticeKind, str]]) -> None:
         """Do something long on a thread of its own, then show what it changed.
 
-        Nothing is locked meanwhile: a person can go on, and can stop it.
+        Nothing is locked meanwhile: a person can go on, and can stop it. What came of it is said at
+        the place of this action, or at the top if the dialog that began it was closed.
 
         Args:
             work: The function that does it and returns the kind and the text of a notice.
@@ -189,10 +215,15 @@ class Stage:
                 raise PatchError("this has to wait until what is being done is at its end")
             self._working = True
             threading.Thread(
-                target=self._work, args=(work,), name="graphflow_nb-work", daemon=True
+                target=self._work,
+                args=(work, self.place, self.dialog),
+                name="graphflow_nb-work",
+                daemon=True,
             ).start()
 
-    def _work(self, work: Callable[[], tuple[NoticeKind, str]]) -> None:
+    def _work(
+        self, work: Callable[[], tuple[NoticeKind, str]], place: Place, dialog: object
+    ) -> None:
         try:
             notice = notice_html(*work())
         except Exception as error:
@@ -200,6 +231,7 @@ class Stage:
         with suppress(GraphflowError):  # the notice says what became of the work itself
             self._show_news(mark=False)
         with self._lock:
+            self._turn_to(place if self.dialog is dialog else self.top)
             self.notice = notice
             self.count_later(again=True)
             self._working = False

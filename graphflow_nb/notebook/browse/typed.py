@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ...changes import json_value
 from ...errors import ContextError, QueryError
@@ -13,7 +13,11 @@ from ...model import exactjson
 from ...storage.paths import ContextPath, parse_path
 from ...storage.query import DEFAULT_ORDER
 
-__all__ = ["parse_typed_path", "parse_typed_value", "sessions_call"]
+__all__ = ["WORKBENCH", "parse_typed_path", "parse_typed_value", "sessions_call"]
+
+#: The place of the workbench in a call. A view may be named after it was made, so the name is
+#: filled in when the call is shown; no text that ``repr`` makes has this character.
+WORKBENCH: Final = "\0"
 
 
 def parse_typed_value(text: str) -> Any:
@@ -58,27 +62,16 @@ def parse_typed_path(text: str) -> ContextPath:
     return cast(ContextPath, path)
 
 
-class _Source(str):
-    """Python source, which a call shows as it is."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
 def sessions_call(arguments: Mapping[str, Any]) -> str:
-    """Return the call of ``wb.sessions`` with these arguments, as Python."""
+    """Return the call of ``wb.sessions`` with these arguments, as Python that needs no import."""
     shown = dict(arguments)
     if shown.get("order") == DEFAULT_ORDER:
         del shown["order"]
     for name, value in shown.items():
         if isinstance(value, datetime):
-            shown[name] = _time_source(value)
+            shown[name] = str(value)
         elif isinstance(value, tuple):
             shown[name] = list(value)
-    return f"wb.sessions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
-
-
-def _time_source(time: datetime) -> _Source:
-    return _Source(f"datetime.fromisoformat({str(time)!r})")
+    return (
+        f"{WORKBENCH}.sessions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+    )

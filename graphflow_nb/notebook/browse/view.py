@@ -20,6 +20,7 @@ from ...printable import printable
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
 from ..html import Html
+from ..names import find_name
 from .desk import Desk
 from .dialogs import Create, Delete, Dialog, Undo
 from .filterbar import FilterBar, Pager
@@ -80,12 +81,14 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.wb = client
         self.desk = Desk(client)  # first, since a widget is closed even if it never was built
         self.listing = Listing(client, filters, order, page_size)
+        self.notice = Html()
+        self.desk.wb_name = self.listing.wb_name = self._name_workbench
         self.stage = Stage(
             self.listing,
             self.desk,
             read_only=client.attributes.read_only,
             render=self._render,
-            show_notice=self._show_notice,
+            top=self.notice,
         )
         self._page: tuple[pd.DataFrame | None, list[list[Any]]] = None, []
         super().__init__()
@@ -108,7 +111,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     @property
     def calls(self) -> list[str]:
         """What was done, as calls to paste into a cell, oldest first."""
-        return list(self.desk.calls)
+        return self.desk.calls
 
     def open_session(self, id: str) -> None:
         """Open a session, as a click on its row does.
@@ -151,7 +154,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.following = Html()
         self.reload = self._button("Refresh", "refresh", "Read this page again", self._reload)
         self.bar, self.pager = FilterBar(stage), Pager(stage)
-        self.reader, self.comparison = Reader(stage), Comparison(stage)
+        self.reader, self.comparison = Reader(stage, self.pager.notice), Comparison(stage)
         self.compare = self._button(
             "Compare",
             "columns",
@@ -175,7 +178,6 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             ]
         row = widgets.HBox(actions)
         row.add_class("gfnb-bar")
-        self.notice = Html()
         self.hint = Html()
         self.code = Html()
         self.table = RowTable(
@@ -216,9 +218,6 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     # Showing
 
-    def _show_notice(self, html: Markup) -> None:
-        self.notice.value = html
-
     def _render(self) -> None:
         listing, desk, page = self.listing, self.desk, self.listing.shown_page()
         mode = (
@@ -231,7 +230,6 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         )
         title = Markup('<h4>%s</h4><span class="q">%s</span>') % (self._render_title(), mode)
         self.heading.value = cards.plain_box(title)
-        self.notice.value = self.stage.notice
         note = "" if page.frame is None else page.frame.attrs.get("note", "")
         if not note and (about_total := note_of(listing.total)) is not None:
             note = f"The total is {about_total}"
@@ -255,6 +253,13 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             dialog.render()
         self.reader.render()
         self.code.value = cards.code_html(desk.calls[-1] if desk.calls else listing.call)
+
+    def _name_workbench(self) -> str:
+        """Return the workbench as an expression that a cell of this notebook knows."""
+        name = find_name(self.wb)
+        if name is None and (view := find_name(self)) is not None:
+            return f"{view}.wb"
+        return name or "wb"
 
     def _render_title(self) -> Markup:
         return Markup("sessions in %s") % cards.code(repr(self.wb.storage.inner))
@@ -305,7 +310,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
                     self.desk.edit()
             self.comparison.hide()
 
-        self.stage.act(open)
+        self.stage.act(open, place=self.pager.notice)
 
     def _open_or_show_raw(self, id: str) -> None:
         try:

@@ -63,7 +63,7 @@ def settle(browser: Browser) -> None:
 
 def said(browser: Browser) -> str:
     """The text of the notice."""
-    return unescape(re.sub("<[^>]*>", "", browser.notice.value))
+    return unescape(re.sub("<[^>]*>", "", browser.stage.place.value))
 
 
 def send(table: RowTable, event: str, value: Any) -> None:

@@ -119,7 +119,7 @@ def test_creating(wb):
     assert '"k":1.10' in bytes(wb.get("copy").context_json()).decode()
     call = desk.calls[-2] if desk.calls[-1].startswith("wb.get") else desk.calls[-1]
     wb.delete("copy")
-    eval(call, {"wb": wb, "graphflow_nb": g})
+    exec(call, {"wb": wb})
     assert '"k":1.10' in bytes(wb.get("copy").context_json()).decode()
     desk.draft_new("new", "t", "g")
     desk.preview_changes()

@@ -115,7 +115,8 @@ def test_a_click_while_the_page_is_read_means_the_row_that_was_shown(browser, mo
 def test_rows_are_shown_while_others_write_and_people_click(browser):
     """Nothing is shown of two moments: no error, whatever the order of the threads."""
     notices: list[str] = []
-    browser.notice.observe(lambda change: notices.append(change["new"]), "value")
+    for place in (browser.notice, browser.pager.notice):
+        place.observe(lambda change: notices.append(change["new"]), "value")
     ended = threading.Event()
 
     def follow() -> None:

@@ -124,7 +124,7 @@ def test_a_delete_that_could_not_be_undone_asks_first(tmp_path):
     dialog = browser.dialogs[1]
     assert dialog.anyway.layout.display == "none"
     dialog.confirm.click()
-    assert "gfnb-error" in browser.notice.value
+    assert "gfnb-error" in browser.stage.place.value
     assert "journal" in said(browser)
     assert wb.get("a")
     assert "It can't be undone" in dialog.text.value
@@ -153,7 +153,7 @@ def test_a_save_that_could_not_be_undone_asks_first(tmp_path):
     editor.preview.click()
     assert editor.anyway.layout.display == "none"
     editor.save.click()
-    assert "gfnb-error" in browser.notice.value
+    assert "gfnb-error" in browser.stage.place.value
     assert wb.get("a").status_message is None
     assert editor.anyway.layout.display == ""
     # Another preview is another question.

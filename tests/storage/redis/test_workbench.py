@@ -188,7 +188,7 @@ def test_in_the_browser(url, raw):
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what is shown in a view is not printed beside it
             browser.reload.click()
-        assert browser.notice.value == ""
+        assert browser.stage.place.value == ""
         assert "4 other keys" in browser.hint.value
         with pytest.warns(UserWarning, match="build_index"):
             wb.sessions(limit=5)
