@@ -20,7 +20,7 @@ from typing import Any, Final, Literal
 
 from markupsafe import Markup
 
-from ..cards import card, notice_html
+from ..cards import card
 from ..errors import LessonError
 from ..notebook.panel import Action, Panel, show_panel
 from ..printable import printable, printable_lines
@@ -85,8 +85,8 @@ class Outcome:
     def render(self) -> Markup:
         """Return it as HTML, to be shown in a card."""
         if self.kind == "correct":
-            return notice_html("good", "✓ correct")
-        return notice_html("info" if self.kind == "not attempted" else "warning", repr(self))
+            return _said("good", "✓ correct")
+        return _said("info" if self.kind == "not attempted" else "warning", repr(self))
 
     def _repr_html_(self) -> str:
         return str(card("outcome", self.render()))
@@ -129,7 +129,7 @@ class Comparison:
         if self.predicted is None:
             kind = "info"
         said, happened, *_ = repr(self).split("\n")
-        return notice_html(kind, f"{said}; {happened}") + _prose(self.because)
+        return _said(kind, f"{said}; {happened}") + _prose(self.because)
 
     def _repr_html_(self) -> str:
         return str(card("prediction", self.render()))
@@ -220,7 +220,7 @@ class Prediction:
                 Action(
                     choice,
                     f"{self.name}.choose({choice!r})",
-                    partial(self.choose, choice),
+                    partial(_say, self.choose, choice),
                     enabled=self.comparison is None,
                     style="primary" if choice == self.choice else "",
                 )
@@ -232,9 +232,9 @@ class Prediction:
         if self.comparison is not None:
             said = self.comparison.render()
         elif self.choice is not None:
-            said = notice_html("info", f"you predict: {self.choice}")
+            said = _said("info", f"you predict: {self.choice}")
         else:
-            said = notice_html("info", "no prediction yet: choose one")
+            said = _said("info", "no prediction yet: choose one")
         return said
 
     def __repr__(self) -> str:
@@ -430,7 +430,7 @@ class Exercise:
                 Action(
                     choice,
                     f"{self.name}.check({choice!r})",
-                    partial(self.check, choice),
+                    partial(_say, self.check, choice),
                     style="primary" if _show_answer(choice) == chosen else "",
                 )
             ]
@@ -482,6 +482,15 @@ def _list(choices: Sequence[str]) -> str:
 
 def _prose(text: str) -> Markup:
     return Markup('<p class="gfnb-prose">%s</p>') % text if text else Markup("")
+
+
+def _said(kind: Literal["good", "warning", "info"], text: str) -> Markup:
+    return Markup('<div class="gfnb-notice gfnb-%s">%s</div>') % (kind, text)
+
+
+def _say(call: Callable[[str], object], choice: str) -> str:
+    """Choose, and return what the button's place says."""
+    return repr(call(choice))
 
 
 def _bullets(choices: Sequence[str]) -> Markup:

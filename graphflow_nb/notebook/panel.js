@@ -2,7 +2,6 @@
 // as texts. Buttons and places stay while their labels stay, so that the focus does.
 
 const KINDS = { "": "", primary: "mod-primary", danger: "mod-danger" };
-const MARKS = { error: "Error: ", good: "✓ ", info: "" };
 
 function make(tag, className, text) {
   const element = document.createElement(tag);
@@ -76,7 +75,7 @@ function render({ model, el }) {
     rows[row].said = said;
     beside.className = `gfnb-beside${mine.text ? ` gfnb-notice gfnb-${mine.kind}` : ""}`;
     beside.setAttribute("aria-live", mine.kind === "error" ? "assertive" : "polite");
-    const parts = mine.text ? [make("span", "", `${MARKS[mine.kind] || ""}${mine.text}`)] : [];
+    const parts = mine.text ? [make("span", "", `${mine.kind === "error" ? "Error: " : ""}${mine.text}`)] : [];
     if (mine.detail) {
       const details = make("details", "");
       details.append(make("summary", "", "details"), make("pre", "", mine.detail));

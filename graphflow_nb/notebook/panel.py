@@ -37,7 +37,7 @@ class Action:
     Attributes:
         label: The text of the button: a verb first.
         code: The call as a line of Python, as a cell could make it.
-        run: The function that makes the call; what it returns is not used.
+        run: The function that makes the call. A text that it returns is said beside the button.
         enabled: Whether the button can be pressed now.
         style: ``"primary"`` for what a person most likely wants next, ``"danger"`` for what can't
             be taken back, else empty.
@@ -73,7 +73,7 @@ class ActionBar(anywidget.AnyWidget):
 class _Notice:
     """What is said beside a row of buttons."""
 
-    kind: Literal["error", "good", "info"]
+    kind: Literal["error", "info"]
     row: int
     text: str
     detail: str = ""
@@ -198,8 +198,10 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             self._send_page()
         notice = _Notice("error", row, f"{action.label}: interrupted before its end")
         try:
-            action.run()
-            notice = _Notice("good", row, f"{action.label}: done")
+            said = action.run()
+            text = printable(said)[:MAX_NOTICE] if isinstance(said, str) else "done"
+            # Not as something good: what was done may be a wrong answer.
+            notice = _Notice("info", row, f"{action.label}: {text}")
         except Exception as error:
             notice = _describe_error(error, row)
         finally:

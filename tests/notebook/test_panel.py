@@ -136,6 +136,13 @@ def test_an_error_is_shown_beside_its_button(error: Exception, text: str):
     assert "gfnb-notice gfnb-error" not in panel.to_html()
 
 
+def test_a_text_that_a_call_returns_is_said_beside_its_button():
+    panel = make_panel(lambda: "incorrect: \x1b[31m3")
+    panel.click("Go")
+    assert panel.said == "Go: incorrect: \\x1b[31m3"
+    assert panel.bar.page["notice"]["kind"] == "info"
+
+
 def test_the_cause_of_an_error_of_ours_is_shown_on_demand():
     def fail() -> None:
         raise StorageError("the store failed") from OSError("the socket")
