@@ -37,13 +37,23 @@ from graphflow_nb.changes import diff
 from graphflow_nb.figures import LatencyFigure, plot_boxes
 from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.journal import Journal
-from graphflow_nb.lessons import Comparison, Exercise, Outcome, Prediction, Remark, Solution
+from graphflow_nb.lessons import (
+    Comparison,
+    Exercise,
+    Field,
+    Form,
+    Outcome,
+    Prediction,
+    Remark,
+    Solution,
+)
 from graphflow_nb.model import Session
 from graphflow_nb.monitoring import Recorder, Records
 from graphflow_nb.monitoring.operation import Operation
 from graphflow_nb.notebook import display
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.rowtable import RowTable
+from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.live import LiveLatency
 from graphflow_nb.notebook.panel import Action, ActionBar, Panel
@@ -359,6 +369,19 @@ def make_predictions(text: str) -> list[Prediction]:
     return made
 
 
+def make_forms(text: str) -> list[Form]:
+    """A form that is filled in, and one that came too late."""
+    wb = make_store("tame")
+    wb.create("form", text, status_message=text, context={"k": text})
+    fields = [Field(text, text), Field("choice", text, (text, "other"))]
+    made = [Form(wb, "form", fields, title=text, name=text) for _ in range(2)]
+    for form in made:
+        form.panel.fields[0].value = text
+        form.panel.fields[1].value = text
+        form.panel.click("Send")
+    return made
+
+
 def make_flow_run(text: str) -> FlowRun:
     status = workflow.ExecutionStatus("paused", text, text)
     results = (workflow.ExecutionResult(text, status),)
@@ -401,6 +424,8 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Outcome: lambda text: [Outcome("incorrect", text)],
     Remark: lambda text: [fill(Remark, text)],
     Solution: lambda text: [fill(Solution, text)],
+    FormPanel: lambda text: [form.panel for form in make_forms(text)],
+    Form: make_forms,
     ActionBar: lambda text: [make_panel(text).bar],
 }
 #: Those that are made quickly.

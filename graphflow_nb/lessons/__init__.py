@@ -6,6 +6,7 @@ panel of buttons, each of which calls one of these methods.
 """
 
 from .exercise import Attempt, Comparison, Exercise, Outcome, Prediction, Remark, Solution
+from .form import Field, Form
 from .stores import LessonStore, StoreName, lesson_store
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Attempt",
     "Remark",
     "Solution",
+    "Field",
+    "Form",
     "LessonStore",
     "StoreName",
     "lesson_store",
