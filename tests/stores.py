@@ -18,6 +18,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.bridge import LoopThread
+from graphflow_nb.history import HistoryStorage, history_of
 from graphflow_nb.storage.wrappers import READS, Wrapper
 
 from .servers.postgres import Databases, kill
@@ -44,6 +45,7 @@ class Kind:
         options: Those of ``connect``.
         indexed: Whether its index is built.
         wrap: What puts a storage around it.
+        history: Whether it keeps a history of what is written.
         campaign: The share of the steps of a campaign that it gets.
     """
 
@@ -54,6 +56,7 @@ class Kind:
     options: Mapping[str, Any] = field(default_factory=dict)
     indexed: bool = False
     wrap: Callable[[Any], Any] | None = None
+    history: bool = False
     campaign: float = 1.0
 
 
@@ -85,6 +88,11 @@ KINDS: Mapping[str, Kind] = {
     "monitored": _wrapped(lambda storage: g.MonitoredStorage(storage, [g.Recorder()])),
     "read-only": _wrapped(ReadApart),
     "retrying": _wrapped(g.RetryingStorage),
+    "history-elsewhere": _wrapped(
+        lambda storage: HistoryStorage(storage, archive=history_of(g.InMemorySessionStorage()))
+    ),
+    # Stores that keep each version beside the sessions.
+    "history-sqlite": Kind("sqlite", history=True, campaign=0.25),
     "fallback": _wrapped(lambda storage: g.FallbackStorage(storage, g.InMemorySessionStorage())),
 }
 
@@ -145,6 +153,9 @@ class Store:
         if self._shared is not None:
             return self._shared
         storage: Any = await g.connect(self.url, **self.about.options)
+        if self.about.history:
+            await history_of(storage).create()
+            return HistoryStorage(storage)
         if self.about.wrap is not None:
             return self.about.wrap(storage)
         if self.about.indexed:

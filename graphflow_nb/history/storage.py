@@ -102,8 +102,7 @@ class HistoryStorage(Wrapper):
             result = await super()._call(method, *arguments, **named)
         else:
             result = await self._write_and_note(method, arguments, named)
-        if arguments:
-            await self._count(_ids_of(arguments[0]))
+        await self._count(map(_id_of, _written_by(method, arguments)))
         return result
 
     # Elsewhere
@@ -113,9 +112,10 @@ class HistoryStorage(Wrapper):
     ) -> Any:
         """Write, and append what was written to the archive."""
         await self.archive.table.exists()  # a closed or broken archive stops the write
+        items = _written_by(method, arguments)
         gone: list[Session] = []
         if method.startswith("delete"):
-            gone = await self._read(_ids_of(arguments[0]))
+            gone = await self._read([*map(_id_of, items)])
         result = await super()._call(method, *arguments, **named)
         if method.startswith("delete"):
             kept = set(result) if isinstance(result, list) else {s.id for s in gone}
@@ -125,7 +125,7 @@ class HistoryStorage(Wrapper):
                 item.session.id if isinstance(item, SessionConflict) else item
                 for item in result or ()
             }
-            sessions = _sessions_in(arguments)
+            sessions = (item for item in items if isinstance(item, Session))
             rows = [_row_of(s, deleted=False) for s in sessions if s.id not in left_out]
         try:
             await self.archive.append(rows)
@@ -178,14 +178,15 @@ class HistoryStorage(Wrapper):
         await close_if_possible(self.inner)
 
 
-def _ids_of(argument: Any) -> list[str]:
-    items = [argument] if isinstance(argument, (str, Session)) else argument
-    return [item.id if isinstance(item, Session) else item for item in items]
+def _written_by(method: str, arguments: tuple[Any, ...]) -> list[str | Session]:
+    """Return the ids or sessions that a call of a writing method names."""
+    first = arguments[0] if arguments else ()
+    items = list(first) if method.endswith(("_many", "_unchanged")) else [first]
+    return [item for item in items if isinstance(item, (str, Session))]
 
 
-def _sessions_in(arguments: tuple[Any, ...]) -> list[Session]:
-    first = arguments[0]
-    return [first] if isinstance(first, Session) else list(first)
+def _id_of(item: str | Session) -> str:
+    return item.id if isinstance(item, Session) else item
 
 
 def _row_of(session: Session, *, deleted: bool) -> VersionRow:

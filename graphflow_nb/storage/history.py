@@ -26,6 +26,7 @@ __all__ = [
     "HISTORY_WRITES",
     "Expired",
     "OBSERVED",
+    "STEP_COLUMNS",
     "TRIGGER",
     "WRITTEN",
     "HistorySize",
@@ -322,7 +323,8 @@ class SupportsHistory(Protocol):
 def missing_history(where: str) -> StorageError:
     """Return the error for a store without a history table."""
     return StorageError(
-        f"{where} has no history: nothing was read or written. plan_history() shows what would be "
-        "created, create_history() creates it (open the store with writable=True)",
+        f"{where} has no history table: nothing was read or written. history_of(storage).plan() "
+        "shows the statements that create it, .create() runs them on a store that was opened with "
+        "writable=True",
         nothing_written=True,
     )

@@ -29,6 +29,7 @@ from ..trace import current
 from . import sql
 from .connection import SqliteConnection, transaction
 from .facts import collect_facts
+from .history import SqliteHistory
 from .identity import find_identity
 from .location import MEMORY, url_of
 from .odd import (
@@ -97,6 +98,7 @@ class SqliteSessionStorage:
         self.identity = f"{self.place} {next(_memories)}"
         self.read_only = read_only
         self._connection = SqliteConnection(file, timeout, read_only=read_only, create=create)
+        self._history = SqliteHistory(self._connection, self.place, self._check_writable)
 
     @classmethod
     async def connect(
@@ -127,6 +129,11 @@ class SqliteSessionStorage:
         if storage.path != MEMORY:  # now that there is a file
             storage.identity = find_identity(storage.address.namespace or storage.path)
         return storage
+
+    @property
+    def history_table(self) -> SqliteHistory:
+        """The history of the sessions; see ``SupportsHistory``."""
+        return self._history
 
     def _check_writable(self) -> None:
         if self.read_only:
