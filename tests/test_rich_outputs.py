@@ -27,7 +27,7 @@ from IPython.core.formatters import DisplayFormatter
 from markupsafe import Markup
 
 import graphflow_nb as g
-from graphflow_nb import workflow
+from graphflow_nb import lessons, workflow
 from graphflow_nb.advice import Findings
 from graphflow_nb.advice.lines import Advice, InOrder, Line, Unseen
 from graphflow_nb.benchmark.report import Report as RunReport
@@ -44,7 +44,9 @@ from graphflow_nb.lessons import (
     Form,
     Outcome,
     Prediction,
+    Race,
     Remark,
+    Round,
     Solution,
 )
 from graphflow_nb.model import Session
@@ -389,6 +391,37 @@ def make_flow_run(text: str) -> FlowRun:
     return FlowRun(text, results, before, make_session(text), tuple(operations(text)), text)
 
 
+def make_round(text: str) -> Round:
+    endings = ["done", "refused", "skipped", "clash"]
+    steps = [(a, "done") for a in ("load", "change", "begin", "delete")]
+    steps += [("save", ending) for ending in endings[:3]] + [("merge", "clash")]
+    events = [
+        lessons.Event(writer, action, ending, text, text, (text,), True, text)
+        for writer in ("A", "B")
+        for action, ending in steps
+    ]
+    names = frozenset({"A", text})
+    return Round(
+        text,
+        text,
+        {"A": text, "B": text, text: text},
+        text,
+        tuple(events),
+        make_session(text),
+        frozenset(),
+        names,
+        {text: text},
+    )
+
+
+def make_race(text: str) -> Iterator[Race]:
+    changes = {"A": lessons.put("k", text), "B": lessons.put(text, text)}
+    with Race("memory", changes=changes, start={text: text}) as race:
+        yield race
+        race.play("A.load B.load A.save B.save")
+        yield race
+
+
 #: The objects of a class, with a text in each of their fields.
 MAKERS: dict[type, Callable[[str], Any]] = {
     Session: lambda text: [make_session(text)],
@@ -417,6 +450,8 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Html: lambda text: [Html(text)],
     Graph: lambda text: [make_graph(text)],
     FlowRun: lambda text: [make_flow_run(text)],
+    Round: lambda text: [make_round(text)],
+    Race: make_race,
     Panel: lambda text: [make_panel(text)],
     Prediction: make_predictions,
     Comparison: lambda text: [fill(Comparison, text)],

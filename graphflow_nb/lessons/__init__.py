@@ -5,9 +5,13 @@ The apparatus is here, the questions and checks of each notebook of ``notebooks/
 panel of buttons, each of which calls one of these methods.
 """
 
+from .events import Change, Event, add, put
 from .exercise import Attempt, Comparison, Exercise, Outcome, Prediction, Remark, Solution
 from .form import Field, Form
+from .race import Race
+from .rounds import Round
 from .stores import LessonStore, StoreName, lesson_store
+from .turns import StoreView
 
 __all__ = [
     "Prediction",
@@ -22,4 +26,11 @@ __all__ = [
     "LessonStore",
     "StoreName",
     "lesson_store",
+    "Race",
+    "Round",
+    "Event",
+    "Change",
+    "add",
+    "put",
+    "StoreView",
 ]
