@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -117,10 +117,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             "Left out: tests/interop, which builds a program with Rust for some minutes. Name that "
             "folder to run it, or set GRAPHFLOW_NB_TESTS=complete."
         )
-    if _shares_stores(config) and not hasattr(config, "workerinput"):
+    if _is_short(config) and not hasattr(config, "workerinput"):
         terminalreporter.write_line(
-            f"Tests of all stores ran on {', '.join(MAIN_KINDS)} and on one of the others in turn. "
-            "Name a folder or --store KIND to run more, or set GRAPHFLOW_NB_TESTS=complete."
+            f"Tests of all stores ran on {', '.join(MAIN_KINDS)} and on one of the others in turn, "
+            "tests of many similar cases on some of them. Name a folder or --store KIND to run "
+            "more, or set GRAPHFLOW_NB_TESTS=complete."
         )
 
 
@@ -138,8 +139,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if kind not in KINDS:
             raise pytest.UsageError(f"there is no store {kind}; known are {', '.join(KINDS)}")
         _keep(config, items, lambda item: _store_of(item) == kind)
-    elif _shares_stores(config):
-        _keep(config, items, _is_in_turn)
+    elif _is_short(config):
+        is_case_in_turn = _Turns()
+        _keep(config, items, lambda item: _is_store_in_turn(item) and is_case_in_turn(item))
     if not hasattr(config, "workerinput"):
         return
 
@@ -161,12 +163,34 @@ def _keep(
     config.hook.pytest_deselected(items=others)
 
 
-def _shares_stores(config: pytest.Config) -> bool:
-    """Return whether a test of all stores runs on some of them: in the whole default run."""
+def _is_short(config: pytest.Config) -> bool:
+    """Return whether a test of many stores or cases runs on some: in the whole default run."""
     return not COMPLETE and HERE in _folders(config)
 
 
-def _is_in_turn(item: pytest.Item) -> bool:
+class _Turns:
+    """Say whether a test that is marked with ``one_in`` runs on its case."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, Sequence[str]], dict[tuple[int, ...], int]] = {}
+
+    def __call__(self, item: pytest.Item) -> bool:
+        mark = item.get_closest_marker("one_in")
+        if mark is None or not isinstance(item, pytest.Function):
+            return True
+        number = 0
+        for each in item.iter_markers("parametrize"):
+            names = each.args[0]
+            names = tuple(names.replace(",", " ").split() if isinstance(names, str) else names)
+            test = item.nodeid.partition("[")[0]
+            places = self._places.setdefault((test, names), {})
+            number += places.setdefault(
+                tuple(id(item.callspec.params[name]) for name in names), len(places)
+            )
+        return number % mark.args[0] == 0
+
+
+def _is_store_in_turn(item: pytest.Item) -> bool:
     """Return whether a test runs on its store: on each main one, and on one of the others."""
     kind = _store_of(item)
     if kind is None or kind in MAIN_KINDS:

@@ -13,6 +13,16 @@ COMPLETE = os.environ.get("GRAPHFLOW_NB_TESTS") == "complete"
 only_complete = pytest.mark.skipif(not COMPLETE, reason="part of a complete run, as in CI")
 
 
+def one_in(count: int) -> pytest.MarkDecorator:
+    """Mark a test of many similar cases, of which the whole default run takes one in ``count``.
+
+    Where there are several lists of cases, each case of one is taken together with another case of
+    the next, so that none is left out as long as a list is not shorter than ``count``. A complete
+    run has all cases, and so has a run of one folder or file.
+    """
+    return pytest.mark.one_in(count)
+
+
 def need(part: str, present: bool) -> None:
     """Skip the test where a part is missing; fail it in a complete run."""
     if not present:

@@ -10,10 +10,12 @@ import graphflow_nb as g
 from graphflow_nb import Query
 from graphflow_nb.benchmark import WORKLOADS, OwnSessions
 
+from ..scope import one_in
 from ..stores import TABLES
 from .kit import QUICK, count_stored
 
 
+@one_in(3)
 @pytest.mark.parametrize("store", ["memory", "sqlite", *TABLES, "redis"], indirect=True)
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_each_workload_on_each_store(storage, run, name):

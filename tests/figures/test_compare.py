@@ -9,7 +9,7 @@ import pytest
 from graphflow_nb.errors import QueryError
 from graphflow_nb.figures import difference, duration_text, plot_difference
 
-from ..scope import COMPLETE
+from ..scope import COMPLETE, one_in
 from .checks import assert_good
 from .data import CASES, operations
 
@@ -58,6 +58,7 @@ def covered(make, trials: int, tail: int, truth: float) -> float:
     return hits / trials
 
 
+@one_in(2)
 @pytest.mark.parametrize("tail", [2, 10])
 def test_the_interval_covers_the_truth_at_about_its_rate(tail):
     def independent(random, factor):
@@ -75,6 +76,7 @@ def test_the_interval_knows_that_neighbours_in_time_are_alike():
     assert 0.88 <= covered(in_moods, TRIALS * 2 // 3, 2, 1.5) <= 0.99
 
 
+@one_in(4)
 @pytest.mark.parametrize(
     ("case", "theme"),
     [*((case, "light") for case in CASES), ("many", "dark"), ("nothing", "dark")],

@@ -23,7 +23,7 @@ from graphflow_nb.figures import FigureKind, LatencyFigure, figure_kinds
 from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.figures.theme import THEMES
 
-from ..scope import COMPLETE
+from ..scope import COMPLETE, one_in
 from .checks import assert_good, assert_readable, assert_small
 from .data import CASES, lines, measured, operations
 
@@ -155,12 +155,14 @@ def rule_10_more_than_seven_groups_are_six_and_others(kind: FigureKind) -> None:
 RULES = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]
 
 
+@one_in(4)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__.removeprefix("rule_"))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_kind_of_figure_keeps_the_rule(kind: FigureKind, rule: Rule):
     rule(kind)
 
 
+@one_in(5)
 @pytest.mark.parametrize(
     ("case", "theme"),
     [*((case, "light") for case in CASES), ("many", "dark"), ("nothing", "dark")],

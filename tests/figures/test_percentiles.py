@@ -9,6 +9,7 @@ from graphflow_nb.errors import QueryError
 from graphflow_nb.figures import naive_and_corrected, plot_percentiles
 from graphflow_nb.monitoring.percentiles import percentile
 
+from ..scope import one_in
 from .checks import assert_good
 from .data import CASES, lines, measured, operations
 
@@ -59,6 +60,7 @@ def test_a_linear_scale():
         plot_percentiles(measured(10), scale="cubic")
 
 
+@one_in(4)
 @pytest.mark.parametrize(
     ("case", "theme"),
     [*((case, "light") for case in CASES), ("many", "dark"), ("nothing", "dark")],

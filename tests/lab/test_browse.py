@@ -210,6 +210,7 @@ def test_edit_values_json_and_chat(person, store, tmp_path):
     assert session.context.last_messages(1)[0].content == "Thank you, we have your picture."
 
 
+@only_complete
 def test_conflict_and_merge(person, store, tmp_path):
     person.run(cells(store, writable=True))
     person.type("Find", "claim-0014")
@@ -366,6 +367,7 @@ def test_live(person, store, tmp_path, told):
     person.sees_not("following")
 
 
+@only_complete
 def test_server_lost_and_back(person, tmp_path):
     with g.local_postgres() as server:
         url = server.create_database("lost")

@@ -11,6 +11,8 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Latency, MonitoredStorage, Recorder
 
+from ..scope import one_in
+
 N = 20_000
 # Each law by its quantile function, in nanoseconds.
 LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -85,6 +87,7 @@ class Busy:
     async def delete(self, id): ...
 
 
+@one_in(3)
 @pytest.mark.parametrize("law", ["fixed", "exponential", "two modes"])
 def test_the_real_clock_agrees_with_what_the_storage_saw_itself(law, run):
     storage = Busy(draws(law)[:2_000])

@@ -45,7 +45,8 @@ class Server:
 
 
 @pytest.fixture(params=["postgresql", "redis"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+def target(request: pytest.FixtureRequest) -> Iterator[Server]:
+    # Not named server, which is the private PostgreSQL that all tests share.
     if request.param == "postgresql":
         yield Server(request.getfixturevalue("database"))
         return
@@ -97,74 +98,74 @@ DOORS = (
 )
 
 
-def test_what_opens_a_servers_database_reads_only(server):
+def test_what_opens_a_servers_database_reads_only(target):
     for door in DOORS:
-        with pytest.raises(g.StorageError, match="writable=True"), door(server.url) as client:
+        with pytest.raises(g.StorageError, match="writable=True"), door(target.url) as client:
             client.create("a", "t")  # PostgreSQL without the table is not even opened
-        assert server.contents() == []
-    with g.open(server.url, writable=True) as wb:
+        assert target.contents() == []
+    with g.open(target.url, writable=True) as wb:
         wb.create("a", "t")
-    before = server.contents()
+    before = target.contents()
     for door in DOORS:
-        with door(server.url) as client, pytest.raises(g.ReadOnlyError, match="writable=True"):
+        with door(target.url) as client, pytest.raises(g.ReadOnlyError, match="writable=True"):
             client.create("b", "t")
-        assert server.contents() == before
+        assert target.contents() == before
 
 
-def test_a_benchmark_of_a_url_asks(server):
+def test_a_benchmark_of_a_url_asks(target):
     refused = "is a server's database, where nothing is written unless you ask for it: nothing was"
-    for stores, workload in (([server.url], "A"), ({"one": "memory:", "other": server.url}, "C")):
+    for stores, workload in (([target.url], "A"), ({"one": "memory:", "other": target.url}, "C")):
         for door in (g.compare, lambda *args, **more: Campaign(*args, more).run()):
             with pytest.raises(g.ReadOnlyError, match=refused) as caught:
                 door(stores, workload, **QUICK)
             assert "Pass writable=True" in str(caught.value)
-    assert server.contents() == []
+    assert target.contents() == []
 
 
-def test_a_benchmark_with_leave_writes_and_leaves_no_session(server):
+def test_a_benchmark_with_leave_writes_and_leaves_no_session(target):
     options = QUICK | {"duration": 0.1, "repeats": 1, "sessions": 10}
-    run = g.compare([server.url], "A", **options, writable=True)
+    run = g.compare([target.url], "A", **options, writable=True)
     assert run.summary()["failed"].sum() == 0
-    with g.open(server.url) as wb:
+    with g.open(target.url) as wb:
         assert wb.summary()["sessions"].sum() == 0
 
 
-def test_a_benchmark_of_what_is_stored_creates_nothing(server):
+def test_a_benchmark_of_what_is_stored_creates_nothing(target):
     with pytest.raises(g.GraphflowError):
-        g.compare([server.url], "C", stored=True, **QUICK)
-    assert server.contents() == []
-    with g.open(server.url, writable=True) as wb:
+        g.compare([target.url], "C", stored=True, **QUICK)
+    assert target.contents() == []
+    with g.open(target.url, writable=True) as wb:
         wb.create("theirs", "t")
-    before = server.contents()
-    run = g.compare([server.url], "C", stored=True, **QUICK)
+    before = target.contents()
+    run = g.compare([target.url], "C", stored=True, **QUICK)
     assert set(run.requests()["session_id"]) == {"theirs"}
-    assert server.contents() == before
+    assert target.contents() == before
 
 
-def test_a_copy_asks(server):
+def test_a_copy_asks(target):
     with g.open("demo") as wb:
         with pytest.raises(g.ReadOnlyError, match=r"nothing was changed. Pass writable=True"):
-            wb.copy_to(server.url)
-        assert server.contents() == []
-        assert wb.copy_to(server.url, writable=True, graph="claims").verified
+            wb.copy_to(target.url)
+        assert target.contents() == []
+        assert wb.copy_to(target.url, writable=True, graph="claims").verified
 
 
-def test_a_benchmark_of_a_store_opened_for_reading_says_what_to_do(server):
-    with g.open(server.url, writable=True) as wb:
+def test_a_benchmark_of_a_store_opened_for_reading_says_what_to_do(target):
+    with g.open(target.url, writable=True) as wb:
         wb.create("theirs", "t")
-    before = server.contents()
-    with g.open(server.url) as wb:
+    before = target.contents()
+    with g.open(target.url) as wb:
         for workload in ("A", "C", "D", "E", "F", "flow"):
             with pytest.raises(g.BenchmarkError, match=r"writable=True, or read .* stored=True"):
                 wb.benchmark(workload, **QUICK, shared=True)
-    assert server.contents() == before
+    assert target.contents() == before
 
 
-def test_a_program_that_connects_may_write(server, run):
+def test_a_program_that_connects_may_write(target, run):
     async def work():
-        storage = await g.connect(server.url)
+        storage = await g.connect(target.url)
         await storage.save(g.Session("a", "t"))
         await storage.close()
 
     run(work())
-    assert server.contents()
+    assert target.contents()

@@ -16,6 +16,7 @@ import graphflow_nb as g
 from graphflow_nb import Latency
 from graphflow_nb.figures import figure_kinds, latency_board
 
+from ..scope import only_complete
 from ..two_sessions import PLACES, open_with_two_sessions
 from .browse.kit import send, wait_until
 
@@ -259,6 +260,7 @@ def test_a_plot_says_what_it_left_out():
     assert len(figure._repr_png_()) < 300_000
 
 
+@only_complete
 def test_plots_leave_pyplot_alone():
     code = (
         "import sys, graphflow_nb as g; wb = g.open('demo');"

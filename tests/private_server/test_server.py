@@ -27,6 +27,7 @@ from graphflow_nb.private_server.processes import (
     identify_process,
 )
 
+from ..scope import one_in, only_complete
 from ..servers.postgres import folder_of
 
 
@@ -111,7 +112,8 @@ def test_data_in_a_folder_are_kept(open_folder):
         g.local_postgres(open_folder)
 
 
-@pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), 9)", "sys.exit()", "1 / 0"])
+@one_in(4)
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(3)", "sys.exit()", "1 / 0"])
 def test_it_ends_with_its_kernel_however_that_ends(end):
     code = (
         "import os, sys, graphflow_nb as g; s = g.local_postgres();"
@@ -122,6 +124,7 @@ def test_it_ends_with_its_kernel_however_that_ends(end):
     assert are_gone(int(pid), Path(folder_of(url)))
 
 
+@one_in(2)
 @pytest.mark.parametrize("other", ["link", "dots"])
 def test_data_in_use_are_left_to_the_server_that_uses_them(open_folder, other):
     folder, link = open_folder / "here", open_folder / "link"
@@ -140,6 +143,7 @@ def test_data_in_use_are_left_to_the_server_that_uses_them(open_folder, other):
     assert time.monotonic() - began < 25
 
 
+@only_complete
 def test_a_server_that_someone_started_by_hand_is_found(open_folder):
     with g.local_postgres(open_folder) as private:
         binaries = private.binaries
@@ -334,6 +338,7 @@ def test_it_outlives_its_object():
     assert ask(url, "SELECT 1") == 1
 
 
+@only_complete
 def test_many_at_once():
     servers = [g.LocalPostgres() for _ in range(3)]
     for private in servers:

@@ -15,6 +15,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Query, Session, StorageError
 
+from ...scope import one_in
 from .kit import connect, fetch, wait_until
 
 
@@ -77,6 +78,7 @@ def wait_for_more(items: list[Any]) -> None:
     wait_until(lambda: len(items) >= wanted)
 
 
+@one_in(3)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGQUIT])
 def test_a_server_that_dies_in_the_middle_of_saves(number):
     """What returned is there, what did not raised, and the workbench goes on by itself."""

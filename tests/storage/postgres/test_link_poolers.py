@@ -13,6 +13,7 @@ import graphflow_nb as g
 from graphflow_nb import PostgresSessionStorage, Query, Session, StorageError
 from graphflow_nb.storage.postgres.table import OpenTable
 
+from ...scope import one_in
 from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
 from ...stores import create_table
@@ -66,6 +67,7 @@ def test_a_url_is_enough(pooled, run):
     run(storage.close())
 
 
+@one_in(3)
 @pytest.mark.parametrize("form", ["documented", "crate-0.5", "crate-0.6"])
 def test_twenty_at_once_on_two_server_connections(database, pooled, run, form):
     run(create_table(database, form))

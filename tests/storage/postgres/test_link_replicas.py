@@ -13,7 +13,7 @@ import graphflow_nb as g
 from graphflow_nb import PostgresSessionStorage, Query, ReadOnlyError, Session, StorageError
 from graphflow_nb.storage.postgres.table import OpenTable
 
-from ...scope import need
+from ...scope import need, one_in, only_complete
 from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
 from ...stores import create_table
@@ -66,6 +66,7 @@ def test_a_replica_is_for_reading(primary, standby, run):
     run(writer.close())
 
 
+@only_complete
 def test_a_replica_creates_no_table(primary, standby, run):
     with pytest.raises(StorageError, match="a replica can't create one"):
         run(connect(standby.url))
@@ -91,6 +92,7 @@ def test_a_replica_is_not_listened_to(primary, standby, run, caplog):
     run(writer.close())
 
 
+@one_in(2)
 @pytest.mark.parametrize("notices_by", ["reading", "writing"])
 def test_a_replica_that_is_promoted_takes_writes(primary, standby, run, notices_by):
     writer = run(connect(primary.url))
@@ -113,6 +115,7 @@ def test_a_replica_that_is_promoted_takes_writes(primary, standby, run, notices_
     run(writer.close())
 
 
+@only_complete
 def test_what_is_opened_for_reading_stays_so_when_promoted(primary, standby, run, monkeypatch):
     writer = run(connect(primary.url))
     run(writer.save(Session("a", "t")))
@@ -129,6 +132,7 @@ def test_what_is_opened_for_reading_stays_so_when_promoted(primary, standby, run
     run(writer.close())
 
 
+@one_in(2)
 @pytest.mark.parametrize("form", ["documented", "crate-0.6"])
 def test_an_open_storage_goes_on_at_the_new_primary(primary, standby, run, form):
     run(create_table(primary.url, form))
@@ -160,6 +164,7 @@ async def seen(url: str, id: str) -> bool:
     return bool(await fetch_value(url, f"SELECT count(*) FROM sessions WHERE id = '{id}'"))
 
 
+@one_in(2)
 @pytest.mark.parametrize("read_only", [False, True])
 def test_changes_are_heard_of_at_the_new_primary(primary, standby, run, read_only):
     url = both(primary, standby, "read-write")
@@ -193,6 +198,7 @@ def test_changes_are_heard_of_at_the_new_primary(primary, standby, run, read_onl
     run(writer.close())
 
 
+@one_in(3)
 @pytest.mark.parametrize(
     ("first", "second"),
     [("documented", "crate-0.6"), ("crate-0.6", "documented"), ("documented", "partitioned")],
@@ -224,6 +230,7 @@ def test_another_server_may_have_a_table_of_another_form(primary, oldest, run, f
     run(fetch(oldest.url, "DROP TABLE sessions"))
 
 
+@only_complete
 def test_a_replica_behind_a_pooler(primary, standby, run):
     need("PgBouncer", poolers.PGBOUNCER is not None)
     with g.open(primary.url, writable=True) as writer:
@@ -242,6 +249,7 @@ def test_a_replica_behind_a_pooler(primary, standby, run):
         run(storage.close())
 
 
+@only_complete
 def test_a_workbench_opened_for_reading_finds_the_primary_too(primary, standby, run):
     """The session is read-only then, which must not be taken for a replica."""
     with g.open(both(primary, standby, "read-write"), writable=True) as writer:
@@ -252,6 +260,7 @@ def test_a_workbench_opened_for_reading_finds_the_primary_too(primary, standby, 
         run(storage.close())
 
 
+@one_in(3)
 @pytest.mark.parametrize("wanted", ["standby", "read-only", "prefer-standby"])
 def test_a_replica_can_be_asked_for(primary, standby, run, wanted):
     with g.open(primary.url, writable=True) as writer:
@@ -269,6 +278,7 @@ def test_a_replica_can_be_asked_for(primary, standby, run, wanted):
     run(storage.close())
 
 
+@only_complete
 def test_the_first_host_is_written_to_again_once_it_is_back(primary, standby, run):
     """Without target_session_attrs a storage may have got to the replica."""
     with g.open(primary.url, writable=True) as writer:
@@ -307,6 +317,7 @@ def hosts_of(*servers_: servers.Postgres) -> str:
     return f"postgresql://postgres@{','.join(server.address for server in servers_)}/postgres"
 
 
+@one_in(2)
 @pytest.mark.parametrize("order", [1, -1])
 def test_who_writes_finds_the_primary_wherever_it_is_named(primary, standby, run, order):
     url = hosts_of(*(standby, primary)[::order])

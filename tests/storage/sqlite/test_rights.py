@@ -14,6 +14,8 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Session, SqliteSessionStorage
 
+from ...scope import one_in
+
 #: The modes of the file and its folder, and what reading and writing say.
 CASES = {
     "all": (0o666, 0o777, "read a", "wrote"),
@@ -46,6 +48,7 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@one_in(2)
 @pytest.mark.parametrize("case", CASES)
 def test_each_right_that_is_missing_is_named(folder, run, case):
     of_file, of_folder, read, written = CASES[case]
