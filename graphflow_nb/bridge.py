@@ -364,6 +364,18 @@ class _Bound(Generic[P, T]):
         self.__doc__ = method.__doc__
         self._bridge: Bridge = owner.bridge
 
+    # help() shows the arguments of what has a name and is a descriptor, as every method is.
+
+    @property
+    def __name__(self) -> str:
+        return self.__wrapped__.__name__
+
+    def __get__(self, owner: object, kind: type | None = None) -> _Bound[P, T]:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{self.__wrapped__.__qualname__}(…), or await {self.__name__}.aio(…)>"
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._bridge.run(self.__wrapped__(*args, **kwargs))
 
@@ -380,7 +392,7 @@ class Dual(Generic[S, P, T]):
 
     def __init__(self, method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]):
         self._method = method
-        update_wrapper(self, method)  # type: ignore[arg-type]
+        update_wrapper(self, method)
 
     @overload
     def __get__(self, owner: None, kind: type[S]) -> Dual[S, P, T]: ...
@@ -388,6 +400,10 @@ class Dual(Generic[S, P, T]):
     def __get__(self, owner: S, kind: type[S]) -> _Bound[P, T]: ...
     def __get__(self, owner: S | None, kind: type[S]) -> Dual[S, P, T] | _Bound[P, T]:
         return self if owner is None else _Bound(self._method, owner)
+
+    def __call__(self, owner: S, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the method of an object, as any function of a class can be called."""
+        return self.__get__(owner, type(owner))(*args, **kwargs)
 
 
 def dual(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Dual[S, P, T]:

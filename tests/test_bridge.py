@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import multiprocessing
 import os
+import pydoc
 import subprocess
 import sys
 import threading
@@ -318,3 +319,13 @@ def test_an_interrupt_before_the_loop_got_the_call(monkeypatch):
     assert bridge.run(work(), on_interrupt=lambda: done.append("end")) == "result"
     assert done == ["work", "end", "work"]
     submit(bridge.loop.stop)
+
+
+def test_help_shows_the_arguments():
+    wb = g.open("demo")
+    for method in (wb.sessions, type(wb).sessions):
+        text = pydoc.plain(pydoc.render_doc(method))
+        assert "graph: 'str | None' = None" in text
+        assert "Return sessions as a DataFrame" in text
+    assert len(type(wb).sessions(wb)) == len(wb.sessions())
+    assert repr(wb.sessions) == "<Workbench.sessions(…), or await sessions.aio(…)>"

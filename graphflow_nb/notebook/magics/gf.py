@@ -10,7 +10,7 @@ from contextlib import suppress
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from ...errors import QueryError
+from ...errors import GraphflowError, QueryError
 from ...storage.protocols import SupportsCounts, SupportsTable, require
 from ...storage.query import ORDERS, Query
 from ...storage.url import mask_text
@@ -37,6 +37,14 @@ _START: Final = re.compile(rf"\s*%?gf\s|{_ASSIGNMENT}")
 # IPython expands braces and $, and a backslash before the end of the line continues it: a text with
 # one of these is not offered, since it would mean something else when typed.
 _UNTYPABLE: Final = re.compile(r"[{}$\\]")
+
+
+class GfError(QueryError):
+    """A command that was not done; its cause is the error of the workbench."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows this: a traceback says nothing about a typo.
+        return [f"Error: {self}"]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -156,6 +164,12 @@ class GfMagic:
         }
 
     def run(self, line: str) -> Any:
+        try:
+            return self._run(line)
+        except GraphflowError as error:
+            raise GfError(str(error)) from error
+
+    def _run(self, line: str) -> Any:
         words, quote = _split(line)
         if quote:
             raise QueryError(f"a quote is not closed: type another {quote}")

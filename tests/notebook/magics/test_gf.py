@@ -339,3 +339,17 @@ def test_without_ipython_the_module_still_imports():
         "from graphflow_nb.notebook.magics import gf; gf.load_ipython_extension"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "line", ["sesions", "sessions --grph claims", "show claim-9999", "open x:"]
+)
+def test_a_typo_is_told_in_a_line(ip, capsys, line):
+    gf(ip, "open demo")
+    capsys.readouterr()
+    result = ip.run_cell(f"%gf {line}")
+    assert isinstance(result.error_in_exec, g.QueryError)
+    printed = "".join(capsys.readouterr())
+    assert printed.startswith("Error: ")
+    assert "Traceback" not in printed
+    assert len(printed.splitlines()) <= 2
