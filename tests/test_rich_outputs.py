@@ -39,8 +39,10 @@ from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.journal import Journal
 from graphflow_nb.lessons import (
     Comparison,
+    Durability,
     Exercise,
     Field,
+    Finding,
     Form,
     Outcome,
     Prediction,
@@ -456,6 +458,8 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Prediction: make_predictions,
     Comparison: lambda text: [fill(Comparison, text)],
     Exercise: make_exercise,
+    Durability: lambda text: [Durability("memory")],
+    Finding: lambda text: [Finding(3, stored) for stored in (None, 0, 2, 3)],
     Outcome: lambda text: [Outcome("incorrect", text)],
     Remark: lambda text: [fill(Remark, text)],
     Solution: lambda text: [fill(Solution, text)],

@@ -5,6 +5,7 @@ The apparatus is here, the questions and checks of each notebook of ``notebooks/
 panel of buttons, each of which calls one of these methods.
 """
 
+from .durability import Durability, Finding, durability_table, tabulate, wilson_interval
 from .events import Change, Event, add, put
 from .exercise import Attempt, Comparison, Exercise, Outcome, Prediction, Remark, Solution
 from .form import Field, Form
@@ -33,4 +34,9 @@ __all__ = [
     "add",
     "put",
     "StoreView",
+    "Durability",
+    "Finding",
+    "durability_table",
+    "tabulate",
+    "wilson_interval",
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import sys
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
@@ -19,10 +21,12 @@ StoreName = Literal["memory", "sqlite", "redis", "postgres"]
 #: The settings that a kind of store takes, with the value where none is given.
 _SETTINGS: Final[dict[str, dict[str, str]]] = {
     "memory": {},
-    "sqlite": {},
+    "sqlite": {"journal_mode": "wal"},
     "redis": {"appendonly": "no", "appendfsync": "everysec", "save": "3600 1 300 100 60 10000"},
     "postgres": {"synchronous_commit": "on", "fsync": "on"},
 }
+#: What makes a recovery quick without changing what it recovers.
+_QUICK: Final = {"recovery_init_sync_method": "syncfs"} if sys.platform.startswith("linux") else {}
 _LABELS: Final = {
     "memory": "memory",
     "sqlite": "SQLite",
@@ -41,9 +45,10 @@ class LessonStore:
         settings: The settings of its server, all of them.
     """
 
-    def __init__(self, kind: StoreName, settings: dict[str, str]):
+    def __init__(self, kind: StoreName, given: dict[str, str]):
         self.kind: StoreName = kind
-        self.settings = settings
+        self.settings = _SETTINGS[kind] | given
+        self._given = given
         self._folder: Path | None = None
         self._server: LocalPostgres | LocalRedis | None = None
         self._memory: Workbench | None = None
@@ -51,17 +56,42 @@ class LessonStore:
         self._closed = False
         if kind == "sqlite":
             self._folder = Path(tempfile.mkdtemp(prefix="graphflow_nb-lesson-"))
+            self._create_file()
         elif kind == "redis":
-            self._server = LocalRedis(settings).start()
+            self._server = LocalRedis(self.settings).start()
         elif kind == "postgres":
-            self._server = LocalPostgres(settings=settings).start()
+            self._server = LocalPostgres(settings=self.settings | _QUICK).start()
+
+    def _create_file(self) -> None:
+        open(self.url, writable=True).close()
+        mode = self.settings["journal_mode"]
+        with closing(sqlite3.connect(self._file)) as db:
+            (found,) = db.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+        if found != mode:
+            self.close()
+            raise StorageError(
+                f"a SQLite file keeps no journal_mode={mode!r}: use 'wal' or 'delete'"
+            )
+
+    @property
+    def _file(self) -> Path:
+        assert self._folder is not None
+        return self._folder / "lesson.db"
+
+    @property
+    def has_server(self) -> bool:
+        """Whether the data are kept by a server, which ``kill`` kills."""
+        return self._server is not None
+
+    @property
+    def setting(self) -> str:
+        """The settings that were given, or else all, for people; empty for memory."""
+        return _join(self._given or self.settings)
 
     @property
     def label(self) -> str:
-        """The store and the settings in which it differs from the default, for people."""
-        usual = _SETTINGS[self.kind]
-        special = [f"{k}={v or repr(v)}" for k, v in self.settings.items() if usual[k] != v]
-        return " ".join([_LABELS[self.kind], *special])
+        """The store and the settings that were given, for people."""
+        return f"{_LABELS[self.kind]} {_join(self._given)}".rstrip()
 
     @property
     def url(self) -> str | None:
@@ -73,7 +103,7 @@ class LessonStore:
         self._check_open()
         if self._server is not None:
             return self._server.url
-        return None if self._folder is None else f"sqlite:{self._folder / 'lesson.db'}"
+        return None if self._folder is None else f"sqlite:{self._file}"
 
     def open(self) -> Workbench:
         """Return a new workbench on the store that may write.
@@ -204,4 +234,8 @@ def lesson_store(kind: StoreName, **settings: str) -> LessonStore:
             raise StorageError(f"{_LABELS[kind]} has no setting {name!r} in a lesson: {what}")
         if not isinstance(value, str):
             raise StorageError(f"{name}= must be a string such as {known[name]!r}, not {value!r}")
-    return LessonStore(kind, known | settings)
+    return LessonStore(kind, settings)
+
+
+def _join(settings: dict[str, str]) -> str:
+    return " ".join(f"{name}={value or repr(value)}" for name, value in settings.items())

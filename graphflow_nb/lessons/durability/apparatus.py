@@ -1,0 +1,324 @@
+"""Write, kill, start again and look: what a store keeps of what it acknowledged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from random import Random
+from typing import Any, Final, Literal, Self, get_args
+
+import pandas as pd
+from markupsafe import Markup
+
+from ...cards import fact_table
+from ...errors import LessonError
+from ...model import Session
+from ...notebook.panel import Action, Panel, show_panel
+from ..stores import StoreName, lesson_store
+from .child import read_number
+from .findings import Finding, findings_html, tabulate
+from .writer import Writer
+
+__all__ = ["SETTINGS", "Durability", "durability_table"]
+
+#: The settings that ``durability_table`` compares, for each kind of store.
+SETTINGS: Final[dict[StoreName, tuple[dict[str, str], ...]]] = {
+    "memory": ({},),
+    "sqlite": ({"journal_mode": "wal"}, {"journal_mode": "delete"}),
+    "redis": (
+        {"appendonly": "no"},
+        {"appendonly": "yes", "appendfsync": "everysec"},
+        {"appendonly": "yes", "appendfsync": "always"},
+    ),
+    "postgres": ({"synchronous_commit": "on"}, {"synchronous_commit": "off"}),
+}
+
+_MOST_SAVES = 20_000  # after which a writer that nobody kills waits
+_SHOWN = 10  # findings in the panel
+_PACE = 0.005  # seconds between two saves, so that a person has more than a minute to kill it
+
+
+class Durability:
+    """A store, a writer that saves numbers in it, and a real SIGKILL for what keeps the data.
+
+    The writer is a process that saves 1, 2, 3, … in one session, the next number when the store
+    has acknowledged the one before. Each acknowledged number goes into a ledger, which is not in
+    the store. ``kill`` kills the store's server, or the writer itself where that keeps the data
+    (memory, SQLite). After ``restart``, ``look`` compares the row with the ledger.
+
+    Example:
+        >>> from graphflow_nb.lessons import Durability
+        >>> with Durability("sqlite") as trial:
+        ...     trial.write(saves=20)
+        ...     trial.kill()
+        ...     trial.restart()
+        ...     trial.look().lost
+        0
+
+    Args:
+        kind: The kind of store: ``memory``, ``sqlite``, ``redis`` or ``postgres``.
+        pace: The seconds that the writer waits between two saves; 0 for none.
+        writer: A writer that several of these share, one after the other, and that ``close`` leaves
+            alone. Default: one of its own.
+        settings: The settings of the store, as ``lesson_store`` takes them.
+
+    Attributes:
+        store: The store.
+        row: The session that the last ``look`` found, None if there was none.
+
+    Raises:
+        StorageError: The kind or a setting is unknown.
+        LocalServerError: The server could not be started.
+    """
+
+    def __init__(
+        self,
+        kind: StoreName,
+        *,
+        pace: float = _PACE,
+        writer: Writer | None = None,
+        **settings: str,
+    ):
+        if not (isinstance(pace, (int, float)) and 0 <= pace <= 1):
+            raise LessonError(f"pace= must be a number of seconds from 0 to 1, not {pace!r}")
+        self.store = lesson_store(kind, **settings)
+        self.row: Session | None = None
+        self._pace = pace
+        self._writer = writer
+        self._shares_writer = writer is not None
+        self._state: Literal["ready", "writing", "killed", "restarted", "closed"] = "ready"
+        self._rounds = 0
+        self._findings: list[Finding] = []
+        self._lock = threading.RLock()
+
+    @property
+    def acknowledged(self) -> int:
+        """The number of the last save that the store acknowledged, from the ledger."""
+        return 0 if self._writer is None else self._writer.acknowledged
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What each ``look`` found."""
+        return tuple(self._findings)
+
+    def write(self, saves: int = 50) -> None:
+        """Start a writer on a new session, and return when a number of saves was acknowledged.
+
+        The writer goes on until ``kill``: there is always a save on its way. After 20,000 saves it
+        waits to be killed.
+
+        Args:
+            saves: The number of saves to wait for.
+
+        Raises:
+            LessonError: A writer is at work, the store was killed and not restarted, the writer
+                failed, or the number is out of range.
+        """
+        if not (isinstance(saves, int) and 1 <= saves <= _MOST_SAVES):
+            raise LessonError(f"saves= must be an integer from 1 to {_MOST_SAVES:,}, not {saves!r}")
+        with self._lock:
+            self._expect("write", "ready", "restarted")
+            if self._writer is None:
+                self._writer = Writer()
+            self._rounds += 1
+            self._state = "writing"
+            self._writer.start(
+                self.store.url or "memory:",
+                self._id,
+                until=saves,
+                most=_MOST_SAVES,
+                pace=self._pace,
+            )
+
+    @property
+    def _id(self) -> str:
+        return f"count-{self._rounds}"
+
+    def kill(self) -> None:
+        """Kill what keeps the data by a real SIGKILL, in the middle of a save.
+
+        That is the server with all of its processes, as ``LessonStore.kill`` does it; of memory and
+        SQLite it is the writer.
+
+        Raises:
+            LessonError: No writer is at work.
+        """
+        with self._lock:
+            self._expect("kill", "writing")
+            assert self._writer is not None
+            if self.store.has_server:
+                self.store.kill()
+                self._writer.wait_until_idle()
+            self._writer.kill()
+            self._state = "killed"
+
+    def restart(self) -> None:
+        """Start again what was killed, and wait until it is ready.
+
+        Raises:
+            LessonError: Nothing was killed.
+            LocalServerError: The server did not start.
+        """
+        with self._lock:
+            self._expect("restart", "killed")
+            if self.store.has_server:
+                self.store.restart()
+            # Of memory and SQLite it is the process that look starts.
+            self._state = "restarted"
+
+    def look(self) -> Finding:
+        """Return what the store has, read by a new process, beside what the ledger has.
+
+        Raises:
+            LessonError: The store was not killed and restarted, or it can't be read.
+        """
+        with self._lock:
+            self._expect("look", "restarted")
+            assert self._writer is not None
+            acknowledged = self._writer.acknowledged
+            found = self._writer.read(self.store.url or "memory:", self._id)
+            self.row = found.session
+            stored = 0 if found.is_missing else None
+            if found.session is not None:
+                stored = read_number(found.session)
+            finding = Finding(acknowledged, stored)
+            self._findings.append(finding)
+            self._state = "ready"
+            return finding
+
+    def _expect(self, step: str, *states: str) -> None:
+        if self._state not in states:
+            raise LessonError(f"{step}() is not possible now: {_HINTS[self._state]}")
+
+    def table(self) -> pd.DataFrame:
+        """Return the findings as one row, as ``tabulate`` describes it."""
+        return tabulate({(self.store.kind, self.store.setting): self._findings})
+
+    def close(self) -> None:
+        """End the writer and the store, and remove the data."""
+        with self._lock:
+            if self._writer is not None:
+                if self._state == "writing":
+                    self._writer.kill()
+                if not self._shares_writer:
+                    self._writer.close()
+            self._state = "closed"
+            self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Durability of {self.store.label}: {_HINTS[self._state]}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self.panel.refresh()
+        return show_panel(self.panel, repr(self), **kwargs)
+
+    @cached_property
+    def panel(self) -> Panel:
+        """The buttons that call these methods, as a notebook shows them."""
+        return Panel(f"Durability: {self.store.label}", self._draw, self._list_actions)
+
+    def _list_actions(self) -> list[list[Action]]:
+        state = self._state
+        can_write = state in ("ready", "restarted")
+        return [
+            [
+                Action(
+                    "Write", "trial.write()", self.write, can_write, "primary" if can_write else ""
+                ),
+                Action("Kill", "trial.kill()", self.kill, state == "writing", "danger"),
+                Action("Restart", "trial.restart()", self.restart, state == "killed", "primary"),
+                Action("Look", "trial.look()", self.look, state == "restarted", "primary"),
+            ]
+        ]
+
+    def _draw(self) -> Markup:
+        victim = "its server, with all its processes" if self.store.has_server else "the writer"
+        facts = [
+            ("Store", self.store.label),
+            ("A kill ends", victim),
+            ("Now", _HINTS[self._state]),
+        ]
+        if self._state != "ready":
+            facts.append(("Acknowledged", self._describe_ledger()))
+        shown = self._findings[-_SHOWN:]
+        body = fact_table(facts)
+        if shown:
+            body += findings_html(shown, first=len(self._findings) - len(shown) + 1)
+        if len(shown) < len(self._findings):
+            body += Markup("<p>%s</p>") % f"the last {len(shown)} of {len(self._findings)} kills"
+        return body
+
+    def _describe_ledger(self) -> str:
+        count = f"{self.acknowledged:,} saves"
+        if self._state != "writing":
+            return f"{count}, by the ledger"
+        if self._writer is not None and self._writer.finished:
+            return f"{count}, after which the writer waits: nothing is on its way"
+        return f"{count} when this was drawn; the writer goes on"
+
+
+_HINTS: Final = {
+    "ready": "write() starts a writer",
+    "writing": "a writer is at work; kill() kills what keeps the data",
+    "killed": "what keeps the data was killed; restart() starts it again",
+    "restarted": "the store runs again; look() compares it with the ledger",
+    "closed": "it is closed; make another one",
+}
+
+
+def durability_table(
+    kinds: Sequence[StoreName] = get_args(StoreName),
+    *,
+    kills: int = 5,
+    seed: int = 0,
+    most_saves: int = 150,
+) -> pd.DataFrame:
+    """Kill each kind of store, with each of its settings, and return what was lost.
+
+    Each kill comes after a random number of acknowledged saves, with the writer at full speed.
+
+    Example:
+        >>> from graphflow_nb.lessons import durability_table
+        >>> table = durability_table(["memory"], kills=3)
+        >>> table.loc[0, ["kills", "runs_with_loss"]].tolist()
+        [3, 3]
+
+    Args:
+        kinds: The kinds of stores; each is tried with its settings in ``SETTINGS``.
+        kills: The number of kills of each setting.
+        seed: The seed of the random numbers.
+        most_saves: The largest number of acknowledged saves after which a kill comes.
+
+    Returns:
+        One row for each kind and setting, as ``tabulate`` describes it.
+
+    Raises:
+        LessonError: A number is out of range, or a kind is unknown.
+        LocalServerError: A server could not be started.
+    """
+    for name, value, largest in (("kills", kills, 1000), ("most_saves", most_saves, _MOST_SAVES)):
+        if not (isinstance(value, int) and 1 <= value <= largest):
+            raise LessonError(f"{name}= must be an integer from 1 to {largest:,}, not {value!r}")
+    if unknown := [kind for kind in kinds if kind not in SETTINGS]:
+        raise LessonError(f"unknown store {unknown[0]!r}: use {', '.join(SETTINGS)}")
+    findings: dict[tuple[str, str], Sequence[Finding]] = {}
+    with Writer() as writer:
+        for kind in kinds:
+            for settings in SETTINGS[kind]:
+                with Durability(kind, pace=0, writer=writer, **settings) as trial:
+                    setting = trial.store.setting
+                    chance = Random(f"{seed} {kind} {setting}")
+                    for _ in range(kills):
+                        trial.write(chance.randint(1, most_saves))
+                        trial.kill()
+                        trial.restart()
+                        trial.look()
+                    findings[kind, setting] = trial.findings
+    return tabulate(findings)
