@@ -511,8 +511,12 @@ def _find_missing(answer: object, template: object) -> str:
     if isinstance(answer, Mapping):
         left = [key for key, value in answer.items() if value is ...]
         return f"{_list(left)} is still ..." if left else _find_template(answer, template)
-    if isinstance(answer, list | tuple) and any(value is ... for value in answer):
-        return "a part of the answer is still ..."
+    if isinstance(answer, list | tuple):
+        if any(value is ... for value in answer):
+            return "a part of the answer is still ..."
+        for part in answer:  # several functions are one answer
+            if isinstance(part, FunctionType) and (missing := _find_missing(part, None)):
+                return missing
     if isinstance(answer, FunctionType) and _does_nothing(answer):
         return f"the function {answer.__name__} has no body yet"
     return _find_template(answer, template)
@@ -559,6 +563,8 @@ def _show_answer(answer: object) -> str:
             return f"the function {answer.__name__}"
     if isinstance(answer, str):
         return answer
+    if isinstance(answer, tuple) and answer and all(isinstance(a, FunctionType) for a in answer):
+        return "\n\n\n".join(map(_show_answer, answer))
     try:
         return repr(answer)
     except Exception as error:  # an object of a person, which may do anything

@@ -290,3 +290,16 @@ def test_an_exercise_is_answered_by_buttons_or_in_a_cell(three: Exercise):
     panel.click("b")
     assert chosen.outcome.kind == "correct"
     assert "lesson.which.check(&#39;b&#39;)" in panel.line.value
+
+
+def test_several_functions_are_one_answer():
+    def write(order):
+        return order
+
+    def read(data): ...
+
+    both = Exercise("Write both.", lambda answer: "no", solution=(write, write))
+    assert both.check((write, read)).reason == "the function read has no body yet"
+    both.check((write, write))
+    assert both.attempts[-1].answer.count("def write(order):") == 2
+    assert "0x" not in repr(both.solution())
