@@ -50,7 +50,10 @@ from graphflow_nb.lessons import (
     Remark,
     Round,
     Solution,
+    Step,
+    Stepper,
 )
+from graphflow_nb.lessons.watched import WatchedGraph
 from graphflow_nb.model import Session
 from graphflow_nb.monitoring import Recorder, Records
 from graphflow_nb.monitoring.operation import Operation
@@ -386,6 +389,25 @@ def make_forms(text: str) -> list[Form]:
     return made
 
 
+def make_steppers(text: str) -> Iterator[Stepper]:
+    def run(context: g.Context) -> TaskResult:
+        if text in context:
+            raise ValueError(text)
+        context[text] = [text, {text: text}]
+        return TaskResult(text, workflow.NextAction.WAIT_FOR_INPUT, text)
+
+    wb = g.open("memory:")
+    wb.create(text, text)
+    graph = GraphBuilder(text).add_task(workflow.task(text)(run)).build()
+    stepper = Stepper(wb, graph, text, name=text)
+    yield stepper
+    stepper.panel.click("Run one step")
+    yield stepper
+    stepper.panel.click("Run one step")
+    yield stepper
+    wb.close()
+
+
 def make_flow_run(text: str) -> FlowRun:
     status = workflow.ExecutionStatus("paused", text, text)
     results = (workflow.ExecutionResult(text, status),)
@@ -451,6 +473,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     RowTable: make_table,
     Html: lambda text: [Html(text)],
     Graph: lambda text: [make_graph(text)],
+    WatchedGraph: lambda text: [WatchedGraph(make_graph(text))],
     FlowRun: lambda text: [make_flow_run(text)],
     Round: lambda text: [make_round(text)],
     Race: make_race,
@@ -461,6 +484,8 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Durability: lambda text: [Durability("memory")],
     Finding: lambda text: [Finding(3, stored) for stored in (None, 0, 2, 3)],
     Outcome: lambda text: [Outcome("incorrect", text)],
+    Stepper: make_steppers,
+    Step: lambda text: [s for stepper in make_steppers(text) for s in stepper.steps],
     Remark: lambda text: [fill(Remark, text)],
     Solution: lambda text: [fill(Solution, text)],
     FormPanel: lambda text: [form.panel for form in make_forms(text)],

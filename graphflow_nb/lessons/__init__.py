@@ -11,6 +11,8 @@ from .exercise import Attempt, Comparison, Exercise, Outcome, Prediction, Remark
 from .form import Field, Form
 from .race import Race
 from .rounds import Round
+from .step import Step
+from .stepper import Stepper
 from .stores import LessonStore, StoreName, lesson_store
 from .turns import StoreView
 
@@ -24,6 +26,8 @@ __all__ = [
     "Solution",
     "Field",
     "Form",
+    "Stepper",
+    "Step",
     "LessonStore",
     "StoreName",
     "lesson_store",

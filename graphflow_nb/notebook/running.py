@@ -21,7 +21,7 @@ from ..storage.wrappers import Wrapper
 from ..workflow import ExecutionResult, ExecutionStatus, FlowRunner, Graph
 from ..workflow.execution import NO_EDGE
 
-__all__ = ["FlowRun", "RunFlow"]
+__all__ = ["Collector", "FlowRun", "RunFlow"]
 
 MAX_STEPS: Final = 1000
 MAX_CHANGES: Final = 20  # of a text
@@ -191,7 +191,7 @@ class RunFlow:
 
     async def _run(self, graph: Graph, id: str, limit: int, repeat: bool) -> FlowRun:
         storage = self._client.storage
-        watched, collector = _Watched(storage), _Collector(id)
+        watched, collector = _Watched(storage), Collector(id)
         runner = FlowRunner(graph, watched)
         results: list[ExecutionResult] = []
         storage.add_hook(collector)
@@ -238,13 +238,21 @@ class _Watched(Wrapper):
         return result
 
 
-class _Collector:
-    """A hook that keeps the operations on one session, those of the package itself left out."""
+class Collector:
+    """A hook that keeps the operations on one session, those of the package itself left out.
+
+    Args:
+        id: The id of the session.
+
+    Attributes:
+        operations: The operations, in order.
+    """
 
     def __init__(self, id: str):
         self._id = id
         self.operations: list[Operation] = []
 
     def on_operation(self, operation: Operation) -> None:
+        """Keep an operation, if it is on the session."""
         if operation.session_id == self._id and not operation.background:
             self.operations.append(operation)
