@@ -39,11 +39,13 @@ from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.journal import Journal
 from graphflow_nb.lessons import (
     Comparison,
+    Crash,
     Durability,
     Exercise,
     Field,
     Finding,
     Form,
+    Ledger,
     Outcome,
     Prediction,
     Race,
@@ -52,6 +54,9 @@ from graphflow_nb.lessons import (
     Solution,
     Step,
     Stepper,
+    Story,
+    StoryLine,
+    lesson_store,
 )
 from graphflow_nb.lessons.watched import WatchedGraph
 from graphflow_nb.model import Session
@@ -446,6 +451,26 @@ def make_race(text: str) -> Iterator[Race]:
         yield race
 
 
+def make_story(text: str) -> list[Story]:
+    return [Story((text, "b"), [StoryLine(text, text, text), StoryLine("b", text, text)])]
+
+
+def make_crashes(text: str) -> Iterator[Crash]:
+    """Return a crash in each of its states, without a process."""
+    with lesson_store("sqlite") as store:
+        crash = Crash(store, f"{text}:{text}", text, task=text, name=text)
+        yield crash
+        store.open().save(make_session(text))
+        crash.story.add("you", text, text)
+        ledger = Ledger(crash.ledger_path)
+        for _ in range(2):
+            ledger.add(text, text, text, text)
+        ledger.add(text, text, text)
+        yield crash
+        crash.close()
+        yield crash
+
+
 #: The objects of a class, with a text in each of their fields.
 MAKERS: dict[type, Callable[[str], Any]] = {
     Session: lambda text: [make_session(text)],
@@ -479,6 +504,8 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Race: make_race,
     Panel: lambda text: [make_panel(text)],
     Prediction: make_predictions,
+    Crash: make_crashes,
+    Story: make_story,
     Comparison: lambda text: [fill(Comparison, text)],
     Exercise: make_exercise,
     Durability: lambda text: [Durability("memory")],

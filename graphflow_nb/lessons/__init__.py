@@ -5,15 +5,18 @@ The apparatus is here, the questions and checks of each notebook of ``notebooks/
 panel of buttons, each of which calls one of these methods.
 """
 
+from .crash import Crash
 from .durability import Durability, Finding, durability_table, tabulate, wilson_interval
 from .events import Change, Event, add, put
 from .exercise import Attempt, Comparison, Exercise, Outcome, Prediction, Remark, Solution
 from .form import Field, Form
+from .ledger import Effect, Ledger, send
 from .race import Race
 from .rounds import Round
 from .step import Step
 from .stepper import Stepper
 from .stores import LessonStore, StoreName, lesson_store
+from .story import Story, StoryLine
 from .turns import StoreView
 
 __all__ = [
@@ -43,4 +46,10 @@ __all__ = [
     "durability_table",
     "tabulate",
     "wilson_interval",
+    "Crash",
+    "Ledger",
+    "Effect",
+    "send",
+    "Story",
+    "StoryLine",
 ]
