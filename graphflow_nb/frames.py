@@ -24,6 +24,7 @@ from .storage.paths import ContextPath, path_label
 from .storage.table import GroupCount, Table, add_problem, note_of
 
 __all__ = [
+    "category_column",
     "context_columns",
     "counts_frame",
     "describe_changes",
@@ -59,8 +60,8 @@ def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame
     """Return one row for each session; see ``Workbench.sessions`` for the columns."""
     columns: dict[str, Any] = {
         "id": _text_column(table.id),
-        "graph_id": _category_column(table.graph_id),
-        "current_task_id": _category_column(table.current_task_id),
+        "graph_id": category_column(table.graph_id),
+        "current_task_id": category_column(table.current_task_id),
         "status_message": _text_column(table.status_message),
         "version": table.version,
         "created_at": _time_column(table.created),
@@ -125,7 +126,8 @@ def _object_array(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.obj
     return array
 
 
-def _category_column(values: Sequence[str]) -> pd.Categorical:
+def category_column(values: Sequence[str]) -> pd.Categorical:
+    """Return texts as a column of few distinct values."""
     # Few distinct values among many: a dict finds the codes quicker than a sort.
     codes: dict[str, int] = {name: i for i, name in enumerate(sorted(set(values)))}
     numbers = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
@@ -214,9 +216,9 @@ def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
         times += moments
     frame = pd.DataFrame(
         {
-            "session_id": _category_column(ids),
+            "session_id": category_column(ids),
             "position": np.array(positions, np.int64),
-            "role": _category_column([m.role for m in found]),
+            "role": category_column([m.role for m in found]),
             "content": _text_column([m.content for m in found]),
             "timestamp": _time_column(np.array([micros_or_unknown(t) for t in times], np.int64)),
         }
@@ -270,8 +272,8 @@ def counts_frame(counts: Sequence[GroupCount]) -> pd.DataFrame:
     }
     frame = pd.DataFrame(
         {
-            "graph_id": _category_column([c.graph_id for c in counts]),
-            "current_task_id": _category_column([c.current_task_id for c in counts]),
+            "graph_id": category_column([c.graph_id for c in counts]),
+            "current_task_id": category_column([c.current_task_id for c in counts]),
             "sessions": np.array([c.sessions for c in counts], np.int64),
             "oldest_update": times["oldest"],
             "newest_update": times["newest"],
@@ -306,12 +308,12 @@ def journal_frame(
     return pd.DataFrame(
         {
             "at": pd.DatetimeIndex([e.at for e in entries], dtype="datetime64[us, UTC]"),
-            "op": _category_column([e.op for e in entries]),
+            "op": category_column([e.op for e in entries]),
             "session_id": _text_column([e.id for e in entries]),
             "changes": _text_column([describe_changes(e) for e in entries]),
             "version_before": numbers(e.version_before for e in entries),
             "version_after": numbers(e.version_after for e in entries),
-            "state": _category_column([e.state for e in entries]),
+            "state": category_column([e.state for e in entries]),
             "undoes": numbers(e.undoes for e in entries),
             "undone_by": numbers(e.undone_by for e in entries),
             "overwritten_since": pd.array(

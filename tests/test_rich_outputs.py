@@ -66,6 +66,7 @@ from graphflow_nb.notebook import display
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.rowtable import RowTable
 from graphflow_nb.notebook.formpanel import FormPanel
+from graphflow_nb.notebook.graphs import GraphView
 from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.live import LiveLatency
 from graphflow_nb.notebook.panel import Action, ActionBar, Panel
@@ -119,6 +120,8 @@ class _Shape(HTMLParser):
 
 
 def shape(html: str) -> list[Any]:
+    if html.startswith("<svg"):  # the width of a time, "1 ms" or "10 ms", moves everything
+        html = re.sub(r"-?\d+(\.\d+)?", "0", html)
     parser = _Shape()
     parser.feed(html)
     parser.close()
@@ -413,6 +416,14 @@ def make_steppers(text: str) -> Iterator[Stepper]:
     wb.close()
 
 
+def make_graph_views(text: str) -> Iterator[GraphView]:
+    with make_store(text) as wb:
+        wb.patch(text, [{"op": "replace", "path": "/current_task_id", "value": f"{text}2"}])
+        for graph in (make_graph(text), text, None):
+            yield wb.graph(graph)
+            yield wb.graph(graph, text)
+
+
 def make_flow_run(text: str) -> FlowRun:
     status = workflow.ExecutionStatus("paused", text, text)
     results = (workflow.ExecutionResult(text, status),)
@@ -499,6 +510,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Html: lambda text: [Html(text)],
     Graph: lambda text: [make_graph(text)],
     WatchedGraph: lambda text: [WatchedGraph(make_graph(text))],
+    GraphView: make_graph_views,
     FlowRun: lambda text: [make_flow_run(text)],
     Round: lambda text: [make_round(text)],
     Race: make_race,

@@ -39,6 +39,7 @@ from ..storage.protocols import (
     require,
 )
 from ..storage.table import Table
+from .observed import Observed, Way
 from .shown import Shown
 
 __all__ = ["Client", "clients"]
@@ -68,6 +69,7 @@ class Client:
         storage, bridge, recorder: As passed.
         journaled: The same storage for writes by hand: each is noted and can be undone.
         orders: The columns by which pages were asked for, for advice on indexes.
+        observed: The transitions between tasks that were seen in what it showed and saved.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Client:
             self.attributes.place or type(storage.inner).__name__,
         )
         self.orders = {"updated_at"}
+        self.observed = Observed()
         self._shown = Shown()
         _known.add(self)
 
@@ -122,7 +125,7 @@ class Client:
         session = await self.storage.get(id)
         if session is None:
             raise SessionNotFound(id)
-        self._shown.note(session)
+        self.note_shown(session)
         return session
 
     @dual
@@ -175,7 +178,7 @@ class Client:
             StorageError: The store failed, or can't hold a value.
         """
         await self._writer(undo).save(_check_session(session))
-        self._shown.note(session)
+        self.note_shown(session, "write")
 
     @dual
     async def upsert(self, session: Session, *, undo: bool = True) -> None:
@@ -191,7 +194,7 @@ class Client:
             StorageError: The store failed, or can't hold a value.
         """
         await self._writer(undo).upsert(_check_session(session))
-        self._shown.note(session)
+        self.note_shown(session, "write")
 
     @dual
     async def create(
@@ -230,7 +233,7 @@ class Client:
             id, task, graph_id=graph_id, status_message=status_message, context=context
         )
         await self._writer(undo).save(_check_session(session))
-        self._shown.note(session)
+        self.note_shown(session, "write")
         return session
 
     @dual
@@ -253,7 +256,7 @@ class Client:
             StorageError: The store failed, or others create and delete the session again and again.
         """
         session = await get_or_create(self._writer(undo), id, start_task, graph_id)
-        self._shown.note(session)
+        self.note_shown(session)
         return session
 
     @dual
@@ -304,7 +307,7 @@ class Client:
         wanted = apply(stored, patch)
         _warn_respelled(wanted, find_new_problems(stored.context_json(), wanted.context_json()))
         await self._writer(undo).save(wanted, before=stored)
-        self._shown.note(wanted)
+        self.note_shown(wanted, "write")
         return wanted
 
     @dual
@@ -425,7 +428,7 @@ class Client:
         """
         session = await self.journaled.undo(entry)
         if session is not None:
-            self._shown.note(session)
+            self.note_shown(session, None)
         return session
 
     @dual
@@ -509,7 +512,20 @@ class Client:
         self.orders.add(query.order_by)
         table = await require(self.storage, SupportsTable).table(query, context)
         self._shown.note_table(table, self.attributes.identity)
+        self.observed.note_table(table)
         return table
+
+    def note_shown(self, session: Session, way: Way | None = "read") -> None:
+        """Remember the state of a session that is shown, or was saved.
+
+        A version that a person gives later is understood by it, and so are transitions.
+
+        Args:
+            session: The session.
+            way: How the state became known; see ``Observed.note``.
+        """
+        self._shown.note(session)
+        self.observed.note(session, way)
 
     @dual
     async def plan_migration(self) -> Migration:

@@ -28,6 +28,7 @@ SMALL: Final = 6.9
 CHIP: Final = 24.0  # the height of a box inside a box
 CHIPS: Final = 360.0  # the width of such boxes side by side
 LANE: Final = 14.0  # between arrows that lead up
+NOTE: Final = 90  # characters of a line of a note
 LOOP: Final = 26.0  # the width of an arrow from a box to itself
 
 _STYLE: Final = Markup("""<style>
@@ -72,7 +73,7 @@ def render_svg(scene: Scene) -> Markup:
     bottom = max((p.y + p.height / 2 for p in layout.places.values()), default=0.0)
     notes, width = [], right
     for note in scene.notes:
-        for line in _wrap(shorten(note, 400), max(60, int(right / SMALL))):
+        for line in _wrap(shorten(note, 400), NOTE):
             bottom += LINE
             notes.append(_text("small left", 0, bottom + 14, line))
             width = max(width, _width(line, SMALL))

@@ -191,7 +191,7 @@ class RunFlow:
 
     async def _run(self, graph: Graph, id: str, limit: int, repeat: bool) -> FlowRun:
         storage = self._client.storage
-        watched, collector = _Watched(storage), Collector(id)
+        watched, collector = _Watched(self._client), Collector(id)
         runner = FlowRunner(graph, watched)
         results: list[ExecutionResult] = []
         storage.add_hook(collector)
@@ -222,19 +222,22 @@ class RunFlow:
 
 
 class _Watched(Wrapper):
-    """A storage that keeps the session as it was read first and saved last."""
+    """A client's storage that keeps the session as it was read first and saved last."""
 
-    def __init__(self, storage: Any):
-        super().__init__(storage)
+    def __init__(self, client: Client):
+        super().__init__(client.storage)
+        self._client = client
         self.before: Session | None = None
         self.after: Session | None = None
 
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         result = await super()._call(method, *arguments, **named)
-        if method == "get" and self.before is None and result is not None:
-            self.before = copy(result)
+        if method == "get" and result is not None:
+            self._client.note_shown(result)
+            self.before = self.before or copy(result)
         elif method == "save":
             self.after = copy(arguments[0])
+            self._client.note_shown(self.after, "run")
         return result
 
 

@@ -34,9 +34,11 @@ from ..storage.protocols import (
 )
 from ..storage.table import note_of
 from ..storage.url import StoreUrl
+from ..workflow import Graph
 from .benchmarks import Benchmark
 from .copying import CopyTo
 from .display import register
+from .graphs import GraphView, build_view
 from .latency import Latency
 from .running import RunFlow
 from .undoing import MANY, show_undo
@@ -442,6 +444,42 @@ class Workbench(Client):
             ('taken in', 'waiting_for_input', add /context/data/amount: 120)
         """
         return RunFlow(self)
+
+    @dual
+    async def graph(self, graph: Graph | str | None = None, id: str | None = None) -> GraphView:
+        """Return a picture of a graph, with its sessions and the transitions that were observed.
+
+        Each task has the number of sessions and their ages; each edge how often sessions were seen
+        to take it, and the median time from the save at the one task to the save at the next.
+        Observed is what this workbench showed and saved itself: steps of ``wb.run``, writes, and
+        sessions that two reads (also of a browser that follows changes) found at two tasks.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> session = wb.get("claim-0014")
+            >>> session.current_task_id = "decide"
+            >>> wb.save(session)
+            >>> wb.graph("claims").transitions[["from", "to", "n"]]
+                          from      to  n
+            0  await_documents  decide  1
+
+        Args:
+            graph: The graph; a graph_id, or None for all, where the graph is not at hand, as that
+                of Rust workers: then the picture has the tasks of the store and only transitions
+                that were observed.
+            id: The id of a session whose current task is marked; then no sessions are counted.
+
+        Returns:
+            The picture, which shows itself; ``.tasks`` and ``.transitions`` are its figures as
+            DataFrames, ``.notes`` says where they are from and what is unknown.
+
+        Raises:
+            SessionNotFound: No session has this id.
+            GraphError: ``graph`` is something else.
+            StorageError: The store failed.
+        """
+        return await build_view(self, graph, id)
 
     @property
     def benchmark(self) -> Benchmark:

@@ -14,6 +14,8 @@ from graphflow_nb.client import shown as module
 from graphflow_nb.client.shown import Shown
 from graphflow_nb.model import Seen
 
+from ..workflow.test_graph import answering, chain
+
 CHANGE = [{"op": "replace", "path": "/status_message", "value": "changed"}]
 
 
@@ -41,6 +43,7 @@ SHOW = {
     "save": lambda wb, id: (session := wb.get(id), wb.save(session), session.version)[-1],
     "upsert": lambda wb, id: (session := Session(id, "t"), wb.upsert(session), session.version)[-1],
     "patch": lambda wb, id: wb.patch(id, CHANGE).version,
+    "run": lambda wb, id: wb.run(chain(answering("t")).build(), id).after.version,
 }
 
 

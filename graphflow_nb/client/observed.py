@@ -1,0 +1,213 @@
+"""The transitions from task to task that a client has observed, between two states of a session."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple
+
+from ..model import Session
+from ..model.times import FINITE, micros_or_none
+from ..storage.table import Table
+
+__all__ = ["Observations", "Observed", "Transition", "Way"]
+
+#: How a state became known: a step of ``wb.run``, a write by hand, a read, the journal of earlier.
+Way = Literal["run", "write", "read", "journal"]
+
+MAX_STATES: Final = 20_000  # sessions whose last state is known
+MAX_ROWS: Final = 10_000  # of one table
+MAX_TRANSITIONS: Final = 2_000
+MAX_TIMES: Final = 1_000  # of one transition, the newest
+MAX_MOVED: Final = 100_000
+MAX_TEXT: Final = 1_000  # characters of an id; what is longer is not observed
+
+
+class _State(NamedTuple):
+    """The last known state of a session; times in µs, None where unknown."""
+
+    graph_id: str
+    task: str
+    version: int
+    created: int | None
+    updated: int | None
+
+
+@dataclass(slots=True)
+class Transition:
+    """What was observed between two tasks of one graph.
+
+    Example:
+        >>> from graphflow_nb.client.observed import Transition
+        >>> Transition("claims", "intake", "decide", direct=2).direct
+        2
+
+    Attributes:
+        graph_id: The graph.
+        source, target: The tasks.
+        direct: How often one save was at the one task and the next save at the other.
+        skipped: How often saves between the two were not seen, or may not have been, since the
+            store does not count them.
+        micros: The times between the two saves of direct ones, in µs, the newest 1,000.
+    """
+
+    graph_id: str
+    source: str
+    target: str
+    direct: int = 0
+    skipped: int = 0
+    micros: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_TIMES))
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """All that a client has observed until now.
+
+    Attributes:
+        since: When it began, UTC.
+        transitions: One for each pair of tasks.
+        ways: How many became known in each way.
+        sessions: The number of sessions that moved; with ``more`` the least that it can be.
+        more: Whether a bound was met, so that there were more transitions or sessions.
+    """
+
+    since: datetime
+    transitions: tuple[Transition, ...]
+    ways: Mapping[str, int]
+    sessions: int
+    more: bool
+
+
+class Observed:
+    """The transitions that a client has observed, bounded in number; thread-safe.
+
+    Two states of a session that are shown or saved one after the other, at two tasks, are a
+    transition. A session that stays at its task makes none.
+
+    Example:
+        >>> from graphflow_nb import Session
+        >>> from graphflow_nb.client.observed import Observed
+        >>> observed = Observed()
+        >>> observed.note(Session("claim-1", "intake", version=1))
+        >>> observed.note(Session("claim-1", "decide", version=2))
+        >>> [(each.source, each.target, each.direct) for each in observed.list_all().transitions]
+        [('intake', 'decide', 1)]
+
+    Attributes:
+        since: When it began, UTC.
+        has_journal: Whether the journal's earlier writes were noted.
+    """
+
+    def __init__(self) -> None:
+        self.since = datetime.now(UTC)
+        self.has_journal = False
+        self._states: dict[str, _State] = {}
+        self._transitions: dict[tuple[str, str, str], Transition] = {}
+        self._ways: Counter[str] = Counter()
+        self._moved: set[str] = set()
+        self._more = False
+        self._lock = threading.Lock()
+
+    def note(self, session: Session, way: Way | None = "read") -> None:
+        """Note the state of a session that is shown, or was saved.
+
+        Args:
+            session: The session.
+            way: How it became known; None for a state that is no step of a workflow, as of an undo.
+        """
+        with self._lock:
+            self._note(session.id, _state_of(session), way)
+
+    def note_table(self, table: Table) -> None:
+        """Note the states in the first 10,000 rows of a table that is shown."""
+        with self._lock:
+            states = self._states
+            versions = table.version[:MAX_ROWS].tolist()
+            updates = table.updated[:MAX_ROWS].tolist()
+            for row, (id, version, updated) in enumerate(
+                zip(table.id[:MAX_ROWS], versions, updates, strict=True)
+            ):
+                last = states.get(id)
+                if last is None or last.version != version or last.updated != updated:
+                    created = int(table.created[row])
+                    state = _State(
+                        table.graph_id[row],
+                        table.current_task_id[row],
+                        version,
+                        created if abs(created) <= FINITE else None,
+                        updated if abs(updated) <= FINITE else None,
+                    )
+                    self._note(id, state, "read")
+
+    def note_step(self, before: Session, after: Session) -> None:
+        """Note a write of an earlier time, which the journal has kept."""
+        with self._lock:
+            self._count(after.id, _state_of(before), _state_of(after), "journal")
+
+    def list_all(self) -> Observations:
+        """Return all that was observed, as it is now."""
+        with self._lock:
+            transitions = tuple(
+                replace(each, micros=each.micros.copy()) for each in self._transitions.values()
+            )
+            return Observations(
+                self.since, transitions, dict(self._ways), len(self._moved), self._more
+            )
+
+    def _note(self, id: str, state: _State, way: Way | None) -> None:
+        last = self._states.get(id)
+        if last is not None:
+            if _is_older(state, last):
+                return
+            again = None not in (state.created, last.created) and state.created != last.created
+            if way is not None and not again:
+                self._count(id, last, state, way)
+            del self._states[id]  # the newest are last
+        elif len(self._states) >= MAX_STATES:
+            del self._states[next(iter(self._states))]
+        if max(len(id), len(state.graph_id), len(state.task)) <= MAX_TEXT:
+            self._states[id] = state
+        else:
+            self._more = True
+
+    def _count(self, id: str, one: _State, other: _State, way: Way) -> None:
+        key = other.graph_id, one.task, other.task
+        if one.task == other.task or one.graph_id != other.graph_id:
+            return
+        transition = self._transitions.get(key)
+        if transition is None:
+            if len(self._transitions) >= MAX_TRANSITIONS:
+                self._more = True
+                return
+            transition = self._transitions[key] = Transition(*key)
+        if way in ("run", "journal") or other.version == one.version + 1:
+            transition.direct += 1
+            if one.updated is not None and other.updated is not None:
+                transition.micros.append(max(0, other.updated - one.updated))
+        else:
+            transition.skipped += 1
+        self._ways[way] += 1
+        if len(self._moved) < MAX_MOVED:
+            self._moved.add(id)
+        elif id not in self._moved:
+            self._more = True
+
+
+def _state_of(session: Session) -> _State:
+    return _State(
+        session.graph_id,
+        session.current_task_id,
+        session.version,
+        micros_or_none(session.raw_created),
+        micros_or_none(session.raw_updated),
+    )
+
+
+def _is_older(state: _State, last: _State) -> bool:
+    """Return whether a state is the last one, or was read before it."""
+    if state.updated is None or last.updated is None:
+        return state.version == last.version
+    return state.updated <= last.updated and state.version <= last.version
