@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any, Final, Literal, Self, get_args
 
@@ -34,6 +34,8 @@ SETTINGS: Final[dict[StoreName, tuple[dict[str, str], ...]]] = {
     "postgres": ({"synchronous_commit": "on"}, {"synchronous_commit": "off"}),
 }
 
+State = Literal["ready", "writing", "killed", "restarted", "closed"]
+
 _MOST_SAVES = 20_000  # after which a writer that nobody kills waits
 _SHOWN = 10  # findings in the panel
 _PACE = 0.005  # seconds between two saves, so that a person has more than a minute to kill it
@@ -61,6 +63,7 @@ class Durability:
         pace: The seconds that the writer waits between two saves; 0 for none.
         writer: A writer that several of these share, one after the other, and that ``close`` leaves
             alone. Default: one of its own.
+        name: How the notebook names it, for the lines of code that it shows.
         settings: The settings of the store, as ``lesson_store`` takes them.
 
     Attributes:
@@ -78,6 +81,7 @@ class Durability:
         *,
         pace: float = _PACE,
         writer: Writer | None = None,
+        name: str = "trial",
         **settings: str,
     ):
         if not (isinstance(pace, (int, float)) and 0 <= pace <= 1):
@@ -87,10 +91,12 @@ class Durability:
         self._pace = pace
         self._writer = writer
         self._shares_writer = writer is not None
-        self._state: Literal["ready", "writing", "killed", "restarted", "closed"] = "ready"
+        self._state: State = "ready"
         self._rounds = 0
         self._findings: list[Finding] = []
         self._lock = threading.RLock()
+        self._panel: Panel | None = None
+        self._name = name
 
     @property
     def acknowledged(self) -> int:
@@ -130,6 +136,7 @@ class Durability:
                 most=_MOST_SAVES,
                 pace=self._pace,
             )
+            self._show("writing")
 
     @property
     def _id(self) -> str:
@@ -151,7 +158,7 @@ class Durability:
                 self.store.kill()
                 self._writer.wait_until_idle()
             self._writer.kill()
-            self._state = "killed"
+            self._show("killed")
 
     def restart(self) -> None:
         """Start again what was killed, and wait until it is ready.
@@ -165,7 +172,7 @@ class Durability:
             if self.store.has_server:
                 self.store.restart()
             # Of memory and SQLite it is the process that look starts.
-            self._state = "restarted"
+            self._show("restarted")
 
     def look(self) -> Finding:
         """Return what the store has, read by a new process, beside what the ledger has.
@@ -184,7 +191,7 @@ class Durability:
                 stored = read_number(found.session)
             finding = Finding(acknowledged, stored)
             self._findings.append(finding)
-            self._state = "ready"
+            self._show("ready")
             return finding
 
     def _expect(self, step: str, *states: str) -> None:
@@ -203,7 +210,7 @@ class Durability:
                     self._writer.kill()
                 if not self._shares_writer:
                     self._writer.close()
-            self._state = "closed"
+            self._show("closed")
             self.store.close()
 
     def __enter__(self) -> Self:
@@ -216,27 +223,48 @@ class Durability:
         return f"<Durability of {self.store.label}: {_HINTS[self._state]}>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        self.panel.refresh()
+        self.panel.refresh()  # the writer may be further
         return show_panel(self.panel, repr(self), **kwargs)
 
-    @cached_property
+    @property
     def panel(self) -> Panel:
-        """The buttons that call these methods, as a notebook shows them."""
-        return Panel(f"Durability: {self.store.label}", self._draw, self._list_actions)
+        """The panel of buttons as which it shows itself."""
+        if self._panel is None:
+            title = f"Durability: {self.store.label}"
+            self._panel = Panel(title, self._draw, self._list_actions)
+        return self._panel
 
     def _list_actions(self) -> list[list[Action]]:
-        state = self._state
-        can_write = state in ("ready", "restarted")
+        state, name = self._state, self._name
+        steps: list[tuple[str, Callable[[], object], bool]] = [
+            ("Write", self.write, state in ("ready", "restarted")),
+            ("Kill", self.kill, state == "writing"),
+            ("Restart", self.restart, state == "killed"),
+            ("Look", self.look, state == "restarted"),
+        ]
         return [
             [
                 Action(
-                    "Write", "trial.write()", self.write, can_write, "primary" if can_write else ""
-                ),
-                Action("Kill", "trial.kill()", self.kill, state == "writing", "danger"),
-                Action("Restart", "trial.restart()", self.restart, state == "killed", "primary"),
-                Action("Look", "trial.look()", self.look, state == "restarted", "primary"),
+                    label,
+                    f"{name}.{label.lower()}()",
+                    partial(self._say, step),
+                    enabled,
+                    "danger" if label == "Kill" else "primary" if enabled else "",
+                )
+                for label, step, enabled in steps
             ]
         ]
+
+    def _say(self, step: Callable[[], object]) -> str:
+        """Take a step, and return what is said beside its button."""
+        found = step()
+        return found.verdict if isinstance(found, Finding) else _HINTS[self._state]
+
+    def _show(self, state: State) -> None:
+        """Go to the next state, and show it where the panel is."""
+        self._state = state
+        if self._panel is not None:
+            self._panel.refresh()
 
     def _draw(self) -> Markup:
         victim = "its server, with all its processes" if self.store.has_server else "the writer"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -110,16 +110,22 @@ def test_a_row_that_can_not_be_read_is_torn(writer):
 
 
 def test_a_writer_ends_with_its_kernel():
-    code = (
-        "import os; from graphflow_nb.lessons.durability import Writer\n"
-        "writer = Writer(); writer.start('memory:', 'a', until=2, most=10**9, pace=0)\n"
-        "print(writer.pid, flush=True); os.kill(os.getpid(), 9)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    deadline = time.monotonic() + 20
-    while "durability" in (find_command_line(int(done.stdout)) or ""):
-        assert time.monotonic() < deadline, "the writer lives on"
-        time.sleep(0.02)
+    code = "from graphflow_nb.lessons.durability.child import main; main()"
+    request = {"what": "write", "url": "memory:", "id": "a", "most": 10**9, "pace": 0}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as starter:
+        assert starter.stdin is not None
+        assert starter.stdout is not None
+        starter.stdin.write(json.dumps(request).encode() + b"\n")
+        starter.stdin.flush()
+        writer = json.loads(starter.stdout.readline())["writer"]
+        assert starter.stdout.readline() == b"1\n"
+        # As the end of the kernel does, however it ends.
+        starter.stdout.close()
+        starter.stdin.close()
+        starter.wait(20)
+    assert find_command_line(writer) is None
 
 
 @pytest.mark.parametrize(
