@@ -3,11 +3,12 @@
 Values from a store are always escaped. Nothing here loads anything from a network.
 """
 
+from .content import Portion, chat_portion, context_portion
 from .copying import report_html
 from .notice import NoticeKind, code_html, notice_html
 from .parts import CARD_CSS, MAX_TEXT, age, card, code, fact_table, plain_box, size
 from .patch import patch_html, value_html
-from .session import chat_html, context_html, overview_html, session_html, session_text
+from .session import overview_html, session_html, session_text
 from .store import StoreCard, store_html, store_text
 
 __all__ = [
@@ -17,10 +18,11 @@ __all__ = [
     "StoreCard",
     "age",
     "card",
-    "chat_html",
+    "Portion",
+    "chat_portion",
     "code",
     "code_html",
-    "context_html",
+    "context_portion",
     "fact_table",
     "notice_html",
     "overview_html",

@@ -29,7 +29,7 @@ def test_the_card_is_bounded_and_leaves_the_session_alone():
     before = session.context_json()
     html = session_html(session)
     assert len(html) < 400_000
-    assert "more, not shown" in html
+    assert "more below" in html
     assert "30 earlier ones not shown" in html
     assert len(session_text(session)) < 40_000
     assert session.context_json() is before

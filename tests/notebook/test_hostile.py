@@ -70,7 +70,13 @@ def test_reader_editor_and_difference(case: Case):
     text = check(cards.session_html(session))
     for field in (case.id, case.graph_id, case.current_task_id, case.status_message or ""):
         assert field[: cards.MAX_TEXT] in text
-    for part in (cards.overview_html, cards.context_html, cards.chat_html, raw_html):
+    for part in (
+        cards.overview_html,
+        lambda session: cards.context_portion(session).html,
+        lambda session: cards.context_portion(session, find="e").html,
+        lambda session: cards.chat_portion(session).html,
+        raw_html,
+    ):
         check(part(session))
     other = Session("plain", "p", context={"p": 1})
     changes = diff(other, session)
