@@ -468,15 +468,14 @@ def make_story(text: str) -> list[Story]:
 
 def make_crashes(text: str) -> Iterator[Crash]:
     """Return a crash in each of its states, without a process."""
-    with lesson_store("sqlite") as store:
-        crash = Crash(store, f"{text}:{text}", text, task=text, name=text)
+    with lesson_store("sqlite") as store, TemporaryDirectory() as folder:
+        ledger = Ledger(f"{folder}/ledger")
+        crash = Crash(store, f"{text}:{text}", text, task=text, name=text, ledger=ledger)
         yield crash
         store.open().save(make_session(text))
         crash.story.add("you", text, text)
-        ledger = Ledger(crash.ledger_path)
-        for _ in range(2):
-            ledger.add(text, text, text, text)
-        ledger.add(text, text, text)
+        for key in (text, text, None):
+            ledger.add(text, text, text, key)
         yield crash
         crash.close()
         yield crash

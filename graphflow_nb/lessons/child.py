@@ -116,6 +116,9 @@ class _Lesson:
 
 
 def _plain(value: Any) -> Any:
+    """Return a value of a row as JSON can hold it."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return value if isinstance(value, int | str | None) else str(value)
 
 

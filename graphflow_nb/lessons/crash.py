@@ -70,6 +70,7 @@ class Crash:
             None for the first that comes.
         context: The context of the session, where it is created.
         arguments: Arguments for the function, values that JSON can hold.
+        ledger: The ledger, for one that several crashes share; None for one of its own.
         seconds: How long to wait for the process each time.
         name: How the notebook names the crash, for the lines of code that it shows.
 
@@ -90,6 +91,7 @@ class Crash:
         task: str | None = None,
         context: Mapping[str, Any] | None = None,
         arguments: Mapping[str, Any] | None = None,
+        ledger: Ledger | None = None,
         seconds: float = 20.0,
         name: str = "crash",
     ):
@@ -103,6 +105,8 @@ class Crash:
             )
         if not isinstance(id, str) or not id:
             raise LessonError(f"the id of a session is a text, not {id!r:.100}")
+        if ledger is not None and not isinstance(ledger, Ledger):
+            raise LessonError(f"ledger= is a Ledger, not {ledger!r:.100}")
         if not isinstance(seconds, int | float) or not 0 < seconds <= _STATEMENT:
             raise LessonError(f"seconds= is a number up to {_STATEMENT:.0f}, not {seconds!r:.100}")
         try:
@@ -121,7 +125,7 @@ class Crash:
         self._lock = threading.RLock()
         self._folder = Path(tempfile.mkdtemp(prefix="gfnb-crash-"))
         self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        self._ledger = Ledger(self._folder / "ledger.jsonl")
+        self._ledger = Ledger(self._folder / "ledger.jsonl") if ledger is None else ledger
         self._runs: list[Run] = []
         self._workbench: Workbench | None = None
         self._wire: Wire | None = None
@@ -164,11 +168,6 @@ class Crash:
             ``key`` (string), ``sent`` (bool; False where the receiver knew the key already).
         """
         return self._ledger.frame()
-
-    @property
-    def ledger_path(self) -> Path:
-        """The file of the ledger, a line of JSON for each effect."""
-        return self._ledger.path
 
     def row(self) -> dict[str, Any] | None:
         """Return what the store has under the session's id, by column; None for nothing.
@@ -297,7 +296,7 @@ class Crash:
             self._look()
 
     def close(self) -> None:
-        """End the process, if one is there, and remove the ledger; the store stays as it is.
+        """End the process, if one is there, and remove its own ledger; the store stays as it is.
 
         Closing twice is not an error.
         """
@@ -385,7 +384,7 @@ class Crash:
             "id": self.id,
             "url": url,
             "process": name,
-            "ledger": str(self._ledger.path),
+            "ledger": str(self._ledger.path.absolute()),
             "path": sys.path,
             "folder": str(Path.cwd()),
             "timeout": _STATEMENT,

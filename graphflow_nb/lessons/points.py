@@ -24,16 +24,17 @@ EFFECT, BEFORE, SENT, ANSWERED, _AFTER = POINTS
 #: What the line to the server holds at a point.
 HELD: Final[Mapping[str, Held]] = {SENT: "request", ANSWERED: "answer"}
 
+# No longer than what a DataFrame shows of a text.
 _TRUE_THERE: Final = (
-    "the effect is in the world, and its task has not returned yet",
-    "the tasks of the step have run, and nothing of it has left the process",
-    "the request has left the process, and the server has not got it yet",
-    "the server has stored it, and its answer is on the way back",
+    "the effect is out, and its task has not returned",
+    "the step has run, nothing has left the process",
+    "sent by the process, not yet at the server",
+    "stored by the server, the answer is on the way",
     "the process knows that it is saved",
 )
 _NO_SERVER: Final = {
-    "sqlite": "there is no server and no request: the process itself writes to the file",
-    "memory": "there is no server and no request: the store is in the memory of the process",
+    "sqlite": "no server: the process itself writes the file",
+    "memory": "no server: the store is in the process itself",
 }
 _TEXT: Final = pd.StringDtype(na_value=pd.NA)
 
