@@ -470,7 +470,7 @@ class Race:
         for writer in WRITERS:
             hand = self._hands[writer]
             holds, refused = hand.session is not None, hand.conflict is not None
-            buttons: list[tuple[str, Callable[[str], object], bool]] = [
+            buttons: list[tuple[str, Callable[[str], Event], bool]] = [
                 ("load", self.load, True),
                 ("change", self.change, holds and not hand.changed),
             ]
@@ -514,11 +514,11 @@ class Race:
         self.close()
 
 
-def _make_action(writer: str, name: str, method: Callable[[str], object], enabled: bool) -> Action:
+def _make_action(writer: str, name: str, method: Callable[[str], Event], enabled: bool) -> Action:
     return Action(
         f"{writer}: {name}",
         f'race.{name}("{writer}")',
-        lambda: method(writer),
+        lambda: method(writer).describe(),
         enabled,
         "danger" if name == "delete" else "primary" if name in ("retry", "merge") else "",
     )
