@@ -93,6 +93,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     # Stores that keep each version beside the sessions.
     "history-sqlite": Kind("sqlite", history=True, campaign=0.25),
+    "history-0.5": _postgres("crate-0.5", history=True, campaign=0.25),
+    "history-0.6": _postgres("crate-0.6", history=True, campaign=0.25),
     "fallback": _wrapped(lambda storage: g.FallbackStorage(storage, g.InMemorySessionStorage())),
 }
 
@@ -164,7 +166,7 @@ class Store:
 
     def id(self, name: str) -> str:
         """Return an id that sorts as its name does, a UUID where only those are taken."""
-        if self.kind != "crate-0.5":
+        if self.about.form != "crate-0.5":
             return name
         digits = name.encode().hex().ljust(32, "0")[:32]
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -164,7 +164,11 @@ class _Batch:
         """
         new = [session for session in self._sessions if session.is_new]
         read = [self._check(session) for session in self._sessions if not session.is_new]
-        if len(new) < _COPY_FROM or await has_triggers(self._connection, self._sql.form.table):
+        if (
+            len(new) < _COPY_FROM
+            or self._sql.notes
+            or await has_triggers(self._connection, self._sql.form.table)
+        ):
             copied = _Copied([self._check(session) for session in new], False)
         else:
             copied = await self._copy(new)

@@ -9,6 +9,7 @@ from .table import OpenTable
 from .watch import drop_statements, trigger_statements
 
 __all__ = [
+    "apply_plan",
     "install_trigger",
     "migrate",
     "plan_migration",
@@ -67,15 +68,16 @@ def plan_trigger(table: OpenTable) -> Migration:
 
 async def install_trigger(table: OpenTable) -> Migration:
     """Run what ``plan_trigger`` returns, and return it."""
-    return await _apply(table, plan_trigger(table))
+    return await apply_plan(table, plan_trigger(table))
 
 
 async def remove_trigger(table: OpenTable) -> Migration:
     """Remove the trigger if there is one, and return what was run."""
-    return await _apply(table, Migration(table.form.table, drop_statements(table.form.table)))
+    return await apply_plan(table, Migration(table.form.table, drop_statements(table.form.table)))
 
 
-async def _apply(table: OpenTable, plan: Migration) -> Migration:
+async def apply_plan(table: OpenTable, plan: Migration) -> Migration:
+    """Run a plan in one transaction, and return it."""
     table.check_writable()
 
     async def work(connection: Connection) -> Migration:

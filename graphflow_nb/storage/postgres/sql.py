@@ -17,6 +17,7 @@ from ..odd import bytes_of_name
 from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
 from .errors import is_jsonb
+from .history_sql import HistoryForm, copied_columns, note_copied, return_noted
 
 __all__ = [
     "HAS_RULES",
@@ -232,10 +233,12 @@ class Statements:
 
     Args:
         form: The form of the table.
+        history: The history that each statement appends to what it writes; None for none.
     """
 
-    def __init__(self, form: TableForm):
+    def __init__(self, form: TableForm, history: HistoryForm | None = None):
         self.form = form
+        self._history = history
         table = form.table
         self._id = "id::text" if form.uuid else "id"
         # Arrays are sent as texts: the driver would have to ask the server for any other type.
@@ -253,7 +256,8 @@ class Statements:
             f"{self._id}, graph_id, current_task_id, status_message, context, {version}, "
             f"created_at, updated_at{bare_marked}"
         )
-        saved = f"RETURNING {version}, created_at, updated_at{bare_marked}"
+        self._copied = copied_columns(self._id, versioned=form.versioned)
+        saved = [version, "created_at", "updated_at", *([bare] if form.versioned else [])]
         self.get = f"SELECT {columns} FROM {table} WHERE id = $1"
         self._select = f"SELECT {columns} FROM {table}"
         texts = (self._id, "graph_id", "current_task_id", "status_message", "context::text")
@@ -263,12 +267,16 @@ class Statements:
         )
         self.raw = f"SELECT * FROM {table} WHERE id = $1"
         # Fails, and so is rolled back, where the row was there and was not deleted.
+        gone, noted = "1", ""
+        if history is not None:
+            gone = self._copied
+            noted = f", noted AS ({note_copied(history, 'gone', deleted=True)})"
         self.delete = (
-            f"WITH gone AS (DELETE FROM {table} WHERE id = $1 RETURNING 1) SELECT 1 / (SELECT "
-            f"count(*) FROM gone) WHERE EXISTS (SELECT FROM {table} WHERE id = $1)"
+            f"WITH gone AS (DELETE FROM {table} WHERE id = $1 RETURNING {gone}){noted} SELECT 1 / "
+            f"(SELECT count(*) FROM gone) WHERE EXISTS (SELECT FROM {table} WHERE id = $1)"
         )
-        self.delete_many = (
-            f"DELETE FROM {table} WHERE id = ANY($1::{self._id_array}) RETURNING {self._id}"
+        self.delete_many = self._returning(
+            f"DELETE FROM {table} WHERE id = ANY($1::{self._id_array})", [self._id], deleted=True
         )
 
         names, values, change = "", "", "graph_id = $2, current_task_id = $3, status_message = $4"
@@ -301,21 +309,29 @@ class Statements:
             f"(id, graph_id, current_task_id, status_message, context{names}) "
             f"VALUES ($1, $2, $3, $4, $5{values}) ON CONFLICT (id)"
         )
-        self.insert = f"{insert} DO NOTHING {saved}"
-        self.update = f"UPDATE {table} AS s SET {change} WHERE id = $1 AND {unchanged} {saved}"
+        self.insert = self._returning(f"{insert} DO NOTHING", saved)
+        self.update = self._returning(
+            f"UPDATE {table} AS s SET {change} WHERE id = $1 AND {unchanged}", saved
+        )
         restored = ", $7" if form.versioned else ""
-        self.restore = (
+        self.restore = self._returning(
             f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context, "
             f"created_at{names}) VALUES ($1, $2, $3, $4, $5, coalesce($6::text::timestamptz, now())"
-            f"{restored}) ON CONFLICT (id) DO NOTHING {saved}"
+            f"{restored}) ON CONFLICT (id) DO NOTHING",
+            saved,
         )
         # The last column is whether the row is as it was before: a trigger may have put it back.
         compared = ["graph_id", "current_task_id", "status_message", "context", "updated_at"]
         old, new = ", ".join(compared), ", ".join(f"new.{column}" for column in compared)
+        copied = noted = ""
+        if history is not None:
+            copied = f", {self._copied}"
+            noted = f", noted AS ({note_copied(history, 'new', deleted=False)})"
         self.upsert = (
             f"WITH old AS (SELECT {old} FROM {table} WHERE id = $1), new AS ({insert} DO UPDATE "
             f"SET {change}{upsertable} RETURNING {self._version} AS v, created_at, {old}"
-            f"{f', {mark} AS m' if form.versioned else ''}) SELECT v, created_at, updated_at"
+            f"{f', {mark} AS m' if form.versioned else ''}{copied}){noted} "
+            f"SELECT v, created_at, updated_at"
             f"{', m' if form.versioned else ''}, EXISTS (SELECT FROM old WHERE ({old}) IS NOT "
             f"DISTINCT FROM ({new})) FROM new"
         )
@@ -323,42 +339,49 @@ class Statements:
         # For many sessions: one array for each column, sent as texts as above.
         arrays = f"$1::{self._id_array}, $2::text[], $3::text[], $4::text[], $5::text[]"
         fields = "i, g, t, s, c::jsonb"
-        returned = f"{self._id}, {self._version}, created_at, updated_at{marked}"
+        returned = [self._id, self._version, "created_at", "updated_at"]
+        returned += [mark] if form.versioned else []
         into = f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context"
-        self.insert_many = (
+        self.insert_many = self._returning(
             f"{into}{names}) SELECT {fields}{values} FROM unnest({arrays}) AS k (i, g, t, s, c) "
-            f"ON CONFLICT (id) DO NOTHING RETURNING {returned}"
+            "ON CONFLICT (id) DO NOTHING",
+            returned,
         )
         counted = ", version = s.version + 1" if form.versioned else ""
         same = (
             f"id = n.i AND {self._version} = n.v AND (n.a IS NULL OR created_at = n.a) "
             f"AND (n.m IS NULL OR {mark} = n.m)"
         )
-        self.update_many = (
+        self.update_many = self._returning(
             f"UPDATE {table} AS s SET graph_id = n.g, current_task_id = n.t, status_message = n.s, "
             f"context = n.c::jsonb, updated_at = {moved}{counted} FROM unnest({arrays}, "
             f"$6::text[]::bigint[], $7::text[]::timestamptz[], $8::text[]::bigint[]) "
-            f"AS n (i, g, t, s, c, v, a, m) WHERE {same} RETURNING {returned}"
+            f"AS n (i, g, t, s, c, v, a, m) WHERE {same}",
+            returned,
         )
-        self.delete_unchanged = (
+        self.delete_unchanged = self._returning(
             f"DELETE FROM {table} AS s USING unnest($1::{self._id_array}, $2::text[]::bigint[], "
             f"$3::text[]::timestamptz[], $4::text[]::bigint[]) AS n (i, v, a, m) "
-            f"WHERE {same} RETURNING {self._id}"
+            f"WHERE {same}",
+            [self._id],
+            deleted=True,
         )
         kept = ", $8::text[]::bigint[]" if form.versioned else ""
-        self.import_many = (
+        self.import_many = self._returning(
             f"{into}, created_at, updated_at{names}) SELECT {fields}, coalesce(a, now()), "
             f"coalesce(u, now()){', v' if form.versioned else ''} FROM unnest({arrays}, "
             f"$6::text[]::timestamptz[], $7::text[]::timestamptz[]{kept}) "
             f"AS k (i, g, t, s, c, a, u{', v' if form.versioned else ''}) "
-            f"ON CONFLICT (id) DO NOTHING RETURNING {self._id}"
+            "ON CONFLICT (id) DO NOTHING",
+            [self._id],
         )
-        self.restore_many = (
+        self.restore_many = self._returning(
             f"{into}, created_at{names}) SELECT {fields}, coalesce(a, now())"
             f"{', v' if form.versioned else ''} FROM unnest({arrays}, $6::text[]::timestamptz[]"
             f"{', $7::text[]::bigint[]' if form.versioned else ''}) "
             f"AS k (i, g, t, s, c, a{', v' if form.versioned else ''}) "
-            f"ON CONFLICT (id) DO NOTHING RETURNING {returned}"
+            "ON CONFLICT (id) DO NOTHING",
+            returned,
         )
         self.get_many = f"{self._select} WHERE id = ANY($1::{self._id_array})"
 
@@ -366,6 +389,17 @@ class Statements:
         self.explain_unique = (
             f"EXPLAIN INSERT INTO {table} (id) VALUES (NULL) ON CONFLICT (id) DO NOTHING"
         )
+
+    @property
+    def notes(self) -> bool:
+        """Whether each write is noted in a history."""
+        return self._history is not None
+
+    def _returning(self, write: str, columns: Sequence[str], *, deleted: bool = False) -> str:
+        """Return a statement that writes and returns columns, with what notes it in the history."""
+        if self._history is None:
+            return f"{write} RETURNING {', '.join(columns)}"
+        return return_noted(self._history, write, columns, self._copied, deleted=deleted)
 
     def can_hold(self, id: str) -> bool:
         """Return whether the table could hold this id."""
@@ -398,7 +432,8 @@ class Statements:
         if data is None:
             return None
         condition = f"id = {_AS_BYTES.format('$1')}"
-        return Statement(f"DELETE FROM {self.form.table} WHERE {condition} RETURNING true", [data])
+        delete = f"DELETE FROM {self.form.table} WHERE {condition}"
+        return Statement(self._returning(delete, ["true"], deleted=True), [data])
 
     def count(self, query: Query) -> Statement:
         """Return the statement for the number of selected sessions."""

@@ -27,6 +27,7 @@ from .columns import columns_of_rows, holds_null, holds_odd, holds_separator, un
 from .connections import Connection
 from .deletes import delete_by_id, delete_many, delete_unchanged
 from .facts import collect_facts, find_slow_orders
+from .history import PostgresHistory
 from .migration import install_trigger, migrate, plan_migration, plan_trigger, remove_trigger
 from .odd import (
     UNSENT,
@@ -85,6 +86,12 @@ class PostgresSessionStorage:
 
     def __init__(self, table: OpenTable):
         self._table = table
+        self._history = PostgresHistory(table)
+
+    @property
+    def history_table(self) -> PostgresHistory:
+        """The history of the sessions; see ``SupportsHistory``."""
+        return self._history
 
     @classmethod
     async def connect(

@@ -25,6 +25,7 @@ from ..url import StoreUrl, check_postgres_url, server_of
 from . import sql as sql
 from .connections import Connection, Connections, NotConnected
 from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
+from .history_sql import HistoryForm
 from .link import Opener
 from .states import RowStates
 
@@ -95,6 +96,7 @@ class OpenTable:
         self.standby = False
         self.server_version = ""
         self._name = name
+        self._history: HistoryForm | None = None
         self._lacks_xmin = False  # whatever its catalog says
         self._inspect_statement = ""
 
@@ -142,9 +144,14 @@ class OpenTable:
 
     def _set_form(self, form: sql.TableForm) -> None:
         self.form = form
-        self.statements = sql.Statements(form)
+        self.statements = sql.Statements(form, self._history)
         self.states = RowStates(self.identity, form)
         self.packs = True
+
+    def note_in(self, history: HistoryForm | None) -> None:
+        """Write a version into a history with each write from now on; None for no longer."""
+        self._history = history
+        self.statements = sql.Statements(self.form, history)
 
     @property
     def read_only(self) -> bool:

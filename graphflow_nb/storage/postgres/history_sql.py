@@ -1,0 +1,290 @@
+"""The SQL on the history of the sessions in a PostgreSQL table.
+
+The versions are in a table of their own, in the schema of the sessions. Statements of a storage
+that keeps a history write both rows, so a version is there if and only if the save is. Within one
+session, the lock on its row puts the versions into the order of the commits; the next number is
+found by a function, because each statement of a volatile function sees what was committed while
+the lock was waited for, which the statement that waited does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..history import WRITTEN
+
+__all__ = [
+    "COLUMNS",
+    "FIND",
+    "TRIGGER",
+    "WRITER",
+    "HistoryForm",
+    "HistoryStatements",
+    "copied_columns",
+    "create_statements",
+    "drop_statements",
+    "note_copied",
+    "note_statement",
+    "return_noted",
+]
+
+#: The name of the trigger by which a database keeps the history of what every client writes.
+TRIGGER: Final = "graphflow_nb_history"
+
+#: Where the history of a table is. $1 is the table's quoted name. The last two columns are whether
+#: the history is there, and whether a trigger of the table writes it.
+FIND: Final = f"""
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history') AS name,
+    quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history_next') AS next,
+    octet_length(c.relname::text) <= 48 AS fits,
+    to_regclass(quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history')) IS NOT NULL
+        AS present,
+    EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = '{TRIGGER}'
+        AND t.tgenabled IN ('O', 'A')) AS triggered
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.oid = $1::text::regclass
+"""
+
+#: Who writes: the application, the user and the process of the server.
+WRITER: Final = (
+    "concat_ws(' ', nullif(current_setting('application_name'), ''), session_user, "
+    "pg_backend_pid())"
+)
+
+#: The columns of a version that whoever notes it fills in. ``at`` is the time of the insert, which
+#: comes after the lock on the session's row; ``bytes`` and ``patch`` are for compacted versions.
+COLUMNS: Final = (
+    "id",
+    "number",
+    "version",
+    "xid",
+    "graph_id",
+    "current_task_id",
+    "status_message",
+    "created_at",
+    "deleted",
+    "context",
+    "source",
+    "writer",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryForm:
+    """The names of a history, quoted and with their schema.
+
+    Attributes:
+        name: The table.
+        next: The function that returns the next number of a session.
+    """
+
+    name: str
+    next: str
+
+
+def create_statements(form: HistoryForm) -> tuple[str, ...]:
+    """Return the statements that create a history table and its function."""
+    index = form.name.rpartition(".")[2]
+    index = f'{index[:-1]}_at"' if index.endswith('"') else f"{index}_at"
+    return (
+        f"""CREATE TABLE IF NOT EXISTS {form.name} (
+    seq BIGINT GENERATED ALWAYS AS IDENTITY,
+    id TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    version BIGINT,
+    at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    xid BIGINT,
+    graph_id TEXT,
+    current_task_id TEXT,
+    status_message TEXT,
+    created_at TIMESTAMPTZ,
+    deleted BOOLEAN NOT NULL,
+    context JSONB,
+    patch TEXT,
+    bytes INTEGER,
+    source TEXT NOT NULL,
+    writer TEXT,
+    PRIMARY KEY (id, number)
+)""",
+        f"CREATE INDEX IF NOT EXISTS {index} ON {form.name} USING brin (at)",
+        f"""CREATE OR REPLACE FUNCTION {form.next}(wanted text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE AS $function$
+BEGIN
+    RETURN (SELECT coalesce(max(h.number), 0) + 1 FROM {form.name} AS h WHERE h.id = wanted);
+END $function$""",
+    )
+
+
+def drop_statements(form: HistoryForm, table: str) -> tuple[str, ...]:
+    """Return the statements that remove a history, and the trigger that may write it.
+
+    Args:
+        form: The names of the history.
+        table: The quoted name of the table of sessions.
+    """
+    return (
+        f"DROP TRIGGER IF EXISTS {TRIGGER} ON {table}",
+        f"DROP TABLE IF EXISTS {form.name}",
+        f"DROP FUNCTION IF EXISTS {form.next}(text)",
+    )
+
+
+def note_statement(
+    form: HistoryForm, row: Mapping[str, str], *, deleted: bool, source: str, rows: str = ""
+) -> str:
+    """Return the statement that appends versions.
+
+    Args:
+        form: The names of the history.
+        row: The expressions for id (as text), version, graph_id, current_task_id, status_message,
+            created_at and context.
+        deleted: Whether the sessions were deleted.
+        source: The source of the versions.
+        rows: Where the expressions take their values from, as a FROM clause; empty for none.
+    """
+    values = {
+        **row,
+        "number": f"{form.next}({row['id']})",
+        "xid": "txid_current()",
+        "deleted": str(deleted).lower(),
+        "source": f"'{source}'",
+        "writer": WRITER,
+    }
+    listed = ", ".join(values[column] for column in COLUMNS)
+    return f"INSERT INTO {form.name} ({', '.join(COLUMNS)}) SELECT {listed} {rows}".rstrip()
+
+
+_COPIED: Final = (
+    "graph_id",
+    "current_task_id",
+    "status_message",
+    "created_at",
+    "context",
+)
+
+
+def copied_columns(id: str, *, versioned: bool) -> str:
+    """Return what a write returns of its rows for the history.
+
+    Args:
+        id: The id as text, as an expression.
+        versioned: Whether the table has ``version``.
+    """
+    version = "version" if versioned else "NULL::bigint"
+    columns = {"id": id, "version": version} | {column: column for column in _COPIED}
+    return ", ".join(f"{expression} AS h_{name}" for name, expression in columns.items())
+
+
+def note_copied(form: HistoryForm, rows: str, *, deleted: bool) -> str:
+    """Return the statement that appends what a write returned by ``copied_columns``.
+
+    Args:
+        form: The names of the history.
+        rows: The name of the part of the statement that writes.
+        deleted: Whether it deletes.
+    """
+    row = {name: f"h_{name}" for name in ("id", "version", *_COPIED)}
+    return note_statement(form, row, deleted=deleted, source=WRITTEN, rows=f"FROM {rows}")
+
+
+def return_noted(
+    form: HistoryForm, write: str, returned: Sequence[str], copied: str, *, deleted: bool
+) -> str:
+    """Return a statement that writes, appends what it wrote to the history, and returns columns.
+
+    Args:
+        form: The names of the history.
+        write: The statement that writes, without RETURNING.
+        returned: What it is to return, as expressions.
+        copied: The expressions of ``copied_columns``.
+        deleted: Whether it deletes.
+    """
+    named = {f"r{number}": column for number, column in enumerate(returned)}
+    listed = ", ".join(f"{column} AS {name}" for name, column in named.items())
+    return (
+        f"WITH written AS ({write} RETURNING {listed}, {copied}), "
+        f"noted AS ({note_copied(form, 'written', deleted=deleted)}) "
+        f"SELECT {', '.join(named)} FROM written"
+    )
+
+
+class HistoryStatements:
+    """The statements that read a history table and keep it small.
+
+    Args:
+        form: The names of the history.
+    """
+
+    def __init__(self, form: HistoryForm):
+        name = form.name
+        columns = "id, number, version, at, graph_id, current_task_id, status_message, created_at"
+        size = "coalesce(bytes, octet_length(context::text))"
+        which = (
+            f"FROM {name} WHERE id = $1 AND number <= $2 AND number >= $3 "
+            "ORDER BY number DESC LIMIT $4"
+        )
+        self.read = f"SELECT {columns}, deleted, context, patch, {size}, source, writer {which}"
+        self.list = f"SELECT {columns}, deleted, NULL, NULL, {size}, source, writer {which}"
+        self.number_at = (
+            f"SELECT number FROM {name} WHERE id = $1 AND at <= $2 ORDER BY number DESC LIMIT 1"
+        )
+        steps = (
+            "SELECT id, number, (extract(epoch FROM at) * 1000000)::bigint, graph_id, "
+            f"current_task_id, status_message, deleted, source FROM {name} WHERE "
+            "($1::timestamptz IS NULL OR at >= $1) AND ($2::timestamptz IS NULL OR at < $2)"
+        )
+        self.steps = f"{steps} ORDER BY id, number LIMIT $3"
+        self.steps_of = f"{steps} AND id = ANY($4::text[]) ORDER BY id, number LIMIT $3"
+        self.first_id = f"SELECT min(id) FROM {name}"
+        # Each id is found by one look into the index.
+        self.ids = (
+            f"WITH RECURSIVE next (id) AS ((SELECT min(id) FROM {name} WHERE id > $1) UNION ALL "
+            f"SELECT (SELECT min(h.id) FROM {name} AS h WHERE h.id > next.id) FROM next "
+            "WHERE next.id IS NOT NULL) SELECT id FROM next WHERE id IS NOT NULL LIMIT $2"
+        )
+        self.compact = (
+            f"UPDATE {name} AS h SET context = NULL, patch = n.patch, bytes = n.bytes FROM "
+            "unnest($2::text[]::bigint[], $3::text[], $4::text[]::integer[]) "
+            "AS n (number, patch, bytes) "
+            "WHERE h.id = $1 AND h.number = n.number AND h.context IS NOT NULL"
+        )
+        # Where the newest version before the time was a delete, it goes too.
+        bounds = f"""
+WITH bounds AS (
+    SELECT w.id, greatest(
+        CASE WHEN $2::bigint IS NULL THEN 0 ELSE r.last - $2 END,
+        CASE WHEN $3::timestamptz IS NULL THEN 0 ELSE e.number - CASE WHEN (
+            SELECT h.deleted FROM {name} AS h WHERE h.id = w.id AND h.number = e.number - 1
+        ) THEN 1 ELSE 2 END END) AS last
+    FROM unnest($1::text[]) AS w (id)
+    CROSS JOIN LATERAL (SELECT max(h.number) AS last FROM {name} AS h WHERE h.id = w.id) AS r
+    CROSS JOIN LATERAL (SELECT coalesce((SELECT h.number FROM {name} AS h WHERE h.id = w.id
+        AND h.at >= $3 ORDER BY h.number LIMIT 1), r.last + 1) AS number) AS e
+    WHERE r.last IS NOT NULL
+)"""
+        kept = "coalesce(octet_length(h.patch), pg_column_size(h.context), 0)::bigint"
+        self.find_expired = (
+            f"{bounds} SELECT count(DISTINCT h.id), count(*), coalesce(sum({kept}), 0)::bigint "
+            f"FROM bounds AS b JOIN {name} AS h ON h.id = b.id AND h.number <= b.last"
+        )
+        self.remove_expired = (
+            f"{bounds}, expired AS (SELECT h.id, h.number FROM bounds AS b JOIN {name} AS h "
+            "ON h.id = b.id AND h.number <= b.last ORDER BY h.id, h.number LIMIT $4), "
+            f"gone AS (DELETE FROM {name} AS h USING expired AS x WHERE h.id = x.id "
+            f"AND h.number = x.number RETURNING h.id, {kept} AS bytes) "
+            "SELECT count(DISTINCT id), count(*), coalesce(sum(bytes), 0)::bigint FROM gone"
+        )
+        literal = name.replace("'", "''")
+        self.estimate = (
+            "SELECT reltuples::bigint, pg_total_relation_size(oid) FROM pg_class "
+            f"WHERE oid = '{literal}'::regclass"
+        )
+        self.count = f"SELECT count(DISTINCT id), count(*), min(at) FROM {name}"
+        self.append = (
+            f"INSERT INTO {name} (id, number, version, at, graph_id, current_task_id, "
+            "status_message, created_at, deleted, context, patch, bytes, source, writer) "
+            f"VALUES ($1, {form.next}($1), $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11, "
+            "$12, $13)"
+        )
