@@ -87,7 +87,7 @@ def refuse(context: Context) -> TaskResult:
     return TaskResult(text, NextAction.END, text)
 
 
-def _is_approved(context: Context) -> bool:
+def is_approved(context: Context) -> bool:
     return bool(context["decision"]["verdict"] == "approve")
 
 
@@ -99,7 +99,7 @@ approvals: Final = (
     .add_task(pay)
     .add_task(refuse)
     .add_edge("file", "approve")
-    .add_conditional_edge("approve", _is_approved, "pay", "refuse")
+    .add_conditional_edge("approve", is_approved, "pay", "refuse")
     .build()
 )
 

@@ -107,7 +107,8 @@ def _pay(customer: str, cents: int, currency: str) -> TaskResult:
 
 @task("pay")
 def _strict(context: Context) -> TaskResult:
-    return _pay(context["customer"], context["amount_cents"], context["currency"])
+    cents = context["amount_cents"]
+    return _pay(context["customer"], cents, context["currency"])
 
 
 @task("pay")

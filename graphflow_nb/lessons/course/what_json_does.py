@@ -7,6 +7,7 @@ second half of the lesson, on two versions of one task, is in ``two_versions.py`
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -77,7 +78,11 @@ predict_keys = Prediction(
 predict_big_number = Prediction(
     "A row has the order number 18446744073709551617. A worker in Rust loads the session and saves "
     "it, and its task never touches the number. What is in the row then?",
-    ["18446744073709551617", "1.8446744073709552e+19", "the worker fails, the row is unchanged"],
+    [
+        "the same number",
+        "another number: rounded to a float",
+        "nothing new: the worker fails to read it",
+    ],
     name="lesson.predict_big_number",
 )
 
@@ -236,7 +241,9 @@ def exact_order(wb: Client) -> Exercise:
 
     def check(answer: tuple[Callable[[Order], Any], Callable[[Any], Order]]) -> str | None:
         write, read = answer
-        return next(_find_losses(wb, write, read), None)
+        with warnings.catch_warnings():  # of numbers that Rust would change, which is the lesson
+            warnings.simplefilter("ignore")
+            return next(_find_losses(wb, write, read), None)
 
     return Exercise(
         "Write encode(order), which returns what is stored, and decode(data), which returns the "

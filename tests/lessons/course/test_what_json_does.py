@@ -84,7 +84,6 @@ def forget_zone(data):
 def untouched(order): ...
 
 
-@pytest.mark.filterwarnings("ignore:session 'order'")
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
