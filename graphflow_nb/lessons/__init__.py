@@ -9,6 +9,7 @@ from .crash import Crash
 from .durability import Durability, Finding, durability_table, tabulate, wilson_interval
 from .events import Change, Event, add, put
 from .exercise import Attempt, Comparison, Exercise, Outcome, Prediction, Remark, Solution
+from .expiry import expiry_table
 from .form import Field, Form
 from .ledger import Effect, Ledger, send
 from .race import Race
@@ -41,6 +42,7 @@ __all__ = [
     "add",
     "put",
     "StoreView",
+    "expiry_table",
     "Durability",
     "Finding",
     "durability_table",

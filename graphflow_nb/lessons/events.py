@@ -126,7 +126,7 @@ class Event:
         row: The state of the row now, in words, as a third connection read it after the last write;
             empty for no row.
         lost: The names of the saved changes that this step removed from the row.
-        back: Whether this step stored a row again that was deleted.
+        back: Whether this step stored a session again that was deleted since it was loaded.
         note: What an error said; empty for none.
     """
 
@@ -149,6 +149,7 @@ class Event:
             "save": f"{who} saves {self.held}",
             "merge": f"{who} merges its change into the stored session: {self.held}",
             "delete": f"{who} deletes the row",
+            "create": f"{who} creates it again",
         }[self.action]
         text += {
             "done": "",
@@ -160,7 +161,7 @@ class Event:
         if self.lost:
             text += f"; the change of {' and '.join(self.lost)} is lost"
         if self.back:
-            text += "; the deleted row is back"
+            text += "; the deleted session is back"
         return text
 
     def __repr__(self) -> str:

@@ -113,9 +113,10 @@ class Lanes:
                 "begin": "begin",
                 "save": f"save {event.held}",
                 "delete": "delete",
+                "create": f"create {event.held}",
             }[event.action]
             row = ""
-            if event.action in ("save", "delete") or event.ending == "clash":
+            if event.action in ("save", "delete", "create") or event.ending == "clash":
                 row = {
                     "refused": "x refused (conflict)",
                     "skipped": "x skipped, no error",

@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..changes import Merge
-from ..errors import LessonError, SessionConflict
+from ..errors import LessonError, SessionConflict, SessionNotFound
 from ..model import Session
 from ..notebook.panel import Action, Panel, show_panel
 from .events import Change, Ending, Event, add, as_change, find_effects, put_all, show_state
@@ -28,7 +28,7 @@ from .schedule import (
     schedule_text,
 )
 from .stores import LessonStore, StoreName, lesson_store
-from .turns import StoreView, run_in_turns
+from .turns import WriterFunction, run_in_turns
 from .writers import open_desk
 
 __all__ = ["Race"]
@@ -50,6 +50,7 @@ class _Hand:
         session: The session with the writer's change.
         changed, began: Whether it was changed, whether its transaction was begun.
         conflict: The error of the last save, None where it was not refused.
+        life: How often the session had been deleted when it was loaded.
     """
 
     name: str
@@ -58,6 +59,7 @@ class _Hand:
     changed: bool = False
     began: bool = False
     conflict: SessionConflict | None = None
+    life: int = 0
 
 
 class Race:
@@ -140,6 +142,7 @@ class Race:
         self._hands = {name: _Hand(name) for name in WRITERS}
         self._changes = dict(self._given)
         self._accepted: set[str] = set()
+        self._life = 0
         self._events: list[Event] = []
         self._refresh()
 
@@ -152,7 +155,7 @@ class Race:
         hand = self._hand(writer)
         found = self._desk.load(writer, self.id)
         self._desk.rollback(writer)
-        self._hands[writer] = _Hand(hand.name, found, copy(found) if found else None)
+        self._hands[writer] = _Hand(hand.name, found, copy(found), life=self._life)
         return self._note(writer, "load", found, "nothing" if found is None else "done")
 
     def change(self, writer: str, change: Change | None = None, **values: Any) -> Event:
@@ -238,7 +241,7 @@ class Race:
             held,
             "done" if wrote else "skipped",
             lost=tuple(sorted(lost)) if wrote and after is not None else (),
-            back=wrote and there is None,
+            back=wrote and hand.life != self._life,
         )
 
     def delete(self, writer: str) -> Event:
@@ -246,7 +249,25 @@ class Race:
         self._hand(writer)
         self._desk.benches[writer].delete(self.id)
         self._row = self.look()
+        self._life += 1
         return self._note(writer, "delete", None)
+
+    def create(self, writer: str) -> Event:
+        """Let a writer create the session again, as it was at the beginning.
+
+        Raises:
+            LessonError: The row exists.
+        """
+        self._hand(writer)
+        session = Session(self.id, "review", graph_id="claims", context=self._context)
+        try:
+            self._desk.benches[writer].save(session)
+        except SessionConflict as conflict:
+            raise LessonError(
+                "the row exists, so it was not created: delete it first"
+            ) from conflict
+        self._row = self.look()
+        return self._note(writer, "create", session)
 
     def retry(self, writer: str) -> Event:
         """Let a writer whose save was refused load again, change that, and save."""
@@ -302,7 +323,8 @@ class Race:
 
         Args:
             schedule: The steps: ``"A.load B.load A.save B.save"``. A save without a change before
-                changes first. The actions are load, change, save, delete, and begin.
+                changes first. The actions are load, change, save, delete, create,
+                and begin.
             on_conflict: What a writer does at once after a save that was refused: ``"stop"``,
                 ``"retry"`` or ``"merge"``.
 
@@ -326,6 +348,7 @@ class Race:
             "begin": self.begin,
             "save": self.save,
             "delete": self.delete,
+            "create": self.create,
         }
         for writer, action in steps:
             event = acts[action](writer)
@@ -380,38 +403,55 @@ class Race:
             return race.play_all(**options)
 
     def try_out(
-        self, function: Callable[[StoreView, str, Callable[[Session], None]], object]
+        self,
+        function: WriterFunction,
+        against: WriterFunction | None = None,
+        *,
+        calls: tuple[int, int] = (2, 2),
     ) -> list[Round]:
         """Let both writers run a function of yours, in every order of its calls on the store.
 
         The function is called as ``function(store, id, change)``: ``store.get(id)`` returns the
         session, ``change(session)`` makes the writer's change, ``store.save(session)`` saves by
-        the rule, and raises ``SessionConflict`` where the rule refuses. Each call on the store
-        waits for its turn. All six orders of two calls of each writer are played; further calls
-        follow.
+        the rule, and raises ``SessionConflict`` where the rule refuses; ``store.delete(id)``
+        deletes. Each call on the store waits for its turn.
+
+        Args:
+            function: The function.
+            against: Another function for B to run.
+            calls: How many calls of A and of B are put in order. All six orders of two calls each
+                are played; further calls follow.
 
         Returns:
             What happened in each round, the error with which a function ended in ``raised``.
         """
+        functions = {"A": function, "B": against or function}
         rounds = []
-        for steps in interleavings(("load", "save")):
+        for steps in interleavings(("call",) * calls[0], ("call",) * calls[1]):
             self.again()
             turns = [step.writer for step in steps]
-            raised = run_in_turns(function, turns, self._serve, self._changes, self.id)
+            raised = run_in_turns(functions, turns, self._serve, self._changes, self.id)
             rounds.append(replace(self.round, raised=raised))
         return rounds
 
     def _serve(self, writer: str, method: str, argument: Any) -> Any:
         """Do a call of a function's on the store, on this thread."""
+        id = argument.id if isinstance(argument, Session) else argument
+        if id != self.id or isinstance(argument, Session) != (method == "save"):
+            raise LessonError(
+                f"{method} takes {'a session' if method == 'save' else 'the id'} of this race, "
+                f"{self.id!r}, not {argument!r}"
+            )
         if method == "get":
-            if argument != self.id:
-                raise LessonError(f"this race is about the session {self.id!r}, not {argument!r}")
-            self.load(writer)
+            if self.load(writer).ending == "nothing":
+                raise SessionNotFound(self.id)
             return copy(self._holding(writer).session)
-        hand = self._holding(writer)
-        if not isinstance(argument, Session) or argument.id != self.id:
-            raise LessonError(f"save takes the session {self.id!r} of this race, not {argument!r}")
-        hand.session, hand.changed = copy(argument), True
+        if method == "delete":
+            return self.delete(writer)
+        hand = self._hand(writer)
+        if hand.session is None:
+            raise LessonError(f"{writer} saves a session that it did not get: call get(id) first")
+        hand.session, hand.changed = argument, True
         self._note(writer, "change", argument)
         if self._save(writer).ending == "refused":
             raise self._conflict_of(writer)

@@ -40,7 +40,9 @@ class Round:
     @property
     def lost(self) -> tuple[str, ...]:
         """Those of ``changes`` whose save returned without an error, and which are not stored."""
-        return () if self.effects is None else tuple(sorted(self.accepted - self.effects))
+        if self.row is None or self.effects is None:
+            return ()
+        return tuple(sorted(self.accepted - self.effects))
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ class Round:
 
     @property
     def back(self) -> bool:
-        """Whether a row that was deleted is stored again."""
+        """Whether a session that was deleted is stored again."""
         return self.row is not None and any(event.back for event in self.events)
 
     @property
@@ -78,7 +80,7 @@ class Round:
         for writer in self.refused:
             text += f" {writer} knows that its change is not stored: its save was refused."
         if self.back:
-            text += " It was deleted, and came back."
+            text += " The session was deleted, and came back."
         if not (self.lost or self.refused or self.back or not self.events):
             text += " Nothing is lost."
         return text

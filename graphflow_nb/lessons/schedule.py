@@ -21,8 +21,8 @@ __all__ = [
 
 #: The two writers.
 WRITERS: Final = ("A", "B")
-#: What a writer can do, in the order of a step of a workflow. ``begin`` and ``delete`` are extra.
-ACTIONS: Final = ("load", "change", "begin", "save", "delete")
+#: What a writer can do: a step of a workflow, and what happens to a session besides.
+ACTIONS: Final = ("load", "change", "begin", "save", "delete", "create")
 
 
 class Step(NamedTuple):
@@ -71,24 +71,31 @@ def schedule_text(steps: Sequence[Step]) -> str:
     return " ".join(map(str, steps))
 
 
-def interleavings(actions: Sequence[str]) -> Iterator[tuple[Step, ...]]:
-    """Yield every order in which both writers can do the same actions, each in its own order.
+def interleavings(
+    actions: Sequence[str], others: Sequence[str] | None = None
+) -> Iterator[tuple[Step, ...]]:
+    """Yield every order in which two writers can do their actions, each in its own order.
 
-    There are 20 for three actions each, 70 for four. The first half begins with A, and the second
-    half is the first one with the writers exchanged.
+    There are 20 for three actions each, 70 for four. Where both do the same, the first half begins
+    with A, and the second half is the first one with the writers exchanged.
 
     Args:
-        actions: The actions of each writer.
+        actions: The actions of A.
+        others: The actions of B; None for the same.
     """
+    theirs = actions if others is None else others
 
     def merge(done: tuple[Step, ...], a: int, b: int) -> Iterator[tuple[Step, ...]]:
-        if a == b == len(actions):
+        if a == len(actions) and b == len(theirs):
             yield done
         if a < len(actions):
             yield from merge((*done, Step("A", actions[a])), a + 1, b)
-        if b < len(actions):
-            yield from merge((*done, Step("B", actions[b])), a, b + 1)
+        if b < len(theirs):
+            yield from merge((*done, Step("B", theirs[b])), a, b + 1)
 
+    if others is not None:
+        yield from merge((), 0, 0)
+        return
     first = [steps for steps in merge((), 0, 0) if steps and steps[0].writer == "A"]
     yield from first
     yield from map(mirror, first)
@@ -110,7 +117,7 @@ def check_schedule(steps: Sequence[Step], *, can_begin: bool) -> None:
     for writer, action in steps:
         if action == "load":
             held[writer] = []
-        elif action != "delete":
+        elif action not in ("delete", "create"):
             if action == "begin" and not can_begin:
                 raise no_begin()
             if writer not in held:

@@ -13,7 +13,7 @@ from ..printable import printable
 from .events import Change
 from .schedule import WRITERS
 
-__all__ = ["StoreView", "run_in_turns"]
+__all__ = ["StoreView", "WriterFunction", "run_in_turns"]
 
 MAX_CALLS: Final = 40  # of one writer on the store, after which its loop is taken for endless
 PATIENCE: Final = 20.0  # seconds that a function may take between two calls
@@ -34,7 +34,7 @@ class _Answer(NamedTuple):
 
 
 class StoreView:
-    """The store as a writer's function sees it: ``get`` and ``save``, each in its turn.
+    """The store as a writer's function sees it: each call is done in its turn.
 
     Example:
         >>> from graphflow_nb.lessons import Race
@@ -70,6 +70,14 @@ class StoreView:
         """
         self._ask("save", session)
 
+    def delete(self, id: str) -> None:
+        """Delete the session with this id.
+
+        Raises:
+            LessonError: The race is about another session, or there were too many calls.
+        """
+        self._ask("delete", id)
+
     def _ask(self, method: str, argument: Any) -> Any:
         self._calls.put(_Call(self._writer, method, argument))
         answer = self._answers.get()
@@ -82,20 +90,24 @@ class StoreView:
         self._answers.put(answer)
 
 
+#: A function that a writer runs: it is called with the store, an id and the writer's change.
+WriterFunction = Callable[[StoreView, str, Callable[[Session], None]], object]
+
+
 def run_in_turns(
-    function: Callable[[StoreView, str, Callable[[Session], None]], object],
+    functions: Mapping[str, WriterFunction],
     turns: Sequence[str],
     serve: Callable[[str, str, Any], Any],
     changes: Mapping[str, Change],
     id: str,
 ) -> dict[str, str]:
-    """Run a function once for each writer, with their calls on the store in a given order.
+    """Run the functions of both writers, with their calls on the store in a given order.
 
     Each writer has a thread, and one thread runs at a time. After the turns that are given, the
     first writer that still runs goes on.
 
     Args:
-        function: The function, called with the store, the id and the writer's change.
+        functions: The function of each writer.
         turns: The writer of each call.
         serve: Does a call, on this thread: writer, method, argument.
         changes: The change of each writer.
@@ -113,7 +125,7 @@ def run_in_turns(
     def work(writer: str) -> None:
         error: BaseException | None = None
         try:
-            function(views[writer], id, changes[writer].apply)
+            functions[writer](views[writer], id, changes[writer].apply)
         except BaseException as caught:  # told, whatever it is
             error = caught
         calls.put(_Call(writer, error=error))

@@ -64,9 +64,19 @@ def check_all(race: Race, actions: tuple[str, ...], remedy: str = "stop") -> Non
         assert frame.loc[mirrored["mirror"]].name == row.Index
 
 
-@pytest.mark.parametrize(
-    ("kind", "rule"), [(kind, rule) for kind, rules in RULES.items() for rule in rules]
-)
+EVERY = [(kind, rule) for kind, rules in RULES.items() for rule in rules]
+#: Every rule, and every kind of store.
+SOME = [
+    ("memory", "last write wins"),
+    ("memory", "versions"),
+    ("sqlite", "guard"),
+    ("redis", "last write wins"),
+    ("postgres", "guard"),
+    ("postgres", "graph-flow 0.6"),
+]
+
+
+@pytest.mark.parametrize(("kind", "rule"), EVERY if COMPLETE else SOME)
 def test_every_order_comes_out_as_the_rule_says(stores, kind: str, rule: str):
     with Race(stores(kind), rule=rule) as race:
         check_all(race, STEPS)
@@ -101,14 +111,16 @@ def test_the_guard_is_refused_where_a_store_has_no_sql(stores):
 
 
 def test_a_deleted_row_comes_back_by_every_rule_but_versions(stores):
-    kinds = RULES if COMPLETE else ("memory", "sqlite", "postgres")
-    for kind in kinds:
-        for rule in RULES[kind]:
-            with Race(stores(kind), rule=rule) as race:
-                played = race.play("A.load B.delete A.save")
-                assert played.back == (rule != "versions"), (kind, rule)
-                assert (played.row is None) == (rule == "versions")
-                assert ("came back" in repr(played)) == played.back
+    for kind, rule in EVERY if COMPLETE else SOME:
+        with Race(stores(kind), rule=rule) as race:
+            played = race.play("A.load B.delete A.save")
+            assert played.back == (rule != "versions"), (kind, rule)
+            assert (played.row is None) == (rule == "versions")
+            assert ("came back" in repr(played)) == played.back
+            # The new session has the version that the old one had.
+            played = race.play("A.load B.delete B.create A.save")
+            assert played.back == (rule != "versions"), (kind, rule)
+            assert played.outcome == f"balance {100 if rule == 'versions' else 110}"
 
 
 def test_merge_keeps_both_changes_at_different_places_and_stops_at_the_same_place():
@@ -161,7 +173,7 @@ def test_a_function_of_ones_own_is_run_in_every_order_of_its_calls():
 
         assert any("does its loop end" in str(round.raised) for round in race.try_out(endless))
         wrong = race.try_out(lambda store, id, change: store.save(3))
-        assert "holds no session" in wrong[0].raised["A"]
+        assert "save takes a session of this race" in wrong[0].raised["A"]
 
 
 def test_what_is_not_possible_is_refused_before_anything_changes():
