@@ -6,6 +6,7 @@ What differs between machines and is not content is left out: times of execution
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -15,13 +16,21 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parent
 
 
-def execute(path: Path) -> nbformat.NotebookNode:
+def execute(path: Path, kind: str | None = None) -> nbformat.NotebookNode:
     """Return a notebook with the outputs of a fresh kernel.
+
+    Args:
+        path: The notebook.
+        kind: The kind of store on which a lesson runs instead of the one that it names.
 
     Raises:
         CellExecutionError: A cell failed.
     """
     notebook = nbformat.read(path, as_version=4)
+    if kind is not None:
+        cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        cell.source, count = re.subn(r'(?m)^KIND = "\w+"', f'KIND = "{kind}"', cell.source)
+        assert count == 1, "the first code cell has no line KIND = …"
     os.environ.pop("DATABASE_URL", None)
     client = NotebookClient(
         notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(FOLDER)}}
@@ -45,5 +54,5 @@ def execute(path: Path) -> nbformat.NotebookNode:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or sorted(FOLDER.glob("*.ipynb")):
+    for name in sys.argv[1:] or sorted(FOLDER.rglob("[0-9]*.ipynb")):
         nbformat.write(execute(Path(name)), name)

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from graphflow_nb import cli
+from graphflow_nb.lessons import catalogue
+from graphflow_nb.lessons.catalogue import find_lessons
 from graphflow_nb.storage.stores import STORES
+
+from .lessons.test_catalogue import write_lesson
 
 CHECKOUT = Path(__file__).parents[1] / "notebooks" / cli.QUICKSTART
 
@@ -104,3 +108,72 @@ def test_help_names_every_kind_of_store(capsys: pytest.CaptureFixture[str]) -> N
     words = "".join(capsys.readouterr().out.split())
     for kind in STORES.values():
         assert kind.example in words
+
+
+@pytest.fixture
+def a_lesson(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The only lesson of an installed package; the current folder is empty."""
+    package = tmp_path / "site-packages" / "graphflow_nb"
+    path = write_lesson(package)
+    monkeypatch.setattr(catalogue, "find_lessons", lambda: find_lessons(package))
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return path
+
+
+def test_lessons_are_listed(a_lesson: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lessons"]) == 0
+    said = capsys.readouterr().out
+    assert said == "3. The lost update (15 minutes)\n   Two writers load one row.\n"
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_copy_of_a_lesson_is_opened_and_kept(
+    a_lesson: Path, called: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path.cwd() / "lesson_03_lost_update.ipynb"
+    assert cli.main(["lessons", "3", "--no-browser"]) == 7
+    assert called[-1][3:5] == [str(copy), "--no-browser"]
+    copy.write_text("my work")
+    assert cli.main(["lessons", "3"]) == 7
+    assert "is there already and stays; --again makes a further one" in capsys.readouterr().out
+    assert cli.main(["lessons", "3", "--again"]) == 7
+    assert called[-1][3] == str(copy.with_name("lesson_03_lost_update_2.ipynb"))
+    assert copy.read_text() == "my work"
+
+
+def test_without_jupyterlab_a_lesson_can_still_be_copied(
+    a_lesson: Path,
+    called: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    assert cli.main(["lessons", "3"]) == 1
+    assert "pip install 'graphflow_nb[lab]'" in capsys.readouterr().err
+    assert not list(Path.cwd().iterdir())
+    assert cli.main(["lessons", "3", "--no-open"]) == 0
+    assert [file.name for file in Path.cwd().iterdir()] == ["lesson_03_lost_update.ipynb"]
+    assert not called
+
+
+def test_a_lesson_that_does_not_exist_is_an_error_with_the_list(
+    a_lesson: Path, called: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["lessons", "9"]) == 2
+    assert "there is no lesson 9. 3. The lost update" in capsys.readouterr().err
+    assert not called
+
+
+def test_a_folder_that_takes_no_copy_is_named(
+    a_lesson: Path,
+    called: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone = Path.cwd() / "gone"
+    monkeypatch.setattr(Path, "cwd", lambda: gone)
+    assert cli.main(["lessons", "3"]) == 1
+    assert "lesson_03_lost_update.ipynb" in capsys.readouterr().err
+    assert not called

@@ -122,7 +122,7 @@ class Step:
             kept = (
                 "nothing: the row is as it was before the step. What the tasks did elsewhere stays"
             )
-            return f"{kept}; {len(self.unsaved):,} changes are in memory only"
+            return f"{kept}; changes in memory only: {len(self.unsaved):,}"
         return f"the row is not the one that was read: it is at {_version(self.stored)} now"
 
     def __repr__(self) -> str:

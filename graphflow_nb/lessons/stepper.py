@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from ..cards import code
 from ..errors import (
     BridgeError,
     ContextError,
@@ -30,6 +31,7 @@ from .watched import WatchedGraph
 __all__ = ["Stepper"]
 
 MAX_STEPS: Final = 200  # that are kept to be looked at, the newest
+MAX_LISTED: Final = 20  # of them, one a line
 
 
 class Stepper:
@@ -246,7 +248,29 @@ class Stepper:
     def _draw(self) -> Markup:
         step = self.shown
         place = Markup('<p role="status"><b>%s</b></p>') % self._describe_place()
-        return place + self._draw_graph(step) + step.render()
+        return place + self._draw_graph(step) + step.render() + self._draw_steps()
+
+    def _draw_steps(self) -> Markup:
+        """Return all steps, one a line, for who looks at them without a kernel."""
+        row = Markup("<tr%s><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>")
+        rows = Markup("").join(
+            row
+            % (
+                Markup(' class="gfnb-open"') if step is self.shown else "",
+                step.number,
+                code(" → ".join(step.tasks) or "none"),
+                code(step.outcome),
+                "unknown" if step.stored is None else step.stored.version,
+            )
+            for step in list(self._steps)[-MAX_LISTED:]
+        )
+        cut = f", the newest {MAX_LISTED}" if len(self._steps) > MAX_LISTED else ""
+        return Markup(
+            "<details><summary><b>all steps</b>%s</summary>"
+            '<table class="gfnb-diff"><thead><tr><th>step</th><th>tasks that ran</th>'
+            "<th>outcome</th><th>version in the store</th></tr></thead><tbody>%s</tbody></table>"
+            "</details>"
+        ) % (cut, rows)
 
     def _draw_graph(self, step: Step) -> Markup:
         current = None if step.stored is None else step.stored.current_task_id
