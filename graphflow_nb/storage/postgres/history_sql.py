@@ -86,11 +86,8 @@ class HistoryForm:
 
 def create_statements(form: HistoryForm) -> tuple[str, ...]:
     """Return the statements that create a history table and its function."""
-    index = form.name.rpartition(".")[2]
-    index = f'{index[:-1]}_at"' if index.endswith('"') else f"{index}_at"
     return (
         f"""CREATE TABLE IF NOT EXISTS {form.name} (
-    seq BIGINT GENERATED ALWAYS AS IDENTITY,
     id TEXT NOT NULL,
     number BIGINT NOT NULL,
     version BIGINT,
@@ -108,11 +105,14 @@ def create_statements(form: HistoryForm) -> tuple[str, ...]:
     writer TEXT,
     PRIMARY KEY (id, number)
 )""",
-        f"CREATE INDEX IF NOT EXISTS {index} ON {form.name} USING brin (at)",
         f"""CREATE OR REPLACE FUNCTION {form.next}(wanted text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $function$
+DECLARE
+    newest bigint;
 BEGIN
-    RETURN (SELECT coalesce(max(h.number), 0) + 1 FROM {form.name} AS h WHERE h.id = wanted);
+    SELECT h.number INTO newest FROM {form.name} AS h WHERE h.id = wanted
+        ORDER BY h.number DESC LIMIT 1;
+    RETURN coalesce(newest, 0) + 1;
 END $function$""",
     )
 
