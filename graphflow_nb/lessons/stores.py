@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
 from ..errors import GraphflowError, StorageError
+from ..notebook.display import register
 from ..notebook.workbench import Workbench, open
 from ..private_server import LocalPostgres, LocalRedis
 
@@ -54,6 +55,7 @@ class LessonStore:
         self._memory: Workbench | None = None
         self._opened: list[Workbench] = []
         self._closed = False
+        register()  # or a session that is found here is shown as a line
         if kind == "sqlite":
             self._folder = Path(tempfile.mkdtemp(prefix="graphflow_nb-lesson-"))
             self._create_file()

@@ -2,7 +2,7 @@
 
     pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
     python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
-        [laboratory] [workflow] [peer]                  (peer needs cargo)
+        [laboratory] [workflow] [durability] [peer]     (peer needs cargo)
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -28,6 +28,7 @@ from graphflow_nb.workflow import FlowRunner, GraphBuilder, NextAction, Task, Ta
 
 from .browse import browse
 from .bulk import bulk
+from .durability import durability
 from .laboratory import laboratory
 from .peer import peer
 
@@ -420,7 +421,7 @@ def bridge(url: str) -> None:
 def main(names: list[str]) -> None:
     parts = names or [
         *("memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"),
-        *("laboratory", "workflow", "peer"),
+        *("laboratory", "workflow", "durability", "peer"),
     ]
     if "memory" in parts:
         asyncio.run(memory())
@@ -430,6 +431,8 @@ def main(names: list[str]) -> None:
         asyncio.run(bulk(session_of_700_bytes()))
     if "laboratory" in parts:
         laboratory()
+    if "durability" in parts:
+        durability()
     if "peer" in parts:
         asyncio.run(peer(session_of_700_bytes()))
     with g.local_postgres() as server:

@@ -14,7 +14,7 @@ __all__ = [
     "confidence",
     "count_lost",
     "describe",
-    "faster",
+    "early",
     "power",
     "survivors",
 ]
@@ -30,11 +30,11 @@ survivors = Prediction(
     name="lesson.survivors",
 )
 
-faster = Prediction(
-    "PostgreSQL with synchronous_commit=off saves several times faster. The server is killed with "
-    "all its processes. Which acknowledged saves are there after a restart?",
+early = Prediction(
+    "PostgreSQL with synchronous_commit=off acknowledges a save before its log is written. The "
+    "server is killed with all its processes. Which acknowledged saves are there after a restart?",
     [ALL, LAST, NONE],
-    name="lesson.faster",
+    name="lesson.early",
 )
 
 
@@ -53,24 +53,17 @@ def _check_power(answer: str) -> str | None:
     if answer == _EVERYSEC:
         return None
     if answer == _OFF:
-        return (
-            "it can lose acknowledged saves to a power failure, but it is also one that lost some "
-            "to the kills in the table"
-        )
-    return (
-        "this one waits until the system has forced the save to the disk (fsync), and acknowledges "
-        "it only then"
-    )
+        return "it acknowledges a save that is in its own memory only, and a kill takes that"
+    return "it waits until the system has forced the save to the disk (fsync)"
 
 
 _EVERYSEC = "Redis, appendonly=yes appendfsync=everysec"
 _OFF = "PostgreSQL, synchronous_commit=off"
 power = Exercise(
-    "Which setting kept every acknowledged save in the table of kills, and can lose some to a "
-    "power failure?",
+    "Which setting acknowledges a save when it is in the memory of the system, so that a power "
+    "failure takes about a second of saves, and a kill of the server few or none?",
     _check_power,
-    hint="Where is a save at the moment when it is acknowledged: in the memory of the server, in "
-    "that of the system, or on the disk?",
+    hint="See the table of the three places. Which setting has the middle one to itself?",
     solution=_EVERYSEC,
     because="Redis hands each save to the system before it answers, and lets it be forced to the "
     "disk about once a second. The system outlives the server, but not a power failure.",

@@ -315,7 +315,7 @@ def durability_table(
     Example:
         >>> from graphflow_nb.lessons import durability_table
         >>> table = durability_table(["memory"], kills=3)
-        >>> table.loc[0, ["kills", "runs_with_loss"]].tolist()
+        >>> table.loc[0, ["kills", "with_loss"]].tolist()
         [3, 3]
 
     Args:

@@ -23,23 +23,23 @@ from ...storage.protocols import SupportsClose
 
 __all__ = ["fill", "main", "read_number"]
 
-_BLOCKS = 16  # of 64 characters each in a row's text
+_BLOCKS = 8  # of 64 characters each in a row's padding
 
 
 def fill(session: Session, number: int) -> None:
     """Set what the save with a number stores."""
     session.context["number"] = number
-    session.context["text"] = _text_of(number)
+    session.context["padding"] = _padding_of(number)
 
 
 def read_number(session: Session) -> int | None:
     """Return the number of the save that a row holds; None if its parts do not belong together."""
     number = session.context.get("number")
-    whole = isinstance(number, int) and session.context.get("text") == _text_of(number)
+    whole = isinstance(number, int) and session.context.get("padding") == _padding_of(number)
     return number if whole else None
 
 
-def _text_of(number: int) -> str:
+def _padding_of(number: int) -> str:
     """Return a text that differs from that of every other number in each of its blocks."""
     return "".join(sha256(b"%d/%d" % (number, block)).hexdigest() for block in range(_BLOCKS))
 
@@ -101,7 +101,11 @@ async def _read(request: dict[str, Any]) -> None:
     except (SessionFormatError, ContextError) as error:
         _report({"odd": str(error)})
         return
-    _report({"row": None if session is None else session.to_json()})
+    if session is None:
+        _report({"row": None})
+    else:
+        times = [time and time.isoformat() for time in (session.created_at, session.updated_at)]
+        _report({"row": session.to_json(), "times": times})
 
 
 def _report(what: dict[str, Any]) -> None:

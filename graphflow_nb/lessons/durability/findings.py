@@ -149,7 +149,7 @@ def tabulate(findings: Mapping[tuple[str, str], Sequence[Finding]]) -> pd.DataFr
 
     Returns:
         One row for each store and setting, with the columns ``store`` and ``setting`` (str);
-        ``kills``, ``acknowledged`` (saves), ``runs_with_loss`` (kills that lost an acknowledged
+        ``kills``, ``acknowledged`` (saves), ``with_loss`` (kills that lost an acknowledged
         save), ``lost`` (acknowledged saves that are not there), ``most_lost`` (by one kill),
         ``unacknowledged`` (saves that are there and were not acknowledged) and ``torn`` (rows), all
         int64; ``low`` and ``high`` (float64), Wilson's 95 % interval of the share of kills that
@@ -166,7 +166,7 @@ def tabulate(findings: Mapping[tuple[str, str], Sequence[Finding]]) -> pd.DataFr
                 "setting": setting,
                 "kills": len(found),
                 "acknowledged": sum(finding.acknowledged for finding in found),
-                "runs_with_loss": with_loss,
+                "with_loss": with_loss,
                 "lost": sum(losses),
                 "most_lost": max(losses, default=0),
                 "unacknowledged": sum(finding.unacknowledged for finding in found),
@@ -179,6 +179,6 @@ def tabulate(findings: Mapping[tuple[str, str], Sequence[Finding]]) -> pd.DataFr
 
 
 _COLUMNS = [
-    *("store", "setting", "kills", "acknowledged", "runs_with_loss", "lost", "most_lost"),
+    *("store", "setting", "kills", "acknowledged", "with_loss", "lost", "most_lost"),
     *("unacknowledged", "torn", "low", "high"),
 ]

@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Self
@@ -122,9 +123,13 @@ class Writer:
         self._request({"what": "read", "url": url, "id": id})
         self._ledger.wait(lambda: self._ledger.has_ended)
         reports = self._ledger.reports
+        if (text := reports.get("row")) is not None:
+            session = Session.from_json(text)
+            created, updated = (time and datetime.fromisoformat(time) for time in reports["times"])
+            session.raw_created, session.raw_updated = created, updated
+            return Row(session, is_missing=False)
         if "row" in reports:
-            text = reports["row"]
-            return Row(None if text is None else Session.from_json(text), is_missing=text is None)
+            return Row(None, is_missing=True)
         if "odd" in reports:
             return Row(None, is_missing=False)
         raise LessonError(

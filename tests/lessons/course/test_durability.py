@@ -25,7 +25,7 @@ def test_the_solution_is_correct_and_nothing_is_not_attempted(name):
     ("name", "answer", "reason"),
     [
         ("power", "PostgreSQL, synchronous_commit=on", "forced the save to the disk"),
-        ("power", "PostgreSQL, synchronous_commit=off", "lost some to the kills"),
+        ("power", "PostgreSQL, synchronous_commit=off", "a kill takes that"),
         ("count_lost", lambda acknowledged, stored: acknowledged - stored, "returned -1"),
         ("count_lost", lambda acknowledged, stored: stored < acknowledged, "returned False"),
         ("count_lost", 20, "a function of two numbers"),
@@ -52,7 +52,7 @@ def test_a_wrong_answer_is_told_why(name, answer, reason):
 )
 def test_a_finding_is_one_of_the_predictions(finding, said):
     assert lesson.describe(finding) == said
-    for prediction in (lesson.survivors, lesson.faster):
+    for prediction in (lesson.survivors, lesson.early):
         prediction.choose(said)
         assert prediction.compare(lesson.describe(finding)).matches
 

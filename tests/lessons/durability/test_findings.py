@@ -30,7 +30,7 @@ def test_a_lost_save_is_counted_if_and_only_if_it_was_acknowledged(ledgers):
         kills_with_loss += bool(known - there)
     assert row["kills"] == len(ledgers)
     assert row["acknowledged"] == sum(acknowledged for acknowledged, _ in ledgers)
-    assert (row["lost"], row["runs_with_loss"]) == (lost, kills_with_loss)
+    assert (row["lost"], row["with_loss"]) == (lost, kills_with_loss)
     assert row["unacknowledged"] == extra
     assert row["torn"] == sum(stored is None for _, stored in ledgers)
     assert 0 <= row["low"] <= row["high"] <= 1
