@@ -206,7 +206,8 @@ class Form:
 
     def _collect_facts(self) -> Iterator[tuple[str, str]]:
         session = self.session
-        yield "session", f"{self._id}, as read at version {session.version}"
+        known = "saved" if self._sent else "read"
+        yield "session", f"{self._id}, as {known} at version {session.version}"
         yield "status", session.status_message or "none"
         items = list(session.context.items())
         for key, value in items[:MAX_ITEMS]:

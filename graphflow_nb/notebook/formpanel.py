@@ -70,11 +70,7 @@ class FormPanel(Panel):
             widget.observe(lambda change, field=field: self._take(field, change["new"]), "value")
             self.fields.append(widget)
         heading, *others = self.children
-        rows = [
-            widgets.HBox([widgets.Label(field.label, layout={"width": "9em"}), widget])
-            for field, widget in zip(self._inputs, self.fields, strict=True)
-        ]
-        self.children = (heading, *rows, *others)
+        self.children = (heading, *self.fields, *others)
 
     def refresh(self) -> None:
         """Draw the object again, and show in the fields what it holds."""
@@ -92,6 +88,7 @@ class FormPanel(Panel):
 
 def _make_field(field: Input) -> Any:
     held = field.read()
+    labelled = {"description": field.label, "style": {"description_width": "10em"}}
     if field.choices:
-        return widgets.ToggleButtons(options=list(field.choices), value=held or None)
-    return widgets.Text(value=held, placeholder=field.label, layout={"width": "16em"})
+        return widgets.ToggleButtons(options=list(field.choices), value=held or None, **labelled)
+    return widgets.Text(value=held, layout={"width": "24em"}, **labelled)

@@ -247,7 +247,7 @@ def plan_patches(wb: Client, ids: Sequence[str], changes_of: Migrate) -> PatchPl
     patches, failed = {}, {}
     for id, session in before.items():
         try:
-            patch = Patch(changes_of(session))
+            patch = Patch(changes_of(copy(session)))
             patch = diff(session, apply(session, patch))
         except Exception as error:
             failed[id] = f"{type(error).__name__}: {error}"

@@ -96,6 +96,14 @@ def refuse_all(answer, session):
     return "no"
 
 
+def answer_by_truth(answer, session):
+    return lesson.find_problem(answer, session) is not None
+
+
+def find_a_frame(wb, reviewer):
+    return wb.sessions(graph="approvals", status="waiting")
+
+
 def find_by_status(wb, reviewer):
     return wb.sessions(graph="approvals", status="waiting", order="created_at")["id"]
 
@@ -153,7 +161,9 @@ def untouched(*_): ...
         ("check_answer", accept_all, "it is wrong: {'verdict': 'approve', 'amount': 121"),
         ("check_answer", forget_booleans, "it is wrong: {'verdict': 'approve', 'amount': True"),
         ("check_answer", refuse_all, "A right answer was refused"),
+        ("check_answer", answer_by_truth, "it returned False, which is neither a text nor None"),
         ("inbox", lesson.find_mine, None),
+        ("inbox", find_a_frame, "must return a list of ids, not a DataFrame"),
         ("inbox", find_by_status, "Ana may not take inbox-1"),
         ("inbox", find_newest_first, "the oldest comes first"),
         ("inbox", find_unclaimed, "inbox-6 waits for Ana and is missing"),

@@ -92,6 +92,11 @@ def migrate_by_copy(session):
     ]
 
 
+def migrate_in_place(session):
+    lesson.to_version_2(session.context)
+    return []
+
+
 def migrate_once(session):
     steps = lesson.migrate(session)
     if not steps:
@@ -114,6 +119,7 @@ def untouched(_): ...
         ("migration", migrate_all, "is not as it should be"),
         ("migration", migrate_by_copy, "remove /context/data/applicant"),
         ("migration", migrate_always, "A second migration changes expense-1 again"),
+        ("migration", migrate_in_place, "To mend it: remove /context/data/applicant"),
         ("migration", migrate_once, "A second migration of expense-1 fails: KeyError"),
     ],
 )
