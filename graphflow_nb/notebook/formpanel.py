@@ -90,5 +90,8 @@ def _make_field(field: Input) -> Any:
     held = field.read()
     labelled = {"description": field.label, "style": {"description_width": "10em"}}
     if field.choices:
-        return widgets.ToggleButtons(options=list(field.choices), value=held or None, **labelled)
+        wide = {"width": "auto"}  # the label beside the buttons, and not above them
+        return widgets.ToggleButtons(
+            options=list(field.choices), value=held or None, layout=wide, **labelled
+        )
     return widgets.Text(value=held, layout={"width": "24em"}, **labelled)
