@@ -58,7 +58,7 @@ from .monitoring import (
     PrometheusHook,
     Recorder,
 )
-from .notebook import FlowRun, Latency, Run, Workbench, compare, open, wrap
+from .notebook import FlowRun, Fork, Latency, Run, Workbench, compare, open, wrap
 from .notebook.magics.gf import load_ipython_extension, unload_ipython_extension
 from .private_server.server import LocalPostgres, local_postgres
 from .storage import (
@@ -94,6 +94,7 @@ __all__ = [
     "Cursor",
     "FallbackStorage",
     "FlowRun",
+    "Fork",
     "GraphError",
     "GraphflowError",
     "GroupCount",

@@ -36,6 +36,7 @@ from graphflow_nb.benchmark.settings import Settings
 from graphflow_nb.changes import diff
 from graphflow_nb.figures import LatencyFigure, plot_boxes
 from graphflow_nb.figures.figure import LatencyAxes
+from graphflow_nb.history import Version
 from graphflow_nb.journal import Journal
 from graphflow_nb.lessons import (
     Comparison,
@@ -65,6 +66,7 @@ from graphflow_nb.monitoring.operation import Operation
 from graphflow_nb.notebook import display
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.rowtable import RowTable
+from graphflow_nb.notebook.forking import Fork
 from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView
 from graphflow_nb.notebook.html import Html
@@ -511,6 +513,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     WatchedGraph: lambda text: [WatchedGraph(make_graph(text))],
     GraphView: make_graph_views,
     FlowRun: lambda text: [make_flow_run(text)],
+    Fork: lambda text: [Fork(make_session(text), fill(Version, text), (text, text))],
     Round: lambda text: [make_round(text)],
     Race: make_race,
     Panel: lambda text: [make_panel(text)],

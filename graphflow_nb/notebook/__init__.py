@@ -7,8 +7,9 @@ has three forms: a live widget, static HTML for a saved notebook, and plain text
 
 from ..benchmark.run import Run
 from .benchmarks import compare
+from .forking import Fork
 from .latency import Latency
 from .running import FlowRun
 from .workbench import Workbench, open, wrap
 
-__all__ = ["FlowRun", "Latency", "Run", "Workbench", "compare", "open", "wrap"]
+__all__ = ["FlowRun", "Fork", "Latency", "Run", "Workbench", "compare", "open", "wrap"]

@@ -14,7 +14,7 @@ import pandas as pd
 from .. import cards
 from ..advice import Findings, advise
 from ..bridge import Bridge, dual
-from ..client import Client, open_client, wrap_client
+from ..client import open_client, wrap_client
 from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
@@ -39,6 +39,7 @@ from .benchmarks import Benchmark
 from .copying import CopyTo
 from .display import register
 from .graphs import GraphView, build_view
+from .history import HistoryViews
 from .latency import Latency
 from .running import RunFlow
 from .undoing import MANY, show_undo
@@ -52,7 +53,7 @@ DEFAULT_LIMIT: Final = 10_000
 MAX_COLUMNS: Final = 500  # of a context: a database has a bound, and each path may mean 16 places
 
 
-class Workbench(Client):
+class Workbench(HistoryViews):
     """One store in a notebook: see its sessions, change them, see what that cost.
 
     ``graphflow_nb.open(url)`` and ``graphflow_nb.wrap(storage)`` make one. Every method waits for

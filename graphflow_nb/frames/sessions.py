@@ -14,16 +14,17 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from .changes import diff, pointer
-from .errors import ContextError, JournalError
-from .journal import Entry
-from .model import MessageRole, OddMessage, Session, exactjson
-from .model.times import FIRST, LAST, UNKNOWN_TIME, micros_or_unknown
-from .monitoring import Records
-from .storage.paths import ContextPath, path_label
-from .storage.table import GroupCount, Table, add_problem, note_of
+from ..changes import diff, pointer
+from ..errors import ContextError, JournalError
+from ..journal import Entry
+from ..model import MessageRole, OddMessage, Session, exactjson
+from ..model.times import FIRST, LAST, UNKNOWN_TIME, micros_or_unknown
+from ..monitoring import Records
+from ..storage.paths import ContextPath, path_label
+from ..storage.table import GroupCount, Table, add_problem, note_of
 
 __all__ = [
+    "TEXT",
     "category_column",
     "context_columns",
     "counts_frame",
@@ -33,6 +34,7 @@ __all__ = [
     "messages_frame",
     "operations_frame",
     "sessions_frame",
+    "text_column",
 ]
 
 _SESSION_COLUMNS = (
@@ -59,10 +61,10 @@ def frame_html(frame: pd.DataFrame) -> Markup:
 def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame:
     """Return one row for each session; see ``Workbench.sessions`` for the columns."""
     columns: dict[str, Any] = {
-        "id": _text_column(table.id),
+        "id": text_column(table.id),
         "graph_id": category_column(table.graph_id),
         "current_task_id": category_column(table.current_task_id),
-        "status_message": _text_column(table.status_message),
+        "status_message": text_column(table.status_message),
         "version": table.version,
         "created_at": _time_column(table.created),
         "updated_at": _time_column(table.updated),
@@ -113,7 +115,7 @@ def context_columns(context: Sequence[ContextPath]) -> list[str]:
     return [names[path] for path in paths]
 
 
-def _text_column(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
+def text_column(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
     make: Any = pd.array  # its stubs know no dtype that is not a literal
     return make(_object_array(values), dtype=TEXT)
 
@@ -157,7 +159,7 @@ def _narrowest_column(texts: Sequence[str | None]) -> Any:
     missing = type(None) in kinds
     kinds.discard(type(None))
     if kinds == {str}:
-        return _text_column(values)
+        return text_column(values)
     if kinds == {bool}:
         return pd.array(values, dtype="boolean") if missing else np.array(values, bool)
     if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
@@ -219,7 +221,7 @@ def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
             "session_id": category_column(ids),
             "position": np.array(positions, np.int64),
             "role": category_column([m.role for m in found]),
-            "content": _text_column([m.content for m in found]),
+            "content": text_column([m.content for m in found]),
             "timestamp": _time_column(np.array([micros_or_unknown(t) for t in times], np.int64)),
         }
     )
@@ -309,8 +311,8 @@ def journal_frame(
         {
             "at": pd.DatetimeIndex([e.at for e in entries], dtype="datetime64[us, UTC]"),
             "op": category_column([e.op for e in entries]),
-            "session_id": _text_column([e.id for e in entries]),
-            "changes": _text_column([describe_changes(e) for e in entries]),
+            "session_id": text_column([e.id for e in entries]),
+            "changes": text_column([describe_changes(e) for e in entries]),
             "version_before": numbers(e.version_before for e in entries),
             "version_after": numbers(e.version_after for e in entries),
             "state": category_column([e.state for e in entries]),
@@ -362,12 +364,12 @@ def operations_frame(
     columns: dict[str, Any] = {
         "op": _coded_column([kind.label if labels else kind.op for kind in kinds], shown.kind),
         "storage": _coded_column([kind.storage for kind in kinds], shown.kind),
-        "session_id": _text_column(_object_array(shown.sessions)[shown.session]),
+        "session_id": text_column(_object_array(shown.sessions)[shown.session]),
         "started_at": pd.DatetimeIndex(shown.started_ns.view("M8[ns]")).tz_localize("UTC"),
         "duration_ns": shown.duration_ns,
         **_measure_columns(shown.measures),
         "outcome": _coded_column([kind.outcome for kind in kinds], shown.kind),
-        "error": _text_column(_object_array([kind.error for kind in kinds])[shown.kind]),
+        "error": text_column(_object_array([kind.error for kind in kinds])[shown.kind]),
         "origin": _coded_column([kind.origin for kind in kinds], shown.kind),
     }
     if background:

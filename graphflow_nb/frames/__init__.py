@@ -1,0 +1,31 @@
+"""DataFrames of sessions, messages, counts and operations, and of the versions of sessions."""
+
+from .history import versions_frame
+from .sessions import (
+    TEXT,
+    category_column,
+    context_columns,
+    counts_frame,
+    describe_changes,
+    frame_html,
+    journal_frame,
+    messages_frame,
+    operations_frame,
+    sessions_frame,
+    text_column,
+)
+
+__all__ = [
+    "TEXT",
+    "category_column",
+    "context_columns",
+    "counts_frame",
+    "describe_changes",
+    "frame_html",
+    "journal_frame",
+    "messages_frame",
+    "operations_frame",
+    "sessions_frame",
+    "text_column",
+    "versions_frame",
+]

@@ -1,0 +1,234 @@
+"""The versions of sessions over time, as ``wb.history``, ``wb.at``, ``wb.diff`` and ``wb.fork``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from ..bridge import dual
+from ..changes import Patch, apply, diff
+from ..client import Client
+from ..errors import HistoryError, QueryError, SessionNotFound
+from ..frames import versions_frame
+from ..history import HistoryArchive, Version, history_of
+from ..model import Session
+from ..model.moments import Moment, parse_moment
+from .forking import Fork, mark_origin
+
+__all__ = ["HistoryViews"]
+
+MAX_VERSIONS = 100  # shown unless more are asked for
+
+
+class HistoryViews(Client):
+    """A client that shows what its sessions were before, where the store keeps their history.
+
+    A version is named by its number in the session's history: 1, 2, 3 …, in the order of the
+    commits. The store's own counter, where it has one, is ``stored_version``.
+    """
+
+    @property
+    def archive(self) -> HistoryArchive:
+        """The history of the store's sessions.
+
+        Raises:
+            CapabilityError: The store keeps no history.
+        """
+        return history_of(self.storage)
+
+    @dual
+    async def history(self, id: str, *, limit: int = MAX_VERSIONS) -> pd.DataFrame:
+        """Return the versions of a session as a DataFrame, newest first.
+
+        Example:
+            >>> import graphflow_nb
+            >>> from graphflow_nb.history import HistoryStorage
+            >>> storage = HistoryStorage(graphflow_nb.InMemorySessionStorage())
+            >>> wb = graphflow_nb.wrap(storage)
+            >>> session = wb.create("claim-1", "intake")
+            >>> session.current_task_id = "decide"
+            >>> wb.save(session)
+            >>> wb.history("claim-1")["changes"].to_dict()
+            {2: '/current_task_id', 1: 'created'}
+
+        Args:
+            id: The id of the session.
+            limit: The most versions.
+
+        Returns:
+            By ``version`` (int64, the number in the history): ``at`` (datetime64[us, UTC], when it
+            was saved), ``graph_id``, ``current_task_id`` (category), ``status_message`` (text),
+            ``changes`` (text, the places that differ from the version before: ``/current_task_id``
+            and other fields, and paths in ``data``, which begin with their key),
+            ``since_previous`` (timedelta64[us]), ``context_bytes`` (int64), ``deleted`` (bool),
+            ``stored_version`` (Int64, the store's own count), ``source`` (category: ``written``,
+            ``trigger`` or ``observed``), ``writer`` (text, who saved it, as far as the store
+            knows). ``attrs["note"]`` says so where there are older versions, or
+            where versions in between may be missing.
+
+        Raises:
+            SessionNotFound: The session is neither stored nor in the history.
+            HistoryError: A version can't be rebuilt.
+            QueryError: ``limit`` is not an integer >= 1.
+            CapabilityError: The store keeps no history.
+            StorageError: There is no history table, or the store failed.
+        """
+        if type(limit) is not int or limit < 1:
+            raise QueryError(f"limit must be an integer >= 1, not {limit!r}")
+        archive = self.archive
+        newest = await archive.versions(id, limit=1)
+        if not newest:
+            raise SessionNotFound(id) if await self.storage.get(id) is None else _unknown(id)
+        last = newest[0].number
+        found = await archive.changes(id, max(1, last - limit), last)
+        frame = versions_frame(found, limit)
+        notes = []
+        if len(found) > limit:
+            notes.append(f"showing the newest {limit:,} versions; limit= shows more")
+        if "observed" in set(frame["source"]):
+            notes.append("observed versions are samples: others in between are unknown")
+        if notes:
+            frame.attrs["note"] = "; ".join(notes)
+        return frame
+
+    @dual
+    async def at(self, id: str, version: int | Moment) -> Session:
+        """Return a session as it was, to the letter.
+
+        A save of it conflicts, unless it is still what is stored: ``fork`` makes a new session.
+
+        Args:
+            id: The id of the session.
+            version: The number of the version, or a time, for what was stored then: a datetime,
+                ``"2026-11-24 10:00"`` (UTC without a time zone), or how long ago, ``"2 days"``.
+
+        Raises:
+            HistoryError: There was no such session then, or that version is not kept.
+            QueryError: ``version`` is neither a number nor a time.
+            CapabilityError: The store keeps no history.
+            StorageError: There is no history table, or the store failed.
+        """
+        return (await self._find(id, version))[1]
+
+    @dual
+    async def diff(self, id: str, before: int | Moment, after: int | Moment | None = None) -> Patch:
+        """Return the changes from one version of a session to another.
+
+        Args:
+            id: The id of the session.
+            before, after: The versions, as ``at`` takes them. Default of ``after``: what is stored
+                now.
+
+        Raises:
+            SessionNotFound: ``after`` is not given, and the session is not stored.
+            HistoryError, QueryError, StorageError: See ``at``.
+        """
+        first = (await self._find(id, before))[1]
+        if after is not None:
+            return diff(first, (await self._find(id, after))[1])
+        stored = await self.storage.get(id)
+        if stored is None:
+            raise SessionNotFound(id)
+        return diff(first, stored)
+
+    @dual
+    async def fork(
+        self,
+        id: str,
+        version: int | Moment,
+        *,
+        as_id: str,
+        changes: Patch | str | Sequence[Mapping[str, Any]] = (),
+    ) -> Fork:
+        """Save a new session that begins as another one was; that one is not touched.
+
+        Example:
+            >>> import graphflow_nb
+            >>> from graphflow_nb.history import HistoryStorage
+            >>> wb = graphflow_nb.wrap(HistoryStorage(graphflow_nb.InMemorySessionStorage()))
+            >>> session = wb.create("claim-1", "intake", context={"amount": 120})
+            >>> session.current_task_id = "decide"
+            >>> wb.save(session)
+            >>> cheaper = [{"op": "replace", "path": "/context/data/amount", "value": 80}]
+            >>> wb.fork("claim-1", 1, as_id="claim-1-cheaper", changes=cheaper)
+            fork of session 'claim-1' at version 1, saved as 'claim-1-cheaper'
+              goes on at task: intake
+              tasks that 'claim-1' was at from there on, and may run again: intake, decide
+
+        Args:
+            id: The id of the session.
+            version: The version where it begins, as ``at`` takes it.
+            as_id: The id of the new session.
+            changes: A JSON Patch (RFC 6902) that is applied first, as ``patch`` takes it.
+
+        Returns:
+            The fork: ``.session``, its origin, and the tasks that may run again. The new session
+            has its origin in its context: ``forked_from``, with ``id`` and ``version``.
+
+        Raises:
+            SessionConflict: ``as_id`` is taken; nothing was written.
+            PatchError: A path does not exist.
+            HistoryError, QueryError, StorageError: See ``at``.
+        """
+        origin, session = await self._find(id, version)
+        if not isinstance(as_id, str) or not as_id:
+            raise QueryError(f"as_id= must be the id of the new session, not {as_id!r}")
+        forked = session.copy(as_id)
+        if len(patch := Patch(changes)):
+            forked = apply(forked, patch)
+        mark_origin(forked, origin)
+        following = await self.archive.versions(id, limit=None)
+        await self.save.__wrapped__(forked)
+        tasks = [v.current_task_id for v in following[::-1] if v.number >= origin.number]
+        return Fork(forked, origin, tuple(dict.fromkeys(tasks)))
+
+    async def _find(self, id: str, when: int | Moment) -> tuple[Version, Session]:
+        """Return a version of a session, which was not deleted then, and the session."""
+        place: int | datetime
+        if isinstance(when, int) and not isinstance(when, bool):
+            place = when
+        else:
+            try:
+                place = parse_moment(when)
+            except ValueError as error:
+                raise QueryError(
+                    f"a version is its number in wb.history({id!r}), or a time: {error}"
+                ) from error
+        archive = self.archive
+        version = await archive.version_at(id, place)
+        named = f"version {place}" if isinstance(place, int) else f"version at {_utc(place)}"
+        if version is None:
+            raise HistoryError(await self._describe_lack(id, named))
+        if version.deleted:
+            raise HistoryError(
+                f"session {id!r} was deleted at version {version.number}, {_utc(version.at)}: "
+                f"version {version.number - 1} is what it was before"
+            )
+        session = await archive.session_at(id, version.number)
+        if session is None:  # pruned meanwhile
+            raise HistoryError(await self._describe_lack(id, named))
+        return version, session
+
+    async def _describe_lack(self, id: str, named: str) -> str:
+        """Return why a version is not there, and which are."""
+        known = await self.archive.versions(id, limit=None)
+        if not known:
+            return str(_unknown(id))
+        newest, oldest = known[0], known[-1]
+        return (
+            f"the history of session {id!r} has no {named}; it has versions {oldest.number} "
+            f"({_utc(oldest.at)}) to {newest.number}; older ones were not kept"
+        )
+
+
+def _utc(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _unknown(id: str) -> HistoryError:
+    return HistoryError(
+        f"the history has no version of session {id!r}: none was saved since the history is kept"
+    )

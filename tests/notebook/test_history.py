@@ -1,0 +1,191 @@
+"""``wb.history``, ``wb.at``, ``wb.diff`` and ``wb.fork`` on stores that keep their history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.bridge import LoopThread
+from graphflow_nb.changes import apply
+from graphflow_nb.history import HistoryStorage, Retention, history_of
+
+STEPS = ("intake", "checks", "decide", "payout")
+
+Open = Callable[..., g.Workbench]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def wb(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[g.Workbench]:
+    """A store that keeps its history, with one session that went through four tasks."""
+    if request.param == "memory":
+        wb = g.wrap(HistoryStorage(g.InMemorySessionStorage()))
+    else:
+        opened = g.open(f"sqlite:{tmp_path}/s.db", create=True)
+        opened.bridge.run(history_of(opened.storage).create())
+        wb = g.wrap(HistoryStorage(opened.storage.inner), loop=LoopThread.shared().loop)
+    session = wb.create("claim-1", STEPS[0], graph_id="claims", context={"amount": 100})
+    for n, task in enumerate(STEPS[1:], 1):
+        session.current_task_id = task
+        session.context["amount"] = 100 + n
+        session.context[f"by {task}"] = {"n": n}
+        wb.save(session)
+    yield wb
+    wb.close()
+
+
+def test_each_version_is_a_row(wb: g.Workbench):
+    frame = wb.history("claim-1")
+    assert frame.index.tolist() == [4, 3, 2, 1]
+    assert frame["current_task_id"].tolist() == list(STEPS[::-1])
+    assert frame.loc[1, "changes"] == "created"
+    assert frame.loc[3, "changes"] == "/current_task_id, amount, by decide"
+    assert frame.loc[4, "since_previous"] == frame.loc[4, "at"] - frame.loc[3, "at"]
+    assert pd.isna(frame.loc[1, "since_previous"])
+    assert frame["stored_version"].tolist() == [4, 3, 2, 1]
+    assert {str(dtype) for dtype in frame.dtypes} == {
+        *("datetime64[us, UTC]", "category", "str", "timedelta64[us]", "int64", "bool", "Int64")
+    } or frame["changes"].dtype == object  # before pandas 3
+    assert set(frame["source"]) == {"written"}
+    assert "note" not in frame.attrs
+
+
+def test_a_bound_is_said(wb: g.Workbench):
+    frame = wb.history("claim-1", limit=2)
+    assert frame.index.tolist() == [4, 3]
+    assert frame.loc[3, "changes"] == "/current_task_id, amount, by decide"
+    assert frame.attrs["note"] == "showing the newest 2 versions; limit= shows more"
+    for limit in (0, -1, True, "5", None):
+        with pytest.raises(g.QueryError, match="limit"):
+            wb.history("claim-1", limit=limit)  # type: ignore[arg-type]
+
+
+def test_a_version_is_found_by_number_and_by_time(wb: g.Workbench):
+    frame = wb.history("claim-1")
+    for number in frame.index:
+        session = wb.at("claim-1", number)
+        assert session.current_task_id == STEPS[number - 1]
+        assert session.context["amount"] == 99 + number
+        at = frame.loc[number, "at"]
+        for time in (at, at.to_pydatetime(), str(at)):
+            assert wb.at("claim-1", time).context == session.context
+    assert wb.at("claim-1", datetime.now(UTC)).current_task_id == STEPS[-1]
+    assert asyncio.run(_await(wb.at.aio("claim-1", 2))).current_task_id == STEPS[1]
+
+
+async def _await(call):
+    return await call
+
+
+@pytest.mark.parametrize(
+    ("when", "kind", "text"),
+    [
+        (9, g.HistoryError, "has no version 9; it has versions 1"),
+        (0, g.HistoryError, "has no version 0"),
+        ("2 days", g.HistoryError, "has no version at 20"),
+        ("soon", g.QueryError, "is its number in wb.history"),
+        (True, g.QueryError, "is its number in wb.history"),
+        (1.5, g.QueryError, "is its number in wb.history"),
+    ],
+)
+def test_what_is_no_version_is_told_with_what_is(
+    wb: g.Workbench, when: object, kind: type[Exception], text: str
+):
+    for call in (
+        lambda: wb.at("claim-1", when),  # type: ignore[arg-type]
+        lambda: wb.diff("claim-1", when, 1),  # type: ignore[arg-type]
+        lambda: wb.fork("claim-1", when, as_id="new"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(kind, match=text):
+            call()
+    assert len(wb.sessions()) == 1
+
+
+def test_a_deleted_session_has_its_history(wb: g.Workbench):
+    wb.delete("claim-1")
+    frame = wb.history("claim-1")
+    assert frame.index.tolist() == [5, 4, 3, 2, 1]
+    assert frame.loc[5, "deleted"]
+    assert frame.loc[5, "changes"] == "deleted"
+    with pytest.raises(g.HistoryError, match=r"was deleted at version 5, .*: version 4 is what it"):
+        wb.at("claim-1", 5)
+    with pytest.raises(g.SessionNotFound):
+        wb.diff("claim-1", 4)
+    wb.create("claim-1", "intake")
+    frame = wb.history("claim-1")
+    assert frame.loc[6, "changes"] == "created"
+    assert wb.at("claim-1", 4).context["amount"] == 103
+
+
+def test_an_unknown_session_is_told_from_one_without_versions(wb: g.Workbench):
+    with pytest.raises(g.SessionNotFound):
+        wb.history("nobody")
+    with pytest.raises(g.HistoryError, match="none was saved since"):
+        wb.at("nobody", 1)
+
+
+def test_differences_of_two_versions(wb: g.Workbench):
+    changes = wb.diff("claim-1", 2, 3)
+    assert str(changes[0]) == 'replace /current_task_id: "checks" → "decide"'
+    assert {change.op for change in changes} == {"replace", "add"}
+    assert apply(wb.at("claim-1", 2), changes).context == wb.at("claim-1", 3).context
+    assert not len(wb.diff("claim-1", 4))
+    back = wb.diff("claim-1", 4, 1)
+    assert apply(wb.at("claim-1", 4), back).context == wb.at("claim-1", 1).context
+
+
+def test_an_older_version_is_not_saved_over_the_newest(wb: g.Workbench):
+    old = wb.at("claim-1", 2)
+    old.context["amount"] = 0
+    with pytest.raises(g.SessionConflict):
+        wb.save(old)
+    assert wb.get("claim-1").context["amount"] == 103
+
+
+def test_a_fork_leaves_its_origin_alone(wb: g.Workbench):
+    before = wb.get("claim-1")
+    cheaper = [{"op": "replace", "path": "/context/data/amount", "value": 7}]
+    fork = wb.fork("claim-1", 2, as_id="claim-1-cheaper", changes=cheaper)
+    stored = wb.get("claim-1-cheaper")
+    assert stored.current_task_id == "checks"
+    assert stored.context["amount"] == 7
+    assert stored.context["forked_from"] == {"id": "claim-1", "version": 2}
+    assert stored.context["by checks"] == {"n": 1}
+    assert fork.tasks == ("checks", "decide", "payout")
+    assert "may run again: checks, decide, payout" in repr(fork)
+    assert wb.get("claim-1").context == before.context
+    assert wb.get("claim-1").version == before.version
+    with pytest.raises(g.SessionConflict):
+        wb.fork("claim-1", 3, as_id="claim-1-cheaper")
+    with pytest.raises(g.PatchError):
+        wb.fork("claim-1", 3, as_id="x", changes=[{"op": "remove", "path": "/context/data/no"}])
+    for wrong in ("", 7, None):
+        with pytest.raises(g.QueryError, match="as_id"):
+            wb.fork("claim-1", 3, as_id=wrong)  # type: ignore[arg-type]
+    assert set(wb.sessions()["id"]) == {"claim-1", "claim-1-cheaper"}
+    wb.undo()  # a fork is a write by hand
+    assert set(wb.sessions()["id"]) == {"claim-1"}
+
+
+def test_what_was_pruned_is_told(wb: g.Workbench):
+    wb.bridge.run(wb.archive.prune(Retention(versions=2, age=timedelta(days=1))))
+    assert wb.history("claim-1").index.tolist() == [4, 3]
+    assert wb.history("claim-1").loc[3, "changes"] == ""
+    with pytest.raises(g.HistoryError, match=r"versions 3 .* to 4; older ones were not kept"):
+        wb.at("claim-1", 1)
+
+
+def test_a_store_without_history_says_how_to_keep_one(tmp_path: Path):
+    wb = g.open("demo")
+    with pytest.raises(g.StorageError):
+        wb.history("claim-0014")
+    plain = g.open(f"sqlite:{tmp_path}/plain.db", create=True)
+    plain.create("a", "t")
+    with pytest.raises(g.StorageError, match=r"has no history table.*\.create\(\)"):
+        plain.history("a")
+    plain.close()
