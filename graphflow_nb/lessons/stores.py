@@ -26,6 +26,14 @@ _SETTINGS: Final[dict[str, dict[str, str]]] = {
     "redis": {"appendonly": "no", "appendfsync": "everysec", "save": "3600 1 300 100 60 10000"},
     "postgres": {"synchronous_commit": "on", "fsync": "on"},
 }
+#: The values that a setting may have; ``save`` is a text that Redis reads.
+_VALUES: Final = {
+    "journal_mode": ("wal", "delete"),
+    "appendonly": ("no", "yes"),
+    "appendfsync": ("everysec", "always", "no"),
+    "synchronous_commit": ("on", "off"),
+    "fsync": ("on", "off"),
+}
 #: What makes a recovery quick without changing what it recovers.
 _QUICK: Final = {"recovery_init_sync_method": "syncfs"} if sys.platform.startswith("linux") else {}
 _LABELS: Final = {
@@ -68,12 +76,7 @@ class LessonStore:
         open(self.url, writable=True).close()
         mode = self.settings["journal_mode"]
         with closing(sqlite3.connect(self._file)) as db:
-            (found,) = db.execute(f"PRAGMA journal_mode = {mode}").fetchone()
-        if found != mode:
-            self.close()
-            raise StorageError(
-                f"a SQLite file keeps no journal_mode={mode!r}: use 'wal' or 'delete'"
-            )
+            db.execute(f"PRAGMA journal_mode = {mode}")  # one of two words; the file keeps it
 
     @property
     def _file(self) -> Path:
@@ -215,9 +218,10 @@ def lesson_store(kind: StoreName, **settings: str) -> LessonStore:
     Args:
         kind: ``memory``, ``sqlite`` (a new file), ``redis`` or ``postgres`` (new servers, on a Unix
             socket only).
-        settings: Of PostgreSQL ``synchronous_commit`` and ``fsync``, both ``"on"`` by default. Of
-            Redis ``appendonly`` (``"no"`` by default), ``appendfsync`` (``"everysec"``) and
-            ``save`` (Redis's own default; ``""`` writes no snapshots).
+        settings: Of SQLite ``journal_mode``, ``"wal"`` by default or ``"delete"``. Of PostgreSQL
+            ``synchronous_commit`` and ``fsync``, both ``"on"`` by default. Of Redis ``appendonly``
+            (``"no"`` by default), ``appendfsync`` (``"everysec"``) and ``save`` (Redis's own
+            default; ``""`` writes no snapshots).
 
     Returns:
         The running store.
@@ -234,8 +238,10 @@ def lesson_store(kind: StoreName, **settings: str) -> LessonStore:
         if name not in known:
             what = f"use {', '.join(known)}" if known else "it takes none"
             raise StorageError(f"{_LABELS[kind]} has no setting {name!r} in a lesson: {what}")
-        if not isinstance(value, str):
-            raise StorageError(f"{name}= must be a string such as {known[name]!r}, not {value!r}")
+        allowed = _VALUES.get(name)
+        if not isinstance(value, str) or (allowed is not None and value not in allowed):
+            what = " or ".join(map(repr, allowed or (known[name],)))
+            raise StorageError(f"{name}= is {what}, not {value!r}; nothing was started")
     return LessonStore(kind, settings)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,14 @@ def test_every_process_of_postgresql_is_killed():
         wb.close()
 
 
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_file_keeps_its_journal_mode(mode):
+    with lesson_store("sqlite", journal_mode=mode) as store:
+        store.open().create("a", "t")
+        with closing(sqlite3.connect(store.url.removeprefix("sqlite:"))) as db:
+            assert db.execute("PRAGMA journal_mode").fetchone() == (mode,)
+
+
 def test_a_file_and_memory_have_no_server():
     with lesson_store("sqlite") as store:
         assert store.url is not None
@@ -88,7 +98,9 @@ def test_a_file_and_memory_have_no_server():
         ("oracle", {}, "unknown store 'oracle': use memory, sqlite, redis, postgres"),
         ("redis", {"fsync": "on"}, "Redis has no setting 'fsync' in a lesson: use appendonly"),
         ("memory", {"fsync": "on"}, "it takes none"),
-        ("postgres", {"fsync": True}, "must be a string such as 'on', not True"),
+        ("postgres", {"fsync": True}, "fsync= is 'on' or 'off', not True; nothing was started"),
+        ("sqlite", {"journal_mode": "off"}, "'wal' or 'delete', not 'off'"),
+        ("redis", {"save": 60}, "save= is '3600 1"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_starts(kind, settings, said):
