@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
         return 0
     files = sum(len(list(folder.rglob("test_*.py"))) for folder in _folders(config))
     return _processors() + 1 if files > FILES_FOR_ONE else 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Python keep what it compiles, which containers often turn off.
+
+    Else each of some hundred processes compiles the package again.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(optionalhook=True)

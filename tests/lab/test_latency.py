@@ -99,6 +99,7 @@ def ask_memory(person: Person) -> list[float]:
     return [float(word) for word in found.inner_text().split()[2:]]
 
 
+@only_complete
 def test_the_live_view_under_load_without_growing(person, store, tmp_path):
     page = person.page
     cells = [LOAD.format(url=store), "live = wb.latency.live()\nlive", SLOW, MEMORY]

@@ -222,7 +222,7 @@ def test_a_frame_made_while_operations_come_in():
         sizes = []
         for _ in range(8):
             sizes.append(len(Latency(recorder).frame()))
-            while len(recorder) <= sizes[-1]:  # until more came in
+            while len(recorder) <= sizes[-1] < recorder.limit:  # until more came in
                 time.sleep(0)
     finally:
         stop.set()

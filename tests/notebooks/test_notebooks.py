@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ..scope import one_in
+
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
+@one_in(2)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_each_cell_runs_in_a_fresh_kernel(path: Path):
     from notebooks.execute import execute  # which takes a second to import

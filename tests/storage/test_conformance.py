@@ -16,7 +16,7 @@ from ..scope import COMPLETE
 from ..stores import Store
 
 #: Steps of the state machine for each store; some have a share of them.
-STEPS = 20_000 if COMPLETE else 200
+STEPS = 20_000 if COMPLETE else 100
 
 
 def traits_of(store: Store) -> Traits:

@@ -18,7 +18,7 @@ from ..scope import COMPLETE
 from ..servers import redis as redis_servers
 from ..stores import TABLES, empty_store
 
-EXAMPLES = 10_000 if COMPLETE else 100
+EXAMPLES = 10_000 if COMPLETE else 50
 
 # PostgreSQL and serde hold any of these; U+0000 is what JSONB alone refuses, tested elsewhere.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
