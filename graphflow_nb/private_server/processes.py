@@ -170,13 +170,15 @@ def kill_with_children(pid: int) -> None:
     """Send SIGKILL to a process and each of its children, and wait until all have ended."""
     ended = {pid: identify_process(pid)}
     with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGSTOP)  # or it would start others, or end them in its own way
-        while children := _find_children(pid):
-            ended |= {child: identify_process(child) for child in children}
-            for child in children:
-                with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-        os.kill(pid, signal.SIGKILL)
+        try:
+            os.kill(pid, signal.SIGSTOP)  # or it would start others, or end them in its own way
+            while children := _find_children(pid):
+                ended |= {child: identify_process(child) for child in children}
+                for child in children:
+                    with suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)
+        finally:  # an interrupt must not leave it stopped
+            os.kill(pid, signal.SIGKILL)
     for number, identity in ended.items():
         while identity is not None and identify_process(number) == identity:
             time.sleep(0.002)

@@ -86,6 +86,27 @@ def test_it_is_played_by_clicking(writer):
         panel.click("Write")
 
 
+def test_a_writer_that_has_made_its_saves_keeps_them_until_it_is_killed(writer):
+    writer.start("memory:", "a", until=3, most=3, pace=0)
+    writer.wait_until_idle()
+    assert writer.finished
+    pid = writer.pid
+    assert find_command_line(pid) is not None
+    writer.kill()
+    assert writer.pid is None
+    assert find_command_line(pid) is None
+    assert writer.acknowledged == 3
+
+
+def test_a_writer_that_fails_says_why_and_the_next_one_starts(writer, tmp_path):
+    with pytest.raises(g.LessonError, match=r"stopped after 0 saves: .*nowhere"):
+        writer.start(f"sqlite:{tmp_path}/nowhere/a.db", "a", until=1, most=9, pace=0)
+    with pytest.raises(g.LessonError, match=r"can't be read: .*nowhere"):
+        writer.read(f"sqlite:{tmp_path}/nowhere/a.db", "a")
+    writer.start("memory:", "a", until=1, most=9, pace=0)
+    writer.kill()
+
+
 def test_a_row_of_two_saves_is_torn():
     session = g.Session("a", "t")
     fill(session, 3)
