@@ -378,7 +378,7 @@ class Crash:
                 wire = self._lay_wire(url)
                 url = wire.url
         name = f"process {len(self._runs) + 1}"
-        self._say(f"{verb} {name}" + ("" if stop is None else f", to stop at: {stop}"))
+        self._say(f"{verb} {name}" + ("" if stop is None else f", stop at: {stop}"))
         plan = self._values | {
             "graph": self.graph,
             "id": self.id,

@@ -37,7 +37,7 @@ class Telling:
         row = f"version {version}, at {task}"
         if row != self.row:
             self.row = row
-            self.story.add("store", "store", f"has {row}")
+            self.story.add("store", "store", row)
 
 
 class Run:
@@ -190,21 +190,21 @@ class Run:
             case {"pid": pid}:
                 child.pid = pid
             case {"created": version, "task": task}:
-                self._say(f"saves a new session at task {task}")
+                self._say(f"saves a new session, at {task}")
                 self._telling.tell_row(version, task)
             case {"got": version, "task": task}:
-                self._say(f"reads the session: version {version}, at {task}")
+                self._say(f"reads version {version}, at {task}")
                 self._telling.row = f"version {version}, at {task}"
             case {"task_began": task}:
                 self._ran.append(task)
-                self._say(f"runs task {task}")
+                self._say(f"runs {task}")
             case {"effect": effect, "key": key, "sent": sent}:
                 note = "" if key is None else f" (key {key})"
                 note += "" if sent else ": key known, ignored"
                 self._telling.story.add("outside", "outside", f"{effect}{note}")
             case {"saving": _}:
                 self._saving = True
-                self._say("saves the session")
+                self._say("saves")
             case {"saved": version, "task": task}:
                 self._saving = False
                 self._telling.tell_row(version, task)
@@ -221,8 +221,8 @@ class Run:
         # The line may report before the process's own message is read.
         if self.held is not None and self._saving and self.at is None:
             self.at = _POINT_OF[self.held]
-            way = "to the server" if self.held == "request" else "back"
-            self._telling.story.add("on the way", "line", f"holds the {self.held} on its way {way}")
+            way = "to the server" if self.held == "request" else "of the server"
+            self._telling.story.add("on the way", "line", f"holds the {self.held} {way}")
 
     def _take_point(self, child: Child, point: str, ran: Sequence[str]) -> None:
         wanted = self._task is None or self._task in ran

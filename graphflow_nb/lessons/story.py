@@ -39,11 +39,11 @@ class Story:
     Example:
         >>> from graphflow_nb.lessons import Story
         >>> story = Story(("process", "store"))
-        >>> story.add("process", "process 1", "runs task charge")
-        >>> story.add("store", "store", "row at version 2")
+        >>> story.add("process", "process 1", "runs charge")
+        >>> story.add("store", "store", "version 2")
         >>> print(story)
-         1  process  process 1: runs task charge
-         2  store    row at version 2
+         1  process  process 1: runs charge
+         2  store    version 2
 
     Args:
         places: The columns, from left to right.

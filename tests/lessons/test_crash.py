@@ -370,12 +370,12 @@ def test_the_story_says_in_order_what_happened(make_crash: Any):
     crash.start(stop_at=SENT)
     crash.kill()
     assert crash.story.frame().what.to_list()[-7:] == [
-        "runs task confirm",
+        "runs confirm",
         f"e-mail to Ana about {crash.id}",
-        "saves the session",
-        "holds the request on its way to the server",
+        "saves",
+        "holds the request to the server",
         "kill process 1 (SIGKILL)",
         "delivers what the dead process sent",
-        "has version 3, at ship",
+        "version 3, at ship",
     ]
     assert repr(crash).startswith(f"<Crash of session {crash.id!r} on PostgreSQL: process 1 was")

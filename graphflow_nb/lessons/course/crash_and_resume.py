@@ -18,6 +18,7 @@ from ..points import SENT
 from ..stores import LessonStore
 
 __all__ = [
+    "GOOD_KEY",
     "GRAPH",
     "build_graph",
     "crash_order",
@@ -29,6 +30,9 @@ __all__ = [
 
 #: The name by which another process imports the flow.
 GRAPH: Final = f"{__name__}:build_graph"
+
+#: A key that solves the exercise.
+GOOD_KEY: Final = "{order}/{task}"
 
 predict_before = Prediction(
     "Process 1 is killed before the save of task confirm, and process 2 resumes. How often does "
@@ -142,7 +146,7 @@ def key_exercise(store: LessonStore, name: str = "exercise") -> Exercise:
         lambda key: _check_key(store, key),
         hint="Two sendings need the same key exactly if they are the same thing. What is the same "
         "in both runs of a task, and what tells the e-mail from the charge?",
-        solution="{order}/{task}",
+        solution=GOOD_KEY,
         because="The key says which effect of which order it is. It is made of what is in the row, "
         "so a second process makes the same one. The receiver ignores what it knows already. A key "
         "of the attempt is new each time, and one of the order alone is that of two effects.",
