@@ -30,6 +30,11 @@ class Input:
     write: Callable[[str], object]
     choices: Sequence[str] = ()
 
+    def shown(self) -> str:
+        """Return the text to show; empty for one that is none of the choices."""
+        text = self.read()
+        return text if not self.choices or text in self.choices else ""
+
 
 class FormPanel(Panel):
     """A panel with fields above its buttons.
@@ -64,6 +69,7 @@ class FormPanel(Panel):
     ):
         self._inputs = list(inputs)
         self.fields: list[Any] = []
+        self._showing = False
         super().__init__(name, draw, actions)
         for field in self._inputs:
             widget = _make_field(field)
@@ -74,24 +80,29 @@ class FormPanel(Panel):
 
     def refresh(self) -> None:
         """Draw the object again, and show in the fields what it holds."""
-        for field, widget in zip(self._inputs, self.fields, strict=False):  # none before they exist
-            held = field.read()
-            if held != (widget.value or ""):
-                widget.value = held or (None if field.choices else "")
+        self._showing = True
+        try:
+            # There are no widgets yet when the panel is made.
+            for field, widget in zip(self._inputs, self.fields, strict=False):
+                widget.value = field.shown()
+        finally:
+            self._showing = False
         super().refresh()
 
-    def _take(self, field: Input, text: str | None) -> None:
-        if (text or "") != field.read():
-            field.write(text or "")
+    def _take(self, field: Input, text: str) -> None:
+        if not self._showing:  # else it was a cell that changed it
+            field.write(text)
             self.refresh()
 
 
 def _make_field(field: Input) -> Any:
-    held = field.read()
-    labelled = {"description": field.label, "style": {"description_width": "10em"}}
+    about = {
+        "description": field.label,
+        "style": {"description_width": "10em"},
+        "layout": {"width": "24em"},
+        "value": field.shown(),
+    }
     if field.choices:
-        wide = {"width": "auto"}  # the label beside the buttons, and not above them
-        return widgets.ToggleButtons(
-            options=list(field.choices), value=held or None, layout=wide, **labelled
-        )
-    return widgets.Text(value=held, layout={"width": "24em"}, **labelled)
+        options = [("choose …", ""), *((choice, choice) for choice in field.choices)]
+        return widgets.Dropdown(options=options, **about)
+    return widgets.Text(**about)

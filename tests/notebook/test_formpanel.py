@@ -15,10 +15,13 @@ def test_fields_write_and_show_what_is_held():
     ]
     panel = FormPanel("a form", lambda: Markup("%s") % held["name"], list, inputs)
     name, size = panel.fields
-    assert (name.value, size.value) == ("Ana", None)
+    assert (name.value, size.value) == ("Ana", "")
     name.value, size.value = "<i>Ben", "L"
     assert held == {"name": "<i>Ben", "size": "L"}
     assert "&lt;i&gt;Ben" in panel.to_html()
     held.update(name="", size="")
     panel.refresh()
-    assert (name.value, size.value) == ("", None)
+    assert (name.value, size.value) == ("", "")
+    held.update(size="XL")  # by a cell: what can't be shown stays as it is
+    panel.refresh()
+    assert (size.value, held["size"]) == ("", "XL")
