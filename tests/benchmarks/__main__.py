@@ -60,19 +60,30 @@ async def timed(
     contestants: dict[str, Callable[[], Awaitable[Any]]], calls: int
 ) -> dict[str, float]:
     """Median µs a call of each, in alternating rounds."""
+    found = await timed_rounds(contestants, calls, ROUNDS, time.perf_counter_ns)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+async def timed_rounds(
+    contestants: dict[str, Callable[[], Awaitable[Any]]],
+    calls: int,
+    number_of_rounds: int,
+    clock: Callable[[], int],
+) -> dict[str, list[float]]:
+    """Mean µs a call of each in each round, in alternating rounds."""
     rounds: dict[str, list[float]] = {name: [] for name in contestants}
-    for number in range(ROUNDS + 1):
+    for number in range(number_of_rounds + 1):
         for name, call in contestants.items():
             gc.collect()
             gc.disable()
-            began = time.perf_counter_ns()
+            began = clock()
             for _ in range(calls):
                 await call()
-            took = (time.perf_counter_ns() - began) / calls / 1000
+            took = (clock() - began) / calls / 1000
             gc.enable()
             if number:  # the first round warms up
                 rounds[name].append(took)
-    return {name: statistics.median(values) for name, values in rounds.items()}
+    return rounds
 
 
 def checkpoint_of(session: Session) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -271,19 +282,33 @@ async def workflow(url: str) -> None:
             session.status_message = (await count.run(session.context)).status_message
             await storage.save(session)
 
-        found = await timed(
+        async def unchanged(storage: Any = storage, id: str = theirs.id) -> None:
+            await storage.save(await storage.get(id))
+
+        # In memory by the thread's own clock: what others do on the machine is not in it.
+        here = place == "memory"
+        found = await timed_rounds(
             {
-                "by hand": by_hand,
-                "task by hand": task_by_hand,
-                "step": lambda runner=runner, id=mine.id: runner.run(id),
+                "get, save": unchanged,
+                "get, set a value, save": by_hand,
+                "get, await the task that sets it, save": task_by_hand,
+                "FlowRunner.run": lambda runner=runner, id=mine.id: runner.run(id),
             },
-            3000 if place == "memory" else 100,
+            300 if here else 4,
+            60 if here else 100,
+            time.thread_time_ns if here else time.perf_counter_ns,
         )
-        report = Report(f"a runner's step, {place}")
-        report.row("get, set a value, save", found["by hand"])
-        report.row("get, await the task that sets it, save", found["task by hand"])
-        report.row("FlowRunner.run", found["step"], found["by hand"], "aim ≤ 1.2×")
-        report.row("  to the task by hand", found["step"], found["task by hand"])
+        medians = {name: statistics.median(values) for name, values in found.items()}
+        step = "FlowRunner.run"
+        report = Report(f"a runner's step, {place}, p50")
+        for name, aim in (
+            ("get, save", "nothing read or changed"),
+            ("get, set a value, save", ""),
+            ("get, await the task that sets it, save", "aim of the step ≤ 1.2×"),
+        ):
+            ratio = medians[step] / medians[name]
+            report.row(name, medians[name], None, f"the step takes {ratio:.2f}×  {aim}")
+        report.row(step, medians[step])
     await postgres.close()
 
 

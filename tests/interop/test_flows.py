@@ -18,6 +18,7 @@ from graphflow_nb.workflow import Graph
 from ..scope import COMPLETE, only_complete
 from ..workflow.claims import build_claims, build_support
 from ..workflow.told import Told, content, follow, graphs
+from .examples import EXAMPLES, Example
 from .peer import VERSIONS, Peer
 
 pytestmark = pytest.mark.timeout(1500)  # the first test builds the peer
@@ -32,21 +33,44 @@ class Flows:
         self.storage = storage
         self.process = peer.start("flows")
         self.made = 0
+        self.ids = ("", "")  # of the crate's session and of ours
 
-    async def run(self, told: Told, at: str, data: Told) -> tuple[list[Told], list[Told]]:
+    async def run_example(self, example: Example) -> tuple[list[Told], list[Told]]:
+        """Return what the crate and what we make of all rounds of an example."""
+        start = example.graph["tasks"][0]["id"]
+        theirs, ours = await self.run(example.graph, start, *example.rounds[0])
+        for values, steps in example.rounds[1:]:
+            for id in self.ids:
+                session = await self.storage.get(id)
+                assert session is not None
+                session.context.update(values)
+                await self.storage.save(session)
+            more = await self.follow(example.graph, steps)
+            theirs += more[0][1:]
+            ours += more[1][1:]
+        return theirs, ours
+
+    async def run(
+        self, told: Told, at: str, data: Told, steps: int = STEPS
+    ) -> tuple[list[Told], list[Told]]:
         """Return what the crate and what we make of a graph from the same session."""
         self.made += 1
-        theirs, ours = f"theirs-{self.made}", f"ours-{self.made}"
-        for id in (theirs, ours):
+        self.ids = (f"theirs-{self.made}", f"ours-{self.made}")
+        for id in self.ids:
             session = Session(id, at, graph_id="other", status_message="old", context=Context(data))
             session.context.add_user_message("hello")
             await self.storage.save(session)
+        return await self.follow(told, steps)
+
+    async def follow(self, told: Told, steps: int) -> tuple[list[Told], list[Told]]:
+        """Return what the crate and what we make of further steps of the same two sessions."""
+        theirs, ours = self.ids
         stdin, stdout = self.process.stdin, self.process.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write(json.dumps({"graph": told, "id": theirs, "steps": STEPS}) + "\n")
+        stdin.write(json.dumps({"graph": told, "id": theirs, "steps": steps}) + "\n")
         stdin.flush()
-        followed = await follow(self.storage, told, ours, STEPS)  # while the crate runs its own
+        followed = await follow(self.storage, told, ours, steps)  # while the crate runs its own
         answer = stdout.readline()
         assert answer, self.process.communicate()[1]
         return json.loads(answer), followed
@@ -84,6 +108,32 @@ def test_generated_graphs_run_as_in_the_crate(version: str, program: Path, datab
             flows.process.communicate()
             runner.run(storage.close())
         assert len(kinds) >= (12 if COMPLETE else 4), kinds
+
+
+@pytest.mark.parametrize("version", ["0.8", pytest.param("0.6", marks=only_complete)])
+def test_the_examples_of_the_crate_run_as_in_the_crate(version: str, program: Path, database: str):
+    peer = Peer(program, version, database)
+    peer("write", count=1)  # makes the table
+    ends = set()
+    with asyncio.Runner() as runner:
+        storage = runner.run(g.PostgresSessionStorage.connect(peer.url))
+        flows = Flows(peer, storage)
+        try:
+            for name, example in EXAMPLES.items():
+                theirs, ours = runner.run(flows.run_example(example))
+                _compare(theirs, ours)
+                assert len(theirs) == 1 + sum(steps for _, steps in example.rounds), name
+                ends.add(theirs[-1].get("error", theirs[-1].get("status")))
+        finally:
+            flows.process.communicate()
+            runner.run(storage.close())
+    assert ends == {
+        "completed",
+        "Task execution failed: Task 'validate' failed: Task execution failed: "
+        "Maximum retry attempts (3) exceeded.",
+        "Task execution failed: Task 'refine' failed: Task execution failed: "
+        "query not found in context",
+    }
 
 
 def _compare(theirs: list[Told], ours: list[Told]) -> None:

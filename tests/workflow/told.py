@@ -29,21 +29,37 @@ class ToldTask(Task):
         self.id = does["id"]
         self.does = does
 
+    def choose(self, context: Context) -> Told:
+        """Return what it does now: the first of its cases whose keys have these values."""
+        for case in self.does.get("cases", ()):
+            if all(context.get(key) == value for key, value in case.get("if", {}).items()):
+                return case
+        return self.does
+
     async def run(self, context: Context) -> TaskResult:
-        does = self.does
+        does = self.choose(context)
+
+        def fill(text: Any) -> Any:
+            """Put what the context has into ``{key}``, of each key that is named in "fill"."""
+            for key in does.get("fill", ()) if isinstance(text, str) else ():
+                text = text.replace("{%s}" % key, context.get(key, ""))
+            return text
+
         if (ms := does.get("sleep_ms")) is not None:
             await asyncio.sleep(ms / 1000)
         for key, value in does.get("set", {}).items():
-            context.set(key, value)
+            context.set(key, fill(value))
         if (key := does.get("count")) is not None:
             stored = context.get(key)
             context.set(key, (stored if type(stored) is int and stored >= 0 else 0) + 1)
+        if (words := does.get("hear")) is not None:
+            context.add_user_message(fill(words))
         if (words := does.get("say")) is not None:
-            context.add_assistant_message(words)
+            context.add_assistant_message(fill(words))
         if (why := does.get("fail")) is not None:
             kinds = {"other": RuntimeError, "context": ContextError}
             raise kinds.get(does.get("kind"), TaskExecutionFailed)(why)
-        return TaskResult(does.get("response"), action(does), does.get("status"))
+        return TaskResult(fill(does.get("response")), action(does), fill(does.get("status")))
 
 
 def action(does: Told) -> NextAction:

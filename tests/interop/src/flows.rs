@@ -9,6 +9,18 @@ struct Told {
     does: Value,
 }
 
+impl Told {
+    /// What it does now: the first of its cases whose keys have these values, else all the same.
+    fn choose(&self, ctx: &Context) -> &Value {
+        let cases = self.does["cases"].as_array().into_iter().flatten();
+        let holds = |case: &&Value| {
+            let mut wanted = case["if"].as_object().into_iter().flatten();
+            wanted.all(|(key, value)| ctx.get(key).unwrap_or(Value::Null) == *value)
+        };
+        cases.clone().find(holds).unwrap_or(&self.does)
+    }
+}
+
 #[async_trait::async_trait]
 impl Task for Told {
     fn id(&self) -> &str {
@@ -16,18 +28,32 @@ impl Task for Told {
     }
 
     async fn run(&self, ctx: Context) -> Result<TaskResult> {
-        let does = &self.does;
+        let does = self.choose(&ctx);
+        // Each `{key}` that is named in "fill" becomes the text that the context has there.
+        let fill = |text: &str| {
+            let keys = does["fill"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            keys.fold(text.to_string(), |text, key| {
+                let value = ctx.get::<String>(key).unwrap_or_default();
+                text.replace(&format!("{{{key}}}"), &value)
+            })
+        };
         if let Some(ms) = does["sleep_ms"].as_u64() {
             tokio::time::sleep(Duration::from_millis(ms)).await;
         }
         for (key, value) in does["set"].as_object().into_iter().flatten() {
-            ctx.set(key.clone(), value.clone())?;
+            match value.as_str() {
+                Some(text) => ctx.set(key.clone(), fill(text))?,
+                None => ctx.set(key.clone(), value.clone())?,
+            }
         }
         if let Some(key) = does["count"].as_str() {
             ctx.set(key, ctx.get::<u64>(key).unwrap_or(0) + 1)?;
         }
+        if let Some(words) = does["hear"].as_str() {
+            ctx.add_user_message(fill(words));
+        }
         if let Some(words) = does["say"].as_str() {
-            ctx.add_assistant_message(words.into());
+            ctx.add_assistant_message(fill(words));
         }
         if let Some(why) = does["fail"].as_str() {
             return Err(match does["kind"].as_str() {
@@ -37,9 +63,9 @@ impl Task for Told {
             });
         }
         Ok(TaskResult::new_with_status(
-            does["response"].as_str().map(String::from),
+            does["response"].as_str().map(fill),
             action(does),
-            does["status"].as_str().map(String::from),
+            does["status"].as_str().map(fill),
         ))
     }
 }
