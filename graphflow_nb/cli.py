@@ -83,7 +83,10 @@ def _open_lesson(number: int | None, again: bool, no_open: bool, options: list[s
             return 0
         entry = next((entry for entry in lessons if entry.number == number), None)
         if entry is None:
-            print(f"there is no lesson {number}. {describe_lessons(lessons)}", file=sys.stderr)
+            print(
+                f"there is no lesson {number}. There are:\n{describe_lessons(lessons)}",
+                file=sys.stderr,
+            )
             return 2
         if not no_open and not _has_jupyterlab():
             return 1

@@ -162,7 +162,7 @@ def test_a_lesson_that_does_not_exist_is_an_error_with_the_list(
     a_lesson: Path, called: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["lessons", "9"]) == 2
-    assert "there is no lesson 9. 3. The lost update" in capsys.readouterr().err
+    assert "there is no lesson 9. There are:\n3. The lost update" in capsys.readouterr().err
     assert not called
 
 

@@ -248,7 +248,8 @@ class Stepper:
     def _draw(self) -> Markup:
         step = self.shown
         place = Markup('<p role="status"><b>%s</b></p>') % self._describe_place()
-        return place + self._draw_graph(step) + step.render() + self._draw_steps()
+        beside = Markup('<div class="gfnb-side">%s<div>%s%s</div></div>')
+        return place + beside % (self._draw_graph(step), step.render(), self._draw_steps())
 
     def _draw_steps(self) -> Markup:
         """Return all steps, one a line, for who looks at them without a kernel."""

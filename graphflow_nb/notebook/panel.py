@@ -199,9 +199,9 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         notice = _Notice("error", row, f"{action.label}: interrupted before its end")
         try:
             said = action.run()
-            text = printable(said)[:MAX_NOTICE] if isinstance(said, str) else "done"
+            text = printable(said) if isinstance(said, str) else f"{action.label}: done"
             # Not as something good: what was done may be a wrong answer.
-            notice = _Notice("info", row, f"{action.label}: {text}")
+            notice = _Notice("info", row, text[:MAX_NOTICE])
         except Exception as error:
             notice = _describe_error(error, row)
         finally:

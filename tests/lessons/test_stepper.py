@@ -221,7 +221,7 @@ def test_its_panel_runs_and_looks(wb: g.Workbench, graph: Graph):
     assert "<svg" in data["text/html"]
     panel = stepper.panel
     panel.click("Run one step")
-    assert panel.said.startswith("Run one step: step 1: paused at pay")
+    assert panel.said.startswith("step 1: paused at pay")
     panel.click("Run one step")
     assert "failed: Task execution failed" in panel.said
     panel.click("Look back")

@@ -139,7 +139,7 @@ def test_an_error_is_shown_beside_its_button(error: Exception, text: str):
 def test_a_text_that_a_call_returns_is_said_beside_its_button():
     panel = make_panel(lambda: "incorrect: \x1b[31m3")
     panel.click("Go")
-    assert panel.said == "Go: incorrect: \\x1b[31m3"
+    assert panel.said == "incorrect: \\x1b[31m3"
     assert panel.bar.page["notice"]["kind"] == "info"
 
 

@@ -28,6 +28,7 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
+LESSONS = ROOT / "notebooks" / "lessons"
 PROGRAM = Path(__file__).with_name("user_program.py")
 SMOKE = """\
 from pathlib import Path
@@ -145,6 +146,22 @@ def test_nothing_but_the_package_is_installed(alone: Environment) -> None:
 
 def test_the_command_says_what_it_does(alone: Environment) -> None:
     assert "open JupyterLab" in alone.run("graphflow-nb", "--help").stdout
+
+
+def test_the_lessons_are_listed_and_copied(alone: Environment) -> None:
+    listed = alone.run("graphflow-nb", "lessons").stdout
+    assert len(re.findall(r"(?m)^\d+\. ", listed)) == len(list(LESSONS.glob("*.ipynb")))
+    done = alone.run("graphflow-nb", "lessons", "1", "--no-open")
+    assert done.returncode == 0, done.stderr
+    (copy,) = alone.home.glob("lesson_01_*.ipynb")
+    assert copy.name in done.stdout
+
+
+def test_a_copy_of_a_lesson_runs(lab: Environment) -> None:
+    lab.run("graphflow-nb", "lessons", "1", "--no-open")
+    (copy,) = lab.home.glob("lesson_01_*.ipynb")
+    done = lab.run("jupyter", "execute", "--inplace", copy.name)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_typed_program_of_a_user_passes_mypy_strict_and_runs(alone: Environment) -> None:

@@ -76,6 +76,20 @@ def test_a_missing_event_makes_the_newest_state_wrong(wb: Workbench):
     assert dict(wb.get(id).context) == {"amount": 570, "paid": True}
 
 
+def test_a_step_after_the_end_is_a_version_and_an_event_that_change_nothing(exercise_wb: Workbench):
+    """What the teacher's note has a class try."""
+    id = "snapshot/claim-6"
+    stepper, log = run_steps(exercise_wb, id, 5), lesson.EventLog(exercise_wb, id)
+    before = exercise_wb.get(id)
+    for _ in range(10):
+        event = log.append(stepper.step())
+        assert (event["set"], event["removed"]) == ({}, [])
+    after = exercise_wb.get(id)
+    assert after.version - before.version == 10
+    assert dict(after.context) == dict(before.context)
+    assert len(log.list_ids()) == 10
+
+
 def test_the_chat_history_only_grows_and_is_bounded():
     context = Context(max_messages=3)
     for number in range(5):
@@ -120,6 +134,11 @@ def begins_anew(context, amount):
     context["amounts"] = [amount]
 
 
+def sets_no_list(context, amount):
+    context["amount"] = amount
+    context.get("amounts", []).append(amount)
+
+
 def forgets_the_amount(context, amount):
     context["amounts"] = [*context.get("amounts", []), amount]
 
@@ -134,6 +153,7 @@ def forgets_the_amount(context, amount):
         ("state_at", empties_the_log, "it changes the events"),
         ("state_at", lambda events, number: events["set"], "your <lambda> failed in its line 1"),
         ("remember", begins_anew, "after step 2 context['amounts'] has to be [900, 640]"),
+        ("remember", sets_no_list, "[900], and it is None"),
         ("remember", forgets_the_amount, "after step 1 context['amount'] has to be 900"),
     ],
 )
