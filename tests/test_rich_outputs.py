@@ -36,6 +36,7 @@ from graphflow_nb.benchmark.settings import Settings
 from graphflow_nb.changes import diff
 from graphflow_nb.figures import LatencyFigure, plot_boxes
 from graphflow_nb.figures.figure import LatencyAxes
+from graphflow_nb.frames import stays_frame
 from graphflow_nb.history import Version
 from graphflow_nb.journal import Journal
 from graphflow_nb.lessons import (
@@ -73,7 +74,9 @@ from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.live import LiveLatency
 from graphflow_nb.notebook.panel import Action, ActionBar, Panel
 from graphflow_nb.notebook.running import FlowRun
+from graphflow_nb.notebook.timelines import Timeline
 from graphflow_nb.storage.copying import CopyReport
+from graphflow_nb.storage.history import Steps
 from graphflow_nb.storage.migration import Migration
 from graphflow_nb.testing.report import Report
 from graphflow_nb.workflow import FanOutTask, Graph, GraphBuilder, TaskResult
@@ -106,6 +109,8 @@ class _Shape(HTMLParser):
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "rect":  # over a picture, whose names take more room or less
+            attrs = [(name, "0") for name, _ in attrs]
         kept = [(name, "" if name in ("alt", "title") else value) for name, value in attrs]
         self.parts.append((tag, [(n, "…" if "base64," in (v or "") else v) for n, v in kept]))
 
@@ -433,6 +438,15 @@ def make_flow_run(text: str) -> FlowRun:
     return FlowRun(text, results, before, make_session(text), tuple(operations(text)), text)
 
 
+def make_timeline(text: str) -> Timeline:
+    steps = [
+        (id, number, hour * 3_600_000_000, text, task, text, False, text)
+        for id, number, hour, task in ((text, 1, 1, text), (text, 2, 2, "b"), ("z", 1, 3, text))
+    ]
+    now = datetime(1970, 1, 2, tzinfo=UTC)
+    return Timeline(stays_frame(Steps.from_rows(steps, 10), now), text)
+
+
 def make_round(text: str) -> Round:
     endings = ["done", "refused", "skipped", "clash"]
     steps = [(a, "done") for a in ("load", "change", "begin", "delete")]
@@ -513,6 +527,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     WatchedGraph: lambda text: [WatchedGraph(make_graph(text))],
     GraphView: make_graph_views,
     FlowRun: lambda text: [make_flow_run(text)],
+    Timeline: lambda text: [make_timeline(text)],
     Fork: lambda text: [Fork(make_session(text), fill(Version, text), (text, text))],
     Round: lambda text: [make_round(text)],
     Race: make_race,

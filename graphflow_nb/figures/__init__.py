@@ -43,6 +43,7 @@ from .percentiles import naive_and_corrected, plot_percentiles
 from .phases import plot_phases
 from .registry import FigureKind, draw_figure, figure_kinds, register
 from .stalling import stalls
+from .stays import locate_bars, plot_stays, plot_tasks
 from .text import duration_text
 from .theme import ThemeName
 from .throughput import plot_throughput
@@ -57,6 +58,7 @@ __all__ = [
     "duration_text",
     "figure_kinds",
     "latency_board",
+    "locate_bars",
     "naive_and_corrected",
     "plot_boxes",
     "plot_difference",
@@ -65,6 +67,8 @@ __all__ = [
     "plot_histogram",
     "plot_percentiles",
     "plot_phases",
+    "plot_stays",
+    "plot_tasks",
     "plot_throughput",
     "plot_timeline",
     "register",

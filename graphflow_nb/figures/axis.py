@@ -26,12 +26,15 @@ __all__ = [
     "set_share_axis",
     "set_ticks_text",
     "set_time_axis",
+    "time_places",
 ]
 
 Scale = Literal["log", "linear"]
 Floats = NDArray[np.float64]
 
 MOST_LINEAR = 50  # counts above this have a log axis
+SHORT = 120e9  # nanoseconds: below it, times are counted from the first
+DAY = 86_400e9
 
 
 class LogLocator(Locator):
@@ -133,15 +136,16 @@ def set_duration_axis(axis: Axis, nanos: ArrayLike, scale: Scale = "log") -> Non
     axis.set_label_text(label)
 
 
-def set_count_axis(axis: Axis, most: float, label: str) -> None:
+def set_count_axis(axis: Axis, most: float, label: str, *, stacked: bool = False) -> None:
     """Make an axis of counts, on a log scale where few would not be seen beside many.
 
     Args:
         axis: ``ax.xaxis`` or ``ax.yaxis``.
         most: The largest count, 1 or more.
         label: The name of what is counted.
+        stacked: Whether counts are drawn on top of each other, which a log scale would distort.
     """
-    if most > MOST_LINEAR:
+    if most > MOST_LINEAR and not stacked:
         set_log_axis(axis, 0.8, most, number_text)
         label += " (log scale)"
     else:
@@ -196,7 +200,7 @@ def set_time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int
         The function that turns nanoseconds since 1970 into places on the axis.
     """
     began = pd.Timestamp(first, tz="UTC")
-    if last - first >= 120e9:
+    if last - first >= SHORT:
         locator = AutoDateLocator(tz=UTC, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
         locator.intervald |= {
             HOURLY: [1, 2, 3, 6, 12],
@@ -206,14 +210,20 @@ def set_time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int
         short = ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
         axis.set_major_formatter(short)
         axis.set_label_text("began at (UTC)")
-        day = 86_400e9
-        _set_limits(axis, first / day, last / day, room=0.02)
-        return lambda nanos: nanos / day
+        _set_limits(axis, first / DAY, last / DAY, room=0.02)
+        return time_places(first, last)
     # Dates would have no more than microseconds, and some bursts last no longer.
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     set_ticks_text(axis, nanos_text)
     axis.set_label_text(f"began after {began:%Y-%m-%d %H:%M:%S.%f} UTC")
     _set_limits(axis, 0, max(last - first, 1), room=0.02)
+    return time_places(first, last)
+
+
+def time_places(first: int, last: int) -> Callable[[NDArray[np.int64]], Floats]:
+    """Return what ``set_time_axis`` returns for these times, without an axis."""
+    if last - first >= SHORT:
+        return lambda nanos: nanos / DAY
     return lambda nanos: (nanos - first).astype(np.float64)
 
 

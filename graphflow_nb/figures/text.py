@@ -11,6 +11,7 @@ __all__ = [
     "count_text",
     "duration_text",
     "escape_formulas",
+    "long_text",
     "nanos_text",
     "number_text",
     "percentile_name",
@@ -45,6 +46,19 @@ def duration_text(micros: float) -> str:
 def nanos_text(nanos: float) -> str:
     """Return nanoseconds in words, ``unknown`` for NaN."""
     return "unknown" if math.isnan(nanos) else duration_text(nanos / 1000)
+
+
+def long_text(nanos: float) -> str:
+    """Return a duration that may be of days, with its unit: ``3.8 h``.
+
+    Args:
+        nanos: The duration in nanoseconds.
+    """
+    seconds = nanos / 1e9
+    for limit, unit, size in ((7_200, "min", 60), (172_800, "h", 3_600)):
+        if 120 <= seconds < limit:
+            return f"{seconds / size:.3g} {unit}"
+    return nanos_text(nanos) if seconds < 120 else f"{seconds / 86_400:,.3g} days"
 
 
 def change_text(nanos: float) -> str:

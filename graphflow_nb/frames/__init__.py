@@ -14,6 +14,7 @@ from .sessions import (
     sessions_frame,
     text_column,
 )
+from .stays import stays_frame, transitions_frame
 
 __all__ = [
     "TEXT",
@@ -26,6 +27,8 @@ __all__ = [
     "messages_frame",
     "operations_frame",
     "sessions_frame",
+    "stays_frame",
     "text_column",
+    "transitions_frame",
     "versions_frame",
 ]

@@ -12,15 +12,18 @@ from ..bridge import dual
 from ..changes import Patch, apply, diff
 from ..client import Client
 from ..errors import HistoryError, QueryError, SessionNotFound
-from ..frames import versions_frame
+from ..frames import stays_frame, versions_frame
 from ..history import HistoryArchive, Version, history_of
 from ..model import Session
 from ..model.moments import Moment, parse_moment
+from ..storage.history import OBSERVED
 from .forking import Fork, mark_origin
+from .timelines import Timeline
 
 __all__ = ["HistoryViews"]
 
 MAX_VERSIONS = 100  # shown unless more are asked for
+MAX_STEPS = 100_000
 
 
 class HistoryViews(Client):
@@ -185,6 +188,63 @@ class HistoryViews(Client):
         tasks = [v.current_task_id for v in following[::-1] if v.number >= origin.number]
         return Fork(forked, origin, tuple(dict.fromkeys(tasks)))
 
+    @dual
+    async def timeline(
+        self,
+        ids: str | Sequence[str] | None = None,
+        *,
+        graph: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        limit: int = MAX_STEPS,
+    ) -> Timeline:
+        """Return sessions over time: how long each stayed at its tasks, from their history.
+
+        Example:
+            >>> import graphflow_nb
+            >>> from graphflow_nb.history import HistoryStorage
+            >>> wb = graphflow_nb.wrap(HistoryStorage(graphflow_nb.InMemorySessionStorage()))
+            >>> session = wb.create("claim-1", "intake")
+            >>> wb.timeline("claim-1").stays[["id", "task", "open"]]
+                    id    task  open
+            0  claim-1  intake  True
+
+        Args:
+            ids: An id, or several (a column of a DataFrame too). Default: all sessions.
+            graph: Only sessions of this graph.
+            since, until: Only versions from this time on, and before that one, as ``sessions``
+                takes times.
+            limit: The most versions; the note says so if there are more.
+
+        Returns:
+            The timeline, which shows itself: a row for each of up to 150 sessions, the number of
+            sessions at each task for more. ``.stays`` and ``.transitions`` are its DataFrames.
+
+        Raises:
+            QueryError: An argument is invalid.
+            CapabilityError: The store keeps no history.
+            StorageError: There is no history table, or the store failed.
+        """
+        if type(limit) is not int or limit < 1:
+            raise QueryError(f"limit must be an integer >= 1, not {limit!r}")
+        chosen = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
+        if chosen is not None and not all(isinstance(id, str) for id in chosen):
+            raise QueryError(f"ids must be ids of sessions, each a text, not {ids!r}")
+        times = {
+            name: None if time is None else _parse_time(name, time)
+            for name, time in (("since", since), ("until", until))
+        }
+        steps = await self.archive.steps(chosen, **times, limit=limit)
+        stays = stays_frame(steps, datetime.now(UTC))
+        if graph is not None:
+            stays = stays[stays["graph_id"] == graph].reset_index(drop=True)
+        notes = []
+        if steps.more:
+            notes.append(f"the first {limit:,} versions by id; limit= takes more")
+        if OBSERVED in steps.source:
+            notes.append("some versions were observed: others in between are unknown")
+        return Timeline(stays, "; ".join(notes))
+
     async def _find(self, id: str, when: int | Moment) -> tuple[Version, Session]:
         """Return a version of a session, which was not deleted then, and the session."""
         place: int | datetime
@@ -222,6 +282,13 @@ class HistoryViews(Client):
             f"the history of session {id!r} has no {named}; it has versions {oldest.number} "
             f"({_utc(oldest.at)}) to {newest.number}; older ones were not kept"
         )
+
+
+def _parse_time(name: str, time: Moment) -> datetime:
+    try:
+        return parse_moment(time)
+    except ValueError as error:
+        raise QueryError(f"{name}: {error}") from error
 
 
 def _utc(time: datetime) -> str:

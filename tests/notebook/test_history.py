@@ -189,3 +189,30 @@ def test_a_store_without_history_says_how_to_keep_one(tmp_path: Path):
     with pytest.raises(g.StorageError, match=r"has no history table.*\.create\(\)"):
         plain.history("a")
     plain.close()
+
+
+def test_a_timeline_of_all_or_of_some(wb: g.Workbench):
+    wb.create("claim-2", "intake", graph_id="other")
+    whole = wb.timeline()
+    assert whole.stays["id"].tolist() == ["claim-1"] * 4 + ["claim-2"]
+    assert whole.stays["task"].tolist() == [*STEPS, "intake"]
+    assert whole.transitions["n"].tolist() == [1, 1, 1]
+    assert "Sessions over time, n = 2" in repr(whole)
+    assert len(wb.timeline("claim-2").stays) == len(wb.timeline(graph="other").stays) == 1
+    assert len(wb.timeline(wb.sessions(graph="claims")["id"]).stays) == 4
+    assert len(wb.timeline(since="1 hour").stays) == 5
+    assert len(wb.timeline(until="1 hour").stays) == 0
+    cut = wb.timeline(limit=2)
+    assert len(cut.stays) == 2
+    assert cut.note == "the first 2 versions by id; limit= takes more"
+    assert cut.note in cut.to_html()
+    for wrong in ({"limit": 0}, {"since": "soon"}, {"ids": [1]}):
+        with pytest.raises(g.QueryError, match=r"limit|since|ids"):
+            wb.timeline(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_timeline_says_of_each_stay_what_it_is(wb: g.Workbench):
+    html = wb.timeline().to_html("dark")
+    assert html.count("<rect") == html.count("<title>") == 4
+    for task in STEPS:
+        assert f"<title>claim-1: {task}" in html

@@ -1,0 +1,138 @@
+"""A timeline: sessions over time, as DataFrames, a picture, and a page with hints."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any, Final
+
+import pandas as pd
+from markupsafe import Markup
+
+from ..cards import card
+from ..figures import LatencyFigure, locate_bars, plot_stays, plot_tasks
+from ..figures.stays import MAX_ROWS
+from ..figures.theme import ThemeName
+from ..frames import transitions_frame
+from ..printable import printable, printable_lines
+
+__all__ = ["Timeline"]
+
+MAX_HINTS: Final = 3_000  # stays that say what they are when they are pointed at
+MAX_TEXT: Final = 200  # characters of a text in a hint
+
+
+class Timeline:
+    """Sessions over time, from the versions in the history; it shows itself.
+
+    Example:
+        >>> import graphflow_nb
+        >>> from graphflow_nb.history import HistoryStorage
+        >>> wb = graphflow_nb.wrap(HistoryStorage(graphflow_nb.InMemorySessionStorage()))
+        >>> session = wb.create("claim-1", "intake", graph_id="claims")
+        >>> session.current_task_id = "decide"
+        >>> wb.save(session)
+        >>> wb.timeline().transitions[["from", "to", "n"]]
+             from      to  n
+        0  intake  decide  1
+
+    Args:
+        stays: The stays of sessions at tasks, as ``stays_frame`` returns them.
+        note: What a bound left out; empty for nothing.
+
+    Attributes:
+        stays: One row for each stay: ``id`` (text), ``graph_id``, ``task`` (category), ``start``,
+            ``end`` (datetime64[us, UTC]; the end of an open one is the time of the call),
+            ``duration`` (timedelta64[us]), ``waits`` (bool: it began by staying at the same task,
+            so the session waits there, for input or to be tried again; otherwise it came from
+            another task, and is worked on or waits for a worker), ``open`` (bool: it has no end
+            yet), ``version`` (int64), ``status_message`` (text), ``source`` (category).
+        note: As passed.
+    """
+
+    def __init__(self, stays: pd.DataFrame, note: str = ""):
+        self.stays = stays
+        self.note = note
+
+    @property
+    def transitions(self) -> pd.DataFrame:
+        """One row for each way from task to task.
+
+        ``graph_id``, ``from``, ``to`` (category), ``n`` (int64), and ``p50`` and ``p99``
+        (timedelta64[us]) of the time between the two saves.
+        """
+        return transitions_frame(self.stays)
+
+    def plot(self, *, ax: Any = None, theme: ThemeName = "light") -> Any:
+        """Draw each session as a row; of more than 150, how many were at each task.
+
+        Args:
+            ax: The axes to draw on; None makes a figure.
+            theme: The theme of a new figure, ``light`` or ``dark``.
+
+        Returns:
+            The axes; those of a new figure show themselves in a notebook.
+
+        Raises:
+            QueryError: The theme is unknown.
+        """
+        many = self.stays["id"].nunique() > MAX_ROWS
+        return (plot_tasks if many else plot_stays)(self.stays, ax=ax, theme=theme)
+
+    def to_html(self, theme: ThemeName = "light") -> str:
+        """Return the picture as HTML; each stay says what it is when it is pointed at.
+
+        Args:
+            theme: The theme, ``light`` or ``dark``.
+        """
+        ax = self.plot(theme=theme)
+        figure = ax.figure
+        assert isinstance(figure, LatencyFigure)
+        picture = b64encode(figure._repr_png_()).decode()
+        image = Markup(
+            '<img style="display:block;width:100%%" alt="%s" src="data:image/png;base64,%s">'
+        ) % (figure.said, picture)
+        shown = len(self.stays) and self.stays["id"].nunique() <= MAX_ROWS
+        hints = self._render_hints(ax) if shown and len(self.stays) <= MAX_HINTS else ""
+        width = int(figure.bbox.width)
+        body = Markup('<div style="position:relative;max-width:%spx">%s%s</div>') % (
+            width,
+            image,
+            hints,
+        )
+        if self.note:
+            body += Markup("<p>%s</p>") % self.note
+        return str(card("sessions over time", body))
+
+    def _render_hints(self, ax: Any) -> Markup:
+        """Return invisible boxes over the bars, each with the text of its stay."""
+        box = Markup('<rect x="%.5f" y="%.5f" width="%.5f" height="%.5f"><title>%s</title></rect>')
+        stays = self.stays
+        boxes = [
+            box % (bar.left, bar.top, bar.width, bar.height, _describe(stays.iloc[bar.row]))
+            for bar in locate_bars(ax, stays)
+        ]
+        return Markup(
+            '<svg style="position:absolute;inset:0;width:100%%;height:100%%" viewBox="0 0 1 1" '
+            'preserveAspectRatio="none" fill="transparent">%s</svg>'
+        ) % Markup("").join(boxes)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": self.to_html(), "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        ax = self.plot()
+        return printable_lines("\n".join(filter(None, (ax.said, self.note))))
+
+
+def _describe(stay: Any) -> str:
+    """Return what is said of a stay that is pointed at."""
+    until = "until now" if stay["open"] else f"until {stay['end']:%Y-%m-%d %H:%M:%S}"
+    lines = [
+        printable(f"{stay['id'][:MAX_TEXT]}: {stay['task'][:MAX_TEXT]}"),
+        f"{stay['start']:%Y-%m-%d %H:%M:%S} UTC {until}, {str(stay['duration']).split('.')[0]}",
+        f"version {stay['version']}{', waits at the same task' if stay['waits'] else ''}",
+    ]
+    status = stay["status_message"]
+    if isinstance(status, str):
+        lines.append(printable(status[:MAX_TEXT]))
+    return "\n".join(lines)
