@@ -144,6 +144,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Put what takes longest first, as far as workers share the run.
     """
+    for item in items:
+        if " at 0x" in item.nodeid:  # another one in each worker
+            raise pytest.UsageError(f"{item.nodeid} is named by an address: give it ids=")
     kind = config.getoption("store")
     if kind is not None:
         if kind not in KINDS:

@@ -73,7 +73,6 @@ async def waiting(n: int) -> None: ...
         returning,
         waiting,
     ],
-    ids=repr,
 )
 def test_what_was_left_as_it_was_is_not_attempted(answer: Any, three: Exercise):
     outcome = three.check(answer)
