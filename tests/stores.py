@@ -93,6 +93,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     # Stores that keep each version beside the sessions.
     "history-sqlite": Kind("sqlite", history=True, campaign=0.25),
+    "history-redis": Kind("redis", "redis_server", history=True, campaign=0.25),
+    "history-cluster": Kind("redis", "redis_cluster_server", history=True, campaign=0.25),
     "history-0.5": _postgres("crate-0.5", history=True, campaign=0.25),
     "history-0.6": _postgres("crate-0.6", history=True, campaign=0.25),
     "fallback": _wrapped(lambda storage: g.FallbackStorage(storage, g.InMemorySessionStorage())),

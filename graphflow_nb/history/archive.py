@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..errors import CapabilityError, HistoryError
-from ..model import Session, stored_session
+from ..model import Session, exactjson, stored_session
 from ..model.times import EPOCH, datetime_of, micros_of
 from ..storage.history import (
     HistorySize,
@@ -461,6 +461,7 @@ def _sessions_of(rows: Sequence[VersionRow], last: int) -> Iterator[Session]:
                 row.version or 0,
                 row.created,
                 row.at,
+                exactjson.split_object(row.extra, "the session") if row.extra else None,
             )
 
 

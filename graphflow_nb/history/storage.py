@@ -11,7 +11,7 @@ from time import time_ns
 from typing import Any, Final
 
 from ..errors import GraphflowError, SessionConflict
-from ..model import Session
+from ..model import Session, exactjson
 from ..model.times import micros_or_none
 from ..storage.attributes import attributes_of
 from ..storage.history import WRITTEN, Retention, VersionRow
@@ -207,4 +207,5 @@ def _row_of(session: Session, *, deleted: bool) -> VersionRow:
         bytes=len(context.encode()),
         source=WRITTEN,
         writer=f"graphflow_nb {os.getpid()}",
+        extra=exactjson.join(session.extra).decode() if session.extra else None,
     )

@@ -62,6 +62,7 @@ class VersionRow(NamedTuple):
         bytes: The length of the context's text in bytes.
         source: ``written``, ``trigger`` or ``observed``.
         writer: Who wrote it, as far as the store knows: application, user, process; ``""`` if not.
+        extra: The JSON object of the members that graph-flow does not define; None without any.
     """
 
     id: str
@@ -78,6 +79,7 @@ class VersionRow(NamedTuple):
     bytes: int
     source: str
     writer: str
+    extra: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

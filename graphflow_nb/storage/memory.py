@@ -12,7 +12,7 @@ from uuid import uuid4
 from msgspec import Raw
 
 from ..errors import SessionConflict
-from ..model import Seen, Session, mark_saved, stored_session
+from ..model import Seen, Session, exactjson, mark_saved, stored_session
 from ..model.times import micros_or_unknown
 from .address import Address
 from .checks import check_ids_once, check_text, check_texts
@@ -159,6 +159,7 @@ class InMemorySessionStorage:
                 bytes=len(text.encode()),
                 source=WRITTEN,
                 writer=f"graphflow_nb {os.getpid()}",
+                extra=exactjson.join(row.extra).decode() if row.extra else None,
             )
         )
 

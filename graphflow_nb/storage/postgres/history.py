@@ -115,7 +115,7 @@ class PostgresHistory:
                         row.status_message,
                         None if row.created is None else _time_of(row.created),
                         row.deleted,
-                        *row[9:],
+                        *row[9:14],
                     )
 
         for attempt in range(_TRIES):
@@ -270,7 +270,7 @@ def _form_of(found: Any) -> sql.HistoryForm:
 
 
 def _row_of(row: Any) -> VersionRow:
-    found = VersionRow._make(row)
+    found = VersionRow(*row)
     at: Any = found.at
     created: Any = found.created
     return found._replace(

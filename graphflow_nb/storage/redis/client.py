@@ -336,14 +336,17 @@ class RedisClient:
             answers[i] = answer
         return self._check_answers(answers)
 
-    async def scan(self, pattern: str | None) -> AsyncIterator[list[bytes]]:
-        """Yield all keys that hold strings, in portions and each once.
+    async def scan(
+        self, pattern: str | None, *, kind: str = "string"
+    ) -> AsyncIterator[list[bytes]]:
+        """Yield all keys of one kind, in portions and each once.
 
         Args:
             pattern: The pattern that a key must match; None for all.
+            kind: What the keys hold, as the server names it.
         """
         seen: set[bytes] = set()
-        options: dict[str, Any] = {"count": _SCAN_COUNT, "_type": "string"}
+        options: dict[str, Any] = {"count": _SCAN_COUNT, "_type": kind}
         if pattern is not None:
             options["match"] = pattern
         nodes = self._redis.get_primaries() if self.cluster else [None]

@@ -10,13 +10,14 @@ import msgspec
 from ...errors import SessionConflict, SessionFormatError, StorageError
 from ...model import Seen, Session, mark_saved
 from ..checks import check_text
+from ..history import WRITTEN
 from ..odd import bytes_of_name, format_error, name_of_bytes
 from ..origin import is_as_read
 from .client import RedisClient
 from .form import UNCOUNTED, Stored, decode_stored, digest
 from .odd import OddStored, decode_odd
 
-__all__ = ["TRIES", "Found", "New", "Records", "Swap", "Write", "contention_error"]
+__all__ = ["HISTORY", "TRIES", "Found", "New", "Records", "Swap", "Write", "contention_error"]
 
 # KEYS[1] the session; ARGV: digest of the text that must be there, the new text (empty to delete),
 # milliseconds until it expires (empty to leave that unchanged). Returns 1 if it was done, 0 if
@@ -34,6 +35,46 @@ else
 end
 return 1
 """
+
+# As above, and the text that is stored or deleted is appended to the session's history first: a
+# script that fails takes nothing back, and what must not be missing is the version. ARGV also: the
+# key of the history, the head of the version after its time.
+_NOTE: Final = """
+local function note(text)
+    local now = redis.call('TIME')
+    local at = string.format('%.0f', now[1] * 1000000 + now[2])
+    local n = redis.call('HINCRBY', ARGV[4], 'last', 1)
+    redis.call('HSETNX', ARGV[4], 'first', 1)
+    redis.call('HSET', ARGV[4], n, '{"at":' .. at .. ',' .. ARGV[5], n .. 't', text)
+end
+local function expire()
+    local ttl = redis.call('PTTL', KEYS[1])
+    if ttl > 0 then
+        redis.call('PEXPIRE', ARGV[4], ttl)
+    elseif ttl == -1 then
+        redis.call('PERSIST', ARGV[4])
+    end
+    return 1
+end
+"""
+_SWAP_NOTED: Final = _NOTE + _SWAP.replace(
+    "if ARGV[2] == '' then", "note(ARGV[2] == '' and there or ARGV[2])\nif ARGV[2] == '' then"
+).replace("return 1\n", "return expire()\n")
+# KEYS[1] the session; ARGV: nothing, the text, milliseconds until it expires (empty for never),
+# then as above. Returns 1 if the id was free.
+_CREATE_NOTED: Final = f"""{_NOTE}
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+note(ARGV[2])
+if ARGV[3] == '' then
+    redis.call('SET', KEYS[1], ARGV[2])
+else
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return expire()
+"""
+
+#: What the keys of histories begin with.
+HISTORY: Final = b"graphflow_nb:history:"
 
 _FEW: Final = 20
 _PTTL_COUNT: Final = 5000  # commands sent at once
@@ -118,6 +159,46 @@ class Records:
         self.expire = ttl is not None
         self._client = client
         self._expiry = b"" if ttl is None else b"%d" % round(ttl * 1000)
+        self._writer: str | None = None  # where each write is noted
+
+    def note_in(self, writer: str | None) -> None:
+        """Append what is written to each session's history from now on; None for no longer.
+
+        Args:
+            writer: Who writes, for the history.
+        """
+        self._writer = writer
+
+    def history_key(self, id: str) -> bytes:
+        """Return the key of a session's history, which a cluster keeps on the session's node.
+
+        Raises:
+            StorageError: There is no such key.
+        """
+        key = self.key(id)
+        before, _, tagged = key.partition(b"{")
+        # What is in the first braces of a key, if it is not empty, alone decides on its node.
+        if len(before) < len(key) and tagged.find(b"}") > 0:
+            return HISTORY + b":" + key
+        if self._client.cluster and b"}" in key:
+            raise StorageError(
+                f"session {id!r} can't have a history: a cluster keeps no other key on the node of "
+                "a key that has } without a { before it. Nothing was written; choose another id, "
+                "or keep the history elsewhere, by HistoryStorage(storage, archive=…)",
+                nothing_written=True,
+            )
+        return HISTORY + b"{%s}" % key
+
+    def id_of_history(self, key: bytes) -> str | None:
+        """Return the id of the session whose history has a key; None for that of another prefix."""
+        rest = key.removeprefix(HISTORY)
+        rest = rest[1:] if rest.startswith(b":") else rest[1:-1]
+        return self.id_of(rest) if rest.startswith(self.prefix.encode()) else None
+
+    def _note(self, id: str, *, deleted: bool) -> tuple[bytes, bytes]:
+        """Return the arguments of a script for the history."""
+        head = {"deleted": deleted, "source": WRITTEN, "writer": self._writer}
+        return self.history_key(id), msgspec.json.encode(head)[1:]
 
     def key(self, id: str) -> bytes:
         """Return the key of a session; its id may be the name of bytes that are not UTF-8."""
@@ -234,7 +315,11 @@ class Records:
         """Store a new session's text; return None, or the text that is stored already."""
         command = self._create_command(new)
         for _ in range(TRIES):
-            if await self._client.command(*command):
+            if self._writer is None:
+                done = await self._client.command(*command)
+            else:
+                (done,) = await self._client.scripts(_CREATE_NOTED, [self._create_call(new)])
+            if done:
                 self._client.replica = False  # or it was one, and has been promoted
                 return None
             there = await self._client.get(self.key(new.id))
@@ -244,12 +329,20 @@ class Records:
 
     async def create_many(self, texts: Sequence[New]) -> list[bool]:
         """Store the texts of new sessions; return for each whether its id was free."""
-        answers = await self._client.pipeline([self._create_command(new) for new in texts])
+        if self._writer is not None:
+            calls = [self._create_call(new) for new in texts]
+            answers = await self._client.scripts(_CREATE_NOTED, calls) if calls else []
+        else:
+            answers = await self._client.pipeline([self._create_command(new) for new in texts])
         return [bool(answer) for answer in answers]
 
     def _create_command(self, new: New) -> tuple[Any, ...]:
         expiry = self._expiry if new.expires_in is None else new.expires_in
         return ("SET", self.key(new.id), new.text, "NX", *(("PX", expiry) if expiry else ()))
+
+    def _create_call(self, new: New) -> tuple[Any, ...]:
+        expiry = self._expiry if new.expires_in is None else new.expires_in
+        return (self.key(new.id), b"", new.text, expiry or b"", *self._note(new.id, deleted=False))
 
     async def swap(self, id: str, seen: str, text: bytes) -> bytes | None:
         """Replace a stored text, or delete it where the new one is empty.
@@ -262,8 +355,7 @@ class Records:
         Returns:
             None if it was done, else the other stored text, ``b""`` for nothing.
         """
-        calls = [(self.key(id), seen.encode(), text, self._expiry)]
-        there = _read_answer((await self._client.scripts(_SWAP, calls))[0])
+        (there,) = await self.swap_many([Swap(id, seen, text)])
         if there is None:
             self._client.replica = False
         return there
@@ -287,8 +379,15 @@ class Records:
         """Replace several texts as ``swap`` does, all sent at once."""
         if not swaps:
             return []
-        calls = [(self.key(s.id), s.seen.encode(), s.text, self._expiry) for s in swaps]
-        return [_read_answer(answer) for answer in await self._client.scripts(_SWAP, calls)]
+        calls: list[tuple[Any, ...]] = [
+            (self.key(s.id), s.seen.encode(), s.text, self._expiry) for s in swaps
+        ]
+        script = _SWAP
+        if self._writer is not None:
+            script = _SWAP_NOTED
+            pairs = zip(calls, swaps, strict=True)
+            calls = [(*call, *self._note(s.id, deleted=not s.text)) for call, s in pairs]
+        return [_read_answer(answer) for answer in await self._client.scripts(script, calls)]
 
     def session(self, stored: Stored) -> Session:
         """Return a stored session as ``get`` returns it."""

@@ -23,6 +23,7 @@ from .client import RedisClient
 from .clock import next_time, next_version
 from .facts import collect_facts
 from .form import digest, encode
+from .history import RedisHistory
 from .index import Position, RedisIndex
 from .queries import Queries
 from .records import TRIES, New, Records, Write, contention_error
@@ -76,6 +77,12 @@ class RedisSessionStorage:
         self._index = RedisIndex(client, prefix)
         self._batches = Batches(self._records, self._index)
         self._queries = Queries(client, self._records, self._index, scan_limit)
+        self._history = RedisHistory(client, self._records, self.place, self._check_writable)
+
+    @property
+    def history_table(self) -> RedisHistory:
+        """The history of the sessions; see ``SupportsHistory``."""
+        return self._history
 
     @classmethod
     async def connect(

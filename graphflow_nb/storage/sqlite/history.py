@@ -86,7 +86,7 @@ class SqliteHistory:
             with transaction(db):
                 for row in rows:
                     # All columns but the number, which the statement finds.
-                    db.execute(sql.APPEND, (row.id, *row[2:8], int(row.deleted), *row[9:]))
+                    db.execute(sql.APPEND, (row.id, *row[2:8], int(row.deleted), *row[9:14]))
 
         await self._run(append)
 
@@ -236,7 +236,7 @@ def _execute(db: Database, statements: Sequence[str]) -> None:
 
 
 def _row_of(row: Sequence[Any]) -> VersionRow:
-    found = VersionRow._make(row)
+    found = VersionRow(*row)
     text: Any = found.context  # as bytes
     return found._replace(
         deleted=bool(found.deleted),
