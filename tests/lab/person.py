@@ -22,7 +22,7 @@ from ..stores import create_table
 #: Where the pictures that the tests take are kept; None for nowhere.
 PICTURES = os.environ.get("GRAPHFLOW_NB_PICTURES")
 #: Milliseconds that anything may take which is waited for; a machine may be busy.
-PATIENCE = 45_000
+PATIENCE = 90_000
 expect.set_options(timeout=PATIENCE)
 _THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 _TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"

@@ -83,7 +83,8 @@ def ask_memory(person: Person) -> list[float]:
     """
     cell = person.page.locator(".jp-CodeCell").nth(3)
     found = cell.locator(".jp-OutputArea-output")
-    # What it printed before stays until it runs again.
+    # What it printed before stays until it runs again, as it does if a key came twice.
+    person.expect(found).to_have_text(re.compile(r"memory \d+ "))
     number = found.inner_text().split()[1]
     printed = re.compile(rf"memory (?!{number} )\d+ [\d.]+ \d+ \d+\s")
     for wait in (15_000, 15_000, 45_000):  # a page that is redrawn now and then loses a key
