@@ -138,6 +138,8 @@ class Comparison:
 class Prediction:
     """A question about what will happen, with a choice that is kept and compared with it.
 
+    The choice is kept as long as the kernel runs.
+
     Example:
         >>> from graphflow_nb.lessons import Prediction
         >>> sent = Prediction("How often is the e-mail sent?", ["once", "twice"])
@@ -179,7 +181,7 @@ class Prediction:
         Raises:
             LessonError: It is none of the choices; the choice made before is kept.
         """
-        if choice not in self.choices:
+        if not _is_choice(choice, self.choices):
             raise LessonError(f"{choice!r} is none of the choices: {_list(self.choices)}")
         self.choice, self.comparison = choice, None
         self._refresh()
@@ -195,7 +197,7 @@ class Prediction:
         Raises:
             LessonError: What happened is none of the choices.
         """
-        if actual not in self.choices:
+        if not _is_choice(actual, self.choices):
             raise LessonError(
                 f"what happened, {actual!r}, is none of the choices: {_list(self.choices)}"
             )
@@ -302,7 +304,7 @@ class Exercise:
     """A question whose answer is checked: correct, incorrect with the reason, or not attempted.
 
     Not attempted is an answer that was left at ``...``, None, an empty text, a function without a
-    body, or at the template. What was answered is kept.
+    body, or at the template. What was answered is kept as long as the kernel runs.
 
     Example:
         >>> from graphflow_nb.lessons import Exercise
@@ -395,13 +397,13 @@ class Exercise:
         return self._solution
 
     def _judge(self, answer: Any) -> Outcome:
-        if self.choices and answer not in self.choices:
+        if self.choices and not _is_choice(answer, self.choices):
             return Outcome("incorrect", f"it is none of the choices: {_list(self.choices)}")
         try:
             reason = self._check(answer)
         except AssertionError as error:
             return Outcome("incorrect", str(error) or _describe_failure(error, answer))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Outcome("incorrect", _describe_failure(error, answer))
         if reason is None:
             return Outcome("correct")
@@ -476,6 +478,11 @@ def _check_choices(choices: Sequence[str], *, at_least: int) -> None:
         raise LessonError(f"two choices are equal: {_list(choices)}")
 
 
+def _is_choice(answer: object, choices: Sequence[str]) -> bool:
+    # Not by "in" alone: what some answers give for == is no truth value.
+    return isinstance(answer, str) and answer in choices
+
+
 def _list(choices: Sequence[str]) -> str:
     return ", ".join(map(repr, choices))
 
@@ -535,8 +542,15 @@ def _find_template(answer: object, template: object) -> str:
     elif isinstance(answer, str) and isinstance(template, str):
         same = answer.split() == template.split()
     else:
-        same = type(answer) is type(template) and (answer == template) is True
+        same = type(answer) is type(template) and _are_equal(answer, template)
     return "the answer is still the one that the notebook gives" if same else ""
+
+
+def _are_equal(answer: object, template: object) -> bool:
+    try:
+        return (answer == template) is True
+    except Exception:  # an object of a person, which may do anything
+        return False
 
 
 def _does_nothing(function: FunctionType) -> bool:
@@ -571,7 +585,7 @@ def _show_answer(answer: object) -> str:
         return f"a {type(answer).__name__} whose repr failed: {type(error).__name__}"
 
 
-def _describe_failure(error: Exception, answer: object) -> str:
+def _describe_failure(error: BaseException, answer: object) -> str:
     """Return in words what was raised while an answer was checked."""
     what = type(error).__name__ + (f": {error}" if str(error) else "")
     if isinstance(answer, FunctionType):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from markupsafe import Markup
@@ -81,14 +82,14 @@ class Step:
     operations: tuple[Operation, ...]
     note: str = ""
 
-    @property
+    @cached_property  # compared once: a context may be large
     def changes(self) -> Patch:
         """The changes of the row from before the step to after it; none without both."""
         if self.before is None or self.stored is None:
             return Patch(())
         return diff(self.before, self.stored)
 
-    @property
+    @cached_property
     def unsaved(self) -> Patch:
         """The changes in memory that the row does not have; none without both."""
         if self.memory is None or self.stored is None:

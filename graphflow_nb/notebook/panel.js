@@ -30,6 +30,8 @@ function render({ model, el }) {
     if (rows[row].buttons[at].getAttribute("aria-disabled") === "true") return;
     sent = true;
     for (const each of rows) each.buttons.forEach((button) => disable(button, true));
+    // The kernel may be busy with a cell.
+    say(row, { kind: "info", row, text: `${rows[row].buttons[at].textContent}: waiting for the kernel …` });
     model.send({ stamp: model.get("page").stamp, row, at });
   }
 

@@ -100,7 +100,9 @@ class Panel(widgets.VBox):  # type: ignore[misc]
 
     Args:
         name: The title of the panel.
-        draw: The function that returns what is shown below the buttons.
+        draw: The function that returns what is shown below the buttons. It and ``actions`` are
+            called under the panel's lock, so an object with a lock of its own must not hold that
+            when it calls ``refresh``.
         actions: The function that returns the rows of buttons.
     """
 

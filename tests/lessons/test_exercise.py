@@ -97,6 +97,13 @@ def test_a_function_with_a_body_is_an_answer(body: Any, doubling: Exercise):
     assert doubling.check(body).kind != "not attempted"
 
 
+class Refusing:
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("not comparable")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def template(n: int) -> int:
     for _ in range(n):
         n += 1
@@ -116,8 +123,9 @@ def same_as_template(n: int) -> int:
         ("SELECT …\nFROM sessions", "SELECT … FROM sessions ", "SELECT id FROM sessions"),
         ({"a": 0}, {"a": 0}, {"a": 1}),
         (np.zeros(2), None, np.zeros(2)),  # whose == is no truth value
+        (Refusing(), None, Refusing()),
     ],
-    ids=["function", "text", "dict", "array"],
+    ids=["function", "text", "dict", "array", "refusing"],
 )
 def test_a_template_that_is_untouched_is_not_attempted(given: Any, untouched: Any, answer: Any):
     exercise = Exercise("Fill it in.", lambda answer: None, template=given)
@@ -133,6 +141,13 @@ def test_what_a_function_of_the_learner_raises_is_said_in_words_with_its_line(do
     assert doubling.check(divide) == Outcome(
         "incorrect", "your divide failed in its line 3 with ZeroDivisionError: division by zero"
     )
+
+
+def test_a_function_that_ends_the_program_is_incorrect(doubling: Exercise):
+    def leave(n: int) -> int:
+        raise SystemExit(3)
+
+    assert "your leave failed in its line 2 with SystemExit: 3" in doubling.check(leave).reason
 
 
 def test_an_answer_of_the_wrong_kind_is_incorrect_and_no_traceback(doubling: Exercise):
@@ -239,6 +254,15 @@ def test_what_happened_is_shown_to_who_predicted_nothing(sent: Prediction):
     assert not compared.matches
     assert "nothing to compare" in repr(compared)
     assert "what happened: twice" in repr(compared)
+
+
+@pytest.mark.parametrize("odd", [np.zeros(3), ["once"], None, 1, b"once"], ids=repr)
+def test_an_odd_answer_is_none_of_the_choices(odd: Any, sent: Prediction):
+    chosen = Exercise("Which?", lambda answer: None, choices=["once", "twice"])
+    assert chosen.check(odd).kind in ("incorrect", "not attempted")
+    for call in (sent.choose, sent.compare):
+        with pytest.raises(LessonError, match="none of the choices"):
+            call(odd)
 
 
 def test_what_is_none_of_the_choices_is_refused(sent: Prediction):
