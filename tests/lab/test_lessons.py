@@ -1,0 +1,93 @@
+"""Lessons in a real JupyterLab: a person predicts, runs, clicks, and kills what runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..scope import only_complete
+from ..servers.jupyter import open_in_lab
+from .person import PICTURES, Person
+
+pytestmark = pytest.mark.timeout(480)
+
+_ACTIVE = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
+LESSONS = Path(__file__).parents[2] / "notebooks/lessons"
+
+
+class Reader:
+    """Someone who plays a lesson, cell by cell, at the size of a projector.
+
+    Args:
+        person: Whose page it is.
+        name: The name of the lesson's notebook.
+    """
+
+    def __init__(self, person: Person, name: str):
+        self.page = person.page
+        self.page.set_viewport_size({"width": 1280, "height": 800})
+        shutil.copy(LESSONS / name, person.server.folder / name)
+        cells = json.loads((LESSONS / name).read_text())["cells"]
+        # A text is looked for in code alone.
+        self._code = [
+            "".join(cell["source"]) if cell["cell_type"] == "code" else "" for cell in cells
+        ]
+        open_in_lab(self.page, person.server, name)
+        self.page.locator(".jp-Notebook .jp-Cell").first.click()
+
+    def run_to(self, text: str) -> None:
+        """Run cells from the one that is selected to the first with this text."""
+        goal = next(n for n, source in enumerate(self._code) if text in source)
+        while self.page.evaluate(_ACTIVE) <= goal:
+            self.page.keyboard.press("Shift+Enter")
+
+    def panel(self, title: str) -> Any:
+        return self.page.locator(".gfnb-panel").filter(has_text=title)
+
+    def click(self, title: str, button: str, said: str = "") -> None:
+        """Click a button of a panel, and wait until its call is done and says so."""
+        panel = self.panel(title)
+        panel.get_by_role("button", name=button, exact=True).click()
+        panel.get_by_text(said or f"{button}: done").first.wait_for()
+        self.page.keyboard.press("Escape")
+
+    def answer(self, cell: str, text: str) -> None:
+        """Replace the text of a cell, and run it."""
+        editor = self.page.locator(".jp-CodeCell").filter(has_text=cell).locator(".cm-content")
+        editor.click()
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.insert_text(text)
+        self.page.keyboard.press("Shift+Enter")
+
+    def picture(self, name: str) -> None:
+        if PICTURES:
+            self.page.screenshot(path=Path(PICTURES) / f"{name}.png")
+
+
+@only_complete  # test_panel.py clicks a panel in every run
+def test_a_person_crashes_a_workflow_and_resumes_it(person: Person):
+    reader = Reader(person, "02_crash_and_resume.ipynb")
+    expect, page = person.expect, person.page
+    reader.run_to("lesson.predict_before")
+    reader.click("Predict: Process 1", "twice", "you predict: twice")
+    reader.run_to("exercise = lesson.key_exercise(store)")
+    expect(page.get_by_text("you predicted: twice (it happened)").first).to_be_attached()
+    reader.answer("KEY = ...", 'exercise.check("{order}")')
+    expect(page.get_by_text("was never sent").first).to_be_visible()
+    reader.run_to('name="play"')
+    crash = "crash of order-8"
+    reader.click(crash, "Start, stop at: before the save")
+    panel = reader.panel(crash)
+    expect(panel.get_by_text("process 1 is stopped: before the save")).to_be_visible()
+    reader.click(crash, "Kill")
+    expect(panel.get_by_text("process 1 was killed: before the save")).to_be_visible()
+    reader.picture("crash-killed")
+    reader.click(crash, "Resume")
+    expect(panel.get_by_text("process 2 finished: completed").first).to_be_visible()
+    # In the ledger and in the story.
+    expect(panel.get_by_text("e-mail to Ana about order-8")).to_have_count(4)
+    reader.picture("crash-resumed")
