@@ -14,12 +14,13 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import networkx as nx
 
+from .scene import ROW
+
 __all__ = ["Layout", "Place", "Size", "place_boxes"]
 
 GAP: Final = 34.0  # between boxes side by side
 LAYER_GAP: Final = 64.0  # between layers, which labels of arrows need
 SWEEPS: Final = 4
-ROW: Final = 6  # boxes without arrows in a row
 
 #: A box, or a point of a long arrow in a layer: source, target and the number of the layer.
 _Item: TypeAlias = str | tuple[str, str, int]

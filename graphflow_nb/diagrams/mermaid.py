@@ -6,13 +6,14 @@ import re
 
 from markupsafe import Markup
 
-from .scene import Node, Scene, shorten, shorten_children
+from .scene import ROW, Node, Scene, shorten, shorten_children
 
 __all__ = ["render_mermaid"]
 
+_WIDE = '%%{init: {"flowchart": {"wrappingWidth": 560}}}%%'
 _MARKED = "    classDef current stroke-width:4px,font-weight:bold"
 _STRANGE = "    classDef strange stroke-dasharray:4 4"
-_NOTE = "    classDef note fill:none,stroke:none"
+_NOTE = "    classDef note fill:none,stroke:none,text-align:left"
 
 
 def render_mermaid(scene: Scene) -> str:
@@ -26,11 +27,20 @@ def render_mermaid(scene: Scene) -> str:
         line = "-.->" if arrow.broken else "-->"
         label = f'|"{_safe(arrow.label)}"|' if arrow.label else ""
         lines.append(f"    {names[arrow.source]} {line}{label} {names[arrow.target]}")
-    lines += [f'    note{n}["{_safe(note, 300)}"]' for n, note in enumerate(scene.notes)]
+    joined = {key for arrow in scene.arrows for key in (arrow.source, arrow.target)}
+    loose = [names[node.key] for node in scene.nodes if node.key not in joined]
+    # Mermaid would put all of them side by side: links that are not drawn make rows of them.
+    lines += [f"    {one} ~~~ {other}" for one, other in zip(loose, loose[ROW:], strict=False)]
+    if scene.notes:
+        lines.insert(0, _WIDE)
+        text = Markup("<br>").join(_safe(note, 300) for note in scene.notes)
+        lines.append(f'    notes["{text}"]')
+        last = loose[-ROW:] or list(names.values())[-1:]
+        lines += [f"    {name} ~~~ notes" for name in last]
     groups = {
         (_MARKED, "current"): [names[node.key] for node in scene.nodes if node.marked],
         (_STRANGE, "strange"): [names[node.key] for node in scene.nodes if node.strange],
-        (_NOTE, "note"): [f"note{n}" for n in range(len(scene.notes))],
+        (_NOTE, "note"): ["notes"] if scene.notes else [],
     }
     for (style, name), members in groups.items():
         if members:

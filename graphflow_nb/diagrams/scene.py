@@ -7,12 +7,22 @@ from typing import Final
 
 from ..printable import printable
 
-__all__ = ["MAX_ARROWS", "MAX_NODES", "Arrow", "Node", "Scene", "shorten", "shorten_children"]
+__all__ = [
+    "MAX_ARROWS",
+    "MAX_NODES",
+    "ROW",
+    "Arrow",
+    "Node",
+    "Scene",
+    "shorten",
+    "shorten_children",
+]
 
 #: What is drawn at most; Mermaid itself refuses more arrows.
 MAX_NODES: Final = 200
 MAX_ARROWS: Final = 400
 MAX_CHILDREN: Final = 12
+ROW: Final = 4  # boxes without arrows in a row
 MAX_LABEL: Final = 60  # characters
 
 

@@ -238,5 +238,6 @@ def _describe_span(span: timedelta | None) -> str:
         (172_800, "h", 3_600),
     ):
         if seconds < limit:
-            return f"{seconds / size:.3g} {unit}"
+            value = seconds / size
+            return f"{value:.2g} {unit}" if value < 10 else f"{value:.0f} {unit}"
     return f"{seconds / 86_400:,.0f} days"

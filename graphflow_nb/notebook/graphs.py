@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..client import Client
 from ..client.observed import Observations
-from ..diagrams import Diagram
+from ..diagrams import Diagram, shorten
 from ..errors import GraphError, JournalError, SessionNotFound
 from ..model import Session
 from ..model.times import FIRST, LAST, micros_of
@@ -130,7 +130,9 @@ async def build_view(client: Client, graph: Graph | str | None, id: str | None) 
         *_describe_observed(observed, edges),
         *describe_lines(edges),
     )
-    title = "Observed transitions" + ("" if graph_id is None else f" of graph {graph_id!r}")
+    title = "Observed transitions" + (
+        "" if graph_id is None else f" of graph {shorten(graph_id)!r}"
+    )
     plain = Diagram(title, ()) if known is None else known.diagram()
     diagram = draw(replace(plain, notes=notes), tasks, edges, session)
     return GraphView(tasks_frame(tasks), edges_frame(edges), notes, diagram, session)
@@ -159,7 +161,7 @@ async def _read_store(client: Client, graph_id: str | None) -> _Store:
     counts = await client.storage.counts(query)
     store = _Store({(count.graph_id, count.current_task_id): count for count in counts})
     total = sum(count.sessions for count in counts)
-    of = "" if graph_id is None else f" with graph_id {graph_id!r}"
+    of = "" if graph_id is None else f" with graph_id {shorten(graph_id)!r}"
     store.notes.append(f"{number(total, 'session')}{of} at {now:%H:%M:%S} UTC")
     if note := note_of(counts):
         store.notes.append(note)
@@ -224,9 +226,11 @@ def _read_journal(client: Client) -> None:
 
 def _describe_session(graph: Graph | None, session: Session | None) -> Iterator[str]:
     if session is not None:
-        yield f"marked: the current task of session {session.id!r}, version {session.version:,}"
+        name, its_graph = shorten(session.id), shorten(session.graph_id)
+        yield f"marked: the current task of session {name!r}, version {session.version:,}"
         if graph is not None and session.graph_id != graph.id:
-            yield f"its graph_id is {session.graph_id!r}, which no run compares with {graph.id!r}"
+            own = shorten(graph.id)
+            yield f"its graph_id is {its_graph!r}, which no run compares with {own!r}"
 
 
 _WAYS: Final = {

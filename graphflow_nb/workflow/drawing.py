@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..diagrams import Arrow, Diagram, Node
+from ..diagrams import Arrow, Diagram, Node, shorten
 from .edge import Edge
 from .fanout import FanOutTask
 from .task import Task
@@ -21,7 +21,8 @@ def build_diagram(
         for task in tasks
     )
     arrows = tuple(Arrow(edge.source, edge.target, name) for edge, name in _name_edges(edges))
-    title = f"Graph {id!r}: {len(nodes)} tasks, starts at {start!r}"
+    begin = None if start is None else shorten(start)
+    title = f"Graph {shorten(id)!r}: {len(nodes)} tasks, starts at {begin!r}"
     return Diagram(title, nodes, arrows, start)
 
 

@@ -130,7 +130,6 @@ def test_the_task_of_a_session_is_marked(wb: g.Workbench):
     wb.create("s", "b", graph_id="other", status_message="waiting")
     view = wb.graph(ending(), "s")
     assert "▶ b" in repr(view)
-    assert view.mermaid().splitlines()[-1].startswith("    class note")
     assert "class n1 current" in view.mermaid()
     assert view.session is not None
     assert view.session.status_message == "waiting"
@@ -246,3 +245,11 @@ def test_looking_changes_nothing(wb: g.Workbench):
     after = wb.get("s")
     assert (after.version, after.updated_at) == (before.version, before.updated_at)
     assert len(wb.journal) == 1
+
+
+def test_texts_of_any_length_are_bounded(wb: g.Workbench):
+    long = "x" * 10**6
+    wb.create(long, long, graph_id=long)
+    for view in (wb.graph(long), wb.graph(id=long), wb.graph()):
+        assert max(map(len, view.notes)) < 400
+        assert len(repr(view)) + len(view.svg()) + len(view.mermaid()) < 20_000
