@@ -30,6 +30,7 @@ PUBLIC = [
     ".changes",
     ".figures",
     ".journal",
+    ".lessons",
     ".monitoring",
     ".storage",
     ".testing",

@@ -119,6 +119,11 @@ def as_change(change: object, writer: str) -> Change:
 class Event:
     """One step of a writer, and what came of it.
 
+    Example:
+        >>> from graphflow_nb.lessons import Event
+        >>> Event("A", "load", held="balance 100").describe()
+        'A loads balance 100'
+
     Attributes:
         writer, action: Who did what.
         ending: How it ended.

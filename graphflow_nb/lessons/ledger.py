@@ -32,6 +32,16 @@ _TEXT: Final = pd.StringDtype(na_value=pd.NA)
 class Effect(NamedTuple):
     """Something that was sent to the outside world, or that the receiver ignored.
 
+    Example:
+        >>> from pathlib import Path
+        >>> from graphflow_nb.lessons import Ledger, send
+        >>> ledger = Ledger(Path("outside.jsonl"))
+        >>> with ledger.in_use("process 1"):
+        ...     send("e-mail to Ana")
+        True
+        >>> ledger.read()[0].effect
+        'e-mail to Ana'
+
     Attributes:
         at: The time, UTC.
         process: The name of the process that sent it.

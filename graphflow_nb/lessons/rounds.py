@@ -16,6 +16,12 @@ __all__ = ["Round"]
 class Round:
     """One round of a race; it shows itself as a picture, and as text.
 
+    Example:
+        >>> from graphflow_nb.lessons import Race
+        >>> with Race("memory", rule="versions") as race:
+        ...     race.play("A.load B.load A.save B.save").lost
+        ()
+
     Attributes:
         store, rule: Where and how the writers saved.
         changes: What each writer does, in words. A second change of A has the name ``A2``.

@@ -49,6 +49,13 @@ class LessonStore:
 
     It is a context manager, which ends a server and removes the data.
 
+    Example:
+        >>> from graphflow_nb.lessons import lesson_store
+        >>> with lesson_store("sqlite") as store:
+        ...     session = store.open().create("claim-1", "intake")
+        ...     print(store.label, len(store.open().sessions()))
+        SQLite 1
+
     Attributes:
         kind: The kind of store: ``memory``, ``sqlite``, ``redis`` or ``postgres``.
         settings: The settings of its server, all of them.

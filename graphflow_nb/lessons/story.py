@@ -22,6 +22,11 @@ _TEXT: Final = pd.StringDtype(na_value=pd.NA)
 class StoryLine(NamedTuple):
     """Something that happened.
 
+    Example:
+        >>> from graphflow_nb.lessons import StoryLine
+        >>> StoryLine("store", "store", "version 2").what
+        'version 2'
+
     Attributes:
         place: The column that it is shown in.
         actor: Who did it, such as ``process 1``.
