@@ -185,22 +185,25 @@ class _Turns:
     """Say whether a test that is marked with ``one_in`` runs on its case."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, Sequence[str]], dict[tuple[int, ...], int]] = {}
+        self._places: dict[tuple[str, tuple[str, ...]], dict[tuple[int, ...], int]] = {}
 
     def __call__(self, item: pytest.Item) -> bool:
         mark = item.get_closest_marker("one_in")
-        if mark is None or not isinstance(item, pytest.Function):
+        if mark is None or not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
             return True
-        number = 0
-        for each in item.iter_markers("parametrize"):
-            names = each.args[0]
-            names = tuple(names.replace(",", " ").split() if isinstance(names, str) else names)
-            test = item.nodeid.partition("[")[0]
+        lists = [_split(each.args[0]) for each in item.iter_markers("parametrize")]
+        values = item.callspec.params
+        named = {name for names in lists for name in names}
+        lists += [(name,) for name in values if name not in named]  # of fixtures
+        test, number = item.nodeid.partition("[")[0], 0
+        for names in lists:
             places = self._places.setdefault((test, names), {})
-            number += places.setdefault(
-                tuple(id(item.callspec.params[name]) for name in names), len(places)
-            )
+            number += places.setdefault(tuple(id(values[name]) for name in names), len(places))
         return number % mark.args[0] == 0
+
+
+def _split(names: str | Sequence[str]) -> tuple[str, ...]:
+    return tuple(names.replace(",", " ").split() if isinstance(names, str) else names)
 
 
 def _is_store_in_turn(item: pytest.Item) -> bool:

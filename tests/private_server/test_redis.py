@@ -15,6 +15,7 @@ import graphflow_nb as g
 from graphflow_nb.private_server import LocalRedis
 from graphflow_nb.private_server import redis as private_redis
 
+from ..scope import one_in
 from .test_server import are_gone
 
 
@@ -48,6 +49,7 @@ def test_start_kill_start_and_stop():
         _ = server.url
 
 
+@one_in(2)
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "sys.exit()"])
 def test_it_ends_with_its_kernel_however_that_ends(end):
     code = (

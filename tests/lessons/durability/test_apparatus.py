@@ -17,7 +17,7 @@ from graphflow_nb.lessons.durability import SETTINGS, Writer
 from graphflow_nb.lessons.durability.child import fill, read_number
 from graphflow_nb.private_server.processes import find_command_line
 
-from ...scope import only_complete
+from ...scope import one_in, only_complete
 
 #: Which settings lose nothing to a SIGKILL, and which lose all that was saved since the start. Of
 #: the others neither can be promised: PostgreSQL that does not wait for its log, and Redis that
@@ -32,6 +32,7 @@ def writer() -> Iterator[Writer]:
         yield writer
 
 
+@one_in(2)
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_a_real_kill_in_the_middle_of_a_save(kind, writer):
     with Durability(kind, pace=0, writer=writer) as trial:
