@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from graphflow_nb import Context, Workbench
+from graphflow_nb import Context, InMemorySessionStorage, Workbench, wrap
 from graphflow_nb.errors import LessonError
+from graphflow_nb.history import HistoryStorage
 from graphflow_nb.lessons import Stepper
 from graphflow_nb.lessons.course import snapshot_and_event_log as lesson
 from graphflow_nb.workflow import GraphBuilder, TaskResult, task
@@ -88,6 +89,17 @@ def test_a_step_after_the_end_is_a_version_and_an_event_that_change_nothing(exer
     assert after.version - before.version == 10
     assert dict(after.context) == dict(before.context)
     assert len(log.list_ids()) == 10
+
+
+def test_a_history_of_versions_knows_the_amount_of_step_3():
+    storage = HistoryStorage(InMemorySessionStorage())
+    with wrap(storage) as wb:
+        stepper = run_steps(wb, "claim-1", 5)
+        third = stepper.at(3).stored
+        assert third is not None
+        session = wb.bridge.run(storage.archive.session_at("claim-1", third.version))
+        assert session is not None
+        assert session.context["amount"] == 720
 
 
 def test_the_chat_history_only_grows_and_is_bounded():
