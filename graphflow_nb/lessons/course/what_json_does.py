@@ -48,6 +48,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "2⁵³ + 1": "9007199254740993",
     "2⁶⁴": "18446744073709551616",
     "two decimals": "1.10",
+    "16 decimals": "0.9827854760376531",
     "an exponent": "1e21",
     "minus zero": "-0.0",
     "beyond a float": "1e400",

@@ -40,6 +40,7 @@ def test_the_table_of_programs_has_what_each_wrote():
     assert table.loc["2⁵³ + 1", "browser"] == "9007199254740992"
     assert table.loc["2⁶⁴", "Rust worker"] == "1.8446744073709552e+19"
     assert table.loc["beyond a float"].tolist()[1:] == ["refused", "Infinity", "null"]
+    assert table.loc["16 decimals"].tolist()[1:] == ["0.9827854760376532", "same", "same"]
     assert set(table.loc["two decimals"]) == {"1.10", "1.1"}
 
 
