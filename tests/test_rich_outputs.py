@@ -67,6 +67,7 @@ from graphflow_nb.monitoring.operation import Operation
 from graphflow_nb.notebook import display
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.rowtable import RowTable
+from graphflow_nb.notebook.comparing import CohortComparison, RunComparison
 from graphflow_nb.notebook.forking import Fork
 from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView
@@ -447,6 +448,11 @@ def make_timeline(text: str) -> Timeline:
     return Timeline(stays_frame(Steps.from_rows(steps, 10), now), text)
 
 
+def make_comparison(text: str) -> RunComparison:
+    sessions = ({1: make_session(text), 2: make_session(text)}, {1: make_session("b", text)})
+    return RunComparison((text, "z"), make_timeline(text).stays, sessions)
+
+
 def make_round(text: str) -> Round:
     endings = ["done", "refused", "skipped", "clash"]
     steps = [(a, "done") for a in ("load", "change", "begin", "delete")]
@@ -528,6 +534,10 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     GraphView: make_graph_views,
     FlowRun: lambda text: [make_flow_run(text)],
     Timeline: lambda text: [make_timeline(text)],
+    RunComparison: lambda text: [make_comparison(text)],
+    CohortComparison: lambda text: [
+        CohortComparison((text, "b"), (make_timeline(text).stays,) * 2, failed=text)
+    ],
     Fork: lambda text: [Fork(make_session(text), fill(Version, text), (text, text))],
     Round: lambda text: [make_round(text)],
     Race: make_race,

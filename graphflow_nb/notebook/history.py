@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..history import HistoryArchive, Version, history_of
 from ..model import Session
 from ..model.moments import Moment, parse_moment
 from ..storage.history import OBSERVED
+from .comparing import CohortComparison, RunComparison, visits_of
 from .forking import Fork, mark_origin
 from .timelines import Timeline
 
@@ -244,6 +245,56 @@ class HistoryViews(Client):
         if OBSERVED in steps.source:
             notes.append("some versions were observed: others in between are unknown")
         return Timeline(stays, "; ".join(notes))
+
+    @dual
+    async def compare_runs(
+        self, a: str | Iterable[str], b: str | Iterable[str], *, failed: str = "failed"
+    ) -> RunComparison | CohortComparison:
+        """Compare two runs step by step, or two groups of runs by what is usual in each.
+
+        Args:
+            a, b: An id each; or ids each (a column of a DataFrame too), for example those before
+                and after a release.
+            failed: Of groups: the text in a session's last status that says that it failed.
+
+        Returns:
+            For two ids a ``RunComparison``: steps aligned by task and visit, with durations and
+            the places in which the contexts began to differ. For groups a ``CohortComparison``:
+            time at each task, where the sessions are, and the share that failed. Both show
+            themselves and have DataFrames.
+
+        Raises:
+            HistoryError: A session has no history, or a version can't be rebuilt.
+            QueryError: An argument is invalid.
+            CapabilityError: The store keeps no history.
+            StorageError: There is no history table, or the store failed.
+        """
+        if isinstance(a, str) != isinstance(b, str):
+            raise QueryError("a and b are an id each, or several ids each")
+        if isinstance(a, str) and isinstance(b, str):
+            return await self._compare_two(a, b)
+        sides = [list(a), list(b)]
+        if not all(isinstance(id, str) for side in sides for id in side):
+            raise QueryError("a and b must be ids of sessions, each a text")
+        stays = [(await self.timeline.__wrapped__(side)).stays for side in sides]
+        for name, side in zip("ab", stays, strict=True):
+            if not len(side):
+                raise HistoryError(f"the history has no version of any session of {name}")
+        return CohortComparison(("a", "b"), (stays[0], stays[1]), failed=failed)
+
+    async def _compare_two(self, a: str, b: str) -> RunComparison:
+        if a == b:
+            raise QueryError(f"{a!r} is one run: compare it with another")
+        stays = (await self.timeline.__wrapped__([a, b])).stays
+        sessions: list[dict[int, Session]] = []
+        for id in (a, b):
+            visits = visits_of(stays[stays["id"] == id])
+            if not visits:
+                raise _unknown(id)
+            ends = {visit.versions[1] for visit in visits}
+            found = await self.archive.sessions(id, min(ends), max(ends))
+            sessions.append({v.number: session for v, session in found if v.number in ends})
+        return RunComparison((a, b), stays, (sessions[0], sessions[1]))
 
     async def _find(self, id: str, when: int | Moment) -> tuple[Version, Session]:
         """Return a version of a session, which was not deleted then, and the session."""
