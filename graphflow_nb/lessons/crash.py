@@ -23,7 +23,7 @@ from ..notebook import Workbench
 from ..notebook.panel import Action, Panel, show_panel
 from ..storage import StoreUrl
 from .crash_view import draw_crash
-from .ledger import Effect, Ledger
+from .ledger import Effect, Ledger, can_be_encoded
 from .points import HELD, POINTS, find_points, has_server
 from .run import Run, Telling
 from .stores import LessonStore
@@ -103,7 +103,7 @@ class Crash:
                 "imports it. From a notebook, write the cell to a file: %%writefile my_flow.py in "
                 'its first line, and then "my_flow:build_graph"'
             )
-        if not isinstance(id, str) or not id:
+        if not isinstance(id, str) or not id or not can_be_encoded(id):
             raise LessonError(f"the id of a session is a text, not {id!r:.100}")
         if ledger is not None and not isinstance(ledger, Ledger):
             raise LessonError(f"ledger= is a Ledger, not {ledger!r:.100}")
@@ -126,7 +126,8 @@ class Crash:
         self._folder = Path(tempfile.mkdtemp(prefix="gfnb-crash-"))
         self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._ledger = Ledger(self._folder / "ledger.jsonl") if ledger is None else ledger
-        self._runs: list[Run] = []
+        self._run: Run | None = None  # the newest
+        self._started = 0
         self._workbench: Workbench | None = None
         self._wire: Wire | None = None
         self._panel: Panel | None = None
@@ -149,15 +150,15 @@ class Crash:
         """What the process does now, in words."""
         if self._closed:
             return "closed"
-        if not self._runs:
+        run = self._run
+        if run is None:
             return "not started"
-        run = self._runs[-1]
         return f"{run.name} is stopped: {run.at}" if run.alive else run.outcome
 
     @property
     def pid(self) -> int | None:
         """The number of the process that is stopped now; None where none is."""
-        return self._runs[-1].pid if self._runs else None
+        return None if self._run is None else self._run.pid
 
     @property
     def ledger(self) -> pd.DataFrame:
@@ -220,7 +221,7 @@ class Crash:
                 or did not come to the point.
         """
         with self._step():
-            if self._runs:
+            if self._started:
                 raise LessonError(
                     f"this flow was started already ({self.state}): resume() starts another "
                     "process on the same session, Crash(…) with another id begins anew"
@@ -239,7 +240,7 @@ class Crash:
                 point, or the process failed or did not come to the point.
         """
         with self._step():
-            if not self._runs:
+            if not self._started:
                 raise LessonError("nothing was started yet: start(stop_at=…) comes first")
             self._launch("resume", stop_at, task)
 
@@ -339,7 +340,7 @@ class Crash:
             raise LessonError("this crash is closed: make another one with Crash(…)")
 
     def _find_stopped(self) -> Run | None:
-        return self._runs[-1] if self._runs and self._runs[-1].alive else None
+        return self._run if self._run is not None and self._run.alive else None
 
     def _check_stopped(self, wanted: str) -> Run:
         run = self._find_stopped()
@@ -377,7 +378,7 @@ class Crash:
             if stop in HELD:
                 wire = self._lay_wire(url)
                 url = wire.url
-        name = f"process {len(self._runs) + 1}"
+        name = f"process {self._started + 1}"
         self._say(f"{verb} {name}" + ("" if stop is None else f", stop at: {stop}"))
         plan = self._values | {
             "graph": self.graph,
@@ -392,7 +393,8 @@ class Crash:
         }
         task = self.task if task is None else task
         run = Run(name, self._telling, stop, task, wire, self._seconds)
-        self._runs.append(run)
+        self._run = run
+        self._started += 1
         run.launch(plan, _MODULES.get(self.store.kind, "graphflow_nb"))
         self._look()
 
@@ -422,8 +424,8 @@ class Crash:
     # How it shows itself
 
     def _actions(self) -> list[list[Action]]:
-        verb = "resume" if self._runs else "start"
-        call: Callable[..., None] = self.resume if self._runs else self.start
+        verb = "resume" if self._started else "start"
+        call: Callable[..., None] = self.resume if self._started else self.start
         run = self._find_stopped()
         stopped = run is not None
         free = not stopped and not self._closed
@@ -444,7 +446,7 @@ class Crash:
                 f"{self.name}.{verb}()",
                 call,
                 enabled=free,
-                style="primary" if self._runs else "",
+                style="primary" if self._started else "",
             ),
         ]
         if not has_server(self.store.kind):

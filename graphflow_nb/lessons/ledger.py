@@ -22,7 +22,7 @@ import pandas as pd
 
 from ..errors import LessonError
 
-__all__ = ["TASK", "Effect", "Ledger", "send"]
+__all__ = ["TASK", "Effect", "Ledger", "can_be_encoded", "send"]
 
 MAX_EFFECTS: Final = 10_000
 MAX_TEXT: Final = 2_000  # characters of an effect or a key
@@ -240,12 +240,17 @@ def send(effect: str, key: str | None = None) -> bool:
     return noted.sent
 
 
-def _check(what: str, text: object) -> None:
+def can_be_encoded(text: str) -> bool:
+    """Return whether UTF-8 has each character of a text, which half of a pair is not."""
     try:
-        fits = isinstance(text, str) and len(text.encode()) > 0 and len(text) <= MAX_TEXT
-    except UnicodeEncodeError:  # half of a character
-        fits = False
-    if not fits:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check(what: str, text: object) -> None:
+    if not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT or not can_be_encoded(text):
         raise LessonError(
             f"{what} is a text of 1 to {MAX_TEXT:,} characters, not {text!r:.100}: nothing was sent"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -53,14 +54,18 @@ class Story:
     Args:
         places: The columns, from left to right.
 
+    The newest 2,000 events are kept; their numbers go on.
+
     Attributes:
         places: As passed.
-        events: What happened.
+        events: What happened, as far as it is kept.
+        count: The number of all events.
     """
 
     def __init__(self, places: Sequence[str], events: Iterable[StoryLine] = ()):
         self.places = tuple(places)
-        self.events = list(events)
+        self.events = deque(events, MAX_EVENTS)
+        self.count = len(self.events)
 
     def add(self, place: str, actor: str, what: str) -> None:
         """Add an event at the end.
@@ -71,36 +76,33 @@ class Story:
             what: What happened.
 
         Raises:
-            LessonError: There is no such column, or the story is full.
+            LessonError: There is no such column.
         """
         if place not in self.places:
             raise LessonError(f"the story has the columns {', '.join(self.places)}, not {place!r}")
-        if len(self.events) >= MAX_EVENTS:
-            raise LessonError(
-                f"the story is full: it takes {MAX_EVENTS:,} events. Begin with a new one"
-            )
         self.events.append(StoryLine(place, actor, what))
+        self.count += 1
 
     def frame(self) -> pd.DataFrame:
         """Return the story as a DataFrame.
 
         Returns:
-            A row for each event, by number from 1: ``place``, ``actor`` and ``what`` (string).
+            A row for each event that is kept, by its number: ``place``, ``actor`` and ``what``
+            (string).
         """
         columns = {name: [getattr(e, name) for e in self.events] for name in StoryLine._fields}
         frame = pd.DataFrame({name: pd.Series(v, dtype=_TEXT) for name, v in columns.items()})
-        frame.index = pd.RangeIndex(1, len(frame) + 1, name="number")
+        frame.index = pd.RangeIndex(self.count - len(frame) + 1, self.count + 1, name="number")
         return frame
 
     def __len__(self) -> int:
-        return len(self.events)
+        return self.count
 
     def _cut(self) -> tuple[list[tuple[int, StoryLine]], str]:
         """Return the last events with their numbers, and what was left out."""
-        numbered = list(enumerate(self.events, 1))
-        left = len(numbered) - MAX_SHOWN
-        note = f"{left:,} events before these are not shown; .frame() has all" if left > 0 else ""
-        return numbered[-MAX_SHOWN:], note
+        numbered = list(enumerate(self.events, self.count - len(self.events) + 1))[-MAX_SHOWN:]
+        left = self.count - len(numbered)
+        return numbered, f"{left:,} events before these are not shown" if left else ""
 
     def _lines(self) -> Iterator[str]:
         shown, note = self._cut()

@@ -1,8 +1,8 @@
 """Wire: the line between a process and a server, which a lesson can hold at one request.
 
 What a process sends passes through here, and so does what the server answers. The wire knows
-nothing of SQL: of the exchanges after it was told to hold, the save is the first request that names
-the session.
+where a request ends and nothing of what it means: of the exchanges after it was told to hold, the
+save is the first request that names the session.
 """
 
 from __future__ import annotations
@@ -58,10 +58,12 @@ class Wire:
         try:
             if url.scheme.startswith("postgres"):
                 self._target, socket, self.url = _postgres(url, self._folder)
+                self._is_whole = _is_whole_postgres
                 # A parameter is sent with its length before it; the text of a statement is not.
                 self._name = struct.pack("!i", len(id.encode())) + id.encode()
             else:
                 self._target, socket, self.url = _redis(url, self._folder)
+                self._is_whole = _is_whole_redis
                 self._name = id.encode() + b"\r\n"
             self._run(self._start(socket))
         except BaseException:
@@ -175,6 +177,11 @@ class Wire:
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(_PIECE):
+                # A request that has left the process has left it whole.
+                while self._holding is not None and not self._is_whole(data):
+                    if not (more := await reader.read(_PIECE)):
+                        return
+                    data += more
                 if self._holding is not None and self._name in data:
                     if self._holding == "answer":
                         line.saving = True
@@ -231,6 +238,32 @@ class _Line:
 
     saving = False
     waiting = False
+
+
+def _is_whole_postgres(data: bytes) -> bool:
+    """Return whether these are whole messages, and the last one asks for an answer."""
+    at, kind = 0, b""
+    while at + 5 <= len(data):
+        kind = data[at : at + 1]
+        at += 1 + int.from_bytes(data[at + 1 : at + 5])
+    return at == len(data) and kind in (b"S", b"H", b"Q")  # sync, flush, query
+
+
+def _is_whole_redis(data: bytes) -> bool:
+    """Return whether these are whole commands: ``*count``, and each word after its length."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"\r\n", at)
+        if end < 0:
+            return False
+        words = int(data[at + 1 : end])
+        at = end + 2
+        for _ in range(words):
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                return False
+            at = end + 2 + int(data[at + 1 : end]) + 2
+    return at == len(data)
 
 
 _Target = str | tuple[str, int]

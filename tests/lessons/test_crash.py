@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -267,6 +270,7 @@ def test_steps_that_do_not_fit_say_what_comes_first(make_crash: Any):
     [
         ({"graph": "build_graph"}, "%%writefile"),
         ({"graph": GRAPH, "seconds": 0}, "seconds"),
+        ({"graph": GRAPH, "ledger": "ledger.jsonl"}, "ledger= is a Ledger"),
         ({"graph": GRAPH, "context": {"a": object()}}, "JSON"),
         ({"graph": GRAPH, "arguments": {"a": float("nan")}}, "JSON"),
     ],
@@ -380,3 +384,50 @@ def test_the_story_says_in_order_what_happened(make_crash: Any):
         "version 3, at ship",
     ]
     assert repr(crash).startswith(f"<Crash of session {crash.id!r} on PostgreSQL: process 1 was")
+
+
+def test_a_large_request_is_held_and_delivered_whole(make_crash: Any):
+    for kind in ("postgres", "redis"):
+        crash = make_crash(kind, context={"order": "o", "large": "x" * 3_000_000})
+        crash.start(stop_at=SENT)
+        assert where(crash) == AT_CONFIRM
+        crash.kill()
+        assert where(crash) == AT_SHIP
+        crash.resume(stop_at=ANSWERED, task="ship")
+        crash.kill()
+        assert where(crash) == (4, "ship")
+
+
+def test_the_next_process_starts_after_the_starter_was_killed(make_crash: Any):
+    crash = make_crash()
+    crash.start(stop_at="before the save")
+    assert crash.pid is not None
+    starter = int(Path(f"/proc/{crash.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    ended = Ended(starter)
+    os.kill(starter, signal.SIGKILL)
+    assert ended
+    crash.kill()
+    crash.resume()
+    assert where(crash) == (4, "ship")
+
+
+KILLED = f"""
+import os, signal
+from graphflow_nb.lessons import Crash, lesson_store
+crash = Crash(lesson_store("sqlite"), {GRAPH!r}, "o", context={{"order": "o"}})
+crash.start(stop_at="before the save")
+print(crash.pid, flush=True)
+input()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@only_complete
+def test_a_process_ends_with_a_kernel_that_is_killed():
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as kernel:
+        assert kernel.stdout is not None
+        ended = Ended(int(kernel.stdout.readline()))
+        kernel.communicate("\n", timeout=20)
+    assert ended

@@ -20,15 +20,15 @@ def test_each_event_is_in_the_column_of_its_place():
     assert told.frame().what.to_dict() == {1: "runs", 2: "has version 1"}
 
 
-def test_what_is_not_shown_is_said(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_not_shown_or_kept_is_said(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(story, "MAX_EVENTS", 250)
     told = Story(("you",))
-    for number in range(250):
+    for number in range(1, 301):
         told.add("you", "you", f"step {number}")
-    assert "50 events before these are not shown" in repr(told)
-    assert "50 events before these are not shown" in told._repr_html_()
-    assert len(told.frame()) == len(told) == 250
-    with pytest.raises(LessonError, match="full"):
-        told.add("you", "you", "one more")
+    assert "100 events before these are not shown" in repr(told)
+    assert "100 events before these are not shown" in told._repr_html_()
+    assert repr(told).split("\n")[1] == "101  you  step 101"
+    assert told.frame().what.loc[51] == "step 51"
+    assert (len(told.frame()), len(told)) == (250, 300)
     with pytest.raises(LessonError, match="columns you"):
         told.add("me", "me", "x")
