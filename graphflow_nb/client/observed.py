@@ -6,17 +6,21 @@ import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
+import numpy as np
+
 from ..model import Session
-from ..model.times import FINITE, micros_or_none
+from ..model.times import EPOCH, FINITE, micros_or_none
+from ..storage.history import OBSERVED, Steps
 from ..storage.table import Table
 
 __all__ = ["Observations", "Observed", "Transition", "Way"]
 
-#: How a state became known: a step of ``wb.run``, a write by hand, a read, the journal of earlier.
-Way = Literal["run", "write", "read", "journal"]
+#: How a state became known: a step of ``wb.run``, a write by hand, a read, the journal of earlier,
+#: the history that a store keeps.
+Way = Literal["run", "write", "read", "journal", "history"]
 
 MAX_STATES: Final = 20_000  # sessions whose last state is known
 MAX_ROWS: Final = 10_000  # of one table
@@ -145,7 +149,26 @@ class Observed:
     def note_step(self, before: Session, after: Session) -> None:
         """Note a write of an earlier time, which the journal has kept."""
         with self._lock:
-            self._count(after.id, _state_of(before), _state_of(after), "journal")
+            self._count(after.id, _state_of(before), _state_of(after), "journal", direct=True)
+
+    def note_history(self, steps: Steps) -> None:
+        """Note the versions that a store has kept, whoever wrote them."""
+        with self._lock:
+            at = steps.at.tolist()
+            follows = np.diff(steps.number) == 1
+            gone = steps.deleted.tolist()
+            if at:
+                self.since = EPOCH + timedelta(microseconds=min(at))
+            for row in range(1, len(steps)):
+                one = row - 1
+                if steps.id[row] == steps.id[one] and not (gone[row] or gone[one]):
+                    before, after = (
+                        _State(steps.graph_id[n], steps.current_task_id[n], 0, None, at[n])
+                        for n in (one, row)
+                    )
+                    direct = bool(follows[one]) and steps.source[row] != OBSERVED
+                    self._count(steps.id[row], before, after, "history", direct=direct)
+            self._more |= steps.more
 
     def list_all(self) -> Observations:
         """Return all that was observed, as it is now."""
@@ -164,7 +187,8 @@ class Observed:
                 return
             again = None not in (state.created, last.created) and state.created != last.created
             if way is not None and not again:
-                self._count(id, last, state, way)
+                direct = way == "run" or state.version == last.version + 1
+                self._count(id, last, state, way, direct=direct)
             del self._states[id]  # the newest are last
         elif len(self._states) >= MAX_STATES:
             del self._states[next(iter(self._states))]
@@ -173,7 +197,7 @@ class Observed:
         else:
             self._more = True
 
-    def _count(self, id: str, one: _State, other: _State, way: Way) -> None:
+    def _count(self, id: str, one: _State, other: _State, way: Way, *, direct: bool) -> None:
         key = other.graph_id, one.task, other.task
         if one.task == other.task or one.graph_id != other.graph_id:
             return
@@ -183,7 +207,7 @@ class Observed:
                 self._more = True
                 return
             transition = self._transitions[key] = Transition(*key)
-        if way in ("run", "journal") or other.version == one.version + 1:
+        if direct:
             transition.direct += 1
             if one.updated is not None and other.updated is not None:
                 transition.micros.append(max(0, other.updated - one.updated))

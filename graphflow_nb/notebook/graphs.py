@@ -11,9 +11,10 @@ from typing import Final
 import pandas as pd
 
 from ..client import Client
-from ..client.observed import Observations
+from ..client.observed import Observations, Observed
 from ..diagrams import Diagram, shorten
-from ..errors import GraphError, JournalError, SessionNotFound
+from ..errors import CapabilityError, GraphError, JournalError, SessionNotFound, StorageError
+from ..history import history_of
 from ..model import Session
 from ..model.times import FIRST, LAST, micros_of
 from ..storage import Query
@@ -36,6 +37,7 @@ __all__ = ["GraphView", "build_view"]
 
 MAX_AGES: Final = 10_000  # sessions that are looked at for median ages
 MAX_ENTRIES: Final = 1_000  # of the journal
+MAX_STEPS: Final = 100_000  # of the history that a store keeps
 
 
 @dataclass(frozen=True)
@@ -112,16 +114,20 @@ async def build_view(client: Client, graph: Graph | str | None, id: str | None) 
     graph_id = graph.id if isinstance(graph, Graph) else graph
     if graph is None and session is not None:
         graph_id = session.graph_id
-    store = None if session is not None else await _read_store(client, graph_id)
+    store = _Store() if session is not None else await _read_store(client, graph_id)
     _read_journal(client)
-    observed = client.observed.list_all()
+    # One or the other, since most transitions are in both.
+    observed = max(
+        client.observed.list_all(),
+        await _read_history(client, store.notes),
+        key=lambda source: sum(source.ways.values()),
+    )
     seen = {
         (each.graph_id, each.source, each.target): each
         for each in observed.transitions
         if graph_id is None or each.graph_id == graph_id
     }
     known = graph if isinstance(graph, Graph) else None
-    store = store or _Store()
     tasks = list_tasks(known, session, store.counts, store.medians, seen)
     edges = list_edges(known, seen)
     notes = (
@@ -209,6 +215,20 @@ def _find_medians(
     return found
 
 
+async def _read_history(client: Client, notes: list[str]) -> Observations:
+    """Return the transitions in the history of sessions, if the store keeps one."""
+    observed = Observed()
+    try:
+        archive = history_of(client.storage)
+        if await archive.exists():
+            observed.note_history(await archive.steps(limit=MAX_STEPS))
+    except CapabilityError:
+        pass  # it keeps none
+    except StorageError as error:
+        notes.append(f"the history could not be read: {shorten(str(error), 200)}")
+    return observed.list_all()
+
+
 def _read_journal(client: Client) -> None:
     """Let the client observe what its journal has from an earlier time, once."""
     if client.observed.has_journal:
@@ -238,11 +258,13 @@ _WAYS: Final = {
     "write": "by other writes of this workbench",
     "read": "between two reads",
     "journal": "by writes in the journal from before",
+    "history": "in the history that the store keeps",
 }
 
 
 def _describe_observed(observed: Observations, edges: Iterable[EdgeRow]) -> Iterator[str]:
-    since = f"since {observed.since:%H:%M:%S} UTC"
+    today = observed.since.date() == datetime.now(UTC).date()
+    since = f"since {observed.since:{'%H:%M:%S' if today else '%Y-%m-%d %H:%M:%S'}} UTC"
     count = sum(edge.n + edge.skipped for edge in edges)
     if not count:
         yield (

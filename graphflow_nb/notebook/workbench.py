@@ -453,7 +453,8 @@ class Workbench(HistoryViews):
         Each task has the number of sessions and their ages; each edge how often sessions were seen
         to take it, and the median time from the save at the one task to the save at the next.
         Observed is what this workbench showed and saved itself: steps of ``wb.run``, writes, and
-        sessions that two reads (also of a browser that follows changes) found at two tasks.
+        sessions that two reads (also of a browser that follows changes) found at two tasks. If
+        the store keeps a history (``wb.archive``) which has more, its transitions are shown.
 
         Example:
             >>> import graphflow_nb

@@ -13,6 +13,8 @@ import graphflow_nb as g
 from graphflow_nb import InMemorySessionStorage, Query, Session
 from graphflow_nb.client import observed as module
 from graphflow_nb.client.observed import Observed
+from graphflow_nb.model.times import EPOCH
+from graphflow_nb.storage.history import Steps
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -188,3 +190,27 @@ def test_infinite_and_unknown_times_of_a_table():
         observed.note(state("y", 2, 1, id=id))
     (transition,) = observed.list_all().transitions
     assert (transition.direct, list(transition.micros)) == (2, [])
+
+
+def test_a_history_has_the_steps_of_everyone():
+    rows = [
+        ("a", 1, 0, "g", "x", None, False, "trigger"),
+        ("a", 2, 5, "g", "y", None, False, "trigger"),
+        ("a", 4, 9, "g", "z", None, False, "trigger"),
+        ("a", 5, 12, "g", "w", None, False, "observed"),
+        ("b", 6, 20, "g", "v", None, False, "written"),
+        ("b", 7, 21, "g", "v", None, True, "written"),
+        ("b", 8, 22, "g", "u", None, False, "written"),
+        ("b", 9, 29, "g", "t", None, False, "written"),
+    ]
+    observed = Observed()
+    observed.note_history(Steps.from_rows(rows, 7))
+    found = observed.list_all()
+    assert {(t.source, t.target): (t.direct, t.skipped) for t in found.transitions} == {
+        ("x", "y"): (1, 0),
+        ("y", "z"): (0, 1),
+        ("z", "w"): (0, 1),
+    }
+    assert list(found.transitions[0].micros) == [5]
+    assert (found.since, found.more, found.ways) == (EPOCH, True, {"history": 3})
+    Observed().note_history(Steps.from_rows([], 7))

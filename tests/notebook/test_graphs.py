@@ -13,6 +13,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import InMemorySessionStorage, Session
+from graphflow_nb.history import HistoryStorage
 from graphflow_nb.notebook import graphs as module
 from graphflow_nb.notebook.graphs import GraphView
 from graphflow_nb.workflow import Graph, NextAction
@@ -202,6 +203,24 @@ def test_a_journal_from_before_is_observed_once(tmp_path: Path):
             view = wb.graph()
             assert seen(view) == {("a", "b"): (1, 0)}
             assert "1 by writes in the journal from before" in repr(view)
+
+
+def test_the_history_that_a_store_keeps_is_taken():
+    storage = HistoryStorage(InMemorySessionStorage())
+    with g.wrap(storage) as wb:
+        other = g.wrap(storage)
+        session = other.create("s", "a", graph_id="g")
+        for task in "bcc":
+            session.current_task_id = task
+            other.save(session)
+        other.delete("s")
+        other.create("s", "a", graph_id="g")
+        view = wb.graph()
+        assert seen(view) == {("a", "b"): (1, 0), ("b", "c"): (1, 0)}
+        assert view.transitions["p50"].notna().all()
+        assert "observed 2 transitions of 1 session" in repr(view)
+        assert "(2 in the history that the store keeps)" in repr(view)
+        assert seen(wb.graph(ending())) == seen(view)
 
 
 def test_a_storage_that_counts_nothing():
