@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ..cards import card, code, fact_table, patch_html
 from ..changes import Patch, diff, pointer
 from ..client import Client
-from ..errors import LessonError, SessionConflict
+from ..errors import ContextError, LessonError, SessionConflict
 from ..model import Session, exactjson
 from ..printable import printable_lines
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Field", "Form"]
 
 MAX_ITEMS: Final = 20  # of the context
+MAX_TEXT: Final = 200  # characters of one value
 
 
 @dataclass(frozen=True)
@@ -209,17 +210,26 @@ class Form:
         known = "saved" if self._sent else "read"
         yield "session", f"{self._id}, as {known} at version {session.version}"
         yield "status", session.status_message or "none"
-        items = list(session.context.items())
-        for key, value in items[:MAX_ITEMS]:
-            yield key, exactjson.show(value)[:200]
-        if len(items) > MAX_ITEMS:
-            yield "more", f"{len(items) - MAX_ITEMS:,} keys, not shown"
+        yield from self._collect_data()
         if self._sent:
             yield "answer", f"sent; version {session.version}"
         elif self.conflict is not None:
             yield "answer", "not sent: someone else saved the session meanwhile"
         else:
             yield "answer", self.find_problem() or "can be sent"
+
+    def _collect_data(self) -> Iterator[tuple[str, str]]:
+        try:
+            items = list(self.session.context.items())
+        except ContextError as error:
+            yield "context", f"can't be read: {error}"
+            return
+        for key, value in items[:MAX_ITEMS]:
+            text = exactjson.show(value)
+            more = f" … ({len(text):,} characters)" if len(text) > MAX_TEXT else ""
+            yield key, text[:MAX_TEXT] + more
+        if len(items) > MAX_ITEMS:
+            yield "more", f"{len(items) - MAX_ITEMS:,} keys, not shown"
 
     def _draw(self) -> Markup:
         facts = fact_table([(name, code(value)) for name, value in self._collect_facts()])

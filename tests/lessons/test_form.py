@@ -100,3 +100,21 @@ def test_a_form_that_came_too_late_shows_the_conflict_beside_its_button(wb: g.Wo
     panel.click("Send")
     assert "saved by someone else meanwhile" in panel.said
     assert "What changed since the form was opened" in panel.to_html()
+
+
+def test_what_is_odd_or_long_or_gone_is_said():
+    with g.open("memory:") as wb:
+        wb.create("long", "approve", context={f"key-{n}": "x" * 300 for n in range(30)})
+        text = repr(Form(wb, "long", FIELDS))
+        assert "(302 characters)" in text
+        assert "10 keys, not shown" in text
+        odd = g.Session("odd", "approve").with_context_json('{"data": [1]}')
+        wb.save(odd)
+        form = Form(wb, "odd", FIELDS)
+        assert "can't be read" in repr(form)
+        assert "can&#39;t be read" in form.panel.to_html()
+        form = Form(wb, "long", FIELDS)
+        wb.delete("long")
+        with pytest.raises(g.SessionNotFound):
+            form.submit(verdict="approve", amount=1)
+        assert "answer: can be sent" in repr(form)

@@ -320,7 +320,7 @@ def inbox(wb: Workbench) -> Exercise:
         "(decision), the reviewer did not file them (filed_by), and no other reviewer has "
         "claimed them (reviewer).",
         check,
-        "wb.sessions(graph=…, task=…, status=…, order='created_at') finds what waits; "
+        "wb.sessions(graph=…, task=…, status=…, order='created_at')['id'] finds what waits; "
         "wb.get(id).context has the rest. A session that was answered still has the status of "
         "before, until a worker runs it.",
         find_mine,

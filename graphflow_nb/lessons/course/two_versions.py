@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 from ...changes import Patch
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 GRAPH: Final = "expenses"
+MAX_SHOWN: Final = 20  # sessions of a plan, and changes of a session
 
 #: The rows of version 1: what each id has in ``data``.
 EXPENSES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -226,9 +228,14 @@ class PatchPlan:
 
     def __repr__(self) -> str:
         lines = [f"{len(self.patches)} of {len(self.before)} sessions would change"]
-        for id, patch in self.patches.items():
-            lines += [f"  {id}", *(f"    {change}" for change in patch)]
-        lines += [f"  {id}: {reason}" for id, reason in self.failed.items()]
+        for id, patch in islice(self.patches.items(), MAX_SHOWN):
+            lines += [f"  {id}", *(f"    {change}" for change in patch[:MAX_SHOWN])]
+            if len(patch) > MAX_SHOWN:
+                lines.append(f"    {len(patch) - MAX_SHOWN:,} more changes, not shown")
+        lines += [f"  {id}: {reason}" for id, reason in islice(self.failed.items(), MAX_SHOWN)]
+        hidden = sum(max(0, len(part) - MAX_SHOWN) for part in (self.patches, self.failed))
+        if hidden:
+            lines.append(f"  {hidden:,} more sessions, not shown")
         return printable_lines("\n".join(lines))
 
 

@@ -58,6 +58,21 @@ def test_a_row_of_neither_version_is_named_in_the_plan(wb: g.Workbench):
     assert "KeyError" in repr(plan)
 
 
+def test_a_plan_of_many_shows_the_first_and_says_how_many_more():
+    with g.open("memory:") as wb:
+        ids = [f"many-{n}" for n in range(30)]
+        for id in ids:
+            wb.create(id, "pay", context={"applicant": "Ana", "amount": "5"})
+        plan = lesson.plan_patches(wb, ids, lesson.by_patch)
+        assert repr(plan).endswith("10 more sessions, not shown")
+        wide = lesson.plan_patches(
+            wb,
+            ids[:1],
+            lambda _: [{"op": "add", "path": f"/context/data/{n}", "value": n} for n in range(25)],
+        )
+        assert "5 more changes, not shown" in repr(wide)
+
+
 def read_by_float(data):
     new = "amount_cents" in data
     cents = data["amount_cents"] if new else int(float(data["amount"]) * 100)
