@@ -54,7 +54,7 @@ FILES_FOR_ONE = 30
 TOGETHER = ("tests/lab/", "tests/packaging/test_wheel.py")
 # What takes longest begins first, so that no worker is left with it at the end. The program that
 # the tests of interop need is built beside the others.
-FIRST = ("lab", "packaging", "notebooks", "storage/test_faults.py")
+FIRST = ("lab", "packaging", "notebooks", "storage/test_lossless.py", "storage/test_faults.py")
 LAST = ("interop",)
 
 settings.register_profile(
