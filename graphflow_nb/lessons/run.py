@@ -77,6 +77,7 @@ class Run:
         self._say = partial(telling.story.add, "process", name)
         self._stop, self._task, self._wire, self._seconds = stop, task, wire, seconds
         self._saving = False
+        self._began = ""  # the row that it read first
         self._ran: list[str] = []
         self._child: Child | None = None
 
@@ -195,6 +196,7 @@ class Run:
             case {"got": version, "task": task}:
                 self._say(f"reads version {version}, at {task}")
                 self._telling.row = f"version {version}, at {task}"
+                self._began = self._began or self._telling.row
             case {"task_began": task}:
                 self._ran.append(task)
                 self._say(f"runs {task}")
@@ -246,7 +248,8 @@ class Run:
             raise LessonError(self.outcome)
         if self._stop is not None:
             of = "" if self._task is None else f" of task {self._task!r}"
+            ran = ", ".join(self._ran) or "no task"
             raise LessonError(
-                f"{self.outcome}, and it never came to the point {self._stop!r}{of}; the tasks "
-                f"that ran: {', '.join(self._ran) or 'none'}"
+                f"{self.outcome}, and it never came to the point {self._stop!r}{of}. It began with "
+                f"the row at {self._began}, and ran {ran}. To begin anew, use another id"
             )

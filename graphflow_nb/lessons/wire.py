@@ -52,7 +52,8 @@ class Wire:
         self._folder = tempfile.mkdtemp(prefix="gfnb-wire-")
         self._holding: Held | None = None
         self._delivered: asyncio.Future[bool] | None = None
-        self._answered = asyncio.Event()
+        self._answered = False  # whether the server has answered the request that was held
+        self._over = asyncio.Event()  # no other answer comes
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         try:
@@ -81,7 +82,8 @@ class Wire:
         async def prepare() -> None:
             self._holding, self._on_held = what, on_held
             self._delivered = asyncio.get_running_loop().create_future()
-            self._answered.clear()
+            self._answered = False
+            self._over.clear()
 
         self._run(prepare())
 
@@ -99,8 +101,8 @@ class Wire:
         async def deliver() -> bool:
             await self._decide(True)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), _ANSWER_SECONDS)
-            return self._answered.is_set()
+                await asyncio.wait_for(self._over.wait(), _ANSWER_SECONDS)
+            return self._answered
 
         return self._run(deliver())
 
@@ -163,6 +165,8 @@ class Wire:
         except asyncio.CancelledError:
             pass
         finally:
+            if line.waiting:
+                self._over.set()
             writer.transport.abort()
             forth.transport.abort()
             self._tasks.discard(task)
@@ -193,14 +197,15 @@ class Wire:
                 await writer.drain()
             # The sender has gone. What it sent is carried out all the same.
             if line.waiting:
-                await self._answered.wait()
+                await self._over.wait()
 
     async def _pass_answers(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: _Line
     ) -> None:
         while data := await reader.read(_PIECE):
             if line.waiting:
-                self._answered.set()
+                self._answered = True
+                self._over.set()
             # Redis refuses a script that it does not know, which is then sent whole.
             if line.saving and not data.startswith(b"-"):
                 line.saving = False

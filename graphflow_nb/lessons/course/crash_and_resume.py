@@ -111,7 +111,9 @@ def crash_order(
     ledger: Ledger | None = None,
     name: str = "crash",
 ) -> Crash:
-    """Return a crash of the flow on one order, which stops at the points of task ``confirm``.
+    """Return a crash of the flow on a new order, which stops at the points of task ``confirm``.
+
+    An order of the same id goes, so that a cell can be run again.
 
     Args:
         store: The store.
@@ -121,6 +123,9 @@ def crash_order(
         ledger: The ledger, if several orders share one.
         name: How the notebook names the crash.
     """
+    if store.url is not None:
+        with store.open() as wb:
+            wb.delete(id, undo=False)
     return Crash(
         store,
         GRAPH,

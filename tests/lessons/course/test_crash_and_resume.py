@@ -53,6 +53,13 @@ def test_a_chain_is_saved_once_so_the_card_is_charged_twice(store: LessonStore):
             assert order.session().version == 2
 
 
+def test_a_cell_can_be_run_again(start_store):
+    for _ in range(2):
+        with lesson.crash_order(start_store("sqlite"), "again") as order:
+            order.start(stop_at="before the save")
+            assert order.session().current_task_id == "confirm"
+
+
 def test_the_same_silence_of_a_server_has_two_rows(start_store):
     versions = {}
     for fate in ("delivered", "lost"):
