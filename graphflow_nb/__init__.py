@@ -39,6 +39,7 @@ from .errors import (
     PatchError,
     QueryError,
     ReadOnlyError,
+    RecordingError,
     SessionConflict,
     SessionFormatError,
     SessionNotFound,
@@ -58,7 +59,18 @@ from .monitoring import (
     PrometheusHook,
     Recorder,
 )
-from .notebook import FlowRun, Fork, Latency, Run, Workbench, compare, open, wrap
+from .notebook import (
+    FlowRun,
+    Fork,
+    Latency,
+    Recording,
+    Run,
+    Workbench,
+    compare,
+    open,
+    read_recording,
+    wrap,
+)
 from .notebook.magics.gf import load_ipython_extension, unload_ipython_extension
 from .private_server.server import LocalPostgres, local_postgres
 from .storage import (
@@ -123,6 +135,8 @@ __all__ = [
     "Query",
     "QueryError",
     "ReadOnlyError",
+    "Recording",
+    "RecordingError",
     "ReadOnlyStorage",
     "Recorder",
     "RedisSessionStorage",
@@ -150,6 +164,7 @@ __all__ = [
     "load_ipython_extension",
     "local_postgres",
     "open",
+    "read_recording",
     "unload_ipython_extension",
     "wrap",
 ]

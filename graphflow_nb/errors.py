@@ -12,6 +12,7 @@
     │   └── TaskNotFound         a task that the graph lacks
     ├── TaskExecutionFailed  a task that failed, took too long, or chained too many others
     ├── BenchmarkError       an invalid benchmark, or one that may not run here    (also ValueError)
+    ├── RecordingError       a file that is not a recording of graphflow-stream    (also ValueError)
     ├── LessonError          a step of a lesson that is not possible here          (also ValueError)
     ├── StorageError         the store failed, is out of reach, or can't hold a value
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
@@ -58,6 +59,7 @@ __all__ = [
     "PatchError",
     "QueryError",
     "ReadOnlyError",
+    "RecordingError",
     "SessionConflict",
     "SessionFormatError",
     "SessionNotFound",
@@ -251,6 +253,10 @@ class HistoryError(StorageError):
     """The error for a version of a session that can't be read."""
 
     nothing_written = True
+
+
+class RecordingError(GraphflowError, ValueError):
+    """The error for a file that can't be read as a recording of graphflow-stream."""
 
 
 class CapabilityError(StorageError, AttributeError):

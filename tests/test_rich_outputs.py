@@ -38,6 +38,7 @@ from graphflow_nb.figures import LatencyFigure, plot_boxes
 from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.frames import stays_frame
 from graphflow_nb.history import Version
+from graphflow_nb.history.recordings import KINDS, Event
 from graphflow_nb.journal import Journal
 from graphflow_nb.lessons import (
     Comparison,
@@ -534,6 +535,9 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     GraphView: make_graph_views,
     FlowRun: lambda text: [make_flow_run(text)],
     Timeline: lambda text: [make_timeline(text)],
+    g.Recording: lambda text: [
+        g.Recording([Event(n, kind, text, text) for n, kind in enumerate((*KINDS, text))])
+    ],
     RunComparison: lambda text: [make_comparison(text)],
     CohortComparison: lambda text: [
         CohortComparison((text, "b"), (make_timeline(text).stays,) * 2, failed=text)

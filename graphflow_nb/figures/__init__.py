@@ -41,6 +41,7 @@ from .distribution import plot_boxes, plot_ecdf, plot_histogram
 from .figure import LatencyFigure
 from .percentiles import naive_and_corrected, plot_percentiles
 from .phases import plot_phases
+from .recording import plot_task_runs, plot_token_rate
 from .registry import FigureKind, draw_figure, figure_kinds, register
 from .stalling import stalls
 from .stays import locate_bars, plot_stays, plot_tasks
@@ -68,9 +69,11 @@ __all__ = [
     "plot_percentiles",
     "plot_phases",
     "plot_stays",
+    "plot_task_runs",
     "plot_tasks",
     "plot_throughput",
     "plot_timeline",
+    "plot_token_rate",
     "register",
     "stalls",
 ]

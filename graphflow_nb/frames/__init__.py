@@ -1,6 +1,7 @@
 """DataFrames of sessions, messages, counts and operations, and of the versions of sessions."""
 
 from .history import versions_frame
+from .recordings import events_frame, task_runs_frame
 from .sessions import (
     TEXT,
     category_column,
@@ -22,12 +23,14 @@ __all__ = [
     "context_columns",
     "counts_frame",
     "describe_changes",
+    "events_frame",
     "frame_html",
     "journal_frame",
     "messages_frame",
     "operations_frame",
     "sessions_frame",
     "stays_frame",
+    "task_runs_frame",
     "text_column",
     "transitions_frame",
     "versions_frame",

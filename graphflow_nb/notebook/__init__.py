@@ -9,7 +9,19 @@ from ..benchmark.run import Run
 from .benchmarks import compare
 from .forking import Fork
 from .latency import Latency
+from .recordings import Recording, read_recording
 from .running import FlowRun
 from .workbench import Workbench, open, wrap
 
-__all__ = ["FlowRun", "Fork", "Latency", "Run", "Workbench", "compare", "open", "wrap"]
+__all__ = [
+    "FlowRun",
+    "Fork",
+    "Latency",
+    "Recording",
+    "Run",
+    "Workbench",
+    "compare",
+    "open",
+    "read_recording",
+    "wrap",
+]

@@ -1,19 +1,22 @@
-"""A fork: a new session that begins as another one was."""
+"""A fork: a new session that begins as another one was, and its run from there on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from markupsafe import Markup
 
 from ..cards import card, code, fact_table
+from ..client import Client
 from ..history import Version
 from ..model import Session
 from ..printable import printable_lines
+from ..workflow import Graph
+from .running import MAX_STEPS, FlowRun, RunFlow
 
-__all__ = ["Fork", "ORIGIN", "mark_origin"]
+__all__ = ["Fork", "ORIGIN", "Replay", "mark_origin"]
 
 #: The key of the context under which a fork names its origin.
 ORIGIN: Final = "forked_from"
@@ -59,3 +62,44 @@ class Fork:
             code(self.session.id),
         )
         return str(card(title, fact_table([(n, code(v)) for n, v in self._collect_facts()])))
+
+
+class Replay:
+    """A run of a graph on a fork, until input is needed; see ``__call__``.
+
+    Args:
+        client: The open store.
+    """
+
+    def __init__(self, client: Client):
+        self._run = RunFlow(client)
+
+    def __call__(self, fork: Fork | str, graph: Graph, *, max_steps: int = MAX_STEPS) -> FlowRun:
+        """Run a fork on with a graph, until it waits for input, is complete or has nowhere to go.
+
+        The tasks run, with all that they do outside of the store. ``wb.compare_runs(origin, fork)``
+        then shows what came of the change.
+
+        Args:
+            fork: What ``wb.fork`` returned, or the id of the new session.
+            graph: The graph.
+            max_steps: The number of steps after which it stops, and the answer says so.
+
+        Returns:
+            The run, as ``wb.run`` returns it.
+
+        Raises:
+            GraphError, QueryError, SessionNotFound, TaskNotFound, TaskExecutionFailed,
+            SessionConflict, ReadOnlyError, StorageError: See ``wb.run``.
+        """
+        return self._run(graph, _id_of(fork), until="input", max_steps=max_steps)
+
+    def aio(
+        self, fork: Fork | str, graph: Graph, *, max_steps: int = MAX_STEPS
+    ) -> Awaitable[FlowRun]:
+        """Return the same run to be awaited."""
+        return self._run.aio(graph, _id_of(fork), until="input", max_steps=max_steps)
+
+
+def _id_of(fork: Fork | str) -> str:
+    return fork.session.id if isinstance(fork, Fork) else fork

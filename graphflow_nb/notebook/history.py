@@ -18,7 +18,7 @@ from ..model import Session
 from ..model.moments import Moment, parse_moment
 from ..storage.history import OBSERVED
 from .comparing import CohortComparison, RunComparison, visits_of
-from .forking import Fork, mark_origin
+from .forking import Fork, Replay, mark_origin
 from .timelines import Timeline
 
 __all__ = ["HistoryViews"]
@@ -188,6 +188,14 @@ class HistoryViews(Client):
         await self.save.__wrapped__(forked)
         tasks = [v.current_task_id for v in following[::-1] if v.number >= origin.number]
         return Fork(forked, origin, tuple(dict.fromkeys(tasks)))
+
+    @property
+    def replay(self) -> Replay:
+        """Run a fork on with a graph until input is needed: ``wb.replay(fork, graph)``.
+
+        See ``help(wb.replay)`` for its arguments.
+        """
+        return Replay(self)
 
     @dual
     async def timeline(

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb import workflow
 from graphflow_nb.bridge import LoopThread
 from graphflow_nb.changes import apply
 from graphflow_nb.history import HistoryStorage, Retention, history_of
@@ -216,3 +217,26 @@ def test_a_timeline_says_of_each_stay_what_it_is(wb: g.Workbench):
     assert html.count("<rect") == html.count("<title>") == 4
     for task in STEPS:
         assert f"<title>claim-1: {task}" in html
+
+
+def test_a_fork_is_run_on_with_a_graph(wb: g.Workbench):
+    @workflow.task("checks")
+    def checks(context):
+        context["checked"] = context["amount"]
+        return workflow.TaskResult("checked", workflow.NextAction.CONTINUE)
+
+    @workflow.task("decide")
+    def decide(context):
+        return workflow.TaskResult("decided", workflow.NextAction.END)
+
+    graph = workflow.GraphBuilder("claims").add_task(checks).add_task(decide)
+    graph = graph.add_edge("checks", "decide").build()
+    cheaper = [{"op": "replace", "path": "/context/data/amount", "value": 7}]
+    fork = wb.fork("claim-1", 2, as_id="claim-1-cheaper", changes=cheaper)
+    run = wb.replay(fork, graph)
+    assert run.response == "decided"
+    assert run.after.context["checked"] == 7
+    assert wb.history("claim-1-cheaper").index.tolist() == [3, 2, 1]
+    assert wb.get("claim-1").current_task_id == "payout"
+    again = wb.replay("claim-1-cheaper", graph)
+    assert again.id == "claim-1-cheaper"
