@@ -22,7 +22,7 @@ JUMPED: Final = "Task requested jump to specific task"
 
 
 class ExecutionStatus(NamedTuple):
-    """Where a step left the session. It is not stored.
+    """Where a step left the session. It is not stored. 0.5.1 has ``Error`` too, and never gives it.
 
     Example:
         >>> from graphflow_nb.workflow import ExecutionStatus

@@ -19,7 +19,7 @@ class FanOutTask(Task):
     ``{prefix}.{child}.response``, ``.status`` (both only if the child has one) and
     ``.next_action``. These are keys with dots in them, not paths. The children's actions are
     ignored. All children run to their end; if one fails, the error is that of the first which
-    failed, and what the others wrote stays in the context.
+    failed (in 0.5.1 the last one), and what the others wrote stays in the context.
 
     Example:
         >>> from graphflow_nb import Context
