@@ -189,6 +189,20 @@ def test_without_a_graph_what_was_observed_is_drawn():
         assert wb.graph(id="s").diagram.title == "Observed transitions of graph 'g'"
 
 
+def test_a_browser_that_follows_changes_observes_them():
+    storage = InMemorySessionStorage()
+    with g.wrap(storage) as wb:
+        wb.create("s", "a", graph_id="g")
+        browser = wb.browse()
+        session = wb.bridge.run(storage.get("s"))
+        assert session is not None
+        session.current_task_id = "b"
+        wb.bridge.run(storage.save(session))
+        browser.listing.read_page()  # as its follower does at each change
+        assert seen(wb.graph()) == {("a", "b"): (1, 0)}
+        browser.close()
+
+
 def test_a_journal_from_before_is_observed_once(tmp_path: Path):
     file, url = tmp_path / "writes.journal", f"sqlite:{tmp_path / 'flow.db'}"
     with g.open(url, create=True, journal=file) as wb:

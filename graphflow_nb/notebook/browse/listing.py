@@ -395,6 +395,7 @@ class Listing:
 
     def _read(self, query: Query) -> pd.DataFrame:
         table = self._client.bridge.run(self._client.storage.background.table(query, ()))
+        self._client.observed.note_table(table)
         return page_frame(table)
 
     # What the choices of the filter bar are
