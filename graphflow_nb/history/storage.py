@@ -24,7 +24,7 @@ __all__ = ["HistoryStorage"]
 
 log = logging.getLogger("graphflow_nb")
 
-_EVERY: Final = 32  # versions of a session after which its history is compacted and pruned
+_EVERY: Final = 16  # versions of a session after which its history is compacted and pruned
 
 
 class HistoryStorage(Wrapper):
@@ -160,7 +160,7 @@ class HistoryStorage(Wrapper):
         while self._due:
             id = self._due.pop()
             try:
-                await self.archive.compact(id, newest=4 * _EVERY)
+                await self.archive.compact(id, newest=5 * _EVERY)
                 if self.retention is not None:
                     await self.archive.prune(self.retention, ids=[id])
             except GraphflowError as error:

@@ -2,7 +2,7 @@
 
     pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
     python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
-        [laboratory] [workflow] [durability] [peer]     (peer needs cargo)
+        [laboratory] [workflow] [durability] [history] [peer]     (peer needs cargo)
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -29,6 +29,7 @@ from graphflow_nb.workflow import FlowRunner, GraphBuilder, NextAction, Task, Ta
 from .browse import browse
 from .bulk import bulk
 from .durability import durability
+from .history import history
 from .laboratory import laboratory
 from .peer import peer
 
@@ -446,7 +447,7 @@ def bridge(url: str) -> None:
 def main(names: list[str]) -> None:
     parts = names or [
         *("memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"),
-        *("laboratory", "workflow", "durability", "peer"),
+        *("laboratory", "workflow", "durability", "history", "peer"),
     ]
     if "memory" in parts:
         asyncio.run(memory())
@@ -458,6 +459,8 @@ def main(names: list[str]) -> None:
         laboratory()
     if "durability" in parts:
         durability()
+    if "history" in parts:
+        asyncio.run(history())
     if "peer" in parts:
         asyncio.run(peer(session_of_700_bytes()))
     with g.local_postgres() as server:

@@ -133,6 +133,21 @@ def test_a_large_batch_is_noted(run: Run, store: Store, inner: Any) -> None:
     assert run(storage.archive.table.ids(steps.id[9], 2)) == steps.id[10:12]
 
 
+def test_texts_of_any_kind_are_told_apart_in_steps(run: Run, store: Store, inner: Any) -> None:
+    storage: Any = HistoryStorage(inner)
+    texts = [("", None), ("=", ""), ("x\x1fy", "="), ("'é\n", "\x1f")]
+    for number, (task, status) in enumerate(texts):
+        session = Session(store.id(str(number)), task, graph_id=task, status_message=status)
+        run(storage.save(session))
+        steps = run(storage.archive.steps())
+        known = texts[: number + 1]
+        assert steps.current_task_id == steps.graph_id == [task for task, _ in known]
+        assert steps.status_message == [status for _, status in known]
+        assert not steps.more
+    run(storage.delete(store.id("1")))
+    assert run(storage.archive.steps()).deleted.tolist() == [False, False, True, False, False]
+
+
 def test_writers_at_once_are_noted_in_the_order_of_their_commits(
     run: Run, store: Store, inner: Any
 ) -> None:

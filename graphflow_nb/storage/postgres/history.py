@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import asyncpg
+import numpy as np
 
 from ...errors import StorageError
 from ...model.times import EPOCH, micros_or_none, micros_or_unknown
@@ -15,6 +16,7 @@ from ..migration import Migration
 from . import history_sql as sql
 from .connections import Connection
 from .migration import apply_plan
+from .sql import SEPARATOR
 from .table import OpenTable
 
 __all__ = ["PostgresHistory"]
@@ -169,16 +171,25 @@ class PostgresHistory:
         limit: int = 100_000,
     ) -> Steps:
         """Return versions of many sessions, without contexts."""
-        times = [None if moment is None else _time_of(moment) for moment in (since, until)]
         table = self._table
+        values: list[Any] = [
+            None if moment is None else _time_of(moment) for moment in (since, until)
+        ]
+        values.append(limit + 1)
+        if ids is not None:
+            values.append([table.normalize_id(id) for id in ids if table.statements.can_hold(id)])
 
-        async def read(connection: Connection, statements: sql.HistoryStatements) -> Any:
-            if ids is None:
-                return await connection.fetch(statements.steps, *times, limit + 1)
-            keys = [table.normalize_id(id) for id in ids if table.statements.can_hold(id)]
-            return await connection.fetch(statements.steps_of, *times, limit + 1, keys)
+        async def read(connection: Connection, statements: sql.HistoryStatements) -> Steps:
+            text = statements.steps
+            if ids is not None:
+                text = statements.steps_of
+            packed = await connection.fetchrow(sql.pack_steps(text), *values)
+            steps = _unpack_steps(packed, limit)
+            if steps is None:
+                steps = Steps.from_rows(await connection.fetch(text, *values), limit)
+            return steps
 
-        return Steps.from_rows(await self._run(read), limit)
+        return await self._run(read)
 
     async def ids(self, after: str | None, limit: int) -> list[str]:
         """Return the next ids that have versions, after one of them."""
@@ -275,6 +286,28 @@ def _row_of(row: Any) -> VersionRow:
     created: Any = found.created
     return found._replace(
         at=micros_or_unknown(at), created=micros_or_none(created), writer=found.writer or ""
+    )
+
+
+def _unpack_steps(row: Any, limit: int) -> Steps | None:
+    """Return the steps of a row of ``pack_steps``; None where a text has the separator inside."""
+    count, *texts, numbers, times, deleted = row
+    if not count:
+        return Steps.from_rows([], limit)
+    columns = [text.split(SEPARATOR) for text in texts]
+    if any(len(column) != count for column in columns):
+        return None
+    id, graph, task, status, source = (column[:limit] for column in columns)
+    return Steps(
+        id=id,
+        graph_id=[text[1:] for text in graph],
+        current_task_id=[text[1:] for text in task],
+        status_message=[text[1:] if text else None for text in status],
+        source=source,
+        number=np.frombuffer(numbers, ">i8")[:limit].astype(np.int64),
+        at=np.frombuffer(times, ">i8")[:limit].astype(np.int64),
+        deleted=np.frombuffer(deleted, bool)[:limit],
+        more=count > limit,
     )
 
 

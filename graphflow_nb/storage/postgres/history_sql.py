@@ -27,6 +27,7 @@ __all__ = [
     "drop_statements",
     "note_copied",
     "note_statement",
+    "pack_steps",
     "return_noted",
 ]
 
@@ -210,6 +211,22 @@ def return_noted(
     )
 
 
+def pack_steps(steps: str) -> str:
+    """Return the statement for ``steps`` as one row with whole columns, which travel faster.
+
+    Texts are separated by U+001F; one that has it inside is noticed by the count.
+
+    Args:
+        steps: The statement for the rows.
+    """
+    # Texts that may be null or empty get a mark in front.
+    texts = ("id", "'=' || graph_id", "'=' || current_task_id", "'=' || status_message", "source")
+    columns = [f"string_agg(coalesce({text}, ''), E'\\x1f')" for text in texts]
+    columns += [f"string_agg(int8send({number}), ''::bytea)" for number in ("number", "at")]
+    columns.append("string_agg(CASE WHEN deleted THEN '\\x01'::bytea ELSE '\\x00' END, ''::bytea)")
+    return f"SELECT count(*), {', '.join(columns)} FROM ({steps}) AS r"
+
+
 class HistoryStatements:
     """The statements that read a history table and keep it small.
 
@@ -231,7 +248,7 @@ class HistoryStatements:
             f"SELECT number FROM {name} WHERE id = $1 AND at <= $2 ORDER BY number DESC LIMIT 1"
         )
         steps = (
-            "SELECT id, number, (extract(epoch FROM at) * 1000000)::bigint, graph_id, "
+            "SELECT id, number, (extract(epoch FROM at) * 1000000)::bigint AS at, graph_id, "
             f"current_task_id, status_message, deleted, source FROM {name} WHERE "
             "($1::timestamptz IS NULL OR at >= $1) AND ($2::timestamptz IS NULL OR at < $2)"
         )
