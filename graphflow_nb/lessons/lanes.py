@@ -26,7 +26,8 @@ _STYLE: Final = Markup("""<style>
 .gfnb-lanes { max-width: 100%; width: 54em; height: auto; font: 15px system-ui, sans-serif; }
 .gfnb-lanes text { fill: currentColor; text-anchor: middle; }
 .gfnb-lanes .small { font-size: 13px; }
-.gfnb-lanes .left { text-anchor: start; }
+.gfnb-lanes .start { text-anchor: start; }
+.gfnb-lanes .end { text-anchor: end; }
 .gfnb-lanes .head { font-weight: 600; font-size: 16px; }
 .gfnb-lanes .lane { stroke: currentColor; opacity: .3; stroke-dasharray: 2 5; }
 .gfnb-lanes rect { fill: var(--jp-layout-color1, Canvas); stroke: currentColor; rx: 4; }
@@ -181,7 +182,8 @@ def _draw_write(event: Event, place: tuple[int, int, int]) -> Iterator[Markup]:
     said = [f"{name}'s change is lost" for name in event.lost]
     said += ["it came back"] if event.back else []
     if said:  # on the other side of the row, where there is room
-        yield _TEXT % (row + step * (_BOX + 60), y + 5, "lost", ", ".join(said))
+        side = "lost start" if step > 0 else "lost end"
+        yield _TEXT % (row + step * (_BOX + 10), y + 5, side, ", ".join(said))
 
 
 def _box(x: int, y: int, text: str) -> Markup:

@@ -560,7 +560,7 @@ def _make_action(writer: str, name: str, method: Callable[[str], Event], enabled
         f'race.{name}("{writer}")',
         lambda: method(writer).describe(),
         enabled,
-        "danger" if name == "delete" else "primary" if name in ("retry", "merge") else "",
+        "primary" if enabled and name in ("retry", "merge") else "",
     )
 
 

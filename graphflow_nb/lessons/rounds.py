@@ -87,7 +87,7 @@ class Round:
             text += f" {writer} knows that its change is not stored: its save was refused."
         if self.back:
             text += " The session was deleted, and came back."
-        if not (self.lost or self.refused or self.back or not self.events):
+        if self.accepted and not (self.lost or self.refused or self.back or self.effects is None):
             text += " Nothing is lost."
         return text
 

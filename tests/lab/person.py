@@ -116,8 +116,8 @@ class Person:
         found = self.page.locator(".gfnb-browser").get_by_text(text).locator("visible=true")
         self.expect(found).to_have_count(0)
 
-    def picture(self, name: str, tmp_path: Path) -> None:
-        """Take the browser's picture, light and dark.
+    def picture(self, name: str, tmp_path: Path, *, screen: bool = False) -> None:
+        """Take the picture of the browser, or of the whole screen, light and dark.
 
         One picture is enough to see that it can be taken; a complete run takes all.
         """
@@ -126,7 +126,7 @@ class Person:
         _taken.add(name)
         folder = Path(PICTURES) if PICTURES else tmp_path
         folder.mkdir(exist_ok=True)
-        view = self.page.locator(".gfnb-browser").first
+        view = self.page if screen else self.page.locator(".gfnb-browser").first
         for theme, title in _THEMES.items():
             self._change_theme(title)
             light = str(theme == "light").lower()

@@ -91,3 +91,30 @@ def test_a_person_crashes_a_workflow_and_resumes_it(person: Person):
     # In the ledger and in the story.
     expect(panel.get_by_text("e-mail to Ana about order-8")).to_have_count(4)
     reader.picture("crash-resumed")
+
+
+@only_complete
+def test_a_person_loses_an_update_and_keeps_the_next_one(person: Person, tmp_path: Path):
+    reader = Reader(person, "03_lost_update.ipynb")
+    expect, page = person.expect, person.page
+    reader.run_to("lesson.stale")
+    reader.click("Predict: A and B load", "115", "you predict: 115")
+    reader.run_to("race.again()")
+    predicted = "you predicted: 115 (it did not); what happened: 105"
+    expect(page.get_by_text(predicted).first).to_be_attached()
+    race = "a race on SQLite, last write wins"
+    for button, said in {
+        "A: load": "A loads balance 100",
+        "B: load": "B loads balance 100",
+        "B: change": "B changes it to balance 105",
+        "B: save": "B saves balance 105",
+        "A: change": "A changes it to balance 110",
+        "A: save": "A saves balance 110; the change of B is lost",
+    }.items():
+        reader.click(race, button, said)
+    expect(reader.panel(race).get_by_text("B's change is lost")).to_be_visible()
+    person.picture("lost-update", tmp_path, screen=True)
+    reader.run_to("remedy = lesson.ask_remedy(store)")
+    remedy = "Exercise: Both writers add"
+    reader.click(remedy, "give up", "incorrect: in 18 of 20 orders")
+    reader.click(remedy, "load again and repeat the change", "✓ correct")
