@@ -92,8 +92,11 @@ class Run:
         Raises:
             LessonError: It failed, or did not come to its point.
         """
-        self._child = Child(self.name, plan, module)
-        self.alive = True
+        try:
+            self._child = Child(self.name, plan, module)
+        finally:  # an interrupt may come here
+            self.alive = self._child is not None
+            self.outcome = "" if self.alive else f"{self.name} did not start"
         self._follow()
 
     def go_on(self) -> None:
