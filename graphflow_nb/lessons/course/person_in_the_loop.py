@@ -35,7 +35,7 @@ __all__ = [
 
 predict_meanwhile = Prediction(
     "The workflow needs a person, who answers in two days. What must keep running until then?",
-    ["the Python process that started it", "a timer in the store", "nothing"],
+    ["the Python process that started it", "a timer in the store", "no process and no timer"],
     name="lesson.predict_meanwhile",
 )
 
