@@ -29,6 +29,7 @@ PUBLIC = [
     ".benchmark",
     ".changes",
     ".figures",
+    ".history",
     ".journal",
     ".lessons",
     ".monitoring",

@@ -28,6 +28,15 @@ __all__ = ["HistoryArchive", "PruneReport", "Version", "history_of"]
 class Version:
     """One version of a session, without its context; ``HistoryArchive.session_at`` returns that.
 
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Session
+        >>> from graphflow_nb.history import HistoryStorage
+        >>> storage = HistoryStorage(InMemorySessionStorage())
+        >>> await storage.save(Session("claim-1", "intake"))
+        >>> version = await storage.archive.version_at("claim-1", 1)
+        >>> version.current_task_id, version.deleted, version.source
+        ('intake', False, 'written')
+
     Attributes:
         id: The session's id.
         number: The number in the session's history: 1, 2, 3 …, in the order of the commits, over
@@ -58,6 +67,12 @@ class Version:
 @dataclass(frozen=True, slots=True)
 class PruneReport:
     """What a prune removed, or would remove.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.history import history_of
+        >>> print(await history_of(InMemorySessionStorage()).prune(dry_run=True))
+        would remove 0 versions of 0 sessions (0 bytes)
 
     Attributes:
         sessions: The number of sessions that had such versions.

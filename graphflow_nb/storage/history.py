@@ -47,6 +47,15 @@ OBSERVED: Final = "observed"
 class VersionRow(NamedTuple):
     """One version of a session as a history table keeps it.
 
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Session
+        >>> from graphflow_nb.history import HistoryStorage
+        >>> storage = HistoryStorage(InMemorySessionStorage())
+        >>> await storage.save(Session("claim-1", "intake", context={"amount": 120}))
+        >>> (row,) = await storage.archive.table.read("claim-1")
+        >>> row.context[:24], row.patch, row.source
+        ('{"data":{"amount":120},"', None, 'written')
+
     Attributes:
         id: The session's id.
         number: The number of the version in the session's history: 1, 2, 3 …, in the order of the
@@ -135,6 +144,12 @@ class Expired(NamedTuple):
 class HistorySize(NamedTuple):
     """The size of a history.
 
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.history import history_of
+        >>> (await history_of(InMemorySessionStorage()).size()).versions
+        0
+
     Attributes:
         sessions: The number of sessions; None where counting them would take long.
         versions: The number of versions; an estimate where ``exact`` is False.
@@ -153,6 +168,16 @@ class HistorySize(NamedTuple):
 @dataclass(frozen=True)
 class Steps:
     """Versions of many sessions by column, without their contexts, ordered by id and number.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage, Session
+        >>> from graphflow_nb.history import HistoryStorage
+        >>> storage = HistoryStorage(InMemorySessionStorage())
+        >>> await storage.save_many([Session("claim-1", "intake"), Session("claim-2", "payout")])
+        []
+        >>> steps = await storage.archive.steps()
+        >>> steps.id, steps.current_task_id, steps.number.tolist()
+        (['claim-1', 'claim-2'], ['intake', 'payout'], [1, 1])
 
     Attributes:
         id, graph_id, current_task_id, status_message, source: The columns, one text each.
@@ -212,6 +237,12 @@ class HistoryTable(Protocol):
     What is the same everywhere (patches, retention in steps) is done by ``HistoryArchive``. All
     reads change nothing. Where there is no table yet, ``exists`` is False and all others but
     ``plan``, ``create`` and ``drop`` raise StorageError.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.history import HistoryTable
+        >>> isinstance(InMemorySessionStorage().history_table, HistoryTable)
+        True
     """
 
     async def plan(self) -> Migration:

@@ -281,12 +281,10 @@ def _form_of(found: Any) -> sql.HistoryForm:
 
 
 def _row_of(row: Any) -> VersionRow:
-    found = VersionRow(*row)
-    at: Any = found.at
-    created: Any = found.created
-    return found._replace(
-        at=micros_or_unknown(at), created=micros_or_none(created), writer=found.writer or ""
-    )
+    columns: list[Any] = [*row]
+    columns[3], columns[7] = micros_or_unknown(columns[3]), micros_or_none(columns[7])
+    columns[-1] = columns[-1] or ""  # the writer
+    return VersionRow(*columns)
 
 
 def _unpack_steps(row: Any, limit: int) -> Steps | None:
