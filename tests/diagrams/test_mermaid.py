@@ -54,3 +54,12 @@ def test_no_text_is_read_as_mermaid():
         assert len(quoted) == 4
         for part in quoted:
             assert not set('<>&"[]{}|`%\\$\n') & set(part.replace("<br>", "")), text
+
+
+def test_a_large_one_is_short_enough_for_mermaid():
+    for text in ("z", "await_documents", "<" * 1000, "\u202e" * 1000):
+        names = [f"{text}{n}" for n in range(300)]
+        nodes = tuple(Node(name, name, (text, text), (text,) * 20) for name in names)
+        arrows = tuple(Arrow(one, other, text) for one in names[:20] for other in names[:30])
+        diagram = Diagram(text, nodes, arrows, names[0], (text,) * 5)
+        assert len(diagram.mermaid()) < 50_000, text[:20]
