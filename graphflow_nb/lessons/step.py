@@ -112,13 +112,13 @@ class Step:
         """What of the step was saved, in words."""
         if self.number == 0:
             return "nothing was run"
+        if self.before is None:
+            return "nothing: no task ran"
         if self.stored is None:
             return "not known: the row is gone, or could not be read again"
         if self.error is None:
             times = sum(o.op == "save" and o.outcome == "ok" for o in self.operations)
             return f"saved {times} time{'s' * (times != 1)}; the row is at {_version(self.stored)}"
-        if self.before is None:
-            return "nothing: no task ran"
         if self.stored.version == self.before.version and not self.changes:
             kept = (
                 "nothing: the row is as it was before the step. What the tasks did elsewhere stays"

@@ -151,7 +151,46 @@ def test_a_session_that_is_deleted_meanwhile_is_a_failed_step(stepper: Stepper, 
     step = stepper.step()
     assert isinstance(step.error, SessionNotFound)
     assert (step.before, step.memory, step.stored) == (None, None, None)
+    assert step.saving == "nothing: no task ran"
+
+
+def test_of_a_session_that_a_task_deletes_it_is_not_known_what_was_saved(wb: g.Workbench):
+    @task("remove")
+    async def remove(context: g.Context) -> TaskResult:
+        await wb.storage.inner.delete("claim-2")
+        return TaskResult(None, NextAction.END)
+
+    wb.create("claim-2", "remove")
+    step = Stepper(wb, GraphBuilder("g").add_task(remove).build(), "claim-2").step()
+    assert isinstance(step.error, g.SessionConflict)
+    assert step.stored is None
     assert step.saving.startswith("not known: the row is gone")
+
+
+class Mortal(g.InMemorySessionStorage):
+    """A storage that can be out of reach."""
+
+    dead = False
+
+    async def get(self, id: str) -> g.Session | None:
+        if self.dead:
+            raise g.StorageUnavailable("the server was killed")
+        return await super().get(id)
+
+
+def test_a_store_that_is_out_of_reach_is_a_failed_step_that_ran_nothing(graph: Graph):
+    storage = Mortal()
+    wb = g.wrap(storage)
+    wb.create("claim-1", "intake", graph_id="claims")
+    stepper = Stepper(wb, graph, "claim-1")
+    stepper.step()
+    storage.dead = True
+    step = stepper.step()
+    assert step.outcome == "failed: the server was killed"
+    assert step.saving == "nothing: no task ran"
+    assert step.note == "the row could not be read again: the server was killed"
+    storage.dead = False
+    assert stepper.step().tasks == ("pay",)
 
 
 def test_a_row_that_was_saved_while_the_step_ran_is_not_overwritten(wb: g.Workbench):
