@@ -31,13 +31,14 @@ MAX_TEXT: Final = 1_000  # characters of an id; what is longer is not observed
 
 
 class _State(NamedTuple):
-    """The last known state of a session; times in µs, None where unknown."""
+    """The last known state of a session; times in µs, None where unknown; ``raw`` as stored."""
 
     graph_id: str
     task: str
     version: int
     created: int | None
     updated: int | None
+    raw: datetime | int | None = None
 
 
 @dataclass(slots=True)
@@ -122,6 +123,9 @@ class Observed:
             session: The session.
             way: How it became known; None for a state that is no step of a workflow, as of an undo.
         """
+        last = self._states.get(session.id)
+        if last is not None and last.version == session.version and last.raw == session.raw_updated:
+            return  # without a lock or a time to convert, which take as long as a get in memory
         with self._lock:
             self._note(session.id, _state_of(session), way)
 
@@ -143,6 +147,7 @@ class Observed:
                         version,
                         created if abs(created) <= FINITE else None,
                         updated if abs(updated) <= FINITE else None,
+                        updated,
                     )
                     self._note(id, state, "read")
 
@@ -227,6 +232,7 @@ def _state_of(session: Session) -> _State:
         session.version,
         micros_or_none(session.raw_created),
         micros_or_none(session.raw_updated),
+        session.raw_updated,
     )
 
 
