@@ -207,8 +207,11 @@ def find_effects(
             if any(sorted(names := [n for n in order if n[0] == w]) != names for w in WRITERS):
                 continue  # a writer's own changes are in its own order
             wanted = copy(start)
-            for writer in order:
-                changes[writer].apply(wanted)
+            try:
+                for name in order:
+                    changes[name].apply(wanted)
+            except LessonError:
+                continue  # a change that needs another one before it
             if wanted.context == row.context:
                 return frozenset(order)
     return None

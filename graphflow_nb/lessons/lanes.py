@@ -77,7 +77,8 @@ class Lanes:
 
     def to_svg(self) -> Markup:
         """Return the picture as SVG."""
-        shown = self.events[:MAX_EVENTS]
+        first = max(0, len(self.events) - MAX_EVENTS)
+        shown = self.events[first:]
         bottom = _TOP + _HEIGHT * len(shown)
         parts = [
             Markup('<line class="lane" x1="%s" x2="%s" y1="58" y2="%s"/>') % (x, x, bottom + 8)
@@ -92,11 +93,11 @@ class Lanes:
         parts.append(
             Markup('<g class="row">%s</g>') % _box(_LANES["row"], 46, self.start or "no row")
         )
-        for number, event in enumerate(shown, 1):
-            parts.append(_draw_event(number, event, _TOP + _HEIGHT * (number - 1) + 34))
-        if len(self.events) > MAX_EVENTS:
-            more = f"{len(self.events) - MAX_EVENTS:,} more steps, not shown"
-            parts.append(_TEXT % (_LANES["row"], bottom + 22, "small", more))
+        for place, event in enumerate(shown):
+            parts.append(_draw_event(first + place + 1, event, _TOP + _HEIGHT * place + 34))
+        if first:
+            earlier = f"{first:,} earlier steps, not shown"
+            parts.append(_TEXT % (_LANES["row"], bottom + 22, "small", earlier))
         return _STYLE + Markup(
             '<svg class="gfnb-lanes" viewBox="0 0 %s %s" role="img"><title>%s</title>%s</svg>'
         ) % (_WIDTH, bottom + 32, self.said, Markup("").join(parts))
@@ -106,7 +107,10 @@ class Lanes:
         a, b = (f"({self.changes[name]})" for name in ("A", "B"))
         lines = [self.title, _line("", "writer A", "the row", "writer B")]
         lines.append(_line("", a, self.start or "no row", b))
-        for number, event in enumerate(self.events[:MAX_EVENTS], 1):
+        first = max(0, len(self.events) - MAX_EVENTS)
+        if first:
+            lines.append(f"    {first:,} earlier steps, not shown")
+        for number, event in enumerate(self.events[first:], first + 1):
             said = {
                 "load": f"load {event.held or '(no row)'}",
                 "change": f"change: {event.held}",
@@ -127,8 +131,6 @@ class Lanes:
             row += " ! came back" if event.back else ""
             cells = (said, row, "") if event.writer == "A" else ("", row, said)
             lines.append(_line(str(number), *cells))
-        if len(self.events) > MAX_EVENTS:
-            lines.append(f"{len(self.events) - MAX_EVENTS:,} more steps, not shown")
         return printable_lines("\n".join([*lines, self.said]))
 
 

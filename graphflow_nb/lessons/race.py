@@ -38,6 +38,8 @@ Remedy = Literal["stop", "retry", "merge"]
 
 _REMEDIES: Final = ("stop", "retry", "merge")
 MAX_CHANGES: Final = 5  # of one round; which are stored is found by trying their orders
+MAX_STEPS: Final = 500  # of one round
+MAX_ACTIONS: Final = 4  # of one writer in ``play_all``, which plays 70 orders of them
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Race:
         rule: ``"last write wins"``, ``"guard"`` (graph-flow 0.5.1), ``"versions"``, or
             ``"graph-flow 0.6"``, whose statement differs from ``"versions"`` for a deleted row.
         changes: What the writers ``"A"`` and ``"B"`` do: a ``Change``, or a function of a session.
+            Each does the same every time: whose change is stored is found by making them again.
             Default: A adds 10 to the balance, B adds 5.
         start: The context of the row at the beginning. Default: a balance of 100.
 
@@ -114,8 +117,8 @@ class Race:
                 self.store = stack.enter_context(lesson_store(store))
             self._desk = open_desk(self.store, rule)
             stack.callback(self._desk.close)
+            self.again()
             self._closing = stack.pop_all()
-        self.again()
 
     # One round
 
@@ -185,7 +188,7 @@ class Race:
         if values:
             change = put_all(values)
         if change is not None:
-            self._changes[hand.name] = change
+            self._changes[hand.name] = as_change(change, writer)
         assert hand.session is not None
         self._changes[hand.name].apply(hand.session)
         hand.changed = True
@@ -330,12 +333,17 @@ class Race:
 
         Raises:
             LessonError: The schedule is not possible; nothing was played.
+            StorageError: The store failed; the round ends there.
         """
         steps = parse_schedule(schedule)
         if on_conflict not in _REMEDIES:
             raise LessonError(
                 f"on_conflict= is one of {', '.join(map(repr, _REMEDIES))}, not {on_conflict!r}; "
                 "nothing was played"
+            )
+        if len(steps) > MAX_STEPS:
+            raise LessonError(
+                f"a round has at most {MAX_STEPS} steps, not {len(steps):,}; nothing was played"
             )
         check_schedule(steps, can_begin=self._desk.has_begin)
         self.again()
@@ -371,11 +379,16 @@ class Race:
             ``play`` takes it), ``outcome`` (text, what is stored), ``lost`` (text, whose change is
             lost and how; empty for none), ``error`` (text, which writer got which error; empty for
             none), ``mirror`` (int64, the number of the order with the writers exchanged).
+
+        Raises:
+            LessonError: An action is not possible there, or there are too many; nothing was played.
         """
+        if not 1 <= len(actions) <= MAX_ACTIONS:
+            raise LessonError(
+                f"actions= has 1 to {MAX_ACTIONS} actions, not {len(actions)}; nothing was played"
+            )
         orders = list(interleavings(tuple(actions)))
-        for steps in orders[:1]:
-            parse_schedule(schedule_text(steps))
-            check_schedule(steps, can_begin=self._desk.has_begin)
+        check_schedule(parse_schedule(schedule_text(orders[0])), can_begin=self._desk.has_begin)
         rows = []
         for steps in orders:
             played = self.play(schedule_text(steps), on_conflict=on_conflict)
@@ -424,6 +437,9 @@ class Race:
 
         Returns:
             What happened in each round, the error with which a function ended in ``raised``.
+
+        Raises:
+            LessonError: A function neither ended nor called the store for 20 seconds.
         """
         functions = {"A": function, "B": against or function}
         rounds = []
@@ -462,6 +478,11 @@ class Race:
     def _hand(self, writer: str) -> _Hand:
         if writer not in WRITERS:
             raise LessonError(f"the writers are 'A' and 'B', not {writer!r}; nothing was done")
+        if len(self._events) >= MAX_STEPS:
+            raise LessonError(
+                f"a round has at most {MAX_STEPS} steps, so nothing was done: race.again() begins "
+                "a new round"
+            )
         return self._hands[writer]
 
     def _holding(self, writer: str) -> _Hand:

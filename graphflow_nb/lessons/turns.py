@@ -13,7 +13,7 @@ from ..printable import printable
 from .events import Change
 from .schedule import WRITERS
 
-__all__ = ["StoreView", "WriterFunction", "run_in_turns"]
+__all__ = ["Stopped", "StoreView", "WriterFunction", "run_in_turns"]
 
 MAX_CALLS: Final = 40  # of one writer on the store, after which its loop is taken for endless
 PATIENCE: Final = 20.0  # seconds that a function may take between two calls
@@ -31,6 +31,10 @@ class _Call(NamedTuple):
 class _Answer(NamedTuple):
     value: Any = None
     error: BaseException | None = None
+
+
+class Stopped(BaseException):
+    """The end of a writer's function, which ``except Exception`` does not catch."""
 
 
 class StoreView:
@@ -149,24 +153,30 @@ def run_in_turns(
             text = str(call.error).split("; nothing was written")[0]
             raised[call.writer] = printable(f"{type(call.error).__name__}: {text}")
 
-    for writer in WRITERS:
-        threading.Thread(target=work, args=(writer,), daemon=True).start()
-        wait()
-    left = list(turns)
-    while waiting:
-        writer = left.pop(0) if left else min(waiting)
-        if writer not in waiting:
-            continue
-        call = waiting.pop(writer)
-        counts[writer] += 1
-        if counts[writer] > MAX_CALLS:
-            error = LessonError(
-                f"{writer} called the store {MAX_CALLS} times and was stopped: does its loop end?"
-            )
-            views[writer].answer(_Answer(error=error))
-        else:
-            views[writer].answer(_serve(serve, call))
-        wait()
+    try:
+        for writer in WRITERS:
+            threading.Thread(target=work, args=(writer,), daemon=True).start()
+            wait()
+        left = list(turns)
+        while waiting:
+            writer = left.pop(0) if left else min(waiting)
+            if writer not in waiting:
+                continue
+            call = waiting.pop(writer)
+            counts[writer] += 1
+            if counts[writer] <= MAX_CALLS:
+                views[writer].answer(_serve(serve, call))
+                wait()
+                continue
+            text = f"{writer} called the store {MAX_CALLS} times: does its loop end?"
+            views[writer].answer(_Answer(error=Stopped(text)))
+            wait()
+            if writer in waiting:  # it caught even that, and is not answered any more
+                del waiting[writer]
+                raised[writer] = f"Stopped: {text}"
+    finally:
+        for writer in waiting:  # its thread ends
+            views[writer].answer(_Answer(error=Stopped("the other writer failed")))
     return raised
 
 

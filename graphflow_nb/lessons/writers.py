@@ -185,7 +185,7 @@ def open_desk(store: LessonStore, rule: str) -> Desk:
     Raises:
         LessonError: The rule does not exist, or this kind of store does not have it.
     """
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         raise LessonError(
             f"rule= is one of {', '.join(map(repr, RULES))}, not {rule!r}; nothing was opened"
         )

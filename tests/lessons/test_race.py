@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -172,6 +173,13 @@ def test_a_function_of_ones_own_is_run_in_every_order_of_its_calls():
                     pass
 
         assert any("does its loop end" in str(round.raised) for round in race.try_out(endless))
+
+        def deaf(store, id, change):
+            while True:
+                with suppress(BaseException):
+                    store.get("another")
+
+        assert "does its loop end" in race.try_out(deaf)[0].raised["A"]
         wrong = race.try_out(lambda store, id, change: store.save(3))
         assert "save takes a session of this race" in wrong[0].raised["A"]
 
@@ -189,6 +197,10 @@ def test_what_is_not_possible_is_refused_before_anything_changes():
         }.items():
             with pytest.raises(LessonError, match=text):
                 race.play(schedule)
+        with pytest.raises(LessonError, match="at most 500 steps, not 501"):
+            race.play("A.load " * 501)
+        with pytest.raises(LessonError, match=r"1 to 4 actions, not 5"):
+            race.play_all(actions=("load", "change", "save", "load", "save"))
         with pytest.raises(LessonError, match="on_conflict="):
             race.play("A.load", on_conflict="win")
         for step in (race.change, race.save, race.begin, race.retry, race.merge):
@@ -219,6 +231,25 @@ def test_steps_by_hand_and_more_than_one_save_of_a_writer():
         failing = {"A": lambda session: 1 / 0, "B": add("balance", 1)}
     with Race("memory", changes=failing) as race, pytest.raises(LessonError, match="ZeroDivision"):
         race.play("A.load A.save")
+
+
+def test_a_change_may_need_the_other_one_before_it():
+    def review(session: Session) -> None:
+        session.context["reviewed"] = session.context["checked_by"]
+
+    changes = {"A": put("checked_by", "Ada"), "B": review}
+    with Race("memory", rule="last write wins", changes=changes) as race:
+        played = race.play("A.load A.save B.load B.save A.load")
+        assert played.effects == {"A", "B"}
+        assert played.lost == ()
+
+
+def test_of_many_steps_the_newest_are_shown():
+    with Race("memory", rule="last write wins") as race:
+        played = race.play("A.load " * 80 + "A.save")
+        assert "    22 earlier steps, not shown" in repr(played).splitlines()
+        assert "\n 82 save balance 110" in repr(played)
+        assert "22 earlier steps, not shown" in played.picture.to_svg()
 
 
 def test_the_picture_as_text_marks_what_was_lost_and_refused(stores):
