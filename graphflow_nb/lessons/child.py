@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
@@ -204,6 +204,15 @@ async def _run(lesson: _Lesson) -> None:
     raise LessonError(f"stopped after {MAX_STEPS:,} steps; each was saved")
 
 
+def _find_work(plan: Mapping[str, Any]) -> Callable[[_Lesson], Coroutine[Any, Any, None]]:
+    """Return what a process does: it runs a flow, or the coroutine function that the plan names."""
+    if "work" not in plan:
+        return _run
+    module, _, function = plan["work"].partition(":")
+    work: Callable[[_Lesson], Coroutine[Any, Any, None]] = getattr(import_module(module), function)
+    return work
+
+
 def _work(channel: socket.socket) -> None:
     """Be one process: run what the lesson says, and report how it ended."""
     lesson = _Lesson(channel)
@@ -213,7 +222,7 @@ def _work(channel: socket.socket) -> None:
     lesson.tell(pid=os.getpid())
     try:
         os.chdir(plan["folder"])
-        asyncio.run(_run(lesson))
+        asyncio.run(_find_work(plan)(lesson))
     except GraphflowError as error:
         lesson.tell(failed=str(error)[:_MAX_TEXT], kind=type(error).__name__)
     except Exception as error:

@@ -18,7 +18,7 @@ from ...notebook.panel import Action, Panel, show_panel
 from ..stores import StoreName, lesson_store
 from .child import read_number
 from .findings import Finding, findings_html, tabulate
-from .writer import Writer
+from .writer import Writer, read_row
 
 __all__ = ["SETTINGS", "Durability", "durability_table"]
 
@@ -61,8 +61,6 @@ class Durability:
     Args:
         kind: The kind of store: ``memory``, ``sqlite``, ``redis`` or ``postgres``.
         pace: The seconds that the writer waits between two saves; 0 for none.
-        writer: A writer that several of these share, one after the other, and that ``close`` leaves
-            alone. Default: one of its own.
         name: How the notebook names it, for the lines of code that it shows.
         settings: The settings of the store, as ``lesson_store`` takes them.
 
@@ -80,7 +78,6 @@ class Durability:
         kind: StoreName,
         *,
         pace: float = _PACE,
-        writer: Writer | None = None,
         name: str = "trial",
         **settings: str,
     ):
@@ -89,8 +86,7 @@ class Durability:
         self.store = lesson_store(kind, **settings)
         self.row: Session | None = None
         self._pace = pace
-        self._writer = writer
-        self._shares_writer = writer is not None
+        self._writer: Writer | None = None
         self._state: State = "ready"
         self._rounds = 0
         self._findings: list[Finding] = []
@@ -125,17 +121,11 @@ class Durability:
             raise LessonError(f"saves= must be an integer from 1 to {_MOST_SAVES:,}, not {saves!r}")
         with self._lock:
             self._expect("write", "ready", "restarted")
-            if self._writer is None:
-                self._writer = Writer()
             self._rounds += 1
-            self._state = "writing"
-            self._writer.start(
-                self.store.url or "memory:",
-                self._id,
-                until=saves,
-                most=_MOST_SAVES,
-                pace=self._pace,
-            )
+            url = self.store.url or "memory:"
+            self._writer = Writer(url, self._id, most=_MOST_SAVES, pace=self._pace)
+            self._show("writing")
+            self._writer.wait_for(saves)
             self._show("writing")
 
     @property
@@ -184,7 +174,7 @@ class Durability:
             self._expect("look", "restarted")
             assert self._writer is not None
             acknowledged = self._writer.acknowledged
-            found = self._writer.read(self.store.url or "memory:", self._id)
+            found = read_row(self.store.url or "memory:", self._id)
             self.row = found.session
             stored = 0 if found.is_missing else None
             if found.session is not None:
@@ -206,10 +196,7 @@ class Durability:
         """End the writer and the store, and remove the data."""
         with self._lock:
             if self._writer is not None:
-                if self._state == "writing":
-                    self._writer.kill()
-                if not self._shares_writer:
-                    self._writer.close()
+                self._writer.kill()
             self._show("closed")
             self.store.close()
 
@@ -337,16 +324,15 @@ def durability_table(
     if unknown := [kind for kind in kinds if kind not in SETTINGS]:
         raise LessonError(f"unknown store {unknown[0]!r}: use {', '.join(SETTINGS)}")
     findings: dict[tuple[str, str], Sequence[Finding]] = {}
-    with Writer() as writer:
-        for kind in kinds:
-            for settings in SETTINGS[kind]:
-                with Durability(kind, pace=0, writer=writer, **settings) as trial:
-                    setting = trial.store.setting
-                    chance = Random(f"{seed} {kind} {setting}")
-                    for _ in range(kills):
-                        trial.write(chance.randint(1, most_saves))
-                        trial.kill()
-                        trial.restart()
-                        trial.look()
-                    findings[kind, setting] = trial.findings
+    for kind in kinds:
+        for settings in SETTINGS[kind]:
+            with Durability(kind, pace=0, **settings) as trial:
+                setting = trial.store.setting
+                chance = Random(f"{seed} {kind} {setting}")
+                for _ in range(kills):
+                    trial.write(chance.randint(1, most_saves))
+                    trial.kill()
+                    trial.restart()
+                    trial.look()
+                findings[kind, setting] = trial.findings
     return tabulate(findings)

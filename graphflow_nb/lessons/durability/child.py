@@ -1,29 +1,27 @@
-"""The process that writes, and is killed; it is started by ``writer.py``.
-
-It reads one request a line from stdin and forks a child for each, so that a kill takes the child
-alone and the next one starts at once. What a child reports goes to stdout, one line at a time: the
-number of each save that the store acknowledged, or JSON.
-"""
+"""What a process does that writes, and is killed, or that reads what is left."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import select
-import sys
-from contextlib import suppress
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
-from ...errors import ContextError, GraphflowError, SessionFormatError
+from ...errors import ContextError, SessionFormatError
 from ...model import Session
 from ...storage import connect
-from ...storage.protocols import SupportsClose
 
-__all__ = ["fill", "main", "read_number"]
+__all__ = ["Lesson", "fill", "read", "read_number", "write"]
 
 _BLOCKS = 8  # of 64 characters each in a row's padding
+
+
+class Lesson(Protocol):
+    """The lesson's end of the line, in a process that it started."""
+
+    plan: dict[str, Any]
+
+    def tell(self, **message: Any) -> None:
+        """Send a message to the lesson."""
 
 
 def fill(session: Session, number: int) -> None:
@@ -44,69 +42,32 @@ def _padding_of(number: int) -> str:
     return "".join(sha256(b"%d/%d" % (number, block)).hexdigest() for block in range(_BLOCKS))
 
 
-def main() -> None:
-    """Serve the requests of stdin until it closes."""
-    known: set[str] = set()
-    for line in sys.stdin:
-        request = json.loads(line)
-        if (scheme := request["url"].partition(":")[0]) not in known:
-            # Or each child would import the driver again.
-            known.add(scheme)
-            with suppress(GraphflowError):
-                asyncio.run(_visit(request["url"]))
-        child = os.fork()
-        if child == 0:
-            os._exit(_serve(request))
-        _, status = os.waitpid(child, 0)
-        _report({"ended": os.waitstatus_to_exitcode(status)})
-
-
-async def _visit(url: str) -> None:
-    storage = await connect(url)
-    if isinstance(storage, SupportsClose):
-        await storage.close()
-
-
-def _serve(request: dict[str, Any]) -> int:
-    try:
-        asyncio.run(_read(request) if request["what"] == "read" else _write(request))
-    except GraphflowError as error:
-        _report({"error": str(error)})
-    except OSError:  # the kernel is gone
-        return 1
-    return 0
-
-
-async def _write(request: dict[str, Any]) -> None:
-    storage = await connect(request["url"])
-    session = Session(request["id"], "count")
-    _report({"writer": os.getpid()})
-    for number in range(1, request["most"] + 1):
+async def write(lesson: Lesson) -> None:
+    """Save numbers in a session, and tell of each when the store has acknowledged it."""
+    plan = lesson.plan
+    storage = await connect(plan["url"])
+    session = Session(plan["id"], "count")
+    for number in range(1, plan["most"] + 1):
         fill(session, number)
         await storage.save(session)
-        os.write(1, b"%d\n" % number)
-        if request["pace"]:
-            await asyncio.sleep(request["pace"])
-    _report({"finished": True})
-    # It keeps what it has, as memory, until it is killed or nobody reads any more.
-    reader = select.poll()
-    reader.register(1, 0)
-    reader.poll()
+        lesson.tell(acknowledged=number)
+        if plan["pace"]:
+            await asyncio.sleep(plan["pace"])
+    lesson.tell(finished=True)
+    # It keeps what it has, as memory, until it is killed or the lesson has ended.
+    await asyncio.Event().wait()
 
 
-async def _read(request: dict[str, Any]) -> None:
-    storage = await connect(request["url"])
+async def read(lesson: Lesson) -> None:
+    """Tell what the store has."""
+    storage = await connect(lesson.plan["url"])
     try:
-        session = await storage.get(request["id"])
+        session = await storage.get(lesson.plan["id"])
     except (SessionFormatError, ContextError) as error:
-        _report({"odd": str(error)})
+        lesson.tell(odd=str(error))
         return
     if session is None:
-        _report({"row": None})
-    else:
-        times = [time and time.isoformat() for time in (session.created_at, session.updated_at)]
-        _report({"row": session.to_json(), "times": times})
-
-
-def _report(what: dict[str, Any]) -> None:
-    os.write(1, json.dumps(what).encode() + b"\n")
+        lesson.tell(row=None)
+        return
+    times = [time and time.isoformat() for time in (session.created_at, session.updated_at)]
+    lesson.tell(row=session.to_json(), times=times)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
+import queue
 import sys
 import threading
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Final
 
 from ...errors import LessonError
 from ...model import Session
-from ...private_server.processes import identify_process
+from ...storage.stores import find_kind
+from ..children import ENDED, Child
+from . import child
 
-__all__ = ["Row", "Writer"]
+__all__ = ["Row", "Writer", "read_row"]
 
-_START = "from graphflow_nb.lessons.durability.child import main; main()"
-_SECONDS = 60.0  # that one answer may take on a busy machine
+_SECONDS: Final = 60.0  # that one answer may take on a busy machine
+_LIFE: Final = 3600  # seconds after which a forgotten process ends
 
 
 @dataclass(frozen=True)
@@ -43,197 +40,144 @@ class Row:
 class Writer:
     """A process that saves numbered versions of a session, and the ledger of those acknowledged.
 
-    The ledger is in this process and not in the store: the writer reports each save through a pipe
-    when the store has acknowledged it. What it reported before it was killed is in the ledger.
+    The ledger is in this process and not in the store: the writer reports each save when the store
+    has acknowledged it. What it reported before it was killed is in the ledger.
+
+    Args:
+        url: The URL of the store.
+        id: The id of the session.
+        most: The number of saves after which the writer waits to be killed.
+        pace: The seconds between two saves.
+
+    Raises:
+        LessonError: The process can't be started.
     """
 
-    def __init__(self) -> None:
-        folder = str(Path(__file__).parents[3])
-        path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
-        # A session of its own, so that an interrupt of the kernel does not reach it.
-        process = subprocess.Popen(
-            [sys.executable, "-c", _START],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": path},
-            start_new_session=True,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._requests = process.stdin
-        self._ledger = _Ledger()
-        self._finalizer = weakref.finalize(self, _end, process, self._ledger, os.getpid())
-        threading.Thread(
-            target=self._ledger.keep,
-            args=(process.stdout,),
-            name="graphflow_nb-ledger",
-            daemon=True,
-        ).start()
+    def __init__(self, url: str, id: str, *, most: int, pace: float):
+        self._lock = threading.Lock()
+        self._acknowledged = 0
+        self._reports: dict[str, Any] = {}
+        self._child = _start("the writer", child.write, url, id=id, most=most, pace=pace)
 
     @property
     def acknowledged(self) -> int:
         """The number of the last save that the store acknowledged."""
-        return self._ledger.acknowledged
-
-    @property
-    def pid(self) -> int | None:
-        """The number of the process that writes, None where there is none."""
-        reports = self._ledger.reports
-        return None if self._ledger.has_ended else reports.get("writer")
+        self._read_on()
+        return self._acknowledged
 
     @property
     def finished(self) -> bool:
         """Whether the writer has made all of its saves and waits."""
-        return bool(self._ledger.reports.get("finished"))
+        self._read_on()
+        return bool(self._reports.get("finished"))
 
-    def start(self, url: str, id: str, *, until: int, most: int, pace: float) -> None:
-        """Start to save, and return when a number of saves was acknowledged; the writer goes on.
+    @property
+    def pid(self) -> int | None:
+        """The number of the process; None where it has ended, or did not say it yet."""
+        self._read_on()
+        return None if self._has_ended else self._child.pid
 
-        Args:
-            url: The URL of the store.
-            id: The id of the session.
-            until: The number of saves to wait for.
-            most: The number of saves after which the writer waits to be killed.
-            pace: The seconds between two saves.
+    @property
+    def _has_ended(self) -> bool:
+        return "ended" in self._reports
+
+    def wait_for(self, saves: int) -> None:
+        """Wait until a number of saves was acknowledged.
 
         Raises:
             LessonError: The writer failed, or takes longer than a minute for one save.
         """
-        self._request({"what": "write", "url": url, "id": id, "most": most, "pace": pace})
-        self._ledger.wait_for(until)
-        if self._ledger.acknowledged < until:
-            error = self._ledger.reports.get("error", "it gave no reason")
-            raise LessonError(f"the writer stopped after {self.acknowledged} saves: {error}")
+        self._wait(lambda: self._acknowledged >= saves)
+        if self._acknowledged < saves:
+            error = self._reports.get("failed", "it gave no reason")
+            raise LessonError(f"the writer stopped after {self._acknowledged} saves: {error}")
 
     def wait_until_idle(self) -> None:
-        """Wait until nothing is on its way to the store: the writer has ended, or waits."""
-        self._ledger.wait(lambda: self._ledger.has_ended or self.finished)
+        """Wait until nothing is on its way to the store: the writer has ended, or waits.
+
+        Raises:
+            LessonError: It reports nothing for a minute.
+        """
+        self._wait(lambda: "finished" in self._reports)
 
     def kill(self) -> None:
-        """Kill the writer by SIGKILL, and wait until all that it reported is in the ledger."""
-        self._ledger.kill_writer()
-        self._ledger.wait(lambda: self._ledger.has_ended)
-
-    def read(self, url: str, id: str) -> Row:
-        """Return what a new process finds in the store.
+        """Kill the writer by SIGKILL, and wait until all that it reported is in the ledger.
 
         Raises:
-            LessonError: The store can't be read.
+            LessonError: The system did not end it in time.
         """
-        self._request({"what": "read", "url": url, "id": id})
-        self._ledger.wait(lambda: self._ledger.has_ended)
-        reports = self._ledger.reports
-        if (text := reports.get("row")) is not None:
-            session = Session.from_json(text)
-            created, updated = (time and datetime.fromisoformat(time) for time in reports["times"])
-            session.raw_created, session.raw_updated = created, updated
-            return Row(session, is_missing=False)
-        if "row" in reports:
-            return Row(None, is_missing=True)
-        if "odd" in reports:
-            return Row(None, is_missing=False)
-        raise LessonError(
-            f"the store can't be read: {reports.get('error', 'it gave no reason')}. Nothing was "
-            "changed; look again when it runs"
-        )
+        self._read_on()
+        with self._lock:
+            if not self._has_ended:
+                for report in (*self._child.kill(), ENDED):
+                    self._note(report)
 
-    def _request(self, what: dict[str, Any]) -> None:
-        self._ledger.clear()
-        try:
-            self._requests.write(json.dumps(what).encode() + b"\n")
-            self._requests.flush()
-        except OSError as error:
-            raise LessonError(
-                "the process that starts the writers has ended; make the apparatus again"
-            ) from error
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition, or the end of the writer."""
+        with self._lock:
+            while not (condition() or self._has_ended):
+                try:
+                    self._note(self._child.messages.get(timeout=_SECONDS))
+                except queue.Empty:
+                    raise LessonError(
+                        f"the writer has reported nothing for {_SECONDS:.0f} s, and whether its "
+                        "save was stored is not known; kill() ends it"
+                    ) from None
 
-    def close(self) -> None:
-        """End the process and the writer, if one is there."""
-        self._finalizer()
+    def _read_on(self) -> None:
+        """Note what has been reported, unless someone waits and does it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                with suppress(queue.Empty):
+                    while not self._has_ended:
+                        self._note(self._child.messages.get_nowait())
+            finally:
+                self._lock.release()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _note(self, report: Mapping[str, Any]) -> None:
+        if "acknowledged" in report:
+            self._acknowledged = report["acknowledged"]
+            return
+        self._reports |= report
+        self._child.pid = self._reports.get("pid")
 
 
-class _Ledger:
-    """What the writer reported; a thread keeps it."""
+def read_row(url: str, id: str) -> Row:
+    """Return what a new process finds in a store.
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._is_over = False
-        self.clear()
+    Args:
+        url: The URL of the store.
+        id: The id of the session.
 
-    def clear(self) -> None:
-        """Forget the writer before."""
-        with self._changed:
-            self.acknowledged = 0
-            self.reports: dict[str, Any] = {}
-            self.identity: str | None = None
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the writer has ended, after which nothing more is reported."""
-        return self._is_over or "ended" in self.reports
-
-    def kill_writer(self) -> None:
-        """Send SIGKILL to the writer, if it is there."""
-        pid = self.reports.get("writer")
-        if pid is not None and not self.has_ended and identify_process(pid) == self.identity:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def keep(self, lines: IO[bytes]) -> None:
-        """Keep what comes, until the pipe closes."""
-        with lines:
-            for line in lines:
-                with self._changed:
-                    if line[:1] != b"{":
-                        self.acknowledged = int(line)
-                    else:
-                        self.reports |= json.loads(line)
-                        if self.identity is None and "writer" in self.reports:
-                            self.identity = identify_process(self.reports["writer"])
-                    self._changed.notify_all()
-        with self._changed:
-            self._is_over = True
-            self._changed.notify_all()
-
-    def wait_for(self, saves: int) -> None:
-        """Wait until a number of saves was acknowledged, or the writer has ended.
-
-        Raises:
-            LessonError: One save takes longer than a minute.
-        """
-        with self._changed:
-            while self.acknowledged < saves and not self.has_ended:
-                self.wait(partial(self._is_past, self.acknowledged))
-
-    def _is_past(self, saves: int) -> bool:
-        return self.acknowledged > saves or self.has_ended
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition.
-
-        Raises:
-            LessonError: It takes longer than a minute.
-        """
-        with self._changed:
-            if not self._changed.wait_for(condition, _SECONDS):
-                raise LessonError(
-                    f"the writer has reported nothing for {_SECONDS:.0f} s; its saves are not "
-                    "known. Close the apparatus and make it again"
-                )
+    Raises:
+        LessonError: The store can't be read.
+    """
+    reports: dict[str, Any] = {}
+    for report in _start("the reader", child.read, url, id=id).wait_for_end(_SECONDS):
+        reports |= report
+    if (text := reports.get("row")) is not None:
+        session = Session.from_json(text)
+        created, updated = (time and datetime.fromisoformat(time) for time in reports["times"])
+        session.raw_created, session.raw_updated = created, updated
+        return Row(session, is_missing=False)
+    if "row" in reports or "odd" in reports:
+        return Row(None, is_missing="row" in reports)
+    raise LessonError(
+        f"the store can't be read: {reports.get('failed', 'it gave no reason')}. Nothing was "
+        "changed; look again when it runs"
+    )
 
 
-def _end(process: subprocess.Popen[bytes], ledger: _Ledger, owner: int) -> None:
-    """End the process that starts writers, and the writer."""
-    if os.getpid() != owner:  # a child that was forked
-        return
-    ledger.kill_writer()
-    assert process.stdin is not None
-    with suppress(OSError):
-        process.stdin.close()
-    process.wait()
+def _start(name: str, work: Callable[..., Any], url: str, **more: Any) -> Child:
+    kind = find_kind(url)
+    plan = {
+        "work": f"{work.__module__}:{work.__name__}",
+        "url": url,
+        "path": sys.path,
+        "folder": str(Path.cwd()),
+        "life": _LIFE,
+        **more,
+    }
+    # Or each process would import this driver again.
+    is_redis = kind is not None and kind.extra == "redis"
+    return Child(name, plan, "redis.asyncio" if is_redis else child.__name__)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 import graphflow_nb as g
 from graphflow_nb.lessons import Durability, durability_table
-from graphflow_nb.lessons.durability import SETTINGS, Writer
+from graphflow_nb.lessons.durability import SETTINGS, Writer, read_row
 from graphflow_nb.lessons.durability.child import fill, read_number
 from graphflow_nb.private_server.processes import find_command_line
 
-from ...scope import one_in, only_complete
+from ...scope import only_complete
 
 #: Which settings lose nothing to a SIGKILL, and which lose all that was saved since the start. Of
 #: the others neither can be promised: PostgreSQL that does not wait for its log, and Redis that
@@ -26,16 +22,9 @@ KEEPS = {"wal", "delete", "always", "on"}
 LOSES = {"memory", "no"}
 
 
-@pytest.fixture(scope="module")
-def writer() -> Iterator[Writer]:
-    with Writer() as writer:
-        yield writer
-
-
-@one_in(2)
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_a_real_kill_in_the_middle_of_a_save(kind, writer):
-    with Durability(kind, pace=0, writer=writer) as trial:
+def test_a_real_kill_in_the_middle_of_a_save(kind):
+    with Durability(kind, pace=0) as trial:
         trial.write(30)
         trial.kill()
         trial.restart()
@@ -54,8 +43,8 @@ def test_a_real_kill_in_the_middle_of_a_save(kind, writer):
         assert trial.table().loc[0, "acknowledged"] == finding.acknowledged
 
 
-def test_steps_out_of_order_are_refused_and_change_nothing(writer):
-    with Durability("memory", writer=writer) as trial:
+def test_steps_out_of_order_are_refused_and_change_nothing():
+    with Durability("memory") as trial:
         for step in (trial.kill, trial.restart, trial.look):
             with pytest.raises(g.LessonError, match=r"write\(\) starts a writer"):
                 step()
@@ -75,20 +64,25 @@ def test_steps_out_of_order_are_refused_and_change_nothing(writer):
         trial.write()
 
 
-def test_it_is_played_by_clicking(writer):
-    with Durability("memory", writer=writer) as trial:
+def test_it_is_played_by_clicking():
+    with Durability("memory") as trial:
         panel = trial.panel
         assert "write() starts a writer" in panel.to_html()
-        for label in ("Write", "Kill", "Restart", "Look"):
+        for label, said in (
+            ("Write", "a writer is at work"),
+            ("Kill", "was killed"),
+            ("Restart", "runs again"),
+            ("Look", "acknowledged and lost"),
+        ):
             panel.click(label)
-            assert panel.said.startswith(f"{label}: ")
+            assert said in panel.said
         assert "acknowledged and lost" in panel.to_html()
         assert "trial.look()" in panel.to_html()
         panel.click("Write")
 
 
-def test_a_writer_that_has_made_its_saves_keeps_them_until_it_is_killed(writer):
-    writer.start("memory:", "a", until=3, most=3, pace=0)
+def test_a_writer_that_has_made_its_saves_keeps_them_until_it_is_killed():
+    writer = Writer("memory:", "a", most=3, pace=0)
     writer.wait_until_idle()
     assert writer.finished
     pid = writer.pid
@@ -97,15 +91,15 @@ def test_a_writer_that_has_made_its_saves_keeps_them_until_it_is_killed(writer):
     assert writer.pid is None
     assert find_command_line(pid) is None
     assert writer.acknowledged == 3
-
-
-def test_a_writer_that_fails_says_why_and_the_next_one_starts(writer, tmp_path):
-    with pytest.raises(g.LessonError, match=r"stopped after 0 saves: .*nowhere"):
-        writer.start(f"sqlite:{tmp_path}/nowhere/a.db", "a", until=1, most=9, pace=0)
-    with pytest.raises(g.LessonError, match=r"can't be read: .*nowhere"):
-        writer.read(f"sqlite:{tmp_path}/nowhere/a.db", "a")
-    writer.start("memory:", "a", until=1, most=9, pace=0)
     writer.kill()
+
+
+def test_a_writer_or_reader_that_fails_says_why(tmp_path):
+    url = f"sqlite:{tmp_path}/nowhere/a.db"
+    with pytest.raises(g.LessonError, match=r"stopped after 0 saves: .*nowhere"):
+        Writer(url, "a", most=9, pace=0).wait_for(1)
+    with pytest.raises(g.LessonError, match=r"can't be read: .*nowhere"):
+        read_row(url, "a")
 
 
 def test_a_row_of_two_saves_is_torn():
@@ -120,8 +114,8 @@ def test_a_row_of_two_saves_is_torn():
     assert read_number(session) is None
 
 
-def test_a_row_that_can_not_be_read_is_torn(writer):
-    with Durability("sqlite", pace=0, writer=writer) as trial:
+def test_a_row_that_can_not_be_read_is_torn():
+    with Durability("sqlite", pace=0) as trial:
         trial.write(5)
         trial.kill()
         trial.restart()
@@ -130,25 +124,6 @@ def test_a_row_that_can_not_be_read_is_torn(writer):
             db.commit()
         assert trial.look().is_torn
         assert trial.row is None
-
-
-def test_a_writer_ends_with_its_kernel():
-    code = "from graphflow_nb.lessons.durability.child import main; main()"
-    request = {"what": "write", "url": "memory:", "id": "a", "most": 10**9, "pace": 0}
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as starter:
-        assert starter.stdin is not None
-        assert starter.stdout is not None
-        starter.stdin.write(json.dumps(request).encode() + b"\n")
-        starter.stdin.flush()
-        writer = json.loads(starter.stdout.readline())["writer"]
-        assert starter.stdout.readline() == b"1\n"
-        # As the end of the kernel does, however it ends.
-        starter.stdout.close()
-        starter.stdin.close()
-        starter.wait(20)
-    assert find_command_line(writer) is None
 
 
 @pytest.mark.parametrize(
