@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
@@ -96,13 +95,13 @@ class Child:
         self.name = name
         self.messages: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self.pid: int | None = None
+        self._ended = threading.Event()
         self._channel, theirs = socket.socketpair()
         try:
             with theirs:
                 _Starter.shared().fork(theirs, module)
-            threading.Thread(
-                target=_listen, args=(self._channel, self.messages), daemon=True
-            ).start()
+            heard = (self._channel, self.messages, self._ended)
+            threading.Thread(target=_listen, args=heard, daemon=True).start()
             # A process that nobody refers to any more ends by itself.
             self._finalizer = weakref.finalize(self, _hang_up, self._channel)
             self.say(**plan)
@@ -121,54 +120,40 @@ class Child:
         with suppress(OSError):
             self._channel.sendall(json.dumps(message).encode() + b"\n")
 
-    def kill(self) -> list[Mapping[str, Any]]:
+    def kill(self) -> None:
         """End the process by SIGKILL, at once and without its knowledge, and wait until it is gone.
 
-        Returns:
-            What it had sent before.
+        One that has ended stays so.
 
         Raises:
             LessonError: The system did not end it in time.
         """
-        if self.pid is not None:
+        if self.pid is not None and not self._ended.is_set():
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-        else:  # it can't be anywhere near a task yet, and ends when it reads
-            self._channel.shutdown(socket.SHUT_WR)
-        return self.wait_for_end(_END_SECONDS)
-
-    def wait_for_end(self, seconds: float) -> list[Mapping[str, Any]]:
-        """Wait until the process has ended, and return what it sent meanwhile.
-
-        Args:
-            seconds: How long to wait.
-
-        Raises:
-            LessonError: It has not ended by then.
-        """
-        sent: list[Mapping[str, Any]] = []
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                message = self.messages.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise LessonError(
-                    f"{self.name} (process number {self.pid}) has not ended within {seconds:.0f} "
-                    "seconds: restart the kernel, which ends it"
-                ) from None
-            if message is ENDED:
-                self._finalizer()
-                return sent
-            sent.append(message)
+        else:  # it has not said its number, so it is before any task, and ends when it reads
+            with suppress(OSError):
+                self._channel.shutdown(socket.SHUT_WR)
+        if not self._ended.wait(_END_SECONDS):
+            raise LessonError(
+                f"{self.name} (process number {self.pid}) has not ended within {_END_SECONDS:.0f} "
+                "seconds: restart the kernel, which ends it"
+            )
+        self._finalizer()
 
 
-def _listen(channel: socket.socket, messages: queue.SimpleQueue[Mapping[str, Any]]) -> None:
+def _listen(
+    channel: socket.socket,
+    messages: queue.SimpleQueue[Mapping[str, Any]],
+    ended: threading.Event,
+) -> None:
     try:
         with channel.makefile("rb") as lines:
             for line in lines:
                 messages.put(json.loads(line))
     except (OSError, ValueError):  # closed here, or cut off in the middle of a line
         pass
+    ended.set()
     messages.put(ENDED)
 
 
