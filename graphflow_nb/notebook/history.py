@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -13,10 +14,18 @@ from ..changes import Patch, apply, diff
 from ..client import Client
 from ..errors import HistoryError, QueryError, SessionNotFound
 from ..frames import stays_frame, versions_frame
-from ..history import HistoryArchive, Version, history_of
+from ..history import (
+    HistoryArchive,
+    HistoryTable,
+    PruneReport,
+    Retention,
+    Version,
+    history_of,
+)
 from ..model import Session
-from ..model.moments import Moment, parse_moment
-from ..storage.history import OBSERVED
+from ..model.moments import Moment, parse_duration, parse_moment
+from ..storage import Migration
+from ..storage.history import OBSERVED, TriggeredTable
 from .comparing import CohortComparison, RunComparison, visits_of
 from .forking import Fork, Replay, mark_origin
 from .timelines import Timeline
@@ -24,6 +33,7 @@ from .timelines import Timeline
 __all__ = ["HistoryViews"]
 
 MAX_VERSIONS = 100  # shown unless more are asked for
+KEPT = 100  # versions of a session
 MAX_STEPS = 100_000
 
 
@@ -42,6 +52,122 @@ class HistoryViews(Client):
             CapabilityError: The store keeps no history.
         """
         return history_of(self.storage)
+
+    @dual
+    async def plan_history(self, *, versions: int | None = KEPT) -> Migration:
+        """Return the statements by which the store keeps its sessions' history; runs nothing.
+
+        In PostgreSQL and SQLite triggers of the database note every version that any client
+        commits, Rust workers too. Elsewhere this workbench notes what it writes itself.
+
+        Args:
+            versions: The most versions of each session; older ones go with later saves. None for
+                any number.
+
+        Raises:
+            QueryError: ``versions`` is not an integer >= 1 or None.
+            CapabilityError: The store can keep no history.
+            StorageError: The store failed.
+        """
+        table = self._history_table(versions)
+        return await (
+            table.plan_trigger(versions) if isinstance(table, TriggeredTable) else table.plan()
+        )
+
+    @dual
+    async def install_history(self, *, versions: int | None = KEPT) -> Migration:
+        """Make the store keep its sessions' history from now on; return what was run.
+
+        ``plan_history`` shows it before. What was saved earlier has no history. By age,
+        ``prune_history`` removes what is not wanted any more.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> installed = wb.install_history()
+            >>> session = wb.get("claim-0014")
+            >>> session.status_message = "looked at"
+            >>> wb.save(session)
+            >>> wb.history("claim-0014")["status_message"].tolist()
+            ['looked at']
+
+        Args:
+            versions: See ``plan_history``.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only; nothing was changed.
+            QueryError, CapabilityError, StorageError: See ``plan_history``.
+        """
+        table = self._history_table(versions)
+        if isinstance(table, TriggeredTable):
+            return await table.create_trigger(versions)
+        created = await table.create()
+        await table.start()
+        return created
+
+    @dual
+    async def remove_history(self) -> Migration:
+        """Remove the history and every version in it; return what was run, and what is lost.
+
+        The sessions stay as they are. ``prune_history(dry_run=True)`` and ``archive.size()`` say
+        how much there is.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only; nothing was changed.
+            CapabilityError: The store can keep no history.
+            StorageError: The store failed.
+        """
+        archive = self.archive
+        lost = ""
+        if await archive.exists():
+            size = await archive.size()
+            about = "" if size.exact else "about "
+            lost = f" {about}{size.versions:,} versions ({size.bytes:,} bytes) are lost."
+        done = await archive.drop()
+        return replace(done, note=f"{done.note}{lost}")
+
+    @dual
+    async def prune_history(
+        self,
+        *,
+        versions: int | None = KEPT,
+        age: str | timedelta | None = "30 days",
+        dry_run: bool = False,
+    ) -> PruneReport:
+        """Remove old versions from the history, in short steps that no save waits for.
+
+        The newest version of each session stays, and the one that was stored when ``age`` began.
+
+        Args:
+            versions: The most versions of each session; None for any number.
+            age: How long a version is kept after the next one replaced it: ``"30 days"``, a
+                timedelta, or None for ever.
+            dry_run: True removes nothing, and reports what would go.
+
+        Returns:
+            The number of versions that were removed, or would be, and their bytes.
+
+        Raises:
+            QueryError: An argument is invalid.
+            ReadOnlyError: The store was opened for reading only; nothing was changed.
+            CapabilityError: The store can keep no history.
+            StorageError: There is no history table, or the store failed.
+        """
+        try:
+            kept = None if age is None else parse_duration(age)
+        except ValueError as error:
+            raise QueryError(f"age: {error}") from error
+        self._check_versions(versions)
+        return await self.archive.prune(Retention(versions, kept), dry_run=dry_run)
+
+    def _history_table(self, versions: int | None) -> HistoryTable:
+        self._check_versions(versions)
+        return self.archive.table
+
+    @staticmethod
+    def _check_versions(versions: int | None) -> None:
+        if versions is not None and (type(versions) is not int or versions < 1):
+            raise QueryError(f"versions must be an integer >= 1 or None, not {versions!r}")
 
     @dual
     async def history(self, id: str, *, limit: int = MAX_VERSIONS) -> pd.DataFrame:

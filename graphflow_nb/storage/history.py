@@ -34,6 +34,7 @@ __all__ = [
     "Retention",
     "Steps",
     "SupportsHistory",
+    "TriggeredTable",
     "VersionRow",
     "missing_history",
 ]
@@ -338,9 +339,34 @@ class HistoryTable(Protocol):
         """Return the size of the history."""
 
 
+@runtime_checkable
+class TriggeredTable(Protocol):
+    """A history table that triggers of its database can write, whoever saves: workers, too."""
+
+    async def plan_trigger(self, versions: int | None) -> Migration:
+        """Return the statements that create the table and its triggers; runs nothing.
+
+        Args:
+            versions: The most versions of a session; the triggers remove older ones. None for any
+                number.
+        """
+
+    async def create_trigger(self, versions: int | None) -> Migration:
+        """Create the table and its triggers, or replace them; return what was run."""
+
+    async def drop_trigger(self) -> Migration:
+        """Remove the triggers; the table stays. Return what was run."""
+
+    async def is_triggered(self) -> bool:
+        """Return whether triggers of the database note what every client writes."""
+
+
 #: The methods of a history table that write.
 HISTORY_WRITES: Final = frozenset(
-    ("create", "drop", "start", "append", "compact", "remove_expired")
+    (
+        *("create", "drop", "start", "append", "compact", "remove_expired"),
+        *("create_trigger", "drop_trigger"),
+    )
 )
 
 
@@ -356,8 +382,8 @@ class SupportsHistory(Protocol):
 def missing_history(where: str) -> StorageError:
     """Return the error for a store without a history table."""
     return StorageError(
-        f"{where} has no history table: nothing was read or written. history_of(storage).plan() "
-        "shows the statements that create it, .create() runs them on a store that was opened with "
-        "writable=True",
+        f"{where} has no history table: nothing was read or written. wb.plan_history() shows the "
+        "statements that create it, wb.install_history() runs them on a store that was opened with "
+        "writable=True; for a storage, history_of(storage).plan() and .create()",
         nothing_written=True,
     )

@@ -33,6 +33,14 @@ _NOTE: Final = (
 )
 
 
+_TRIGGER_NOTE: Final = (
+    "From now on the database notes each version that any client commits, in the transaction of "
+    "its save, which takes a little longer. If a version can't be noted, its save fails. TRUNCATE "
+    "is not noted. Workers need no right on the history and see nothing of it; who may read it, "
+    "its owner decides: it has what sessions have. The table is locked for a moment."
+)
+
+
 class PostgresHistory:
     """The history table beside a table of sessions; see ``HistoryTable``.
 
@@ -67,6 +75,31 @@ class PostgresHistory:
     async def exists(self) -> bool:
         """Return whether the table exists."""
         return bool((await self._find())["present"])
+
+    async def plan_trigger(self, versions: int | None) -> Migration:
+        """Return the statements that create the table and its trigger; runs nothing."""
+        form, table = await self.find_form(), self._table.form
+        # Not by the search_path, which the function has of its own.
+        name = await self._table.run(lambda c: c.fetchval(sql.QUALIFY, table.table))
+        statements = sql.trigger_statements(
+            form, name, versioned=table.versioned, versions=versions
+        )
+        return Migration(table.table, (*sql.create_statements(form), *statements), _TRIGGER_NOTE)
+
+    async def create_trigger(self, versions: int | None) -> Migration:
+        """Create the table and its trigger, or replace them; return what was run."""
+        self._table.check_writable()
+        plan = await apply_plan(self._table, await self.plan_trigger(versions))
+        self._table.note_in(None)  # what the trigger notes is not noted twice
+        return plan
+
+    async def drop_trigger(self) -> Migration:
+        """Remove the trigger; the table stays. Return what was run."""
+        self._table.check_writable()
+        name = self._table.form.table
+        statements = sql.drop_trigger_statements(await self.find_form(), name)
+        note = "The versions that were noted stay. Later saves are not noted."
+        return await apply_plan(self._table, Migration(name, statements, note))
 
     async def is_triggered(self) -> bool:
         """Return whether a trigger of the database notes what every client writes."""
@@ -277,7 +310,7 @@ class PostgresHistory:
 
 
 def _form_of(found: Any) -> sql.HistoryForm:
-    return sql.HistoryForm(found["name"], found["next"])
+    return sql.HistoryForm(found["name"], found["next"], found["note"])
 
 
 def _row_of(row: Any) -> VersionRow:

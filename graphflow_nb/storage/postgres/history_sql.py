@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..history import TRIGGER as TRIGGERED
 from ..history import WRITTEN
 
 __all__ = [
     "COLUMNS",
     "FIND",
+    "QUALIFY",
     "TRIGGER",
     "WRITER",
     "HistoryForm",
@@ -25,10 +27,12 @@ __all__ = [
     "copied_columns",
     "create_statements",
     "drop_statements",
+    "drop_trigger_statements",
     "note_copied",
     "note_statement",
     "pack_steps",
     "return_noted",
+    "trigger_statements",
 ]
 
 #: The name of the trigger by which a database keeps the history of what every client writes.
@@ -39,6 +43,7 @@ TRIGGER: Final = "graphflow_nb_history"
 FIND: Final = f"""
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history') AS name,
     quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history_next') AS next,
+    quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history_note') AS note,
     octet_length(c.relname::text) <= 48 AS fits,
     to_regclass(quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history')) IS NOT NULL
         AS present,
@@ -46,6 +51,12 @@ SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history') AS 
         AND t.tgenabled IN ('O', 'A')) AS triggered
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.oid = $1::text::regclass
+"""
+
+#: The table whose quoted name is $1, with its schema.
+QUALIFY: Final = """
+SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::text::regclass
 """
 
 #: Who writes: the application, the user and the process of the server.
@@ -72,6 +83,15 @@ COLUMNS: Final = (
 )
 
 
+_COPIED: Final = (
+    "graph_id",
+    "current_task_id",
+    "status_message",
+    "created_at",
+    "context",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryForm:
     """The names of a history, quoted and with their schema.
@@ -79,10 +99,12 @@ class HistoryForm:
     Attributes:
         name: The table.
         next: The function that returns the next number of a session.
+        note: The function of the trigger.
     """
 
     name: str
     next: str
+    note: str
 
 
 def create_statements(form: HistoryForm) -> tuple[str, ...]:
@@ -118,6 +140,79 @@ END $function$""",
     )
 
 
+def trigger_statements(
+    form: HistoryForm, table: str, *, versioned: bool, versions: int | None
+) -> tuple[str, ...]:
+    """Return the statements that make a table note each version that any client commits.
+
+    The function runs with the rights of who creates it, so that workers need none on the history.
+    Its statements name the table of sessions, of which they read nothing: their plans are made
+    again when it changes. With a kept plan the function, and each save with it, would fail in every
+    open connection after someone migrated id from UUID to TEXT.
+
+    Args:
+        form: The names of the history.
+        table: The quoted name of the table of sessions.
+        versioned: Whether it has ``version``.
+        versions: The most versions of a session; older ones are removed at every 16th. None for any
+            number.
+    """
+
+    def note(row: str) -> str:
+        values = {
+            "id": f"{row}.id::text",
+            # Each statement of a volatile function sees what was committed while the lock on the
+            # session's row was waited for.
+            "number": f"(SELECT coalesce(max(h.number), 0) + 1 FROM {form.name} AS h "
+            f"WHERE h.id = {row}.id::text)",
+            "version": f"{row}.version" if versioned else "NULL::bigint",
+            "xid": "txid_current()",
+            **{column: f"{row}.{column}" for column in _COPIED},
+            "deleted": str(row == "OLD").lower(),
+            "source": f"'{TRIGGERED}'",
+            "writer": WRITER,
+        }
+        listed = ", ".join(values[column] for column in COLUMNS)
+        return (
+            f"INSERT INTO {form.name} ({', '.join(COLUMNS)}) SELECT {listed} "
+            f"WHERE NOT EXISTS (SELECT FROM {table} WHERE false) RETURNING id, number"
+        )
+
+    prune = ""
+    if versions is not None:
+        prune = f"""
+    IF noted.number % 16 = 0 THEN
+        DELETE FROM {form.name} AS h
+            WHERE h.id = noted.id AND h.number <= noted.number - {versions};
+    END IF;"""
+    return (
+        f"""CREATE OR REPLACE FUNCTION {form.note}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+    noted record;
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        {note("OLD")} INTO noted;
+    ELSE
+        {note("NEW")} INTO noted;
+    END IF;{prune}
+    RETURN NULL;
+END $function$""",
+        f"REVOKE ALL ON FUNCTION {form.note}() FROM PUBLIC",
+        f"DROP TRIGGER IF EXISTS {TRIGGER} ON {table}",
+        f"CREATE TRIGGER {TRIGGER} AFTER INSERT OR UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {form.note}()",
+    )
+
+
+def drop_trigger_statements(form: HistoryForm, table: str) -> tuple[str, ...]:
+    """Return the statements that remove what ``trigger_statements`` created."""
+    return (
+        f"DROP TRIGGER IF EXISTS {TRIGGER} ON {table}",
+        f"DROP FUNCTION IF EXISTS {form.note}()",
+    )
+
+
 def drop_statements(form: HistoryForm, table: str) -> tuple[str, ...]:
     """Return the statements that remove a history, and the trigger that may write it.
 
@@ -126,7 +221,7 @@ def drop_statements(form: HistoryForm, table: str) -> tuple[str, ...]:
         table: The quoted name of the table of sessions.
     """
     return (
-        f"DROP TRIGGER IF EXISTS {TRIGGER} ON {table}",
+        *drop_trigger_statements(form, table),
         f"DROP TABLE IF EXISTS {form.name}",
         f"DROP FUNCTION IF EXISTS {form.next}(text)",
     )
@@ -155,15 +250,6 @@ def note_statement(
     }
     listed = ", ".join(values[column] for column in COLUMNS)
     return f"INSERT INTO {form.name} ({', '.join(COLUMNS)}) SELECT {listed} {rows}".rstrip()
-
-
-_COPIED: Final = (
-    "graph_id",
-    "current_task_id",
-    "status_message",
-    "created_at",
-    "context",
-)
 
 
 def copied_columns(id: str, *, versioned: bool) -> str:

@@ -28,6 +28,12 @@ _NOTE: Final = (
 )
 
 
+_TRIGGER_NOTE: Final = (
+    "From now on the file notes each version that any program writes, in the transaction of its "
+    "save, which takes a little longer. If a version can't be noted, its save fails."
+)
+
+
 class SqliteHistory:
     """The history table of a SQLite file; see ``HistoryTable``.
 
@@ -65,6 +71,31 @@ class SqliteHistory:
     async def exists(self) -> bool:
         """Return whether the table exists."""
         return await self._connection.run(_exists)
+
+    async def plan_trigger(self, versions: int | None) -> Migration:
+        """Return the statements that create the table and its triggers; runs nothing."""
+        triggers = sql.trigger_statements(temporary=False, versions=versions)
+        statements = (*sql.CREATE, *sql.DROP_TRIGGERS, *triggers)
+        return Migration("sessions", statements, _TRIGGER_NOTE)
+
+    async def create_trigger(self, versions: int | None) -> Migration:
+        """Create the table and its triggers, or replace them; return what was run."""
+        self._check_writable()
+        plan = await self.plan_trigger(versions)
+        await self._connection.run(lambda db: _execute(db, plan.statements))
+        return plan
+
+    async def drop_trigger(self) -> Migration:
+        """Remove the triggers; the table stays. Return what was run."""
+        self._check_writable()
+        await self._connection.run(lambda db: _execute(db, sql.DROP_TRIGGERS))
+        note = "The versions that were noted stay. Later saves are not noted."
+        return Migration("sessions", sql.DROP_TRIGGERS, note)
+
+    async def is_triggered(self) -> bool:
+        """Return whether triggers of the file note what every program writes."""
+        found = await self._connection.run(lambda db: db.execute(sql.TRIGGERED).fetchone())
+        return bool(found[0])
 
     async def start(self) -> None:
         """Note every write of this connection from now on, in the transaction of the write."""

@@ -16,11 +16,13 @@ __all__ = [
     "CREATE",
     "DROP",
     "DROP_TEMPORARY_TRIGGERS",
+    "DROP_TRIGGERS",
     "EXISTS",
     "IDS",
     "NUMBER_AT",
     "SIZE",
     "TEMPORARY_TRIGGERS",
+    "TRIGGERED",
     "TRIGGER_NAMES",
     "read",
     "steps",
@@ -73,13 +75,15 @@ APPEND: Final = (
 _NOW: Final = "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000"
 
 
-def trigger_statements(*, temporary: bool) -> tuple[str, ...]:
+def trigger_statements(*, temporary: bool, versions: int | None = None) -> tuple[str, ...]:
     """Return the statements that create the triggers which write the versions.
 
     Args:
         temporary: Whether the triggers are those of one connection, which has the functions
             ``history_now()`` and ``history_writer()``. They do nothing while there are lasting
             ones, which would note the same.
+        versions: The most versions of a session, of which the triggers remove older ones; None for
+            any number.
     """
     source, now, writer = TRIGGER, _NOW, "NULL"
     when = kind = ""
@@ -100,11 +104,22 @@ def trigger_statements(*, temporary: bool) -> tuple[str, ...]:
             f"CREATE {kind}TRIGGER IF NOT EXISTS {name} AFTER {event} ON sessions {when}BEGIN "
             f"INSERT INTO {TABLE} ({_COLUMNS}) VALUES ({row}.id, {_NEXT.format(f'{row}.id')}, "
             f"{row}.version, {now}, {columns}, {int(event == 'DELETE')}, {row}.context, NULL, "
-            f"NULL, '{source}', {writer}); END"
+            f"NULL, '{source}', {writer}); {_prune(f'{row}.id', versions)}END"
         )
     return tuple(made)
 
 
+def _prune(id: str, versions: int | None) -> str:
+    if versions is None:
+        return ""
+    newest = f"(SELECT max(number) FROM {TABLE} WHERE id IS {id})"
+    return f"DELETE FROM {TABLE} WHERE id IS {id} AND number <= {newest} - {versions}; "
+
+
+DROP_TRIGGERS: Final = tuple(f"DROP TRIGGER IF EXISTS main.{name}" for name in TRIGGER_NAMES)
+TRIGGERED: Final = (
+    f"SELECT count(*) FROM main.sqlite_master WHERE type = 'trigger' AND name IN ({_LASTING})"
+)
 TEMPORARY_TRIGGERS: Final = trigger_statements(temporary=True)
 DROP_TEMPORARY_TRIGGERS: Final = tuple(
     f"DROP TRIGGER IF EXISTS temp.{name}" for name in TRIGGER_NAMES
