@@ -31,6 +31,14 @@ def mark_origin(session: Session, origin: Version) -> None:
 class Fork:
     """What ``wb.fork`` saved; it shows itself.
 
+    Example:
+        >>> import graphflow_nb
+        >>> from graphflow_nb.history import HistoryStorage
+        >>> wb = graphflow_nb.wrap(HistoryStorage(graphflow_nb.InMemorySessionStorage()))
+        >>> session = wb.create("claim-1", "intake")
+        >>> wb.fork("claim-1", 1, as_id="claim-2").tasks
+        ('intake',)
+
     Attributes:
         session: The new session, as it was saved.
         origin: The version where it begins.

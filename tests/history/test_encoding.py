@@ -85,6 +85,7 @@ contexts = st.builds(
 cases = st.sampled_from([case.context for case in hostile.CASES])
 
 
+@pytest.mark.timeout(1800)
 @settings(max_examples=HISTORIES, deadline=None)
 @given(st.lists(st.one_of(contexts, contexts.map(_spaced), cases), min_size=2, max_size=6))
 def test_any_text_is_rebuilt_to_the_letter(history: list[str]) -> None:
