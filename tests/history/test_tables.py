@@ -154,9 +154,10 @@ def test_writers_at_once_are_noted_in_the_order_of_their_commits(
     id = store.id("a")
 
     async def work() -> None:
-        storages: list[Any] = [HistoryStorage(inner)]
+        storages: list[Any] = [HistoryStorage(inner, retention=None)]
         if store.kind != "memory":
-            storages += [HistoryStorage(await store.open()) for _ in range(3)]
+            others = [await store.open() for _ in range(3)]
+            storages += [HistoryStorage(other, retention=None) for other in others]
 
         async def write(storage: Any, number: int) -> None:
             for step in range(25):
