@@ -120,10 +120,13 @@ class Child:
         with suppress(OSError):
             self._channel.sendall(json.dumps(message).encode() + b"\n")
 
-    def kill(self) -> None:
+    def kill(self) -> list[Mapping[str, Any]]:
         """End the process by SIGKILL, at once and without its knowledge, and wait until it is gone.
 
         One that has ended stays so.
+
+        Returns:
+            What it had sent before and was not read yet.
 
         Raises:
             LessonError: The system did not end it in time.
@@ -134,12 +137,29 @@ class Child:
         else:  # it has not said its number, so it is before any task, and ends when it reads
             with suppress(OSError):
                 self._channel.shutdown(socket.SHUT_WR)
-        if not self._ended.wait(_END_SECONDS):
+        return self.wait_for_end(_END_SECONDS)
+
+    def wait_for_end(self, seconds: float) -> list[Mapping[str, Any]]:
+        """Wait until the process has ended, and return what it sent and was not read yet.
+
+        Args:
+            seconds: How long to wait.
+
+        Raises:
+            LessonError: It has not ended by then.
+        """
+        # Not the message of the end, which an interrupted call may have read.
+        if not self._ended.wait(seconds):
             raise LessonError(
-                f"{self.name} (process number {self.pid}) has not ended within {_END_SECONDS:.0f} "
+                f"{self.name} (process number {self.pid}) has not ended within {seconds:.0f} "
                 "seconds: restart the kernel, which ends it"
             )
         self._finalizer()
+        sent: list[Mapping[str, Any]] = []
+        with suppress(queue.Empty):
+            while (message := self.messages.get_nowait()) is not ENDED:
+                sent.append(message)
+        return sent
 
 
 def _listen(
@@ -153,8 +173,8 @@ def _listen(
                 messages.put(json.loads(line))
     except (OSError, ValueError):  # closed here, or cut off in the middle of a line
         pass
-    ended.set()
     messages.put(ENDED)
+    ended.set()
 
 
 def _hang_up(channel: socket.socket) -> None:
