@@ -79,6 +79,7 @@ class CrateSaves:
         self._connection = connection
         self._url = url
         self._began = False
+        self._closed = False
 
     @classmethod
     async def connect(cls, url: str, release: Release, *, table: str = "sessions") -> Self:
@@ -105,14 +106,7 @@ class CrateSaves:
             )
         quoted = ".".join('"' + part.replace('"', '""') + '"' for part in parts)
         store = StoreUrl(url)
-        try:
-            # What the environment may say about TLS and replicas is not about a private server.
-            connection = await asyncpg.connect(
-                url, ssl=False, target_session_attrs=SessionAttribute.any, timeout=30
-            )
-        except Exception as error:
-            raise_translated(error, store, sent=False)
-        self = cls(connection, store, release, quoted)
+        self = cls(await _connect(store), store, release, quoted)
         create = _CREATE.get(release)
         try:
             await self._run(
@@ -130,6 +124,20 @@ class CrateSaves:
             raise_translated(error, self._url)
         return status
 
+    async def _reconnect_if_lost(self) -> None:
+        if not self._connection.is_closed():
+            return
+        if self._closed:
+            raise StorageError("the connection is closed: connect again", nothing_written=True)
+        began, self._began = self._began, False
+        self._connection = await _connect(self._url)
+        if began:
+            raise StorageError(
+                f"{self._url}: the connection was lost, and with it the transaction that had "
+                "begun; nothing was written. It is connected again: begin again",
+                nothing_written=True,
+            )
+
     async def begin(self) -> None:
         """Begin the transaction of the next save; the ``NOW()`` of the save is this moment.
 
@@ -140,13 +148,14 @@ class CrateSaves:
             raise StorageError(
                 "this transaction has begun already: save first", nothing_written=True
             )
+        await self._reconnect_if_lost()
         await self._run("BEGIN")
         self._began = True
 
     async def rollback(self) -> None:
         """Give up the transaction that ``begin`` began, if there is one."""
-        if self._began:
-            self._began = False
+        began, self._began = self._began, False
+        if began and not self._connection.is_closed():
             await self._run("ROLLBACK")
 
     async def save(self, session: Session) -> int:
@@ -171,6 +180,7 @@ class CrateSaves:
         ]
         if self.release == "0.6.0":
             values.append(session.version)
+        await self._reconnect_if_lost()
         opened, self._began = self._began, False
         try:
             if not opened:
@@ -185,5 +195,16 @@ class CrateSaves:
 
     async def close(self) -> None:
         """Close the connection, which rolls an open transaction back; twice is not an error."""
+        self._closed = True
         if not self._connection.is_closed():
             await self._connection.close(timeout=5)
+
+
+async def _connect(url: StoreUrl) -> Any:
+    try:
+        # What the environment may say about TLS and replicas is not about a private server.
+        return await asyncpg.connect(
+            url.reveal(), ssl=False, target_session_attrs=SessionAttribute.any, timeout=30
+        )
+    except Exception as error:
+        raise_translated(error, url, sent=False)
