@@ -38,6 +38,7 @@ class Recording:
 
     Example:
         >>> from graphflow_nb.history.recordings import Event
+        >>> from graphflow_nb.notebook.recordings import Recording
         >>> recording = Recording([
         ...     Event(0, "TaskStarted", "greet", ""),
         ...     Event(20_000_000, "Token", "greet", "Hel"),
