@@ -289,7 +289,7 @@ _HINTS: Final = {
 
 
 def durability_table(
-    kinds: Sequence[StoreName] = get_args(StoreName),
+    kinds: StoreName | Sequence[StoreName] = get_args(StoreName),
     *,
     kills: int = 5,
     seed: int = 0,
@@ -306,7 +306,7 @@ def durability_table(
         [3, 3]
 
     Args:
-        kinds: The kinds of stores; each is tried with its settings in ``SETTINGS``.
+        kinds: The kinds of stores, or one; each is tried with its settings in ``SETTINGS``.
         kills: The number of kills of each setting.
         seed: The seed of the random numbers.
         most_saves: The largest number of acknowledged saves after which a kill comes.
@@ -321,6 +321,7 @@ def durability_table(
     for name, value, largest in (("kills", kills, 1000), ("most_saves", most_saves, _MOST_SAVES)):
         if not (isinstance(value, int) and 1 <= value <= largest):
             raise LessonError(f"{name}= must be an integer from 1 to {largest:,}, not {value!r}")
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     if unknown := [kind for kind in kinds if kind not in SETTINGS]:
         raise LessonError(f"unknown store {unknown[0]!r}: use {', '.join(SETTINGS)}")
     findings: dict[tuple[str, str], Sequence[Finding]] = {}

@@ -133,6 +133,7 @@ def test_a_row_that_can_not_be_read_is_torn():
         ({"kills": 2.5}, "kills= must be"),
         ({"most_saves": 10**9}, "most_saves= must be"),
         ({"kinds": ["oracle"]}, "unknown store 'oracle': use memory"),
+        ({"kinds": "oracle"}, "unknown store 'oracle': use memory"),
     ],
 )
 def test_a_wrong_table_is_refused_before_anything_starts(arguments, said):
