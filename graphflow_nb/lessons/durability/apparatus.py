@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, Self
 
 import pandas as pd
 from markupsafe import Markup
@@ -289,7 +289,7 @@ _HINTS: Final = {
 
 
 def durability_table(
-    kinds: StoreName | Sequence[StoreName] = get_args(StoreName),
+    kinds: StoreName | Sequence[StoreName] = tuple(SETTINGS),
     *,
     kills: int = 5,
     seed: int = 0,

@@ -106,11 +106,11 @@ class Writer:
         Raises:
             LessonError: The system did not end it in time.
         """
-        self._read_on()
         with self._lock:
-            if not self._has_ended:
-                for report in (*self._child.kill(), ENDED):
-                    self._note(report)
+            self._note_all()  # its number is among it
+            self._child.kill()
+            self._note_all()
+            self._note(ENDED)
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition, or the end of the writer."""
@@ -128,11 +128,14 @@ class Writer:
         """Note what has been reported, unless someone waits and does it."""
         if self._lock.acquire(blocking=False):
             try:
-                with suppress(queue.Empty):
-                    while not self._has_ended:
-                        self._note(self._child.messages.get_nowait())
+                self._note_all()
             finally:
                 self._lock.release()
+
+    def _note_all(self) -> None:
+        with suppress(queue.Empty):
+            while not self._has_ended:
+                self._note(self._child.messages.get_nowait())
 
     def _note(self, report: Mapping[str, Any]) -> None:
         if "acknowledged" in report:
@@ -152,9 +155,16 @@ def read_row(url: str, id: str) -> Row:
     Raises:
         LessonError: The store can't be read.
     """
+    reader = _start("the reader", child.read, url, id=id)
     reports: dict[str, Any] = {}
-    for report in _start("the reader", child.read, url, id=id).wait_for_end(_SECONDS):
-        reports |= report
+    while "ended" not in reports:
+        try:
+            reports |= reader.messages.get(timeout=_SECONDS)
+        except queue.Empty:
+            raise LessonError(
+                f"the store has not answered within {_SECONDS:.0f} s, so what it has is not known; "
+                "look again"
+            ) from None
     if (text := reports.get("row")) is not None:
         session = Session.from_json(text)
         created, updated = (time and datetime.fromisoformat(time) for time in reports["times"])
