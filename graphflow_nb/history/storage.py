@@ -10,7 +10,13 @@ from collections.abc import Iterable, Sequence
 from time import time_ns
 from typing import Any, Final
 
-from ..errors import GraphflowError, SessionConflict
+from ..errors import (
+    GraphflowError,
+    HistoryError,
+    SessionConflict,
+    StorageError,
+    StorageUnavailable,
+)
 from ..model import Session, exactjson
 from ..model.times import micros_or_none
 from ..storage.attributes import attributes_of
@@ -99,11 +105,25 @@ class HistoryStorage(Wrapper):
             if not self._started:
                 await self.archive.table.start()
                 self._started = True
-            result = await super()._call(method, *arguments, **named)
+            result = await self._write(method, arguments, named)
         else:
             result = await self._write_and_note(method, arguments, named)
         await self._count(map(_id_of, _written_by(method, arguments)))
         return result
+
+    async def _write(self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """Write with a version in the same transaction."""
+        try:
+            return await super()._call(method, *arguments, **named)
+        except StorageError as error:
+            if isinstance(error, StorageUnavailable) or await self.archive.exists():
+                raise
+            raise HistoryError(
+                f"the history table of {self.inner!r} is gone, and without it no version can be "
+                "kept: nothing was written. wb.install_history() or history_of(storage).create() "
+                "creates it again; a storage that is opened anew and not put into a "
+                "HistoryStorage saves without a history"
+            ) from error
 
     # Elsewhere
 

@@ -15,7 +15,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session, SessionConflict, StorageError
-from graphflow_nb.errors import ReadOnlyError
+from graphflow_nb.errors import HistoryError, ReadOnlyError
 from graphflow_nb.history import HistoryArchive, HistoryStorage, Retention, history_of
 from graphflow_nb.storage.history import VersionRow
 from graphflow_nb.storage.memory_history import MemoryHistory
@@ -329,6 +329,58 @@ def test_a_save_that_a_trigger_refuses_leaves_no_version(
         with pytest.raises(StorageError, match="trigger"):
             run(write)
     assert kept(run, storage, "a") == [(1, "one", False)]
+
+
+@pytest.mark.parametrize("store", ["sqlite", "crate-0.6"], indirect=True)
+def test_a_save_without_the_table_is_not_made_and_says_what_to_do(
+    run: Run, store: Store, inner: Any
+) -> None:
+    storage = HistoryStorage(inner)
+    session = Session("a", "one")
+    run(storage.save(session))
+    other = run(store.open())
+    run(history_of(other).drop())
+    for write in (storage.save(session), storage.delete("a")):
+        with pytest.raises(HistoryError, match="is gone"):
+            run(write)
+    assert run(other.get("a")).version == 1
+    run(history_of(other).create())
+    run(storage.save(session))
+    assert kept(run, storage, "a") == [(1, "one", False)]
+    run(other.close())
+
+
+@pytest.mark.parametrize("store", ["crate-0.6"], indirect=True)
+def test_who_may_not_write_the_history_saves_nothing_and_is_told_why(
+    run: Run, store: Store, inner: Any
+) -> None:
+    run(HistoryStorage(inner).save(Session("a", "one")))
+
+    async def grant() -> None:
+        connection = await asyncpg.connect(store.url)
+        await connection.execute(
+            "DROP ROLE IF EXISTS apart; CREATE ROLE apart LOGIN;"
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO apart"
+        )
+        await connection.close()
+
+    run(grant())
+    apart = run(g.connect(store.url.replace("user=postgres", "user=apart")))
+    storage = HistoryStorage(apart)
+    for call in (
+        storage.save(Session("b", "one")),
+        storage.delete("a"),
+        storage.archive.versions("a"),
+        storage.archive.steps(),
+        storage.archive.drop(),
+    ):
+        with pytest.raises(StorageError, match="sessions_history") as raised:
+            run(call)
+        assert raised.value.nothing_written
+    assert run(apart.get("b")) is None
+    assert run(apart.get("a")) is not None
+    run(apart.close())
+    run(history_of(inner).drop())
 
 
 @pytest.mark.parametrize("store", ["crate-0.6"], indirect=True)
