@@ -74,6 +74,7 @@ from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView
 from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.live import LiveLatency
+from graphflow_nb.notebook.observing import Observation
 from graphflow_nb.notebook.panel import Action, ActionBar, Panel
 from graphflow_nb.notebook.running import FlowRun
 from graphflow_nb.notebook.timelines import Timeline
@@ -454,6 +455,13 @@ def make_comparison(text: str) -> RunComparison:
     return RunComparison((text, "z"), make_timeline(text).stays, sessions)
 
 
+def make_observation(text: str) -> Observation:
+    observation = Observation(g.open("memory:"))
+    observation.stop()
+    observation.state = text
+    return observation
+
+
 def make_round(text: str) -> Round:
     endings = ["done", "refused", "skipped", "clash"]
     steps = [(a, "done") for a in ("load", "change", "begin", "delete")]
@@ -535,6 +543,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     GraphView: make_graph_views,
     FlowRun: lambda text: [make_flow_run(text)],
     Timeline: lambda text: [make_timeline(text)],
+    Observation: lambda text: [make_observation(text)],
     g.Recording: lambda text: [
         g.Recording([Event(n, kind, text, text) for n, kind in enumerate((*KINDS, text))])
     ],

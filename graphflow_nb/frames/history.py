@@ -19,8 +19,10 @@ def _describe_change(version: Version, paths: Sequence[str] | None, before: Vers
     """Return what a version changed, in one line; empty where that is not known."""
     if version.deleted:
         return "deleted"
-    if version.number == 1 or (before is not None and before.deleted):
+    if before is not None and before.deleted:
         return "created"
+    if version.number == 1:  # it may be older than its history
+        return "created" if version.version in (0, 1) else "first kept"
     if paths is None:
         return ""
     # Most changes are in data, where a person looks for the key.

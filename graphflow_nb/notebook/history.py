@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ from ..storage import Migration
 from ..storage.history import OBSERVED, TriggeredTable
 from .comparing import CohortComparison, RunComparison, visits_of
 from .forking import Fork, Replay, mark_origin
+from .observing import Observation
 from .timelines import Timeline
 
 __all__ = ["HistoryViews"]
@@ -44,14 +46,45 @@ class HistoryViews(Client):
     commits. The store's own counter, where it has one, is ``stored_version``.
     """
 
+    _observation: Observation | None = None
+
     @property
     def archive(self) -> HistoryArchive:
-        """The history of the store's sessions.
+        """The history of the store's sessions, or while one observes it, what was observed.
 
         Raises:
-            CapabilityError: The store keeps no history.
+            CapabilityError: The store keeps no history, and is not observed.
         """
-        return history_of(self.storage)
+        return history_of(self.storage) if self._observation is None else self._observation.archive
+
+    def observe(self, into: str | os.PathLike[str] | None = None) -> Observation:
+        """Note the versions of sessions that are seen from now on; the store is not written to.
+
+        For a store that keeps no history and may not be changed. Until ``stop_observing`` the
+        history of this workbench is what was seen: samples, since what happens between two looks
+        is not known.
+
+        Args:
+            into: The URL of a SQLite file that keeps what is seen, created if it does not exist.
+                Default: memory, gone with the kernel.
+
+        Returns:
+            The observation, which shows how it goes; ``stop()`` ends it.
+
+        Raises:
+            CapabilityError: The storage can't find sessions by time.
+            QueryError: ``into`` is given for sessions in memory.
+            StorageError: A store failed.
+        """
+        self.stop_observing()
+        self._observation = Observation(self, into)
+        return self._observation
+
+    def stop_observing(self) -> None:
+        """Observe no longer; ``archive`` is the store's own history again."""
+        if self._observation is not None:
+            self._observation.stop()
+            self._observation = None
 
     @dual
     async def plan_history(self, *, versions: int | None = KEPT) -> Migration:
@@ -192,7 +225,8 @@ class HistoryViews(Client):
             By ``version`` (int64, the number in the history): ``at`` (datetime64[us, UTC], when it
             was saved), ``graph_id``, ``current_task_id`` (category), ``status_message`` (text),
             ``changes`` (text, the places that differ from the version before: ``/current_task_id``
-            and other fields, and paths in ``data``, which begin with their key),
+            and other fields, and paths in ``data``, which begin with their key; ``created``,
+            ``deleted``, or ``first kept`` where the session is older than its history),
             ``since_previous`` (timedelta64[us]), ``context_bytes`` (int64), ``deleted`` (bool),
             ``stored_version`` (Int64, the store's own count), ``source`` (category: ``written``,
             ``trigger`` or ``observed``), ``writer`` (text, who saved it, as far as the store

@@ -1,0 +1,229 @@
+"""Observing: the versions of sessions that polling, or the store's own reports, let one see."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from time import time_ns
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from markupsafe import Markup
+
+from ..cards import card
+from ..client import Client
+from ..errors import QueryError
+from ..history import HistoryArchive, history_of
+from ..model import Session
+from ..model.times import datetime_of, micros_or_none
+from ..printable import printable
+from ..storage import Cursor, Query, connect
+from ..storage.history import OBSERVED, VersionRow
+from ..storage.memory_history import MemoryHistory
+from ..storage.protocols import SupportsQuery, SupportsWatch, require
+from .browse.live import Follower, Watch
+
+__all__ = ["Observation"]
+
+MAX_KNOWN: Final = 100_000  # sessions whose last state is known
+PAGE: Final = 500
+MAX_PAGES: Final = 20  # of one look; the next one goes on
+OVERLAP: Final = timedelta(seconds=2)  # a save may commit after a later one
+
+
+class _State(NamedTuple):
+    """What tells one version of a session from the next."""
+
+    version: int
+    updated: object
+    context: object
+
+
+class Observation:
+    """Versions of sessions that were seen from now on, until it is stopped; it shows itself.
+
+    Each look notes sessions that changed since the last. What happened between two looks is not
+    known, so these versions are samples, marked ``observed``. A look reads sessions that were saved
+    since the last one, and takes at most 5 % of the time; observing ends after an hour.
+
+    Args:
+        client: The client of the store that is observed; nothing is written there.
+        into: The URL of a SQLite file that keeps what is seen, created if it does not exist.
+            Default: memory, gone with the kernel.
+
+    Attributes:
+        archive: Where the versions are kept.
+        noted: The number of versions that were noted.
+        cut: Whether a look met more changes than it reads at once, so that some came late.
+        state: How it goes, in words.
+
+    Raises:
+        CapabilityError: The storage can't find sessions by time.
+        QueryError: ``into`` is given for sessions in memory.
+        StorageError: A store failed.
+    """
+
+    def __init__(self, client: Client, into: str | os.PathLike[str] | None = None):
+        require(client.storage, SupportsQuery)
+        self._client = client
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, _State] = OrderedDict()
+        self._reported: set[str] = set()  # ids that the store reported
+        self.noted = 0
+        self.cut = False
+        self.state = "observing"
+        self.archive = self._open(into)
+        self._edge = self._find_newest()
+        self._follower = Follower(self._look_quietly, self._report, self._watch())
+        self._follower.start()
+
+    def _open(self, into: str | os.PathLike[str] | None) -> HistoryArchive:
+        if into is None:
+            return HistoryArchive(MemoryHistory())
+        if not self._client.attributes.suspends:
+            raise QueryError(
+                "sessions in memory are gone with the kernel, and what was seen of them is, too: "
+                "leave into= out"
+            )
+        run = self._client.bridge.run
+        archive = history_of(run(connect(os.fspath(into), create=True)))
+        run(archive.create())
+        return archive
+
+    def _find_newest(self) -> datetime | None:
+        storage = require(self._client.storage.background, SupportsQuery)
+        found = self._client.bridge.run(storage.query(Query(limit=1)))
+        return next((datetime_of(s.raw_updated) for s in found), None)
+
+    def _watch(self) -> Watch | None:
+        storage, submit = self._client.storage, self._client.bridge.submit
+        if not isinstance(storage, SupportsWatch):
+            return None
+        watched = storage
+
+        def watch(
+            on_change: Callable[[str], None], on_state: Callable[[bool], None]
+        ) -> Future[None]:
+            def change(id: str) -> None:
+                with self._lock:
+                    self._reported.add(id)
+                on_change(id)
+
+            return submit(watched.watch(change, on_state))
+
+        return watch
+
+    def look(self) -> int:
+        """Note what changed since the last look, and return how many versions that were.
+
+        Raises:
+            StorageError: A store failed.
+        """
+        storage = require(self._client.storage.background, SupportsQuery)
+        run = self._client.bridge.run
+        with self._lock:
+            reported, self._reported = self._reported - {""}, set()
+        rows: list[VersionRow] = []
+        since = None if self._edge is None else self._edge - OVERLAP
+        after: Cursor | None = None
+        for _ in range(MAX_PAGES):
+            query = Query(updated_since=since, order="updated_at", limit=PAGE, after=after)
+            sessions = run(storage.query(query))
+            rows += [row for session in sessions if (row := self._note(session)) is not None]
+            reported.difference_update(session.id for session in sessions)
+            if len(sessions) < PAGE:
+                break
+            last = sessions[-1]
+            after = Cursor("updated_at", last.id, last.raw_updated)
+        else:
+            self.cut = True  # the next look goes on from the last one's edge
+        rows += [self._note_deleted(id) for id in reported if self._is_gone(id)]
+        if rows:
+            run(self.archive.append(rows))
+            self.noted += len(rows)
+        return len(rows)
+
+    def _note(self, session: Session) -> VersionRow | None:
+        """Return a version of a session that changed since it was seen; None if it did not."""
+        time = datetime_of(session.raw_updated)
+        if time is not None and (self._edge is None or time > self._edge):
+            self._edge = time
+        text = session.context_json()
+        state = _State(session.version, session.raw_updated, text)
+        if self._known.get(session.id) == state:
+            return None
+        self._known[session.id] = state
+        self._known.move_to_end(session.id)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        context = text if isinstance(text, str) else text.decode(errors="surrogateescape")
+        at = micros_or_none(session.raw_updated)
+        return _row(session, context, time_ns() // 1000 if at is None else at, deleted=False)
+
+    def _is_gone(self, id: str) -> bool:
+        """Return whether a session that was seen before, and was reported, does not exist now."""
+        if id not in self._known:
+            return False
+        return self._client.bridge.run(self._client.storage.background.get(id)) is None
+
+    def _note_deleted(self, id: str) -> VersionRow:
+        del self._known[id]
+        newest = self._client.bridge.run(self.archive.versions(id, limit=1))
+        session = self._client.bridge.run(self.archive.session_at(id, newest[0].number))
+        assert session is not None  # what is known is in the archive
+        text = session.context_json()
+        context = text if isinstance(text, str) else text.decode(errors="surrogateescape")
+        return _row(session, context, time_ns() // 1000, deleted=True)
+
+    def stop(self) -> None:
+        """Observe no longer; what was seen stays in ``archive``."""
+        self._follower.stop()
+        self.state = "stopped"
+
+    def _look_quietly(self) -> None:
+        self.look()
+
+    def _report(self, text: str, wrong: bool) -> None:
+        self.state = text
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        cut = "; more changed at once than a look reads" if self.cut else ""
+        text = f"<Observation: {self.noted:,} versions noted, {self.state}{cut}>"
+        return printable(text)
+
+    def _repr_html_(self) -> str:
+        return str(card("observing", Markup("<p>%s</p>") % repr(self)))
+
+
+def _row(session: Session, context: str, at: int, *, deleted: bool) -> VersionRow:
+    return VersionRow(
+        id=session.id,
+        number=0,
+        version=session.version,
+        at=at,
+        graph_id=session.graph_id,
+        current_task_id=session.current_task_id,
+        status_message=session.status_message,
+        created=micros_or_none(session.raw_created),
+        deleted=deleted,
+        context=context,
+        patch=None,
+        bytes=len(context.encode(errors="surrogateescape")),
+        source=OBSERVED,
+        writer="",
+    )

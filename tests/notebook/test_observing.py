@@ -1,0 +1,102 @@
+"""What polling and a store's own reports let one see of its sessions' versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Session
+
+from ..stores import create_table
+from .browse.kit import Plain, wait_until
+
+
+def test_what_changed_between_two_looks_is_a_sample(tmp_path: Path):
+    wb = g.open("demo")
+    with wb.observe() as observation:
+        session = wb.get("claim-0014")
+        for task in ("checks", "decide"):
+            session.current_task_id = task
+            wb.save(session)
+        observation.look()
+        session.context["amount"] = 7
+        wb.save(session)
+        observation.look()
+        assert observation.look() == 0
+        frame = wb.history("claim-0014")
+        # The follower may have looked in between; the newest two are there in any case.
+        assert frame["current_task_id"].tolist()[:2] == ["decide", "decide"]
+        assert frame["changes"].iloc[0] == "amount"
+        assert frame["changes"].iloc[-1] == "first kept"
+        assert set(frame["source"]) == {"observed"}
+        assert "samples" in frame.attrs["note"]
+        assert wb.at("claim-0014", int(frame.index[1])).context["amount"] == 2360.7
+        assert "others in between are unknown" in wb.timeline("claim-0014").note
+        for shown in (repr(observation), observation._repr_html_()):
+            assert "versions noted" in shown
+    assert observation.state == "stopped"
+    assert len(wb.history("claim-0014")) == len(frame)
+    wb.stop_observing()
+    with pytest.raises(g.HistoryError):
+        wb.history("claim-0014")
+
+
+def test_it_is_no_operation_of_the_users_and_writes_nothing():
+    wb = g.open("demo")
+    before = wb.sessions()
+    with wb.observe() as observation:
+        wb.latency.clear()
+        observation.look()
+        assert len(wb.latency) == 0
+    assert wb.sessions().equals(before)
+
+
+def test_many_changes_at_once_are_all_noted_in_the_end():
+    wb = g.open("memory:")
+    with wb.observe() as observation:
+        wb.bridge.run(wb.storage.inner.save_many([Session(f"s{n}", "t") for n in range(1_700)]))
+        while observation.look():
+            pass
+        steps = wb.timeline().stays
+        assert len(steps) == observation.noted == 1_700
+        assert not observation.cut
+
+
+def test_a_file_keeps_what_was_seen(tmp_path: Path):
+    wb = g.open(f"sqlite:{tmp_path}/s.db", create=True)
+    place = f"sqlite:{tmp_path}/seen.db"
+    with wb.observe(place) as observation:
+        wb.create("a", "one")
+        observation.look()
+    kept = g.open(place)
+    assert kept.history("a")["current_task_id"].tolist() == ["one"]
+    assert len(kept.sessions()) == 0
+    assert (tmp_path / "seen.db").stat().st_mode & 0o077 == 0
+    kept.close()
+    wb.close()
+    with pytest.raises(g.QueryError, match="leave into= out"):
+        g.open("demo").observe(place)
+
+
+def test_a_deletion_that_the_store_reports_is_noted(database: str, run):
+    run(create_table(database, "crate-0.6"))
+    storage = run(g.connect(database))
+    run(storage.install_trigger())
+    wb = g.open(database)
+    with wb.observe() as observation:
+        wait_until(lambda: "reported by the store" in observation.state)
+        run(storage.save(Session("a", "one")))
+        wait_until(lambda: observation.noted == 1)
+        run(storage.delete("a"))
+        wait_until(lambda: observation.noted == 2)
+        assert wb.history("a")["deleted"].tolist() == [True, False]
+    wb.close()
+    run(storage.close())
+
+
+def test_a_storage_that_can_not_find_by_time_is_told():
+    wb = g.wrap(Plain())
+    with pytest.raises(g.CapabilityError):
+        wb.observe()
