@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,12 @@ from markupsafe import Markup
 
 from ..cards import card, code
 from ..changes import diff, pointer
-from ..figures import plot_stays
-from ..figures.theme import ThemeName
 from ..frames import category_column, frame_html, text_column
 from ..model import Session
 from ..printable import printable, printable_lines
+
+if TYPE_CHECKING:
+    from ..figures.theme import ThemeName
 
 __all__ = ["CohortComparison", "RunComparison", "Visit", "align", "visits_of"]
 
@@ -156,6 +157,8 @@ class RunComparison:
         starts = stays.groupby("id")["start"].transform("min")
         earlier = starts - stays["start"].min()
         stays["start"], stays["end"] = stays["start"] - earlier, stays["end"] - earlier
+        from ..figures import plot_stays  # which takes its time: only when it is wanted
+
         return plot_stays(stays, ax=ax, theme=theme)
 
     def to_html(self, theme: ThemeName = "light") -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -30,7 +30,9 @@ from ..storage.history import OBSERVED, TriggeredTable
 from .comparing import CohortComparison, RunComparison, visits_of
 from .forking import Fork, Replay, mark_origin
 from .observing import Observation
-from .timelines import Timeline
+
+if TYPE_CHECKING:
+    from .timelines import Timeline
 
 __all__ = ["HistoryViews"]
 
@@ -412,6 +414,8 @@ class HistoryViews(Client):
             notes.append(f"the first {limit:,} versions by id; limit= takes more")
         if OBSERVED in steps.source:
             notes.append("some versions were observed: others in between are unknown")
+        from .timelines import Timeline  # matplotlib takes its time: only when it is wanted
+
         return Timeline(stays, "; ".join(notes))
 
     @dual

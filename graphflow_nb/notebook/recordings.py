@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..figures import LatencyFigure, plot_stays, plot_task_runs, plot_token_rate
-from ..figures.theme import ThemeName
 from ..frames import events_frame, task_runs_frame
 from ..history.recordings import Event, read_events
-from .timelines import Timeline
+
+if TYPE_CHECKING:
+    from ..figures.theme import ThemeName
+    from .timelines import Timeline
 
 __all__ = ["Recording", "read_recording"]
 
@@ -93,6 +94,9 @@ class Recording:
         """
         rows = min(len(self.tasks), 40)
         parts = 2 if history is None else 3
+        # matplotlib takes its time: only when it is wanted
+        from ..figures import LatencyFigure, plot_stays, plot_task_runs, plot_token_rate
+
         figure = LatencyFigure((9, 5.2 + 0.2 * rows + (2.6 if history else 0)), theme=theme)
         axes = figure.panels(parts, 1)
         plot_task_runs(self.tasks, ax=axes[0])
