@@ -13,7 +13,7 @@ from graphflow_nb.lessons.course import lost_update as lesson
 
 from ...scope import COMPLETE
 
-KINDS = ["memory", "sqlite", "redis", "postgres"] if COMPLETE else ["memory", "sqlite"]
+KINDS = ["memory", "sqlite", "redis", "postgres"] if COMPLETE else ["sqlite"]
 
 
 @pytest.fixture(scope="module", params=KINDS)
