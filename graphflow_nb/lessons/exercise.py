@@ -54,7 +54,7 @@ class Remark:
         return printable_lines(f"{self.title}: {self.text}")
 
     def _repr_html_(self) -> str:
-        return str(card(self.title, _prose(self.text)))
+        return str(card(self.title, _render_text(self.text)))
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Outcome:
     def render(self) -> Markup:
         """Return it as HTML, to be shown in a card."""
         if self.kind == "correct":
-            return _said("good", "✓ correct")
-        return _said("info" if self.kind == "not attempted" else "warning", repr(self))
+            return _render_notice("good", "✓ correct")
+        return _render_notice("info" if self.kind == "not attempted" else "warning", repr(self))
 
     def _repr_html_(self) -> str:
         return str(card("outcome", self.render()))
@@ -129,7 +129,7 @@ class Comparison:
         if self.predicted is None:
             kind = "info"
         said, happened, *_ = repr(self).split("\n")
-        return _said(kind, f"{said}; {happened}") + _prose(self.because)
+        return _render_notice(kind, f"{said}; {happened}") + _render_text(self.because)
 
     def _repr_html_(self) -> str:
         return str(card("prediction", self.render()))
@@ -182,7 +182,7 @@ class Prediction:
             LessonError: It is none of the choices; the choice made before is kept.
         """
         if not _is_choice(choice, self.choices):
-            raise LessonError(f"{choice!r} is none of the choices: {_list(self.choices)}")
+            raise LessonError(f"{choice!r} is none of the choices: {_join_choices(self.choices)}")
         self.choice, self.comparison = choice, None
         self._refresh()
         return Remark("you predict", choice)
@@ -199,7 +199,7 @@ class Prediction:
         """
         if not _is_choice(actual, self.choices):
             raise LessonError(
-                f"what happened, {actual!r}, is none of the choices: {_list(self.choices)}"
+                f"what happened, {actual!r}, is none of the choices: {_join_choices(self.choices)}"
             )
         self.comparison = Comparison(self.choice, actual, because)
         self._refresh()
@@ -222,7 +222,7 @@ class Prediction:
                 Action(
                     choice,
                     f"{self.name}.choose({choice!r})",
-                    partial(_say, self.choose, choice),
+                    partial(_call_and_describe, self.choose, choice),
                     enabled=self.comparison is None,
                     style="primary" if choice == self.choice else "",
                 )
@@ -234,9 +234,9 @@ class Prediction:
         if self.comparison is not None:
             said = self.comparison.render()
         elif self.choice is not None:
-            said = _said("info", f"you predict: {self.choice}")
+            said = _render_notice("info", f"you predict: {self.choice}")
         else:
-            said = _said("info", "no prediction yet: choose one")
+            said = _render_notice("info", "no prediction yet: choose one")
         return said
 
     def __repr__(self) -> str:
@@ -248,7 +248,7 @@ class Prediction:
         return printable_lines("\n".join(lines))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        html = card(self._title, _bullets(self.choices) + self._draw())
+        html = card(self._title, _render_choices(self.choices) + self._draw())
         return show_panel(self.panel, repr(self), html, **kwargs)
 
 
@@ -276,7 +276,7 @@ class Solution:
 
     def _repr_html_(self) -> str:
         answer = Markup("<pre>%s</pre>") % _show_answer(self.answer)
-        return str(card("solution", answer + _prose(self.because)))
+        return str(card("solution", answer + _render_text(self.because)))
 
 
 @dataclass(frozen=True)
@@ -398,7 +398,7 @@ class Exercise:
 
     def _judge(self, answer: Any) -> Outcome:
         if self.choices and not _is_choice(answer, self.choices):
-            return Outcome("incorrect", f"it is none of the choices: {_list(self.choices)}")
+            return Outcome("incorrect", f"it is none of the choices: {_join_choices(self.choices)}")
         try:
             reason = self._check(answer)
         except AssertionError as error:
@@ -432,7 +432,7 @@ class Exercise:
                 Action(
                     choice,
                     f"{self.name}.check({choice!r})",
-                    partial(_say, self.check, choice),
+                    partial(_call_and_describe, self.check, choice),
                     style="primary" if _show_answer(choice) == chosen else "",
                 )
             ]
@@ -453,7 +453,7 @@ class Exercise:
             parts.append(answered % (again, self.attempts[-1].answer))
         parts.append(self.outcome.render())
         if self._hinted:
-            parts.append(_prose(repr(self._hint)))
+            parts.append(_render_text(repr(self._hint)))
         if self._solved:
             parts.append(Markup("<pre>%s</pre>") % repr(self._solution))
         return Markup("").join(parts)
@@ -467,7 +467,7 @@ class Exercise:
         return printable_lines("\n".join(lines))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        html = card(self._title, _bullets(self.choices) + self._draw())
+        html = card(self._title, _render_choices(self.choices) + self._draw())
         return show_panel(self.panel, repr(self), html, **kwargs)
 
 
@@ -475,7 +475,7 @@ def _check_choices(choices: Sequence[str], *, at_least: int) -> None:
     if len(choices) < at_least:
         raise LessonError(f"a question has two choices or more, not {len(choices)}")
     if len(set(choices)) < len(choices):
-        raise LessonError(f"two choices are equal: {_list(choices)}")
+        raise LessonError(f"two choices are equal: {_join_choices(choices)}")
 
 
 def _is_choice(answer: object, choices: Sequence[str]) -> bool:
@@ -483,24 +483,24 @@ def _is_choice(answer: object, choices: Sequence[str]) -> bool:
     return isinstance(answer, str) and answer in choices
 
 
-def _list(choices: Sequence[str]) -> str:
+def _join_choices(choices: Sequence[str]) -> str:
     return ", ".join(map(repr, choices))
 
 
-def _prose(text: str) -> Markup:
+def _render_text(text: str) -> Markup:
     return Markup('<p class="gfnb-prose">%s</p>') % text if text else Markup("")
 
 
-def _said(kind: Literal["good", "warning", "info"], text: str) -> Markup:
+def _render_notice(kind: Literal["good", "warning", "info"], text: str) -> Markup:
     return Markup('<div class="gfnb-notice gfnb-%s">%s</div>') % (kind, text)
 
 
-def _say(call: Callable[[str], object], choice: str) -> str:
+def _call_and_describe(call: Callable[[str], object], choice: str) -> str:
     """Choose, and return what the button's place says."""
     return repr(call(choice))
 
 
-def _bullets(choices: Sequence[str]) -> Markup:
+def _render_choices(choices: Sequence[str]) -> Markup:
     if not choices:
         return Markup("")
     return Markup("<ul>%s</ul>") % Markup("").join(Markup("<li>%s</li>") % c for c in choices)
@@ -517,7 +517,7 @@ def _find_missing(answer: object, template: object) -> str:
         return "the answer is an empty text" if not answer.strip() else "the answer is still ..."
     if isinstance(answer, Mapping):
         left = [key for key, value in answer.items() if value is ...]
-        return f"{_list(left)} is still ..." if left else _find_template(answer, template)
+        return f"{_join_choices(left)} is still ..." if left else _find_template(answer, template)
     if isinstance(answer, list | tuple):
         if any(value is ... for value in answer):
             return "a part of the answer is still ..."

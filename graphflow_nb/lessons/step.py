@@ -118,13 +118,16 @@ class Step:
             return "not known: the row is gone, or could not be read again"
         if self.error is None:
             times = sum(o.op == "save" and o.outcome == "ok" for o in self.operations)
-            return f"saved {times} time{'s' * (times != 1)}; the row is at {_version(self.stored)}"
+            plural = "" if times == 1 else "s"
+            return f"saved {times} time{plural}; the row is at version {self.stored.version}"
         if self.stored.version == self.before.version and not self.changes:
             kept = (
                 "nothing: the row is as it was before the step. What the tasks did elsewhere stays"
             )
             return f"{kept}; changes in memory only: {len(self.unsaved):,}"
-        return f"the row is not the one that was read: it is at {_version(self.stored)} now"
+        return (
+            f"the row is not the one that was read: it is at {_describe_version(self.stored)} now"
+        )
 
     def __repr__(self) -> str:
         lines = [f"step {self.number}"]
@@ -167,7 +170,7 @@ class Step:
     def render(self) -> Markup:
         """Return it as HTML, to be shown in a card."""
         body = fact_table([(name, code(value)) for name, value in self._collect_facts()])
-        body += _pairs_html(compare_sessions(self.memory, self.stored), self.number > 0)
+        body += _render_pairs(compare_sessions(self.memory, self.stored), self.number > 0)
         if self.number:
             summary = Markup(
                 "<details open><summary><b>changes of the row</b></summary>%s</details>"
@@ -195,7 +198,7 @@ def compare_sessions(memory: Session | None, stored: Session | None) -> list[Val
     for name in [*mine, *(name for name in theirs if name not in mine)]:
         one, other = mine.get(name), theirs.get(name)
         differs = both and not exactjson.same(one, other)
-        pairs.append(ValuePair(name, _text(one), _text(other), differs))
+        pairs.append(ValuePair(name, _decode(one), _decode(other), differs))
     return pairs
 
 
@@ -218,7 +221,7 @@ def _collect_values(session: Session | None) -> dict[str, Raw]:
     return values | ({"messages": Raw(exactjson.encode(count))} if count else {})
 
 
-def _text(raw: Raw | None) -> str | None:
+def _decode(raw: Raw | None) -> str | None:
     return None if raw is None else bytes(raw).decode(errors="replace")
 
 
@@ -226,11 +229,7 @@ def _shorten(text: str) -> str:
     return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}… ({len(text):,} characters)"
 
 
-def _version(session: Session) -> str:
-    return f"version {session.version}"
-
-
-def _pairs_html(pairs: list[ValuePair], ran: bool) -> Markup:
+def _render_pairs(pairs: list[ValuePair], ran: bool) -> Markup:
     row = Markup("<tr%s><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>")
     differs, nothing = Markup(' class="gfnb-differs"'), Markup('<span class="q">nothing</span>')
     rows = Markup("").join(

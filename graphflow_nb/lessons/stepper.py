@@ -230,7 +230,7 @@ class Stepper:
         older, newer = self._number > first, self._number < self.newest
         newest = f"{name}.at({self.newest})"
         return [
-            [Action("Run one step", f"{name}.step()", self._say_step, style="primary")],
+            [Action("Run one step", f"{name}.step()", self._step_and_describe, style="primary")],
             [
                 Action("Look back", f"{name}.back()", self.back, enabled=older),
                 Action("Look forward", f"{name}.forward()", self.forward, enabled=newer),
@@ -238,7 +238,7 @@ class Stepper:
             ],
         ]
 
-    def _say_step(self) -> str:
+    def _step_and_describe(self) -> str:
         step = self.step()
         return f"step {step.number}: {step.outcome}"
 

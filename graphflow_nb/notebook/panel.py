@@ -141,7 +141,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]
             except Exception as error:  # the buttons of before may be what mends it
                 self._notice = _describe_error(error, 0)
             else:
-                if _labels(rows) != _labels(self._rows):
+                if _collect_labels(rows) != _collect_labels(self._rows):
                     self._stamp += 1
                 self._rows = rows
             self.view.value = plain_box(self._render())
@@ -272,7 +272,7 @@ def show_panel(panel: Panel, text: str, html: str = "", **kwargs: Any) -> Any:
     return bundle
 
 
-def _labels(rows: Sequence[Sequence[Action]]) -> list[list[str]]:
+def _collect_labels(rows: Sequence[Sequence[Action]]) -> list[list[str]]:
     return [[action.label for action in row] for row in rows]
 
 
