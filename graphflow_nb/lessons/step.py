@@ -125,9 +125,7 @@ class Step:
                 "nothing: the row is as it was before the step. What the tasks did elsewhere stays"
             )
             return f"{kept}; changes in memory only: {len(self.unsaved):,}"
-        return (
-            f"the row is not the one that was read: it is at {_describe_version(self.stored)} now"
-        )
+        return f"the row is not the one that was read: it is at version {self.stored.version} now"
 
     def __repr__(self) -> str:
         lines = [f"step {self.number}"]
