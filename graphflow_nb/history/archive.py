@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 
 from ..errors import CapabilityError, HistoryError
 from ..model import Session, exactjson, stored_session
 from ..model.times import EPOCH, datetime_of, micros_of
+from ..storage.attributes import attributes_of
 from ..storage.history import (
     HistorySize,
     HistoryTable,
@@ -143,6 +146,7 @@ class HistoryArchive:
 
     def __init__(self, table: HistoryTable):
         self.table = table
+        self._suspends = attributes_of(table).suspends
 
     # The table
 
@@ -334,7 +338,9 @@ class HistoryArchive:
         while left is None or left > 1:
             size = _PAGE if left is None else min(_PAGE, left)
             rows = await self.table.read(id, last=last, limit=size)
-            patches = dict(_patches_of(rows, complete=len(rows) < size))
+            found = _patches_of(rows, complete=len(rows) < size)
+            # On a thread, because large contexts would hold up every save on this loop.
+            patches = await asyncio.to_thread(dict, found) if self._suspends else dict(found)
             if patches:
                 done += await self.table.compact(id, patches)
             if len(rows) < size:
@@ -489,15 +495,19 @@ def _patches_of(
         rows: Versions, the newest first, beginning with a whole one.
         complete: Whether there are no older versions than these.
     """
-    following: str | None = None  # the context of the row before, which has the next number
+    # The context of the row before, which has the next number: a text, and the patches that make it
+    # from that text. It is rebuilt only where it is needed.
+    following: str | None = None
+    pending: list[str] = []
     number = chain = size = 0
     for index, row in enumerate(rows):
         if row.number != number - 1:
             following = None
         number = row.number
         if row.context is None:
-            follows = following is not None and row.patch is not None
-            following = rebuild(following or "", row.patch or "") if follows else None
+            if row.patch is None:
+                following = None
+            pending.append(row.patch or "")
             chain, size = chain + 1, size + row.bytes
             continue
         below = _count_patches(rows, index + 1, complete=complete)
@@ -505,8 +515,8 @@ def _patches_of(
         # One link is always allowed, however large the context is.
         patch = None
         if following is not None and (bounded or (chain == 0 and below == 0)):
-            patch = encode(row.context, following)
-        following = row.context
+            patch = encode(row.context, reduce(rebuild, pending, following))
+        following, pending = row.context, []
         if patch is None:
             chain = size = 0
         else:

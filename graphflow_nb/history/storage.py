@@ -87,6 +87,11 @@ class HistoryStorage(Wrapper):
         self._due: set[str] = set()
 
     @property
+    def suspends(self) -> bool:
+        """Whether its coroutines ever wait; see ``StorageAttributes``."""
+        return any(attributes_of(part).suspends for part in (self.inner, self.archive.table))
+
+    @property
     def guarantee(self) -> str:
         """How sure it is that a version that was saved is in the history, in words."""
         if self._inside:
@@ -170,7 +175,7 @@ class HistoryStorage(Wrapper):
                 self._due.add(id)
         if not self._due:
             return
-        if not attributes_of(self.inner).suspends and self._inside:
+        if not self.suspends:
             await self._keep_small()
         elif self._upkeep is None or self._upkeep.done():
             self._upkeep = asyncio.get_running_loop().create_task(self._keep_small())

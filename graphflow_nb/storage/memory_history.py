@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from .history import Expired, HistorySize, Steps, VersionRow
 from .migration import Migration
@@ -23,6 +24,9 @@ class MemoryHistory:
     Args:
         start: What makes the storage note its writes here; None for a history of another store.
     """
+
+    #: Its coroutines never wait.
+    suspends: ClassVar[bool] = False
 
     def __init__(self, start: Callable[[], None] | None = None):
         self._start = start

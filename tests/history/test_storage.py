@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from graphflow_nb import InMemorySessionStorage, Session, SessionConflict
+import graphflow_nb
+from graphflow_nb import (
+    InMemorySessionStorage,
+    Session,
+    SessionConflict,
+    SqliteSessionStorage,
+)
 from graphflow_nb.errors import HistoryError
 from graphflow_nb.history import HistoryStorage, Retention, history_of
 
@@ -111,3 +119,30 @@ async def test_an_archive_that_fails_stops_no_save_and_is_counted(
     assert "missing in the history" in caplog.text
     assert "a crash in between loses it" in storage.guarantee
     assert "transaction" in _make("inside").guarantee
+
+
+def test_memory_has_its_history_in_a_file_from_a_notebook_too(tmp_path: Path) -> None:
+    place = tmp_path / "history.db"
+
+    async def connect() -> Any:
+        storage = await SqliteSessionStorage.connect(place)
+        await history_of(storage).create()
+        return storage
+
+    file = asyncio.run(connect())
+    assert place.stat().st_mode & 0o077 == 0
+    storage = HistoryStorage(InMemorySessionStorage(), archive=history_of(file))
+    with graphflow_nb.wrap(storage) as wb:
+        session = wb.create("a", "one", context={"pad": "x" * 300})
+        for n in range(40):
+            session.context["n"] = n
+            wb.save(session)
+    rows = asyncio.run(_read_and_close(file))
+    assert [row.version for row in rows] == [*range(41, 0, -1)]
+    assert sum(row.context is None for row in rows) >= 30
+
+
+async def _read_and_close(file: Any) -> Any:
+    rows = await file.history_table.read("a")
+    await file.close()
+    return rows
