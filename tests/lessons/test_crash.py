@@ -438,3 +438,31 @@ def test_a_process_ends_with_a_kernel_that_is_killed():
         ended = Ended(int(kernel.stdout.readline()))
         kernel.communicate("\n", timeout=20)
     assert ended
+
+
+@pytest.mark.parametrize("kind", ["sqlite", rare("postgres"), rare("redis")])
+def test_a_stopped_process_does_not_overwrite_what_others_saved(make_crash: Any, kind: str):
+    crash = make_crash(kind)
+    crash.start(stop_at="before the save")
+    with crash.store.open() as wb:
+        theirs = wb.get(crash.id)
+        theirs.status_message = "theirs"
+        wb.save(theirs)
+    with pytest.raises(g.LessonError, match="saved by someone else meanwhile"):
+        crash.go_on()
+    assert crash.session().status_message == "theirs"
+    crash.resume()
+    assert sent(crash) == ["charge", "e-mail", "e-mail"]
+
+
+@only_complete
+@pytest.mark.parametrize("kind", ["postgres", "redis"])
+def test_a_request_that_is_delivered_late_does_not_overwrite_either(make_crash: Any, kind: str):
+    crash = make_crash(kind)
+    crash.start(stop_at=SENT)
+    with crash.store.open() as wb:
+        theirs = wb.get(crash.id)
+        theirs.status_message = "theirs"
+        wb.save(theirs)
+    crash.kill()
+    assert crash.session().status_message == "theirs"
