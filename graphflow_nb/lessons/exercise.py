@@ -117,10 +117,11 @@ class Comparison:
         return self.predicted == self.happened
 
     def __repr__(self) -> str:
-        predicted = "nothing, so there is nothing to compare"
+        said = "you made no prediction"
         if self.predicted is not None:
-            predicted = f"{self.predicted} ({'it happened' if self.matches else 'it did not'})"
-        lines = [f"you predicted: {predicted}", f"what happened: {self.happened}"]
+            ending = "it happened" if self.matches else "it did not"
+            said = f"you predicted: {self.predicted} ({ending})"
+        lines = [said, f"what happened: {self.happened}"]
         return printable_lines("\n".join([*lines, self.because] if self.because else lines))
 
     def render(self) -> Markup:

@@ -252,7 +252,7 @@ def test_a_choice_is_kept_and_compared_with_what_happened(sent: Prediction):
 def test_what_happened_is_shown_to_who_predicted_nothing(sent: Prediction):
     compared = sent.compare("twice")
     assert not compared.matches
-    assert "nothing to compare" in repr(compared)
+    assert "you made no prediction" in repr(compared)
     assert "what happened: twice" in repr(compared)
 
 

@@ -95,7 +95,7 @@ predict_rows = Prediction(
 )
 predict_step_3 = Prediction(
     "The claim is paid. Someone asks: how much was it after step 3? What in the row tells it?",
-    ["the version", "the time of the last update", "the context", "nothing"],
+    ["the version", "the time of the last update", "the context", "nothing in the row"],
     name="lesson.predict_step_3",
 )
 predict_next_task = Prediction(
