@@ -315,15 +315,19 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     person.sees("Deleted 1 session;")
     assert len(everything()) == 73
     person.click("Undo…")
-    person.sees("Undo all 53")
+    person.sees("Undo all 53…")
     person.picture("journal", tmp_path)
     # What was saved by someone else in between is not undone silently.
-    person.click("Undo all 53")
+    person.click("Undo all 53…")
+    person.sees("This will undo 53 writes")
+    person.picture("undo-preview", tmp_path)
+    person.click("Undo 53 writes")
     person.sees("left alone, since others changed them: 'from-json'")
     person.picture("undo-some", tmp_path)
     assert set(everything()) - set(before) == {"from-json"}
     do_as_peer(store, lambda storage: storage.delete("from-json"))
-    person.click("Undo all 1")
+    person.click("Undo all 1…")
+    person.click("Undo 1 write")
     person.sees("Nothing to undo")
     assert everything() == before
 
@@ -430,7 +434,7 @@ def test_browsers_at_once(chromium, store, each_jupyter):
             time.sleep(0.1)
         assert stored(store, id).status_message == f"by view {index}"
     # What one workbench wrote is in the journal of both its browsers.
-    for index, undo in ((0, "Undo all 2"), (1, "Undo all 2"), (2, "Undo all 1")):
+    for index, undo in ((0, "Undo all 2…"), (1, "Undo all 2…"), (2, "Undo all 1…")):
         button(index, "Undo…").click()
         button(index, undo).wait_for()
     page.close()

@@ -292,15 +292,24 @@ class Undo(Dialog):
         self.all = widgets.Button(
             description="Undo all",
             icon="undo",
-            tooltip="Undo every write, newest first",
+            tooltip="Show what undoing every write changes; nothing is undone yet",
             layout={"width": "auto"},
         )
+        self.sure = widgets.Button(
+            button_style="danger",
+            icon="undo",
+            tooltip="Undo these writes, newest first",
+            layout={"width": "auto"},
+        )
+        self.preview = Html()
         self.confirm.on_click(lambda _: stage.act(self._undo, place=self.notice))
-        self.all.on_click(lambda _: stage.act(self._undo_all, place=self.notice))
+        self.all.on_click(lambda _: stage.act(self._preview_all, place=self.notice))
+        self.sure.on_click(lambda _: stage.act(self._undo_all, place=self.notice))
         self.note = Html()
         self.cancel.description = "Close"
         self._changes: dict[int, str] = {}  # what each entry changed
         self._all: list[int] = []  # the entries that "Undo all" means
+        self._asked: list[int] = []  # those whose preview is shown
         self._stopped = threading.Event()
         self.bar = Bar(self._stopped.set, "Stop; what was undone stays undone")
         buttons = widgets.HBox([self.confirm, self.all, self.cancel])
@@ -310,6 +319,8 @@ class Undo(Dialog):
             self.table,
             self.bar.box,
             buttons,
+            self.preview,
+            self.sure,
             self.notice,
         )
 
@@ -319,7 +330,7 @@ class Undo(Dialog):
     def open(self) -> None:
         """Open it, with nothing chosen."""
         super().open()
-        self._chosen = []
+        self._chosen = self._asked = []
 
     def render(self) -> None:
         """Show the writes that can be undone."""
@@ -356,7 +367,10 @@ class Undo(Dialog):
         working = self._stage.working
         self.confirm.disabled = working or not self._chosen
         self.all.disabled = working or not entries
-        self.all.description = f"Undo all {len(entries):,}"
+        self.all.description = f"Undo all {len(entries):,}…"
+        for part in (self.preview, self.sure):
+            part.layout.display = "" if self._asked and not working else "none"
+        self.sure.disabled = working
         self.bar.box.layout.display = "" if working else "none"
 
     def _describe(self, entries: Sequence[Entry]) -> list[str]:
@@ -385,10 +399,21 @@ class Undo(Dialog):
             f"Undone: {undone:,}. The next session was changed by someone since: merge it below",
         )
 
+    def _preview_all(self) -> None:
+        """Show what undoing all changes; what is written meanwhile is not among it."""
+        self._stage.check_idle()
+        self._stage.desk.check_free()
+        self._stage.desk.journal.check_undamaged()
+        self._asked = self._all
+        wanted = set(self._asked)
+        entries = [entry for entry in self._stage.desk.undoable() if entry.number in wanted]
+        self.preview.value = plain_box(_describe_undoing(entries))
+        self.sure.description = f"Undo {_count_writes(len(entries))}"
+
     def _undo_all(self) -> None:
         self._stage.desk.check_free()
         self._stage.desk.journal.check_undamaged()
-        numbers = self._all
+        numbers, self._asked = self._asked, []
         self._stopped.clear()
         self.bar.restart("undoing …")
         self._stage.work_later(lambda: self._undo_many(numbers))
@@ -411,6 +436,27 @@ class Undo(Dialog):
     def _show_progress(self, done: int, total: int) -> None:
         # On the storage's thread, and so without the stage: an action may wait for that thread.
         self.bar.show_count(done, total, "writes")
+
+
+def _describe_undoing(entries: Sequence[Entry]) -> Markup:
+    """Return what undoing writes changes, in words: by what becomes of each session."""
+    created = {entry.id for entry in entries if entry.version_before is None}
+    deleted = {entry.id for entry in entries if entry.version_after is None}
+    changed = {entry.id for entry in entries} - created - deleted
+    lines = [
+        Markup("<li>%s, %s: %s</li>") % (what, _count_sessions(len(ids)), _name_ids(sorted(ids)))
+        for ids, what in (
+            (changed, "changed back"),
+            (deleted - created, "restored"),
+            (created, "deleted, since these writes created them"),
+        )
+        if ids
+    ]
+    return Markup("<b>This will undo %s</b><ul>%s</ul>%s") % (
+        _count_writes(len(entries)),
+        Markup("").join(lines),
+        "Sessions that others changed since are left alone.",
+    )
 
 
 def _name_ids(ids: Sequence[str]) -> str:

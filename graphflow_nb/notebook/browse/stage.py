@@ -198,6 +198,15 @@ class Stage:
         """Whether something long is being done behind the view."""
         return self._working
 
+    def check_idle(self) -> None:
+        """Check that nothing long is being done.
+
+        Raises:
+            PatchError: Something is.
+        """
+        if self._working:
+            raise PatchError("this has to wait until what is being done is at its end")
+
     def work_later(self, work: Callable[[], tuple[NoticeKind, str]]) -> None:
         """Do something long on a thread of its own, then show what it changed.
 
@@ -211,8 +220,7 @@ class Stage:
             PatchError: Something long is being done already.
         """
         with self._lock:
-            if self._working:
-                raise PatchError("this has to wait until what is being done is at its end")
+            self.check_idle()
             self._working = True
             threading.Thread(
                 target=self._work,

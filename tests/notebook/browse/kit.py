@@ -61,6 +61,12 @@ def settle(browser: Browser) -> None:
     wait_until(lambda: not browser.stage.working and not browser.stage.counting)
 
 
+def undo_all(browser: Browser) -> None:
+    """Ask for the preview of undoing all, and confirm it."""
+    browser.dialogs[2].all.click()
+    browser.dialogs[2].sure.click()
+
+
 def said(browser: Browser) -> str:
     """The text of the notice."""
     return unescape(re.sub("<[^>]*>", "", browser.stage.place.value))

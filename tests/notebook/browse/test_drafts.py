@@ -63,6 +63,7 @@ def undo(browser: Browser) -> None:
 def undo_all(browser: Browser) -> None:
     find_button(browser, "Undo…").click()
     browser.dialogs[2].all.click()
+    browser.dialogs[2].sure.click()
     settle(browser)
 
 

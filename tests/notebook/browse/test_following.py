@@ -202,9 +202,10 @@ def test_undo_all_undoes_what_was_shown_and_no_more(browser):
     wb = browser.wb
     wb.delete("claim-0014")
     find_button(browser, "Undo…").click()
-    button = find_button(browser, "Undo all 1")
+    button = find_button(browser, "Undo all 1…")
     wb.delete("claim-0118")  # from a cell, after the button was drawn
     button.click()
+    find_button(browser, "Undo 1 write").click()
     settle(browser)
     assert wb.get("claim-0014").id == "claim-0014"
     with pytest.raises(g.SessionNotFound):

@@ -9,7 +9,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
 
-from .kit import execute, find_button, said, send, settle
+from .kit import execute, find_button, said, send, settle, undo_all
 
 REFUSED = "the database accepted the statement but changed no row"
 
@@ -74,7 +74,7 @@ def test_a_refused_undo_does_not_blame_others(browser):
     send(dialog.table, "select", [0])
     dialog.confirm.click()
     assert REFUSED in said(browser)
-    dialog.all.click()
+    undo_all(browser)
     settle(browser)
     assert "Undone: 0 writes; refused by the store: " in said(browser)
     assert REFUSED in said(browser)

@@ -13,7 +13,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
 
-from .kit import find_button, said, send, settle
+from .kit import find_button, said, send, settle, undo_all
 
 MANY = 1_500
 
@@ -54,7 +54,7 @@ def test_all_are_undone_with_progress_and_a_stop(browser):
             stop.click()
 
     bar.observe(watch, "value")
-    find_button(browser, f"Undo all {MANY + 1:,}").click()
+    undo_all(browser)
     settle(browser)
     undone = re.search(r"Undone: (\d+) writes; stopped, left: ([\d,]+) writes", said(browser))
     assert undone is not None, said(browser)
@@ -63,7 +63,7 @@ def test_all_are_undone_with_progress_and_a_stop(browser):
     assert int(undone[1]) + left == MANY + 1
     assert wb.bridge.run(wb.storage.inner.count(g.Query())) == int(undone[1]) + 1
     # Once more goes on with what is left.
-    find_button(browser, f"Undo all {left:,}").click()
+    undo_all(browser)
     settle(browser)
     assert f"Undone: {left:,} writes" in said(browser)
     assert shares[-1] == 1
@@ -79,16 +79,16 @@ def test_a_person_goes_on_while_all_are_undone(browser):
     def act_meanwhile(_: object) -> None:
         if not seen:
             seen.append("asked")
-            browser.dialogs[2].all.click()
+            undo_all(browser)
             seen.append(said(browser))
             browser.open_session("open")
             # Of what is typed meanwhile nothing is lost.
             browser.desk.edit().set("status_message", "typed")
-            browser.dialogs[2].all.click()
+            undo_all(browser)
             seen.append(said(browser))
 
     bar_of(browser).observe(act_meanwhile, "value")
-    find_button(browser, f"Undo all {MANY + 1:,}").click()
+    undo_all(browser)
     settle(browser)
     assert "has to wait" in seen[1]
     assert "has changes that are not saved" in seen[2]
@@ -99,7 +99,7 @@ def test_a_person_goes_on_while_all_are_undone(browser):
 def test_what_others_changed_is_left_alone_and_named(browser):
     wb = browser.wb
     wb.bridge.run(wb.storage.inner.save(g.Session("s0007", "t", status_message="theirs")))
-    find_button(browser, f"Undo all {MANY + 1:,}").click()
+    undo_all(browser)
     settle(browser)
     assert f"Undone: {MANY:,} writes; left alone, since others changed them: 's0007'" in (
         said(browser)
@@ -197,3 +197,31 @@ def test_lines_that_can_not_be_read_are_named_and_all_is_not_undone(tmp_path):
     browser.close()
     wb.journaled.journal.close()
     wb.close()
+
+
+def test_undoing_all_is_previewed(wb):
+    session = wb.get("claim-0014")
+    session.status_message = "mine"
+    wb.save(session)
+    wb.create("new", "t")
+    wb.delete("claim-0118")
+    browser = wb.browse()
+    settle(browser)
+    find_button(browser, "Undo…").click()
+    dialog = browser.dialogs[2]
+    assert dialog.sure.layout.display == "none"
+    find_button(browser, "Undo all 3…").click()
+    text = dialog.preview.value
+    assert "This will undo 3 writes" in text
+    assert "changed back, 1 session: &#39;claim-0014&#39;" in text
+    assert "restored, 1 session: &#39;claim-0118&#39;" in text
+    assert "deleted, since these writes created them, 1 session: &#39;new&#39;" in text
+    assert wb.get("claim-0014").status_message == "mine"
+    wb.create("later", "t")  # what is written meanwhile is not among it
+    find_button(browser, "Undo 3 writes").click()
+    settle(browser)
+    assert "Undone: 3 writes" in said(browser)
+    assert wb.get("claim-0014").status_message != "mine"
+    assert wb.get("claim-0118")
+    assert wb.get("later")
+    assert dialog.sure.layout.display == "none"
