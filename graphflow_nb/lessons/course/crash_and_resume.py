@@ -49,8 +49,8 @@ predict_sent = Prediction(
 )
 
 predict_chained = Prediction(
-    "The three tasks are one chain now, which is killed before its save. How often is the card "
-    "charged, after process 2?",
+    "The three tasks are one chain now. Process 1 is killed before the chain is saved, and process "
+    "2 resumes. How often is the card charged?",
     ["not at all", "once", "twice"],
     name="lesson.predict_chained",
 )
@@ -62,7 +62,7 @@ def build_graph(chained: bool = False, key: str | None = None) -> Graph:
     Args:
         chained: Whether the three tasks are one step, saved once, at its end.
         key: The idempotency key of the two effects, with ``{order}``, ``{task}`` and ``{attempt}``
-            (another text in each run of a task); None for none.
+            (a new text in each run of a task); None for none.
     """
     then = NextAction.CONTINUE_AND_EXECUTE if chained else NextAction.CONTINUE
 
@@ -113,7 +113,7 @@ def crash_order(
 ) -> Crash:
     """Return a crash of the flow on a new order, which stops at the points of task ``confirm``.
 
-    An order of the same id goes, so that a cell can be run again.
+    An existing order with the same id is removed, so that a cell can be run again.
 
     Args:
         store: The store.
@@ -149,12 +149,13 @@ def key_exercise(store: LessonStore, name: str = "exercise") -> Exercise:
         "Choose a key with which each order is charged once and confirmed once, wherever the "
         "process is killed. {order}, {task} and {attempt} in it are filled in.",
         lambda key: _check_key(store, key),
-        hint="Two sendings need the same key exactly if they are the same thing. What is the same "
-        "in both runs of a task, and what tells the e-mail from the charge?",
+        hint="Two sendings of one effect need the same key, and two effects need different keys. "
+        "Which fields are the same in both runs of a task? Which differ between e-mail and charge?",
         solution=GOOD_KEY,
-        because="The key says which effect of which order it is. It is made of what is in the row, "
-        "so a second process makes the same one. The receiver ignores what it knows already. A key "
-        "of the attempt is new each time, and one of the order alone is that of two effects.",
+        because="The key says which effect of which order it is. It is made of the ids of the "
+        "session and the task, so process 2 makes the same key, and the receiver ignores what it "
+        "has seen. With {attempt} the key is new in each run. With {order} alone, charge and "
+        "e-mail have the same key, and with {task} alone, all orders have.",
         name=name,
     )
 
