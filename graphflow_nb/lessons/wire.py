@@ -13,6 +13,7 @@ import re
 import shutil
 import struct
 import tempfile
+import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, Literal, TypeVar
@@ -50,6 +51,8 @@ class Wire:
     def __init__(self, url: StoreUrl, id: str):
         self._on_held: Callable[[Held], None] = _ignore
         self._folder = tempfile.mkdtemp(prefix="gfnb-wire-")
+        # Also where nobody closes it, such as at the end of a kernel.
+        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._holding: Held | None = None
         self._delivered: asyncio.Future[bool] | None = None
         self._answered = False  # whether the server has answered the request that was held
@@ -68,7 +71,7 @@ class Wire:
                 self._name = id.encode() + b"\r\n"
             self._run(self._start(socket))
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
             raise
 
     def hold(self, what: Held, on_held: Callable[[Held], None]) -> None:
@@ -122,7 +125,7 @@ class Wire:
             await asyncio.gather(*tasks, return_exceptions=True)
 
         self._run(stop())
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return LoopThread.shared().run(work)

@@ -348,6 +348,33 @@ def test_a_process_that_takes_too_long_is_killed(make_crash: Any, tmp_path: Path
     assert crash.pid is None
 
 
+LEFT_OPEN = f"""
+from graphflow_nb.lessons import Crash, lesson_store
+store = lesson_store("redis")
+crash = Crash(store, {GRAPH!r}, "o", context={{"order": "o"}})
+crash.start(stop_at={SENT!r})
+print(crash.pid, flush=True)
+input()
+"""
+
+
+@only_complete
+def test_a_kernel_that_ends_leaves_no_file(tmp_path: Path):
+    with subprocess.Popen(
+        [sys.executable, "-c", LEFT_OPEN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    ) as kernel:
+        assert kernel.stdout is not None
+        ended = Ended(int(kernel.stdout.readline()))
+        assert list(tmp_path.glob("gfnb-*"))
+        kernel.communicate("\n", timeout=20)
+    assert ended
+    assert not list(tmp_path.glob("gfnb-*"))
+
+
 @pytest.mark.parametrize("end", ["close", "forget"])
 def test_a_stopped_process_ends_with_its_crash(stores: dict[str, LessonStore], end: str):
     crash = Crash(find_store(stores, "sqlite"), GRAPH, f"order-{next(numbers)}", task="charge",
