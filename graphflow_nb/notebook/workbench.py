@@ -6,6 +6,7 @@ import os
 import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
 from ..journal.overwriting import Overwritten, find_overwritten
-from ..model.moments import Moment
+from ..model.moments import Moment, parse_duration, parse_moment
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Cursor, Query, SessionStorage, problems_of
 from ..storage.connect import read_url
@@ -226,6 +227,61 @@ class Workbench(HistoryViews):
                 if "note" not in frame.attrs and note_of(total) is not None:
                     self._warn_of_note(f"the total is {note_of(total)}")
             _warn(f"showing {len(frame):,}{of} sessions; limit=None shows all")
+        return frame
+
+    @dual
+    async def stuck(
+        self,
+        longer_than: str | timedelta = "1 day",
+        *,
+        graph: str | None = None,
+        task: str | None = None,
+        status: str | None = None,
+        limit: int | None = 1000,
+    ) -> pd.DataFrame:
+        """Return sessions that no one has saved for longer than this, longest untouched first.
+
+        A session that is complete is not saved again either: name the tasks at which sessions wait.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> found = wb.stuck("1 day", task="await_documents")
+            >>> bool((found["untouched_for"] > "1 day").all())
+            True
+
+        Args:
+            longer_than: The time: ``"1 day"``, ``"90 min"``, a timedelta.
+            graph, task, status, limit: See ``sessions``.
+
+        Returns:
+            The columns of ``sessions``, with ``untouched_for`` (timedelta64[us], since
+            ``updated_at``) after ``updated_at``.
+
+        Raises:
+            QueryError: An argument is invalid.
+            CapabilityError: The storage has no method ``table``.
+            StorageError: The store failed.
+        """
+        try:
+            duration = parse_duration(longer_than)
+        except ValueError as error:
+            raise QueryError(f"longer_than: {error}") from error
+        now = datetime.now(UTC)
+        frame = await self.sessions.__wrapped__(
+            graph=graph,
+            task=task,
+            status=status,
+            updated_until=parse_moment(duration, now),
+            order="updated_at",
+            limit=limit,
+        )
+        untouched = (pd.Timestamp(now) - frame["updated_at"]).astype("timedelta64[us]")
+        place = frame.columns.get_loc("updated_at")
+        assert isinstance(place, int)
+        frame.insert(place + 1, "untouched_for", untouched)
+        if limit is not None and frame.attrs["next"] is not None:
+            _warn(f"showing the {len(frame):,} longest untouched sessions; limit=None shows all")
         return frame
 
     @dual
