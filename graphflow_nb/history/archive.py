@@ -308,12 +308,15 @@ class HistoryArchive:
     async def _read_with_base(self, id: str, first: int, last: int) -> list[VersionRow]:
         """Return versions, and those after them that their patches build on, newest first."""
         rows = await self.table.read(id, first=first, last=last)
-        if not rows or rows[0].context is not None:
-            return rows
-        newest = rows[0].number
-        following = await self.table.read(id, first=newest + 1, last=newest + MAX_CHAIN)
-        whole = [at for at, row in enumerate(following) if row.context is not None]
-        return following[whole[-1] if whole else 0 :] + rows
+        while rows and rows[0].context is None:
+            newest = rows[0].number
+            following = await self.table.read(id, first=newest + 1, last=newest + MAX_CHAIN)
+            if not following:
+                break  # what is missing is said where it is needed
+            # Two who compact at once may have made a longer chain of their two.
+            whole = [at for at, row in enumerate(following) if row.context is not None]
+            rows = following[whole[-1] if whole else 0 :] + rows
+        return rows
 
     # Appending
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphflow_nb import InMemorySessionStorage, ReadOnlyError, ReadOnlyStorage, StorageError
 from graphflow_nb.errors import CapabilityError, HistoryError
 from graphflow_nb.history import HistoryArchive, Retention, history_of
-from graphflow_nb.history.encoding import MAX_CHAIN
+from graphflow_nb.history.encoding import MAX_CHAIN, encode
 from graphflow_nb.storage.history import VersionRow
 from graphflow_nb.storage.memory_history import MemoryHistory
 
@@ -70,6 +70,18 @@ async def test_compacting_in_between_keeps_each_version_and_bounds_each_chain(ev
         session = await archive.session_at("a", number)
         assert session is not None
         assert session.context_json() == texts[number - 1]
+
+
+@awaited
+async def test_a_chain_that_two_made_at_once_is_read_to_its_end() -> None:
+    texts = conversation(100)
+    archive = await archive_of(texts)
+    patches = {n: (str(encode(texts[n - 1], texts[n])), len(texts[n - 1])) for n in range(20, 100)}
+    assert await archive.table.compact("a", patches) == 80
+    session = await archive.session_at("a", 21)
+    assert session is not None
+    assert session.context_json() == texts[20]
+    assert await contexts_of(archive) == texts
 
 
 @awaited
