@@ -53,6 +53,8 @@ def _find_lines(seen: Seen, pools: Sequence[str], reason: str) -> Iterator[Line]
         if not any(isinstance(facts, rule.subject) for rule in RULES):
             yield InOrder("store", f"{facts.place}: there is nothing to set")
         yield from _apply_rules(facts, seen)
+        if facts.history is not None:
+            yield from _apply_rules(facts.history, seen)
     for name in pools:
         yield from _apply_rules(ResettingPool(name), seen)
     if len(seen.operations):

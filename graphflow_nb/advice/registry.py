@@ -17,8 +17,8 @@ class Rule(NamedTuple):
     """A registered rule.
 
     Attributes:
-        subject: The type that the rule judges: a kind of ``StoreFacts``, ``Operations`` or
-            ``ResettingPool``.
+        subject: The type that the rule judges: a kind of ``StoreFacts``, ``HistorySize``,
+            ``Operations`` or ``ResettingPool``.
         find: The function that judges: given such a subject and all that was seen, it yields
             lines.
     """

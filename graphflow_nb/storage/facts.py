@@ -7,8 +7,11 @@ is cheap, changes nothing, and reports a reason for what it could not read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
+
+from .history import HistorySize
 
 __all__ = [
     "Backends",
@@ -21,6 +24,7 @@ __all__ = [
     "SqliteFacts",
     "StoreFacts",
     "Usage",
+    "with_history",
 ]
 
 
@@ -38,12 +42,24 @@ class StoreFacts:
         read_only: Whether the storage refuses writes.
         connections: The most connections that the storage holds; 0 where it holds none.
         unseen: The subjects that could not be read, with the reason for each.
+        history: The size of the history of its sessions; None where there is none.
     """
 
     place: str
     read_only: bool = False
     connections: int = 0
     unseen: Mapping[str, str] = field(default_factory=dict)
+    history: HistorySize | None = None
+
+
+F = TypeVar("F", bound=StoreFacts)
+
+
+def with_history(facts: F, history: HistorySize | str | None) -> F:
+    """Return facts with the size of a history, or with the reason why it could not be read."""
+    if isinstance(history, str):
+        return replace(facts, unseen={**facts.unseen, "history": history})
+    return replace(facts, history=history)
 
 
 # PostgreSQL

@@ -36,6 +36,7 @@ __all__ = [
     "SupportsHistory",
     "TriggeredTable",
     "VersionRow",
+    "measure_history",
     "missing_history",
 ]
 
@@ -377,6 +378,19 @@ class SupportsHistory(Protocol):
     @property
     def history_table(self) -> HistoryTable:
         """The store's history table, whether it exists or not."""
+
+
+async def measure_history(table: HistoryTable) -> HistorySize | str | None:
+    """Return the size of a history for facts; the reason why it can't be read; None without one."""
+    try:
+        if not await table.exists():
+            return None
+    except StorageError:
+        return None  # a user who may not ask has none to see
+    try:
+        return await table.size()
+    except StorageError as error:
+        return str(error)
 
 
 def missing_history(where: str) -> StorageError:

@@ -14,7 +14,8 @@ from ...model import Session
 from ...model.times import FINITE
 from ..address import Address
 from ..checks import check_text
-from ..facts import PostgresFacts
+from ..facts import PostgresFacts, with_history
+from ..history import measure_history
 from ..migration import Migration
 from ..odd import Found, bytes_of_name, format_error
 from ..paths import ContextPath
@@ -454,7 +455,8 @@ class PostgresSessionStorage:
         Raises:
             StorageUnavailable: The server is out of reach.
         """
-        return await collect_facts(self._table)
+        facts = await collect_facts(self._table)
+        return with_history(facts, await measure_history(self._history))
 
     # The table itself
 

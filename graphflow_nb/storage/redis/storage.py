@@ -11,7 +11,8 @@ from ...model import Session
 from ...model.times import micros_or_none
 from ..address import Address
 from ..checks import check_ids_once, check_text, check_texts, refuse_write
-from ..facts import RedisFacts
+from ..facts import RedisFacts, with_history
+from ..history import measure_history
 from ..odd import Found
 from ..paths import ContextPath
 from ..query import Query
@@ -454,7 +455,7 @@ class RedisSessionStorage:
 
     async def facts(self) -> RedisFacts:
         """Return what the server reports about itself, for advice; nothing is changed."""
-        return await collect_facts(
+        facts = await collect_facts(
             self._client,
             self._index,
             place=self.place,
@@ -462,6 +463,7 @@ class RedisSessionStorage:
             prefix=self.prefix,
             ttl=self._records.expire,
         )
+        return with_history(facts, await measure_history(self._history))
 
     # The index
 

@@ -18,7 +18,8 @@ from ...model.times import UNKNOWN_TIME, micros_or_unknown
 from ...printable import printable
 from ..address import Address
 from ..checks import check_ids_once, check_text, refuse_write
-from ..facts import SqliteFacts
+from ..facts import SqliteFacts, with_history
+from ..history import measure_history
 from ..limits import QUICK_ROWS
 from ..odd import Found
 from ..paths import ContextPath
@@ -427,9 +428,10 @@ class SqliteSessionStorage:
 
     async def facts(self) -> SqliteFacts:
         """Return what the file reports about itself, for advice; nothing is changed."""
-        return await self._connection.run(
+        facts = await self._connection.run(
             lambda db: collect_facts(db, path=self.path, place=self.place, read_only=self.read_only)
         )
+        return with_history(facts, await measure_history(self._history))
 
     async def close(self) -> None:
         """Close the file; closing twice is not an error."""
