@@ -78,6 +78,7 @@ pub struct Arguments {
     seed: u64,
     pause_ms: u64,
     counting: bool,
+    ledger: Option<String>,
     set: Vec<(String, serde_json::Value)>,
 }
 
@@ -97,6 +98,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
         seed: 1,
         pause_ms: 0,
         counting: false,
+        ledger: None,
         set: Vec::new(),
     };
     while let Some(option) = words.next() {
@@ -110,6 +112,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> anyhow::Result<(String,
             "--count" => found.count = value.parse()?,
             "--seed" => found.seed = value.parse()?,
             "--pause-ms" => found.pause_ms = value.parse()?,
+            "--ledger" => found.ledger = Some(value),
             "--counting" => found.counting = value.parse()?,
             "--set" => {
                 let (key, json) = value

@@ -8,7 +8,7 @@ use graph_flow::{
     PostgresSessionStorage, Result, Session, SessionStorage, Task, TaskResult,
 };
 use serde_json::{Value, json};
-use std::io::BufRead;
+use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 type Answer = std::result::Result<(), (&'static str, String)>;
@@ -296,12 +296,17 @@ impl Peer {
 
     /// Adds one to `worked` of a session taken by chance, again and again, until stdin closes.
     ///
-    /// Tells how many saves of each session graph-flow called good: no one else counts there.
+    /// Tells how many saves of each session graph-flow called good: no one else counts there. With a
+    /// ledger, each save has a `stamp` of its own, which is added to that file as soon as graph-flow
+    /// has called the save good; such a worker ends when the store is out of reach.
     async fn work(&self, words: &Arguments) -> Result<()> {
         let ids: Vec<String> = words.id.split(',').map(String::from).collect();
+        let mut ledger = words.ledger.as_ref().map(|path| {
+            std::fs::File::create(path).expect("the ledger can be written")
+        });
         let mut chance = Chance::new(words.seed);
         let mut saves = vec![0u64; ids.len()];
-        let mut conflicts = 0u64;
+        let (mut conflicts, mut stamped) = (0u64, 0u64);
         let (stop, mut stopped) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             std::io::stdin().lock().lines().next();
@@ -311,14 +316,29 @@ impl Peer {
         while stopped.try_recv().is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(words.pause_ms)).await;
             let number = chance.below(ids.len() as u64) as usize;
-            let Some(session) = self.storage.get(&ids[number]).await? else {
+            let session = match self.storage.get(&ids[number]).await {
+                Err(_) if ledger.is_some() => break,
+                found => found?,
+            };
+            let Some(session) = session else {
                 continue; // deleted, and perhaps put back later
             };
             let worked = context::get(&session.context, "worked").await;
             let worked = worked.and_then(|value| value.as_u64()).unwrap_or(0);
             context::set(&session.context, "worked", json!(worked + 1)).await?;
+            let stamp = format!("{}-{stamped}", words.seed);
+            if ledger.is_some() {
+                stamped += 1;
+                context::set(&session.context, "stamp", json!(stamp)).await?;
+            }
             match self.storage.save(session).await {
-                Ok(()) => saves[number] += 1,
+                Ok(()) => {
+                    saves[number] += 1;
+                    if let Some(file) = &mut ledger {
+                        let line = json!({"id": ids[number], "stamp": stamp});
+                        writeln!(file, "{line}").expect("the ledger can be written");
+                    }
+                }
                 Err(_) => conflicts += 1,
             }
         }
