@@ -78,6 +78,7 @@ class Desk:
         self.deleted_meanwhile = False
         self.newer: int | None = None
         self._calls: list[str] = []
+        self._looked = 0  # how many calls there were when the last one was a look
         self.find_typed: Callable[[], str] = lambda: ""
         self.wb_name: Callable[[], str] = lambda: "wb"
 
@@ -86,6 +87,19 @@ class Desk:
         """Every call that was made, as Python, oldest first."""
         name = self.wb_name()
         return [call.replace(WORKBENCH, name) for call in self._calls]
+
+    def note_call(self, call: str, *, looking: bool = False) -> None:
+        """Add a call that was made.
+
+        Args:
+            call: The call, with ``WORKBENCH`` for the workbench.
+            looking: Whether it is one of many looks, of which only the last one is kept.
+        """
+        if looking and self._looked == len(self._calls):
+            del self._calls[-1:]
+        self._calls.append(call)
+        if looking:
+            self._looked = len(self._calls)
 
     # Reading
 
@@ -206,6 +220,25 @@ class Desk:
                 raise PatchError("open a session first")
             self.draft = Draft(self.session)
         return self.draft
+
+    def draft_earlier(self, session: Session) -> None:
+        """Make an earlier version of the open session its draft.
+
+        Args:
+            session: The session as it was.
+
+        Raises:
+            PatchError: Another session is open or none, it has changes that are not saved, or its
+                content is that of the earlier version.
+        """
+        self.check_free()
+        if self.session is None or self.session.id != session.id:
+            raise PatchError(f"open session {session.id!r} first")
+        draft = Draft(self.session, session)
+        if not len(draft.changes()):
+            raise PatchError("the session is like this version already: nothing would change")
+        self.draft = draft
+        self.preview = None
 
     def drop_preview(self) -> None:
         """Drop the preview, since the draft was changed and would be saved otherwise."""

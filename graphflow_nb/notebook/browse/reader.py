@@ -6,27 +6,24 @@ from typing import Any, Final
 
 import ipywidgets as widgets
 from markupsafe import Markup
-from msgspec import Raw
 
 from ... import cards
-from ...cards import Portion, code, notice_html, patch_html
-from ...cards.content import MAX_ITEMS, MAX_MESSAGES
-from ...errors import QueryError
+from ...cards import code, patch_html
 from ...model import Session
 from ..html import Html
 from .editor import Editor
-from .paths import suggest_branches
+from .history import HistoryPage
+from .portions import PortionBar
 from .render import raw_html
 from .stage import Part, Place, Stage
-from .typed import parse_typed_path
 
 __all__ = ["Comparison", "Reader"]
 
-PARTS: Final[tuple[Part, ...]] = ("Overview", "Context", "Chat", "JSON", "Edit")
+PARTS: Final[tuple[Part, ...]] = ("Overview", "Context", "Chat", "JSON", "History", "Edit")
 
 
 class Reader:
-    """The open session: overview, context, chat and JSON; and the editor, if the store is writable.
+    """The open session: overview, context, chat, JSON and history; and the editor, if writable.
 
     Args:
         stage: The state that the parts of the browser share.
@@ -39,17 +36,24 @@ class Reader:
         self.title = Html()
         self.parts = widgets.ToggleButtons(
             options=[part for part in PARTS if part != "Edit" or not stage.read_only],
-            tooltips=["What it is and when it was saved", "Its data, with paths", "Its chat"],
+            tooltips=[
+                "What it is and when it was saved",
+                "Its data, with paths",
+                "Its chat",
+                "All of it, as graph-flow writes it",
+                "What it was before",
+                "Change it in a draft",
+            ],
             style={"button_width": "auto"},
         )
         self.parts.observe(self._turn, "value")
         self.text = Html()
         self.text.add_class("gfnb-text")
         self.portion = PortionBar(stage)
+        self.history = HistoryPage(stage, notice)
         self.editor = Editor(stage, notice)
-        self.box = widgets.VBox(
-            [self.title, self.parts, self.portion.box, self.text, self.editor.box]
-        )
+        parts = [self.portion.box, self.text, self.history.box, self.editor.box]
+        self.box = widgets.VBox([self.title, self.parts, *parts])
         self.box.add_class("gfnb-reader")
         self._shown: Any = None
 
@@ -69,13 +73,14 @@ class Reader:
         dirty = Markup(" <em>has changes that are not saved</em>") if desk.dirty else ""
         kind = "new session" if desk.new else "session"
         self.title.value = Markup("<h4>%s %s%s</h4>") % (kind, code(session.id), dirty)
-        editing = part == "Edit"
-        self.editor.render(visible=editing)
-        self.text.layout.display = "none" if editing else ""
+        self.editor.render(visible=part == "Edit")
+        self.history.render(visible=part == "History")
+        as_text = part not in ("Edit", "History")
+        self.text.layout.display = "" if as_text else "none"
         in_portions = part in ("Context", "Chat")
         self.portion.box.layout.display = "" if in_portions else "none"
         shown = (session, session.version, part, self.portion.chosen if in_portions else None)
-        if shown != self._shown and not editing:
+        if shown != self._shown and as_text:
             self.text.value = cards.plain_box(self._render_part(session, part))
             self._shown = (*shown[:3], self.portion.chosen if in_portions else None)
 
@@ -85,99 +90,6 @@ class Reader:
         if part == "Overview":
             return cards.overview_html(session)
         return self.portion.render(session, part)
-
-
-class PortionBar:
-    """The controls that say which part of a long context or chat is shown.
-
-    Args:
-        stage: The state that the parts of the browser share.
-    """
-
-    def __init__(self, stage: Stage):
-        self._stage = stage
-        self._start = 0
-        self._of: object = None  # the session and its part that are shown
-        self.notice = Html()
-        self.find = widgets.Text(
-            description="Find",
-            placeholder="text, then Enter",
-            tooltip="Show only where this text occurs; upper and lower case are alike",
-            continuous_update=False,
-        )
-        self.below = widgets.Combobox(
-            description="Below",
-            placeholder="all, or a path",
-            ensure_option=False,
-            tooltip="Show only what is below this path, e.g. customer.orders",
-            continuous_update=False,
-        )
-        self.previous = widgets.Button(
-            description="Previous", icon="chevron-left", tooltip="Show what comes before"
-        )
-        self.next = widgets.Button(
-            description="Next", icon="chevron-right", tooltip="Show what comes after"
-        )
-        self.shown = widgets.Label()
-        for control in (self.find, self.below):
-            control.observe(self._restart, "value")
-        self.previous.on_click(lambda _: self._turn(-1))
-        self.next.on_click(lambda _: self._turn(1))
-        bar = widgets.HBox([self.find, self.below, self.previous, self.shown, self.next])
-        bar.add_class("gfnb-bar")
-        self.box = widgets.VBox([bar, self.notice])
-
-    def _restart(self, _: object) -> None:
-        if not self._stage.rendering:
-            self._turn(0)
-
-    def _turn(self, step: int) -> None:
-        def turn() -> None:
-            self._start = max(0, self._start + step * self._size) if step else 0
-
-        self._stage.act(turn, quiet=True, place=self.notice)
-
-    @property
-    def _size(self) -> int:
-        return MAX_MESSAGES if self._stage.part == "Chat" else MAX_ITEMS
-
-    @property
-    def chosen(self) -> tuple[int, str, str]:
-        """What decides on the portion that is shown."""
-        return self._start, self.find.value, self.below.value
-
-    def render(self, session: Session, part: Part) -> Markup:
-        """Show the controls for a part of a session, and return the portion that they select."""
-        if self._of != (session.id, part):
-            self._of = (session.id, part)
-            self._start = 0
-            self.find.value = self.below.value = ""
-        self.below.layout.display = "" if part == "Context" else "none"
-        if part == "Context":
-            self.below.options = suggest_branches(Raw(session.context_json()))
-        portion = self._read(session, part)
-        words = (
-            "messages, newest first"
-            if part == "Chat"
-            else "values found"
-            if self.find.value.strip()
-            else "items"
-        )
-        self.shown.value = f"{portion.first:,} to {portion.last:,} of {portion.total:,} {words}"
-        self.previous.disabled = portion.first <= 1
-        self.next.disabled = not portion.has_next
-        return portion.html
-
-    def _read(self, session: Session, part: Part) -> Portion:
-        find = self.find.value.strip()
-        if part == "Chat":
-            return cards.chat_portion(session, find=find, start=self._start)
-        typed = self.below.value.strip()
-        try:
-            below = parse_typed_path(typed) if typed else None
-            return cards.context_portion(session, below=below, find=find, start=self._start)
-        except QueryError as error:
-            return Portion(notice_html("error", str(error)), 0, 0, 0)
 
 
 class Comparison:

@@ -14,10 +14,11 @@ from ...cards import NoticeKind, notice_html
 from ...errors import GraphflowError, PatchError
 from .desk import Desk
 from .listing import Listing
+from .past import Past
 
 __all__ = ["Part", "Place", "Stage"]
 
-Part = Literal["Overview", "Context", "Chat", "JSON", "Edit"]
+Part = Literal["Overview", "Context", "Chat", "JSON", "History", "Edit"]
 
 
 class Place(Protocol):
@@ -36,12 +37,13 @@ class Stage:
     Args:
         listing: The page of sessions.
         desk: The open session, and what is being done to it.
+        past: The history of the open session.
         read_only: Whether the store was opened for reading only.
         render: The function that shows the state in all parts.
         top: The place of the notices that have no other.
 
     Attributes:
-        listing, desk, read_only, top: As passed.
+        listing, desk, past, read_only, top: As passed.
         notice: The notice of the last action.
         place: The place where it is shown.
         dialog: The open dialog; None if none is open.
@@ -51,6 +53,7 @@ class Stage:
         self,
         listing: Listing,
         desk: Desk,
+        past: Past,
         *,
         read_only: bool,
         render: Callable[[], None],
@@ -58,6 +61,7 @@ class Stage:
     ):
         self.listing = listing
         self.desk = desk
+        self.past = past
         self.read_only = read_only
         self.notice = Markup("")
         self.top = self.place = top
@@ -89,6 +93,8 @@ class Stage:
                 self.place.value = notice_html("info", "Working …")
             try:
                 action()
+                if self.part == "History" and not self.past.is_read:
+                    self.past.load()
             except Exception as error:
                 self.notice = _error_html(error)
             self.render()
@@ -148,10 +154,12 @@ class Stage:
         return "Overview" if self._part == "Edit" and self.desk.draft is None else self._part
 
     def show_part(self, part: Part) -> None:
-        """Show a part of the open session; the editor starts a draft."""
+        """Show a part of the open session; the editor starts a draft, and the history is read."""
         if part == "Edit":
             self.desk.edit()
         self._part = part
+        if part == "History":
+            self.past.load(noted=True)
 
     def open_dialog(self, dialog: object) -> None:
         """Open a dialog, and close the one that is open."""
@@ -259,10 +267,12 @@ class Stage:
         # waits for the lock.
         page = self.listing.read_page(keep)
         session, stored = desk.session, desk.read_stored()
+        versions = self.past.read_newest() if self.part == "History" else None
         # Taken and shown in one step: an action is about what is shown.
         with self._lock:
             news = self.listing.take_page(page, mark=mark)
             news = desk.take_stored(session, stored) or news
+            self.past.take_page(session, versions)
             self.render()
         return news
 

@@ -26,6 +26,7 @@ from .dialogs import Create, Delete, Dialog, Undo
 from .filterbar import FilterBar, Pager
 from .listing import Listing
 from .live import Follower, Watch
+from .past import Past
 from .reader import Comparison, Reader
 from .render import COLUMNS, session_rows, static_table
 from .rowtable import RowTable
@@ -86,6 +87,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.stage = Stage(
             self.listing,
             self.desk,
+            Past(client, self.desk),
             read_only=client.attributes.read_only,
             render=self._render,
             top=self.notice,
