@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,24 @@ async def test_what_is_written_is_compacted_and_pruned_in_between() -> None:
     session_at = await storage.archive.session_at("a", 260)
     assert session_at is not None
     assert session_at.context["n"] == 259
+
+
+@awaited
+async def test_sessions_that_are_seldom_written_lose_old_versions_in_their_turn() -> None:
+    retention = Retention(age=timedelta(microseconds=1))
+    storage: Any = HistoryStorage(InMemorySessionStorage(), retention=retention)
+    sessions = [Session(f"{n:03}", "one") for n in range(300)]
+    for _ in range(5):
+        for session in sessions:
+            await storage.save(session)
+    steps = await storage.archive.steps()
+    numbers: dict[str, list[int]] = {}
+    for id, number in zip(steps.id, steps.number.tolist(), strict=True):
+        numbers.setdefault(id, []).append(number)
+    assert len(numbers) == 300
+    assert all(found[-1] == 5 for found in numbers.values())
+    # 1,500 writes make three turns of at most 200 sessions each.
+    assert sum(found[0] > 1 for found in numbers.values()) == 300
 
 
 @awaited
