@@ -32,9 +32,14 @@ class GraphBuilder:
 
     Args:
         id: The id of the graph.
+
+    Raises:
+        GraphError: The id is not a text.
     """
 
     def __init__(self, id: str):
+        if not isinstance(id, str):
+            raise GraphError(f"the id of a graph must be a text, not {id!r}")
         self.id = id
         self._tasks: dict[str, Task] = {}
         self._edges: list[Edge] = []
@@ -80,7 +85,12 @@ class GraphBuilder:
             condition: A function of the context; its name is shown in the diagram.
             yes: The id of the task for true.
             no: The id of the task for false.
+
+        Raises:
+            GraphError: The condition is not a function.
         """
+        if not callable(condition):
+            raise GraphError(f"a condition is a function of the context, not {condition!r}")
         self._edges += [Edge(source, yes, condition), Edge(source, no)]
         return self
 

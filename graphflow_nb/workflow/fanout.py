@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from ..errors import TaskExecutionFailed
+from ..errors import GraphError, TaskExecutionFailed
 from ..model import Context
 from .task import NextAction, Task, TaskResult, describe_failure
 
@@ -39,6 +39,9 @@ class FanOutTask(Task):
         prefix: The start of the keys.
         next_action: What happens after all of them.
 
+    Raises:
+        GraphError: A child is not a task.
+
     Attributes:
         id, children, prefix, next_action: As passed; the children as a tuple.
     """
@@ -53,6 +56,12 @@ class FanOutTask(Task):
     ):
         self.id = id
         self.children = tuple(children)
+        for child in self.children:
+            if not isinstance(child, Task):
+                raise GraphError(
+                    "the children of a FanOutTask are Task objects and @task functions, "
+                    f"not {child!r}"
+                )
         self.prefix = prefix
         self.next_action = next_action
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import SessionNotFound
+from ..errors import GraphError, SessionNotFound
 from ..storage import SessionStorage
 from .execution import ExecutionResult
 from .graph import Graph
@@ -32,9 +32,14 @@ class FlowRunner:
 
     Attributes:
         graph, storage: As passed.
+
+    Raises:
+        GraphError: ``graph`` is not a graph, such as a builder before its ``build()``.
     """
 
     def __init__(self, graph: Graph, storage: SessionStorage):
+        if not isinstance(graph, Graph):
+            raise GraphError(f"FlowRunner takes a Graph, which build() returns, not {graph!r}")
         self.graph = graph
         self.storage = storage
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from graphflow_nb import InMemorySessionStorage
 from graphflow_nb.errors import GraphError, InvalidEdge, TaskNotFound
-from graphflow_nb.workflow import FanOutTask, GraphBuilder
+from graphflow_nb.workflow import FanOutTask, FlowRunner, GraphBuilder
 
 from .test_graph import answering, chain
 
@@ -61,6 +62,10 @@ def test_all_that_is_wrong_is_said_at_once():
         lambda builder: builder.with_task_timeout(float("nan")),
         lambda builder: builder.with_task_timeout("5 s"),
         lambda builder: builder.add_task(FanOutTask(7, [])),
+        lambda builder: builder.add_task(FanOutTask("fan", ["a"])),
+        lambda builder: builder.add_conditional_edge("a", "is_large", "b", "c"),
+        lambda builder: GraphBuilder(7),
+        lambda builder: FlowRunner(builder, InMemorySessionStorage()),
         lambda builder: builder.with_max_execution_steps(-1),
         lambda builder: builder.with_max_execution_steps(2.0),
         lambda builder: builder.with_max_execution_steps(True),
