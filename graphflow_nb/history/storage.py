@@ -30,7 +30,7 @@ __all__ = ["HistoryStorage"]
 
 log = logging.getLogger("graphflow_nb")
 
-_EVERY: Final = 16  # versions of a session after which its history is compacted and pruned
+_EVERY: Final = 32  # versions of a session after which its history is compacted and pruned
 _SWEEP: Final = (
     500  # writes after which some other sessions' histories are pruned, by age above all
 )
@@ -47,7 +47,7 @@ class HistoryStorage(Wrapper):
 
     From the first write on, what is written through the storage inside is kept too. The history is
     compacted and pruned in between, in small steps that no save waits for: that of a session after
-    every 16 of its writes, and those of 200 other sessions after every 500 writes.
+    every 32 of its writes, and those of 200 other sessions after every 500 writes.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage, Session
@@ -196,7 +196,7 @@ class HistoryStorage(Wrapper):
         while self._due:
             id = self._due.pop()
             try:
-                await self.archive.compact(id, newest=5 * _EVERY)
+                await self.archive.compact(id, newest=_EVERY + 1)
                 if self.retention is not None:
                     await self.archive.prune(self.retention, ids=[id])
             except GraphflowError as error:
