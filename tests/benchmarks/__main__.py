@@ -3,6 +3,7 @@
     pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
     python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
         [laboratory] [workflow] [durability] [history] [peer]     (peer needs cargo)
+        [--full]             (of history: at the size that the aims name)
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -444,8 +445,9 @@ def bridge(url: str) -> None:
     pg.close()
 
 
-def main(names: list[str]) -> None:
-    parts = names or [
+def main(words: list[str]) -> None:
+    options = {word for word in words if word.startswith("--")}
+    parts = [word for word in words if word not in options] or [
         *("memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"),
         *("laboratory", "workflow", "durability", "history", "peer"),
     ]
@@ -460,7 +462,7 @@ def main(names: list[str]) -> None:
     if "durability" in parts:
         durability()
     if "history" in parts:
-        asyncio.run(history())
+        history(full="--full" in options)
     if "peer" in parts:
         asyncio.run(peer(session_of_700_bytes()))
     with g.local_postgres() as server:

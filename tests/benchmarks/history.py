@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import statistics
 import time
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,15 +20,35 @@ import numpy as np
 import graphflow_nb as g
 from graphflow_nb import Session
 from graphflow_nb.history import HistoryArchive, HistoryStorage, Retention, history_of
+from graphflow_nb.private_server import LocalRedis
 from graphflow_nb.storage.history import VersionRow
 
 SIZES = (700, 10_000)
 SESSIONS = 50  # that are saved in turn
-CALLS = 300  # of each contestant in one round
-ROUNDS = 12
 STEPS = 100  # of a conversation
-CONVERSATIONS = 20
-MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured.
+
+    Attributes:
+        rounds: The rounds in which the contestants take turns.
+        calls: The saves of each contestant in a round.
+        conversations: The conversations whose versions are weighed.
+        pruned: The versions that are in the history when it is pruned.
+        alone: The seconds of saves without pruning, before it and after it.
+    """
+
+    rounds: int
+    calls: int
+    conversations: int
+    pruned: int
+    alone: float
+
+
+SHORT = Scale(rounds=8, calls=50, conversations=3, pruned=30_000, alone=3)
+FULL = Scale(rounds=20, calls=300, conversations=20, pruned=1_000_000, alone=20)
 
 
 def session_of(id: str, size: int) -> Session:
@@ -40,89 +62,162 @@ def session_of(id: str, size: int) -> Session:
     return session
 
 
-async def history() -> None:
-    """Print the figures on a server that forces its log to the disk, and on one that does not."""
-    for durable in (True, False):
-        with TemporaryDirectory() as folder:
-            os.chmod(folder, 0o755)
-            place = Path(folder) / "data"
-            place.mkdir()
-            place.chmod(0o755)
-            server = g.LocalPostgres(place) if durable else g.local_postgres()
-            with server:
-                said = "on" if durable else "off"
-                await saves(server.url, f"PostgreSQL, fsync {said}")
-                if not durable:
-                    await reads(server.url)
-                    await sizes(server.create_database("sizes"))
-                    await pruning(server.create_database("pruning"))
+def history(*, full: bool = False) -> None:
+    """Print the figures, on a server that forces its log to the disk and on one that does not.
+
+    Args:
+        full: Whether to measure as much as the aims name, which takes about half an hour.
+    """
+    scale = FULL if full else SHORT
+    if not full:
+        print("\nHistory, a short run: --full prunes 10^6 versions and takes more rounds")
+    with TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        place = Path(folder) / "data"
+        place.mkdir(mode=0o755)
+        with g.LocalPostgres(place) as durable:
+            asyncio.run(postgres_saves(durable, "PostgreSQL, fsync on", scale))
+    with g.local_postgres() as server:
+        asyncio.run(postgres_saves(server, "PostgreSQL, fsync off", scale))
+        asyncio.run(other_saves(scale))
+        reads(server.create_database("reads"))
+        asyncio.run(sizes(server.create_database("sizes"), scale))
+        asyncio.run(pruning(server.create_database("pruning"), scale))
 
 
-async def saves(url: str, title: str) -> None:
-    """Print the cost of a save with history beside one without."""
-    plain = await g.connect(url)
-    await history_of(plain).create()
-    keeping = HistoryStorage(await g.connect(url))
+# Saves
+
+
+async def postgres_saves(server: g.LocalPostgres, title: str, scale: Scale) -> None:
+    """Print the cost of a save with each way to keep its version beside one without."""
+    ways = {"plain": "save", "storage": "by HistoryStorage", "trigger": "by a trigger"}
+    admin = await asyncpg.connect(server.url)
     for size in SIZES:
-        storages: dict[str, Any] = {"save": plain, "save, each version kept": keeping}
-        sessions = {
-            name: [session_of(f"{name} {size} {n}", size) for n in range(SESSIONS)]
-            for name in storages
-        }
-        taken: dict[str, list[int]] = {name: [] for name in storages}
-        for number in range(ROUNDS + 1):
-            for name, storage in storages.items():
-                gc.collect()
-                for call in range(CALLS):
-                    session = sessions[name][call % SESSIONS]
-                    session.context["n"] = call
-                    began = time.perf_counter_ns()
-                    await storage.save(session)
-                    if number:  # the first round warms up
-                        taken[name].append(time.perf_counter_ns() - began)
-        print(f"\n{title}, contexts of {size:,} bytes (aim ≤ 1.4×)")
-        floor = np.percentile(taken["save"], (50, 99))
-        for name, nanos in taken.items():
-            p50, p99 = np.percentile(nanos, (50, 99))
-            print(
-                f"  {name:<32} p50 {p50 / 1e6:7.3f} ms {p50 / floor[0]:5.2f}×   "
-                f"p99 {p99 / 1e6:7.3f} ms {p99 / floor[1]:5.2f}×",
-                flush=True,
-            )
-    await keeping.close()
-    await plain.close()
+        names = [f"{way}_{size}" for way in ways]
+        urls = [server.create_database(name) for name in names]
+        plain, inner, triggered = [await g.connect(url) for url in urls]
+        await history_of(inner).create()
+        await triggered.history_table.create_trigger(100)
+        storages: list[Any] = [plain, HistoryStorage(inner), triggered]
+        contestants = dict(zip(ways.values(), storages, strict=True))
+
+        for storage in storages:  # its connections are there before their time is read
+            await storage.save(session_of("first", size))
+        before = [await _processor_time(admin, name) for name in names]
+        await _compare(title, contestants, size, scale)
+        calls = (scale.rounds + 1) * scale.calls
+        after = [await _processor_time(admin, name) for name in names]
+        after = [await _processor_time(admin, name) for name in names]
+        taken = [(b - a) / calls for a, b in zip(before, after, strict=True)]
+        print("  processor time of the connections' backends in each save:")
+        for name, micros in zip(contestants, taken, strict=True):
+            print(f"    {name:<20} {micros:8.0f} µs {micros / taken[0]:5.2f}×")
+        for storage in storages:
+            await storage.close()
+    await admin.close()
 
 
-async def _median(call: Callable[[], Awaitable[Any]], calls: int = 25) -> float:
+async def _processor_time(admin: Any, database: str) -> float:
+    """Return the µs for which the backends of a database have run."""
+    found = await admin.fetch("SELECT pid FROM pg_stat_activity WHERE datname = $1", database)
+    return sum(_time_of(pid) for (pid,) in found) / 1000
+
+
+def _time_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+
+
+async def other_saves(scale: Scale) -> None:
+    """Print the cost of a save through HistoryStorage on the other stores."""
+    with TemporaryDirectory() as folder, LocalRedis() as redis:
+        for size in SIZES:
+            for title, urls in {
+                "Memory": ("memory:", "memory:"),
+                "SQLite": (f"sqlite:{folder}/plain-{size}.db", f"sqlite:{folder}/kept-{size}.db"),
+                "Redis": (redis.url, redis.url),
+            }.items():
+                options = [{"prefix": f"{n}-{size}:"} if title == "Redis" else {} for n in range(2)]
+                plain, inner = [
+                    await g.connect(url, **more) for url, more in zip(urls, options, strict=True)
+                ]
+                await history_of(inner).create()
+                contestants = {"save": plain, "by HistoryStorage": HistoryStorage(inner)}
+                await _compare(title, contestants, size, scale)
+                for storage in contestants.values():
+                    await storage.close()
+
+
+async def _compare(title: str, storages: dict[str, Any], size: int, scale: Scale) -> None:
+    """Print p50 and p99 of a save by each storage, in rounds in which they take turns."""
+    sessions = {name: [session_of(f"s{n}", size) for n in range(SESSIONS)] for name in storages}
+    taken: dict[str, list[int]] = {name: [] for name in storages}
+    for number in range(scale.rounds + 1):
+        for name, storage in storages.items():
+            gc.collect()
+            for call in range(scale.calls):
+                session = sessions[name][call % SESSIONS]
+                session.context["n"] = call
+                began = time.perf_counter_ns()
+                await storage.save(session)
+                if number:  # the first round warms up
+                    taken[name].append(time.perf_counter_ns() - began)
+    print(f"\n{title}, a save with a context of {size:,} bytes, its version kept (aim ≤ 1.4×)")
+    floor = np.percentile(taken["save"], (50, 99))
+    for name, nanos in taken.items():
+        p50, p99 = np.percentile(nanos, (50, 99))
+        print(
+            f"    {name:<20} p50 {p50 / 1e6:7.3f} ms {p50 / floor[0]:5.2f}×   "
+            f"p99 {p99 / 1e6:7.3f} ms {p99 / floor[1]:5.2f}×",
+            flush=True,
+        )
+
+
+# Reading
+
+
+def _median(call: Callable[[], Any], calls: int = 15) -> str:
+    """Return the median and the least time of calls, in ms."""
     taken = []
     for _ in range(calls):
         began = time.perf_counter()
-        await call()
-        taken.append(time.perf_counter() - began)
-    return float(np.median(taken)) * 1e3
+        call()
+        taken.append((time.perf_counter() - began) * 1e3)
+    return f"{statistics.median(taken):8.1f} ms (least {min(taken):.1f})"
 
 
-async def reads(url: str) -> None:
-    """Print what it takes to read one of 1,000 versions, to list them, and many sessions' steps."""
+def reads(url: str) -> None:
+    """Print what it takes to see the versions of a session, one of them, and many sessions."""
+    asyncio.run(_fill(url))
+    with g.open(url) as wb:
+        print("\nReading, medians of what a notebook calls")
+        for size in SIZES:
+            id = f"long {size}"
+            assert len(wb.history(id, limit=1000)) == 1000
+            listed, one = (
+                _median(lambda id=id: wb.history(id, limit=1000)),
+                _median(lambda id=id: wb.at(id, 500)),
+            )
+            print(f"  {size:>6,} bytes: wb.history of 1,000 versions   {listed}, aim ≤ 50 ms")
+            print(f"  {size:>6,} bytes: wb.at, version 500 of 1,000    {one}, aim ≤ 20 ms")
+        found = wb.timeline(limit=200_000)
+        assert found.stays["id"].nunique() == 10_000 + len(SIZES)
+        many = _median(lambda: wb.timeline(limit=200_000), 5)
+        drawn = _median(lambda: wb.timeline(limit=200_000)._repr_html_(), 3)
+        print(f"  wb.timeline of 10,000 sessions, 100,000 versions {many}, aim ≤ 1.5 s")
+        print(f"  the same, and its page                           {drawn}", flush=True)
+
+
+async def _fill(url: str) -> None:
     storage = HistoryStorage(await g.connect(url), retention=None)
-    print("\nReading, medians")
-    archive = storage.archive
+    await storage.archive.create()
     for size in SIZES:
         session = session_of(f"long {size}", size)
         for number in range(1000):
             session.context["n"] = number
             await storage.save(session)
         await storage.settle()
-        await archive.compact(session.id)
-        one = await _median(partial(archive.session_at, session.id, 500))
-        every = await _median(partial(archive.versions, session.id, limit=1000))
-        print(f"  {size:>6,} bytes: session_at(500) of 1,000 {one:8.2f} ms (aim ≤ 20)")
-        print(f"  {size:>6,} bytes: versions() of 1,000      {every:8.2f} ms (aim ≤ 50)")
-    many = history_of(await g.connect(url))
-    rows = [_row(f"many-{number % 10_000}", number) for number in range(100_000)]
-    await _copy(url, rows)
-    found = await _median(lambda: many.steps(limit=200_000), 5)
-    print(f"  steps() of 10,000 sessions, 100,000 versions {found:10.0f} ms", flush=True)
+        await storage.archive.compact(session.id)
+    await _copy(url, [_row(f"many-{number % 10_000}", number) for number in range(100_000)])
     await storage.close()
 
 
@@ -147,12 +242,12 @@ async def _copy(url: str, rows: list[VersionRow]) -> None:
     await connection.close()
 
 
-async def sizes(url: str) -> None:
+async def sizes(url: str, scale: Scale) -> None:
     """Print how much a version of a conversation takes, beside LangGraph's PostgresSaver."""
     storage = HistoryStorage(await g.connect(url))
     await history_of(storage).create()
     connection = await asyncpg.connect(url)
-    sessions = [Session(f"talk-{n}", "answer") for n in range(CONVERSATIONS)]
+    sessions = [Session(f"talk-{n}", "answer") for n in range(scale.conversations)]
     for step in range(STEPS):
         for session in sessions:
             if step % 2:
@@ -168,8 +263,8 @@ async def sizes(url: str) -> None:
     live = "sum(pg_column_size(h.*)) + count(*) * 28"
     ours = await connection.fetchval(f"SELECT {live} FROM sessions_history AS h")
     disk = await connection.fetchval("SELECT pg_total_relation_size('sessions_history')")
-    versions = STEPS * CONVERSATIONS
-    print(f"\nSize of a version, {CONVERSATIONS} conversations of {STEPS} steps")
+    versions = STEPS * scale.conversations
+    print(f"\nSize of a version, {scale.conversations} conversations of {STEPS} steps")
     print(f"  ours: rows {ours / versions:8,.0f} bytes, on the disk {disk / versions:8,.0f}")
     await storage.close()
     try:
@@ -180,7 +275,7 @@ async def sizes(url: str) -> None:
         return
     async with AsyncPostgresSaver.from_conn_string(url) as saver:
         await saver.setup()
-        for n in range(CONVERSATIONS):
+        for n in range(scale.conversations):
             messages: list[dict[str, str]] = []
             config: Any = {"configurable": {"thread_id": f"talk-{n}", "checkpoint_ns": ""}}
             for step in range(STEPS):
@@ -209,40 +304,70 @@ def _said(step: int) -> str:
     return f"step {step}: the roof lost {step * 7 % 13} tiles, the estimate is {step * 37} euros"
 
 
-async def pruning(url: str) -> None:
-    """Print what saves take while a million versions are pruned beside them."""
-    storage = HistoryStorage(await g.connect(url), retention=None)
-    archive = HistoryArchive((await g.connect(url)).history_table)
-    await archive.create()
-    for part in range(10):
-        await _copy(
-            url,
-            [_row(f"s{part}-{n % 1000}", n // 1000 * 10_000) for n in range(MILLION // 10)],
-        )
-    sessions = [session_of(f"busy {n}", 700) for n in range(SESSIONS)]
-    stop = asyncio.Event()
+class _Timed:
+    """A history table that notes how long its longest statement took: each is a transaction."""
 
-    async def write(seconds: float | None) -> list[int]:
-        taken, began = [], time.perf_counter()
-        while not stop.is_set() if seconds is None else time.perf_counter() - began < seconds:
-            session = sessions[len(taken) % SESSIONS]
-            session.context["n"] = len(taken)
+    def __init__(self, table: Any):
+        self._table = table
+        self.longest = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return await getattr(self._table, name)(*arguments)
+            finally:
+                self.longest = max(self.longest, time.perf_counter() - began)
+
+        return call
+
+
+async def pruning(url: str, scale: Scale) -> None:
+    """Print what saves take while versions are pruned, in turns with saves without."""
+    storage = HistoryStorage(await g.connect(url), retention=None)
+    beside = await g.connect(url)
+    table = _Timed(history_of(beside).table)
+    archive = HistoryArchive(table)
+    await storage.archive.create()
+    for first in range(0, scale.pruned // 100, 1000):  # 100 versions each
+        ids = [f"s{n}" for n in range(first, min(first + 1000, scale.pruned // 100))]
+        await _copy(url, [_row(id, n * 10_000) for n in range(100) for id in ids])
+    sessions = [session_of(f"busy {n}", 700) for n in range(SESSIONS)]
+    taken: dict[str, list[int]] = {"alone": [], "while pruning": []}
+
+    async def write(name: str, going: Callable[[], bool]) -> None:
+        for call in count():
+            if not going():
+                break
+            session = sessions[call % SESSIONS]
+            session.context["n"] = call
             start = time.perf_counter_ns()
             await storage.save(session)
-            taken.append(time.perf_counter_ns() - start)
-        return taken
+            taken[name].append(time.perf_counter_ns() - start)
 
-    alone = await write(10)
-    writing = asyncio.create_task(write(None))
-    began = time.perf_counter()
-    report = await archive.prune(Retention(versions=10))
-    seconds = time.perf_counter() - began
-    stop.set()
-    beside = await writing
-    print(f"\nPruning: {report}, in {seconds:.1f} s")
-    for name, nanos in (("alone", alone), ("while pruning", beside)):
+    removed, seconds = 0, 0.0
+    part = -(-scale.pruned * 9 // 10 // scale.rounds)
+    await write("alone", lambda: len(taken["alone"]) < 200)
+    taken["alone"].clear()  # that was to warm up
+    while True:
+        until = time.perf_counter() + scale.alone / scale.rounds
+        await write("alone", lambda until=until: time.perf_counter() < until)
+        began = time.perf_counter()
+        task = asyncio.create_task(archive.prune(Retention(versions=10), limit=part))
+        await write("while pruning", lambda task=task: not task.done())
+        report = await task
+        seconds += time.perf_counter() - began
+        removed += report.versions
+        if report.done:
+            break
+    print(f"\nPruning {removed:,} of {scale.pruned:,} versions beside a writer: {seconds:.1f} s")
+    for name, nanos in taken.items():
         p50, p99 = np.percentile(nanos, (50, 99)) / 1e6
         print(f"  saves {name:<16} p50 {p50:7.3f} ms   p99 {p99:7.3f} ms   ({len(nanos):,})")
-    ratio = np.percentile(beside, 99) / np.percentile(alone, 99)
-    print(f"  p99 {ratio:.2f}× (aim ≤ 1.5×)", flush=True)
+    p50, p99 = np.percentile(taken["while pruning"], (50, 99)) / np.percentile(
+        taken["alone"], (50, 99)
+    )
+    print(f"  p50 {p50:.2f}×, p99 {p99:.2f}× (aim ≤ 1.5×)")
+    print(f"  the longest transaction took {table.longest * 1e3:.0f} ms", flush=True)
     await storage.close()
+    await beside.close()
