@@ -17,9 +17,8 @@ from graphflow_nb.history.encoding import MAX_CHAIN, encode
 from graphflow_nb.storage.history import VersionRow
 from graphflow_nb.storage.memory_history import MemoryHistory
 
-from ..scope import COMPLETE
 from .kit import awaited
-from .test_encoding import contexts
+from .test_encoding import HISTORIES, contexts, histories
 
 DAY = 86_400_000_000
 
@@ -94,8 +93,11 @@ async def test_large_contexts_have_shorter_chains() -> None:
     assert await contexts_of(archive) == large
 
 
-@settings(max_examples=1000 if COMPLETE else 15, deadline=None)
-@given(st.lists(contexts, min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 12))
+@pytest.mark.timeout(1800)
+@settings(max_examples=HISTORIES, deadline=None)
+@given(
+    histories | st.lists(contexts, min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 12)
+)
 @awaited
 async def test_whatever_is_compacted_and_pruned_the_rest_is_as_it_was(
     texts: list[str], every: int, keep: int

@@ -85,9 +85,53 @@ contexts = st.builds(
 cases = st.sampled_from([case.context for case in hostile.CASES])
 
 
+def _data_of(context: str) -> str | None:
+    try:
+        return bytes(msgspec.json.decode(context, type=dict[str, msgspec.Raw])["data"]).decode()
+    except (msgspec.MsgspecError, KeyError):
+        return None
+
+
+def _history(steps: list[tuple[str, str | None]], chat: list[str], *, spaced: bool) -> list[str]:
+    """Return the contexts of a session to which each step sets or removes a member."""
+    data, said, found = {"pad": f'"{"x" * 300}"'}, chat[:1], []
+    for number, (key, value) in enumerate(steps):
+        if value is None:
+            data.pop(key, None)
+        else:
+            data[key] = value
+        said = said + chat[number + 1 : number + 2]
+        members = ",".join(f"{json.dumps(key)}:{value}" for key, value in data.items())
+        text = '{"data":{%s},"chat_history":{"messages":[%s]}}' % (members, ",".join(said))
+        found.append(_spaced(text) if spaced else text)
+    return found
+
+
+hostile_values = [
+    *filter(None, (_data_of(case.context) for case in hostile.CASES if case.postgres))
+]
+
+#: Contexts of one session in which little changes from one to the next, as in real ones.
+histories = st.builds(
+    _history,
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", "a/b", "~1", "", "é"]) | texts,
+            st.none() | values | st.sampled_from(hostile_values),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(messages, max_size=6),
+    spaced=st.booleans(),
+)
+
+
 @pytest.mark.timeout(1800)
 @settings(max_examples=HISTORIES, deadline=None)
-@given(st.lists(st.one_of(contexts, contexts.map(_spaced), cases), min_size=2, max_size=6))
+@given(
+    st.lists(st.one_of(contexts, contexts.map(_spaced), cases), min_size=2, max_size=6) | histories
+)
 def test_any_text_is_rebuilt_to_the_letter(history: list[str]) -> None:
     for text, following in pairwise(history):
         patch = encode(text, following)
