@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ from graphflow_nb.storage.history import VersionRow
 SIZES = (700, 10_000)
 SESSIONS = 50  # that are saved in turn
 STEPS = 100  # of a conversation
+WRITERS = 2  # beside which versions are pruned
 
 
 @dataclass(frozen=True)
@@ -323,6 +325,14 @@ class _Timed:
         return call
 
 
+def _is_before(moment: float) -> bool:
+    return time.perf_counter() < moment
+
+
+def _is_under_way(task: asyncio.Task[Any]) -> bool:
+    return not task.done()
+
+
 async def pruning(url: str, scale: Scale) -> None:
     """Print what saves take while versions are pruned, in turns with saves without."""
     storage = HistoryStorage(await g.connect(url), retention=None)
@@ -336,15 +346,19 @@ async def pruning(url: str, scale: Scale) -> None:
     sessions = [session_of(f"busy {n}", 700) for n in range(SESSIONS)]
     taken: dict[str, list[int]] = {"alone": [], "while pruning": []}
 
-    async def write(name: str, going: Callable[[], bool]) -> None:
+    async def write_some(name: str, writer: int, going: Callable[[], bool]) -> None:
+        mine = sessions[writer::WRITERS]
         for call in count():
             if not going():
                 break
-            session = sessions[call % SESSIONS]
+            session = mine[call % len(mine)]
             session.context["n"] = call
             start = time.perf_counter_ns()
             await storage.save(session)
             taken[name].append(time.perf_counter_ns() - start)
+
+    async def write(name: str, going: Callable[[], bool]) -> None:
+        await asyncio.gather(*(write_some(name, writer, going) for writer in range(WRITERS)))
 
     removed, seconds = 0, 0.0
     part = -(-scale.pruned * 9 // 10 // scale.rounds)
@@ -352,22 +366,21 @@ async def pruning(url: str, scale: Scale) -> None:
     taken["alone"].clear()  # that was to warm up
     while True:
         until = time.perf_counter() + scale.alone / scale.rounds
-        await write("alone", lambda until=until: time.perf_counter() < until)
+        await write("alone", partial(_is_before, until))
         began = time.perf_counter()
         task = asyncio.create_task(archive.prune(Retention(versions=10), limit=part))
-        await write("while pruning", lambda task=task: not task.done())
+        await write("while pruning", partial(_is_under_way, task))
         report = await task
         seconds += time.perf_counter() - began
         removed += report.versions
         if report.done:
             break
-    print(f"\nPruning {removed:,} of {scale.pruned:,} versions beside a writer: {seconds:.1f} s")
+    print(f"\nPruning {removed:,} versions beside {WRITERS} writers: {seconds:.1f} s")
     for name, nanos in taken.items():
         p50, p99 = np.percentile(nanos, (50, 99)) / 1e6
         print(f"  saves {name:<16} p50 {p50:7.3f} ms   p99 {p99:7.3f} ms   ({len(nanos):,})")
-    p50, p99 = np.percentile(taken["while pruning"], (50, 99)) / np.percentile(
-        taken["alone"], (50, 99)
-    )
+    alone, beside_it = (np.percentile(nanos, (50, 99)) for nanos in taken.values())
+    p50, p99 = beside_it / alone
     print(f"  p50 {p50:.2f}×, p99 {p99:.2f}× (aim ≤ 1.5×)")
     print(f"  the longest transaction took {table.longest * 1e3:.0f} ms", flush=True)
     await storage.close()
