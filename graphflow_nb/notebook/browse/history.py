@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import ipywidgets as widgets
@@ -54,7 +55,7 @@ class HistoryPage:
             icon="undo",
             tooltip="Put this version into the editor; nothing is stored before a preview and Save",
         )
-        self.facts, self.changes, self.text = Html(), Html(), Html()
+        self.facts, self.changes, self.heading, self.text = (Html() for _ in range(4))
         for text in (self.changes, self.text):
             text.add_class("gfnb-text")
         self.portion = PortionBar(stage)
@@ -65,8 +66,9 @@ class HistoryPage:
         bar = widgets.HBox([self.older, self.slider, self.newer])
         bar.add_class("gfnb-history")
         buttons = [] if stage.read_only else [self.restore]
-        shown = [bar, self.facts, *buttons, self.notice, self.changes, self.portion.box, self.text]
-        self._found = widgets.VBox(shown)
+        version = [self.facts, *buttons, self.notice, self.changes]
+        context = [self.heading, self.portion.box, self.text]
+        self._found = widgets.VBox([bar, *version, *context])
         self.box = widgets.VBox([self.lack, self._found])
         self._shown: Any = None
 
@@ -115,8 +117,10 @@ class HistoryPage:
         if look is not self._shown:
             self._shown = look
             self.changes.value = plain_box(_render_changes(look))
-        title = Markup("<b>The context at this version</b>%s")
-        self.text.value = plain_box(title % self.portion.render(look.session, "Context"))
+        title = Markup('<b>The context at version %s</b> <span class="q">%s</span>')
+        title %= look.version.number, size(look.version.bytes)
+        self.heading.value = plain_box(title)
+        self.text.value = plain_box(self.portion.render(look.session, "Context"))
 
     def _render_slider(self, look: Look) -> None:
         options = [(_name_version(each), each.number) for each in self._stage.past.versions]
@@ -130,28 +134,23 @@ def _name_version(version: Version) -> str:
     return f"{version.number}, {version.at:%Y-%m-%d %H:%M:%S}"
 
 
-def _describe_extent(versions: Any, *, more: bool) -> str:
-    shown = f"{versions[0].number:,} to {versions[-1].number:,}"
-    return f"here are {shown}; there are older ones" if more else f"here are {shown}"
+def _describe_extent(versions: Sequence[Version], *, more: bool) -> str:
+    shown = f"of {versions[0].number:,} to {versions[-1].number:,}"
+    return f"{shown}; there are older ones" if more else shown
 
 
 def _render_facts(version: Version, extent: str) -> Markup:
-    at = f"{version.at:%Y-%m-%d %H:%M:%S.%f} UTC, {age(version.at)}"
+    hint = Markup('%s <span class="q">%s</span>')
+    stored = "" if version.version is None else f"; version {version.version} in the store"
     task = Markup("<b>deleted</b>, at task %s") if version.deleted else Markup("%s")
-    source = Markup('%s <span class="q">%s</span>') % (
-        code(version.source),
-        SOURCES.get(version.source, ""),
-    )
-    stored = "not counted" if version.version is None else str(version.version)
+    writer = Markup("; writer %s") % code(version.writer) if version.writer else ""
+    source = hint % (code(version.source), SOURCES.get(version.source, ""))
     rows = [
-        ("version", Markup('<b>%s</b> <span class="q">%s</span>') % (version.number, extent)),
-        ("saved", at),
+        ("version", hint % (Markup("<b>%s</b>") % version.number, extent + stored)),
+        ("saved", hint % (f"{version.at:%Y-%m-%d %H:%M:%S.%f} UTC", age(version.at))),
         ("task", task % code(version.current_task_id)),
         ("status", code(version.status_message or "none")),
-        ("source", source),
-        ("writer", code(version.writer or "unknown")),
-        ("context", size(version.bytes)),
-        ("version in the store", stored),
+        ("source", Markup("%s%s") % (source, writer)),
     ]
     return fact_table(rows)
 

@@ -78,7 +78,7 @@ def test_each_version_is_looked_at_with_what_it_changed(wb: g.Workbench):
             TASKS[number - 1],
             version["source"],
             version["writer"],
-            "here are 1 to 4",
+            "of 1 to 4",
         ):
             assert f"{shown}" in facts
         assert "/context/data/amount" in text_of(page.changes) or number == 1
@@ -218,7 +218,7 @@ def test_the_slider_stays_where_it_is_while_others_save(wb: g.Workbench):
     assert [number for _, number in page.slider.options] == [1, 2, 3, 4, 5]
     assert page.slider.value == 3
     assert page.changes.value == shown
-    assert "here are 1 to 5" in text_of(page.facts)
+    assert "of 1 to 5" in text_of(page.facts)
     page.slider.value = 5
     assert "review" in text_of(page.changes)
     # More than a page was saved, so that what is looked at is no longer one of the newest.
@@ -259,7 +259,7 @@ def test_older_versions_come_by_the_page(wb: g.Workbench):
     browser = browse_history(wb, "long")
     page, past = browser.reader.history, browser.stage.past
     assert (past.versions[0].number, past.versions[-1].number) == (104, 203)
-    assert "here are 104 to 203; there are older ones" in text_of(page.facts)
+    assert "of 104 to 203; tof older ones" in text_of(page.facts)
     assert page.newer.disabled
     page.older.click()
     assert (past.versions[0].number, past.look.version.number) == (4, 103)
