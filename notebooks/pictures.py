@@ -48,13 +48,26 @@ for warm in (False, True):
             pg.save(session)
 board = pg.latency.plot()"""
 STOP = "pg.close(); server.stop()"
+# What a worker saves while the store keeps the history.
+HISTORY = """\
+wb.install_history()
+for task, values in (
+    ("check_documents", {"invoice": {"number": "R-118", "total": 2990.7}}),
+    ("decide", {"difference": 630.0}),
+    ("review", {"approved": False}),
+):
+    session = wb.get("claim-0014")
+    session.current_task_id, session.status_message = task, f"at {task}"
+    session.context.update(values)
+    wb.save(session)
+wb.browse(graph="claims", task="review", session="claim-0014")"""
 
 
 def main() -> None:
     """Take all pictures."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        cells = [OPEN, FRAME, BROWSER, WORKER, LATENCY, "board", STOP]
+        cells = [OPEN, FRAME, BROWSER, WORKER, LATENCY, "board", STOP, HISTORY]
         write_notebook(Path(folder) / "work.ipynb", cells)
         with jupyterlab(Path(folder)) as lab:
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -75,6 +88,8 @@ def main() -> None:
             drawn = b64decode(str(shown.get_attribute("src")).partition(",")[2])
             save(Image.open(io.BytesIO(drawn)), "latency")
             run_cell(page, 6)
+            run_cell(page, 7)
+            take_history(page)
             chromium.close()
 
 
@@ -138,6 +153,15 @@ def take_browser(page: Any) -> None:
     click("Undo…")
     wait("Undo all 1")
     take(view, "journal")
+
+
+def take_history(page: Any) -> None:
+    """Take the history of a session, at the version before its newest one."""
+    view = page.locator(".gfnb-browser").last
+    view.get_by_role("button", name="History").click()
+    view.get_by_role("slider").press("ArrowLeft")
+    view.get_by_text("/context/data/difference").first.wait_for()
+    take(view, "history")
 
 
 if __name__ == "__main__":

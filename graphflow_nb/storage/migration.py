@@ -35,6 +35,6 @@ class Migration:
     def __str__(self) -> str:
         comment = textwrap.wrap(self.note, 100, initial_indent="-- ", subsequent_indent="-- ")
         if not self.statements:
-            comment.insert(0, f"-- {printable(self.table)} has graph-flow 0.6's form already")
+            comment.insert(0, f"-- nothing to run: {printable(self.table)} has what is wanted")
             return "\n".join(comment)
         return "\n".join([*comment, "BEGIN;", *(f"{s};" for s in self.statements), "COMMIT;"])

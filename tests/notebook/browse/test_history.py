@@ -259,7 +259,7 @@ def test_older_versions_come_by_the_page(wb: g.Workbench):
     browser = browse_history(wb, "long")
     page, past = browser.reader.history, browser.stage.past
     assert (past.versions[0].number, past.versions[-1].number) == (104, 203)
-    assert "of 104 to 203; tof older ones" in text_of(page.facts)
+    assert "of 104 to 203; there are older ones" in text_of(page.facts)
     assert page.newer.disabled
     page.older.click()
     assert (past.versions[0].number, past.look.version.number) == (4, 103)
