@@ -103,12 +103,11 @@ class HistoryPage:
         past = self._stage.past
         self.lack.value = notice_html("info", past.lack) if past.lack else Markup("")
         look = past.look
-        self._found.layout.display = "none" if look is None and not past.versions else ""
+        self._found.layout.display = "none" if look is None else ""
         self.older.disabled, self.newer.disabled = not past.more, past.newest
         turning = "" if past.more or not past.newest else "none"
         self.older.layout.display = self.newer.layout.display = turning
         if look is None:
-            self.restore.disabled = True
             return
         self.restore.disabled = look.version.deleted
         self._render_slider(look)
@@ -156,6 +155,8 @@ def _render_facts(version: Version, extent: str) -> Markup:
 
 
 def _render_changes(look: Look) -> Markup:
+    if look.before is None and look.problem:
+        return notice_html("warning", f"What it changed is not known: {look.problem}")
     if look.before is None:
         first = look.version.number == 1
         what = (

@@ -27,7 +27,7 @@ class Look(NamedTuple):
         before: The version before; None if that is not kept, or there was none.
         changes: What makes the version before this one; None without one, if one of both is a
             delete, or if they can't be compared.
-        problem: Why they can't be compared; empty if they can.
+        problem: Why they can't be compared, or the one before can't be read; empty if not.
     """
 
     version: Version
@@ -43,8 +43,8 @@ class VersionPage(NamedTuple):
     Attributes:
         versions: The versions, oldest first.
         more: Whether there are older ones.
-        look: The version to show first; None if one is shown already, or there is none.
-        lack: Why there are none, and how to keep them; empty if there are.
+        look: The version to show first; None if one is shown already, or none can be.
+        lack: Why none can be shown, and how to keep them; empty if one can.
     """
 
     versions: Sequence[Version]
@@ -81,7 +81,7 @@ class Past:
         versions: The versions of this page, oldest first.
         more: Whether there are versions older than these.
         look: The version that is shown; None if there is none.
-        lack: Why there are no versions, and how to keep them; empty if there are.
+        lack: Why no version can be shown, and how to keep them; empty if one can.
     """
 
     def __init__(self, client: Client, desk: Desk):
@@ -115,7 +115,6 @@ class Past:
             noted: Whether the call is shown.
 
         Raises:
-            HistoryError: The version can't be rebuilt.
             StorageError: The store failed.
         """
         session = self._desk.session
@@ -133,7 +132,8 @@ class Past:
         """Read the page with the next older versions, 1, or the next newer ones, -1.
 
         Raises:
-            HistoryError, StorageError: See ``load``.
+            HistoryError: They are not kept any more, or can't be rebuilt.
+            StorageError: The store failed.
         """
         session = self._desk.session
         if session is None or not self.versions or (step > 0 and not self.more):
@@ -142,7 +142,7 @@ class Past:
         pages = older if step > 0 else self._pages[:-1] or [None]
         page = self._read(session, pages[-1])
         if not page.versions:
-            raise HistoryError("these versions are not kept any more: press History again")
+            raise HistoryError("these versions are not kept any more: press Refresh")
         look = page.look if page.look is not None else self._look_at(page.versions[-1])
         self._pages, self.look = pages, look
         self._put(page)
@@ -191,9 +191,13 @@ class Past:
         if not found:
             lack = self._describe_lack("The history has no version of this session")
             return VersionPage((), False, None, lack)
-        versions = found[:MAX_VERSIONS][::-1]
-        look = self._look_at(versions[-1]) if self.look is None else None
-        return VersionPage(versions, len(found) > MAX_VERSIONS, look, "")
+        versions, more = found[:MAX_VERSIONS][::-1], len(found) > MAX_VERSIONS
+        if self.look is not None:
+            return VersionPage(versions, more, None, "")
+        try:
+            return VersionPage(versions, more, self._look_at(versions[-1]), "")
+        except HistoryError as error:  # following the session goes on
+            return VersionPage(versions, more, None, str(error))
 
     def _archive(self) -> HistoryArchive:
         return history_of(self._client.storage.background)
@@ -223,15 +227,18 @@ class Past:
         self._desk.note_call(_call_of(look), looking=True)
 
     def _look_at(self, version: Version) -> Look:
-        id, number = version.id, version.number
-        found = self._client.bridge.run(self._archive().sessions(id, max(1, number - 1), number))
+        id, number, problem = version.id, version.number, ""
+        try:
+            found = self._read_sessions(id, max(1, number - 1), number)
+        except HistoryError as error:  # the one before can't be rebuilt; this one may
+            found, problem = self._read_sessions(id, number, number), str(error)
         if not found or found[0][0].number != number:
             raise HistoryError(
-                f"version {number} of session {id!r} is not kept any more: press History again"
+                f"version {number} of session {id!r} is not kept any more: press Refresh"
             )
         session = found[0][1]
         if len(found) < 2:
-            return Look(version, session, None, None)
+            return Look(version, session, None, None, problem)
         before, former = found[1]
         if before.deleted or version.deleted:
             return Look(version, session, before, None)
@@ -239,6 +246,9 @@ class Past:
             return Look(version, session, before, diff(former, session))
         except GraphflowError as error:  # a context that is not JSON
             return Look(version, session, before, None, str(error))
+
+    def _read_sessions(self, id: str, first: int, last: int) -> list[tuple[Version, Session]]:
+        return self._client.bridge.run(self._archive().sessions(id, first, last))
 
     def restore(self) -> None:
         """Make the version that is looked at the draft of the open session; nothing is saved yet.

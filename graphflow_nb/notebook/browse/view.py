@@ -332,6 +332,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.listing.load()
         self.listing.mark_seen(*self.listing.ids())
         self.desk.refresh()
+        if self.stage.part == "History":
+            self.stage.past.load()
         self.stage.count_later(again=True)
 
     # Following

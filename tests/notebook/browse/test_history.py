@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -250,6 +251,8 @@ def test_what_is_looked_at_stays_when_it_is_pruned(wb: g.Workbench):
     page.slider.value = 3
     assert "version 3 of session 'claim-1' is not kept any more" in said(browser)
     assert page.slider.value == 1
+    find_button(browser, "Refresh").click()
+    assert [number for _, number in page.slider.options] == [1, 5]
     page.restore.click()
     assert browser.desk.draft.get("current_task_id") == "intake", "what is shown can be restored"
 
@@ -320,6 +323,45 @@ def test_a_store_without_a_history_says_how_to_keep_one_and_is_not_changed(tmp_p
     browser = browse_history(read_only)
     assert "opened with writable=True" in text_of(browser.reader.history.lack)
     read_only.close()
+
+
+def test_a_history_that_is_kept_from_now_on_is_read_by_refresh(tmp_path: Path):
+    wb = g.open(f"sqlite:{tmp_path}/s.db", create=True)
+    wb.create(ID, "intake")
+    page = (browser := browse_history(wb)).reader.history
+    wb.install_history()
+    save_theirs(wb, ID, status_message="theirs")
+    find_button(browser, "Refresh").click()
+    assert page.lack.value == ""
+    assert [number for _, number in page.slider.options] == [1]
+    wb.close()
+
+
+def test_a_version_that_was_damaged_hides_neither_the_others_nor_the_session(tmp_path: Path):
+    wb = g.open(f"sqlite:{tmp_path}/s.db", create=True)
+    wb.install_history()
+    session = wb.create(ID, TASKS[0], context={"text": "a long text " * 50})
+    for task in TASKS[1:]:
+        session.current_task_id = task
+        session.context["at"] = task
+        wb.save(session)
+    assert wb.bridge.run(wb.archive.compact(ID)) == 3
+    with sqlite3.connect(tmp_path / "s.db") as db:
+        db.execute("UPDATE sessions_history SET patch = '[0]' WHERE number = 3")
+    browser = browse_history(wb)
+    page = browser.reader.history
+    assert page.slider.value == 4
+    assert "What it changed is not known" in text_of(page.changes)
+    assert "payout" in text_of(page.text)
+    page.slider.value = 2
+    assert "gfnb-error" in browser.stage.place.value
+    assert page.slider.value == 4
+    save_theirs(wb, ID, status_message="theirs")
+    browser.stage.poll_once()
+    assert browser.desk.session.status_message == "theirs"
+    page.slider.value = 5
+    assert "theirs" in text_of(page.changes)
+    wb.close()
 
 
 def test_a_storage_that_can_keep_no_history_says_what_can():
