@@ -9,6 +9,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.history import history_of
 
+from ..scope import only_complete
 from .person import Person, cells, change, do_as_peer, stored
 
 pytestmark = pytest.mark.timeout(240)
@@ -42,6 +43,7 @@ def keep_history(url: str) -> None:
         change(url, ID, current_task_id=task, status_message=status, context=values)
 
 
+@only_complete
 def test_an_earlier_version_is_found_by_keyboard_and_restored(
     person: Person, store: str, tmp_path: Path
 ):
