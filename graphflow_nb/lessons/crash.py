@@ -337,7 +337,10 @@ class Crash:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise LessonError("this crash is closed: make another one with Crash(…)")
+            raise LessonError(
+                "this crash is closed: run the cell that made it again, or make another one "
+                "with Crash(…)"
+            )
 
     def _find_stopped(self) -> Run | None:
         return self._run if self._run is not None and self._run.alive else None

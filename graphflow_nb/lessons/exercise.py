@@ -119,7 +119,7 @@ class Comparison:
     def __repr__(self) -> str:
         said = "you made no prediction"
         if self.predicted is not None:
-            ending = "it happened" if self.matches else "it did not"
+            ending = "it happened" if self.matches else "not what happened"
             said = f"you predicted: {self.predicted} ({ending})"
         lines = [said, f"what happened: {self.happened}"]
         return printable_lines("\n".join([*lines, self.because] if self.because else lines))
@@ -147,7 +147,7 @@ class Prediction:
         >>> sent.choose("once")
         you predict: once
         >>> sent.compare("twice", because="The process died before it saved that it was sent.")
-        you predicted: once (it did not)
+        you predicted: once (not what happened)
         what happened: twice
         The process died before it saved that it was sent.
 

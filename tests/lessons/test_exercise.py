@@ -240,7 +240,7 @@ def test_a_choice_is_kept_and_compared_with_what_happened(sent: Prediction):
     assert (compared.predicted, compared.happened, compared.matches) == ("once", "twice", False)
     assert sent.comparison == compared
     assert repr(compared).splitlines() == [
-        "you predicted: once (it did not)",
+        "you predicted: once (not what happened)",
         "what happened: twice",
         "it died before the save",
     ]

@@ -206,5 +206,7 @@ def _judge(effects: list[Effect], order: str) -> str | None:
         if not sent:
             key = tries[0].key
             first = next(each for each in effects if each.key == key)
-            return f"{what!r} was never sent: its key {key!r} was known, from {first.effect!r}"
+            return (
+                f"{what!r} was ignored each time: its key {key!r} was known, from {first.effect!r}"
+            )
     return None
