@@ -168,7 +168,7 @@ class RunComparison:
             theme: The theme of the picture, ``light`` or ``dark``.
         """
         ax = self.plot(theme=theme)
-        body = _render_picture(ax) + frame_html(_rounded(self.frame))
+        body = _render_picture(ax) + frame_html(_worded(self.frame))
         if self.parted:
             body = Markup("<p><b>They parted</b> %s</p>") % printable(self.parted) + body
         title = Markup("%s beside %s") % (code(self.ids[0]), code(self.ids[1]))
@@ -180,7 +180,7 @@ class RunComparison:
     def __repr__(self) -> str:
         head = f"{self.ids[0]!r} beside {self.ids[1]!r}"
         parted = f"they parted {self.parted}" if self.parted else "they went the same way"
-        return printable_lines("\n".join([head, parted, _rounded(self.frame).to_string()]))
+        return printable_lines("\n".join([head, parted, _worded(self.frame).to_string()]))
 
 
 def _steps_frame(
@@ -257,12 +257,20 @@ def _render_picture(ax: Any) -> Markup:
     return image % (figure.said, b64encode(figure._repr_png_()).decode())
 
 
-def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame for people: durations to the second, where they are longer than a minute."""
-    shown = frame.copy()
+def _worded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame for people: durations with their unit, nothing where something is missing."""
+    from ..figures.text import long_text  # which takes its time: only when it is wanted
+
+    def word(value: pd.Timedelta, *, signed: bool) -> str:
+        sign = "" if not signed or not value else "+" if value > pd.Timedelta(0) else "−"
+        return sign + long_text(abs(value).value)
+
+    shown = frame.astype(object).where(frame.notna(), "")
     for name, column in frame.select_dtypes("timedelta").items():
-        whole = "s" if (column.abs() > pd.Timedelta("1min")).any() else "ms"
-        shown[name] = column.dt.round(whole)
+        signed = name == "difference"
+        shown[name] = ["" if pd.isna(v) else word(v, signed=signed) for v in column]
+    for name, column in frame.select_dtypes("float").items():
+        shown[name] = ["" if pd.isna(v) else f"{v:.3g}" for v in column]
     return shown
 
 
@@ -319,15 +327,15 @@ class CohortComparison:
             Markup("<p>%s</p>") % printable(line) for line in self._describe_failures()
         )
         title = Markup("%s beside %s") % self.names
-        tasks, ends = frame_html(_rounded(self.tasks)), frame_html(self.ends)
+        tasks, ends = frame_html(_worded(self.tasks)), frame_html(_worded(self.ends))
         body = lines + Markup("<b>time at each task</b>%s<b>where they are</b>%s") % (tasks, ends)
         return str(card(title, body))
 
     def __repr__(self) -> str:
         lines = [
             *self._describe_failures(),
-            _rounded(self.tasks).to_string(),
-            self.ends.to_string(),
+            _worded(self.tasks).to_string(),
+            _worded(self.ends).to_string(),
         ]
         return printable_lines("\n".join(lines))
 

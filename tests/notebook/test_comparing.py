@@ -70,6 +70,7 @@ def test_it_says_where_they_parted_and_what_differed_before(wb: g.Workbench):
     ).all()
     for shown in (repr(found), found.to_html(), found.to_html("dark")):
         assert "claim-14 went to review" in shown
+        assert not any(odd in shown for odd in ("NaT", "&lt;NA&gt;", "<NA>", " days "))
     assert "Sessions over time, n = 2" in found.plot().said
 
 
@@ -100,6 +101,7 @@ def test_groups_of_runs(wb: g.Workbench):
     assert tasks.loc["checks", "ratio"] == pytest.approx(ratio)
     for shown in (repr(found), found._repr_html_()):
         assert "b: 1 of 1 with" in shown
+        assert not any(odd in shown for odd in ("NaT", "NaN", " days "))
 
 
 def test_what_can_not_be_compared_is_told(wb: g.Workbench):
