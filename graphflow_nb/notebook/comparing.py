@@ -168,7 +168,7 @@ class RunComparison:
             theme: The theme of the picture, ``light`` or ``dark``.
         """
         ax = self.plot(theme=theme)
-        body = _render_picture(ax) + frame_html(_worded(self.frame))
+        body = _render_picture(ax) + _render_table(self.frame)
         if self.parted:
             body = Markup("<p><b>They parted</b> %s</p>") % printable(self.parted) + body
         title = Markup("%s beside %s") % (code(self.ids[0]), code(self.ids[1]))
@@ -234,6 +234,7 @@ def _last(visit: Visit | None) -> Any:
 
 def _describe_parting(ids: tuple[str, str], visits: Sequence[Sequence[Visit]]) -> str:
     """Return where two runs first went different ways; empty if they did not."""
+    visits = _from_where_both_are(*visits)
     for n, (a, b) in enumerate(zip(*visits, strict=False)):
         if a.key != b.key:
             before = f"after {visits[0][n - 1].task}" if n else "from the start"
@@ -247,6 +248,19 @@ def _describe_parting(ids: tuple[str, str], visits: Sequence[Sequence[Visit]]) -
         return ""
     at, to = visits[ahead][place - 1].task, visits[ahead][place].task
     return f"after {at}: {ids[ahead]} went on to {to}, {ids[behind]} is there still"
+
+
+def _from_where_both_are(
+    one: Sequence[Visit], other: Sequence[Visit]
+) -> tuple[Sequence[Visit], Sequence[Visit]]:
+    """Return two runs without what one did before the other began, as the origin of a fork did."""
+    starts = [
+        next((n for n, visit in enumerate(mine) if theirs and visit.key == theirs[0].key), None)
+        for mine, theirs in ((one, other), (other, one))
+    ]
+    if starts[1] is None:
+        return one[starts[0] or 0 :], other
+    return (one, other[starts[1] :]) if starts[0] is None else (one, other)
 
 
 def _render_picture(ax: Any) -> Markup:
@@ -272,6 +286,11 @@ def _worded(frame: pd.DataFrame) -> pd.DataFrame:
     for name, column in frame.select_dtypes("float").items():
         shown[name] = ["" if pd.isna(v) else f"{v:.3g}" for v in column]
     return shown
+
+
+def _render_table(frame: pd.DataFrame) -> Markup:
+    table = frame_html(_worded(frame))
+    return Markup('<div class="whole" style="overflow-x:auto">%s</div>') % table
 
 
 class CohortComparison:
@@ -327,7 +346,7 @@ class CohortComparison:
             Markup("<p>%s</p>") % printable(line) for line in self._describe_failures()
         )
         title = Markup("%s beside %s") % self.names
-        tasks, ends = frame_html(_worded(self.tasks)), frame_html(_worded(self.ends))
+        tasks, ends = _render_table(self.tasks), _render_table(self.ends)
         body = lines + Markup("<b>time at each task</b>%s<b>where they are</b>%s") % (tasks, ends)
         return str(card(title, body))
 

@@ -90,7 +90,7 @@ def test_an_earlier_version_is_found_by_keyboard_and_restored(
     below = page.locator(".jp-OutputArea-output")
     fork = below.filter(has_text="fork of claim-0014 at version 2")
     person.expect(fork).to_be_visible()
-    compared = below.filter(has_text="They parted").filter(has_text="only claim-0014-b")
+    compared = below.filter(has_text="They parted after decide").filter(has_text="to payout")
     person.expect(compared).to_be_visible()
     timeline = below.filter(has_text="sessions over time")
     for name, output in (("compare", compared), ("timeline", timeline)):

@@ -87,6 +87,17 @@ def test_two_runs_of_the_same_way_did_not_part(wb: g.Workbench):
     assert "they went the same way" in repr(again)
 
 
+def test_a_fork_parts_from_its_origin_where_it_goes_another_way(wb: g.Workbench):
+    session = wb.fork("claim-14", 3, as_id="claim-17").session
+    session.current_task_id = "payout"
+    wb.save(session)
+    for ids, ways in (
+        (("claim-14", "claim-17"), "claim-14 went to review, claim-17 to payout"),
+        (("claim-17", "claim-14"), "claim-17 went to payout, claim-14 to review"),
+    ):
+        assert wb.compare_runs(*ids).parted == f"after decide: {ways}"
+
+
 def test_groups_of_runs(wb: g.Workbench):
     ids = wb.sessions()["id"]
     found = wb.compare_runs(ids[ids == "claim-14"], ["claim-15"])
