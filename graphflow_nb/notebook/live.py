@@ -22,8 +22,8 @@ from ..frames import operations_frame
 from ..monitoring import Operation, Records
 from ..monitoring.operation import FAILED
 from .browse import Browser
-from .browse.live import Follower
 from .browse.rowtable import RowTable
+from .following import Follower
 from .html import Html
 
 __all__ = ["LiveLatency"]

@@ -25,7 +25,7 @@ from ..storage import Cursor, Query, connect
 from ..storage.history import OBSERVED, VersionRow
 from ..storage.memory_history import MemoryHistory
 from ..storage.protocols import SupportsQuery, SupportsWatch, require
-from .browse.live import Follower, Watch
+from .following import Follower, Watch
 
 __all__ = ["Observation"]
 

@@ -296,6 +296,7 @@ class Undo(Dialog):
             layout={"width": "auto"},
         )
         self.sure = widgets.Button(
+            description="Undo",
             button_style="danger",
             icon="undo",
             tooltip="Undo these writes, newest first",

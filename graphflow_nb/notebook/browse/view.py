@@ -19,13 +19,13 @@ from ...model import Session
 from ...printable import printable
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
+from ..following import Follower, Watch
 from ..html import Html
 from ..names import find_name
 from .desk import Desk
 from .dialogs import Create, Delete, Dialog, Undo
 from .filterbar import FilterBar, Pager
 from .listing import Listing
-from .live import Follower, Watch
 from .past import Past
 from .reader import Comparison, Reader
 from .render import COLUMNS, session_rows, static_table

@@ -39,14 +39,6 @@ _START: Final = re.compile(rf"\s*%?gf\s|{_ASSIGNMENT}")
 _UNTYPABLE: Final = re.compile(r"[{}$\\]")
 
 
-class GfError(QueryError):
-    """A command that was not done; its cause is the error of the workbench."""
-
-    def _render_traceback_(self) -> list[str]:
-        # IPython shows this: a traceback says nothing about a typo.
-        return [f"Error: {self}"]
-
-
 class _Parser(argparse.ArgumentParser):
     """The arguments of one command. Wrong ones raise; argparse itself would end the kernel.
 
@@ -167,7 +159,10 @@ class GfMagic:
         try:
             return self._run(line)
         except GraphflowError as error:
-            raise GfError(str(error)) from error
+            # IPython asks an exception for this: a traceback says nothing about a typo.
+            lines = [f"Error: {error}"]
+            vars(error)["_render_traceback_"] = lambda: lines
+            raise
 
     def _run(self, line: str) -> Any:
         words, quote = _split(line)

@@ -10,7 +10,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
 
-from .kit import Plain, find_button, save_theirs, send, settle
+from .kit import Plain, find_button, save_theirs, send, settle, undo_all
 
 #: What is counted on a thread behind the view, after what may change the totals.
 COUNTED = ["counts (background)", "count (background)"]
@@ -175,7 +175,7 @@ def test_undo_all(browser):
     browser.open_session("claim-0014")
     find_button(browser, "Undo…").click()
     with operations(browser) as found:
-        find_button(browser, "Undo all 2").click()
+        undo_all(browser)
     shown = ["table (background)", "get (background)"]
     assert found == ["query (journal)", "restore", "save", *shown, *COUNTED]
 

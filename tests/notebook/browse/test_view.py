@@ -11,7 +11,7 @@ import pytest
 
 import graphflow_nb as g
 
-from .kit import Plain, find_button, said, save_theirs, send, settle, wait_until
+from .kit import Plain, find_button, said, save_theirs, send, settle, undo_all, wait_until
 
 
 def test_what_a_cell_can_ask_for(wb):
@@ -197,7 +197,7 @@ def test_a_storage_of_three_methods_is_edited_by_id():
     assert "Saved 'a'" in said(browser)
     assert wb.get("a").status_message == "mended"
     find_button(browser, "Undo…").click()
-    find_button(browser, "Undo all 2").click()
+    undo_all(browser)
     settle(browser)
     assert "Undone: 2 writes" in said(browser)
     assert browser.session is None
