@@ -348,7 +348,7 @@ def test_a_typo_is_told_in_a_line(ip, capsys, line):
     gf(ip, "open demo")
     capsys.readouterr()
     result = ip.run_cell(f"%gf {line}")
-    assert isinstance(result.error_in_exec, g.QueryError)
+    assert isinstance(result.error_in_exec, g.GraphflowError)
     printed = "".join(capsys.readouterr())
     assert printed.startswith("Error: ")
     assert "Traceback" not in printed
