@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,18 @@ from typing import Any
 import pytest
 
 from ..scope import only_complete
-from ..servers.jupyter import open_in_lab
+from ..servers.jupyter import TOKEN, open_in_lab, run_all, wait_for_kernel
 from .person import PICTURES, Person
 
 pytestmark = pytest.mark.timeout(480)
 
 _ACTIVE = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
+_CELLS = "[...jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')"
+_FAILED = f"{_CELLS}.flatMap(c => c.outputs.toJSON()).filter(o => o.output_type === 'error')"
+_IDLE = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
+# Every cell was run, or one failed, after which none is.
+_RAN = f"() => {_IDLE} && ({_CELLS}.every(c => c.executionCount) || {_FAILED}.length)"
+_ERRORS = f"() => {_FAILED}.map(o => `${{o.ename}}: ${{o.evalue}}`)"
 LESSONS = Path(__file__).parents[2] / "notebooks/lessons"
 
 
@@ -42,8 +49,14 @@ class Reader:
     def run_to(self, text: str) -> None:
         """Run cells from the one that is selected to the first with this text."""
         goal = next(n for n, source in enumerate(self._code) if text in source)
-        while self.page.evaluate(_ACTIVE) <= goal:
+        # Where a panel was clicked or the theme changed, the focus may be elsewhere.
+        self.page.evaluate("() => jupyterapp.commands.execute('notebook:enter-command-mode')")
+        for _ in self._code:
+            if self.page.evaluate(_ACTIVE) > goal:
+                return
             self.page.keyboard.press("Shift+Enter")
+        focus = self.page.evaluate("() => document.activeElement.outerHTML.slice(0, 300)")
+        raise AssertionError(f"Shift+Enter runs no cell; the focus is at {focus}")
 
     def panel(self, title: str) -> Any:
         return self.page.locator(".gfnb-panel").filter(has_text=title)
@@ -118,3 +131,58 @@ def test_a_person_loses_an_update_and_keeps_the_next_one(person: Person, tmp_pat
     remedy = "Exercise: Both writers add"
     reader.click(remedy, "give up", "incorrect: in 18 of 20 orders")
     reader.click(remedy, "load again and repeat the change", "✓ correct")
+
+
+@only_complete
+def test_a_person_kills_a_server_in_mid_save_and_looks_at_the_row(person: Person, tmp_path: Path):
+    reader = Reader(person, "04_durability.ipynb")
+    expect, page = person.expect, person.page
+    reader.run_to("lesson.survivors")
+    reader.click("Predict: The store has acknowledged", "all of them", "you predict: all of them")
+    reader.run_to("lesson.survivors.compare(")
+    expect(page.get_by_text("you predicted: all of them (it happened)").first).to_be_attached()
+    reader.run_to("lesson.early")
+    trial = "Durability: PostgreSQL"
+    for button, said in {
+        "Write": "a writer is at work",
+        "Kill": "what keeps the data was killed",
+        "Restart": "the store runs again",
+        "Look": "there",
+    }.items():
+        reader.click(trial, button, said)
+    # The kill by the cells, and the one by clicking; either may have left one save more.
+    kills = reader.panel(trial).get_by_role("row").filter(has_text="there")
+    expect(kills).to_have_count(2)
+    person.picture("durability", tmp_path, screen=True)
+    reader.run_to("lesson.early")
+    early = "Predict: PostgreSQL with synchronous_commit=off"
+    reader.click(early, "all but the last ones", "you predict: all but the last ones")
+    reader.run_to("lesson.early.compare(")
+    expect(page.get_by_text("you predicted: all but the last ones").first).to_be_attached()
+    reader.run_to("lesson.power")
+    expect(reader.panel("Exercise: Which setting")).to_be_attached(timeout=240_000)  # 40 kills
+    power = "Exercise: Which setting acknowledges"
+    reader.click(power, "PostgreSQL, synchronous_commit=off", "incorrect: it acknowledges")
+    reader.click(power, "Redis, appendonly=yes appendfsync=everysec", "✓ correct")
+
+
+@only_complete
+@pytest.mark.parametrize("path", sorted(LESSONS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_each_lesson_runs_in_notebook_7(classic: Person, path: Path):
+    page = classic.page
+    shutil.copy(path, classic.server.folder / path.name)
+    page.goto(f"{classic.server.base}/notebooks/{path.name}?token={TOKEN}")
+    page.locator(".jp-Notebook").wait_for()
+    wait_for_kernel(classic.server)
+    run_all(page)
+    page.wait_for_function(_RAN, timeout=300_000)
+    assert page.evaluate(_ERRORS) == []
+    # A click reaches the kernel, and what it says comes back.
+    panels = page.locator(".gfnb-panel")
+    enabled = page.locator('button[aria-disabled="false"]')
+    panel = panels.filter(has=enabled).first
+    panel.locator(enabled).first.click()
+    said = panel.get_by_role("status").filter(has_text=re.compile(r"[^…]$"))
+    classic.expect(said.first).to_be_visible()
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"notebook-{path.stem}.png")
