@@ -113,7 +113,7 @@ def test_a_person_loses_an_update_and_keeps_the_next_one(person: Person, tmp_pat
     reader.run_to("lesson.stale")
     reader.click("Predict: A and B load", "115", "you predict: 115")
     reader.run_to("race.again()")
-    predicted = "you predicted: 115 (it did not); what happened: 105"
+    predicted = "you predicted: 115 (not what happened); what happened: 105"
     expect(page.get_by_text(predicted).first).to_be_attached()
     race = "a race on SQLite, last write wins"
     for button, said in {
