@@ -12,13 +12,15 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
+from graphflow_nb.notebook.browse import past as past_module
 from graphflow_nb.notebook.browse.desk import Desk
-from graphflow_nb.notebook.browse.past import MAX_VERSIONS, Past
+from graphflow_nb.notebook.browse.past import Past
 
 from ...hostile import SAMPLE
 from ...scope import COMPLETE
 from .kit import Plain, find_button, said, save_theirs, settle
 
+PAGE = 10  # versions, in tests of pages
 TASKS = ("intake", "checks", "decide", "payout")
 ID = "claim-1"
 
@@ -43,6 +45,12 @@ def wb(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[g.Workbench]:
     save_versions(wb)
     yield wb
     wb.close()
+
+
+@pytest.fixture
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of few versions, of which there are soon several."""
+    monkeypatch.setattr(past_module, "MAX_VERSIONS", PAGE)
 
 
 def look_at(wb: g.Workbench, id: str = ID) -> tuple[Desk, Past]:
@@ -209,6 +217,7 @@ def test_a_deleted_version_is_named_and_offers_no_restore(wb: g.Workbench):
     assert not page.restore.disabled
 
 
+@pytest.mark.usefixtures("short_pages")
 def test_the_slider_stays_where_it_is_while_others_save(wb: g.Workbench):
     browser = browse_history(wb)
     page = browser.reader.history
@@ -224,11 +233,11 @@ def test_the_slider_stays_where_it_is_while_others_save(wb: g.Workbench):
     assert "review" in text_of(page.changes)
     # More than a page was saved, so that what is looked at is no longer one of the newest.
     page.slider.value = 1
-    for number in range(MAX_VERSIONS + 5):
+    for number in range(PAGE + 5):
         save_theirs(wb, ID, status_message=f"{number}")
     browser.stage.poll_once()
     numbers = [number for _, number in page.slider.options]
-    assert (numbers[0], len(numbers), page.slider.value) == (1, MAX_VERSIONS + 1, 1)
+    assert (numbers[0], len(numbers), page.slider.value) == (1, PAGE + 1, 1)
     # With a draft, too.
     browser.reader.parts.value = "Edit"
     browser.reader.editor.status.value = "mine"
@@ -257,25 +266,26 @@ def test_what_is_looked_at_stays_when_it_is_pruned(wb: g.Workbench):
     assert browser.desk.draft.get("current_task_id") == "intake", "what is shown can be restored"
 
 
+@pytest.mark.usefixtures("short_pages")
 def test_older_versions_come_by_the_page(wb: g.Workbench):
-    save_versions(wb, "long", 2 * MAX_VERSIONS + 3)
+    save_versions(wb, "long", 2 * PAGE + 3)
     browser = browse_history(wb, "long")
     page, past = browser.reader.history, browser.stage.past
-    assert (past.versions[0].number, past.versions[-1].number) == (104, 203)
-    assert "of 104 to 203; there are older ones" in text_of(page.facts)
+    assert (past.versions[0].number, past.versions[-1].number) == (14, 23)
+    assert "of 14 to 23; there are older ones" in text_of(page.facts)
     assert page.newer.disabled
     page.older.click()
-    assert (past.versions[0].number, past.look.version.number) == (4, 103)
-    assert browser.calls[-1] == "wb.history('long', limit=200)"
+    assert (past.versions[0].number, past.look.version.number) == (4, 13)
+    assert browser.calls[-1] == "wb.history('long', limit=20)"
     browser.stage.poll_once()
-    assert past.look.version.number == 103
+    assert past.look.version.number == 13
     page.older.click()
     assert [version.number for version in past.versions] == [1, 2, 3]
     assert page.older.disabled
     page.newer.click()
     page.newer.click()
     assert past.newest
-    assert past.look.version.number == 203
+    assert past.look.version.number == 23
 
 
 def test_another_session_has_its_own_history(wb: g.Workbench):
