@@ -543,6 +543,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     GraphView: make_graph_views,
     FlowRun: lambda text: [make_flow_run(text)],
     Timeline: lambda text: [make_timeline(text)],
+    Migration: lambda text: [fill(Migration, text)],
     Observation: lambda text: [make_observation(text)],
     g.Recording: lambda text: [
         g.Recording([Event(n, kind, text, text) for n, kind in enumerate((*KINDS, text))])

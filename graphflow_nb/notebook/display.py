@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from markupsafe import Markup
+
 from ..cards import card, patch_html, report_html, session_html, session_text
 from ..changes import Patch
 from ..model import Session
+from ..printable import printable_lines
+from ..storage import Migration
 from ..storage.copying import CopyReport
 
 __all__ = ["register", "register_on"]
@@ -32,7 +36,13 @@ def register_on(formatter: Any) -> None:
     plain.for_type(Session, _print_session)
     html.for_type(CopyReport, report_html)
     plain.for_type(CopyReport, lambda report, printer, _: printer.text(str(report)))
+    html.for_type(Migration, _render_statements)
+    plain.for_type(Migration, lambda plan, printer, _: printer.text(printable_lines(str(plan))))
     html.for_type(Patch, lambda patch: card("changes", patch_html(patch)))
+
+
+def _render_statements(plan: Migration) -> str:
+    return card("statements", Markup("<pre>%s</pre>") % printable_lines(str(plan)))
 
 
 def _print_session(session: Session, printer: Any, cycle: bool) -> None:
