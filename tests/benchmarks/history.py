@@ -196,10 +196,8 @@ def reads(url: str) -> None:
         for size in SIZES:
             id = f"long {size}"
             assert len(wb.history(id, limit=1000)) == 1000
-            listed, one = (
-                _median(lambda id=id: wb.history(id, limit=1000)),
-                _median(lambda id=id: wb.at(id, 500)),
-            )
+            listed = _median(partial(wb.history, id, limit=1000))
+            one = _median(partial(wb.at, id, 500))
             print(f"  {size:>6,} bytes: wb.history of 1,000 versions   {listed}, aim ≤ 50 ms")
             print(f"  {size:>6,} bytes: wb.at, version 500 of 1,000    {one}, aim ≤ 20 ms")
         found = wb.timeline(limit=200_000)
