@@ -172,6 +172,7 @@ class HistoryViews(Client):
         """Remove old versions from the history, in short steps that no save waits for.
 
         The newest version of each session stays, and the one that was stored when ``age`` began.
+        ``compact_history`` makes those that stay smaller.
 
         Args:
             versions: The most versions of each session; None for any number.
@@ -194,6 +195,22 @@ class HistoryViews(Client):
             raise QueryError(f"age: {error}") from error
         self._check_versions(versions)
         return await self.archive.prune(Retention(versions, kept), dry_run=dry_run)
+
+    @dual
+    async def compact_history(self) -> int:
+        """Replace older contexts in the history by what changed, and return how many.
+
+        What a version is does not change by it: each is rebuilt to the letter. A ``HistoryStorage``
+        does it as it writes, a trigger does not, so its history takes about a fifth afterwards. It
+        reads the whole history, in short steps that no save waits for, and may be interrupted. A
+        database uses the room again for later versions; its files do not become smaller.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only; nothing was changed.
+            CapabilityError: The store can keep no history.
+            StorageError: There is no history table, or the store failed.
+        """
+        return await self.archive.compact_all()
 
     def _history_table(self, versions: int | None) -> HistoryTable:
         self._check_versions(versions)

@@ -232,6 +232,9 @@ def test_the_workbench_shows_installs_prunes_and_removes_it(tmp_path: Path):
     assert frame["current_task_id"].tolist() == ["two", "one"]
     assert set(frame["source"]) == {"trigger"}
     assert wb.at("a", 1).context == session.context
+    assert wb.compact_history() == 1
+    assert wb.compact_history() == 0
+    assert wb.at("a", 1).context == session.context
     assert wb.prune_history(versions=1, dry_run=True).versions == 1
     assert len(wb.history("a")) == 2
     assert wb.prune_history(versions=1, age=None).versions == 1
