@@ -94,7 +94,7 @@ async def test_large_contexts_have_shorter_chains() -> None:
 
 
 @pytest.mark.timeout(1800)
-@settings(max_examples=HISTORIES, deadline=None)
+@settings(max_examples=max(40, HISTORIES // 5), deadline=None)
 @given(
     histories | st.lists(contexts, min_size=1, max_size=12), st.integers(1, 5), st.integers(1, 12)
 )

@@ -26,7 +26,7 @@ KEPT = [
     *((kind, "storage") for kind in ("memory", "sqlite", "redis", *FORMS)),
     *((kind, "trigger") for kind in ("sqlite", *FORMS)),
 ]
-HISTORIES = 10_000 // 6 if COMPLETE else 10  # of each of six stores
+HISTORIES = 400 if COMPLETE else 10  # of each of six stores
 
 
 @pytest.fixture

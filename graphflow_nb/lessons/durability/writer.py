@@ -108,8 +108,8 @@ class Writer:
         """
         with self._lock:
             self._note_all()  # its number is among it
-            self._child.kill()
-            self._note_all()
+            for report in self._child.kill():  # what it had sent, and was not read yet
+                self._note(report)
             self._note(ENDED)
 
     def _wait(self, condition: Callable[[], bool]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cache
 from typing import get_args
 
@@ -40,12 +40,14 @@ def store(request: pytest.FixtureRequest, start_store) -> LessonStore:
 
 
 @pytest.fixture
-def wb(store: LessonStore) -> Workbench:
+def wb(store: LessonStore) -> Iterator[Workbench]:
     """A workbench on a store of each kind."""
-    return store.open()
+    with closing(store.open()) as wb:  # a server has few connections
+        yield wb
 
 
 @pytest.fixture(params=KINDS if COMPLETE else ["sqlite"])
-def exercise_wb(request: pytest.FixtureRequest, start_store) -> Workbench:
+def exercise_wb(request: pytest.FixtureRequest, start_store) -> Iterator[Workbench]:
     """A workbench on which answers are checked: of each kind in a complete run."""
-    return start_store(request.param).open()
+    with closing(start_store(request.param).open()) as wb:
+        yield wb
