@@ -71,6 +71,8 @@ class Observation:
         require(client.storage, SupportsQuery)
         self._client = client
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._after: Cursor | None = None  # where a look that was cut goes on
         self._known: OrderedDict[str, _State] = OrderedDict()
         self._reported: set[str] = set()  # ids that the store reported
         self.noted = 0
@@ -123,29 +125,46 @@ class Observation:
         Raises:
             StorageError: A store failed.
         """
+        with self._looking:  # a cell may look while the follower does
+            edge, after = self._edge, self._after
+            with self._lock:
+                reported, self._reported = self._reported - {""}, set()
+            rows: list[VersionRow] = []
+            try:
+                self._collect(rows, reported)
+                if rows:
+                    self._client.bridge.run(self.archive.append(rows))
+            except BaseException:  # what was not kept is looked for again
+                self._edge, self._after = edge, after
+                for row in rows:
+                    if row.deleted:  # known, but in no state that a session can have
+                        self._known[row.id] = _State(-1, None, None)
+                    else:
+                        self._known.pop(row.id, None)
+                with self._lock:
+                    self._reported |= reported
+                raise
+            self.noted += len(rows)
+            return len(rows)
+
+    def _collect(self, rows: list[VersionRow], reported: set[str]) -> None:
+        """Add the versions that are new to ``rows``; of the reported ids, those that are gone."""
         storage = require(self._client.storage.background, SupportsQuery)
-        run = self._client.bridge.run
-        with self._lock:
-            reported, self._reported = self._reported - {""}, set()
-        rows: list[VersionRow] = []
         since = None if self._edge is None else self._edge - OVERLAP
-        after: Cursor | None = None
+        remaining = set(reported)
         for _ in range(MAX_PAGES):
-            query = Query(updated_since=since, order="updated_at", limit=PAGE, after=after)
-            sessions = run(storage.query(query))
+            query = Query(updated_since=since, order="updated_at", limit=PAGE, after=self._after)
+            sessions = self._client.bridge.run(storage.query(query))
             rows += [row for session in sessions if (row := self._note(session)) is not None]
-            reported.difference_update(session.id for session in sessions)
+            remaining.difference_update(session.id for session in sessions)
             if len(sessions) < PAGE:
+                self._after = None
                 break
             last = sessions[-1]
-            after = Cursor("updated_at", last.id, last.raw_updated)
+            self._after = Cursor("updated_at", last.id, last.raw_updated)
         else:
-            self.cut = True  # the next look goes on from the last one's edge
-        rows += [self._note_deleted(id) for id in reported if self._is_gone(id)]
-        if rows:
-            run(self.archive.append(rows))
-            self.noted += len(rows)
-        return len(rows)
+            self.cut = True  # the next look goes on from there
+        rows += [self._note_deleted(id) for id in remaining if self._is_gone(id)]
 
     def _note(self, session: Session) -> VersionRow | None:
         """Return a version of a session that changed since it was seen; None if it did not."""

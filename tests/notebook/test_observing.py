@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,33 @@ def test_a_storage_that_can_not_find_by_time_is_told():
     wb = g.wrap(Plain())
     with pytest.raises(g.CapabilityError):
         wb.observe()
+
+
+def test_looks_side_by_side_note_each_version_once():
+    wb = g.open("memory:")
+    with wb.observe() as observation:
+        wb.bridge.run(wb.storage.inner.save_many([Session(f"s{n}", "t") for n in range(400)]))
+        threads = [threading.Thread(target=observation.look) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        observation.look()
+        assert observation.noted == len(wb.timeline().stays) == 400
+
+
+def test_what_could_not_be_kept_is_looked_for_again(monkeypatch: pytest.MonkeyPatch):
+    wb = g.open("memory:")
+    with wb.observe() as observation:
+        keep = observation.archive.append
+
+        async def fail(_: object) -> None:
+            raise g.StorageError("the disk is full")
+
+        monkeypatch.setattr(observation.archive, "append", fail)
+        wb.create("a", "one")
+        with pytest.raises(g.StorageError, match="disk is full"):
+            observation.look()
+        monkeypatch.setattr(observation.archive, "append", keep)
+        observation.look()
+        assert wb.history("a")["current_task_id"].tolist() == ["one"]
