@@ -96,8 +96,9 @@ class HistoryViews(Client):
         commits, Rust workers too. Elsewhere this workbench notes what it writes itself.
 
         Args:
-            versions: The most versions of each session; older ones go with later saves. None for
-                any number.
+            versions: The most versions of each session: the triggers remove older ones with later
+                saves. None for any number. Without triggers nothing goes by itself:
+                ``prune_history`` removes it.
 
         Raises:
             QueryError: ``versions`` is not an integer >= 1 or None.
