@@ -17,6 +17,11 @@ from .person import PICTURES, Person
 pytestmark = pytest.mark.timeout(480)
 
 _ACTIVE = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
+_FOCUS = """() => {
+    const notebook = jupyterapp.shell.currentWidget.content;
+    notebook.mode = 'command';
+    notebook.activeCell.node.focus();
+}"""
 _CELLS = "[...jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')"
 _FAILED = f"{_CELLS}.flatMap(c => c.outputs.toJSON()).filter(o => o.output_type === 'error')"
 _IDLE = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
@@ -49,11 +54,11 @@ class Reader:
     def run_to(self, text: str) -> None:
         """Run cells from the one that is selected to the first with this text."""
         goal = next(n for n, source in enumerate(self._code) if text in source)
-        # Where a panel was clicked or the theme changed, the focus may be elsewhere.
-        self.page.evaluate("() => jupyterapp.commands.execute('notebook:enter-command-mode')")
         for _ in self._code:
             if self.page.evaluate(_ACTIVE) > goal:
                 return
+            # A click on a panel, another theme or a panel that is drawn may take the focus.
+            self.page.evaluate(_FOCUS)
             self.page.keyboard.press("Shift+Enter")
         focus = self.page.evaluate("() => document.activeElement.outerHTML.slice(0, 300)")
         raise AssertionError(f"Shift+Enter runs no cell; the focus is at {focus}")
