@@ -6,11 +6,25 @@ import os
 
 import pytest
 
-#: CI sets this: every part must be present there, and the campaigns run at full size.
-COMPLETE = os.environ.get("GRAPHFLOW_NB_TESTS") == "complete"
+_SCOPE = os.environ.get("GRAPHFLOW_NB_TESTS", "")
+#: The campaigns run at the size of the figures that are told of them.
+FULL = _SCOPE == "full"
+#: CI sets this: every part must be present there, and nothing is left out.
+COMPLETE = FULL or _SCOPE == "complete"
 
 #: Marks what takes long, and has others of its kind that a shorter run includes.
 only_complete = pytest.mark.skipif(not COMPLETE, reason="part of a complete run, as in CI")
+
+
+def size(full: int, default: int) -> int:
+    """Return how large a campaign is: all of it, a third in a complete run, or the default.
+
+    A complete run is over in half an hour on two cores; `GRAPHFLOW_NB_TESTS=full` takes as long as
+    it needs.
+    """
+    if FULL:
+        return full
+    return max(full // 3, default) if COMPLETE else default
 
 
 def one_in(count: int) -> pytest.MarkDecorator:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from graphflow_nb import Session
 from graphflow_nb.model import exactjson, stored_session
 
-from ..scope import COMPLETE
+from ..scope import size
 
-RUNS = 2000 if COMPLETE else 100
+RUNS = size(2000, 100)
 CHAT = {"messages": [], "max_messages": 1000}
 
 scalars = st.one_of(

@@ -13,7 +13,7 @@ from graphflow_nb import Merge
 from graphflow_nb.changes import Draft
 from graphflow_nb.changes.lists import merge_lists, merge_messages
 
-from ..scope import COMPLETE
+from ..scope import size
 from .kit import CHAT, stored
 
 
@@ -193,7 +193,7 @@ def test_no_merge_takes_one_element_for_another(merge, keep_id):
     """A merge has each element as the side that touched it left it, or it is a clash."""
     chance = random.Random(repr((merge.__name__, keep_id)))
     merged = 0
-    for _ in range(10_000 if COMPLETE else 1_500):
+    for _ in range(size(10_000, 1_500)):
         names = itertools.count()
         base = [
             (next(names), {"id": -1 - place, "paid": 0}) for place in range(chance.randint(0, 5))

@@ -14,7 +14,7 @@ from graphflow_nb import Session
 from graphflow_nb.history import HistoryStorage, history_of
 
 from .. import hostile
-from ..scope import COMPLETE, one_in
+from ..scope import one_in, size
 from ..stores import Store, empty_store
 from .test_archive import row
 from .test_encoding import histories
@@ -26,7 +26,7 @@ KEPT = [
     *((kind, "storage") for kind in ("memory", "sqlite", "redis", *FORMS)),
     *((kind, "trigger") for kind in ("sqlite", *FORMS)),
 ]
-HISTORIES = 400 if COMPLETE else 10  # of each of six stores
+HISTORIES = size(400, 10)  # of each of six stores
 
 
 @pytest.fixture

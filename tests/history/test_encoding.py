@@ -14,10 +14,10 @@ from graphflow_nb.errors import HistoryError
 from graphflow_nb.history.encoding import encode, rebuild
 
 from .. import hostile
-from ..scope import COMPLETE
+from ..scope import size
 from ..storage.test_lossless import messages, texts, values
 
-HISTORIES = 10_000 if COMPLETE else 40
+HISTORIES = size(10_000, 40)
 
 
 @pytest.mark.parametrize(

@@ -27,16 +27,16 @@ import graphflow_nb as g
 from graphflow_nb.bridge import LoopThread
 from graphflow_nb.history import Version, history_of
 
-from ..scope import COMPLETE
+from ..scope import size
 from ..stores import create_table
 from .peer import Peer
 from .test_live import UPSERT, edit
 
-SECONDS = 60 if COMPLETE else 3
+SECONDS = size(60, 3)
 SESSIONS = 12
 WORKERS = 4
 PAUSE_MS = 2
-BEFORE_THE_KILL = 2000 if COMPLETE else 300  # saves that the workers were told are good
+BEFORE_THE_KILL = size(2000, 300)  # saves that the workers were told are good
 
 #: The forms of the table, with the version of the worker; that of the documented one is in Python.
 FORMS = {"documented": "plain", "crate-0.5": "0.5", "crate-0.6": "0.8"}

@@ -15,7 +15,7 @@ import graphflow_nb as g
 from graphflow_nb.model.validity import find_problems
 
 from ..model.contexts import READABLE, UNREADABLE
-from ..scope import COMPLETE
+from ..scope import size
 from .peer import VERSIONS, Peer, PeerError
 
 pytestmark = pytest.mark.timeout(1500)  # the first test builds the peer
@@ -209,7 +209,7 @@ def test_the_crate_reads_every_damaged_context_that_is_accepted(program):
     pieces += ["1e400", "9" * 20, "\\u0000", '"role":"User"', '"messages"', '"data":{}', "true"]
     contexts = [text for text in [*READABLE, *(text for text, _ in UNREADABLE)] if len(text) < 400]
     accepted = []
-    for _ in range(30_000 if COMPLETE else 3_000):
+    for _ in range(size(30_000, 3_000)):
         text = chance.choice(contexts)
         for _ in range(chance.choice([1, 1, 2, 3])):
             at = chance.randrange(len(text) + 1)

@@ -20,11 +20,11 @@ import pytest
 
 import graphflow_nb as g
 
-from ..scope import COMPLETE
+from ..scope import size
 from ..stores import TABLES, create_table
 from .peer import Peer
 
-SECONDS = 60 if COMPLETE else 3
+SECONDS = size(60, 3)
 SESSIONS = 12
 PAUSE_MS = 2
 

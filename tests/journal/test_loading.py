@@ -12,11 +12,11 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.journal import Journal
 
-from ..scope import COMPLETE
+from ..scope import size
 
 pytestmark = pytest.mark.filterwarnings("ignore:the journal")
 
-CASES = 1000 if COMPLETE else 120
+CASES = size(1000, 120)
 
 
 class Written:

@@ -21,7 +21,7 @@ from graphflow_nb import (
     Message,
 )
 
-from ..scope import COMPLETE
+from ..scope import size
 
 
 class Colour(StrEnum):
@@ -205,7 +205,7 @@ texts = st.recursive(
 )
 
 
-@settings(max_examples=5000 if COMPLETE else 150)
+@settings(max_examples=size(5000, 150))
 @given(texts, st.data())
 def test_random_edits_leave_the_other_characters(text, data):
     context = Context.from_json('{"data":{"k":[%s]}}' % text)

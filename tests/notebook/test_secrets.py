@@ -17,9 +17,9 @@ from ipywidgets import Widget
 
 import graphflow_nb as g
 
-from ..scope import COMPLETE, one_in
+from ..scope import one_in, size
 
-EXAMPLES = 1000 if COMPLETE else 5
+EXAMPLES = size(1000, 5)
 
 #: What begins and ends each secret, to be found in outputs in whatever way it was spelled.
 MARK = "Zq7"

@@ -12,11 +12,11 @@ from hypothesis.stateful import run_state_machine_as_test
 import graphflow_nb as g
 from graphflow_nb.testing import StorageSuite, Traits, state_machine
 
-from ..scope import COMPLETE
+from ..scope import COMPLETE, size
 from ..stores import Store
 
 #: Steps of the state machine for each store; some have a share of them.
-STEPS = 20_000 if COMPLETE else 100
+STEPS = size(20_000, 100)
 
 
 def traits_of(store: Store) -> Traits:

@@ -24,14 +24,14 @@ import graphflow_nb as g
 from graphflow_nb import Query, Session, SessionConflict, StorageError
 from graphflow_nb.storage.copying import copy
 
-from ..scope import COMPLETE, need
+from ..scope import need, size
 from ..servers import redis as redis_servers
 from ..servers.postgres import folder_of
 from ..servers.postgres import kill as kill_postgres
 from ..servers.proxy import Proxy
 from ..servers.redis import RedisServer
 
-FAULTS = 500 if COMPLETE else 40  # for each of two stores
+FAULTS = size(500, 40)  # for each of two stores
 WRITERS = 4
 TIMEOUT = 0.4  # seconds for one exchange with the server
 # Waiting for a connection, making one and using it may each take that long; the rest is a machine

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from graphflow_nb import Session
 
-from ..scope import COMPLETE
+from ..scope import COMPLETE, size
 from ..servers import redis as redis_servers
 from ..stores import TABLES, empty_store
 
-EXAMPLES = 10_000 if COMPLETE else 50
+EXAMPLES = size(10_000, 50)
 
 # PostgreSQL and serde hold any of these; U+0000 is what JSONB alone refuses, tested elsewhere.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

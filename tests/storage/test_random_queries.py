@@ -17,11 +17,11 @@ from graphflow_nb import Query
 from graphflow_nb.model import stored_session
 from graphflow_nb.storage.query import FILTERS, ORDERS
 
-from ..scope import COMPLETE, only_complete
+from ..scope import COMPLETE, only_complete, size
 from ..stores import KINDS, TABLES, empty_store
 from . import kit
 
-EXAMPLES, QUERIES = (100, 20) if COMPLETE else (3, 8)
+EXAMPLES, QUERIES = size(100, 3), 20 if COMPLETE else 8
 
 OWN = ["memory", "sqlite", "redis", "valkey"]
 OTHERS = [kind for kind in KINDS if kind not in {*OWN, *TABLES}]

@@ -17,7 +17,7 @@ import pytest
 
 from graphflow_nb import StorageError
 
-from ...scope import COMPLETE
+from ...scope import size
 from .kit import connect, execute, fetch, fetch_value
 from .test_read_only import _STEAL, CARRIERS, CHECKSUM, PAYLOADS, _function, _read_everything
 
@@ -67,7 +67,7 @@ ALTER DATABASE {name} SET log_statement = mod;
 #: A plan that was carried out, or a statement that was sent.
 WRITE = re.compile(r"^\s*(?:->\s*)?(?:Delete|Insert|Update|Merge) on |statement: ", re.MULTILINE)
 ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
-COUNT = 300 if COMPLETE else 30
+COUNT = size(300, 30)
 
 
 def _attempts() -> Iterator[tuple[str, str, str, str]]:
