@@ -65,6 +65,30 @@ function render({ model, el }) {
     focus = anchor = handle;
     choose([handle]);
     send("open", handle);
+    bringIntoView();
+  }
+
+  // What was opened is under the list where the view is narrow. It comes in several messages, so it
+  // is followed while it grows, until the person does something else or a moment has passed.
+  let leave = () => {};
+
+  function bringIntoView() {
+    leave();
+    const opened = el.closest(".gfnb-browser")?.querySelector(".gfnb-opened");
+    if (!opened) return;
+    const sizes = new ResizeObserver(() => {
+      if (opened.offsetHeight) opened.scrollIntoView({ block: "nearest", inline: "nearest" });
+    });
+    const others = ["wheel", "pointerdown", "keydown"];
+    const end = () => {
+      sizes.disconnect();
+      clearTimeout(late);
+      for (const name of others) window.removeEventListener(name, end, true);
+    };
+    const late = setTimeout(end, 3000);
+    for (const name of others) window.addEventListener(name, end, true);
+    leave = end;
+    sizes.observe(opened);
   }
 
   function paint() {
@@ -249,6 +273,7 @@ function render({ model, el }) {
     model.off("change:page", fill);
     model.off("change:selection", mark);
     clearTimeout(timer);
+    leave();
     window.removeEventListener("pointerup", release);
     window.removeEventListener("pointercancel", release);
   };

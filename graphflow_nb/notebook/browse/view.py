@@ -156,7 +156,8 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.following = Html()
         self.reload = self._button("Refresh", "refresh", "Read this page again", self._reload)
         self.bar, self.pager = FilterBar(stage), Pager(stage)
-        self.reader, self.comparison = Reader(stage, self.pager.notice), Comparison(stage)
+        self.opening = Html()  # what happened to the open session, above it
+        self.reader, self.comparison = Reader(stage, self.opening), Comparison(stage)
         self.compare = self._button(
             "Compare",
             "columns",
@@ -185,6 +186,12 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.table = RowTable(
             "sessions", COLUMNS, self._open, self._select, self._sort, self.pager.turn
         )
+        listed = widgets.VBox([self.table, self.pager.box])
+        opened = widgets.VBox([self.opening, self.comparison.box, self.reader.box])
+        listed.add_class("gfnb-listed")
+        opened.add_class("gfnb-opened")
+        self.split = widgets.Box([listed, opened])
+        self.split.add_class("gfnb-split")
         self.children = (
             self.heading,
             self.bar.box,
@@ -193,10 +200,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             self.notice,
             *(dialog.box for dialog in self.dialogs),
             self.hint,
-            self.table,
-            self.pager.box,
-            self.comparison.box,
-            self.reader.box,
+            self.split,
             self.code,
         )
 
@@ -254,7 +258,13 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         for dialog in self.dialogs:
             dialog.render()
         self.reader.render()
+        (self.split.add_class if self._reads_beside else self.split.remove_class)("gfnb-two")
         self.code.value = cards.code_html(desk.calls[-1] if desk.calls else listing.call)
+
+    @property
+    def _reads_beside(self) -> bool:
+        """Whether a session or a comparison is open, which is beside the list where there is room."""
+        return self.desk.session is not None or self.comparison.box.layout.display != "none"
 
     def _name_workbench(self) -> str:
         """Return the workbench as an expression that a cell of this notebook knows."""
@@ -312,7 +322,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
                     self.desk.edit()
             self.comparison.hide()
 
-        self.stage.act(open, place=self.pager.notice)
+        self.stage.act(open, place=self.opening)
 
     def _open_or_show_raw(self, id: str) -> None:
         try:

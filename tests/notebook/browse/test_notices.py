@@ -130,7 +130,7 @@ def test_what_was_saved_is_said_where_the_session_is_read(browser: Browser):
     editor.preview.click()
     editor.save.click()
     assert said(browser) == "Saved 'claim-0014'; Undo… can undo it"
-    assert browser.stage.place is browser.pager.notice
+    assert browser.stage.place is browser.opening
     assert browser.stage.place in visible(browser)
 
 
