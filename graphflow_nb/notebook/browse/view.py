@@ -263,7 +263,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
 
     @property
     def _reads_beside(self) -> bool:
-        """Whether a session or a comparison is open, which is beside the list where there is room."""
+        """Whether a session or a comparison is open: beside the list where there is room."""
         return self.desk.session is not None or self.comparison.box.layout.display != "none"
 
     def _name_workbench(self) -> str:

@@ -11,7 +11,7 @@ from .kit import send
 
 def two(browser: Any) -> bool:
     """Whether the list and what is open are two columns where there is room."""
-    return "gfnb-two" in browser.split._dom_classes
+    return "gfnb-two" in browser.split.get_state()["_dom_classes"]
 
 
 def test_an_open_session_or_a_comparison_is_beside_the_list(wb: g.Workbench) -> None:
