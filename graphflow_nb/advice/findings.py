@@ -20,7 +20,7 @@ _MEANINGS: Final[Mapping[Severity, str]] = {
     "risk": "sessions can be lost",
     "slow": "takes longer than it needs",
     "waste": "spent for nothing",
-    "choice": "a choice",
+    "choice": "a trade-off",
 }
 
 
@@ -33,13 +33,13 @@ class Findings:
         >>> len(findings)
         0
         >>> print(findings)
-        nothing to advise, judging by the store and 0 operations of this workbench
+        no suggestions, from the store and 0 operations of this workbench
         memory
         <BLANKLINE>
-        In order:
+        1 check passed:
            store: memory: there is nothing to set
         <BLANKLINE>
-        Not examined:
+        1 check skipped:
            operations: none is recorded yet: use the store, and ask again
 
     Args:
@@ -100,13 +100,16 @@ class Findings:
         return frame.astype({"kind": kinds, "severity": severities})
 
     def _summarize(self) -> str:
-        count = f"{len(self)} things would help" if len(self) != 1 else "one thing would help"
-        result = count if self.advice else "nothing to advise"
+        choices = sum(found.severity == "choice" for found in self.advice)
+        counts = [
+            _count(number, word)
+            for number, word in ((len(self) - choices, "suggestion"), (choices, "trade-off"))
+            if number
+        ]
+        result = " and ".join(counts) or "no suggestions"
         bound = f" ({self._note})" if self._note else ""
-        return (
-            f"{result}, judging by the store and {self.operations:,} operations of this "
-            f"workbench{bound}"
-        )
+        operations = _count(self.operations, "operation")
+        return f"{result}, from the store and {operations} of this workbench{bound}"
 
     def __repr__(self) -> str:
         lines = [self._summarize(), self.place or _NO_PLACE]
@@ -116,9 +119,9 @@ class Findings:
             lines += [f"   · {figure}" for figure in _format_figures(found.evidence)]
             lines += [f"   > {line}" for line in found.remedy.splitlines()]
             lines += [f"   Cost: {found.cost}"]
-        for title, others in (("In order:", self.in_order), ("Not examined:", self.unseen)):
+        for what, others in (("passed", self.in_order), ("skipped", self.unseen)):
             if others:
-                lines += ["", title]
+                lines += ["", f"{_count(len(others), 'check')} {what}:"]
                 lines += [f"   {line.subject}: {line.finding}" for line in others]
         return printable_lines("\n".join(lines))
 
@@ -137,9 +140,13 @@ class Findings:
                 _render_remedy(found.remedy),
                 found.cost,
             )
-        body += _render_folded("in order", self.in_order)
-        body += _render_folded("not examined", self.unseen)
+        body += _render_folded("passed", self.in_order)
+        body += _render_folded("skipped", self.unseen)
         return str(card(self._summarize(), body))
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _format_value(value: Figure) -> str:
@@ -167,7 +174,7 @@ def _render_remedy(text: str) -> Markup:
     return Markup("<code>%s</code>") % text
 
 
-def _render_folded(title: str, lines: Sequence[InOrder | Unseen]) -> Markup:
+def _render_folded(what: str, lines: Sequence[InOrder | Unseen]) -> Markup:
     if not lines:
         return Markup("")
     rows = Markup("")
@@ -178,5 +185,5 @@ def _render_folded(title: str, lines: Sequence[InOrder | Unseen]) -> Markup:
             line.finding,
             figures,
         )
-    folded = Markup("<details><summary>%s: %s</summary><table>%s</table></details>")
-    return folded % (title, len(lines), rows)
+    folded = Markup("<details><summary>%s %s</summary><table>%s</table></details>")
+    return folded % (_count(len(lines), "check"), what, rows)

@@ -20,7 +20,7 @@ def report_html(report: CopyReport) -> Markup:
         ("left out by redact", f"{report.left_out:,}"),
         ("there with the same content, but other times", _render_ids(report.outdated)),
         ("could not be copied", _render_failures(report.failures)),
-        ("read back otherwise", _render_ids(report.wrong)),
+        ("mismatch on read-back", _render_ids(report.wrong)),
         ("time", f"{report.seconds:.1f} s"),
         ("versions", "kept" if report.versions_kept else "new, since the target keeps none"),
         ("times", _render_times(report)),

@@ -395,7 +395,7 @@ def typed(text: str) -> Raw:
             f"nested more than {MAX_DEPTH} levels deep, which graph-flow could not read back"
         ) from error
     except ValueError as error:
-        raise ContextError(f"this is not JSON: {error}") from error
+        raise ContextError(f"invalid JSON: {error}") from error
     return Raw(compact.encode())
 
 
@@ -421,4 +421,4 @@ def _describe_place(text: str, error: Exception) -> str:
     else:
         reason, before = "the text ends too early", text
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return f"line {line}, column {column}: {reason}"
+    return f"invalid JSON, line {line}, column {column}: {reason}"

@@ -159,7 +159,7 @@ class CopyReport:
             )
         if self.wrong:
             parts.append(
-                f"{len(self.wrong):,} do not read back as written ({_name_some(self.wrong)})"
+                f"{len(self.wrong):,} with a mismatch on read-back ({_name_some(self.wrong)})"
             )
         if not (self.times_kept and self.versions_kept):
             lost = "versions" if self.times_kept else "times"

@@ -22,7 +22,7 @@ def test_an_empty_record_is_said():
     assert list(findings) == []
     assert [line.subject for line in findings.unseen] == ["operations"]
     assert "there is nothing to set" in findings.in_order[0].finding
-    assert "nothing to advise" in repr(findings)
+    assert "no suggestions" in repr(findings)
 
 
 def test_a_table_in_order():

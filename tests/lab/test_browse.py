@@ -72,11 +72,11 @@ def test_find(person, store, tmp_path):
     person.picture("empty", tmp_path)
     person.click("Clear filters")
     person.sees("showing 1 to 50 of 120")
-    person.type("Context", "customer.tier")
-    person.type("is", "gold")
+    person.type("Context path", "customer.tier")
+    person.type("equals", "gold")
     person.sees("where={'customer.tier': 'gold'}")
     person.sees_not("of 120")
-    person.type("Context", "a..b")
+    person.type("Context path", "a..b")
     person.click("Clear filters")
     person.sees("showing 1 to 50 of 120")
     person.click("Next")
@@ -138,7 +138,16 @@ def test_the_keyboard_reaches_all(person, store):
                 "return e.tagName === 'TR' ? 'row' : e.labels?.[0]?.innerText || e.innerText }"
             ).strip()
         )
-    assert reached >= {"Task", "Find", "Updated", "Context", "is", "Refresh", "row", "Next"}
+    assert reached >= {
+        "Task",
+        "Find",
+        "Updated",
+        "Context path",
+        "equals",
+        "Refresh",
+        "row",
+        "Next",
+    }
     assert reached >= {"Overview", "Chat", "JSON", "Edit"}
 
 
@@ -181,7 +190,7 @@ def test_edit_values_json_and_chat(person, store, tmp_path):
     person.open("claim-0014")
     person.click("Edit")
     person.type("Path", "documents")
-    person.page.get_by_role("combobox", name="is", exact=True).first.select_option(label="JSON")
+    person.page.get_by_role("combobox", name="Type", exact=True).first.select_option(label="JSON")
     person.type("Value", '["damage.jpg"]')
     person.click("Set value")
     person.click("Chat message")
@@ -196,7 +205,7 @@ def test_edit_values_json_and_chat(person, store, tmp_path):
     person.sees(re.compile(r"line \d+, column \d+: "))
     person.picture("json-error", tmp_path)
     person.click("Preview changes")
-    person.sees("the context is not JSON that can be saved")
+    person.sees("Correct the context under JSON, or discard the changes")
     box.fill(text.replace("damage.jpg", "damage <b>2</b>.jpg"))
     person.click("Preview changes")
     person.sees("/context/data/documents")
@@ -229,7 +238,7 @@ def test_conflict_and_merge(person, store, tmp_path):
     assert stored(store, "claim-0014").status_message == "theirs"
     person.picture("conflict", tmp_path)
     person.click("Preview the merged session")
-    person.sees("choose at each place that both sides changed")
+    person.sees("choose a value for each field that was changed by both")
     person.page.get_by_role("radio", name="take mine").check()
     person.click("Preview the merged session")
     # Someone saves again before this one is written: it is compared again.

@@ -121,13 +121,13 @@ class Tampering(g.InMemorySessionStorage):
         return taken
 
 
-def test_what_reads_back_otherwise_is_told(run):
+def test_a_mismatch_on_read_back_is_reported(run):
     source = g.InMemorySessionStorage()
     filled(source, run)
     report = run(copy(source, Tampering(), Query()))
     assert not report.verified
     assert report.wrong == ("s0007", "s0008")
-    assert "do not read back" in str(report)
+    assert "2 with a mismatch on read-back" in str(report)
 
 
 class Three:

@@ -23,7 +23,6 @@ __all__ = ["Editor"]
 
 MAX_TEXT: Final = 200_000  # characters of a context that a text box takes
 MAX_TASKS: Final = 500  # choices of a task
-_NOT_JSON: Final = "the context is not JSON that can be saved: mend it, or discard"
 
 
 class Editor:
@@ -61,7 +60,7 @@ class Editor:
             "the last key may be new",
         )
         self.kind = widgets.Dropdown(
-            description="is", options=KINDS, tooltip="The kind of the new value"
+            description="Type", options=KINDS, tooltip="The type of the new value"
         )
         self.value = widgets.Textarea(description="Value", rows=1, tooltip="The new value")
         self.set = widgets.Button(
@@ -77,6 +76,7 @@ class Editor:
         )
         self.json.add_class("gfnb-json")
         self.wrong = Html()
+        self._wrong = ""
         self.role = widgets.Dropdown(
             description="Role", tooltip="Who says it", options=[str(r) for r in MessageRole]
         )
@@ -171,9 +171,13 @@ class Editor:
         self._stage.desk.drop_preview()
         try:
             self._stage.desk.edit().set_context_text(text)
-            self.wrong.value = ""
+            self._show_wrong("")
         except ContextError as error:
-            self.wrong.value = notice_html("error", str(error))
+            self._show_wrong(str(error))
+
+    def _show_wrong(self, wrong: str) -> None:
+        """Show what is wrong with the context's JSON; empty for nothing."""
+        self._wrong, self.wrong.value = wrong, notice_html("error", wrong)
 
     def _parse_path(self) -> Path:
         if not self.path.value.strip():
@@ -239,8 +243,11 @@ class Editor:
         self._offer(self.kind.value, "")
 
     def _check_json(self) -> None:
-        if self.wrong.value:
-            raise ContextError(_NOT_JSON)
+        if self._wrong:
+            raise ContextError(self._describe_wrong())
+
+    def _describe_wrong(self) -> str:
+        return f"{self._wrong}. Correct the context under JSON, or discard the changes"
 
     def _check_typed(self) -> None:
         typed = self._find_typed()
@@ -256,8 +263,8 @@ class Editor:
         """Return what was typed and is not in the draft yet, as an advice; empty if all is."""
         if self._stage.desk.draft is not self._draft:
             return ""  # these fields are of a draft that is gone
-        if self.wrong.value:
-            return _NOT_JSON
+        if self._wrong:
+            return self._describe_wrong()
         if self._is_value_waiting():
             typed = f"what was typed for {self.path.value!r}" if self.path.value else "the value"
             return f"{typed} is not in the draft yet: press Set value, or clear Path and Value"
@@ -345,7 +352,7 @@ class Editor:
         draft = self._draft
         text = draft.context_text
         self.json.disabled = len(text) > MAX_TEXT
-        self.wrong.value = ""
+        self._show_wrong("")
         if self.json.disabled:
             self.json.value = ""
             self.json.placeholder = (
@@ -379,10 +386,9 @@ class Editor:
             self.conflict.children = (Html(text), widgets.HBox([keep, drop]))
             return
         clashes = len(merge.clashes)
+        both = "One field was" if clashes == 1 else f"{clashes:,} fields were"
         say = "Someone saved this session meanwhile. Nothing was written. " + (
-            f"Choose at {'one place' if clashes == 1 else f'{clashes} places'} that both changed."
-            if clashes
-            else "Your changes do not touch theirs."
+            f"{both} changed by both: choose." if clashes else "Your changes do not touch theirs."
         )
         children: list[Any] = [Html(notice_html("warning", say) + plain_box(merge_html(merge)))]
         for clash in merge.clashes:
@@ -406,7 +412,7 @@ class Editor:
         desk = self._stage.desk
         chosen = {path: control.value for path, control in self._choices}
         if None in chosen.values():
-            raise PatchError("choose at each place that both sides changed")
+            raise PatchError("choose a value for each field that was changed by both")
         desk.resolve(cast(dict[Path, Choice], chosen))
         if desk.draft is None:
             self._stage.notify("info", "What you wanted is stored already", place=self._above)

@@ -54,14 +54,14 @@ class FilterBar:
         )
         path, value = self._condition()
         self.path = widgets.Combobox(
-            description="Context",
-            placeholder="path, e.g. customer.tier",
+            description="Context path",
+            placeholder="e.g. customer.tier",
             tooltip="A path in the context's data; keys joined by dots, or ('a.b', 'c')",
             value=path,
             continuous_update=False,
         )
         self.value = widgets.Text(
-            description="is",
+            description="equals",
             placeholder="value, or empty: any",
             tooltip='The value there: gold, 12, true, "12" for the text; empty: any value',
             value=value,
@@ -209,7 +209,7 @@ class Pager:
         )
         self.shown = widgets.Label()
         self.size = widgets.Dropdown(
-            description="a page",
+            description="Rows per page",
             options=sorted({*PAGE_SIZES, listing.page_size}),
             value=listing.page_size,
             tooltip="The number of sessions on a page",

@@ -105,7 +105,7 @@ def test_what_was_typed_and_not_set_is_not_forgotten(wb):
     editor.json.value = "{"
     for button in (editor.set, editor.remove, editor.add, editor.preview):
         button.click()
-        assert "mend it, or discard" in said(browser)
+        assert "Correct the context under JSON, or discard" in said(browser)
     assert editor.json.value == "{"
     editor.discard.click()
     assert browser.desk.draft is None
