@@ -68,7 +68,8 @@ from graphflow_nb.monitoring.operation import Operation
 from graphflow_nb.notebook import display
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.rowtable import RowTable
-from graphflow_nb.notebook.comparing import CohortComparison, RunComparison
+from graphflow_nb.notebook.cohorts import CohortComparison
+from graphflow_nb.notebook.comparing import RunComparison
 from graphflow_nb.notebook.forking import Fork
 from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView

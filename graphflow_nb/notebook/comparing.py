@@ -1,10 +1,9 @@
-"""Two runs, or two groups of runs, compared: step by step, or by what is usual in each."""
+"""Two runs compared step by step."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,91 +12,74 @@ from markupsafe import Markup
 
 from ..cards import card, code
 from ..changes import diff, pointer
-from ..frames import category_column, frame_html, text_column
+from ..errors import GraphflowError, HistoryError, QueryError
+from ..frames import category_column, text_column
+from ..history import HistoryArchive
 from ..model import Session
 from ..printable import printable, printable_lines
+from .finding import describe_unknown
+from .visits import MAX_STEPS, Visit, align, read_stays, visits_of
+from .words import render_frame, word_frame
 
 if TYPE_CHECKING:
     from ..figures.theme import ThemeName
 
-__all__ = ["CohortComparison", "RunComparison", "Visit", "align", "visits_of"]
+__all__ = ["RunComparison", "compare_two"]
 
 MAX_PATHS: Final = 5  # of a step's differences that are named
+MAX_BYTES: Final = 32_000_000  # of the contexts of one run that are compared
+PORTION: Final = 10  # versions that are read at once
+NOT_COMPARED: Final = "not compared"
 
 
-@dataclass(frozen=True)
-class Visit:
-    """A session's time at one task, from the save that brought it there to the save that left.
-
-    Attributes:
-        task: The task.
-        number: Which visit of this task it is, from 1.
-        start, end: When it began and ended; the end of the last one is the time of the call.
-        versions: The first and the last version at the task.
-        open: Whether it has no end yet.
-    """
-
-    task: str
-    number: int
-    start: pd.Timestamp
-    end: pd.Timestamp
-    versions: tuple[int, int]
-    open: bool
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """What aligns it with a visit of another run."""
-        return self.task, self.number
-
-
-def visits_of(stays: pd.DataFrame) -> list[Visit]:
-    """Return the visits of one session: stays at the same task, one after the other, are one.
+async def compare_two(
+    archive: HistoryArchive, a: str, b: str, *, limit: int = MAX_STEPS
+) -> RunComparison:
+    """Return two runs compared step by step.
 
     Args:
-        stays: The stays of one session, as ``Timeline.stays`` has them.
+        archive: The history that both are in.
+        a, b: The ids of the sessions.
+        limit: The most versions.
+
+    Raises:
+        QueryError: Both are the same session.
+        HistoryError: A session has no history, or a version can't be rebuilt.
+        StorageError: The store failed.
     """
-    found: list[Visit] = []
-    seen: dict[str, int] = {}
-    for stay in stays.itertuples(index=False):
-        row: Any = stay
-        if found and row.waits:
-            last = found.pop()
-            versions = (last.versions[0], int(row.version))
-            found.append(
-                Visit(last.task, last.number, last.start, row.end, versions, bool(row.open))
+    if a == b:
+        raise QueryError(f"{a!r} is one run: compare it with another")
+    stays, notes = await read_stays(archive, [a, b], limit=limit)
+    sessions: list[dict[int, Session]] = []
+    for id in (a, b):
+        visits = visits_of(stays[stays["id"] == id])
+        if not visits:
+            raise HistoryError(describe_unknown(id))
+        ends = [visit.versions[1] for visit in visits]
+        sessions.append(await _read_ends(archive, id, ends))
+        if len(sessions[-1]) < len(ends):
+            notes.append(
+                f"of {id} the contexts of the first {len(sessions[-1]):,} of {len(ends):,} steps "
+                f"are compared: they have {MAX_BYTES // 1_000_000} MB"
             )
-            continue
-        seen[row.task] = seen.get(row.task, 0) + 1
-        version = int(row.version)
-        found.append(
-            Visit(row.task, seen[row.task], row.start, row.end, (version, version), bool(row.open))
-        )
+    return RunComparison((a, b), stays, (sessions[0], sessions[1]), "; ".join(notes))
+
+
+async def _read_ends(
+    archive: HistoryArchive, id: str, numbers: Sequence[int]
+) -> dict[int, Session]:
+    """Return a session at some of its versions, the oldest first, up to ``MAX_BYTES``."""
+    found: dict[int, Session] = {}
+    size, wanted = 0, set(numbers)
+    left = sorted(wanted)
+    while left and size < MAX_BYTES:
+        portion = [number for number in left if number < left[0] + PORTION]
+        read = await archive.sessions(id, portion[0], portion[-1])
+        kept = {version.number: session for version, session in read if version.number in wanted}
+        found |= kept
+        size += sum(version.bytes for version, _ in read if version.number in kept)
+        left = left[len(portion) :]
     return found
-
-
-def align(one: Sequence[Visit], other: Sequence[Visit]) -> list[tuple[Visit | None, Visit | None]]:
-    """Return the visits of two runs side by side, aligned by task and visit, in the order of both.
-
-    Args:
-        one, other: The visits of each run.
-    """
-    theirs = {visit.key: visit for visit in other}
-    ours = {visit.key for visit in one}
-    left = list(other)
-    rows: list[tuple[Visit | None, Visit | None]] = []
-    for visit in one:
-        match = theirs.get(visit.key)
-        if match is not None and match in left:
-            # What the other run did alone before this step comes first.
-            while left[0] is not match:
-                skipped = left.pop(0)
-                if skipped.key not in ours:
-                    rows.append((None, skipped))
-            left.pop(0)
-            rows.append((visit, match))
-        else:
-            rows.append((visit, match))
-    return rows + [(None, visit) for visit in left if visit.key not in ours]
 
 
 class RunComparison:
@@ -120,7 +102,9 @@ class RunComparison:
     Args:
         ids: The ids of the two sessions.
         stays: The stays of both, as ``Timeline.stays`` has them.
-        sessions: For each id, the session at each version that ends a visit.
+        sessions: For each id, the session at each version that ends a visit; those that are
+            missing are not compared.
+        note: What a bound left out; empty for nothing.
 
     Attributes:
         frame: One row for each step: ``task`` (category), ``visit`` (int64), ``duration_a``,
@@ -128,6 +112,7 @@ class RunComparison:
             there), ``differs`` (text: the places in which the two contexts differ after this step
             and did not before it), ``version_a``, ``version_b`` (Int64, the last at the step).
         parted: Where they first went different ways, in words; empty if they did not.
+        note: As passed.
     """
 
     def __init__(
@@ -135,8 +120,10 @@ class RunComparison:
         ids: tuple[str, str],
         stays: pd.DataFrame,
         sessions: tuple[Mapping[int, Session], Mapping[int, Session]],
+        note: str = "",
     ):
         self.ids = ids
+        self.note = note
         self._stays = stays
         visits = [visits_of(stays[stays["id"] == id]) for id in ids]
         rows = align(*visits)
@@ -168,7 +155,9 @@ class RunComparison:
             theme: The theme of the picture, ``light`` or ``dark``.
         """
         ax = self.plot(theme=theme)
-        body = _render_picture(ax) + _render_table(self.frame)
+        body = _render_picture(ax) + render_frame(self.frame)
+        if self.note:
+            body += Markup("<p>%s</p>") % printable(self.note)
         if self.parted:
             body = Markup("<p><b>They parted</b> %s</p>") % printable(self.parted) + body
         title = Markup("%s beside %s") % (code(self.ids[0]), code(self.ids[1]))
@@ -180,7 +169,8 @@ class RunComparison:
     def __repr__(self) -> str:
         head = f"{self.ids[0]!r} beside {self.ids[1]!r}"
         parted = f"they parted {self.parted}" if self.parted else "they went the same way"
-        return printable_lines("\n".join([head, parted, _worded(self.frame).to_string()]))
+        lines = [head, parted, *filter(None, [self.note]), word_frame(self.frame).to_string()]
+        return printable_lines("\n".join(lines))
 
 
 def _steps_frame(
@@ -195,8 +185,15 @@ def _steps_frame(
         if a is None or b is None:
             differs.append(f"only {ids[1] if a is None else ids[0]}")
             continue
-        one, other = sessions[0][a.versions[1]], sessions[1][b.versions[1]]
-        paths = {_shorten(pointer(change.path)) for change in diff(one, other)}
+        one, other = sessions[0].get(a.versions[1]), sessions[1].get(b.versions[1])
+        if one is None or other is None:
+            differs.append(NOT_COMPARED)
+            continue
+        try:
+            paths = {_shorten(pointer(change.path)) for change in diff(one, other)}
+        except GraphflowError as error:  # a context that is not JSON hides no other step
+            differs.append(f"{NOT_COMPARED}: {error}")
+            continue
         new = sorted(paths - known - {"/current_task_id"})
         known = paths
         shown = ", ".join(new[:MAX_PATHS])
@@ -269,129 +266,3 @@ def _render_picture(ax: Any) -> Markup:
         '<img style="display:block;max-width:100%%" alt="%s" src="data:image/png;base64,%s">'
     )
     return image % (figure.said, b64encode(figure._repr_png_()).decode())
-
-
-def _worded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame for people: durations with their unit, nothing where something is missing."""
-    from ..figures.text import long_text  # which takes its time: only when it is wanted
-
-    def word(value: pd.Timedelta, *, signed: bool) -> str:
-        sign = "" if not signed or not value else "+" if value > pd.Timedelta(0) else "−"
-        return sign + long_text(abs(value).value)
-
-    shown = frame.astype(object).where(frame.notna(), "")
-    for name, column in frame.select_dtypes("timedelta").items():
-        signed = name == "difference"
-        shown[name] = ["" if pd.isna(v) else word(v, signed=signed) for v in column]
-    for name, column in frame.select_dtypes("float").items():
-        shown[name] = ["" if pd.isna(v) else f"{v:.3g}" for v in column]
-    return shown
-
-
-def _render_table(frame: pd.DataFrame) -> Markup:
-    table = frame_html(_worded(frame))
-    return Markup('<div class="whole" style="overflow-x:auto">%s</div>') % table
-
-
-class CohortComparison:
-    """Two groups of runs, such as those before and after a release; it shows itself.
-
-    Args:
-        names: The names of the groups.
-        stays: The stays of each group, as ``Timeline.stays`` has them.
-        failed: The text of a status that counts as failed.
-
-    Attributes:
-        tasks: One row for each task: ``task`` (category), ``n_a``, ``n_b`` (int64, visits that
-            ended), ``p50_a``, ``p50_b``, ``p99_a``, ``p99_b`` (timedelta64[us]), ``ratio``
-            (float64, p50 of b by that of a).
-        ends: One row for each task where sessions are now: ``task`` (category), ``sessions_a``,
-            ``sessions_b`` (int64), ``share_a``, ``share_b`` (float64).
-        failures: For each group, the number of sessions, and of those whose last status says that
-            they failed.
-    """
-
-    def __init__(
-        self,
-        names: tuple[str, str],
-        stays: tuple[pd.DataFrame, pd.DataFrame],
-        *,
-        failed: str = "failed",
-    ):
-        self.names = names
-        self._failed = failed
-        visits = [
-            [
-                (id, visit)
-                for id, rows in side.groupby("id", sort=False)
-                for visit in visits_of(rows)
-            ]
-            for side in stays
-        ]
-        self.tasks = _tasks_frame([[visit for _, visit in side] for side in visits])
-        last = [side.groupby("id", sort=False).tail(1) for side in stays]
-        self.ends = _ends_frame(last)
-        self.failures = tuple(
-            (len(side), int(side["status_message"].str.contains(failed, regex=False).sum()))
-            for side in last
-        )
-
-    def _describe_failures(self) -> Iterator[str]:
-        for name, (sessions, failed) in zip(self.names, self.failures, strict=True):
-            share = f"{failed / sessions:.1%}" if sessions else "none"
-            yield f"{name}: {failed:,} of {sessions:,} with {self._failed!r} in status ({share})"
-
-    def _repr_html_(self) -> str:
-        lines = Markup("").join(
-            Markup("<p>%s</p>") % printable(line) for line in self._describe_failures()
-        )
-        title = Markup("%s beside %s") % self.names
-        tasks, ends = _render_table(self.tasks), _render_table(self.ends)
-        body = lines + Markup("<b>time at each task</b>%s<b>where they are</b>%s") % (tasks, ends)
-        return str(card(title, body))
-
-    def __repr__(self) -> str:
-        lines = [
-            *self._describe_failures(),
-            _worded(self.tasks).to_string(),
-            _worded(self.ends).to_string(),
-        ]
-        return printable_lines("\n".join(lines))
-
-
-def _tasks_frame(sides: Sequence[Sequence[Visit]]) -> pd.DataFrame:
-    tasks = list(dict.fromkeys(visit.task for side in sides for visit in side))
-    columns: dict[str, Any] = {"task": category_column(tasks)}
-    middles = []
-    for letter, side in zip("ab", sides, strict=True):
-        lasted: dict[str, list[int]] = {task: [] for task in tasks}
-        for visit in side:
-            if not visit.open:
-                lasted[visit.task].append((visit.end - visit.start) // pd.Timedelta(1, "us"))
-        columns[f"n_{letter}"] = np.array([len(lasted[task]) for task in tasks], np.int64)
-        for tail in (50, 99):
-            values = [
-                int(np.percentile(lasted[task], tail, method="inverted_cdf"))
-                if lasted[task]
-                else np.iinfo(np.int64).min  # NaT
-                for task in tasks
-            ]
-            times = pd.Series(np.array(values, np.int64).view("m8[us]"))
-            columns[f"p{tail}_{letter}"] = times
-            if tail == 50:
-                middles.append(times)
-    columns["ratio"] = middles[1] / middles[0]
-    order = ["task", "n_a", "n_b", "p50_a", "p50_b", "p99_a", "p99_b", "ratio"]
-    return pd.DataFrame(columns)[order]
-
-
-def _ends_frame(last: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    counts = [side["task"].astype(object).value_counts() for side in last]
-    tasks = list(dict.fromkeys([*counts[0].index, *counts[1].index]))
-    columns: dict[str, Any] = {"task": category_column(tasks)}
-    for letter, side in zip("ab", counts, strict=True):
-        columns[f"sessions_{letter}"] = np.array([int(side.get(t, 0)) for t in tasks], np.int64)
-    for letter in "ab":
-        found = columns[f"sessions_{letter}"]
-        columns[f"share_{letter}"] = found / max(1, found.sum())
-    return pd.DataFrame(columns)

@@ -9,22 +9,18 @@ from typing import Final
 from markupsafe import Markup
 
 from ..cards import card, code, fact_table
+from ..changes import Patch, apply
 from ..client import Client
-from ..history import Version
+from ..history import HistoryArchive, Version
 from ..model import Session
 from ..printable import printable_lines
 from ..workflow import Graph
 from .running import MAX_STEPS, FlowRun, RunFlow
 
-__all__ = ["Fork", "ORIGIN", "Replay", "mark_origin"]
+__all__ = ["Fork", "ORIGIN", "Replay", "make_fork"]
 
 #: The key of the context under which a fork names its origin.
 ORIGIN: Final = "forked_from"
-
-
-def mark_origin(session: Session, origin: Version) -> None:
-    """Note in a new session of which version it is a fork."""
-    session.context[ORIGIN] = {"id": origin.id, "version": origin.number}
 
 
 @dataclass(frozen=True)
@@ -70,6 +66,37 @@ class Fork:
             code(self.session.id),
         )
         return str(card(title, fact_table([(n, code(v)) for n, v in self._collect_facts()])))
+
+
+async def make_fork(
+    archive: HistoryArchive,
+    origin: Version,
+    session: Session,
+    as_id: str,
+    changes: Patch | None = None,
+) -> Fork:
+    """Return a fork that is not saved yet.
+
+    Args:
+        archive: The history that the origin is in.
+        origin: The version where the new session begins.
+        session: The session as it was then.
+        as_id: The id of the new session.
+        changes: What is changed first.
+
+    Raises:
+        PatchError: A path does not exist.
+        StorageError: The store failed.
+    """
+    forked = session.copy(as_id)
+    if changes:
+        forked = apply(forked, changes)
+    forked.context[ORIGIN] = {"id": origin.id, "version": origin.number}
+    versions = await archive.versions(origin.id, limit=None)
+    following = [v for v in reversed(versions) if v.number >= origin.number]
+    ended = next((n for n, version in enumerate(following) if version.deleted), len(following))
+    tasks = dict.fromkeys(version.current_task_id for version in following[:ended])
+    return Fork(forked, origin, tuple(tasks))
 
 
 class Replay:

@@ -1,35 +1,26 @@
-"""The versions of sessions over time, as ``wb.history``, ``wb.at``, ``wb.diff`` and ``wb.fork``."""
+"""The versions of sessions over time: ``wb.history``, ``wb.fork``, ``wb.timeline`` and others."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ..bridge import dual
-from ..changes import Patch, apply, diff
-from ..client import Client
+from ..changes import Patch, diff
 from ..errors import HistoryError, QueryError, SessionNotFound
-from ..frames import stays_frame, versions_frame
-from ..history import (
-    HistoryArchive,
-    HistoryTable,
-    PruneReport,
-    Retention,
-    Version,
-    history_of,
-)
+from ..frames import versions_frame
 from ..model import Session
-from ..model.moments import Moment, parse_duration, parse_moment
-from ..storage import Migration
-from ..storage.history import OBSERVED, TriggeredTable
-from .comparing import CohortComparison, RunComparison, visits_of
-from .forking import Fork, Replay, mark_origin
-from .observing import Observation
+from ..model.moments import Moment, parse_moment
+from ..storage.history import OBSERVED
+from .cohorts import CohortComparison
+from .comparing import RunComparison, compare_two
+from .finding import describe_unknown, find_version
+from .forking import Fork, Replay, make_fork
+from .keeping import HistoryKeeper
+from .visits import MAX_STEPS, read_stays
 
 if TYPE_CHECKING:
     from .timelines import Timeline
@@ -37,190 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["HistoryViews"]
 
 MAX_VERSIONS = 100  # shown unless more are asked for
-KEPT = 100  # versions of a session
-MAX_STEPS = 100_000
 
 
-class HistoryViews(Client):
+class HistoryViews(HistoryKeeper):
     """A client that shows what its sessions were before, where the store keeps their history.
 
     A version is named by its number in the session's history: 1, 2, 3 …, in the order of the
     commits. The store's own counter, where it has one, is ``stored_version``.
     """
-
-    _observation: Observation | None = None
-
-    @property
-    def archive(self) -> HistoryArchive:
-        """The history of the store's sessions, or while one observes it, what was observed.
-
-        Raises:
-            CapabilityError: The store keeps no history, and is not observed.
-        """
-        return history_of(self.storage) if self._observation is None else self._observation.archive
-
-    def observe(self, into: str | os.PathLike[str] | None = None) -> Observation:
-        """Note the versions of sessions that are seen from now on; the store is not written to.
-
-        For a store that keeps no history and may not be changed. Until ``stop_observing`` the
-        history of this workbench is what was seen: samples, since what happens between two looks
-        is not known.
-
-        Args:
-            into: The URL of a SQLite file that keeps what is seen, created if it does not exist.
-                Default: memory, gone with the kernel.
-
-        Returns:
-            The observation, which shows how it goes; ``stop()`` ends it.
-
-        Raises:
-            CapabilityError: The storage can't find sessions by time.
-            QueryError: ``into`` is given for sessions in memory.
-            StorageError: A store failed.
-        """
-        self.stop_observing()
-        self._observation = Observation(self, into)
-        return self._observation
-
-    def stop_observing(self) -> None:
-        """Observe no longer; ``archive`` is the store's own history again."""
-        if self._observation is not None:
-            self._observation.stop()
-            self._observation = None
-
-    @dual
-    async def plan_history(self, *, versions: int | None = KEPT) -> Migration:
-        """Return the statements by which the store keeps its sessions' history; runs nothing.
-
-        In PostgreSQL and SQLite triggers of the database note every version that any client
-        commits, Rust workers too. Elsewhere this workbench notes what it writes itself.
-
-        Args:
-            versions: The most versions of each session: the triggers remove older ones with later
-                saves. None for any number. Without triggers nothing goes by itself:
-                ``prune_history`` removes it.
-
-        Raises:
-            QueryError: ``versions`` is not an integer >= 1 or None.
-            CapabilityError: The store can keep no history.
-            StorageError: The store failed.
-        """
-        table = self._history_table(versions)
-        return await (
-            table.plan_trigger(versions) if isinstance(table, TriggeredTable) else table.plan()
-        )
-
-    @dual
-    async def install_history(self, *, versions: int | None = KEPT) -> Migration:
-        """Make the store keep its sessions' history from now on; return what was run.
-
-        ``plan_history`` shows it before. What was saved earlier has no history. By age,
-        ``prune_history`` removes what is not wanted any more.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> installed = wb.install_history()
-            >>> session = wb.get("claim-0014")
-            >>> session.status_message = "looked at"
-            >>> wb.save(session)
-            >>> wb.history("claim-0014")["status_message"].tolist()
-            ['looked at']
-
-        Args:
-            versions: See ``plan_history``.
-
-        Raises:
-            ReadOnlyError: The store was opened for reading only; nothing was changed.
-            QueryError, CapabilityError, StorageError: See ``plan_history``.
-        """
-        table = self._history_table(versions)
-        if isinstance(table, TriggeredTable):
-            return await table.create_trigger(versions)
-        created = await table.create()
-        await table.start()
-        return created
-
-    @dual
-    async def remove_history(self) -> Migration:
-        """Remove the history and every version in it; return what was run, and what is lost.
-
-        The sessions stay as they are. ``prune_history(dry_run=True)`` and ``archive.size()`` say
-        how much there is.
-
-        Raises:
-            ReadOnlyError: The store was opened for reading only; nothing was changed.
-            CapabilityError: The store can keep no history.
-            StorageError: The store failed.
-        """
-        archive = self.archive
-        lost = ""
-        if await archive.exists():
-            size = await archive.size()
-            about = "" if size.exact else "about "
-            lost = f" {about}{size.versions:,} versions ({size.bytes:,} bytes) are lost."
-        done = await archive.drop()
-        return replace(done, note=f"{done.note}{lost}")
-
-    @dual
-    async def prune_history(
-        self,
-        *,
-        versions: int | None = KEPT,
-        age: str | timedelta | None = "30 days",
-        dry_run: bool = False,
-    ) -> PruneReport:
-        """Remove old versions from the history, in short steps that no save waits for.
-
-        The newest version of each session stays, and the one that was stored when ``age`` began.
-        ``compact_history`` makes those that stay smaller.
-
-        Args:
-            versions: The most versions of each session; None for any number.
-            age: How long a version is kept after the next one replaced it: ``"30 days"``, a
-                timedelta, or None for ever.
-            dry_run: True removes nothing, and reports what would go.
-
-        Returns:
-            The number of versions that were removed, or would be, and their bytes.
-
-        Raises:
-            QueryError: An argument is invalid.
-            ReadOnlyError: The store was opened for reading only; nothing was changed.
-            CapabilityError: The store can keep no history.
-            StorageError: There is no history table, or the store failed.
-        """
-        try:
-            kept = None if age is None else parse_duration(age)
-        except ValueError as error:
-            raise QueryError(f"age: {error}") from error
-        self._check_versions(versions)
-        return await self.archive.prune(Retention(versions, kept), dry_run=dry_run)
-
-    @dual
-    async def compact_history(self) -> int:
-        """Replace older contexts in the history by what changed, and return how many.
-
-        What a version is does not change by it: each is rebuilt to the letter. A ``HistoryStorage``
-        does it as it writes, a trigger does not, so its history takes about a fifth afterwards. It
-        reads the whole history, in short steps that no save waits for, and may be interrupted. A
-        database uses the room again for later versions; its files do not become smaller.
-
-        Raises:
-            ReadOnlyError: The store was opened for reading only; nothing was changed.
-            CapabilityError: The store can keep no history.
-            StorageError: There is no history table, or the store failed.
-        """
-        return await self.archive.compact_all()
-
-    def _history_table(self, versions: int | None) -> HistoryTable:
-        self._check_versions(versions)
-        return self.archive.table
-
-    @staticmethod
-    def _check_versions(versions: int | None) -> None:
-        if versions is not None and (type(versions) is not int or versions < 1):
-            raise QueryError(f"versions must be an integer >= 1 or None, not {versions!r}")
 
     @dual
     async def history(self, id: str, *, limit: int = MAX_VERSIONS) -> pd.DataFrame:
@@ -260,19 +75,24 @@ class HistoryViews(Client):
             CapabilityError: The store keeps no history.
             StorageError: There is no history table, or the store failed.
         """
-        if type(limit) is not int or limit < 1:
-            raise QueryError(f"limit must be an integer >= 1, not {limit!r}")
+        _check_limit(limit)
         archive = self.archive
         newest = await archive.versions(id, limit=1)
         if not newest:
-            raise SessionNotFound(id) if await self.storage.get(id) is None else _unknown(id)
+            if await self.storage.get(id) is None:
+                raise SessionNotFound(id)
+            raise HistoryError(describe_unknown(id))
         last = newest[0].number
-        found = await archive.changes(id, max(1, last - limit), last)
-        frame = versions_frame(found, limit)
         notes = []
+        try:
+            found = await archive.changes(id, max(1, last - limit), last)
+        except HistoryError as error:  # of one version, which hides none of the others
+            found = [(version, None) for version in await archive.versions(id, limit=limit + 1)]
+            notes.append(str(error))
+        frame = versions_frame(found, limit)
         if len(found) > limit:
             notes.append(f"showing the newest {limit:,} versions; limit= shows more")
-        if "observed" in set(frame["source"]):
+        if OBSERVED in set(frame["source"]):
             notes.append("observed versions are samples: others in between are unknown")
         if notes:
             frame.attrs["note"] = "; ".join(notes)
@@ -295,7 +115,7 @@ class HistoryViews(Client):
             CapabilityError: The store keeps no history.
             StorageError: There is no history table, or the store failed.
         """
-        return (await self._find(id, version))[1]
+        return (await find_version(self.archive, id, version))[1]
 
     @dual
     async def diff(self, id: str, before: int | Moment, after: int | Moment | None = None) -> Patch:
@@ -310,9 +130,9 @@ class HistoryViews(Client):
             SessionNotFound: ``after`` is not given, and the session is not stored.
             HistoryError, QueryError, StorageError: See ``at``.
         """
-        first = (await self._find(id, before))[1]
+        first = (await find_version(self.archive, id, before))[1]
         if after is not None:
-            return diff(first, (await self._find(id, after))[1])
+            return diff(first, (await find_version(self.archive, id, after))[1])
         stored = await self.storage.get(id)
         if stored is None:
             raise SessionNotFound(id)
@@ -357,17 +177,13 @@ class HistoryViews(Client):
             PatchError: A path does not exist.
             HistoryError, QueryError, StorageError: See ``at``.
         """
-        origin, session = await self._find(id, version)
         if not isinstance(as_id, str) or not as_id:
             raise QueryError(f"as_id= must be the id of the new session, not {as_id!r}")
-        forked = session.copy(as_id)
-        if len(patch := Patch(changes)):
-            forked = apply(forked, patch)
-        mark_origin(forked, origin)
-        following = await self.archive.versions(id, limit=None)
-        await self.save.__wrapped__(forked)
-        tasks = [v.current_task_id for v in following[::-1] if v.number >= origin.number]
-        return Fork(forked, origin, tuple(dict.fromkeys(tasks)))
+        archive = self.archive
+        origin, session = await find_version(archive, id, version)
+        fork = await make_fork(archive, origin, session, as_id, Patch(changes))
+        await self.save.__wrapped__(fork.session)
+        return fork
 
     @property
     def replay(self) -> Replay:
@@ -414,8 +230,7 @@ class HistoryViews(Client):
             CapabilityError: The store keeps no history.
             StorageError: There is no history table, or the store failed.
         """
-        if type(limit) is not int or limit < 1:
-            raise QueryError(f"limit must be an integer >= 1, not {limit!r}")
+        _check_limit(limit)
         chosen = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
         if chosen is not None and not all(isinstance(id, str) for id in chosen):
             raise QueryError(f"ids must be ids of sessions, each a text, not {ids!r}")
@@ -423,22 +238,21 @@ class HistoryViews(Client):
             name: None if time is None else _parse_time(name, time)
             for name, time in (("since", since), ("until", until))
         }
-        steps = await self.archive.steps(chosen, **times, limit=limit)
-        stays = stays_frame(steps, datetime.now(UTC))
+        stays, notes = await read_stays(self.archive, chosen, **times, limit=limit)
         if graph is not None:
             stays = stays[stays["graph_id"] == graph].reset_index(drop=True)
-        notes = []
-        if steps.more:
-            notes.append(f"the first {limit:,} versions by id; limit= takes more")
-        if OBSERVED in steps.source:
-            notes.append("some versions were observed: others in between are unknown")
         from .timelines import Timeline  # matplotlib takes its time: only when it is wanted
 
         return Timeline(stays, "; ".join(notes))
 
     @dual
     async def compare_runs(
-        self, a: str | Iterable[str], b: str | Iterable[str], *, failed: str = "failed"
+        self,
+        a: str | Iterable[str],
+        b: str | Iterable[str],
+        *,
+        failed: str = "failed",
+        limit: int = MAX_STEPS,
     ) -> RunComparison | CohortComparison:
         """Compare two runs step by step, or two groups of runs by what is usual in each.
 
@@ -446,6 +260,8 @@ class HistoryViews(Client):
             a, b: An id each; or ids each (a column of a DataFrame too), for example those before
                 and after a release.
             failed: Of groups: the text in a session's last status that says that it failed.
+            limit: The most versions of two runs, or of each group; a note says so if there are
+                more.
 
         Returns:
             For two ids a ``RunComparison``: steps aligned by task and visit, with durations and
@@ -459,70 +275,31 @@ class HistoryViews(Client):
             CapabilityError: The store keeps no history.
             StorageError: There is no history table, or the store failed.
         """
+        _check_limit(limit)
         if isinstance(a, str) != isinstance(b, str):
             raise QueryError("a and b are an id each, or several ids each")
         if isinstance(a, str) and isinstance(b, str):
-            return await self._compare_two(a, b)
+            return await compare_two(self.archive, a, b, limit=limit)
         sides = [list(a), list(b)]
         if not all(isinstance(id, str) for side in sides for id in side):
             raise QueryError("a and b must be ids of sessions, each a text")
-        stays = [(await self.timeline.__wrapped__(side)).stays for side in sides]
-        for name, side in zip("ab", stays, strict=True):
-            if not len(side):
+        found = [await read_stays(self.archive, side, limit=limit) for side in sides]
+        for name, (stays, _) in zip("ab", found, strict=True):
+            if not len(stays):
                 raise HistoryError(f"the history has no version of any session of {name}")
-        return CohortComparison(("a", "b"), (stays[0], stays[1]), failed=failed)
-
-    async def _compare_two(self, a: str, b: str) -> RunComparison:
-        if a == b:
-            raise QueryError(f"{a!r} is one run: compare it with another")
-        stays = (await self.timeline.__wrapped__([a, b])).stays
-        sessions: list[dict[int, Session]] = []
-        for id in (a, b):
-            visits = visits_of(stays[stays["id"] == id])
-            if not visits:
-                raise _unknown(id)
-            ends = {visit.versions[1] for visit in visits}
-            found = await self.archive.sessions(id, min(ends), max(ends))
-            sessions.append({v.number: session for v, session in found if v.number in ends})
-        return RunComparison((a, b), stays, (sessions[0], sessions[1]))
-
-    async def _find(self, id: str, when: int | Moment) -> tuple[Version, Session]:
-        """Return a version of a session, which was not deleted then, and the session."""
-        place: int | datetime
-        if isinstance(when, int) and not isinstance(when, bool):
-            place = when
-        else:
-            try:
-                place = parse_moment(when)
-            except ValueError as error:
-                raise QueryError(
-                    f"a version is its number in wb.history({id!r}), or a time: {error}"
-                ) from error
-        archive = self.archive
-        version = await archive.version_at(id, place)
-        named = f"version {place}" if isinstance(place, int) else f"version at {_utc(place)}"
-        if version is None:
-            raise HistoryError(await self._describe_lack(id, named))
-        if version.deleted:
-            raise HistoryError(
-                f"session {id!r} was deleted at version {version.number}, {_utc(version.at)}: "
-                f"version {version.number - 1} is what it was before"
-            )
-        session = await archive.session_at(id, version.number)
-        if session is None:  # pruned meanwhile
-            raise HistoryError(await self._describe_lack(id, named))
-        return version, session
-
-    async def _describe_lack(self, id: str, named: str) -> str:
-        """Return why a version is not there, and which are."""
-        known = await self.archive.versions(id, limit=None)
-        if not known:
-            return str(_unknown(id))
-        newest, oldest = known[0], known[-1]
-        return (
-            f"the history of session {id!r} has no {named}; it has versions {oldest.number} "
-            f"({_utc(oldest.at)}) to {newest.number}; older ones were not kept"
+        notes = [
+            f"{name}: {note}"
+            for name, (_, notes) in zip("ab", found, strict=True)
+            for note in notes
+        ]
+        return CohortComparison(
+            ("a", "b"), (found[0][0], found[1][0]), failed=failed, note="; ".join(notes)
         )
+
+
+def _check_limit(limit: object) -> None:
+    if type(limit) is not int or limit < 1:
+        raise QueryError(f"limit must be an integer >= 1, not {limit!r}")
 
 
 def _parse_time(name: str, time: Moment) -> datetime:
@@ -530,13 +307,3 @@ def _parse_time(name: str, time: Moment) -> datetime:
         return parse_moment(time)
     except ValueError as error:
         raise QueryError(f"{name}: {error}") from error
-
-
-def _utc(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _unknown(id: str) -> HistoryError:
-    return HistoryError(
-        f"the history has no version of session {id!r}: none was saved since the history is kept"
-    )

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 import graphflow_nb as g
 from graphflow_nb.history import HistoryStorage
-from graphflow_nb.notebook.comparing import CohortComparison, RunComparison, Visit, align
+from graphflow_nb.notebook.cohorts import CohortComparison
+from graphflow_nb.notebook.comparing import RunComparison
+from graphflow_nb.notebook.visits import Visit, align
 
 T = pd.Timestamp("2026-11-24", tz="UTC")
 

@@ -1,0 +1,198 @@
+"""What makes a store keep the versions of its sessions, makes them few and small, and stops it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+
+from ..bridge import dual
+from ..client import Client
+from ..errors import QueryError
+from ..history import HistoryArchive, HistoryTable, PruneReport, Retention, history_of
+from ..model.moments import parse_duration
+from ..storage import Migration
+from ..storage.history import TriggeredTable
+from .observing import Observation
+
+__all__ = ["HistoryKeeper"]
+
+KEPT = 100  # versions of a session
+
+
+class HistoryKeeper(Client):
+    """A client that makes its store keep the history of the sessions, or observes them."""
+
+    _observation: Observation | None = None
+
+    @property
+    def archive(self) -> HistoryArchive:
+        """The history of the store's sessions, or while one observes it, what was observed.
+
+        Raises:
+            CapabilityError: The store keeps no history, and is not observed.
+        """
+        return history_of(self.storage) if self._observation is None else self._observation.archive
+
+    def observe(self, into: str | os.PathLike[str] | None = None) -> Observation:
+        """Note the versions of sessions that are seen from now on; the store is not written to.
+
+        For a store that keeps no history and may not be changed. Until ``stop_observing`` the
+        history of this workbench is what was seen: samples, since what happens between two looks
+        is not known.
+
+        Args:
+            into: The URL of a SQLite file that keeps what is seen, created if it does not exist.
+                Default: memory, gone with the kernel.
+
+        Returns:
+            The observation, which shows how it goes; ``stop()`` ends it.
+
+        Raises:
+            CapabilityError: The storage can't find sessions by time.
+            QueryError: ``into`` is given for sessions in memory.
+            StorageError: A store failed.
+        """
+        self.stop_observing()
+        self._observation = Observation(self, into)
+        return self._observation
+
+    def stop_observing(self) -> None:
+        """Observe no longer; ``archive`` is the store's own history again."""
+        if self._observation is not None:
+            self._observation.stop()
+            self._observation = None
+
+    @dual
+    async def plan_history(self, *, versions: int | None = KEPT) -> Migration:
+        """Return the statements by which the store keeps its sessions' history; runs nothing.
+
+        In PostgreSQL and SQLite triggers of the database note every version that any client
+        commits, Rust workers too. Elsewhere this workbench notes what it writes itself.
+
+        Args:
+            versions: The most versions of each session: the triggers remove older ones with later
+                saves. None for any number. Without triggers nothing goes by itself:
+                ``prune_history`` removes it.
+
+        Raises:
+            QueryError: ``versions`` is not an integer >= 1 or None.
+            CapabilityError: The store can keep no history.
+            StorageError: The store failed.
+        """
+        table = self._history_table(versions)
+        return await (
+            table.plan_trigger(versions) if isinstance(table, TriggeredTable) else table.plan()
+        )
+
+    @dual
+    async def install_history(self, *, versions: int | None = KEPT) -> Migration:
+        """Make the store keep its sessions' history from now on; return what was run.
+
+        ``plan_history`` shows it before. What was saved earlier has no history. By age,
+        ``prune_history`` removes what is not wanted any more.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> installed = wb.install_history()
+            >>> session = wb.get("claim-0014")
+            >>> session.status_message = "looked at"
+            >>> wb.save(session)
+            >>> wb.history("claim-0014")["status_message"].tolist()
+            ['looked at']
+
+        Args:
+            versions: See ``plan_history``.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only; nothing was changed.
+            QueryError, CapabilityError, StorageError: See ``plan_history``.
+        """
+        table = self._history_table(versions)
+        if isinstance(table, TriggeredTable):
+            return await table.create_trigger(versions)
+        created = await table.create()
+        await table.start()
+        return created
+
+    @dual
+    async def remove_history(self) -> Migration:
+        """Remove the history and every version in it; return what was run, and what is lost.
+
+        The sessions stay as they are. ``prune_history(dry_run=True)`` and ``archive.size()`` say
+        how much there is.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only; nothing was changed.
+            CapabilityError: The store can keep no history.
+            StorageError: The store failed.
+        """
+        archive = self.archive
+        lost = ""
+        if await archive.exists():
+            size = await archive.size()
+            about = "" if size.exact else "about "
+            lost = f" {about}{size.versions:,} versions ({size.bytes:,} bytes) are lost."
+        done = await archive.drop()
+        return replace(done, note=f"{done.note}{lost}")
+
+    @dual
+    async def prune_history(
+        self,
+        *,
+        versions: int | None = KEPT,
+        age: str | timedelta | None = "30 days",
+        dry_run: bool = False,
+    ) -> PruneReport:
+        """Remove old versions from the history, in short steps that no save waits for.
+
+        The newest version of each session stays, and the one that was stored when ``age`` began.
+        ``compact_history`` makes those that stay smaller.
+
+        Args:
+            versions: The most versions of each session; None for any number.
+            age: How long a version is kept after the next one replaced it: ``"30 days"``, a
+                timedelta, or None for ever.
+            dry_run: True removes nothing, and reports what would go.
+
+        Returns:
+            The number of versions that were removed, or would be, and their bytes.
+
+        Raises:
+            QueryError: An argument is invalid.
+            ReadOnlyError: The store was opened for reading only; nothing was changed.
+            CapabilityError: The store can keep no history.
+            StorageError: There is no history table, or the store failed.
+        """
+        try:
+            kept = None if age is None else parse_duration(age)
+        except ValueError as error:
+            raise QueryError(f"age: {error}") from error
+        self._check_versions(versions)
+        return await self.archive.prune(Retention(versions, kept), dry_run=dry_run)
+
+    @dual
+    async def compact_history(self) -> int:
+        """Replace older contexts in the history by what changed, and return how many.
+
+        What a version is does not change by it: each is rebuilt to the letter. A ``HistoryStorage``
+        does it as it writes, a trigger does not, so its history takes about a fifth afterwards. It
+        reads the whole history, in short steps that no save waits for, and may be interrupted. A
+        database uses the room again for later versions; its files do not become smaller.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only; nothing was changed.
+            CapabilityError: The store can keep no history.
+            StorageError: There is no history table, or the store failed.
+        """
+        return await self.archive.compact_all()
+
+    def _history_table(self, versions: int | None) -> HistoryTable:
+        self._check_versions(versions)
+        return self.archive.table
+
+    @staticmethod
+    def _check_versions(versions: int | None) -> None:
+        if versions is not None and (type(versions) is not int or versions < 1):
+            raise QueryError(f"versions must be an integer >= 1 or None, not {versions!r}")
