@@ -192,13 +192,7 @@ class Workbench(HistoryViews):
             CapabilityError: The storage has no method ``table``.
             StorageError: The store failed.
         """
-        context = [context] if isinstance(context, str) else context
-        if not isinstance(context, Sequence):
-            raise QueryError(f"context= must be a list of context paths, not {context!r}")
-        if len(context) > MAX_COLUMNS:
-            raise QueryError(f"context= takes at most {MAX_COLUMNS} paths, not {len(context):,}")
-        for path in context:
-            parse_path(path)
+        context = _check_context(context)
         filters = {
             "graph": graph,
             "task": task,
@@ -385,10 +379,14 @@ class Workbench(HistoryViews):
         text: str | None = None,
         status: str | None = None,
         id_prefix: str | None = None,
+        ids: Sequence[str] | None = None,
         updated_since: Moment | None = None,
         updated_until: Moment | None = None,
+        created_since: Moment | None = None,
+        created_until: Moment | None = None,
         where: Mapping[Any, Any] | None = None,
         has: Sequence[ContextPath] = (),
+        context: Sequence[ContextPath] = (),
         order: str | None = None,
         page_size: int = 50,
     ) -> Browser:
@@ -403,8 +401,9 @@ class Workbench(HistoryViews):
 
         Args:
             session: The id of a session to open at once.
-            graph, task, text, status, id_prefix, updated_since, updated_until, where, has: The
-                first filters; see ``sessions``.
+            graph, task, text, status, id_prefix, ids, updated_since, updated_until, created_since,
+                created_until, where, has: The first filters; see ``sessions``.
+            context: Context paths to show, a column each; see ``sessions``.
             order: See ``sessions``. Default: newest first, or by id where the store could order by
                 time only by sorting a large table.
             page_size: The number of sessions on a page, 1 to 1000.
@@ -426,12 +425,18 @@ class Workbench(HistoryViews):
             "text": text,
             "status": status,
             "id_prefix": id_prefix,
+            "ids": ids,
             "updated_since": updated_since,
             "updated_until": updated_until,
+            "created_since": created_since,
+            "created_until": created_until,
             "where": where,
             "has": has,
         }
-        return Browser(self, filters, order=order, page_size=page_size, session=session)
+        context = _check_context(context)
+        return Browser(
+            self, filters, order=order, page_size=page_size, session=session, context=context
+        )
 
     @dual
     def undo_all(
@@ -664,6 +669,22 @@ def wrap(
         CapabilityError: The storage lacks one of the three.
     """
     return wrap_client(storage, kind=Workbench, loop=loop, journal=journal)
+
+
+def _check_context(context: object) -> Sequence[ContextPath]:
+    """Return the context paths that are to be columns.
+
+    Raises:
+        QueryError: They are not a list of paths, or too many.
+    """
+    paths = [context] if isinstance(context, str) else context
+    if not isinstance(paths, Sequence):
+        raise QueryError(f"context= must be a list of context paths, not {context!r}")
+    if len(paths) > MAX_COLUMNS:
+        raise QueryError(f"context= takes at most {MAX_COLUMNS} paths, not {len(paths):,}")
+    for path in paths:
+        parse_path(path)
+    return paths
 
 
 def _warn_of_odd_messages(frame: pd.DataFrame) -> pd.DataFrame:

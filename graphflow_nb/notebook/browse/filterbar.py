@@ -11,6 +11,7 @@ from msgspec import Raw
 from ...model import Session
 from ...storage.paths import parse_path, path_text
 from ..html import Html
+from .columnbar import ColumnBar
 from .listing import PAGE_SIZES, WINDOWS
 from .paths import suggest_paths
 from .stage import Stage
@@ -193,12 +194,13 @@ class Pager:
 
     Args:
         stage: The state that the parts of the browser share.
+        columns: The choice of columns.
 
     Attributes:
         notice: The place of notices about a row or a page, under the table.
     """
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Stage, columns: ColumnBar):
         self._stage = stage
         listing = stage.listing
         self.previous = widgets.Button(
@@ -218,9 +220,9 @@ class Pager:
         self.previous.on_click(lambda _: self.turn(-1))
         self.next.on_click(lambda _: self.turn(1))
         self.size.observe(self._resize, "value")
-        bar = widgets.HBox([self.previous, self.shown, self.next, self.size])
+        bar = widgets.HBox([self.previous, self.shown, self.next, self.size, columns.open])
         bar.add_class("gfnb-bar")
-        self.box = widgets.VBox([bar, self.notice])
+        self.box = widgets.VBox([bar, columns.box, self.notice])
 
     def _resize(self, change: Any) -> None:
         if not self._stage.rendering:

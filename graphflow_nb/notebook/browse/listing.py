@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -11,8 +11,15 @@ import pandas as pd
 
 from ...client import Client
 from ...errors import CapabilityError, ContextError, QueryError
+from ...model import Session
 from ...storage import Query
-from ...storage.protocols import SupportsCount, SupportsCounts, SupportsSlowOrders
+from ...storage.paths import ContextPath
+from ...storage.protocols import (
+    SupportsCount,
+    SupportsCounts,
+    SupportsQuery,
+    SupportsSlowOrders,
+)
 from ...storage.query import DEFAULT_ORDER, FILTERS
 from ...storage.table import GroupCount
 from .shown import (
@@ -42,6 +49,7 @@ WINDOWS: Final[dict[str, int]] = {
     "not for a day": -_DAY,
     "not for a week": -7 * _DAY,
 }
+MAX_SAMPLED: Final = 65_536  # bytes of a context from which paths are suggested
 PAGE_SIZES: Final = (25, 50, 100, 200)
 
 
@@ -76,11 +84,12 @@ class Listing:
         order: The order. Default: newest first, or by id where the store could order by time only
             by sorting a large table.
         page_size: The number of sessions on a page.
+        context: The context paths that are columns too.
 
     Attributes:
         filters: The filters that are set, by name.
         window: The time of the last save, one of ``WINDOWS``; it moves with the clock.
-        order, page_size: As passed, or as they were changed since.
+        order, page_size, context: As passed, or as they were changed since.
         frame: The page, as ``Workbench.sessions`` returns it; None while it was not read.
         unlistable: Why the storage can't list its sessions; empty if it can.
         total: The number of sessions that the filters select; None while it is not known.
@@ -103,6 +112,7 @@ class Listing:
         filters: Mapping[str, Any] | None = None,
         order: str | None = None,
         page_size: int = 50,
+        context: Sequence[ContextPath] = (),
     ):
         filters = {} if filters is None else filters
         Query.from_filters(filters, order=order or DEFAULT_ORDER)
@@ -110,6 +120,7 @@ class Listing:
         self._lock = threading.RLock()
         self.filters = _set_filters(filters)
         self.page_size = page_size
+        self.context = tuple(context)
         self.window = ANY_TIME
         self.slow: dict[str, str] = {}
         self._chosen_order = order
@@ -167,16 +178,18 @@ class Listing:
         with self._lock:
             self._loads += 1
             filters, after = self._current_filters(), self._cursors[-1]
-            arguments = filters | {"order": self.order, "limit": self.page_size}
+            context = self.context
+            columns = {"context": context} if context else {}
+            arguments = filters | columns | {"order": self.order, "limit": self.page_size}
             self._call = sessions_call(arguments | ({} if after is None else {"after": after}))
             query = self._page_query(filters)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
         try:
-            table = self._client.bridge.run(self._client.table(query))
+            table = self._client.bridge.run(self._client.table(query, context))
         except CapabilityError as error:  # a session can still be opened
             self._call, self.unlistable = "", str(error)
             return
-        frame = page_frame(table)
+        frame = page_frame(table, context)
         with self._lock:
             self.unlistable = ""
             self.dropped = 0
@@ -265,6 +278,17 @@ class Listing:
             self._go_to_first()
         self.load()
 
+    def show_context(self, paths: Sequence[ContextPath]) -> None:
+        """Show these context paths as columns, on this page and the next ones."""
+        before = self.context
+        try:
+            with self._lock:
+                self.context = tuple(paths)
+            self.load()
+        except (QueryError, ContextError):
+            self.context = before
+            raise
+
     def next(self) -> None:
         """Go to the next page, if there is one."""
         if self.frame is not None and self.has_next:
@@ -309,13 +333,16 @@ class Listing:
         if frame is None:
             return pd.DataFrame()
         found = frame[frame["id"].isin(selected)].reset_index(drop=True)
-        found.attrs.pop("marks", None)
+        for name in ("marks", "context"):
+            found.attrs.pop(name, None)
         return found
 
     def shown_page(self) -> ShownPage:
         """Return the page as it is now, to be shown."""
         with self._lock:
-            return ShownPage(self.frame, self.ids(), list(self.selected), sorted(self.changed))
+            ids, context = self.ids(), () if self.frame is None else self.frame.attrs["context"]
+            changed = sorted(self.changed)
+            return ShownPage(self.frame, ids, list(self.selected), changed, context)
 
     def shown_sessions(self, ids: Iterable[str]) -> list[ShownSession]:
         """Return what rows of this page show, in the order of the ids; unknown ids are skipped."""
@@ -364,10 +391,11 @@ class Listing:
             return None
         with self._lock:
             loads, query = self._loads, self._page_query(self._current_filters())
+            context = self.context
             wanted = frozenset(self.selected) | (set() if keep is None else {keep})
-        frame = self._read(query)
+        frame = self._read(query, context)
         missing = sorted(wanted.difference(frame["id"]))
-        apart = self._read(Query(ids=missing, order="id")) if missing else frame[:0]
+        apart = self._read(Query(ids=missing, order="id"), context) if missing else frame[:0]
         if len(apart):
             frame = join_pages(frame, apart)
         return PolledPage(frame, len(apart), wanted, loads)
@@ -393,10 +421,26 @@ class Listing:
             self._show(page.frame, page.kept)
         return list(before.items()) != list(after.items())
 
-    def _read(self, query: Query) -> pd.DataFrame:
-        table = self._client.bridge.run(self._client.storage.background.table(query, ()))
+    def _read(self, query: Query, context: Sequence[ContextPath]) -> pd.DataFrame:
+        table = self._client.bridge.run(self._client.storage.background.table(query, context))
         self._client.observed.note_table(table)
-        return page_frame(table)
+        return page_frame(table, context)
+
+    def sample(self, number: int) -> list[Session]:
+        """Return some sessions of this page, whole, as background traffic; large ones are left out.
+
+        Args:
+            number: The most sessions to read.
+
+        Raises:
+            StorageError: The store failed.
+        """
+        storage, frame = self._client.storage.background, self.frame
+        if frame is None or not isinstance(storage, SupportsQuery):
+            return []
+        ids = frame["id"][frame["context_bytes"] <= MAX_SAMPLED].head(number).tolist()
+        found = self._client.bridge.run(storage.query(Query(ids=ids, order="id"))) if ids else []
+        return list(found)
 
     # What the choices of the filter bar are
 

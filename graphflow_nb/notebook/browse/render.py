@@ -12,31 +12,19 @@ from ... import cards
 from ...changes import Clash, Merge
 from ...journal import Entry
 from ...model import Session, exactjson
+from .columns import COLUMNS, MAX_HINT, cell_of_text, cell_of_time, rows_of, shorten
 from .shown import ShownSession
 
 __all__ = [
-    "COLUMNS",
     "JOURNAL_COLUMNS",
     "clash_html",
     "journal_rows",
     "merge_html",
     "named_sessions_html",
     "raw_html",
-    "session_rows",
     "static_table",
 ]
 
-COLUMNS: Final[list[dict[str, Any]]] = [
-    {"name": "id", "label": "id", "sortable": True},
-    {"name": "graph_id", "label": "graph"},
-    {"name": "current_task_id", "label": "task"},
-    {"name": "status_message", "label": "status"},
-    {"name": "updated_at", "label": "updated", "sortable": True},
-    {"name": "messages", "label": "messages", "number": True},
-    {"name": "context_bytes", "label": "context", "number": True},
-    {"name": "version", "label": "version", "number": True},
-    {"name": "created_at", "label": "created", "sortable": True},
-]
 JOURNAL_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "entry", "label": "entry", "number": True},
     {"name": "at", "label": "when"},
@@ -45,52 +33,7 @@ JOURNAL_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "changes", "label": "changes"},
     {"name": "state", "label": "state"},
 ]
-MAX_CELL: Final = 120  # characters of a text in a cell
-MAX_HINT: Final = 1000  # of what a cell says when it is pointed at
 MAX_RAW: Final = 100_000  # of the raw JSON
-
-
-def _shorten(text: str, width: int = MAX_CELL) -> str:
-    line = text.replace("\n", " ⏎ ")
-    return line if len(line) <= width else f"{line[:width]}…"
-
-
-def _text_cell(text: str | None) -> str | list[str]:
-    """Return what a cell shows, and what it says when it is pointed at."""
-    if text is None:
-        return ""
-    if len(text) <= MAX_CELL and "\n" not in text:
-        return text
-    return [_shorten(text), _shorten(text, MAX_HINT)]
-
-
-def _time_cell(time: Any) -> str | list[str]:
-    if time is pd.NaT:
-        return "unknown"
-    return [cards.age(time.to_pydatetime()), f"{time:%Y-%m-%d %H:%M:%S} UTC"]
-
-
-def _size_cell(count: int) -> str:
-    return f"{count:,} B" if count < 10_000 else f"{count / 1000:,.0f} kB"
-
-
-def session_rows(frame: pd.DataFrame) -> list[list[Any]]:
-    """Return the cells of a page of ``Workbench.sessions``."""
-    rows: Any = frame.itertuples()
-    return [
-        [
-            _text_cell(row.id),
-            _text_cell(row.graph_id),
-            _text_cell(row.current_task_id),
-            _text_cell(row.status_message if isinstance(row.status_message, str) else None),
-            _time_cell(row.updated_at),
-            f"{row.messages:,}",
-            _size_cell(row.context_bytes),
-            str(row.version),
-            _time_cell(row.created_at),
-        ]
-        for row in rows
-    ]
 
 
 def journal_rows(entries: Sequence[Entry], changes: Sequence[str]) -> list[list[Any]]:
@@ -98,10 +41,10 @@ def journal_rows(entries: Sequence[Entry], changes: Sequence[str]) -> list[list[
     return [
         [
             str(entry.number),
-            _time_cell(pd.Timestamp(entry.at)),
+            cell_of_time(pd.Timestamp(entry.at)),
             entry.op,
-            _text_cell(entry.id),
-            _text_cell(changed),
+            cell_of_text(entry.id),
+            cell_of_text(changed),
             entry.state if entry.state == "done" else ["unknown", "the store was lost meanwhile"],
         ]
         for entry, changed in zip(entries, changes, strict=True)
@@ -141,10 +84,10 @@ def named_sessions_html(sessions: Sequence[ShownSession], changed: Collection[st
     """
     lines = []
     for session in sessions:
-        id = cards.code(_shorten(session.id, MAX_HINT))
+        id = cards.code(shorten(session.id, MAX_HINT))
         line = Markup("%s, version %s") % (id, session.version)
         if session.status_message:
-            line += Markup(', <span class="q">%s</span>') % _shorten(session.status_message)
+            line += Markup(', <span class="q">%s</span>') % shorten(session.status_message)
         if session.id in changed:
             line += Markup(", <b>changed since you looked</b>")
         lines.append(Markup("<li>%s</li>") % line)
@@ -187,18 +130,19 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
     if frame is None or not len(frame):
         return Markup("<p>%s</p>") % shown
     heads = Markup("").join(
-        (_NUMBER_HEAD if column.get("number") else _HEAD) % column["label"] for column in COLUMNS
+        (_NUMBER_HEAD if column.get("number") else _HEAD) % column["label"]
+        for column in COLUMNS.values()
     )
     rows = []
-    for id, cells in zip(frame["id"], session_rows(frame), strict=True):
+    for id, cells in zip(frame["id"], rows_of(frame, COLUMNS), strict=True):
         # The time of day and not how long ago: this is read at another time.
         texts = (
-            cell if isinstance(cell, str) else cell[column["name"].endswith("_at")]
-            for column, cell in zip(COLUMNS, cells, strict=True)
+            cell if isinstance(cell, str) else cell[name.endswith("_at")]
+            for name, cell in zip(COLUMNS, cells, strict=True)
         )
         row = Markup("").join(
             (_NUMBER_CELL if column.get("number") else _CELL) % cards.code(text)
-            for column, text in zip(COLUMNS, texts, strict=True)
+            for column, text in zip(COLUMNS.values(), texts, strict=True)
         )
         rows.append((_OPEN_ROW if id == opened else _ROW) % row)
     return Markup('<p>%s</p><table class="gfnb-list"><tr>%s</tr>%s</table>') % (

@@ -1,5 +1,5 @@
 // A page of rows: arrow keys move, Space selects, Enter opens, Shift extends, PageUp and PageDown
-// turn pages. Texts are set as text, never as markup.
+// turn pages, Ctrl+C copies ids. Texts are set as text, never as markup.
 
 function render({ model, el }) {
   const table = document.createElement("table");
@@ -76,19 +76,19 @@ function render({ model, el }) {
     leave();
     const opened = el.closest(".gfnb-browser")?.querySelector(".gfnb-opened");
     if (!opened) return;
-    const sizes = new ResizeObserver(() => {
+    const growth = new ResizeObserver(() => {
       if (opened.offsetHeight) opened.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
     const others = ["wheel", "pointerdown", "keydown"];
     const end = () => {
-      sizes.disconnect();
+      growth.disconnect();
       clearTimeout(late);
       for (const name of others) window.removeEventListener(name, end, true);
     };
     const late = setTimeout(end, 3000);
     for (const name of others) window.addEventListener(name, end, true);
     leave = end;
-    sizes.observe(opened);
+    growth.observe(opened);
   }
 
   function paint() {
@@ -105,12 +105,146 @@ function render({ model, el }) {
     }
   }
 
-  let headOrder = null;
+  // Columns: a person drags the edge of a heading, or presses Shift and an arrow key on it.
+
+  const MIN_WIDTH = 40;
+  const MAX_WIDTH = 1200;
+  const NARROW = [26, 18]; // of the boxes to tick and of the marks
+  const sizes = document.createElement("colgroup");
+  table.prepend(sizes);
+  let drawn = ""; // the columns and the order of the headings
+  let headed = 0; // the heading that Tab leads to
+
+  const columnsNow = () => model.get("columns");
+  const widthOf = (column) => model.get("widths")[column.name] ?? column.width;
+
+  function setWidth(column, width) {
+    const pixels = Math.round(Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, width)));
+    model.set("widths", { ...model.get("widths"), [column.name]: pixels });
+    layOut();
+  }
+
+  function unsetWidth(column) {
+    const { [column.name]: _, ...others } = model.get("widths");
+    model.set("widths", others);
+    layOut();
+    model.save_changes();
+  }
+
+  function layOut() {
+    const columns = columnsNow();
+    const fixed = columns.every((column) => column.width);
+    table.classList.toggle("gfnb-fixed", fixed);
+    if (!fixed) return;
+    const given = model.get("widths");
+    // What is left goes to the column that may grow, or to the last one.
+    const growing = columns.find((c) => c.grow && !(c.name in given)) ?? columns[columns.length - 1];
+    const widths = [...NARROW, ...columns.map((c) => (c === growing ? 0 : widthOf(c)))];
+    sizes.replaceChildren(
+      ...widths.map((width) => {
+        const col = document.createElement("col");
+        if (width) col.style.width = `${width}px`;
+        return col;
+      }),
+    );
+    const least = growing ? widthOf(growing) : 0;
+    table.style.minWidth = `${widths.reduce((sum, width) => sum + width, least)}px`;
+    const edge = NARROW[0] + NARROW[1];
+    table.style.setProperty("--edge", `${edge}px`);
+  }
+
+  function drag(event, column, cell) {
+    event.preventDefault();
+    event.stopPropagation();
+    const [from, width] = [event.clientX, cell.offsetWidth];
+    const move = (now) => setWidth(column, width + now.clientX - from);
+    const end = () => {
+      window.removeEventListener("pointermove", move);
+      window.removeEventListener("pointerup", end);
+      window.removeEventListener("pointercancel", end);
+      model.save_changes();
+    };
+    window.addEventListener("pointermove", move);
+    window.addEventListener("pointerup", end);
+    window.addEventListener("pointercancel", end);
+  }
+
+  function makeHeading(column, order) {
+    const cell = document.createElement("th");
+    cell.scope = "col";
+    if (column.number) cell.className = "gfnb-number";
+    const button = document.createElement("button");
+    const by = order.replace(/^-/, "") === column.name;
+    const down = order.startsWith("-");
+    button.type = "button";
+    button.textContent = column.label;
+    const hints = [column.label];
+    if (column.sortable) {
+      hints.push("Order by this, in the store");
+      button.addEventListener("click", () => send("sort", column.name));
+      cell.setAttribute("aria-sort", by ? (down ? "descending" : "ascending") : "none");
+      if (by) {
+        const arrow = document.createElement("span");
+        arrow.setAttribute("aria-hidden", "true");
+        arrow.textContent = down ? " ▼" : " ▲";
+        button.append(arrow);
+      }
+    } else {
+      button.setAttribute("aria-disabled", "true");
+    }
+    if (column.why) hints.push(column.why);
+    if (column.width) {
+      hints.push("Shift+← and Shift+→ change the width");
+      button.setAttribute("aria-keyshortcuts", "Shift+ArrowLeft Shift+ArrowRight");
+      const edge = document.createElement("span");
+      edge.className = "gfnb-edge";
+      edge.title = "Drag to change the width; double-click for the first one";
+      edge.addEventListener("pointerdown", (event) => drag(event, column, cell));
+      edge.addEventListener("dblclick", () => unsetWidth(column));
+      cell.append(edge);
+    }
+    button.title = hints.join("\n");
+    button.setAttribute("aria-description", hints.slice(1).join(". "));
+    cell.prepend(button);
+    return cell;
+  }
+
+  const headings = () => [...head.querySelectorAll("button")];
+
+  function goToHeading(index) {
+    const buttons = headings();
+    headed = Math.max(0, Math.min(buttons.length - 1, index));
+    buttons.forEach((button, i) => (button.tabIndex = i === headed ? 0 : -1));
+    return buttons[headed];
+  }
+
+  head.addEventListener("keydown", (event) => {
+    const at = headings().indexOf(event.target);
+    const column = columnsNow()[at];
+    if (!column) return;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step && event.shiftKey && column.width) {
+      setWidth(column, event.target.closest("th").offsetWidth + 16 * step);
+      model.save_changes();
+    } else if (step) goToHeading(at + step)?.focus();
+    else if (event.key === "Home") goToHeading(0)?.focus();
+    else if (event.key === "End") goToHeading(Infinity)?.focus();
+    else if (event.key === "ArrowDown") goTo(indexOf(focus), false);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
 
   function fillHead() {
     const { order = "" } = model.get("page");
-    if (order === headOrder) return;
-    headOrder = order;
+    const columns = columnsNow();
+    const now = JSON.stringify([columns, order]);
+    if (now === drawn) return;
+    const names = JSON.stringify(columns.map((column) => column.name));
+    if (names !== head.dataset.names) rowOf.clear(); // the cells are of other columns
+    head.dataset.names = names;
+    drawn = now;
+    const held = head.contains(document.activeElement);
     const row = document.createElement("tr");
     for (const label of ["selected", "changed"]) {
       const cell = document.createElement("th");
@@ -118,29 +252,32 @@ function render({ model, el }) {
       cell.setAttribute("aria-label", label);
       row.append(cell);
     }
-    for (const column of model.get("columns")) {
-      const cell = document.createElement("th");
-      cell.scope = "col";
-      if (column.number) cell.className = "gfnb-number";
-      if (column.sortable) {
-        const button = document.createElement("button");
-        const by = order.replace(/^-/, "") === column.name;
-        const down = order.startsWith("-");
-        button.textContent = column.label + (by ? (down ? " ▼" : " ▲") : "");
-        button.title = "Order by this, in the store";
-        button.addEventListener("click", () => send("sort", column.name));
-        cell.setAttribute("aria-sort", by ? (down ? "descending" : "ascending") : "none");
-        cell.append(button);
-      } else {
-        cell.textContent = column.label;
-      }
-      row.append(cell);
-    }
+    row.append(...columns.map((column) => makeHeading(column, order)));
     head.replaceChildren(row);
+    layOut();
+    const button = goToHeading(headed);
+    if (held) button?.focus();
+  }
+
+  // The end of a long text stays visible, and a copy of the cell has all of it.
+  const TAIL = 8;
+
+  function write(cell, text, middle) {
+    if (cell.textContent === text) return;
+    if (!middle || text.length < 2 * TAIL) {
+      cell.textContent = text;
+      return;
+    }
+    const characters = [...text];
+    const [start, end] = [document.createElement("span"), document.createElement("span")];
+    start.className = "gfnb-start";
+    start.textContent = characters.slice(0, -TAIL).join("");
+    end.textContent = characters.slice(-TAIL).join("");
+    cell.replaceChildren(start, end);
   }
 
   function newRow(handle, texts) {
-    const columns = model.get("columns");
+    const columns = columnsNow();
     const row = document.createElement("tr");
     row.dataset.handle = handle;
     const tick = document.createElement("input");
@@ -155,6 +292,7 @@ function render({ model, el }) {
       const cell = row.insertCell();
       cell.dir = "auto";
       if (columns[i]?.number) cell.className = "gfnb-number";
+      if (columns[i]?.middle) cell.className = "gfnb-id";
     }
     return row;
   }
@@ -170,6 +308,7 @@ function render({ model, el }) {
     const before = indexOf(focus);
     fillHead();
     const { rows = [], handles: now = [], empty: lack = "" } = model.get("page");
+    const columns = columnsNow();
     const known = new Map(rowOf);
     rowOf.clear();
     rows.forEach((texts, index) => {
@@ -178,7 +317,7 @@ function render({ model, el }) {
       texts.forEach((text, i) => {
         const [short, long] = Array.isArray(text) ? text : [text, text];
         const cell = row.cells[i + 2];
-        if (cell.textContent !== short) cell.textContent = short;
+        write(cell, short, columns[i]?.middle);
         cell.title = long;
       });
     });
@@ -224,6 +363,13 @@ function render({ model, el }) {
     return picked && !picked.isCollapsed && body.contains(picked.anchorNode);
   }
 
+  // The first cells of the selected rows, or of this one, a line each.
+  function copy() {
+    const rows = handles.filter((handle) => selected.has(handle));
+    const texts = (rows.length ? rows : [focus]).map((handle) => rowOf.get(handle)?.cells[2].title);
+    navigator.clipboard?.writeText(texts.filter(Boolean).join("\n"));
+  }
+
   table.addEventListener("pointerdown", press);
   window.addEventListener("pointerup", release);
   window.addEventListener("pointercancel", release);
@@ -253,8 +399,11 @@ function render({ model, el }) {
       " ": () => toggle(focus),
     };
     let act = keys[event.key];
-    if (event.key.toLowerCase() === "a" && (event.ctrlKey || event.metaKey))
-      act = () => choose(handles);
+    if (event.ctrlKey || event.metaKey) {
+      const letter = event.key.toLowerCase();
+      if (letter === "a") act = () => choose(handles);
+      if (letter === "c" && !dragged()) act = copy;
+    }
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
@@ -263,6 +412,7 @@ function render({ model, el }) {
 
   table.setAttribute("aria-label", model.get("label"));
   model.on("change:page", fill);
+  model.on("change:widths", layOut);
   model.on("change:selection", mark);
   fill();
   // Buttons too: in JupyterLab Enter on one would go into the cell's text as well.
@@ -271,6 +421,7 @@ function render({ model, el }) {
   });
   return () => {
     model.off("change:page", fill);
+    model.off("change:widths", layOut);
     model.off("change:selection", mark);
     clearTimeout(timer);
     leave();

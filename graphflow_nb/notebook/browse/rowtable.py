@@ -35,7 +35,9 @@ class RowTable(anywidget.AnyWidget):
     Args:
         label: The name of the table for screen readers.
         columns: Of each column its ``name``, its ``label``, and whether it is a ``number`` and
-            ``sortable``.
+            ``sortable``; ``why`` says why not, or what it costs. With a ``width`` in pixels a
+            column is as wide as that until a person changes it; one that may ``grow`` takes what is
+            left. Of a column with ``middle`` the ends of a text stay visible.
         on_open: Called with the key of a row that is opened.
         on_select: Called with the keys of the rows that are selected, in the order of the page.
         on_sort: Called with the name of a column.
@@ -44,6 +46,7 @@ class RowTable(anywidget.AnyWidget):
     Attributes:
         page: The cells, the handle of each row, the marks and the order; all in one message.
         selection: The handles of the selected rows, and the stamp of the message that it answers.
+        widths: The widths that a person gave to columns, in pixels by name.
     """
 
     _esm = _FOLDER.joinpath("rowtable.js").read_text()
@@ -53,6 +56,7 @@ class RowTable(anywidget.AnyWidget):
     columns: Any = traitlets.List().tag(sync=True)
     page = traitlets.Dict().tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
+    widths = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class RowTable(anywidget.AnyWidget):
         keys: Sequence[Any],
         rows: Sequence[Sequence[str | list[str]]],
         *,
+        columns: Sequence[dict[str, Any]] | None = None,
         selected: Sequence[Any] = (),
         opened: Any = None,
         marked: Sequence[Any] = (),
@@ -89,6 +94,7 @@ class RowTable(anywidget.AnyWidget):
         Args:
             keys: A key that identifies each row.
             rows: The cells of each row: a text, or a short text and what it says when pointed at.
+            columns: The columns that the cells are of. Default: as before.
             selected: The keys of the selected rows; keys that are not on the page are left out.
             opened: The key of the open row.
             marked: The keys of the rows that changed.
@@ -110,6 +116,8 @@ class RowTable(anywidget.AnyWidget):
         }
         # In one message, or rows would be shown with the selection of others.
         with self.hold_sync():
+            if columns is not None and self.columns != columns:
+                self.columns = list(columns)
             if self.page != page:
                 self.page = page
             if self.selection != selection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from ...frames import sessions_frame
 from ...model import Session
+from ...storage.paths import ContextPath
 from ...storage.table import Table
 
 __all__ = [
@@ -61,12 +63,14 @@ class ShownPage(NamedTuple):
         ids: The ids of the rows, in order.
         selected: The ids of the selected rows.
         changed: The ids of the rows that changed.
+        context: The context paths whose values the frame has.
     """
 
     frame: pd.DataFrame | None
     ids: list[str]
     selected: list[str]
     changed: list[str]
+    context: Sequence[ContextPath]
 
 
 class PolledPage(NamedTuple):
@@ -91,9 +95,14 @@ def problems_of_page(frame: pd.DataFrame) -> dict[str, str]:
     return problems
 
 
-def page_frame(table: Table) -> pd.DataFrame:
-    """Return the rows of a page; ``attrs["marks"]`` has the mark of each, where there are marks."""
-    frame = sessions_frame(table, ())
+def page_frame(table: Table, context: Sequence[ContextPath] = ()) -> pd.DataFrame:
+    """Return the rows of a page with the values at context paths.
+
+    ``attrs["context"]`` has the paths, ``attrs["marks"]`` the mark of each row, where there are
+    marks.
+    """
+    frame = sessions_frame(table, context)
+    frame.attrs["context"] = tuple(context)
     if table.marks is not None:
         frame.attrs["marks"] = dict(zip(table.id, table.marks, strict=True))
     return frame

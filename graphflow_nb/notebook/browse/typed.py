@@ -13,7 +13,7 @@ from ...model import exactjson
 from ...storage.paths import ContextPath, parse_path
 from ...storage.query import DEFAULT_ORDER
 
-__all__ = ["WORKBENCH", "parse_typed_path", "parse_typed_value", "sessions_call"]
+__all__ = ["WORKBENCH", "parse_typed_path", "parse_typed_value", "sessions_call", "type_value"]
 
 #: The place of the workbench in a call. A view may be named after it was made, so the name is
 #: filled in when the call is shown; no text that ``repr`` makes has this character.
@@ -31,6 +31,21 @@ def parse_typed_value(text: str) -> Any:
         return exactjson.decode(json_value("JSON", text))
     except ContextError:
         return text
+
+
+def type_value(text: str) -> str:
+    """Return a JSON text as a person types it: a string without quotes, where that means the same.
+
+    Example:
+        >>> [type_value(text) for text in ('"gold"', "12", '"12"')]
+        ['gold', '12', '"12"']
+    """
+    try:
+        value = exactjson.decode(text)
+    except ContextError:
+        return text
+    plain = isinstance(value, str) and value == value.strip() and value.isprintable() and value
+    return value if plain and parse_typed_value(value) == value else text
 
 
 def parse_typed_path(text: str) -> ContextPath:

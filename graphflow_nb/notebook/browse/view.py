@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from itertools import islice
 from typing import Any, Final
@@ -17,19 +17,24 @@ from ...client import Client
 from ...errors import SessionFormatError
 from ...model import Session
 from ...printable import printable
+from ...storage.paths import ContextPath
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
 from ..following import Follower, Watch
 from ..html import Html
 from ..names import find_name
+from .columnbar import ColumnBar
+from .columns import columns_of, rows_of
 from .desk import Desk
 from .dialogs import Create, Delete, Dialog, Undo
 from .filterbar import FilterBar, Pager
 from .listing import Listing
 from .past import Past
+from .paths import PathSource
 from .reader import Comparison, Reader
-from .render import COLUMNS, session_rows, static_table
+from .render import static_table
 from .rowtable import RowTable
+from .shown import ShownPage
 from .stage import Stage
 
 __all__ = ["Browser"]
@@ -57,6 +62,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             by sorting a large table.
         page_size: The number of sessions on a page.
         session: The id of a session to open at once.
+        context: Context paths to show, a column each.
 
     Attributes:
         wb: The client whose sessions are shown: the workbench.
@@ -78,10 +84,11 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         order: str | None = None,
         page_size: int = 50,
         session: str | None = None,
+        context: Sequence[ContextPath] = (),
     ):
         self.wb = client
         self.desk = Desk(client)  # first, since a widget is closed even if it never was built
-        self.listing = Listing(client, filters, order, page_size)
+        self.listing = Listing(client, filters, order, page_size, context)
         self.notice = Html()
         self.desk.wb_name = self.listing.wb_name = self._name_workbench
         self.stage = Stage(
@@ -92,7 +99,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             render=self._render,
             top=self.notice,
         )
-        self._page: tuple[pd.DataFrame | None, list[list[Any]]] = None, []
+        self._page: tuple[pd.DataFrame | None, tuple[str, ...], list[list[Any]]] = None, (), []
         super().__init__()
         self.add_class("gfnb-browser")
         self._build()
@@ -155,7 +162,9 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         )
         self.following = Html()
         self.reload = self._button("Refresh", "refresh", "Read this page again", self._reload)
-        self.bar, self.pager = FilterBar(stage), Pager(stage)
+        self.paths = PathSource()
+        self.columns = ColumnBar(stage, self.paths)
+        self.bar, self.pager = FilterBar(stage), Pager(stage, self.columns)
         self.opening = Html()  # what happened to the open session, above it
         self.reader, self.comparison = Reader(stage, self.opening), Comparison(stage)
         self.compare = self._button(
@@ -183,9 +192,7 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         row.add_class("gfnb-bar")
         self.hint = Html()
         self.code = Html()
-        self.table = RowTable(
-            "sessions", COLUMNS, self._open, self._select, self._sort, self.pager.turn
-        )
+        self.table = RowTable("sessions", [], self._open, self._select, self._sort, self.pager.turn)
         listed = widgets.VBox([self.table, self.pager.box])
         opened = widgets.VBox([self.opening, self.comparison.box, self.reader.box])
         listed.add_class("gfnb-listed")
@@ -243,9 +250,11 @@ class Browser(widgets.VBox):  # type: ignore[misc]
         self.hint.value = Markup("").join(cards.notice_html("warning", hint) for hint in hints)
         self.bar.render()
         self.pager.render()
+        self.columns.render()
         self.table.show(
             page.ids,
-            self._make_cells(page.frame),
+            self._make_cells(page),
+            columns=columns_of(self.columns.names, page.context, listing.slow),
             selected=page.selected,
             opened=None if desk.session is None else desk.session.id,
             marked=page.changed,
@@ -276,11 +285,12 @@ class Browser(widgets.VBox):  # type: ignore[misc]
     def _render_title(self) -> Markup:
         return Markup("sessions in %s") % cards.code(repr(self.wb.storage.inner))
 
-    def _make_cells(self, frame: pd.DataFrame | None) -> list[list[Any]]:
-        """Return the cells of a page, which are made once for each page."""
-        if frame is not self._page[0]:
-            self._page = frame, [] if frame is None else session_rows(frame)
-        return self._page[1]
+    def _make_cells(self, page: ShownPage) -> list[list[Any]]:
+        """Return the cells of a page, which are made once for each page and choice of columns."""
+        frame, names = page.frame, self.columns.names
+        if frame is not self._page[0] or names != self._page[1]:
+            self._page = frame, names, [] if frame is None else rows_of(frame, names, page.context)
+        return self._page[2]
 
     def _order_hint(self) -> str:
         slow = self.listing.slow
