@@ -80,11 +80,14 @@ def test_following_and_pages_keep_the_context_columns(wb: g.Workbench) -> None:
 def test_what_is_shown_of_values() -> None:
     long = "tenant/eu-1/" + "x" * 200 + "/9f1c2"
     short, hint = cell_of_text(long, middle=True)
-    assert short.startswith("tenant/eu-1/") and short.endswith("/9f1c2") and len(short) == 121
+    assert short.startswith("tenant/eu-1/")
+    assert short.endswith("/9f1c2")
+    assert len(short) == 121
     assert hint == long
     now = datetime.now(UTC)
     brief, full = cell_of_time(pd.Timestamp(now - timedelta(minutes=5)))
-    assert brief.startswith("5 min ago, ") and full.endswith(" UTC")
+    assert brief.startswith("5 min ago, ")
+    assert full.endswith(" UTC")
     brief, _ = cell_of_time(pd.Timestamp(now - timedelta(days=9)))
     assert brief == f"9 days ago, {now - timedelta(days=9):%Y-%m-%d}"
 
@@ -94,6 +97,7 @@ def test_a_heading_says_whether_the_store_orders_by_it() -> None:
         c["name"]: c for c in columns_of(["id", "version", "created_at"], [], ["created_at"])
     }
     assert "why" not in columns["id"]
-    assert columns["created_at"]["sortable"] and "slow" in columns["created_at"]["why"]
+    assert columns["created_at"]["sortable"]
+    assert "slow" in columns["created_at"]["why"]
     assert not columns["version"].get("sortable")
     assert "no order by version" in columns["version"]["why"]
