@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from time import time_ns
-from typing import Any, Final
+from typing import Any
 
 from ..errors import (
     GraphflowError,
@@ -25,17 +23,11 @@ from ..storage.protocols import SupportsDeleteMany, SupportsQuery
 from ..storage.query import Query
 from ..storage.wrappers.base import WRITES, Wrapper, close_if_possible
 from .archive import HistoryArchive, history_of
+from .upkeep import Upkeep
 
 __all__ = ["HistoryStorage"]
 
 log = logging.getLogger("graphflow_nb")
-
-_EVERY: Final = 32  # versions of a session after which its history is compacted and pruned
-_SWEEP: Final = (
-    500  # writes after which some other sessions' histories are pruned, by age above all
-)
-_SWEPT: Final = 200  # of so many sessions
-_COUNTED: Final = 100_000  # sessions whose writes are counted
 
 
 class HistoryStorage(Wrapper):
@@ -47,7 +39,7 @@ class HistoryStorage(Wrapper):
 
     From the first write on, what is written through the storage inside is kept too. The history is
     compacted and pruned in between, in small steps that no save waits for: that of a session after
-    every 32 of its writes, and those of 200 other sessions after every 500 writes.
+    some of its writes, and those of other sessions in their turn (``Upkeep``).
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage, Session
@@ -70,6 +62,7 @@ class HistoryStorage(Wrapper):
 
     Attributes:
         inner: The storage inside.
+        inside: Whether the history is kept in the store itself.
         archive: Where the history is kept.
         retention: What is kept.
         missed: The number of versions that were saved and could not be noted.
@@ -83,16 +76,11 @@ class HistoryStorage(Wrapper):
         retention: Retention | None = Retention(),  # noqa: B008 - frozen
     ):
         super().__init__(storage)
-        self._inside = archive is None
+        self.inside = archive is None
         self.archive = history_of(storage) if archive is None else archive
-        self.retention = retention
         self.missed = 0
         self._started = False
-        self._written: Counter[str] = Counter()
-        self._upkeep: asyncio.Task[None] | None = None
-        self._due: set[str] = set()
-        self._unswept = 0
-        self._swept: str | None = None  # the last session of those that were looked at
+        self._upkeep = Upkeep(self.archive, retention)
 
     @property
     def suspends(self) -> bool:
@@ -100,9 +88,18 @@ class HistoryStorage(Wrapper):
         return any(attributes_of(part).suspends for part in (self.inner, self.archive.table))
 
     @property
+    def retention(self) -> Retention | None:
+        """What is kept; None to prune nothing."""
+        return self._upkeep.retention
+
+    @retention.setter
+    def retention(self, retention: Retention | None) -> None:
+        self._upkeep.retention = retention
+
+    @property
     def guarantee(self) -> str:
         """How sure it is that a version that was saved is in the history, in words."""
-        if self._inside:
+        if self.inside:
             return "each version is kept in the transaction of its save"
         return "each version is kept after its save: a crash in between loses it"
 
@@ -114,14 +111,14 @@ class HistoryStorage(Wrapper):
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method not in WRITES:
             return await super()._call(method, *arguments, **named)
-        if self._inside:
+        if self.inside:
             if not self._started:
                 await self.archive.table.start()
                 self._started = True
             result = await self._write(method, arguments, named)
         else:
             result = await self._write_and_note(method, arguments, named)
-        await self._count(map(_id_of, _written_by(method, arguments)))
+        await self._upkeep.note_writes(map(_id_of, _written_by(method, arguments)))
         return result
 
     async def _write(self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -173,56 +170,13 @@ class HistoryStorage(Wrapper):
         found = [await self.inner.get(id) for id in ids]
         return [session for session in found if session is not None]
 
-    # Upkeep
-
-    async def _count(self, ids: Iterable[str]) -> None:
-        if len(self._written) > _COUNTED:
-            self._written.clear()
-        for id in ids:
-            self._unswept += 1
-            self._written[id] += 1
-            if self._written[id] >= _EVERY:
-                del self._written[id]
-                self._due.add(id)
-        if not self._due and (self.retention is None or self._unswept < _SWEEP):
-            return
-        if not self.suspends:
-            await self._keep_small()
-        elif self._upkeep is None or self._upkeep.done():
-            self._upkeep = asyncio.get_running_loop().create_task(self._keep_small())
-
-    async def _keep_small(self) -> None:
-        """Compact and prune the histories that are due; a failure is logged."""
-        while self._due:
-            id = self._due.pop()
-            try:
-                await self.archive.compact(id, newest=_EVERY + 1)
-                if self.retention is not None:
-                    await self.archive.prune(self.retention, ids=[id])
-            except GraphflowError as error:
-                log.warning("the history of session %r was not compacted: %s", id, error)
-        if self.retention is not None and self._unswept >= _SWEEP:
-            self._unswept = 0
-            try:
-                await self._sweep(self.retention)
-            except GraphflowError as error:
-                log.warning("old versions were not removed: %s", error)
-
-    async def _sweep(self, retention: Retention) -> None:
-        """Prune the histories of the next sessions, those without writes in their turn."""
-        ids = await self.archive.table.ids(self._swept, _SWEPT)
-        self._swept = ids[-1] if ids else None
-        await self.archive.prune(retention, ids=ids)
-
     async def settle(self) -> None:
         """Wait until the upkeep that is under way has ended."""
-        if self._upkeep is not None:
-            await asyncio.wait([self._upkeep])
+        await self._upkeep.settle()
 
     async def close(self) -> None:
         """Close the storage inside; an archive elsewhere stays open."""
-        self._due.clear()
-        await self.settle()
+        await self._upkeep.stop()
         await close_if_possible(self.inner)
 
 

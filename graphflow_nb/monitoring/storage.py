@@ -142,13 +142,25 @@ class MonitoredStorage(Wrapper):
         super().__init__(storage)
         self._name = name or type(storage).__name__
         self._origin: Origin = origin
-        self._save, self._get = storage.save, storage.get
         self._hooks = hooks if isinstance(hooks, _Hooks) else _Hooks(hooks)
         self._hooks.twins.setdefault(origin, self)
         self.use_hooks()
 
+    def replace_inner(self, storage: Any) -> None:
+        """Make calls on another storage from now on, in every twin too.
+
+        Args:
+            storage: A wrapper around the storage inside, or what such a wrapper has inside: it has
+                the same methods.
+        """
+        for twin in tuple(self._hooks.twins.values()):
+            twin.inner = storage
+            twin.use_hooks()
+
     def use_hooks(self) -> None:
-        """Adapt to the present hooks; called when one is added or removed."""
+        """Adapt to the present hooks and storage inside; called when one of them changes."""
+        inner: SessionStorage = self.inner
+        self._save, self._get = inner.save, inner.get
         recorder = self._hooks.recorder
         for name in ("save", "get"):
             self.__dict__.pop(name, None)

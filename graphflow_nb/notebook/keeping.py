@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeGuard
 
 from ..bridge import dual
 from ..client import Client
 from ..errors import QueryError
-from ..history import HistoryArchive, HistoryTable, PruneReport, Retention, history_of
+from ..history import (
+    HistoryArchive,
+    HistoryStorage,
+    HistoryTable,
+    PruneReport,
+    Retention,
+    history_of,
+)
 from ..model.moments import parse_duration
 from ..storage import Migration
 from ..storage.history import TriggeredTable
@@ -18,12 +26,14 @@ from .observing import Observation
 __all__ = ["HistoryKeeper"]
 
 KEPT = 100  # versions of a session
+AGE = "30 days"
 
 
 class HistoryKeeper(Client):
     """A client that makes its store keep the history of the sessions, or observes them."""
 
     _observation: Observation | None = None
+    _installed: HistoryStorage | None = None
 
     @property
     def archive(self) -> HistoryArchive:
@@ -34,7 +44,13 @@ class HistoryKeeper(Client):
         """
         return history_of(self.storage) if self._observation is None else self._observation.archive
 
-    def observe(self, into: str | os.PathLike[str] | None = None) -> Observation:
+    def observe(
+        self,
+        into: str | os.PathLike[str] | None = None,
+        *,
+        versions: int | None = KEPT,
+        age: str | timedelta | None = AGE,
+    ) -> Observation:
         """Note the versions of sessions that are seen from now on; the store is not written to.
 
         For a store that keeps no history and may not be changed. Until ``stop_observing`` the
@@ -44,17 +60,20 @@ class HistoryKeeper(Client):
         Args:
             into: The URL of a SQLite file that keeps what is seen, created if it does not exist.
                 Default: memory, gone with the kernel.
+            versions, age: What is kept of each session, as ``install_history`` takes it.
 
         Returns:
             The observation, which shows how it goes; ``stop()`` ends it.
 
         Raises:
             CapabilityError: The storage can't find sessions by time.
-            QueryError: ``into`` is given for sessions in memory.
+            QueryError: ``into`` is given for sessions in memory, or has sessions or triggers of its
+                own; or another argument is invalid.
             StorageError: A store failed.
         """
+        kept = _parse_retention(versions, age)
         self.stop_observing()
-        self._observation = Observation(self, into)
+        self._observation = Observation(self, into, kept)
         return self._observation
 
     def stop_observing(self) -> None:
@@ -64,33 +83,40 @@ class HistoryKeeper(Client):
             self._observation = None
 
     @dual
-    async def plan_history(self, *, versions: int | None = KEPT) -> Migration:
+    async def plan_history(
+        self, *, versions: int | None = KEPT, age: str | timedelta | None = AGE
+    ) -> Migration:
         """Return the statements by which the store keeps its sessions' history; runs nothing.
 
         In PostgreSQL and SQLite triggers of the database note every version that any client
         commits, Rust workers too. Elsewhere this workbench notes what it writes itself.
 
         Args:
-            versions: The most versions of each session: the triggers remove older ones with later
-                saves. None for any number. Without triggers nothing goes by itself:
-                ``prune_history`` removes it.
+            versions: The most versions of each session; None for any number.
+            age: How long a version is kept after the next one replaced it: ``"30 days"``, a
+                timedelta, or None for ever.
 
         Raises:
-            QueryError: ``versions`` is not an integer >= 1 or None.
+            QueryError: An argument is invalid, or the store is being observed.
             CapabilityError: The store can keep no history.
             StorageError: The store failed.
         """
-        table = self._history_table(versions)
-        return await (
-            table.plan_trigger(versions) if isinstance(table, TriggeredTable) else table.plan()
-        )
+        kept = _parse_retention(versions, age)
+        table = self._own_table()
+        if self._is_triggered(table):
+            return await table.plan_trigger(kept.versions, kept.age)
+        return await table.plan()
 
     @dual
-    async def install_history(self, *, versions: int | None = KEPT) -> Migration:
+    async def install_history(
+        self, *, versions: int | None = KEPT, age: str | timedelta | None = AGE
+    ) -> Migration:
         """Make the store keep its sessions' history from now on; return what was run.
 
-        ``plan_history`` shows it before. What was saved earlier has no history. By age,
-        ``prune_history`` removes what is not wanted any more.
+        ``plan_history`` shows it before. What was saved earlier has no history. Older versions of a
+        session go with its later saves, somewhat later than the bounds say: triggers look at every
+        16th save in PostgreSQL, this workbench at every 32nd, and in between at sessions that are
+        not saved any more. Triggers do not: ``prune_history`` removes those.
 
         Example:
             >>> import graphflow_nb
@@ -103,17 +129,24 @@ class HistoryKeeper(Client):
             ['looked at']
 
         Args:
-            versions: See ``plan_history``.
+            versions, age: See ``plan_history``.
 
         Raises:
             ReadOnlyError: The store was opened for reading only; nothing was changed.
             QueryError, CapabilityError, StorageError: See ``plan_history``.
         """
-        table = self._history_table(versions)
-        if isinstance(table, TriggeredTable):
-            return await table.create_trigger(versions)
+        kept = _parse_retention(versions, age)
+        table = self._own_table()
+        if self._is_triggered(table):
+            return await table.create_trigger(kept.versions, kept.age)
         created = await table.create()
-        await table.start()
+        storage = self.storage.inner
+        if isinstance(storage, HistoryStorage):
+            storage.retention = kept
+        else:
+            self._installed = HistoryStorage(storage, retention=kept)
+            await table.start()
+            self.storage.replace_inner(self._installed)
         return created
 
     @dual
@@ -135,6 +168,10 @@ class HistoryKeeper(Client):
             about = "" if size.exact else "about "
             lost = f" {about}{size.versions:,} versions ({size.bytes:,} bytes) are lost."
         done = await archive.drop()
+        if self._observation is None and self._installed is not None:
+            await archive.table.stop()
+            self.storage.replace_inner(self._installed.inner)
+            self._installed = None
         return replace(done, note=f"{done.note}{lost}")
 
     @dual
@@ -142,7 +179,7 @@ class HistoryKeeper(Client):
         self,
         *,
         versions: int | None = KEPT,
-        age: str | timedelta | None = "30 days",
+        age: str | timedelta | None = AGE,
         dry_run: bool = False,
     ) -> PruneReport:
         """Remove old versions from the history, in short steps that no save waits for.
@@ -165,12 +202,8 @@ class HistoryKeeper(Client):
             CapabilityError: The store can keep no history.
             StorageError: There is no history table, or the store failed.
         """
-        try:
-            kept = None if age is None else parse_duration(age)
-        except ValueError as error:
-            raise QueryError(f"age: {error}") from error
-        self._check_versions(versions)
-        return await self.archive.prune(Retention(versions, kept), dry_run=dry_run)
+        kept = _parse_retention(versions, age)
+        return await self.archive.prune(kept, dry_run=dry_run)
 
     @dual
     async def compact_history(self) -> int:
@@ -188,11 +221,29 @@ class HistoryKeeper(Client):
         """
         return await self.archive.compact_all()
 
-    def _history_table(self, versions: int | None) -> HistoryTable:
-        self._check_versions(versions)
-        return self.archive.table
+    def _own_table(self) -> HistoryTable:
+        """Return the history table of the store itself."""
+        if self._observation is not None:
+            raise QueryError(
+                "the store is observed, and wb.history shows what was seen: nothing was installed. "
+                "wb.stop_observing() first, or the store's own history would be shown in between"
+            )
+        return history_of(self.storage).table
 
-    @staticmethod
-    def _check_versions(versions: int | None) -> None:
-        if versions is not None and (type(versions) is not int or versions < 1):
-            raise QueryError(f"versions must be an integer >= 1 or None, not {versions!r}")
+    def _is_triggered(self, table: HistoryTable) -> TypeGuard[TriggeredTable]:
+        """Return whether triggers of the store can keep its history in a table."""
+        storage = self.storage.inner
+        elsewhere = isinstance(storage, HistoryStorage) and not storage.inside
+        return isinstance(table, TriggeredTable) and not elsewhere
+
+
+def _parse_retention(versions: int | None, age: str | timedelta | None) -> Retention:
+    if versions is not None and (type(versions) is not int or versions < 1):
+        raise QueryError(f"versions must be an integer >= 1 or None, not {versions!r}")
+    try:
+        kept = None if age is None else parse_duration(age)
+    except ValueError as error:
+        raise QueryError(f"age: {error}") from error
+    if kept is not None and kept <= timedelta(0):
+        raise QueryError(f"age must be a duration above 0 or None, not {age!r}")
+    return Retention(versions, kept)

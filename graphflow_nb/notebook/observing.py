@@ -17,14 +17,16 @@ from markupsafe import Markup
 from ..cards import card
 from ..client import Client
 from ..errors import QueryError
-from ..history import HistoryArchive, history_of
+from ..history import HistoryArchive, Retention, history_of
+from ..history.upkeep import Upkeep
 from ..model import Session
 from ..model.times import datetime_of, micros_or_none
 from ..printable import printable
 from ..storage import Cursor, Query, connect
-from ..storage.history import OBSERVED, VersionRow
+from ..storage.history import OBSERVED, TriggeredTable, VersionRow
 from ..storage.memory_history import MemoryHistory
-from ..storage.protocols import SupportsQuery, SupportsWatch, require
+from ..storage.protocols import SupportsCount, SupportsQuery, SupportsWatch, require
+from ..storage.wrappers.base import close_if_possible
 from .following import Follower, Watch
 
 __all__ = ["Observation"]
@@ -54,6 +56,7 @@ class Observation:
         client: The client of the store that is observed; nothing is written there.
         into: The URL of a SQLite file that keeps what is seen, created if it does not exist.
             Default: memory, gone with the kernel.
+        retention: What is kept of each session. Default: 100 versions, 30 days.
 
     Attributes:
         archive: Where the versions are kept.
@@ -63,11 +66,17 @@ class Observation:
 
     Raises:
         CapabilityError: The storage can't find sessions by time.
-        QueryError: ``into`` is given for sessions in memory.
+        QueryError: ``into`` is given for sessions in memory, or has sessions or triggers of its
+            own.
         StorageError: A store failed.
     """
 
-    def __init__(self, client: Client, into: str | os.PathLike[str] | None = None):
+    def __init__(
+        self,
+        client: Client,
+        into: str | os.PathLike[str] | None = None,
+        retention: Retention = Retention(),  # noqa: B008 - frozen
+    ):
         require(client.storage, SupportsQuery)
         self._client = client
         self._lock = threading.Lock()
@@ -79,6 +88,7 @@ class Observation:
         self.cut = False
         self.state = "observing"
         self.archive = self._open(into)
+        self._upkeep = Upkeep(self.archive, retention)
         self._edge = self._find_newest()
         self._follower = Follower(self._look_quietly, self._report, self._watch())
         self._follower.start()
@@ -91,10 +101,7 @@ class Observation:
                 "sessions in memory are gone with the kernel, and what was seen of them is, too: "
                 "leave into= out"
             )
-        run = self._client.bridge.run
-        archive = history_of(run(connect(os.fspath(into), create=True)))
-        run(archive.create())
-        return archive
+        return self._client.bridge.run(_open_archive(os.fspath(into)))
 
     def _find_newest(self) -> datetime | None:
         storage = require(self._client.storage.background, SupportsQuery)
@@ -133,7 +140,7 @@ class Observation:
             try:
                 self._collect(rows, reported)
                 if rows:
-                    self._client.bridge.run(self.archive.append(rows))
+                    self._client.bridge.run(self._keep(rows))
             except BaseException:  # what was not kept is looked for again
                 self._edge, self._after = edge, after
                 for row in rows:
@@ -146,6 +153,10 @@ class Observation:
                 raise
             self.noted += len(rows)
             return len(rows)
+
+    async def _keep(self, rows: list[VersionRow]) -> None:
+        await self.archive.append(rows)
+        await self._upkeep.note_writes(row.id for row in rows)
 
     def _collect(self, rows: list[VersionRow], reported: set[str]) -> None:
         """Add the versions that are new to ``rows``; of the reported ids, those that are gone."""
@@ -227,6 +238,24 @@ class Observation:
 
     def _repr_html_(self) -> str:
         return str(card("observing", Markup("<p>%s</p>") % repr(self)))
+
+
+async def _open_archive(url: str) -> HistoryArchive:
+    """Return a history for what is seen, in a file that is for that alone."""
+    storage = await connect(url, create=True)
+    archive = history_of(storage)
+    table = archive.table
+    triggered = isinstance(table, TriggeredTable) and await table.is_triggered()
+    if triggered or await require(storage, SupportsCount).count(Query()):
+        await close_if_possible(storage)
+        raise QueryError(
+            f"into={url!r} is a store of its own: it has "
+            f"{'triggers that keep its history' if triggered else 'sessions'}, and what is seen "
+            "elsewhere would be taken for theirs. Nothing was written; name a file that does not "
+            "exist yet"
+        )
+    await archive.create()
+    return archive
 
 
 def _row(session: Session, context: str, at: int, *, deleted: bool) -> VersionRow:

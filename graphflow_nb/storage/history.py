@@ -268,6 +268,9 @@ class HistoryTable(Protocol):
             StorageError: There is no history table, or the store takes no writes.
         """
 
+    async def stop(self) -> None:
+        """Note the writes of this storage no longer; the versions stay."""
+
     async def append(self, rows: Sequence[VersionRow]) -> None:
         """Append versions as they are, but with the next numbers of their sessions."""
 
@@ -344,15 +347,18 @@ class HistoryTable(Protocol):
 class TriggeredTable(Protocol):
     """A history table that triggers of its database can write, whoever saves: workers, too."""
 
-    async def plan_trigger(self, versions: int | None) -> Migration:
+    async def plan_trigger(self, versions: int | None, age: timedelta | None = None) -> Migration:
         """Return the statements that create the table and its triggers; runs nothing.
 
+        The triggers remove older versions of a session with its later saves, as a ``Retention``
+        of the same arguments does.
+
         Args:
-            versions: The most versions of a session; the triggers remove older ones. None for any
-                number.
+            versions: The most versions of a session; None for any number.
+            age: How long a version is kept after the next one replaced it; None for ever.
         """
 
-    async def create_trigger(self, versions: int | None) -> Migration:
+    async def create_trigger(self, versions: int | None, age: timedelta | None = None) -> Migration:
         """Create the table and its triggers, or replace them; return what was run."""
 
     async def drop_trigger(self) -> Migration:
@@ -365,7 +371,7 @@ class TriggeredTable(Protocol):
 #: The methods of a history table that write.
 HISTORY_WRITES: Final = frozenset(
     (
-        *("create", "drop", "start", "append", "compact", "remove_expired"),
+        *("create", "drop", "start", "stop", "append", "compact", "remove_expired"),
         *("create_trigger", "drop_trigger"),
     )
 )

@@ -65,10 +65,10 @@ class InMemorySessionStorage:
         self._rows: dict[str, _Row] = {}
         self._lock = threading.Lock()
         self._noting = False
-        self._history = MemoryHistory(self._start_noting)
+        self._history = MemoryHistory(self._note_writes)
 
-    def _start_noting(self) -> None:
-        self._noting = True
+    def _note_writes(self, noting: bool) -> None:
+        self._noting = noting
 
     @property
     def history_table(self) -> MemoryHistory:

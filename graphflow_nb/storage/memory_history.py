@@ -22,14 +22,15 @@ class MemoryHistory:
         []
 
     Args:
-        start: What makes the storage note its writes here; None for a history of another store.
+        note_writes: What makes the storage note its writes here, or no longer; None for a history
+            of another store.
     """
 
     #: Its coroutines never wait.
     suspends: ClassVar[bool] = False
 
-    def __init__(self, start: Callable[[], None] | None = None):
-        self._start = start
+    def __init__(self, note_writes: Callable[[bool], None] | None = None):
+        self._note_writes = note_writes
         self._lock = threading.Lock()
         self._rows: dict[str, list[VersionRow]] = {}  # of each session, by number
 
@@ -53,8 +54,13 @@ class MemoryHistory:
 
     async def start(self) -> None:
         """Note every write of the storage from now on."""
-        if self._start is not None:
-            self._start()
+        if self._note_writes is not None:
+            self._note_writes(True)
+
+    async def stop(self) -> None:
+        """Note the writes of the storage no longer."""
+        if self._note_writes is not None:
+            self._note_writes(False)
 
     def note(self, row: VersionRow) -> None:
         """Append one version with the next number of its session."""

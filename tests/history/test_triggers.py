@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session
-from graphflow_nb.history import HistoryStorage, history_of
+from graphflow_nb.history import HistoryStorage, Retention, history_of
 
 from ..stores import Store, create_table, empty_store
 
@@ -91,6 +92,26 @@ def test_older_versions_go_with_later_saves(run: Run, store: Store, storage: Any
     assert numbers == list(range(numbers[0], 41))
     assert 5 <= len(numbers) <= 5 + 16
     assert run(history_of(storage).session_at(id, 40)).current_task_id == "t39"
+
+
+def test_older_versions_go_by_age_too(run: Run, store: Store, storage: Any):
+    table = storage.history_table
+    run(table.create_trigger(None, timedelta(days=30)))
+    id = store.id("a")
+    session = Session(id, "one")
+    for _ in range(15):
+        run(storage.save(session))
+    days = 86_400_000_000
+    aged = [
+        row._replace(at=row.at - days * (40 - row.number))  # 39 to 25 days ago
+        for row in run(table.read(id))[::-1]
+    ]
+    run(table.drop())
+    run(table.create_trigger(None, timedelta(days=30)))
+    run(table.append(aged))
+    run(storage.save(session))
+    # The tenth was what was stored 30 days ago.
+    assert [number for number, *_ in kept(run, storage, id)] == [*range(10, 17)]
 
 
 def test_installed_again_it_has_the_new_bound_and_removed_it_notes_no_more(
@@ -265,3 +286,45 @@ def test_where_there_are_no_triggers_the_workbench_notes_what_it_writes():
     wb.save(session)
     assert wb.history("claim-0014")["source"].tolist() == ["written"]
     assert wb.timeline().stays["id"].tolist() == ["claim-0014"]
+
+
+def test_where_there_are_no_triggers_the_workbench_keeps_to_the_bounds():
+    wb = g.open("memory:")
+    wb.install_history(versions=50)
+    wb.install_history(versions=20)  # the new bound
+    session = wb.create("a", "one", context={"pad": "x" * 300})
+    for n in range(100):
+        session.context["n"] = n
+        wb.save(session)
+    numbers = wb.history("a", limit=1000).index
+    assert 20 <= len(numbers) < 20 + 32
+    would_go = wb.prune_history(versions=20, dry_run=True).versions
+    assert would_go == len(numbers) - 20
+    assert wb.at("a", 101).context["n"] == 99
+    wb.install_history(versions=None, age=None)
+    for _ in range(100):
+        wb.save(session)
+    assert len(wb.history("a", limit=1000)) == len(numbers) + 100
+    assert isinstance(wb.storage.inner, HistoryStorage)
+    wb.remove_history()
+    assert isinstance(wb.storage.inner, g.InMemorySessionStorage)
+    wb.save(session)
+    with pytest.raises(g.HistoryError):
+        wb.history("a")
+    with pytest.raises(g.QueryError, match="age must be a duration above 0"):
+        wb.install_history(age="0 s")
+
+
+def test_what_is_kept_elsewhere_gets_no_trigger_but_the_new_bounds(tmp_path: Path):
+    file = g.open(f"sqlite:{tmp_path}/history.db", create=True)
+    archive = history_of(file.storage.inner)
+    storage = HistoryStorage(g.InMemorySessionStorage(), archive=archive)
+    wb = g.wrap(storage)
+    assert "TRIGGER" not in str(wb.plan_history())
+    wb.install_history(versions=7)
+    assert storage.retention == Retention(versions=7)
+    wb.create("a", "one")
+    assert wb.history("a")["source"].tolist() == ["written"]
+    assert len(file.sessions()) == 0
+    wb.close()
+    file.close()

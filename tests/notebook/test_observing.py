@@ -81,6 +81,37 @@ def test_a_file_keeps_what_was_seen(tmp_path: Path):
         g.open("demo").observe(place)
 
 
+def test_a_file_with_a_history_of_its_own_is_refused(tmp_path: Path):
+    wb = g.open(f"sqlite:{tmp_path}/s.db", create=True)
+    other = g.open(f"sqlite:{tmp_path}/other.db", create=True)
+    other.install_history()
+    with pytest.raises(g.QueryError, match="triggers that keep its history"):
+        wb.observe(f"sqlite:{tmp_path}/other.db")
+    other.remove_history()
+    other.create("a", "one")
+    with pytest.raises(g.QueryError, match="it has sessions"):
+        wb.observe(f"sqlite:{tmp_path}/other.db")
+    with (
+        wb.observe(f"sqlite:{tmp_path}/seen.db"),
+        pytest.raises(g.QueryError, match="stop_observing"),
+    ):
+        wb.install_history()
+    for opened in (wb, other):
+        opened.close()
+
+
+def test_what_was_seen_is_bounded():
+    wb = g.open("memory:")
+    with wb.observe(versions=5) as observation:
+        session = wb.create("a", "one")
+        for n in range(60):
+            session.context["n"] = n
+            wb.save(session)
+            observation.look()
+        assert observation.noted >= 60
+        assert len(wb.history("a")) < 5 + 32
+
+
 def test_a_deletion_that_the_store_reports_is_noted(database: str, run):
     run(create_table(database, "crate-0.6"))
     storage = run(g.connect(database))

@@ -66,7 +66,7 @@ class PostgresHistory:
         """Remove the table, its trigger and every version; return what was run."""
         self._table.check_writable()
         form = await self.find_form()
-        self._table.note_in(None)
+        await self.stop()
         self._statements = None
         name = self._table.form.table
         note = "Every version of every session is removed."
@@ -76,21 +76,21 @@ class PostgresHistory:
         """Return whether the table exists."""
         return bool((await self._find())["present"])
 
-    async def plan_trigger(self, versions: int | None) -> Migration:
+    async def plan_trigger(self, versions: int | None, age: timedelta | None = None) -> Migration:
         """Return the statements that create the table and its trigger; runs nothing."""
         form, table = await self.find_form(), self._table.form
         # Not by the search_path, which the function has of its own.
         name = await self._table.run(lambda c: c.fetchval(sql.QUALIFY, table.table))
         statements = sql.trigger_statements(
-            form, name, versioned=table.versioned, versions=versions
+            form, name, versioned=table.versioned, versions=versions, age=age
         )
         return Migration(table.table, (*sql.create_statements(form), *statements), _TRIGGER_NOTE)
 
-    async def create_trigger(self, versions: int | None) -> Migration:
+    async def create_trigger(self, versions: int | None, age: timedelta | None = None) -> Migration:
         """Create the table and its trigger, or replace them; return what was run."""
         self._table.check_writable()
-        plan = await apply_plan(self._table, await self.plan_trigger(versions))
-        self._table.note_in(None)  # what the trigger notes is not noted twice
+        plan = await apply_plan(self._table, await self.plan_trigger(versions, age))
+        await self.stop()  # what the trigger notes is not noted twice
         return plan
 
     async def drop_trigger(self) -> Migration:
@@ -116,6 +116,10 @@ class PostgresHistory:
             raise missing_history(self._table.place)
         if not found["triggered"]:
             self._table.note_in(_form_of(found))
+
+    async def stop(self) -> None:
+        """Note the writes of this storage no longer."""
+        self._table.note_in(None)
 
     async def find_form(self) -> sql.HistoryForm:
         """Return the names of the history, whether it exists or not."""

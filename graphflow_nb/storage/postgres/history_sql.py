@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from ..history import TRIGGER as TRIGGERED
@@ -141,7 +142,12 @@ END $function$""",
 
 
 def trigger_statements(
-    form: HistoryForm, table: str, *, versioned: bool, versions: int | None
+    form: HistoryForm,
+    table: str,
+    *,
+    versioned: bool,
+    versions: int | None,
+    age: timedelta | None,
 ) -> tuple[str, ...]:
     """Return the statements that make a table note each version that any client commits.
 
@@ -156,6 +162,8 @@ def trigger_statements(
         versioned: Whether it has ``version``.
         versions: The most versions of a session; older ones are removed at every 16th. None for any
             number.
+        age: How long a version is kept after the next one replaced it, looked at as often. None for
+            ever.
     """
 
     def note(row: str) -> str:
@@ -178,12 +186,21 @@ def trigger_statements(
             f"WHERE NOT EXISTS (SELECT FROM {table} WHERE false) RETURNING id, number"
         )
 
-    prune = ""
+    expired = []
     if versions is not None:
+        expired.append(f"noted.number - {versions}")
+    if age is not None:
+        # What is older than the newest version from before that time.
+        expired.append(
+            f"(SELECT max(o.number) - 1 FROM {form.name} AS o WHERE o.id = noted.id "
+            f"AND o.at < clock_timestamp() - interval '{age // timedelta(microseconds=1)} us')"
+        )
+    prune = ""
+    if expired:
         prune = f"""
     IF noted.number % 16 = 0 THEN
         DELETE FROM {form.name} AS h
-            WHERE h.id = noted.id AND h.number <= noted.number - {versions};
+            WHERE h.id = noted.id AND h.number <= greatest({", ".join(expired)});
     END IF;"""
     return (
         f"""CREATE OR REPLACE FUNCTION {form.note}() RETURNS trigger

@@ -126,7 +126,7 @@ class RedisHistory:
     async def drop(self) -> Migration:
         """Remove every version and the mark; return what was run."""
         self._check_writable()
-        self._records.note_in(None)
+        await self.stop()
         await self._client.command("UNLINK", self._mark)
         for id in await self._scan():
             await self._client.command("UNLINK", self._key(id))
@@ -146,6 +146,10 @@ class RedisHistory:
         self._check_writable()
         await self._check_exists()
         self._records.note_in(f"graphflow_nb {os.getpid()}")
+
+    async def stop(self) -> None:
+        """Note the writes of this storage no longer."""
+        self._records.note_in(None)
 
     def _key(self, id: str) -> bytes:
         return self._records.history_key(id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -64,7 +65,7 @@ class SqliteHistory:
     async def drop(self) -> Migration:
         """Remove the table, its triggers and every version; return what was run."""
         self._check_writable()
-        await self._connection.run(lambda db: _execute(db, sql.DROP_TEMPORARY_TRIGGERS))
+        await self.stop()
         await self._connection.run(lambda db: _execute(db, sql.DROP))
         return Migration("sessions", sql.DROP, "Every version of every session is removed.")
 
@@ -72,16 +73,16 @@ class SqliteHistory:
         """Return whether the table exists."""
         return await self._connection.run(_exists)
 
-    async def plan_trigger(self, versions: int | None) -> Migration:
+    async def plan_trigger(self, versions: int | None, age: timedelta | None = None) -> Migration:
         """Return the statements that create the table and its triggers; runs nothing."""
-        triggers = sql.trigger_statements(temporary=False, versions=versions)
+        triggers = sql.trigger_statements(temporary=False, versions=versions, age=age)
         statements = (*sql.CREATE, *sql.DROP_TRIGGERS, *triggers)
         return Migration("sessions", statements, _TRIGGER_NOTE)
 
-    async def create_trigger(self, versions: int | None) -> Migration:
+    async def create_trigger(self, versions: int | None, age: timedelta | None = None) -> Migration:
         """Create the table and its triggers, or replace them; return what was run."""
         self._check_writable()
-        plan = await self.plan_trigger(versions)
+        plan = await self.plan_trigger(versions, age)
         await self._connection.run(lambda db: _execute(db, plan.statements))
         return plan
 
@@ -108,6 +109,10 @@ class SqliteHistory:
             _execute(db, sql.TEMPORARY_TRIGGERS)
 
         await self._run(start)
+
+    async def stop(self) -> None:
+        """Note the writes of this connection no longer."""
+        await self._connection.run(lambda db: _execute(db, sql.DROP_TEMPORARY_TRIGGERS))
 
     async def append(self, rows: Sequence[VersionRow]) -> None:
         """Append versions with the next numbers of their sessions, all in one transaction."""

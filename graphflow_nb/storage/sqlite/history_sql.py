@@ -6,6 +6,7 @@ ones for the writes of one connection, lasting ones for those of every program.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from ..history import STEP_COLUMNS, TRIGGER, WRITTEN
@@ -75,7 +76,9 @@ APPEND: Final = (
 _NOW: Final = "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000"
 
 
-def trigger_statements(*, temporary: bool, versions: int | None = None) -> tuple[str, ...]:
+def trigger_statements(
+    *, temporary: bool, versions: int | None = None, age: timedelta | None = None
+) -> tuple[str, ...]:
     """Return the statements that create the triggers which write the versions.
 
     Args:
@@ -84,6 +87,7 @@ def trigger_statements(*, temporary: bool, versions: int | None = None) -> tuple
             ones, which would note the same.
         versions: The most versions of a session, of which the triggers remove older ones; None for
             any number.
+        age: How long a version is kept after the next one replaced it; None for ever.
     """
     source, now, writer = TRIGGER, _NOW, "NULL"
     when = kind = ""
@@ -104,16 +108,26 @@ def trigger_statements(*, temporary: bool, versions: int | None = None) -> tuple
             f"CREATE {kind}TRIGGER IF NOT EXISTS {name} AFTER {event} ON sessions {when}BEGIN "
             f"INSERT INTO {TABLE} ({_COLUMNS}) VALUES ({row}.id, {_NEXT.format(f'{row}.id')}, "
             f"{row}.version, {now}, {columns}, {int(event == 'DELETE')}, {row}.context, NULL, "
-            f"NULL, '{source}', {writer}); {_prune(f'{row}.id', versions)}END"
+            f"NULL, '{source}', {writer}); {_prune(f'{row}.id', versions, age)}END"
         )
     return tuple(made)
 
 
-def _prune(id: str, versions: int | None) -> str:
-    if versions is None:
-        return ""
-    newest = f"(SELECT max(number) FROM {TABLE} WHERE id IS {id})"
-    return f"DELETE FROM {TABLE} WHERE id IS {id} AND number <= {newest} - {versions}; "
+def _prune(id: str, versions: int | None, age: timedelta | None) -> str:
+    delete = f"DELETE FROM {TABLE} WHERE id IS {id} AND number <="
+    statements = ""
+    if versions is not None:
+        newest = f"(SELECT max(number) FROM {TABLE} WHERE id IS {id})"
+        statements += f"{delete} {newest} - {versions}; "
+    if age is not None:
+        # What is older than the newest version from before that time; that is looked for only if
+        # the oldest is from before it.
+        micros = age // timedelta(microseconds=1)
+        since = f"{_NOW} - {micros}"
+        oldest = f"(SELECT at FROM {TABLE} WHERE id IS {id} ORDER BY number LIMIT 1)"
+        before = f"(SELECT max(number) FROM {TABLE} WHERE id IS {id} AND at < {since})"
+        statements += f"{delete} CASE WHEN {oldest} < {since} THEN {before} - 1 END; "
+    return statements
 
 
 DROP_TRIGGERS: Final = tuple(f"DROP TRIGGER IF EXISTS main.{name}" for name in TRIGGER_NAMES)

@@ -1,0 +1,122 @@
+"""Upkeep: what keeps a history small while it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from random import randrange
+from typing import Final
+
+from ..errors import GraphflowError
+from ..storage.attributes import attributes_of
+from ..storage.history import Retention
+from .archive import HistoryArchive
+from .encoding import MAX_CHAIN
+
+__all__ = ["Upkeep"]
+
+log = logging.getLogger("graphflow_nb")
+
+_COMPACT: Final = 8  # writes of a session after which its history is compacted
+_PRUNE: Final = 32  # and after which it is pruned
+_SWEEP: Final = 500  # writes after which some other sessions' histories are pruned
+_SWEPT: Final = 200  # of so many sessions
+_COUNTED: Final = 100_000  # sessions whose writes are counted
+
+
+class Upkeep:
+    """What compacts and prunes a history in small steps, in between what is written to it.
+
+    The history of a session is compacted after every 8 of its writes and pruned after every 32, and
+    those of 200 other sessions are pruned after every 500 writes. Counts of what is rare begin at
+    random, so that short processes do their share. No write waits for it, except in memory, where
+    nothing can wait.
+
+    Example:
+        >>> from graphflow_nb import InMemorySessionStorage
+        >>> from graphflow_nb.history import Retention, history_of
+        >>> from graphflow_nb.history.upkeep import Upkeep
+        >>> upkeep = Upkeep(history_of(InMemorySessionStorage()), Retention(versions=20))
+        >>> await upkeep.note_writes(["claim-1"])
+
+    Args:
+        archive: The history.
+        retention: What is kept; None to prune nothing.
+
+    Attributes:
+        archive, retention: As passed.
+    """
+
+    def __init__(self, archive: HistoryArchive, retention: Retention | None):
+        self.archive = archive
+        self.retention = retention
+        self._writes: dict[str, int] = {}
+        self._due: dict[str, int] = {}  # how many of a session's versions may be whole
+        self._full: set[str] = set()  # the sessions that are due to be pruned
+        self._unswept = randrange(_SWEEP)
+        self._swept: str | None = None  # the session after which the next turn begins
+        self._task: asyncio.Task[None] | None = None
+
+    async def note_writes(self, ids: Iterable[str]) -> None:
+        """Count writes, and begin with what is due.
+
+        Args:
+            ids: The ids of the sessions that were written, each as often as it was.
+        """
+        for id in ids:
+            self._unswept += 1
+            if not self._writes:
+                self._swept = id
+            writes = self._writes.get(id)
+            if writes is None:
+                writes = randrange(0, _PRUNE, _COMPACT)
+                if len(self._writes) >= _COUNTED:
+                    self._writes.clear()
+            self._writes[id] = writes = writes + 1
+            if writes % _COMPACT == 0:
+                self._due[id] = self._due.get(id, 0) + _COMPACT
+            if writes % _PRUNE == 0:
+                self._full.add(id)
+        if not self._due and (self.retention is None or self._unswept < _SWEEP):
+            return
+        if not attributes_of(self.archive.table).suspends:
+            await self._keep_small()
+        elif self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._keep_small())
+
+    async def settle(self) -> None:
+        """Wait until the step that is under way has ended."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def stop(self) -> None:
+        """Begin nothing more, and wait until the step that is under way has ended."""
+        self._due.clear()
+        await self.settle()
+
+    async def _keep_small(self) -> None:
+        """Compact and prune the histories that are due; a failure is logged."""
+        while self._due:
+            id, whole = self._due.popitem()
+            try:
+                # With the chain of patches that is below them.
+                await self.archive.compact(id, newest=whole + _COMPACT + MAX_CHAIN)
+                if id in self._full and self.retention is not None:
+                    self._full.remove(id)
+                    await self.archive.prune(self.retention, ids=[id])
+            except GraphflowError as error:
+                log.warning("the history of session %r was not compacted: %s", id, error)
+        self._full.clear()
+        if self.retention is not None and self._unswept >= _SWEEP:
+            self._unswept = 0
+            try:
+                await self._sweep(self.retention)
+            except GraphflowError as error:
+                log.warning("old versions were not removed: %s", error)
+
+    async def _sweep(self, retention: Retention) -> None:
+        """Prune the histories of the next sessions, those without writes in their turn."""
+        ids = await self.archive.table.ids(self._swept, _SWEPT)
+        self._swept = ids[-1] if len(ids) == _SWEPT else None
+        await self.archive.prune(retention, ids=ids)
