@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from graphflow_nb import Query
 from graphflow_nb.model import stored_session
+from graphflow_nb.storage.postgres import pages
 from graphflow_nb.storage.query import FILTERS, ORDERS
 
 from ..scope import COMPLETE, only_complete, size
@@ -149,6 +150,20 @@ orders = st.sampled_from([*ORDERS, *(f"-{name}" for name in ORDERS)])
 )
 @pytest.mark.timeout(1500)
 def test_every_store_answers_as_the_model(kinds, request, tmp_path, run):
+    _check_kinds(kinds, request, tmp_path, run, EXAMPLES)
+
+
+def test_a_walk_along_an_index_finds_what_the_model_does(request, tmp_path, run, monkeypatch):
+    async def is_served(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(pages, "is_served", is_served)
+    monkeypatch.setattr(pages, "PROBED", 2)
+    monkeypatch.setattr(pages, "WALKED", 4)
+    _check_kinds(["documented", "crate-0.5"], request, tmp_path, run, EXAMPLES // 2)
+
+
+def _check_kinds(kinds: Any, request: Any, tmp_path: Any, run: Any, examples: int) -> None:
     with ExitStack() as stack:
         stores = []
         for kind in kinds:
@@ -160,7 +175,7 @@ def test_every_store_answers_as_the_model(kinds, request, tmp_path, run):
             stores.append((store, storage))
 
         # Shrinking would take minutes, and the assertion names the query.
-        @settings(max_examples=EXAMPLES, derandomize=True, phases=[Phase.generate])
+        @settings(max_examples=examples, derandomize=True, phases=[Phase.generate])
         @given(st.data())
         def check(data):
             found = data.draw(st.lists(rows, min_size=1, max_size=7, unique_by=lambda r: r.id))

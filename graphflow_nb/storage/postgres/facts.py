@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from ...errors import StorageError, StorageTimeout, StorageUnavailable
-from ..facts import Backends, Contexts, Index, Plan, PostgresFacts, Relation, Usage
+from ..facts import Backends, Contexts, Index, PostgresFacts, Relation, Usage
 from ..limits import QUICK_ROWS
 from ..query import ORDERS, Query
 from .connections import Connection
+from .plans import plan_of
 from .sql import TableForm
 from .table import OpenTable
 
@@ -203,12 +203,12 @@ async def collect_facts(table: OpenTable) -> PostgresFacts:
     relation = await _read_relation(inquiry, form)
     plans = {}
     for order in sorted(ORDERS):
-        page = table.statements.select(Query(order=f"-{order}", limit=None)).text
+        page = table.statements.selects.select(Query(order=f"-{order}", limit=None)).text
         rows = await inquiry.ask(
             f"plan of a page by {order}", f"EXPLAIN (FORMAT JSON) {page} LIMIT 51"
         )
         if rows:
-            plans[order] = _plan_of(json.loads(rows[0][0]))
+            plans[order] = plan_of(json.loads(rows[0][0]))
     indexes = contexts = usage = None
     if relation is not None and "table" in relation.kind and relation.kind != "foreign table":
         rows = await inquiry.ask("indexes", INDEXES, form.table)
@@ -342,18 +342,6 @@ def _index_of(row: Any) -> Index:
         bytes=row["bytes"],
         scans=row["scans"],
     )
-
-
-def _plan_of(explained: Any) -> Plan:
-    nodes = list(_nodes_below(explained[0]["Plan"]))
-    rows = max(int(node["Plan Rows"]) for node in nodes)
-    return Plan(tuple(node["Node Type"] for node in nodes), nodes[0]["Total Cost"], rows)
-
-
-def _nodes_below(node: Any) -> Iterator[Any]:
-    yield node
-    for inner in node.get("Plans", ()):
-        yield from _nodes_below(inner)
 
 
 async def _sample_contexts(

@@ -176,7 +176,7 @@ class PostgresHistory:
         content: bool = True,
     ) -> list[VersionRow]:
         """Return the versions of a session from number ``last`` down to ``first``."""
-        if not self._table.statements.can_hold(id):
+        if not self._table.can_hold(id):
             return []
         key = self._table.normalize_id(id)
         bounds = (_MOST if last is None else last, 0 if first is None else first, limit)
@@ -189,7 +189,7 @@ class PostgresHistory:
 
     async def number_at(self, id: str, moment: int) -> int | None:
         """Return the number that was the newest at a time in µs; None if there was none yet."""
-        if not self._table.statements.can_hold(id):
+        if not self._table.can_hold(id):
             return None
         key, time = self._table.normalize_id(id), _time_of(moment)
 
@@ -214,7 +214,7 @@ class PostgresHistory:
         ]
         values.append(limit + 1)
         if ids is not None:
-            values.append([table.normalize_id(id) for id in ids if table.statements.can_hold(id)])
+            values.append([table.normalize_id(id) for id in ids if table.can_hold(id)])
 
         async def read(connection: Connection, statements: sql.HistoryStatements) -> Steps:
             text = statements.steps

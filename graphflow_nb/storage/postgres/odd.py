@@ -27,7 +27,7 @@ from ..paths import ContextPath
 from ..query import Cursor, Query
 from ..rows import build_table
 from ..table import GroupCount, Table, add_problem, merge_counts
-from .sql import Statement
+from .selects import Statement
 from .table import OpenTable
 
 __all__ = [
@@ -90,7 +90,7 @@ def is_session(row: Any) -> bool:
 
 async def read_rows(table: OpenTable, query: Query) -> list[OddRow]:
     """Return the rows that a query selects, in order, whatever is in them."""
-    statement = table.statements.select_odd(query)
+    statement = table.statements.selects.select_odd(query)
     return [_read_row(row) for row in await _fetch(table, statement)]
 
 
@@ -147,7 +147,7 @@ async def count_odd(table: OpenTable, query: Query) -> list[GroupCount]:
     """Return the number of selected sessions at each task of each graph, odd rows included."""
     counts: dict[tuple[str, str], GroupCount] = {}
     for *names, count, oldest, newest in await _fetch(
-        table, table.statements.counts(query, odd=True)
+        table, table.statements.selects.counts(query, odd=True)
     ):
         graph, task = ("" if name is None else readable_text(name) for name in names)
         group = GroupCount(graph, task, count, oldest, newest)
@@ -159,7 +159,7 @@ async def count_odd(table: OpenTable, query: Query) -> list[GroupCount]:
 async def read_raw(table: OpenTable, id: str) -> dict[str, Any] | None:
     """Return the columns of a row as they are stored; text that is not UTF-8 as bytes."""
     statements = table.statements
-    if statements.can_hold(id):
+    if table.can_hold(id):
         id = table.normalize_id(id)
 
         async def read(connection: Any) -> Any:
@@ -172,7 +172,7 @@ async def read_raw(table: OpenTable, id: str) -> dict[str, Any] | None:
         if row is not None:
             times = {name: _show_time(row[name]) for name in ("created_at", "updated_at")}
             return {**row, **times}
-    odd = await _fetch(table, statements.select_odd(Query(ids=[id], order="id")))
+    odd = await _fetch(table, statements.selects.select_odd(Query(ids=[id], order="id")))
     if not odd:
         return None
     names = ("id", "graph_id", "current_task_id", "status_message", "context")

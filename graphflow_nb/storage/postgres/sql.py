@@ -8,16 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
-from ...errors import QueryError
 from ..odd import bytes_of_name
-from ..paths import ContextPath, Spellings, is_encodable, spellings
-from ..query import Query
-from .errors import is_jsonb
 from .history_sql import HistoryForm, copied_columns, note_copied, return_noted
+from .selects import AS_BYTES, UNCHECKED, Selects, Statement
 
 __all__ = [
     "HAS_RULES",
@@ -26,7 +21,6 @@ __all__ = [
     "SEPARATOR",
     "SYSTEMS",
     "TRANSACTION",
-    "Statement",
     "Statements",
     "TableForm",
     "parse_name",
@@ -207,29 +201,10 @@ _UPDATED: Final = (
 )
 
 
-# A text as bytes. A database with the encoding SQL_ASCII may hold what is not UTF-8, and would
-# refuse to send it as text.
-_ENCODING: Final = "CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
-_UNCHECKED: Final = f"convert_to({{}}, {_ENCODING})"
-_AS_BYTES: Final = f"convert_from({{}}::bytea, {_ENCODING})"
-# The times that a datetime can hold.
-_DATES: Final = (
-    "(WHERE updated_at >= '0001-01-01 00:00:00+00' "
-    "AND updated_at <= '9999-12-31 23:59:59.999999+00')"
-)
-
-
-class Statement(NamedTuple):
-    """A statement with the values of its parameters."""
-
-    text: str
-    arguments: list[Any]
-
-
 class Statements:
     """The statements for a table of a given form.
 
-    Those that depend on a query are methods, the others are attributes.
+    Those that depend on a query are in ``selects``.
 
     Args:
         form: The form of the table.
@@ -259,11 +234,20 @@ class Statements:
         self._copied = copied_columns(self._id, versioned=form.versioned)
         saved = [version, "created_at", "updated_at", *([bare] if form.versioned else [])]
         self.get = f"SELECT {columns} FROM {table} WHERE id = $1"
-        self._select = f"SELECT {columns} FROM {table}"
         texts = (self._id, "graph_id", "current_task_id", "status_message", "context::text")
-        self._select_odd = (
-            f"SELECT {', '.join(_UNCHECKED.format(text) for text in texts)}, {self._version}, "
-            f"created_at, updated_at{marked}, pg_column_size(context) FROM {table}"
+        own = "graph_id, current_task_id, status_message, context, created_at, updated_at"
+        counted = ", version" * form.versioned + ", xmin" * form.xmin
+        #: The statements that depend on a query.
+        self.selects = Selects(
+            table,
+            uuid=form.uuid,
+            stored=f"id, {own}{counted}",
+            columns=columns,
+            odd_columns=(
+                f"{', '.join(UNCHECKED.format(text) for text in texts)}, {self._version}, "
+                f"created_at, updated_at{marked}, pg_column_size(context)"
+            ),
+            version=self._version,
         )
         self.raw = f"SELECT * FROM {table} WHERE id = $1"
         # Fails, and so is rolled back, where the row was there and was not deleted.
@@ -383,7 +367,7 @@ class Statements:
             "ON CONFLICT (id) DO NOTHING",
             returned,
         )
-        self.get_many = f"{self._select} WHERE id = ANY($1::{self._id_array})"
+        self.get_many = f"SELECT {columns} FROM {table} WHERE id = ANY($1::{self._id_array})"
 
         # Only planned: fails where no unique index on id keeps a second row of an id out.
         self.explain_unique = (
@@ -401,220 +385,11 @@ class Statements:
             return f"{write} RETURNING {', '.join(columns)}"
         return return_noted(self._history, write, columns, self._copied, deleted=deleted)
 
-    def can_hold(self, id: str) -> bool:
-        """Return whether the table could hold this id."""
-        if self.form.uuid:
-            try:
-                UUID(id)
-            except ValueError:
-                return False
-        return "\0" not in id and is_encodable(id)
-
-    def key(self, id: str) -> str:
-        """Return an id as the table writes it: a UUID may be given in another spelling."""
-        return str(UUID(id)) if self.form.uuid else id
-
-    def select(self, query: Query) -> Statement:
-        """Return the statement for whole rows of the selected sessions."""
-        where, arguments = self._where(query, page=True)
-        order = self._order(query, arguments)
-        return Statement(f"{self._select}{where}{order}", arguments)
-
-    def select_odd(self, query: Query) -> Statement:
-        """Return the statement for whole rows, texts as bytes, and the sizes of the contexts."""
-        where, arguments = self._where(query, page=True)
-        order = self._order(query, arguments)
-        return Statement(f"{self._select_odd}{where}{order}", arguments)
-
     def delete_odd(self, name: str) -> Statement | None:
         """Return the statement that deletes the row whose id has a name; None for another text."""
         data = bytes_of_name(name)
         if data is None:
             return None
-        condition = f"id = {_AS_BYTES.format('$1')}"
+        condition = f"id = {AS_BYTES.format('$1')}"
         delete = f"DELETE FROM {self.form.table} WHERE {condition}"
         return Statement(self._returning(delete, ["true"], deleted=True), [data])
-
-    def count(self, query: Query) -> Statement:
-        """Return the statement for the number of selected sessions."""
-        where, arguments = self._where(query, page=False)
-        return Statement(f"SELECT count(*) FROM {self.form.table}{where}", arguments)
-
-    def counts(self, query: Query, *, odd: bool = False) -> Statement:
-        """Return the statement for the numbers of selected sessions by graph and task.
-
-        Args:
-            query: The selection.
-            odd: Whether texts come as bytes, and times that a datetime can't hold are passed over.
-        """
-        where, arguments = self._where(query, page=False)
-        times = "min(updated_at), max(updated_at)"
-        names = "graph_id, current_task_id"
-        if odd:
-            times = f"min(updated_at) FILTER {_DATES}, max(updated_at) FILTER {_DATES}"
-            names = f"{_UNCHECKED.format('graph_id')}, {_UNCHECKED.format('current_task_id')}"
-        return Statement(
-            f"SELECT {names}, count(*), {times} FROM {self.form.table}{where} GROUP BY 1, 2",
-            arguments,
-        )
-
-    def columns(
-        self, query: Query, context: Sequence[ContextPath], *, packed: bool = True
-    ) -> Statement:
-        """Return the statement for a single row that contains whole columns.
-
-        The server packs columns faster than rows travel. The number of messages is -1 where the
-        context is not an object.
-
-        Args:
-            query: The query that selects the sessions.
-            context: The paths into the context whose values are columns too.
-            packed: False for the rows themselves. That is slower, but works with texts that have
-                SEPARATOR inside, and on servers that lack the functions for packing.
-        """
-        where, arguments = self._where(query, page=True)
-        messages = "context #> '{chat_history,messages}'"
-        values = []
-        for i, path in enumerate(context):
-            values.append(f", {_value_at(spellings(path), arguments)}::text AS c{i}")
-        rows = (
-            f"SELECT {self._id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
-            f"{self._version} AS v, created_at AS c, updated_at AS u, "
-            f"pg_column_size(context) AS b, CASE jsonb_typeof({messages}) "
-            f"WHEN 'array' THEN jsonb_array_length({messages}) ELSE "
-            "CASE jsonb_typeof(context) WHEN 'object' THEN 0 ELSE -1 END END AS m"
-            f"{''.join(values)} FROM {self.form.table}{where}{self._order(query, arguments)}"
-        )
-        if not packed:
-            return Statement(rows, arguments)
-        if query.limit is None:  # a limit keeps the order of rows through the aggregates
-            rows += f" LIMIT {2**62}"
-        texts = ["i", "g", "t", "s", *(f"c{i}" for i in range(len(context)))]
-        # id, graph and task are never null. The other texts are '' where they are null: JSON text
-        # is never empty, and a status gets a mark in front.
-        never_empty = {"s": "'=' || s"}
-        values = [
-            name if name in "igt" else f"coalesce({never_empty.get(name, name)}, '')"
-            for name in texts
-        ]
-        values = [f"string_agg({text}, E'\\x1f')" for text in values]
-        values += [
-            "string_agg(int8send(v), ''::bytea)",
-            *(
-                f"string_agg(coalesce(timestamptz_send({time}), '\\x8000000000000001'), ''::bytea)"
-                for time in "cu"
-            ),
-            "string_agg(int4send(b), ''::bytea)",
-            "string_agg(int4send(m), ''::bytea)",
-        ]
-        return Statement(f"SELECT count(*), {', '.join(values)} FROM ({rows}) AS r", arguments)
-
-    def _where(self, query: Query, *, page: bool) -> tuple[str, list[Any]]:
-        arguments: list[Any] = []
-
-        def put(value: Any) -> str:
-            arguments.append(value)
-            return f"${len(arguments)}"
-
-        terms = []
-        if query.graph is not None:
-            terms.append(f"graph_id = {put(query.graph)}")
-        if query.task is not None:
-            terms.append(f"current_task_id = {put(query.task)}")
-        if query.status is not None:
-            terms.append(f"strpos(status_message, {put(query.status)}) > 0")
-        if query.text is not None:
-            text = put(query.text)
-            key = query.text
-            if self.form.uuid and _count_digits(key) >= _TELLING:
-                key = _key_prefix(key)
-            found = text if key == query.text else put(key)
-            terms.append(f"(strpos({self._id}, {found}) > 0 OR strpos(status_message, {text}) > 0)")
-        if query.ids is not None:
-            ids = put([self.key(id) for id in query.ids if self.can_hold(id)])
-            found = f"id = ANY({ids}::{self._id_array})"
-            named = [data for id in query.ids if (data := bytes_of_name(id)) is not None]
-            if named:
-                found = f"({found} OR {_UNCHECKED.format(self._id)} = ANY({put(named)}::bytea[]))"
-            terms.append(found)
-        if query.id_prefix is not None:
-            prefix = _key_prefix(query.id_prefix) if self.form.uuid else query.id_prefix
-            terms.append(f"starts_with({self._id}, {put(prefix)})")
-        for name in ("updated", "created"):
-            if (since := getattr(query, f"{name}_since")) is not None:
-                terms.append(f"{name}_at >= {put(since)}")
-            if (until := getattr(query, f"{name}_until")) is not None:
-                terms.append(f"{name}_at < {put(until)}")
-        for path, value in query.conditions():
-            wanted = None if value is None else value.decode()
-            if wanted is not None and not is_jsonb(wanted):
-                terms.append("FALSE")  # no session here has it
-                continue
-            found = _value_at(path, arguments)
-            terms.append(f"{found} IS NOT NULL" if wanted is None else f"{found} = {put(wanted)}")
-        if page and query.after is not None:
-            terms.append(self._after(query, put))
-        return (f" WHERE {' AND '.join(terms)}" if terms else ""), arguments
-
-    def _after(self, query: Query, put: Any) -> str:
-        cursor, column, than = query.after, query.order_by, "<" if query.descending else ">"
-        assert cursor is not None
-        if not self.can_hold(cursor.id):
-            raise QueryError(
-                f"{self.form.table} can't have a session with the id {cursor.id!r}, after which "
-                "this page is to begin: take after= from a page of this store"
-            )
-        if (data := bytes_of_name(cursor.id)) is not None:
-            id = _AS_BYTES.format(put(data))
-        else:
-            id = f"{put(self.key(cursor.id))}{'::uuid' if self.form.uuid else ''}"
-        if column == "id":
-            return f"id {than} {id}"
-        if cursor.time is None:
-            rest = f" OR {column} IS NOT NULL" if query.descending else ""
-            return f"(({column} IS NULL AND id {than} {id}){rest})"
-        rest = "" if query.descending else f" OR {column} IS NULL"
-        return f"(({column}, id) {than} ({put(cursor.time)}, {id}){rest})"
-
-    def _order(self, query: Query, arguments: list[Any]) -> str:
-        way = " DESC" if query.descending else ""
-        columns = ["id"] if query.order_by == "id" else [query.order_by, "id"]
-        text = " ORDER BY " + ", ".join(f"{column}{way}" for column in columns)
-        if query.limit is not None:
-            arguments.append(query.limit)
-            text += f" LIMIT ${len(arguments)}"
-        return text
-
-
-#: So many digits of a text in another spelling are taken for those of a UUID.
-_TELLING: Final = 8
-_UUID_PREFIX: Final = re.compile(r"(?:urn:)?(?:uuid:)?\{?([0-9a-f-]*)\}?", re.IGNORECASE)
-#: Where the groups of a UUID's digits begin; digits past its end stay and match no id.
-_GROUPS: Final = (0, 8, 12, 16, 20, None)
-
-
-def _count_digits(text: str) -> int:
-    """Return how many hexadecimal digits a text has that begins a UUID; 0 for another text."""
-    match = _UUID_PREFIX.fullmatch(text)
-    return len(match[1].replace("-", "")) if match else 0
-
-
-def _key_prefix(prefix: str) -> str:
-    """Return the beginning of a UUID as a table of UUIDs writes it; another text as it is."""
-    match = _UUID_PREFIX.fullmatch(prefix)
-    if match is None:
-        return prefix
-    given = match[1].lower()
-    if "-" in given:
-        return given  # a dash elsewhere is in no id
-    return "-".join(filter(None, (given[a:b] for a, b in pairwise(_GROUPS))))
-
-
-def _value_at(path: Spellings, arguments: list[Any]) -> str:
-    """Return the SQL of the value at a path, whose keys are added to the arguments."""
-    values = []
-    for keys in path:
-        if not any("\0" in key for key in keys):  # JSONB has no such key
-            arguments.append(["data", *keys])
-            values.append(f"context #> ${len(arguments)}::text[]")
-    return f"coalesce({', '.join(values)})" if values else "NULL::jsonb"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, ClassVar, Final, Self, TypeVar
 
 import asyncpg
@@ -42,6 +43,7 @@ from .odd import (
     read_raw,
     read_rows,
 )
+from .selects import Way
 from .sql import TableForm
 from .table import OpenTable, Work
 from .watch import watch_table
@@ -352,9 +354,14 @@ class PostgresSessionStorage:
         table = self._table
 
         async def read(connection: Connection) -> Any:
-            text, arguments = table.statements.select(query)
-            try:
+            selects = table.statements.selects
+
+            async def fetch(way: Way) -> Any:
+                text, arguments = selects.select(query, way)
                 return await connection.fetch(text, *arguments)
+
+            try:
+                return await table.pages.find(connection, selects, query, fetch, len)
             except UNSENT:
                 return None
 
@@ -376,9 +383,14 @@ class PostgresSessionStorage:
         wider = query.one_more()
 
         async def read_packed(connection: Connection) -> Any:
-            text, arguments = opened.statements.columns(wider, context)
+            selects = opened.statements.selects
+
+            async def fetch(way: Way) -> Any:
+                text, arguments = selects.columns(wider, context, way)
+                return await connection.fetchrow(text, *arguments)
+
             try:
-                row = await connection.fetchrow(text, *arguments)
+                row = await opened.pages.find(connection, selects, wider, fetch, itemgetter(0))
             except (asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError):
                 opened.packs = False
                 return None
@@ -388,7 +400,7 @@ class PostgresSessionStorage:
             return None if holds_null(row, paths) or holds_separator(row, paths) else row
 
         async def read_unpacked(connection: Connection) -> Any:
-            text, arguments = opened.statements.columns(wider, context, packed=False)
+            text, arguments = opened.statements.selects.columns(wider, context, packed=False)
             try:
                 return await connection.fetch(text, *arguments)
             except UNSENT:
@@ -419,7 +431,7 @@ class PostgresSessionStorage:
         table = self._table
 
         async def read(connection: Connection) -> Any:
-            text, arguments = table.statements.count(query)
+            text, arguments = table.statements.selects.count(query)
             return await connection.fetchval(text, *arguments)
 
         return int(await self._fetch(read))
@@ -429,7 +441,7 @@ class PostgresSessionStorage:
         table = self._table
 
         async def read(connection: Connection) -> Any:
-            text, arguments = table.statements.counts(query)
+            text, arguments = table.statements.selects.counts(query)
             try:
                 return await connection.fetch(text, *arguments)
             except UNSENT:

@@ -27,6 +27,7 @@ from .connections import Connection, Connections, NotConnected
 from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
 from .history_sql import HistoryForm
 from .link import Opener
+from .pages import Pages
 from .states import RowStates
 
 __all__ = ["OpenTable", "Work", "has_triggers"]
@@ -68,6 +69,7 @@ class OpenTable:
     Attributes:
         form: The form of the table, as last seen.
         statements: The SQL for a table of this form.
+        pages: The ways in which pages are found.
         packs: Whether the server can pack columns; True until it turns out to lack the functions.
         address: The table, for tools that watch databases.
         identity: The server, the database and the table by what they call themselves, so that no
@@ -82,6 +84,7 @@ class OpenTable:
 
     form: sql.TableForm
     statements: sql.Statements
+    pages: Pages
     packs: bool
     address: Address
     identity: str
@@ -146,6 +149,7 @@ class OpenTable:
         self.form = form
         self.statements = sql.Statements(form, self._history)
         self.states = RowStates(self.identity, form)
+        self.pages = Pages()
         self.packs = True
 
     def note_in(self, history: HistoryForm | None) -> None:
@@ -500,9 +504,13 @@ class OpenTable:
         check_jsonb(text)
         return text
 
+    def can_hold(self, id: str) -> bool:
+        """Return whether the table could hold this id."""
+        return self.statements.selects.can_hold(id)
+
     def normalize_id(self, id: str) -> str:
         """Return an id as the table writes it: a UUID may be given in another spelling."""
-        return self.statements.key(id)
+        return self.statements.selects.key(id)
 
     def __repr__(self) -> str:
         mode = ", read-only" if self.opened_read_only else ", a replica" if self.standby else ""

@@ -1,0 +1,454 @@
+"""The SQL that selects sessions in PostgreSQL: conditions, order, page and derived columns.
+
+The rows of a page are chosen first, and what is derived from their contexts is computed for them
+alone: a size or a number of messages beside ORDER BY would be computed for every row of the table.
+
+A page can be found in several ways (``Way``), which select the same rows. A walk looks through the
+first rows of an order and keeps those that the conditions select. Choosing apart finds all that
+the conditions select by whatever serves them, and orders these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from ...errors import QueryError
+from ...model import exactjson
+from ..odd import bytes_of_name
+from ..paths import ContextPath, Spellings, is_encodable, spellings
+from ..query import Condition, Query
+from .errors import is_jsonb
+
+__all__ = ["AS_BYTES", "DIRECT", "UNCHECKED", "Selects", "Statement", "Way", "is_searched"]
+
+# A text as bytes. A database with the encoding SQL_ASCII may hold what is not UTF-8, and would
+# refuse to send it as text.
+_ENCODING: Final = "CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END"
+UNCHECKED: Final = f"convert_to({{}}, {_ENCODING})"
+AS_BYTES: Final = f"convert_from({{}}::bytea, {_ENCODING})"
+# The times that a datetime can hold.
+_DATES: Final = (
+    "(WHERE updated_at >= '0001-01-01 00:00:00+00' "
+    "AND updated_at <= '9999-12-31 23:59:59.999999+00')"
+)
+_MESSAGES: Final = "context #> '{chat_history,messages}'"
+_COUNT_MESSAGES: Final = (
+    f"CASE jsonb_typeof({_MESSAGES}) WHEN 'array' THEN jsonb_array_length({_MESSAGES}) ELSE "
+    "CASE jsonb_typeof(context) WHEN 'object' THEN 0 ELSE -1 END END"
+)
+#: The most documents of which one must be in the context where a path has a value.
+_MAX_DOCUMENTS: Final = 16
+#: What PostgreSQL may take for the index of an array.
+_INDEX: Final = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+
+#: Adds a value to the arguments of a statement and returns the name of its parameter.
+_Put = Callable[[Any], str]
+
+
+class Statement(NamedTuple):
+    """A statement with the values of its parameters."""
+
+    text: str
+    arguments: list[Any]
+
+
+class Way(NamedTuple):
+    """How the rows of a page are found.
+
+    Attributes:
+        walk: The number of rows to look through, in the query's order; 0 for no walk. The answer
+            is complete only if it fills the page.
+        apart: Whether the conditions are applied before the order is thought of.
+    """
+
+    walk: int = 0
+    apart: bool = False
+
+
+#: The way that the server chooses.
+DIRECT: Final = Way()
+
+
+def is_searched(query: Query) -> bool:
+    """Return whether no statistics of the server say how many sessions a query selects."""
+    conditions = (query.status, query.text, query.id_prefix, *query.context, *query.has)
+    times = (
+        getattr(query, f"{column}_{end}")
+        for column in ("updated", "created")
+        if f"{column}_at" != query.order_by
+        for end in ("since", "until")
+    )
+    return query.ids is None and any(given is not None for given in (*conditions, *times))
+
+
+class Selects:
+    """The statements that depend on a query, for one table.
+
+    Args:
+        table: The quoted name of the table.
+        uuid: Whether ``id`` is a UUID.
+        stored: The columns of the table from which those of a session are derived.
+        columns: The columns of a session.
+        odd_columns: The same with texts as bytes, and the size of the context.
+        version: The column or expression that is shown as the version.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        *,
+        uuid: bool,
+        stored: str,
+        columns: str,
+        odd_columns: str,
+        version: str,
+    ):
+        self._table = table
+        self._uuid = uuid
+        self._id = "id::text" if uuid else "id"
+        # Arrays are sent as texts: the driver would have to ask the server for any other type.
+        self._id_array = "text[]::uuid[]" if uuid else "text[]"
+        self._stored = stored
+        self._columns = columns
+        self._odd_columns = odd_columns
+        self._version = version
+
+    def can_hold(self, id: str) -> bool:
+        """Return whether the table could hold this id."""
+        if self._uuid:
+            try:
+                UUID(id)
+            except ValueError:
+                return False
+        return "\0" not in id and is_encodable(id)
+
+    def key(self, id: str) -> str:
+        """Return an id as the table writes it: a UUID may be given in another spelling."""
+        return str(UUID(id)) if self._uuid else id
+
+    def select(self, query: Query, way: Way = DIRECT) -> Statement:
+        """Return the statement for whole rows of the selected sessions."""
+        return self._page(self._columns, query, way, [])
+
+    def select_odd(self, query: Query) -> Statement:
+        """Return the statement for whole rows, texts as bytes, and the sizes of the contexts."""
+        return self._page(self._odd_columns, query, DIRECT, [])
+
+    def count(self, query: Query) -> Statement:
+        """Return the statement for the number of selected sessions."""
+        where, arguments = self._where_all(query)
+        return Statement(f"SELECT count(*) FROM {self._table}{where}", arguments)
+
+    def counts(self, query: Query, *, odd: bool = False) -> Statement:
+        """Return the statement for the numbers of selected sessions by graph and task.
+
+        Args:
+            query: The selection.
+            odd: Whether texts come as bytes, and times that a datetime can't hold are passed over.
+        """
+        where, arguments = self._where_all(query)
+        times = "min(updated_at), max(updated_at)"
+        names = "graph_id, current_task_id"
+        if odd:
+            times = f"min(updated_at) FILTER {_DATES}, max(updated_at) FILTER {_DATES}"
+            names = f"{UNCHECKED.format('graph_id')}, {UNCHECKED.format('current_task_id')}"
+        return Statement(
+            f"SELECT {names}, count(*), {times} FROM {self._table}{where} GROUP BY 1, 2",
+            arguments,
+        )
+
+    def columns(
+        self,
+        query: Query,
+        context: Sequence[ContextPath],
+        way: Way = DIRECT,
+        *,
+        packed: bool = True,
+    ) -> Statement:
+        """Return the statement for a single row that contains whole columns.
+
+        The server packs columns faster than rows travel. The number of messages is -1 where the
+        context is not an object.
+
+        Args:
+            query: The query that selects the sessions.
+            context: The paths into the context whose values are columns too.
+            way: How the rows are found.
+            packed: False for the rows themselves. That is slower, but works with texts that have
+                the separator inside, and on servers that lack the functions for packing.
+        """
+        arguments: list[Any] = []
+        columns = (
+            f"{self._id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
+            f"{self._version} AS v, created_at AS c, updated_at AS u, "
+            f"pg_column_size(context) AS b, {_COUNT_MESSAGES} AS m"
+        )
+        for i, path in enumerate(context):
+            columns += f", {_value_at(spellings(path), _putting(arguments))}::text AS c{i}"
+        rows = self._page(columns, query, way, arguments)
+        if not packed:
+            return rows
+        # A limit keeps the order of rows through the aggregates.
+        limit = f" LIMIT {2**62}" if query.limit is None else ""
+        texts = ["i", "g", "t", "s", *(f"c{i}" for i in range(len(context)))]
+        # id, graph and task are never null. The other texts are '' where they are null: JSON text
+        # is never empty, and a status gets a mark in front.
+        never_empty = {"s": "'=' || s"}
+        values = [
+            name if name in "igt" else f"coalesce({never_empty.get(name, name)}, '')"
+            for name in texts
+        ]
+        values = [f"string_agg({text}, E'\\x1f')" for text in values]
+        values += [
+            "string_agg(int8send(v), ''::bytea)",
+            *(
+                f"string_agg(coalesce(timestamptz_send({time}), '\\x8000000000000001'), ''::bytea)"
+                for time in "cu"
+            ),
+            "string_agg(int4send(b), ''::bytea)",
+            "string_agg(int4send(m), ''::bytea)",
+        ]
+        packing = f"SELECT count(*), {', '.join(values)} FROM ({rows.text}{limit}) AS r"
+        return Statement(packing, arguments)
+
+    def explain_order(self, query: Query) -> str:
+        """Return the statement for the plan of a page in a query's order, without conditions."""
+        order = self._order(query)
+        return f"EXPLAIN (FORMAT JSON) SELECT id FROM {self._table}{order} LIMIT 100"
+
+    # The page
+
+    def _page(self, columns: str, query: Query, way: Way, arguments: list[Any]) -> Statement:
+        """Return the statement for columns of the rows on a page, in order."""
+        put = _putting(arguments)
+        order = self._order(query)
+        filters = [*self._filter(query, put)]
+        range_terms = [*_bound(query, put, of_order=True)]
+        if query.limit is None:  # all are derived from, so a sort takes the narrow rows
+            terms = [*range_terms, *filters, *self._beyond(query, put)]
+            text = f"SELECT {columns} FROM {self._table}{_where(terms)}{order}"
+            return Statement(text, arguments)
+        limit = f" LIMIT {put(query.limit)}"
+        stored = f"SELECT {self._stored} FROM {self._table}"
+        if way.walk:
+            # Where the order has two parts, the walk stays in the first.
+            terms = [*range_terms, *next(self._split(query, put))]
+            walked = f"{stored}{_where(terms)}{order} LIMIT {put(way.walk)}"
+            chosen = f"SELECT * FROM ({walked}) AS walked{_where(filters)}{order}{limit}"
+        elif way.apart:
+            terms = [*range_terms, *filters, *self._beyond(query, put)]
+            # An OFFSET lets nothing of the order through to the rows below it.
+            found = f"{stored}{_where(terms)} OFFSET 0"
+            chosen = f"SELECT * FROM ({found}) AS found{order}{limit}"
+        else:
+            head, *tail = (
+                f"{stored}{_where([*range_terms, *filters, *part, *gate])}{order}{limit}"
+                for part, gate in zip(self._split(query, put), _gates(limit), strict=False)
+            )
+            chosen = head
+            for rest in tail:
+                chosen = (
+                    f"WITH head AS ({head}) SELECT * FROM head UNION ALL "
+                    f"SELECT * FROM ({rest}) AS rest{order}{limit}"
+                )
+        return Statement(f"SELECT {columns} FROM ({chosen}) AS chosen", arguments)
+
+    def _order(self, query: Query) -> str:
+        way = " DESC" if query.descending else ""
+        columns = ["id"] if query.order_by == "id" else [query.order_by, "id"]
+        return " ORDER BY " + ", ".join(f"{column}{way}" for column in columns)
+
+    def _beyond(self, query: Query, put: _Put) -> Iterator[str]:
+        """Yield the condition for what comes after the previous page."""
+        parts = [" AND ".join(part) for part in self._split(query, put) if part]
+        if parts:
+            yield parts[0] if len(parts) == 1 else f"(({parts[0]}) OR {parts[1]})"
+
+    def _split(self, query: Query, put: _Put) -> Iterator[list[str]]:
+        """Yield the conditions of the one or two parts of the order after the previous page.
+
+        Unknown times come last, or first where the order descends, and no range of an index has
+        both them and times.
+        """
+        cursor, column, than = query.after, query.order_by, "<" if query.descending else ">"
+        if cursor is None:
+            yield []
+            return
+        if not self.can_hold(cursor.id):
+            raise QueryError(
+                f"{self._table} can't have a session with the id {cursor.id!r}, after which "
+                "this page is to begin: take after= from a page of this store"
+            )
+        if (data := bytes_of_name(cursor.id)) is not None:
+            id = AS_BYTES.format(put(data))
+        else:
+            id = f"{put(self.key(cursor.id))}{'::uuid' if self._uuid else ''}"
+        if column == "id":
+            yield [f"id {than} {id}"]
+        elif cursor.time is None:
+            yield [f"{column} IS NULL", f"id {than} {id}"]
+            if query.descending:
+                yield [f"{column} IS NOT NULL"]
+        else:
+            yield [f"({column}, id) {than} ({put(cursor.time)}, {id})"]
+            if not query.descending:
+                yield [f"{column} IS NULL"]
+
+    # The conditions
+
+    def _where_all(self, query: Query) -> tuple[str, list[Any]]:
+        arguments: list[Any] = []
+        put = _putting(arguments)
+        terms = [*_bound(query, put, of_order=True), *self._filter(query, put)]
+        return _where(terms), arguments
+
+    def _filter(self, query: Query, put: _Put) -> Iterator[str]:
+        """Yield the conditions of a query, but for those on the column of its order."""
+        if query.graph is not None:
+            yield f"graph_id = {put(query.graph)}"
+        if query.task is not None:
+            yield f"current_task_id = {put(query.task)}"
+        # LIKE, because an index on trigrams can serve it.
+        if query.status is not None:
+            yield f"status_message LIKE {put(_like(query.status, inside=True))}"
+        if query.text is not None:
+            text, key = query.text, query.text
+            if self._uuid and _count_digits(key) >= _TELLING:
+                key = _key_prefix(key)
+            status = put(_like(text, inside=True))
+            id = status if key == text else put(_like(key, inside=True))
+            yield f"({self._id} LIKE {id} OR status_message LIKE {status})"
+        if query.ids is not None:
+            ids = put([self.key(id) for id in query.ids if self.can_hold(id)])
+            found = f"id = ANY({ids}::{self._id_array})"
+            named = [data for id in query.ids if (data := bytes_of_name(id)) is not None]
+            if named:
+                found = f"({found} OR {UNCHECKED.format(self._id)} = ANY({put(named)}::bytea[]))"
+            yield found
+        if query.id_prefix is not None:
+            prefix = _key_prefix(query.id_prefix) if self._uuid else query.id_prefix
+            yield f"{self._id} LIKE {put(_like(prefix))}"
+        yield from _bound(query, put, of_order=False)
+        for condition in query.conditions():
+            yield from _hold(condition, put)
+
+
+def _where(terms: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(terms)}" if terms else ""
+
+
+def _gates(limit: str) -> Iterator[list[str]]:
+    """Yield a further condition for each part of an order.
+
+    The second part is read only if the first one does not fill the page.
+    """
+    yield []
+    yield [f"(SELECT count(*) FROM head) <{limit.removeprefix(' LIMIT')}"]
+
+
+def _putting(arguments: list[Any]) -> _Put:
+    def put(value: Any) -> str:
+        arguments.append(value)
+        return f"${len(arguments)}"
+
+    return put
+
+
+def _bound(query: Query, put: _Put, *, of_order: bool) -> Iterator[str]:
+    """Yield the conditions on times: those on the column of the order, or the others."""
+    for name in ("updated", "created"):
+        if (f"{name}_at" == query.order_by) is of_order:
+            if (since := getattr(query, f"{name}_since")) is not None:
+                yield f"{name}_at >= {put(since)}"
+            if (until := getattr(query, f"{name}_until")) is not None:
+                yield f"{name}_at < {put(until)}"
+
+
+def _hold(condition: Condition, put: _Put) -> Iterator[str]:
+    """Yield the terms of a condition on the context."""
+    path, value = condition
+    if value is None:
+        yield f"{_value_at(path, put)} IS NOT NULL"
+        return
+    wanted = value.decode()
+    if not is_jsonb(wanted):
+        yield "FALSE"  # no session here has it
+        return
+    # An index can serve @>, which is true wherever the value is there, and elsewhere too.
+    if documents := _documents(path, wanted):
+        yield f"({' OR '.join(f'context @> {put(text)}::jsonb' for text in documents)})"
+    yield f"{_value_at(path, put)} = {put(wanted)}"
+
+
+def _documents(path: Spellings, wanted: str) -> list[str]:
+    """Return documents of which a context contains one if it has a value at a path.
+
+    None are returned where an index could not find them: where the value has nothing inside, or
+    there would be too many.
+    """
+    if not _has_scalar(exactjson.decode_exact(wanted)):
+        return []
+    documents: list[str] = []
+    for keys in path:
+        texts = [wanted]
+        for key in reversed(["data", *keys]):
+            name = msgspec.json.encode(key).decode()
+            inside = [f"[{text}]" for text in texts] if _INDEX.fullmatch(key) else []
+            texts = [f"{{{name}:{text}}}" for text in texts] + inside
+            if len(documents) + len(texts) > _MAX_DOCUMENTS:
+                return []
+        if not any("\0" in key for key in keys):  # JSONB has no such key
+            documents += texts
+    return documents
+
+
+def _has_scalar(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_scalar, value.values()))
+    return any(map(_has_scalar, value)) if isinstance(value, list) else True
+
+
+def _value_at(path: Spellings, put: _Put) -> str:
+    """Return the SQL of the value at a path."""
+    values = [
+        f"context #> {put(['data', *keys])}::text[]"
+        for keys in path
+        if not any("\0" in key for key in keys)  # JSONB has no such key
+    ]
+    return f"coalesce({', '.join(values)})" if values else "NULL::jsonb"
+
+
+def _like(text: str, *, inside: bool = False) -> str:
+    """Return the pattern of LIKE for what begins with a text, or has it inside."""
+    escaped = re.sub(r"([\\%_])", r"\\\1", text)
+    return f"{'%' if inside else ''}{escaped}%"
+
+
+#: So many digits of a text in another spelling are taken for those of a UUID.
+_TELLING: Final = 8
+_UUID_PREFIX: Final = re.compile(r"(?:urn:)?(?:uuid:)?\{?([0-9a-f-]*)\}?", re.IGNORECASE)
+#: Where the groups of a UUID's digits begin; digits past its end stay and match no id.
+_GROUPS: Final = (0, 8, 12, 16, 20, None)
+
+
+def _count_digits(text: str) -> int:
+    """Return how many hexadecimal digits a text has that begins a UUID; 0 for another text."""
+    match = _UUID_PREFIX.fullmatch(text)
+    return len(match[1].replace("-", "")) if match else 0
+
+
+def _key_prefix(prefix: str) -> str:
+    """Return the beginning of a UUID as a table of UUIDs writes it; another text as it is."""
+    match = _UUID_PREFIX.fullmatch(prefix)
+    if match is None:
+        return prefix
+    given = match[1].lower()
+    if "-" in given:
+        return given  # a dash elsewhere is in no id
+    return "-".join(filter(None, (given[a:b] for a, b in pairwise(_GROUPS))))

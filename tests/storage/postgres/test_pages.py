@@ -1,0 +1,68 @@
+"""How a page is found depends on how many of the first rows are hits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from graphflow_nb import Query
+from graphflow_nb.storage.postgres import pages
+from graphflow_nb.storage.postgres.pages import Pages
+from graphflow_nb.storage.postgres.selects import DIRECT, Way
+
+APART = Way(apart=True)
+PROBE = Way(walk=1_000)
+
+
+@pytest.mark.parametrize(
+    ("every", "ways"),
+    [
+        (1, [PROBE]),
+        (9, [PROBE]),
+        (50, [PROBE, Way(walk=7_500)]),
+        (2_000, [PROBE, APART]),
+        (10**9, [PROBE, APART]),
+    ],
+)
+@pytest.mark.parametrize("filters", [{"text": "a"}, {"context": {"a": 1}}, {"has": ["a"]}])
+def test_common_sessions_are_walked_to_and_rare_ones_looked_up(
+    every, ways, filters, run, monkeypatch
+):
+    assert _find(Query(limit=100, **filters), every, run, monkeypatch, served=True) == ways
+    assert _find(Query(limit=100, **filters), every, run, monkeypatch, served=False) == [DIRECT]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(limit=100, task="t", graph="g"),
+        Query(limit=100, ids=["a"], text="a"),
+        Query(text="a"),
+        Query(limit=0, text="a"),
+        Query(limit=10, updated_since=datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_what_the_server_has_statistics_on_is_left_to_it(query, run, monkeypatch):
+    assert _find(query, 10**9, run, monkeypatch, served=True) == [DIRECT]
+
+
+def _find(query: Query, every: int, run: Any, monkeypatch: Any, *, served: bool) -> list[Way]:
+    """Return the ways that are tried where one row in so many is a hit."""
+    tried: list[Way] = []
+
+    async def fetch(way: Way) -> int:
+        tried.append(way)
+        return min(query.limit or 0, (way.walk or 10**6) // every)
+
+    class Selects:
+        def explain_order(self, query: Query) -> str:
+            return ""
+
+    async def is_served(*_: Any) -> bool:
+        return served
+
+    monkeypatch.setattr(pages, "is_served", is_served)
+    run(Pages().find(None, Selects(), query, fetch, int))  # type: ignore[arg-type]
+    return tried
