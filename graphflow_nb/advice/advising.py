@@ -21,6 +21,7 @@ def advise(
     operations: pd.DataFrame,
     *,
     orders: Sequence[str] = ("updated_at",),
+    filters: Sequence[str] = (),
     pools: Sequence[str] = (),
     reason: str = "the storage has no method facts",
 ) -> Findings:
@@ -30,6 +31,7 @@ def advise(
         facts: The facts of the store, None if the storage reports none.
         operations: The recorded operations, as ``wb.latency.frame()`` returns them.
         orders: The columns by which pages are requested.
+        filters: The names of the filters by which sessions are asked for.
         pools: The names of the storage's attributes that are pools which reset the connections
             returned to them.
         reason: The reason why ``facts`` is None, if it is.
@@ -37,7 +39,7 @@ def advise(
     Returns:
         The lines of every rule that has a subject here.
     """
-    seen = Seen(facts=facts, operations=Operations(operations), orders=orders)
+    seen = Seen(facts=facts, operations=Operations(operations), orders=orders, filters=filters)
     place = "" if facts is None else facts.place
     return Findings(
         [*_find_lines(seen, pools, reason)],

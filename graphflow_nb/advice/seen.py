@@ -67,11 +67,13 @@ class Seen:
         facts: The facts of the store, None if the storage reports none.
         operations: The recorded operations.
         orders: The columns by which pages are requested.
+        filters: The names of the filters by which sessions are asked for.
     """
 
     facts: StoreFacts | None
     operations: Operations
     orders: Sequence[str] = ("updated_at",)
+    filters: Sequence[str] = ()
 
 
 def start_times(frame: pd.DataFrame) -> NDArray[np.int64]:

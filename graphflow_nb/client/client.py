@@ -69,6 +69,7 @@ class Client:
         storage, bridge, recorder: As passed.
         journaled: The same storage for writes by hand: each is noted and can be undone.
         orders: The columns by which pages were asked for, for advice on indexes.
+        filters: The names of the filters by which sessions were asked for, for advice too.
         observed: The transitions between tasks that were seen in what it showed and saved.
     """
 
@@ -89,6 +90,7 @@ class Client:
             self.attributes.place or type(storage.inner).__name__,
         )
         self.orders = {"updated_at"}
+        self.filters: set[str] = set()
         self.observed = Observed()
         self._shown = Shown()
         _known.add(self)
@@ -510,6 +512,7 @@ class Client:
             StorageError: The store failed.
         """
         self.orders.add(query.order_by)
+        self.filters.update(query.filters)
         table = await require(self.storage, SupportsTable).table(query, context)
         self._shown.note_table(table, self.attributes.identity)
         self.observed.note_table(table)

@@ -576,6 +576,7 @@ class Workbench(HistoryViews):
             facts,
             operations[operations["origin"] == "user"],
             orders=sorted(self.orders),
+            filters=sorted(self.filters),
             pools=find_resetting_pools(inner),
             reason=reason,
         )

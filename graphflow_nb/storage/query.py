@@ -273,6 +273,16 @@ class Query:
         """Whether the order is descending."""
         return self.order.startswith("-")
 
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The names of the filters that are given, of ``FILTERS``."""
+        return tuple(
+            name
+            for name in FILTERS
+            if (value := getattr(self, _FIELDS.get(name, name))) is not None
+            and (value or name not in ("where", "has"))
+        )
+
     def conditions(self) -> list[Condition]:
         """Return the conditions on the context."""
         equal = [

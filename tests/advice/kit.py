@@ -49,6 +49,7 @@ class Case(NamedTuple):
 
     subject: Any
     operations: pd.DataFrame = NONE
+    filters: tuple[str, ...] = ()
 
 
 def find_advice(findings: Findings, subject: str) -> Advice | None:

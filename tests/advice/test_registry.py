@@ -36,7 +36,7 @@ def case_of(rule: Rule) -> Case | None:
 def apply(rule: Rule, case: Case) -> Iterator[object]:
     facts = case.subject if isinstance(case.subject, StoreFacts) else None
     recorded = case.subject if isinstance(case.subject, Operations) else Operations(case.operations)
-    return rule.find(case.subject, Seen(facts=facts, operations=recorded))
+    return rule.find(case.subject, Seen(facts=facts, operations=recorded, filters=case.filters))
 
 
 def statements(remedy: str) -> list[str]:

@@ -92,6 +92,12 @@ def test_filters_are_the_conditions_of_a_query():
     assert {f.name for f in fields(Query)} - {"context", *FILTERS} == {"order", "limit", "after"}
 
 
+def test_a_query_names_its_filters():
+    assert Query().filters == ()
+    assert Query(graph="", limit=3).filters == ("graph",)
+    assert Query(context={"a": None}, has=["b"], ids=[]).filters == ("ids", "where", "has")
+
+
 def test_no_filters_select_all():
     assert Query.from_filters({}) == Query()
     assert Query.from_filters(dict.fromkeys(FILTERS) | {"has": ()}) == Query()

@@ -12,6 +12,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.advice import Unseen, advise
 from graphflow_nb.advice.rules.postgres.indexes import (
+    find_missing_filter_indexes,
     find_missing_indexes,
     find_redundant_indexes,
     find_unused_indexes,
@@ -43,6 +44,7 @@ INDEXES = (
     PKEY, index(QUOTED, HOSTILE, valid=False), index("a", HOSTILE), index("b", HOSTILE, "id"),
 )  # fmt: skip
 CASES = {
+    find_missing_filter_indexes: Case(facts(table=QUOTED), filters=("where", "text")),
     find_missing_indexes: Case(facts(table=QUOTED, plans=SORTING)),
     find_redundant_indexes: Case(facts(indexes=INDEXES)),
     find_unused_indexes: Case(facts(indexes=(PKEY, index(QUOTED, HOSTILE)))),
@@ -80,6 +82,31 @@ def test_no_index_for_the_order():
     said = find_advice(findings, "order by updated_at")
     assert said is not None
     assert "ONLY" not in said.remedy
+
+
+def test_no_index_for_the_filters():
+    used = ("graph", "status", "where")
+    findings = advise(facts(uuid=True), NONE, filters=used)
+    on_context = find_advice(findings, "filters on the context")
+    assert on_context is not None
+    assert on_context.remedy == (
+        "CREATE INDEX CONCURRENTLY ON sessions USING gin (context jsonb_path_ops);"
+    )
+    assert "where= " not in on_context.finding
+    assert "No index serves where=: " in on_context.finding
+    on_text = find_advice(findings, "filters on texts")
+    assert on_text is not None
+    assert on_text.remedy.splitlines()[-1].endswith(
+        "USING gin ((id::text) gin_trgm_ops, status_message gin_trgm_ops);"
+    )
+    assert len(advise(facts(), NONE, filters=("graph", "ids"))) == 0
+    small = Relation(kind="table", rows=50_000)
+    assert len(advise(facts(relation=small), NONE, filters=used)) == 0
+    gin = (
+        index("by_context", "context", plain=False, scans=1),
+        index("t", "", "status_message", plain=False, scans=1),
+    )
+    assert len(advise(facts(indexes=(PKEY, *gin)), NONE, filters=used)) == 0
 
 
 def test_indexes_that_do_nothing():
@@ -136,6 +163,15 @@ def test_an_index_is_missing_and_another_one_too_many(database):
         follow(database, twice)
         findings = wb.advise()
         assert find_advice(findings, "order by updated_at") is None
+        wb.sessions(where={"x": "nothing"}, text="nothing", limit=10)
+        findings = wb.advise()
+        for subject in ("filters on the context", "filters on texts"):
+            said = find_advice(findings, subject)
+            assert said is not None
+            follow(database, said)
+        findings = wb.advise()
+        for subject in ("filters on the context", "filters on texts"):
+            assert find_advice(findings, subject) is None
         assert find_advice(findings, "redundant indexes") is None
         # Another order is judged once it is asked for.
         assert "created_at" not in repr(findings)
