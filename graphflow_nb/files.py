@@ -6,12 +6,21 @@ import errno
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from .errors import StorageError
 
-__all__ = ["create_privately", "read_file", "sync_folder", "write_privately"]
+__all__ = [
+    "TEMPORARY",
+    "create_privately",
+    "open_privately",
+    "read_file",
+    "sync_folder",
+    "write_privately",
+]
 
 #: How the names of files begin that take the place of another when they are complete.
 TEMPORARY = ".graphflow_nb-"
@@ -30,6 +39,21 @@ def write_privately(path: str | os.PathLike[str], content: bytes, *, replace: bo
     Raises:
         StorageError: The file can't be written, is a symbolic link or no file; nothing was changed.
     """
+    with open_privately(path, replace=replace) as file:
+        file.write(content)
+
+
+@contextmanager
+def open_privately(path: str | os.PathLike[str], *, replace: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file to write, which takes its place when the block ends without an error.
+
+    Args:
+        path: The file; see ``write_privately``.
+        replace: Whether to replace a file that exists; False raises.
+
+    Raises:
+        StorageError: See ``write_privately``.
+    """
     target, temporary, fd = Path(path), "", -1
     try:
         before = _check_target(target)
@@ -38,7 +62,7 @@ def write_privately(path: str | os.PathLike[str], content: bytes, *, replace: bo
         # Exclusive and with mode 600: it is private from its first byte on.
         fd, temporary = tempfile.mkstemp(prefix=TEMPORARY, suffix=".tmp", dir=target.parent)
         with open(fd, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             if before is not None:
                 os.chmod(temporary, stat.S_IMODE(before.st_mode))

@@ -43,6 +43,7 @@ from .graphs import GraphView, build_view
 from .history import HistoryViews
 from .latency import Latency
 from .running import RunFlow
+from .scanning import LargeReads
 from .undoing import MANY, show_undo
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ DEFAULT_LIMIT: Final = 10_000
 MAX_COLUMNS: Final = 500  # of a context: a database has a bound, and each path may mean 16 places
 
 
-class Workbench(HistoryViews):
+class Workbench(HistoryViews, LargeReads):
     """One store in a notebook: see its sessions, change them, see what that cost.
 
     ``graphflow_nb.open(url)`` and ``graphflow_nb.wrap(storage)`` make one. Every method waits for

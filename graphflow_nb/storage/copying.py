@@ -223,7 +223,7 @@ async def copy(
             break
         after = Cursor("id", found[-1].id)
         tally.read += len(page)
-        wanted = [s for session in page if (s := _redact(session, redact)) is not None]
+        wanted = [s for session in page if (s := redacted(session, redact)) is not None]
         tally.left_out += len(page) - len(wanted)
         written = await _store_new(target, wanted)
         if written.errors:
@@ -368,7 +368,12 @@ def _has_times_of(stored: Session, session: Session) -> bool:
     )
 
 
-def _redact(session: Session, redact: Redact | None) -> Session | None:
+def redacted(session: Session, redact: Redact | None) -> Session | None:
+    """Return what is stored of a session elsewhere: a copy, or what ``redact`` made of it.
+
+    Raises:
+        StorageError: ``redact`` returned something else.
+    """
     twin = twin_of(session)
     if redact is None:
         return twin

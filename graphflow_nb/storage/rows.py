@@ -35,7 +35,15 @@ from .protocols import SessionStorage, require
 from .query import Query
 from .table import GroupCount, Table, add_problem, cut_page
 
-__all__ = ["ByScanning", "GroupCounter", "Row", "build_table", "filter_rows", "take_page"]
+__all__ = [
+    "ByScanning",
+    "GroupCounter",
+    "Row",
+    "build_table",
+    "filter_rows",
+    "table_of",
+    "take_page",
+]
 
 _LAST = 2**63  # the time by which a session whose time is unknown is ordered
 
@@ -191,6 +199,25 @@ def build_table(
         next=None,
     )
     return cut_page(columns, query)
+
+
+def table_of(sessions: Sequence[Session], now: int) -> Table:
+    """Return whole sessions by column, in their order; ``problems`` names what can't be read.
+
+    Args:
+        sessions: The sessions.
+        now: The time at which they were read, in µs since 1970 UTC, from which on they expire.
+    """
+    rows = [(session.id, _Scanned.of(session)) for session in sessions]
+    table = build_table(rows, Query(), ())
+    for id, row in rows:
+        if row.problem:
+            add_problem(table.problems, id, row.problem)
+    left = [session.expires_in for session in sessions]
+    table.expires = np.array(
+        [UNKNOWN_TIME if ms is None else now + 1_000 * ms for ms in left], np.int64
+    )
+    return table
 
 
 class GroupCounter:

@@ -1,0 +1,384 @@
+"""A folder of Parquet files with all sessions of a store, which goes on where it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from time import time_ns
+from typing import Any, Final
+
+from ..client import Client
+from ..errors import QueryError, StorageError
+from ..files import TEMPORARY, open_privately, read_file, write_privately
+from ..frames.arrow import Misfit, SessionArrow
+from ..model import Session
+from ..monitoring.loading import import_pyarrow
+from ..printable import printable
+from ..storage import Cursor, Query, problems_of
+from ..storage.copying import redacted
+from ..storage.paths import ContextPath
+from ..storage.protocols import SupportsQuery, SupportsTable, require
+from ..storage.rows import table_of
+from ..storage.table import Table
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["ParquetExport", "ParquetFile", "ParquetReport"]
+
+#: Readers of a folder of Parquet files pass over names that begin so.
+MANIFEST: Final = "_manifest.json"
+_FORM: Final = 1
+_NAMED: Final = 1_000  # odd sessions
+_PAGE: Final = 10_000  # rows of a read without contexts
+# Rows of a read with whole contexts: at first, and then as many as have this size.
+_FIRST_PAGE: Final = 100
+_PAGE_BYTES: Final = 16_000_000
+_TIMES: Final = ("updated_since", "updated_until", "created_since", "created_until")
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFile:
+    """One complete file.
+
+    Attributes:
+        name: Its name in the folder.
+        rows: The number of sessions in it.
+        bytes: Its size.
+        first, last: The ids of its first and its last session.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    first: str
+    last: str
+
+
+@dataclass(slots=True)
+class ParquetReport:
+    """What ``wb.to_parquet`` wrote, in this call and those before it.
+
+    Attributes:
+        folder: The folder.
+        files: The complete files, in order.
+        complete: Whether all sessions were written.
+        resumed: The number of sessions that earlier calls wrote.
+        left_out: The number of sessions for which ``redact`` returned None.
+        misfits: What typed columns could not hold, and so is missing there: by the column's name
+            its ``count``, the id of the ``first``, and that one's ``value``.
+        odd: What is wrong with rows that are not sessions, by id; 1,000 at most.
+        odd_rows: The number of those.
+        escaped: The number of texts with a lone surrogate, which is written as its escape.
+    """
+
+    folder: Path
+    files: list[ParquetFile] = field(default_factory=list)
+    complete: bool = False
+    resumed: int = 0
+    left_out: int = 0
+    misfits: dict[str, Misfit] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+    odd_rows: int = 0
+    escaped: int = 0
+
+    @property
+    def rows(self) -> int:
+        """The number of sessions in all files."""
+        return sum(file.rows for file in self.files)
+
+    def __str__(self) -> str:
+        size = sum(file.bytes for file in self.files)
+        parts = [f"{self.rows:,} sessions in {len(self.files):,} files, {size / 1e6:,.1f} MB"]
+        if self.resumed:
+            parts.append(f"{self.resumed:,} of them written before")
+        if self.left_out:
+            parts.append(f"{self.left_out:,} were left out")
+        for name, misfit in self.misfits.items():
+            parts.append(
+                f"{misfit.count:,} values of {printable(name)} are of another type and missing "
+                f"(first {misfit.first!r}: {misfit.value})"
+            )
+        if self.odd_rows:
+            id, problem = next(iter(self.odd.items()))
+            parts.append(f"{self.odd_rows:,} odd rows (first {id!r}: {printable(problem)})")
+        if self.escaped:
+            parts.append(f"{self.escaped:,} texts with a lone surrogate, written as its escape")
+        return "; ".join([*parts, "complete" if self.complete else "NOT complete"])
+
+
+class ParquetExport:
+    """One call of ``wb.to_parquet``; see there for the arguments."""
+
+    def __init__(
+        self,
+        client: Client,
+        folder: str,
+        context: Mapping[ContextPath, str] | None,
+        redact: Callable[[Session], Session | None] | None,
+        rows_per_file: int,
+        filters: Mapping[str, Any],
+    ):
+        self._client = client
+        self._arrow = SessionArrow(context)
+        self._report = ParquetReport(Path(folder), misfits=self._arrow.misfits)
+        self._odd: set[int] = set()  # hashes of all odd ids: there may be many
+        self._redact = redact
+        self._rows_per_file = rows_per_file
+        self._query = Query.from_filters(filters, order="id")
+        self._after: Cursor | None = None
+        self._exhausted = False
+        self._page = _FIRST_PAGE if context is None else _PAGE
+        paths = None if context is None else [[path, kind] for path, kind in context.items()]
+        self._arguments = _plain(
+            {"filters": filters, "context": paths, "redacted": redact is not None}
+        )
+
+    async def run(self, progress: Callable[[int, int | None], None] | None) -> ParquetReport:
+        """Write what is missing in the folder, and return the report of all of it."""
+        import_pyarrow()
+        report = self._report
+        with _alone(report.folder):
+            self._resume()
+            while not report.complete:
+                await self._write_file(progress)
+                self._note()
+        return report
+
+    # The folder
+
+    def _resume(self) -> None:
+        """Read what an earlier call wrote, and check that this one goes on with it.
+
+        Raises:
+            QueryError: The arguments are others.
+            StorageError: The folder is not that of such a call.
+        """
+        report = self._report
+        path = report.folder / MANIFEST
+        present = {entry.name for entry in os.scandir(report.folder)}
+        if MANIFEST not in present:
+            if present:
+                raise StorageError(
+                    f"{report.folder} has other files and no {MANIFEST}: name an empty folder. "
+                    "Nothing was written",
+                    nothing_written=True,
+                )
+            self._note()
+            return
+        try:
+            manifest = json.loads(read_file(path))
+            if manifest["form"] != _FORM:
+                raise ValueError(f"its form is {manifest['form']!r}")
+            store, arguments = manifest["store"], manifest["arguments"]
+            files = [ParquetFile(**file) for file in manifest["files"]]
+            report.misfits = {k: Misfit(**m) for k, m in manifest["misfits"].items()}
+            report.odd = dict(manifest["odd"])
+            report.odd_rows, report.left_out = manifest["odd_rows"], manifest["left_out"]
+            report.escaped, report.complete = manifest["escaped"], manifest["complete"]
+            after = manifest["after"]
+            self._after = None if after is None else Cursor.from_plain(after)
+            times = {name: datetime.fromisoformat(t) for name, t in manifest["times"].items()}
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise StorageError(
+                f"{path} can't be read as what to_parquet wrote: {error}. Nothing was written; "
+                "name another folder",
+                nothing_written=True,
+            ) from error
+        self._check(store, arguments, files, present)
+        report.files, report.resumed = files, sum(file.rows for file in files)
+        self._arrow.misfits, self._arrow.problems = report.misfits, report.escaped
+        # "2 days" means what it meant when the first file was written.
+        known = {name: getattr(self._query, name) for name in _FIELDS} | times
+        self._query = Query(**known)
+        for name in present:
+            if name.startswith(TEMPORARY):  # of a call that was killed
+                with suppress(OSError):
+                    os.unlink(report.folder / name)
+
+    def _check(
+        self, store: object, arguments: object, files: list[ParquetFile], present: set[str]
+    ) -> None:
+        folder = self._report.folder
+        if store != self._store:
+            raise StorageError(
+                f"{folder} has the sessions of another store: name another folder. Nothing was "
+                "written",
+                nothing_written=True,
+            )
+        if arguments != self._arguments:
+            raise QueryError(
+                f"{folder} was begun with other arguments, {json.dumps(arguments)}: repeat them, "
+                "or name another folder. Nothing was written"
+            )
+        for file in files:
+            if file.name not in present or os.path.getsize(folder / file.name) != file.bytes:
+                raise StorageError(
+                    f"{folder / file.name} is not the file that was written there: name another "
+                    "folder. Nothing was written",
+                    nothing_written=True,
+                )
+        ours = {file.name for file in files} | {MANIFEST, _name(len(files))}
+        others = sorted(n for n in present - ours if not n.startswith(TEMPORARY))
+        if others:
+            raise StorageError(
+                f"{folder} has a file that to_parquet did not write, {others[0]!r}: move it away. "
+                "Nothing was written",
+                nothing_written=True,
+            )
+
+    @property
+    def _store(self) -> str:
+        return sha256(self._client.attributes.identity.encode()).hexdigest()
+
+    def _note(self) -> None:
+        """Write the manifest."""
+        report = self._report
+        times = {name: getattr(self._query, name) for name in _TIMES}
+        manifest = {
+            "form": _FORM,
+            "store": self._store,
+            "arguments": self._arguments,
+            "times": {name: time.isoformat() for name, time in times.items() if time is not None},
+            "files": [asdict(file) for file in report.files],
+            "after": None if self._after is None else self._after.to_plain(),
+            "complete": report.complete,
+            "misfits": {name: asdict(misfit) for name, misfit in self._arrow.misfits.items()},
+            "odd": report.odd,
+            "odd_rows": report.odd_rows,
+            "left_out": report.left_out,
+            "escaped": report.escaped,
+        }
+        # ASCII: an odd id may hold a lone surrogate.
+        write_privately(report.folder / MANIFEST, json.dumps(manifest, indent=1).encode("ascii"))
+
+    # The rows
+
+    async def _write_file(self, progress: Callable[[int, int | None], None] | None) -> None:
+        """Write the next file; with no session left, none, and the report is complete."""
+        _, pq = import_pyarrow()
+        report = self._report
+        batch, ends = await self._read()
+        if batch is None:
+            report.complete = True
+            return
+        name, rows, first, last = _name(len(report.files)), 0, ends[0], ends[1]
+        path = report.folder / name
+        with open_privately(path) as file, pq.ParquetWriter(file, self._arrow.schema) as writer:
+            while batch is not None:
+                writer.write_batch(batch)
+                rows, last = rows + batch.num_rows, ends[1]
+                if progress is not None:
+                    progress(report.rows + rows, None)
+                if rows >= self._rows_per_file:
+                    break
+                batch, ends = await self._read(self._rows_per_file - rows)
+        report.files.append(ParquetFile(name, rows, path.stat().st_size, first, last))
+        report.complete = batch is None
+        report.escaped = self._arrow.problems
+
+    async def _read(self, most: int | None = None) -> tuple[Any, tuple[str, str]]:
+        """Return the next sessions as a batch with its first and last id; no batch at the end."""
+        while not self._exhausted:
+            limit = min(self._page, self._rows_per_file if most is None else most)
+            query = self._query.following(self._after, limit)
+            if self._arrow.context is None:
+                table, contexts, after = await self._read_whole(query)
+            else:
+                columns = require(self._client.storage, SupportsTable)
+                table, contexts = await columns.table(query, list(self._arrow.context)), []
+                after = table.next
+                self._note_odd(table.problems)
+            self._exhausted = after is None
+            self._after = after or self._after
+            if len(table):
+                return self._arrow.batch(table, contexts), (table.id[0], table.id[-1])
+        return None, ("", "")
+
+    async def _read_whole(self, query: Query) -> tuple[Table, list[str | bytes], Cursor | None]:
+        found = await require(self._client.storage, SupportsQuery).query(query)
+        self._note_odd(problems_of(found))
+        wanted = [s for session in found if (s := redacted(session, self._redact)) is not None]
+        self._report.left_out += len(found) - len(wanted)
+        table = table_of(wanted, time_ns() // 1000)
+        for id, problem in table.problems.items():
+            raise StorageError(
+                f"redact= returned what can't be stored for {id!r}: {problem}; the files before "
+                "are complete, and the same call goes on behind them"
+            )
+        contexts = [session.context_json() for session in wanted]
+        if found:
+            mean = 1 + sum(map(len, contexts)) // len(found)
+            # Small steps up: contexts may be larger further on.
+            self._page = max(1, min(_PAGE, 4 * self._page, _PAGE_BYTES // mean))
+        return table, contexts, Cursor("id", found[-1].id) if found else None
+
+    def _note_odd(self, problems: Mapping[str, str]) -> None:
+        report = self._report
+        for id, problem in problems.items():
+            if id in report.odd or hash(id) in self._odd:  # a page may name one again
+                continue
+            self._odd.add(hash(id))
+            report.odd_rows += 1
+            if len(report.odd) < _NAMED:
+                report.odd[id] = problem
+
+
+_FIELDS: Final = (
+    *("graph", "task", "status", "text", "id_prefix", "ids", "context", "has", "order"),
+    *_TIMES,
+)
+
+
+def _name(number: int) -> str:
+    return f"part-{number:05}.parquet"
+
+
+def _plain(value: Any) -> Any:
+    """Return arguments as JSON has them, to be compared with those of a later call."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) for key in value):
+            return {key: _plain(value[key]) for key in sorted(value)}
+        return sorted([_plain(key), _plain(item)] for key, item in value.items())
+    if isinstance(value, (bytes, bytearray)) or not hasattr(value, "__iter__"):
+        return str(value)
+    return [_plain(item) for item in value]
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Create a folder if need be, and keep other calls out of it.
+
+    Raises:
+        StorageError: It can't be created, or another call writes to it.
+    """
+    fd = -1
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if fcntl is not None:
+            fd = os.open(folder, os.O_RDONLY)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if fd >= 0:
+            os.close(fd)
+        reason = "another call writes to it" if fd >= 0 else error.strerror
+        raise StorageError(
+            f"{folder} can't be written: {reason}. Nothing was changed", nothing_written=True
+        ) from error
+    try:
+        yield
+    finally:
+        if fd >= 0:
+            os.close(fd)

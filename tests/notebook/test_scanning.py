@@ -1,0 +1,358 @@
+"""``wb.scan`` and ``wb.to_parquet``: everything once, at constant memory, and on where it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import graphflow_nb as g
+
+from ..scope import need, only_complete
+from ..two_sessions import open_with_two_sessions
+
+
+@pytest.fixture
+def wb(store):
+    with open_with_two_sessions(store) as wb:
+        yield wb
+
+
+def filled(path: Path, count: int, **context: object) -> g.Workbench:
+    wb = g.open(f"sqlite:{path}", create=True)
+    sessions = [g.Session(f"s-{n:05}", "intake", context={"n": n, **context}) for n in range(count)]
+    wb.bridge.run(wb.storage.save_many(sessions))
+    return wb
+
+
+def test_a_scan_has_every_session_once(store, wb):
+    wb.delete(wb.sessions()["id"])
+    for n in range(25):
+        wb.create(store.id(f"s-{n:02}"), "intake" if n % 2 else "review", context={"n": n})
+    frames = list(wb.scan(context=["n"], batch_size=10))
+    found = pd.concat(frames, ignore_index=True)
+    expected = wb.sessions(context=["n"], order="id", limit=None)
+    assert sorted(map(len, frames)) == [5, 10, 10]
+    assert found["id"].tolist() == expected["id"].tolist()
+    assert found["n"].tolist() == expected["n"].tolist()
+    assert list(found) == list(expected)
+    assert sum(map(len, wb.scan(task="review", batch_size=4))) == 13
+    assert list(wb.scan(task="nowhere")) == []
+
+
+def test_a_scan_goes_on_where_another_ended():
+    wb = g.open("demo")
+    scan = wb.scan(batch_size=50)
+    first = next(scan)
+    after = json.loads(json.dumps(scan.after))
+    rest = [*wb.scan(batch_size=50, after=after)]
+    assert [*first["id"], *(id for frame in rest for id in frame["id"])] == sorted(
+        wb.sessions(limit=None)["id"]
+    )
+    assert scan.rows == 50
+    assert "50 sessions read" in repr(scan)
+    # A scan whose loop was left early goes on too.
+    assert sum(map(len, scan)) == 70
+
+
+def test_a_scan_can_be_awaited():
+    async def cell():
+        with g.open("demo") as wb:
+            return [len(frame) async for frame in wb.scan(batch_size=100)]
+
+    assert asyncio.run(cell()) == [100, 20]
+
+
+def test_a_scan_goes_on_after_the_store_failed(monkeypatch):
+    storage = g.InMemorySessionStorage.from_sessions(g.Session(id, "t") for id in "abcd")
+    failing = iter([False, True, False, False])
+
+    class Failing(g.InMemorySessionStorage):
+        async def table(self, query, context=()):
+            if next(failing):
+                raise g.StorageError("the store is away")
+            return await storage.table(query, context)
+
+    scan = g.wrap(Failing()).scan(batch_size=2)
+    assert list(next(scan)["id"]) == ["a", "b"]
+    with pytest.raises(g.StorageError, match="away"):
+        next(scan)
+    assert [list(frame["id"]) for frame in scan] == [["c", "d"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"batch_size": 0}, "batch_size must be 1 to 100,000"),
+        ({"batch_size": True}, "batch_size must be"),
+        ({"context": 3}, "list of context paths"),
+        ({"context": [""]}, "context path"),
+        ({"nonsense": 1}, "unknown filter nonsense"),
+        ({"after": {"order": "-updated_at", "id": "a", "time": None}}, "ordered by id"),
+    ],
+)
+def test_a_wrong_argument_of_a_scan_is_named_at_once(arguments, problem):
+    with pytest.raises(g.QueryError, match=problem):
+        g.open("demo").scan(**arguments)
+
+
+def test_parquet_has_the_contexts_to_the_letter(store, wb, tmp_path):
+    for n in range(7):
+        session = g.Session(store.id(f"s-{n}"), "intake")
+        session.context.update(amount=n + 0.5, name=f"é\U0001f600 {n}", nested={"a.b": [n, None]})
+        wb.save(session)
+    report = wb.to_parquet(tmp_path / "all", rows_per_file=3)
+    frame = pd.read_parquet(tmp_path / "all")
+    ids = sorted(wb.sessions(limit=None)["id"])
+    assert (report.rows, report.complete, [file.rows for file in report.files]) == (
+        9,
+        True,
+        [3, 3, 3],
+    )
+    assert sorted(frame["id"]) == ids
+    for row in frame.itertuples():
+        session = wb.get(row.id)
+        text = session.context_json()
+        assert row.context == (text if isinstance(text, str) else text.decode())
+        assert row.version == session.version
+        assert row.updated_at.to_pydatetime() == session.updated_at
+        assert row.messages == len(session.context.chat_history)
+    assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "all").iterdir())
+
+
+def test_each_file_has_the_same_schema_and_a_misfit_is_said(tmp_path):
+    wb = g.open("memory:")
+    values = {
+        "a": 1,
+        "b": 2**63,
+        "c": "text",
+        "d": None,
+        "e": 1.5,
+        "f": True,
+        "g": [1],
+    }
+    for id, value in values.items():
+        wb.create(id, "t", context={"x": value})
+    wb.create("h", "t")
+    kinds = {"json": str, "string": str, "boolean": bool, "int64": int, "float64": float}
+    for kind in kinds:
+        report = wb.to_parquet(tmp_path / kind, context={"x": kind}, rows_per_file=2)
+        files = sorted((tmp_path / kind).glob("*.parquet"))
+        assert len({pq.read_schema(file).to_string() for file in files}) == 1
+        column = [v for file in files for v in pq.read_table(file)["x"].to_pylist()]
+        kept = {id: v for id, v in zip("abcdefgh", column, strict=True) if v is not None}
+        if kind == "json":
+            assert {id: json.loads(text) for id, text in kept.items()} == values
+        else:
+            assert all(type(value) is kinds[kind] for value in kept.values())
+            fit = {id for id, v in values.items() if type(v) is kinds[kind]}
+            if kind == "int64":
+                fit -= {"b"}
+            if kind == "float64":
+                fit |= {"a", "b"}  # 2 ** 63 is a float exactly
+            assert set(kept) == fit
+            misfit = report.misfits["x"]
+            assert misfit.count == 6 - len(fit)
+            assert f"{misfit.count} values of x" in str(report)
+
+
+def test_numbers_that_a_float_can_not_hold_are_missing_and_said(tmp_path):
+    wb = g.open("memory:")
+    texts = {"a": "9007199254740993", "b": "1e400", "c": "1e5", "d": "-0", "e": "0.1"}
+    for id, text in texts.items():
+        session = wb.create(id, "t")
+        wb.save(session.with_context_json('{"data":{"x":%s}}' % text))
+    report = wb.to_parquet(tmp_path, context={"x": "float64"})
+    found = pd.read_parquet(tmp_path)["x"].tolist()
+    assert [math.isnan(x) for x in found[:2]] == [True, True]
+    assert found[2:] == [1e5, 0.0, 0.1]
+    assert (report.misfits["x"].count, report.misfits["x"].first) == (2, "a")
+
+
+def test_what_is_redacted_never_reaches_a_file(tmp_path):
+    wb = g.open("demo")
+
+    def without_iban(session):
+        if session.graph_id != "claims":
+            return None
+        session.context.pop("iban", None)
+        return session
+
+    report = wb.to_parquet(tmp_path, redact=without_iban)
+    assert report.rows == 80
+    assert report.left_out == 40
+    assert not pd.read_parquet(tmp_path)["context"].str.contains('"iban"').any()
+    with pytest.raises(g.QueryError, match="leave context= out"):
+        wb.to_parquet(tmp_path / "b", redact=without_iban, context=["amount"])
+
+
+def test_an_odd_row_is_named_and_hides_no_other(tmp_path):
+    filled(tmp_path / "a.db", 2500).close()
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        db.execute("UPDATE sessions SET context = '[broken' WHERE id < 's-01500'")
+        db.execute("UPDATE sessions SET id = x'ff' WHERE id = 's-02499'")
+    with g.open(f"sqlite:{tmp_path / 'a.db'}") as wb:
+        report = wb.to_parquet(tmp_path / "whole")
+        assert (report.rows, report.odd_rows, len(report.odd)) == (999, 1501, 1000)
+        assert "1,501 odd rows (first 's-00000'" in str(report)
+        paths = wb.to_parquet(tmp_path / "paths", context=["n"])
+        assert (paths.rows, paths.odd_rows) == (2500, 1501)
+        frames = list(wb.scan(batch_size=700))
+        assert sum(map(len, frames)) == 2500
+        assert len({id for frame in frames for id in frame.attrs.get("problems", {})}) == 1501
+
+
+def test_it_goes_on_behind_the_last_complete_file(tmp_path):
+    wb = filled(tmp_path / "a.db", 1000)
+    folder = tmp_path / "out"
+
+    def stop(done, total):
+        if done > 600:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        wb.to_parquet(folder, rows_per_file=250, progress=stop)
+    assert sorted(os.listdir(folder)) == [
+        "_manifest.json",
+        "part-00000.parquet",
+        "part-00001.parquet",
+    ]
+    # Sorted before what was written: the export has the state of when each part was read.
+    wb.create("a", "t")
+    report = wb.to_parquet(folder, rows_per_file=250)
+    assert (report.rows, report.resumed, report.complete) == (1000, 500, True)
+    assert pd.read_parquet(folder)["id"].is_unique
+    assert wb.to_parquet(folder, rows_per_file=250).resumed == 1000
+    wb.close()
+
+
+KILLED = """
+import os, signal, sys
+import graphflow_nb as g
+def kill(done, total):
+    if done > 600:
+        os.kill(os.getpid(), signal.SIGKILL)
+g.open(sys.argv[1]).to_parquet(sys.argv[2], rows_per_file=250, progress=kill)
+"""
+
+
+def test_a_killed_process_leaves_complete_files_and_another_goes_on(tmp_path):
+    filled(tmp_path / "a.db", 1000).close()
+    url, folder = f"sqlite:{tmp_path / 'a.db'}", tmp_path / "out"
+    done = subprocess.run([sys.executable, "-c", KILLED, url, str(folder)], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert any(name.endswith(".tmp") for name in os.listdir(folder))
+    assert len(pd.read_parquet(folder)) == 500
+    with g.open(url) as wb:
+        report = wb.to_parquet(folder, rows_per_file=250)
+    assert (report.rows, report.resumed) == (1000, 500)
+    assert len(pd.read_parquet(folder)) == 1000
+    assert not any(name.endswith(".tmp") for name in os.listdir(folder))
+
+
+def test_two_days_ago_means_the_same_when_it_goes_on(tmp_path):
+    wb = filled(tmp_path / "a.db", 30)
+
+    def stop(done, total):
+        if done > 10:
+            raise KeyboardInterrupt
+
+    since = timedelta(days=2)
+    with pytest.raises(KeyboardInterrupt):
+        wb.to_parquet(tmp_path / "out", rows_per_file=10, progress=stop, updated_since=since)
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        # A second before what two days ago meant then, and so not within it now either.
+        began = json.loads((tmp_path / "out/_manifest.json").read_text())["times"]["updated_since"]
+        before = datetime.fromisoformat(began) - timedelta(seconds=1)
+        micros = (before - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        db.execute("UPDATE sessions SET updated_at = ? WHERE id = 's-00029'", (micros,))
+        db.execute("UPDATE sessions SET updated_at = ? WHERE id = 's-00028'", (micros + 10**6,))
+    report = wb.to_parquet(tmp_path / "out", rows_per_file=10, updated_since=since)
+    assert report.rows == 29
+    wb.close()
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    wb = g.open("demo")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(g.StorageError, match="has other files"):
+        wb.to_parquet(tmp_path)
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+    out = tmp_path / "out"
+    wb.to_parquet(out, graph="claims")
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    for arguments in ({}, {"graph": "onboarding"}, {"graph": "claims", "context": ["amount"]}):
+        with pytest.raises(g.QueryError, match="begun with other arguments"):
+            wb.to_parquet(out, **arguments)
+    with pytest.raises(g.StorageError, match="another store"):
+        g.open("demo").to_parquet(out, graph="claims")
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+    (out / "more.parquet").write_bytes(b"")
+    with pytest.raises(g.StorageError, match=r"did not write, 'more\.parquet'"):
+        wb.to_parquet(out, graph="claims")
+    (out / "more.parquet").unlink()
+    (out / "part-00000.parquet").write_bytes(b"cut")
+    with pytest.raises(g.StorageError, match="not the file that was written"):
+        wb.to_parquet(out, graph="claims")
+    for text in ("", "[]", "{}", '{"form": 2}', '{"form": 1}'):
+        (out / "_manifest.json").write_text(text)
+        with pytest.raises(g.StorageError, match="can't be read as what to_parquet wrote"):
+            wb.to_parquet(out, graph="claims")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"rows_per_file": 0}, "rows_per_file must be 1 to 10,000,000"),
+        ({"context": {"a": "decimal"}}, "is json, string, boolean, int64, float64"),
+        ({"context": 3}, "list of context paths"),
+        ({"graph": 3}, "graph must be text"),
+    ],
+)
+def test_a_wrong_argument_writes_nothing(tmp_path, arguments, problem):
+    with pytest.raises(g.QueryError, match=problem):
+        g.open("demo").to_parquet(tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_calls_do_not_write_to_one_folder(tmp_path):
+    wb, other = g.open("demo"), []
+
+    def meanwhile(done, total):
+        with pytest.raises(g.StorageError, match="another call writes to it"):
+            wb.to_parquet(tmp_path / "out")
+        other.append(done)
+
+    assert wb.to_parquet(tmp_path / "out", progress=meanwhile).complete
+    assert other
+
+
+@only_complete
+def test_duckdb_and_polars_read_it(tmp_path):
+    try:
+        import duckdb
+        import polars
+    except ImportError:
+        need("DuckDB and Polars", present=False)
+    wb = g.open("demo")
+    wb.to_parquet(tmp_path / "out", context={"amount": "float64"}, rows_per_file=50)
+    files = str(tmp_path / "out/*.parquet")
+    expected = wb.sessions(context=["amount"], limit=None).groupby("graph_id", observed=True)
+    sums = {graph: round(total, 6) for graph, total in expected["amount"].sum().items()}
+    rows = duckdb.sql(f"SELECT graph_id, sum(amount) FROM '{files}' GROUP BY ALL").fetchall()
+    assert {graph: round(total or 0, 6) for graph, total in rows} == sums
+    frame = polars.scan_parquet(files).group_by("graph_id").agg(polars.col("amount").sum())
+    assert {graph: round(total, 6) for graph, total in frame.collect().iter_rows()} == sums
