@@ -20,7 +20,7 @@ import pytest
 import graphflow_nb as g
 
 from ..scope import need, only_complete
-from ..two_sessions import open_with_two_sessions
+from ..two_sessions import PLACES, open_with_two_sessions
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def filled(path: Path, count: int, **context: object) -> g.Workbench:
     return wb
 
 
+@pytest.mark.parametrize("store", [*PLACES, "redis"], indirect=True)
 def test_a_scan_has_every_session_once(store, wb):
     wb.delete(wb.sessions()["id"])
     for n in range(25):
@@ -107,6 +108,7 @@ def test_a_wrong_argument_of_a_scan_is_named_at_once(arguments, problem):
         g.open("demo").scan(**arguments)
 
 
+@pytest.mark.parametrize("store", [*PLACES, "redis"], indirect=True)
 def test_parquet_has_the_contexts_to_the_letter(store, wb, tmp_path):
     for n in range(7):
         session = g.Session(store.id(f"s-{n}"), "intake")
