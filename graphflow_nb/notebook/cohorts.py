@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,17 @@ from ..cards import card
 from ..frames import category_column
 from ..printable import printable, printable_lines
 from .visits import Visit, visits_of
-from .words import render_frame, word_frame
+from .words import print_frame, render_frame
 
 __all__ = ["CohortComparison"]
+
+COLUMNS: Final = {
+    **{f"n_{side}": f"visits in {side}" for side in "ab"},
+    **{f"p{tail}_{side}": f"p{tail} in {side}" for tail in (50, 99) for side in "ab"},
+    "ratio": "p50 of b by a",
+    **{f"sessions_{side}": f"sessions in {side}" for side in "ab"},
+    **{f"share_{side}": f"share in {side}" for side in "ab"},
+}
 
 
 class CohortComparison:
@@ -77,7 +85,7 @@ class CohortComparison:
             if line
         )
         title = Markup("%s beside %s") % self.names
-        tasks, ends = render_frame(self.tasks), render_frame(self.ends)
+        tasks, ends = render_frame(self.tasks, COLUMNS), render_frame(self.ends, COLUMNS)
         body = lines + Markup("<b>time at each task</b>%s<b>where they are</b>%s") % (tasks, ends)
         return str(card(title, body))
 
@@ -85,8 +93,8 @@ class CohortComparison:
         lines = [
             *self._describe_failures(),
             *filter(None, [self.note]),
-            word_frame(self.tasks).to_string(),
-            word_frame(self.ends).to_string(),
+            print_frame(self.tasks),
+            print_frame(self.ends),
         ]
         return printable_lines("\n".join(lines))
 

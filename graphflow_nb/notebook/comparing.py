@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +17,9 @@ from ..history import HistoryArchive
 from ..model import Session
 from ..printable import printable, printable_lines
 from .finding import describe_unknown
+from .pictures import THEMES, render_picture, render_themes
 from .visits import MAX_STEPS, Visit, align, read_stays, visits_of
-from .words import render_frame, word_frame
+from .words import print_frame, render_frame
 
 if TYPE_CHECKING:
     from ..figures.theme import ThemeName
@@ -29,6 +29,14 @@ __all__ = ["RunComparison", "compare_two"]
 MAX_PATHS: Final = 5  # of a step's differences that are named
 MAX_BYTES: Final = 32_000_000  # of the contexts of one run that are compared
 PORTION: Final = 10  # versions that are read at once
+COLUMNS: Final = {
+    "duration_a": "time in a",
+    "duration_b": "time in b",
+    "difference": "b less a",
+    "differs": "differs from here on",
+    "version_a": "version of a",
+    "version_b": "version of b",
+}
 NOT_COMPARED: Final = "not compared"
 
 
@@ -154,22 +162,38 @@ class RunComparison:
         Args:
             theme: The theme of the picture, ``light`` or ``dark``.
         """
-        ax = self.plot(theme=theme)
-        body = _render_picture(ax) + render_frame(self.frame)
+        return str(self.to_card(theme))
+
+    def to_body(self, *themes: ThemeName) -> Markup:
+        """Return what ``to_html`` has in its box.
+
+        Args:
+            themes: The themes of the picture; of both, a page shows the one that it has itself.
+        """
+        picture = render_themes(lambda theme: render_picture(self.plot(theme=theme)), themes)
+        body = picture + render_frame(self.frame, COLUMNS)
         if self.note:
             body += Markup("<p>%s</p>") % printable(self.note)
         if self.parted:
             body = Markup("<p><b>They parted</b> %s</p>") % printable(self.parted) + body
-        title = Markup("%s beside %s") % (code(self.ids[0]), code(self.ids[1]))
-        return str(card(title, body))
+        return body
+
+    @property
+    def title(self) -> Markup:
+        """Which of both is a, and which is b."""
+        return Markup("a: %s, b: %s") % (code(self.ids[0]), code(self.ids[1]))
+
+    def to_card(self, *themes: ThemeName) -> Markup:
+        """Return what ``to_html`` returns, with the picture in one theme or both."""
+        return card(self.title, self.to_body(*themes))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": self.to_html(), "text/plain": repr(self)}
+        return {"text/html": str(self.to_card(*THEMES)), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
-        head = f"{self.ids[0]!r} beside {self.ids[1]!r}"
+        head = f"a: {self.ids[0]!r}, b: {self.ids[1]!r}"
         parted = f"they parted {self.parted}" if self.parted else "they went the same way"
-        lines = [head, parted, *filter(None, [self.note]), word_frame(self.frame).to_string()]
+        lines = [head, parted, *filter(None, [self.note]), print_frame(self.frame)]
         return printable_lines("\n".join(lines))
 
 
@@ -258,11 +282,3 @@ def _from_where_both_are(
     if starts[1] is None:
         return one[starts[0] or 0 :], other
     return (one, other[starts[1] :]) if starts[0] is None else (one, other)
-
-
-def _render_picture(ax: Any) -> Markup:
-    figure = ax.figure
-    image = Markup(
-        '<img style="display:block;max-width:100%%" alt="%s" src="data:image/png;base64,%s">'
-    )
-    return image % (figure.said, b64encode(figure._repr_png_()).decode())

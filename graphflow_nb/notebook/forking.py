@@ -19,6 +19,9 @@ from .running import MAX_STEPS, FlowRun, RunFlow
 
 __all__ = ["Fork", "ORIGIN", "Replay", "make_fork"]
 
+MAX_TASKS: Final = 20  # that are named
+MAX_NAME: Final = 200  # characters of a task's name
+
 #: The key of the context under which a fork names its origin.
 ORIGIN: Final = "forked_from"
 
@@ -46,10 +49,16 @@ class Fork:
     origin: Version
     tasks: tuple[str, ...]
 
+    def describe_tasks(self) -> str:
+        """Return the tasks that may run again, in one line."""
+        shown = ", ".join(task[:MAX_NAME] for task in self.tasks[:MAX_TASKS])
+        more = len(self.tasks) - MAX_TASKS
+        return f"{shown} and {more:,} more" if more > 0 else shown
+
     def _collect_facts(self) -> Iterator[tuple[str, str]]:
         yield "goes on at task", self.session.current_task_id
-        again = ", ".join(self.tasks)
-        yield f"tasks that {self.origin.id!r} was at from there on, and may run again", again
+        again = f"tasks that {self.origin.id!r} was at from there on, and may run again"
+        yield again, self.describe_tasks()
 
     def __repr__(self) -> str:
         head = (

@@ -44,6 +44,11 @@ class HistoryKeeper(Client):
         """
         return history_of(self.storage) if self._observation is None else self._observation.archive
 
+    @property
+    def is_observing(self) -> bool:
+        """Whether ``archive`` has what was observed, and not the store's own history."""
+        return self._observation is not None
+
     def observe(
         self,
         into: str | os.PathLike[str] | None = None,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import Any, Final
 
 import pandas as pd
 from markupsafe import Markup
 
 from ..cards import card
-from ..figures import LatencyFigure, locate_bars, plot_stays, plot_tasks
+from ..figures import locate_bars, plot_stays, plot_tasks
 from ..figures.stays import MAX_ROWS
 from ..figures.theme import ThemeName
 from ..frames import transitions_frame
 from ..printable import printable, printable_lines
+from .pictures import THEMES, render_picture, render_themes
 
 __all__ = ["Timeline"]
 
@@ -84,24 +84,21 @@ class Timeline:
         Args:
             theme: The theme, ``light`` or ``dark``.
         """
-        ax = self.plot(theme=theme)
-        figure = ax.figure
-        assert isinstance(figure, LatencyFigure)
-        picture = b64encode(figure._repr_png_()).decode()
-        image = Markup(
-            '<img style="display:block;width:100%%" alt="%s" src="data:image/png;base64,%s">'
-        ) % (figure.said, picture)
-        shown = len(self.stays) and self.stays["id"].nunique() <= MAX_ROWS
-        hints = self._render_hints(ax) if shown and len(self.stays) <= MAX_HINTS else ""
-        width = int(figure.bbox.width)
-        body = Markup('<div style="position:relative;max-width:%spx">%s%s</div>') % (
-            width,
-            image,
-            hints,
-        )
+        return self._render_card(theme)
+
+    def _render_card(self, *themes: ThemeName) -> str:
+        body = render_themes(self._render_picture, themes)
         if self.note:
             body += Markup("<p>%s</p>") % self.note
         return str(card("sessions over time", body))
+
+    def _render_picture(self, theme: ThemeName) -> Markup:
+        ax = self.plot(theme=theme)
+        image = render_picture(ax)
+        shown = len(self.stays) and self.stays["id"].nunique() <= MAX_ROWS
+        hints = self._render_hints(ax) if shown and len(self.stays) <= MAX_HINTS else ""
+        box = Markup('<div style="position:relative;max-width:%spx">%s%s</div>')
+        return box % (int(ax.figure.bbox.width), image, hints)
 
     def _render_hints(self, ax: Any) -> Markup:
         """Return invisible boxes over the bars, each with the text of its stay."""
@@ -117,7 +114,7 @@ class Timeline:
         ) % Markup("").join(boxes)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": self.to_html(), "text/plain": repr(self)}
+        return {"text/html": self._render_card(*THEMES), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         ax = self.plot()

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
 import pandas as pd
 from markupsafe import Markup
 
-from ..frames import frame_html
+from ..printable import printable
 
-__all__ = ["render_frame", "word_frame"]
+__all__ = ["print_frame", "render_frame", "word_frame"]
+
+MAX_ROWS: Final = 200  # of a table for people
+MAX_CELL: Final = 300  # characters of a text in it
+
+# Of a text, and of a number.
+HEADS: Final = Markup("<th>%s</th>"), Markup('<th class="n">%s</th>')
+CELLS: Final = Markup("<td>%s</td>"), Markup('<td class="n">%s</td>')
 
 
 def word_frame(frame: pd.DataFrame) -> pd.DataFrame:
@@ -27,6 +37,40 @@ def word_frame(frame: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def render_frame(frame: pd.DataFrame) -> Markup:
-    table = frame_html(word_frame(frame))
-    return Markup('<div class="whole" style="overflow-x:auto">%s</div>') % table
+def print_frame(frame: pd.DataFrame) -> str:
+    """Return the first rows of a frame for people as plain text, and how many there are."""
+    shown = word_frame(frame.head(MAX_ROWS)).map(_cut)
+    return "\n".join(filter(None, (shown.to_string(), _describe_rest(frame))))
+
+
+def render_frame(frame: pd.DataFrame, names: Mapping[str, str]) -> Markup:
+    """Return the first rows of a frame for people as an HTML table.
+
+    Args:
+        frame: The frame.
+        names: What the columns are called there, where that is not their name.
+    """
+    shown = word_frame(frame.head(MAX_ROWS))
+    right = [frame[name].dtype.kind in "iufm" for name in frame.columns]
+    head = _row(HEADS, [names.get(str(name), str(name)) for name in shown.columns], right)
+    rows = shown.itertuples(index=False, name=None)
+    body = Markup("").join(_row(CELLS, [_cut(value) for value in row], right) for row in rows)
+    table = Markup('<div style="overflow-x:auto"><table class="gfnb-steps">%s%s</table></div>')
+    rest = _describe_rest(frame)
+    return table % (head, body) + (Markup("<p>%s</p>") % rest if rest else Markup(""))
+
+
+def _row(cells: tuple[Markup, Markup], values: Sequence[object], right: Sequence[bool]) -> Markup:
+    shown = (cells[n] % value for n, value in zip(right, values, strict=True))
+    return Markup("<tr>%s</tr>") % Markup("").join(shown)
+
+
+def _cut(value: Any) -> str:
+    text = printable(str(value))
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}…"
+
+
+def _describe_rest(frame: pd.DataFrame) -> str:
+    if len(frame) <= MAX_ROWS:
+        return ""
+    return f"the first {MAX_ROWS:,} of {len(frame):,} rows; the DataFrame has all"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,15 +22,8 @@ STEPS = (
     ("decide", "checked", {"checked": True}),
     ("review", "amount above the limit <b>of 1,000</b>", {"limit": 1_000}),
 )
-FORK = """\
-fork = wb.fork("claim-0014", 2, as_id="claim-0014-b")
-session = fork.session
-session.current_task_id = "payout"
-session.context["approved"] = True
-wb.save(session)
-fork"""
-COMPARE = 'wb.compare_runs("claim-0014", "claim-0014-b")'
-TIMELINE = 'wb.timeline(["claim-0014", "claim-0014-b"])'
+TIMELINE = 'wb.timeline("claim-0014")'
+FORK = f"{ID}-fork"
 
 
 def keep_history(url: str) -> None:
@@ -44,13 +38,13 @@ def keep_history(url: str) -> None:
 
 
 @only_complete
-def test_an_earlier_version_is_found_by_keyboard_and_restored(
+def test_an_earlier_version_is_found_restored_and_forked_and_two_runs_are_compared(
     person: Person, store: str, tmp_path: Path
 ):
     keep_history(store)
     page = person.page
-    page.set_viewport_size({"width": 1280, "height": 800})
-    person.run([*cells(store, writable=True), FORK, COMPARE, TIMELINE])
+    page.set_viewport_size({"width": 1440, "height": 900})
+    person.run([*cells(store, writable=True), TIMELINE])
     person.open(ID)
     person.click("History")
     person.sees("of 1 to 3")
@@ -72,6 +66,14 @@ def test_an_earlier_version_is_found_by_keyboard_and_restored(
     change(store, ID, status_message="someone looks at it")
     person.sees("of 1 to 4")
     person.sees("/context/data/checked")
+    restore(person, store, tmp_path)
+    fork_and_compare(person, store, tmp_path)
+    timeline = page.locator(".jp-OutputArea-output").filter(has_text="sessions over time")
+    assert_image_is_shown(timeline)
+
+
+def restore(person: Person, store: str, tmp_path: Path) -> None:
+    """Save version 2, which is looked at, again."""
     person.click("Restore as draft")
     person.sees("Version 2 is the draft now")
     assert stored(store, ID).current_task_id == "review", "not before Save"
@@ -86,16 +88,40 @@ def test_an_earlier_version_is_found_by_keyboard_and_restored(
     person.click("History")
     person.sees("of 1 to 5")
 
-    # What the cells below it show: a fork, two runs compared, and both over time.
-    below = page.locator(".jp-OutputArea-output")
-    fork = below.filter(has_text="fork of claim-0014 at version 2")
-    person.expect(fork).to_be_visible()
-    compared = below.filter(has_text="They parted after decide").filter(has_text="to payout")
-    person.expect(compared).to_be_visible()
-    timeline = below.filter(has_text="sessions over time")
-    for name, output in (("compare", compared), ("timeline", timeline)):
-        image = output.locator("img")
-        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-        output.scroll_into_view_if_needed()
-        page.screenshot(path=tmp_path / f"history-{name}.png")
-    assert stored(store, f"{ID}-b").current_task_id == "payout"
+
+def fork_and_compare(person: Person, store: str, tmp_path: Path) -> None:
+    """Begin another session at version 2, send it another way, and put both runs side by side."""
+    page = person.page
+    before = stored(store, ID).to_json()
+    person.click("Fork from this version…")
+    person.sees(f"Fork {ID} from version 2")
+    person.picture("history-fork", tmp_path, screen=True)
+    person.click("Preview fork")
+    person.sees("decide, review")  # which may run again
+    assert stored(store, FORK) is None, "not before it is confirmed"
+    person.picture("history-fork-preview", tmp_path, screen=True)
+    task = page.locator(".gfnb-reader").get_by_role("combobox", name="Task", exact=True)
+    task.locator("visible=true").fill("payout")
+    page.keyboard.press("Tab")
+    person.click("Preview changes")
+    person.click("Create this session")
+    person.sees(f"Created '{FORK}'")
+    forked = stored(store, FORK)
+    assert (forked.current_task_id, forked.context["forked_from"]["id"]) == ("payout", ID)
+    assert stored(store, ID).to_json() == before
+
+    person.click("History")
+    person.click("Compare with…")  # which offers what it is a fork of
+    person.click("Compare runs")
+    found = page.locator(".gfnb-browser .gfnb-text").filter(has_text="They parted")
+    person.expect(found).to_be_visible()
+    assert_image_is_shown(found)
+    for width in (1440, 800):
+        page.set_viewport_size({"width": width, "height": 900})
+        found.scroll_into_view_if_needed()
+        person.picture(f"history-compare-{width}", tmp_path, screen=True)
+
+
+def assert_image_is_shown(output: Any) -> None:
+    image = output.locator("img").locator("visible=true")
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0

@@ -18,6 +18,7 @@ from ...model.context import DEFAULT_MAX_MESSAGES
 from ...model.validity import describe, find_new_problems
 from ...storage import Query, problems_of
 from ...storage.protocols import SupportsQuery
+from ..forking import ORIGIN, Fork
 from .shown import ShownSession
 from .typed import WORKBENCH
 
@@ -55,6 +56,7 @@ class Desk:
         session: The open session at the version that was read; None if none is open.
         draft: Its changes; None if it is not being edited.
         new: Whether the draft is of a session that does not exist yet.
+        fork: What that new session is a fork of; None if it is none.
         preview: The changes that saving will make; None until they were previewed.
         respelled: What graph-flow would write with other digits; empty without such numbers.
         conflict: The merge to make; None without a conflict.
@@ -72,6 +74,7 @@ class Desk:
         self.session: Session | None = None
         self.draft: Draft | None = None
         self.new = False
+        self.fork: Fork | None = None
         self.preview: Patch | None = None
         self.respelled = ""
         self.conflict: Merge | None = None
@@ -132,7 +135,7 @@ class Desk:
     def _place(self, session: Session | None) -> None:
         """Put a session on the desk, without a draft."""
         self.session = session
-        self.draft = self.preview = self.conflict = self.newer = None
+        self.draft = self.preview = self.conflict = self.newer = self.fork = None
         self.new = self.deleted_meanwhile = False
 
     def check_free(self) -> None:
@@ -288,7 +291,7 @@ class Desk:
         try:
             session = draft.session()
             if self.new:
-                call = _creation_call(session)
+                call = _creation_call(session, self.fork, self.preview)
             else:
                 changes = python(self.preview)
                 call = f"{WORKBENCH}.patch({base.id!r}, {changes}, version={base.version})"
@@ -373,6 +376,18 @@ class Desk:
             raise PatchError("a session needs an id")
         self._start_new(self.session.copy(id))
 
+    def draft_fork(self, fork: Fork) -> None:
+        """Start the draft of a new session that begins as another one was.
+
+        Raises:
+            PatchError: The id is empty, or a session has changes that are not saved.
+        """
+        self.check_free()
+        if not fork.session.id:
+            raise PatchError("a session needs an id")
+        self._start_new(fork.session)
+        self.fork = fork
+
     def draft_from_json(self, text: str) -> None:
         """Start the draft of a new session from graph-flow's JSON form.
 
@@ -393,11 +408,14 @@ class Desk:
         """Return an id that no session has; every form of table takes it."""
         return str(uuid4())
 
-    def propose_copy_id(self) -> str:
+    def propose_copy_id(self, word: str = "copy") -> str:
         """Return an id for a copy of the open session that no session has.
 
         It says what it is a copy of, or is a UUID where the open session's is one: its table may
         take no other.
+
+        Args:
+            word: What the id ends in, before a number.
 
         Raises:
             PatchError: No session is open.
@@ -407,7 +425,7 @@ class Desk:
         id = self.session.id
         if _is_uuid(id):
             return self.new_id()
-        names = [f"{id}-copy", *(f"{id}-copy-{n}" for n in range(2, MAX_COPIES + 1))]
+        names = [f"{id}-{word}", *(f"{id}-{word}-{n}" for n in range(2, MAX_COPIES + 1))]
         run, get = self._client.bridge.run, self._client.storage.background.get
         # A new session is never saved over one that exists, so that a race loses nothing.
         return next((name for name in names if run(get(name)) is None), self.new_id())
@@ -555,8 +573,18 @@ def _read_text(session: Session) -> str | bytes | None:
     return session.context.origin
 
 
-def _creation_call(session: Session) -> str:
-    """Return the call that saves a new session."""
+def _creation_call(session: Session, fork: Fork | None, changes: Patch) -> str:
+    """Return the call that saves a new session.
+
+    Args:
+        session: The new session.
+        fork: What it is a fork of.
+        changes: What was changed in its draft.
+    """
+    if fork is not None and not any(ORIGIN in change.path for change in changes):
+        more = f", changes={python(changes)}" if len(changes) else ""
+        origin = f"{fork.origin.id!r}, {fork.origin.number}"
+        return f"{WORKBENCH}.fork({origin}, as_id={session.id!r}{more})"
     plain = not len(session.context) and not len(session.context.chat_history)
     if plain and session.context.chat_history.max_messages == DEFAULT_MAX_MESSAGES:
         status = session.status_message

@@ -16,6 +16,7 @@ from ...storage.paths import resolve_path
 from ..html import Html
 from .paths import suggest_paths
 from .render import clash_html, merge_html
+from .runs import render_origin
 from .stage import Place, Stage
 from .typed import parse_typed_path
 
@@ -337,7 +338,10 @@ class Editor:
             self.preview_text.value = html
 
     def _render_new(self) -> Markup:
-        return Markup("<b>This will be stored</b>%s") % session_html(self._draft.session())
+        fork = self._stage.desk.fork
+        origin = Markup("") if fork is None else render_origin(fork)
+        shown = Markup("<b>This will be stored</b>%s") % session_html(self._draft.session())
+        return origin + shown
 
     def _fill(self) -> None:
         draft = self._draft

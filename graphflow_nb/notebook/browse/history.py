@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from ...cards import age, code, fact_table, notice_html, patch_html, plain_box, size
-from ...history import Version
-from ...storage.history import OBSERVED, TRIGGER, WRITTEN
+from ...cards import notice_html, plain_box, size
 from ..html import Html
 from .past import Look
 from .portions import PortionBar
+from .runs import CompareBox, ForkBox
 from .stage import Place, Stage
+from .versions import describe_extent, name_version, render_changes, render_facts
 
 __all__ = ["HistoryPage"]
-
-SOURCES: Final = {
-    WRITTEN: "noted with the save by graphflow_nb",
-    TRIGGER: "noted by the database, whoever saves",
-    OBSERVED: "a sample: what was saved in between is unknown",
-}
 
 
 class HistoryPage:
@@ -65,8 +58,10 @@ class HistoryPage:
         self.restore.on_click(lambda _: self._act(self._restore))
         bar = widgets.HBox([self.older, self.slider, self.newer])
         bar.add_class("gfnb-history")
-        buttons = [] if stage.read_only else [self.restore]
-        version = [self.facts, *buttons, self.notice, self.changes]
+        self.fork, self.compare = ForkBox(stage, above), CompareBox(stage)
+        writing = [] if stage.read_only else [self.restore, self.fork.button]
+        buttons = widgets.HBox([*writing, self.compare.button])
+        version = [self.facts, buttons, self.fork.box, self.compare.box, self.notice, self.changes]
         context = [self.heading, self.portion.box, self.text]
         self._found = widgets.VBox([bar, *version, *context])
         self.box = widgets.VBox([self.lack, self._found])
@@ -110,67 +105,22 @@ class HistoryPage:
         if look is None:
             return
         self.restore.disabled = look.version.deleted
+        self.fork.render()
+        self.compare.render()
         self._render_slider(look)
-        extent = _describe_extent(past.versions, more=past.more)
-        self.facts.value = plain_box(_render_facts(look.version, extent))
+        extent = describe_extent(past.versions, more=past.more)
+        self.facts.value = plain_box(render_facts(look.version, extent))
         if look is not self._shown:
             self._shown = look
-            self.changes.value = plain_box(_render_changes(look))
+            self.changes.value = plain_box(render_changes(look))
         title = Markup('<b>The context at version %s</b> <span class="q">%s</span>')
         title %= look.version.number, size(look.version.bytes)
         self.heading.value = plain_box(title)
         self.text.value = plain_box(self.portion.render(look.session, "Context"))
 
     def _render_slider(self, look: Look) -> None:
-        options = [(_name_version(each), each.number) for each in self._stage.past.versions]
+        options = [(name_version(each), each.number) for each in self._stage.past.versions]
         with self.slider.hold_sync():
             if list(self.slider.options) != options:
                 self.slider.options = options
             self.slider.value = look.version.number
-
-
-def _name_version(version: Version) -> str:
-    return f"{version.number}, {version.at:%Y-%m-%d %H:%M:%S}"
-
-
-def _describe_extent(versions: Sequence[Version], *, more: bool) -> str:
-    shown = f"of {versions[0].number:,} to {versions[-1].number:,}"
-    return f"{shown}; there are older ones" if more else shown
-
-
-def _render_facts(version: Version, extent: str) -> Markup:
-    hint = Markup('%s <span class="q">%s</span>')
-    stored = "" if version.version is None else f"; version {version.version} in the store"
-    task = Markup("<b>deleted</b>, at task %s") if version.deleted else Markup("%s")
-    writer = Markup("; writer %s") % code(version.writer) if version.writer else ""
-    source = hint % (code(version.source), SOURCES.get(version.source, ""))
-    rows = [
-        ("version", hint % (Markup("<b>%s</b>") % version.number, extent + stored)),
-        ("saved", hint % (f"{version.at:%Y-%m-%d %H:%M:%S.%f} UTC", age(version.at))),
-        ("task", task % code(version.current_task_id)),
-        ("status", code(version.status_message or "none")),
-        ("source", Markup("%s%s") % (source, writer)),
-    ]
-    return fact_table(rows)
-
-
-def _render_changes(look: Look) -> Markup:
-    if look.before is None and look.problem:
-        return notice_html("warning", f"What it changed is not known: {look.problem}")
-    if look.before is None:
-        first = look.version.number == 1
-        what = (
-            "The first version that is kept: what was before it is not known."
-            if first
-            else "The oldest version that is kept."
-        )
-        return Markup("<p>%s</p>") % what
-    if look.version.deleted:
-        return Markup("<p>The session was deleted; this is what was deleted.</p>")
-    if look.before.deleted:
-        return Markup("<p>The session was deleted before, and this is a new one.</p>")
-    title = Markup("<b>Changes since version %s</b>%s")
-    if look.changes is None:
-        problem = f"These versions can't be compared: {look.problem}"
-        return title % (look.before.number, notice_html("warning", problem))
-    return title % (look.before.number, patch_html(look.changes, "Saved without a change."))

@@ -7,9 +7,18 @@ from typing import Final, NamedTuple
 
 from ...changes import Patch, diff
 from ...client import Client
-from ...errors import CapabilityError, GraphflowError, HistoryError, PatchError
+from ...errors import (
+    CapabilityError,
+    GraphflowError,
+    HistoryError,
+    PatchError,
+    SessionConflict,
+)
 from ...history import HistoryArchive, Version, history_of
 from ...model import Session
+from ..comparing import RunComparison, compare_two
+from ..forking import ORIGIN, Fork, make_fork
+from ..keeping import HistoryKeeper
 from .desk import Desk
 from .typed import WORKBENCH
 
@@ -200,6 +209,8 @@ class Past:
             return VersionPage(versions, more, None, str(error))
 
     def _archive(self) -> HistoryArchive:
+        if isinstance(self._client, HistoryKeeper) and self._client.is_observing:
+            return self._client.archive
         return history_of(self._client.storage.background)
 
     def _describe_lack(self, what: str) -> str:
@@ -250,6 +261,22 @@ class Past:
     def _read_sessions(self, id: str, first: int, last: int) -> list[tuple[Version, Session]]:
         return self._client.bridge.run(self._archive().sessions(id, first, last))
 
+    def _chosen(self) -> Look:
+        """Return the version that is looked at, if something can begin with it.
+
+        Raises:
+            PatchError: None is, or it is a delete.
+        """
+        look = self.look
+        if look is None:
+            raise PatchError("choose a version first")
+        if look.version.deleted:
+            raise PatchError(
+                f"the session was deleted at version {look.version.number}: choose the version "
+                "before it"
+            )
+        return look
+
     def restore(self) -> None:
         """Make the version that is looked at the draft of the open session; nothing is saved yet.
 
@@ -257,16 +284,64 @@ class Past:
             PatchError: The open session has changes that are not saved, the version is a delete, or
                 it is what is open.
         """
-        look = self.look
-        if look is None:
-            raise PatchError("choose a version first")
-        version = look.version
-        if version.deleted:
-            raise PatchError(
-                f"the session was deleted at version {version.number}: choose the version before it"
-            )
+        look = self._chosen()
         self._desk.draft_earlier(look.session)
-        self._desk.note_call(f"{WORKBENCH}.at({version.id!r}, {version.number})", looking=True)
+        at = f"{look.version.id!r}, {look.version.number}"
+        self._desk.note_call(f"{WORKBENCH}.at({at})", looking=True)
+
+    def fork(self, as_id: str) -> Fork:
+        """Make a new session that begins as the version that is looked at the draft.
+
+        Nothing is saved yet, and what is open is not touched.
+
+        Args:
+            as_id: The id of the new session.
+
+        Raises:
+            PatchError: The open session has changes that are not saved, the version is a delete,
+                or the id is empty.
+            SessionConflict: A session has this id.
+            StorageError: The store failed.
+        """
+        look, client = self._chosen(), self._client
+        self._desk.check_free()
+        if not as_id:
+            raise PatchError("a session needs an id")
+        taken = client.bridge.run(client.storage.background.get(as_id))
+        if taken is not None:  # said now; the save checks it again
+            raise SessionConflict(look.session.copy(as_id), taken)
+        fork = client.bridge.run(make_fork(self._archive(), look.version, look.session, as_id))
+        self._desk.draft_fork(fork)
+        return fork
+
+    def compare(self, other: str) -> RunComparison:
+        """Return the run of the open session compared with another one.
+
+        Args:
+            other: The id of the other session.
+
+        Raises:
+            PatchError: No session is open, or no other is named.
+            HistoryError: A session has no history, or a version can't be rebuilt.
+            StorageError: The store failed.
+        """
+        session = self._desk.session
+        if session is None or not other:
+            raise PatchError("choose the session to compare with first")
+        found = self._client.bridge.run(compare_two(self._archive(), session.id, other))
+        self._desk.note_call(f"{WORKBENCH}.compare_runs({session.id!r}, {other!r})")
+        return found
+
+    @property
+    def forked_from(self) -> str:
+        """The id of the session that the open one is a fork of; empty if it is none."""
+        session = self._desk.session
+        try:
+            origin = None if session is None else session.context.get(ORIGIN)
+        except GraphflowError:  # a context that is not JSON
+            return ""
+        id = origin.get("id") if isinstance(origin, dict) else None
+        return id if isinstance(id, str) else ""
 
 
 def _call_of(look: Look) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from itertools import islice
 from typing import Any, Final
@@ -14,7 +15,7 @@ from markupsafe import Markup
 
 from ... import cards
 from ...client import Client
-from ...errors import SessionFormatError
+from ...errors import GraphflowError, SessionFormatError
 from ...model import Session
 from ...printable import printable
 from ...storage.paths import ContextPath
@@ -23,6 +24,7 @@ from ...storage.table import note_of
 from ..following import Follower, Watch
 from ..html import Html
 from ..names import find_name
+from ..pictures import THEMES
 from .columnbar import ColumnBar
 from .columns import columns_of, rows_of
 from .desk import Desk
@@ -36,6 +38,7 @@ from .render import static_table
 from .rowtable import RowTable
 from .shown import ShownPage
 from .stage import Stage
+from .versions import static_history
 
 __all__ = ["Browser"]
 
@@ -394,7 +397,18 @@ class Browser(widgets.VBox):  # type: ignore[misc]
             words = ", ".join(f"{name}={value!r}" for name, value in listing.filters.items())
             body = Markup("<p>filtered by %s</p>%s") % (words, body)
         html = cards.card(self._render_title(), body)
-        return str(html if opened is None else html + cards.session_html(opened))
+        if opened is not None:
+            html += cards.session_html(opened) + self._render_history()
+        return str(html)
+
+    def _render_history(self) -> Markup:
+        past = self.stage.past
+        if not past.is_read:
+            with suppress(GraphflowError):  # the page says it when it is shown
+                past.load()
+        compared = self.reader.history.compare.found
+        beside = Markup("") if compared is None else compared.to_card(*THEMES)
+        return static_history(past) + beside
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
