@@ -177,16 +177,40 @@ def test_a_worker_needs_no_right_on_the_history(database: str, run: Run, connect
 def test_a_name_that_someone_put_in_the_way_is_not_called(database: str, run: Run, connect: Any):
     run(create_table(database, "documented"))
     storage = run(g.connect(database))
-    run(storage.history_table.create_trigger(None))
+    run(storage.history_table.create_trigger(5, timedelta(days=30)))
     other = connect()
     run(
         other.execute(
             "CREATE SCHEMA theirs; CREATE FUNCTION theirs.max(bigint) RETURNS bigint "
-            "LANGUAGE sql AS 'SELECT 1/0'; SET search_path = theirs, public"
+            "LANGUAGE sql AS 'SELECT 1/0'; CREATE TYPE theirs.text AS ENUM ('x'); "
+            "CREATE TYPE theirs.interval AS ENUM ('x')"
         )
     )
-    run(other.execute(SAVE, "a", "one", CONTEXT))
-    assert len(kept(run, storage, "a")) == 1
+    for name in ("txid_current", "clock_timestamp", "pg_backend_pid"):
+        create = f"CREATE FUNCTION theirs.{name}() RETURNS bigint LANGUAGE sql AS 'SELECT 1/0'"
+        run(other.execute(create))
+    operators = run(
+        other.fetch(
+            "SELECT oprname, oprleft::regtype::text AS a, oprright::regtype::text AS b, "
+            "oprresult::regtype::text AS r FROM pg_operator WHERE oprkind = 'b' "
+            "AND oprname IN ('=', '<>', '<', '<=', '+', '-', '%') AND oprleft IN ('text'::regtype, "
+            "'bigint'::regtype, 'integer'::regtype, 'timestamptz'::regtype, 'name'::regtype)"
+        )
+    )
+    assert len(operators) > 50
+    for number, (name, left, right, result) in enumerate(operators):
+        run(
+            other.execute(
+                f"CREATE FUNCTION theirs.f{number}({left}, {right}) RETURNS {result} LANGUAGE "
+                f"plpgsql AS $$ BEGIN RAISE 'called'; END $$; CREATE OPERATOR theirs.{name} "
+                f"(FUNCTION = theirs.f{number}, LEFTARG = {left}, RIGHTARG = {right})"
+            )
+        )
+    run(other.execute("SET search_path = theirs, public, pg_catalog"))
+    save = SAVE.replace("ON CONFLICT (id)", "ON CONFLICT ON CONSTRAINT sessions_pkey")
+    for number in range(32):
+        run(other.execute(save, "a", f"{number}", CONTEXT))
+    assert len(kept(run, storage, "a")) == 5
     run(storage.close())
 
 
