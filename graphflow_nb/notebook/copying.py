@@ -65,7 +65,8 @@ class CopyTo:
             writable: Whether to write to a server's database that ``other`` names by its URL.
             filters: The sessions to copy, by the filters of ``wb.sessions``: ``graph``, ``task``,
                 ``status``, ``text``, ``id_prefix``, ``ids``, ``updated_since``, ``updated_until``,
-                ``created_since``, ``created_until``, ``where``, ``has``.
+                ``created_since``, ``created_until``, ``where``, ``has``, ``lacks``, ``compare``,
+                ``ignore_case``.
 
         Returns:
             The report: what was copied, what was there already and what differs.

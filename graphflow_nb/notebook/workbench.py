@@ -133,6 +133,9 @@ class Workbench(HistoryViews, LargeReads):
         created_until: Moment | None = None,
         where: Mapping[Any, Any] | None = None,
         has: Sequence[ContextPath] = (),
+        lacks: Sequence[ContextPath] = (),
+        compare: Sequence[tuple[ContextPath, str, Any]] = (),
+        ignore_case: bool = False,
         context: Sequence[ContextPath] = (),
         order: str = "-updated_at",
         limit: int | None = DEFAULT_LIMIT,
@@ -151,7 +154,7 @@ class Workbench(HistoryViews, LargeReads):
 
         Args:
             graph, task: The exact graph_id, the exact current_task_id.
-            status: A text that occurs in status_message (upper and lower case differ).
+            status: A text that occurs in status_message.
             text: A text that occurs in the id or in status_message.
             id_prefix: The start of the id.
             ids: The ids to look for, 10,000 at most: a list, or a column of a DataFrame.
@@ -162,6 +165,11 @@ class Workbench(HistoryViews, LargeReads):
             where: Context paths with the JSON value that each must have, e.g.
                 ``{"customer.tier": "gold"}``.
             has: Context paths that must exist.
+            lacks: Context paths that must not exist.
+            compare: Comparisons with context values, e.g. ``[("amount", ">", 100)]``; the operators
+                are ``>``, ``>=``, ``<``, ``<=`` and ``!=``. Numbers are compared by value, texts by
+                code points; what is missing or of another kind is not found.
+            ignore_case: Whether ``text`` and ``status`` find upper and lower case alike.
             context: Context paths to show, a column each, 500 at most.
                 ``"fanout.a.response"`` is first the nested path; where a session has nothing
                 there, it is the key with dots in it. ``("a.b", "c")`` has exactly these keys.
@@ -207,6 +215,9 @@ class Workbench(HistoryViews, LargeReads):
             "created_until": created_until,
             "where": where,
             "has": has,
+            "lacks": lacks,
+            "compare": compare,
+            "ignore_case": ignore_case,
         }
         query = Query.from_filters(filters, order=order, limit=limit, after=after)
         table = await self.table(query, context)
@@ -387,6 +398,9 @@ class Workbench(HistoryViews, LargeReads):
         created_until: Moment | None = None,
         where: Mapping[Any, Any] | None = None,
         has: Sequence[ContextPath] = (),
+        lacks: Sequence[ContextPath] = (),
+        compare: Sequence[tuple[ContextPath, str, Any]] = (),
+        ignore_case: bool = False,
         context: Sequence[ContextPath] = (),
         order: str | None = None,
         page_size: int = 50,
@@ -403,7 +417,8 @@ class Workbench(HistoryViews, LargeReads):
         Args:
             session: The id of a session to open at once.
             graph, task, text, status, id_prefix, ids, updated_since, updated_until, created_since,
-                created_until, where, has: The first filters; see ``sessions``.
+                created_until, where, has, lacks, compare, ignore_case: The first filters; see
+                ``sessions``.
             context: Context paths to show, a column each; see ``sessions``.
             order: See ``sessions``. Default: newest first, or by id where the store could order by
                 time only by sorting a large table.
@@ -433,6 +448,9 @@ class Workbench(HistoryViews, LargeReads):
             "created_until": created_until,
             "where": where,
             "has": has,
+            "lacks": lacks,
+            "compare": compare,
+            "ignore_case": ignore_case,
         }
         context = _check_context(context)
         return Browser(

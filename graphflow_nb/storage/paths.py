@@ -19,13 +19,11 @@ import msgspec
 from msgspec import Raw
 
 from ..errors import QueryError
-from ..model import exactjson
 
 __all__ = [
     "ContextPath",
     "Spellings",
     "find_value",
-    "holds",
     "is_encodable",
     "message_count",
     "parse_path",
@@ -181,20 +179,6 @@ def _step(inside: Raw, key: str) -> Raw | None:
         items, index = _array.decode(inside), int(match[1] + match[2])
         return items[index] if -len(items) <= index < len(items) else None
     return None
-
-
-def holds(context: str | bytes, spellings: Spellings, value: bytes | None) -> bool:
-    """Return whether a context has a path, and the value there equals a given one.
-
-    Args:
-        context: The context's JSON text.
-        spellings: The keys that the path may mean: the first that are found count.
-        value: The JSON text of the value; None for any.
-    """
-    found = find_value(context, spellings)
-    if found is None or value is None:
-        return found is not None
-    return exactjson.equal(exactjson.decode_exact(found), exactjson.decode_exact(value))
 
 
 def message_count(context: str | bytes) -> int:

@@ -1,8 +1,8 @@
 """Query: a selection of sessions, their order and the page; it means the same in every store.
 
-Text is compared exactly (upper and lower case differ). Numbers in a context compare by value
-(1 equals 1.0), a number never equals a boolean. Sessions whose time is unknown come last in
-ascending order and first in descending order. Equal times are ordered by id.
+Text is compared exactly (upper and lower case differ, unless ``ignore_case``). Numbers in a context
+compare by value (1 equals 1.0), a number never equals a boolean. Sessions whose time is unknown
+come last in ascending order and first in descending order. Equal times are ordered by id.
 
 What people call a filter (``wb.sessions``, ``wb.browse``, ``wb.copy_to``, ``%gf sessions``) is a
 condition of a query; ``FILTERS`` has their names, and ``Query.from_filters`` takes them.
@@ -14,13 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from operator import index
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from ..errors import ContextError, QueryError
 from ..model import exactjson
 from ..model.moments import parse_moment
 from ..model.times import EPOCH
-from .paths import ContextPath, Spellings, is_encodable, path_label, spellings
+from .conditions import Condition, make_comparison
+from .paths import ContextPath, is_encodable, path_label, spellings
 
 __all__ = [
     "DEFAULT_ORDER",
@@ -28,7 +29,6 @@ __all__ = [
     "MAX_CONDITIONS",
     "MAX_IDS",
     "ORDERS",
-    "Condition",
     "Cursor",
     "Query",
 ]
@@ -108,18 +108,6 @@ class Cursor:
         return {"order": self.order, "id": self.id, "time": time}
 
 
-class Condition(NamedTuple):
-    """A condition on the context.
-
-    Attributes:
-        path: The keys that the path may mean: the first that are found count.
-        value: The JSON text that must be there; None for any.
-    """
-
-    path: Spellings
-    value: bytes | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A selection of sessions. Conditions are joined by "and"; None means any.
@@ -145,6 +133,12 @@ class Query:
             included, "until" is not. Stores keep microseconds.
         context: For context paths, the JSON value that must be there; 100 conditions at most.
         has: Context paths that must be there, whatever their value (null too).
+        lacks: Context paths that must not be there.
+        compare: Comparisons with context values: a path, one of ``>``, ``>=``, ``<``, ``<=``,
+            ``!=``, and a value, e.g. ``("amount", ">", 100)``. Numbers are compared by value, texts
+            by code points; a value of another kind is neither greater nor less, and a path that is
+            missing meets no comparison.
+        ignore_case: Whether ``text`` and ``status`` are found in upper and lower case alike.
         order: ``updated_at``, ``created_at`` or ``id``, with ``-`` in front for descending.
         limit: The most sessions to return; None for all.
         after: The ``next`` of the previous page, or its ``to_plain()``.
@@ -166,6 +160,9 @@ class Query:
     created_until: datetime | None = None
     context: Mapping[Any, Any] = field(default_factory=dict)
     has: Sequence[ContextPath] = ()
+    lacks: Sequence[ContextPath] = ()
+    compare: Sequence[tuple[ContextPath, str, Any]] = ()
+    ignore_case: bool = False
     order: str = DEFAULT_ORDER
     limit: int | None = None
     after: Cursor | None = None
@@ -197,11 +194,11 @@ class Query:
         unknown = [name for name in filters if name not in FILTERS]
         if unknown:
             raise QueryError(f"unknown filter {', '.join(unknown)}: use {', '.join(FILTERS)}")
-        conditions = {_FIELDS.get(name, name): value for name, value in filters.items()}
-        if conditions.get("context", {}) is None:
-            del conditions["context"]
+        conditions = {
+            _FIELDS.get(name, name): value for name, value in filters.items() if value is not None
+        }
         for name in _TIMES:
-            if conditions.get(name) is not None:
+            if name in conditions:
                 conditions[name] = _parse_time(name, conditions[name])
         return cls(**{**conditions, "order": order, "limit": limit, "after": after})
 
@@ -248,15 +245,25 @@ class Query:
             )
 
     def _check_conditions(self) -> None:
-        if isinstance(self.has, str):
-            object.__setattr__(self, "has", (self.has,))
-        if not isinstance(self.has, Sequence):
-            raise QueryError(f"has must be a list of context paths, not {self.has!r}")
+        for name in ("has", "lacks"):
+            paths = getattr(self, name)
+            if isinstance(paths, str):
+                object.__setattr__(self, name, (paths,))
+            elif not isinstance(paths, Sequence):
+                raise QueryError(f"{name} must be a list of context paths, not {paths!r}")
+        if not isinstance(self.compare, Sequence):
+            raise QueryError(
+                f"compare must be a list of comparisons such as ('amount', '>', 100), not "
+                f"{self.compare!r}"
+            )
+        if not isinstance(self.ignore_case, bool):
+            raise QueryError(f"ignore_case must be True or False, not {self.ignore_case!r}")
         if not isinstance(self.context, Mapping):
             raise QueryError(
                 f"conditions on the context must map paths to values, not {self.context!r}"
             )
-        if len(self.context) + len(self.has) > MAX_CONDITIONS:
+        number = sum(map(len, (self.context, self.has, self.lacks, self.compare)))
+        if number > MAX_CONDITIONS:
             raise QueryError(f"a query has at most {MAX_CONDITIONS} conditions on the context")
         try:
             self.conditions()
@@ -280,18 +287,20 @@ class Query:
             name
             for name in FILTERS
             if (value := getattr(self, _FIELDS.get(name, name))) is not None
-            and (value or name not in ("where", "has"))
+            and (value or name not in _EMPTY)
         )
 
     def conditions(self) -> list[Condition]:
         """Return the conditions on the context."""
-        equal = [
+        found = [
             Condition(
-                spellings(path), exactjson.encode(value, f"the value for {path_label(path)!r}")
+                spellings(path), "=", exactjson.encode(value, f"the value for {path_label(path)!r}")
             )
             for path, value in self.context.items()
         ]
-        return [*equal, *(Condition(spellings(path), None) for path in self.has)]
+        found += [Condition(spellings(path), "exists") for path in self.has]
+        found += [Condition(spellings(path), "missing") for path in self.lacks]
+        return found + [make_comparison(comparison) for comparison in self.compare]
 
     def following(self, after: Cursor | None, limit: int) -> Query:
         """Return the query for the next page, with its limit."""
@@ -340,6 +349,8 @@ def _normalize_limit(value: object) -> int:
     return min(limit, _MAX_LIMIT)
 
 
+#: The filters that select every session, or change nothing, where they are empty.
+_EMPTY: Final = ("where", "has", "lacks", "compare", "ignore_case")
 _TIMES: Final = ("updated_since", "updated_until", "created_since", "created_until")
 _NAMES: Final = tuple(field.name for field in fields(Query))
 # The filter ``where`` is the field ``context``: in ``wb.sessions`` context= names the columns.

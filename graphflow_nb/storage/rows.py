@@ -29,8 +29,9 @@ from ..model.times import (
     micros_or_unknown,
 )
 from .checks import check_texts
+from .conditions import fold, holds
 from .odd import NO_VERSION, Found, context_problem, readable_text
-from .paths import ContextPath, Spellings, find_value, holds, message_count, spellings
+from .paths import ContextPath, Spellings, find_value, message_count, spellings
 from .protocols import SessionStorage, require
 from .query import Query
 from .table import GroupCount, Table, add_problem, cut_page
@@ -129,14 +130,26 @@ def filter_rows(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, 
         rows = [r for r in rows if r[1].graph_id == query.graph]
     if query.task is not None:
         rows = [r for r in rows if r[1].current_task_id == query.task]
+    # Two loops each: a scan of many sessions is not to call a function that does nothing.
     if (status := query.status) is not None:
-        rows = [r for r in rows if (s := r[1].status_message) is not None and status in s]
+        found = [r for r in rows if r[1].status_message is not None]
+        if query.ignore_case:
+            status = fold(status)
+            rows = [r for r in found if status in fold(r[1].status_message or "")]
+        else:
+            rows = [r for r in found if status in (r[1].status_message or "")]
     if (text := query.text) is not None:
-        rows = [r for r in rows if text in r[0] or text in (r[1].status_message or "")]
+        if query.ignore_case:
+            text = fold(text)
+            rows = [
+                r for r in rows if text in fold(r[0]) or text in fold(r[1].status_message or "")
+            ]
+        else:
+            rows = [r for r in rows if text in r[0] or text in (r[1].status_message or "")]
     if query.id_prefix is not None:
         rows = [r for r in rows if r[0].startswith(query.id_prefix)]
-    for path, value in query.conditions():
-        rows = [r for r in rows if holds(r[1].context, path, value)]
+    for condition in query.conditions():
+        rows = [r for r in rows if holds(r[1].context, condition)]
     return rows
 
 

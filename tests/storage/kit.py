@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -83,7 +83,44 @@ def find(data: Any, path: str | Sequence[str]) -> Any:
 
 def select(rows: Sequence[Row], filters: Mapping[str, Any]) -> list[Row]:
     """Return the rows that filters select, named as ``wb.sessions`` names them."""
-    return [row for row in rows if all(_passes(row, *item) for item in filters.items())]
+    filters = dict(filters)
+    if filters.pop("ignore_case", False):
+        folded = {name: _fold(filters[name]) for name in ("status", "text") if name in filters}
+        rest = {name: filters[name] for name in filters.keys() - folded.keys()}
+        texts = [
+            replace(row, id=_fold(row.id), status=row.status and _fold(row.status)) for row in rows
+        ]
+        rows = [row for row, text in zip(rows, texts, strict=True) if _meets(text, folded)]
+        filters = rest
+    return [row for row in rows if _meets(row, filters)]
+
+
+def _meets(row: Row, filters: Mapping[str, Any]) -> bool:
+    return all(_passes(row, *item) for item in filters.items())
+
+
+def _fold(text: str) -> str:
+    """Return a text in lower case, of the letters that have one upper and one lower case."""
+    pairs = ((c, c.lower()) for c in text)
+    return "".join(low if len(low) == 1 and low.upper() == c else c for c, low in pairs)
+
+
+def _compare(found: Any, operator: str, wanted: Any) -> bool:
+    if found is MISSING or operator == "!=":
+        return found is not MISSING and not are_equal(found, wanted)
+    if isinstance(found, bool) or type(found) is not type(wanted):
+        numbers = isinstance(found, int | float) and isinstance(wanted, int | float)
+        if not numbers or isinstance(found, bool):
+            return False
+    if not isinstance(found, int | float | str):
+        return False
+    if isinstance(found, str):
+        # UTF-8 is in the order of code points.
+        sides: tuple[Any, Any] = (found.encode(), wanted.encode())
+    else:
+        sides = (Decimal(str(found)), Decimal(str(wanted)))
+    less, same = sides[0] < sides[1], sides[0] == sides[1]
+    return {"<": less, "<=": less or same, ">": not less and not same, ">=": not less}[operator]
 
 
 def _passes(row: Row, name: str, wanted: Any) -> bool:
@@ -107,6 +144,10 @@ def _passes(row: Row, name: str, wanted: Any) -> bool:
             return all(found is not MISSING and are_equal(found, v) for found, v in values)
         case "has":
             return all(find(row.data, path) is not MISSING for path in wanted)
+        case "lacks":
+            return all(find(row.data, path) is MISSING for path in wanted)
+        case "compare":
+            return all(_compare(find(row.data, path), sign, value) for path, sign, value in wanted)
     raise AssertionError(name)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.storage.conditions import Condition, holds
 from graphflow_nb.storage.paths import (
     find_value,
-    holds,
     is_encodable,
     message_count,
     parse_path,
@@ -77,13 +77,14 @@ def test_paths_as_people_type_them(keys, text):
 def test_values(context, path, found):
     value = find_value(context, [path])
     assert (None if value is None else bytes(value)) == found
-    assert holds(context, [path], None) is (found is not None)
+    assert holds(context, Condition([path], "exists")) is (found is not None)
+    assert holds(context, Condition([path], "missing")) is (found is None)
 
 
 def test_values_are_compared_as_json():
-    assert holds(CONTEXT, spellings("a.b.c.0"), b"1.0")
-    assert not holds(CONTEXT, spellings("a.b.c.0"), b"true")
-    assert holds(CONTEXT, spellings("n"), b"null")
+    assert holds(CONTEXT, Condition(spellings("a.b.c.0"), "=", b"1.0"))
+    assert not holds(CONTEXT, Condition(spellings("a.b.c.0"), "=", b"true"))
+    assert holds(CONTEXT, Condition(spellings("n"), "=", b"null"))
 
 
 @pytest.mark.parametrize("context", ["", "7", '{"data":7}', '{"chat_history":7}', "[" * 5000])

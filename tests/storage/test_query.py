@@ -81,6 +81,9 @@ def test_filters_are_the_conditions_of_a_query():
         "created_until": moment,
         "where": {"a": 1},
         "has": ["b"],
+        "lacks": ["c"],
+        "compare": [("d", ">", 1)],
+        "ignore_case": True,
     }
     assert tuple(filters) == FILTERS
     query = Query.from_filters(filters, order="id", limit=3, after=g.Cursor("id", "a"))

@@ -48,8 +48,18 @@ scalars = st.sampled_from(
         10**40,
         "",
         "a",
+        "ab",
         "1",
         "é",
+        "\uffff",
+        "🙂",
+    ]
+)
+#: What others are greater or less than.
+ordered = st.sampled_from(
+    [
+        *(0, 1, -1, 0.1, 1e20, 2**53, 2**53 + 1, 10**40 - 1, 10**300, 1e300, -0.0),
+        *("", "a", "1", "é", "\uffff", "🙂", "a\0", "\0", "\0a"),
     ]
 )
 values = st.recursive(
@@ -74,7 +84,28 @@ bounds = st.one_of(
     ),
 )
 pieces = st.sampled_from(
-    ["", "a", "A", "é", "%", "_", "*", "[", "\\", "'", '"', "?", " ", "\n", "🙂"]
+    [
+        "",
+        "a",
+        "A",
+        "é",
+        "É",
+        "ß",
+        "İ",
+        "Σ",
+        "ς",
+        "%",
+        "_",
+        "*",
+        "[",
+        "\\",
+        "'",
+        '"',
+        "?",
+        " ",
+        "\n",
+        "🙂",
+    ]
 )
 texts = st.lists(pieces, max_size=4).map("".join)
 names = st.lists(st.sampled_from("ab%_*[é-\\"), min_size=1, max_size=4).map("".join)
@@ -120,6 +151,13 @@ def conditions(draw: Any, found: list[kit.Row]) -> dict[str, Any]:
         there = [v for row in found if (v := kit.find(row.data, path_)) is not kit.MISSING]
         odd = st.sampled_from(["\0", 10**300, 1e300, {"a": "\0"}])
         wanted[path_] = draw(st.one_of(*[st.sampled_from(there)] * bool(there), values, odd))
+    compared = []
+    for path_ in draw(st.lists(path, max_size=2)):
+        there = [v for row in found if (v := kit.find(row.data, path_)) is not kit.MISSING]
+        near = [v for v in there if isinstance(v, int | float | str) and not isinstance(v, bool)]
+        value = draw(st.one_of(*[st.sampled_from(near)] * bool(near), ordered))
+        compared.append((path_, draw(st.sampled_from([">", ">=", "<", "<="])), value))
+        compared.append((path_, "!=", draw(values)))
     some = [row.id for row in found]
     ids = st.lists(st.sampled_from([*some, "nobody", "\0", "\ud800", "x" * 10_000]), max_size=4)
     prefixes = st.sampled_from([*(id[:n] for id in some for n in (1, 2, 9)), "", "*"])
@@ -135,6 +173,9 @@ def conditions(draw: Any, found: list[kit.Row]) -> dict[str, Any]:
         },
         "where": st.just(wanted),
         "has": st.lists(path, max_size=2),
+        "lacks": st.lists(path, max_size=2),
+        "compare": st.lists(st.sampled_from(compared), max_size=2) if compared else st.just(()),
+        "ignore_case": st.booleans(),
     }
     assert tuple(choices) == FILTERS
     chosen = draw(st.lists(st.sampled_from(FILTERS), max_size=3, unique=True))

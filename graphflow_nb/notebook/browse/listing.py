@@ -56,11 +56,12 @@ PAGE_SIZES: Final = (25, 50, 100, 200)
 def _set_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the filters that are set, in the order of ``FILTERS``."""
     found = {name: filters[name] for name in FILTERS if filters.get(name) is not None}
-    for name in ("where", "has"):
-        if not found.get(name, True):  # it selects every session
+    for name in ("where", "has", "lacks", "compare", "ignore_case"):
+        if not found.get(name, True):  # it selects every session, or changes nothing
             del found[name]
-    if isinstance(found.get("has"), str):
-        found["has"] = (found["has"],)
+    for name in ("has", "lacks"):
+        if isinstance(found.get(name), str):
+            found[name] = (found[name],)
     return found
 
 

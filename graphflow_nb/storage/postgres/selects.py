@@ -20,9 +20,10 @@ import msgspec
 
 from ...errors import QueryError
 from ...model import exactjson
+from ..conditions import Condition, fold, unfolded
 from ..odd import bytes_of_name
 from ..paths import ContextPath, Spellings, is_encodable, spellings
-from ..query import Condition, Query
+from ..query import Query
 from .errors import is_jsonb
 
 __all__ = ["AS_BYTES", "DIRECT", "UNCHECKED", "Selects", "Statement", "Way", "is_searched"]
@@ -77,7 +78,8 @@ DIRECT: Final = Way()
 
 def is_searched(query: Query) -> bool:
     """Return whether no statistics of the server say how many sessions a query selects."""
-    conditions = (query.status, query.text, query.id_prefix, *query.context, *query.has)
+    on_context = (*query.context, *query.has, *query.lacks, *query.compare)
+    conditions = (query.status, query.text, query.id_prefix, *on_context)
     times = (
         getattr(query, f"{column}_{end}")
         for column in ("updated", "created")
@@ -314,16 +316,17 @@ class Selects:
             yield f"graph_id = {put(query.graph)}"
         if query.task is not None:
             yield f"current_task_id = {put(query.task)}"
-        # LIKE, because an index on trigrams can serve it.
         if query.status is not None:
-            yield f"status_message LIKE {put(_like(query.status, inside=True))}"
+            yield _contains("status_message", query.status, put, ignore_case=query.ignore_case)
         if query.text is not None:
-            text, key = query.text, query.text
+            key = query.text
             if self._uuid and _count_digits(key) >= _TELLING:
                 key = _key_prefix(key)
-            status = put(_like(text, inside=True))
-            id = status if key == text else put(_like(key, inside=True))
-            yield f"({self._id} LIKE {id} OR status_message LIKE {status})"
+            by_id = _contains(self._id, key, put, ignore_case=query.ignore_case)
+            by_status = _contains(
+                "status_message", query.text, put, ignore_case=query.ignore_case
+            )
+            yield f"({by_id} OR {by_status})"
         if query.ids is not None:
             ids = put([self.key(id) for id in query.ids if self.can_hold(id)])
             found = f"id = ANY({ids}::{self._id_array})"
@@ -370,20 +373,51 @@ def _bound(query: Query, put: _Put, *, of_order: bool) -> Iterator[str]:
                 yield f"{name}_at < {put(until)}"
 
 
+def _contains(column: str, text: str, put: _Put, *, ignore_case: bool) -> str:
+    """Return the condition that a column contains a text."""
+    if not ignore_case:
+        # LIKE, because an index on trigrams can serve it.
+        return f"{column} LIKE {put(_like(text, inside=True))}"
+    # Not ILIKE, whose meaning depends on the database's locale.
+    folded = fold(text)
+    upper, lower = map(put, unfolded(folded))
+    return f"translate({column}, {upper}, {lower}) LIKE {put(_like(folded, inside=True))}"
+
+
 def _hold(condition: Condition, put: _Put) -> Iterator[str]:
     """Yield the terms of a condition on the context."""
-    path, value = condition
+    path, operator, value = condition
     if value is None:
-        yield f"{_value_at(path, put)} IS NOT NULL"
+        yield f"{_value_at(path, put)} IS {'NULL' if operator == 'missing' else 'NOT NULL'}"
+    elif operator not in ("=", "!="):
+        yield from _compare(condition, value, put)
+    elif not is_jsonb(wanted := value.decode()):
+        # No session here has it.
+        yield "FALSE" if operator == "=" else f"{_value_at(path, put)} IS NOT NULL"
+    elif operator == "!=":
+        yield f"{_value_at(path, put)} <> {put(wanted)}"
+    else:
+        # An index can serve @>, which is true wherever the value is there, and elsewhere too.
+        if documents := _documents(path, wanted):
+            yield f"({' OR '.join(f'context @> {put(text)}::jsonb' for text in documents)})"
+        yield f"{_value_at(path, put)} = {put(wanted)}"
+
+
+def _compare(condition: Condition, value: bytes, put: _Put) -> Iterator[str]:
+    """Yield the terms of a comparison with a number or a text."""
+    path, operator, _ = condition
+    found = _value_at(path, put)
+    if exactjson.kind(value) == "number":
+        yield f"jsonb_typeof({found}) = 'number'"
+        yield f"{found} {operator} {put(value.decode())}"
         return
-    wanted = value.decode()
-    if not is_jsonb(wanted):
-        yield "FALSE"  # no session here has it
-        return
-    # An index can serve @>, which is true wherever the value is there, and elsewhere too.
-    if documents := _documents(path, wanted):
-        yield f"({' OR '.join(f'context @> {put(text)}::jsonb' for text in documents)})"
-    yield f"{_value_at(path, put)} = {put(wanted)}"
+    text, nul, _ = exactjson.decode(value).partition("\0")
+    if nul:
+        # No text here has U+0000, so none is between what comes before it and the whole one.
+        operator = ">" if operator in (">", ">=") else "<="
+    yield f"jsonb_typeof({found}) = 'string'"
+    # By code points, whatever the collation of the database is.
+    yield f"({found} #>> '{{}}') COLLATE pg_catalog.\"C\" {operator} {put(text)}"
 
 
 def _documents(path: Spellings, wanted: str) -> list[str]:

@@ -7,17 +7,21 @@ from functools import lru_cache
 
 import msgspec
 
-from ..paths import Spellings, find_value, holds
+from ..conditions import Condition, fold, holds
+from ..paths import Spellings, find_value
 
 __all__ = ["register_functions"]
 
 
 def register_functions(db: sqlite3.Connection) -> None:
-    """Make ``holds(context, path, value)`` and ``find_value(context, path)`` known to a connection.
+    """Make the functions of a context and of upper and lower case known to a connection.
 
-    A path is the JSON of its spellings, a value is JSON text (NULL for any value).
+    ``holds(context, path, operator, value)``, ``find_value(context, path)``, ``fold(text)``. A path
+    is the JSON of its spellings, a value is JSON text (NULL where the operator has none), and texts
+    are BLOBs.
     """
-    db.create_function("holds", 3, _holds, deterministic=True)
+    db.create_function("holds", 4, _holds, deterministic=True)
+    db.create_function("fold", 1, _fold, deterministic=True)
     db.create_function("find_value", 2, _find_value, deterministic=True)
 
 
@@ -34,9 +38,15 @@ def _decode(context: bytes | None) -> str | None:
         return None
 
 
-def _holds(context: bytes | None, path: str, value: bytes | None) -> bool:
+def _holds(context: bytes | None, path: str, operator: str, value: bytes | None) -> bool:
     text = _decode(context)
-    return text is not None and holds(text, _decode_path(path), value)
+    return text is not None and holds(text, Condition(_decode_path(path), operator, value))
+
+
+def _fold(text: bytes | None) -> bytes | None:
+    if text is None:
+        return None
+    return fold(text.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
 
 def _find_value(context: bytes | None, path: str) -> str | None:

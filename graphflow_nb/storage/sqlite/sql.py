@@ -1,7 +1,7 @@
 """Every SQL statement for SQLite. Times are µs since 1970 UTC.
 
-``holds`` and ``find_value`` are functions of ``functions.py``: the same code answers for the memory
-store, so that a path means the same in both.
+``holds``, ``fold`` and ``find_value`` are functions of ``functions.py``: the same code answers for
+the memory store, so that a condition means the same in both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...model.times import FIRST, LAST, UNKNOWN_TIME, micros_of, micros_or_unknown
+from ..conditions import fold
 from ..odd import bytes_of_name
 from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
@@ -229,19 +230,22 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         terms.append(term)
         values.extend(more)
 
+    contains = "instr(CAST({} AS BLOB), ?) > 0"
+    if query.ignore_case:
+        contains = "instr(fold(CAST({} AS BLOB)), ?) > 0"
+
+    def searched(text: str) -> bytes:
+        return (fold(text) if query.ignore_case else text).encode()
+
     if query.graph is not None:
         put("graph_id = ?", query.graph)
     if query.task is not None:
         put("current_task_id = ?", query.task)
     if query.status is not None:
-        put("instr(CAST(status_message AS BLOB), ?) > 0", query.status.encode())
+        put(contains.format("status_message"), searched(query.status))
     if query.text is not None:
-        text = query.text.encode()
-        put(
-            "(instr(CAST(id AS BLOB), ?) > 0 OR instr(CAST(status_message AS BLOB), ?) > 0)",
-            text,
-            text,
-        )
+        text = searched(query.text)
+        put(f"({contains.format('id')} OR {contains.format('status_message')})", text, text)
     if query.ids is not None:
         ids = [id for id in query.ids if is_encodable(id)]
         either = f"id IN ({', '.join('?' * len(ids))})"
@@ -257,8 +261,8 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
             put(f"{name}_at >= ? AND {name}_at < ''", micros_of(since))
         if (until := getattr(query, f"{name}_until")) is not None:
             put(f"{name}_at < ?", micros_of(until))
-    for path, value in query.conditions():
-        put(f"holds({_CONTEXT}, ?, ?)", _encode_path(path), value)
+    for path, operator, value in query.conditions():
+        put(f"holds({_CONTEXT}, ?, ?, ?)", _encode_path(path), operator, value)
     if page and query.after is not None:
         than, cursor = ("<" if query.descending else ">"), query.after
         if query.order_by == "id":
