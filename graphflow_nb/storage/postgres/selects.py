@@ -323,9 +323,7 @@ class Selects:
             if self._uuid and _count_digits(key) >= _TELLING:
                 key = _key_prefix(key)
             by_id = _contains(self._id, key, put, ignore_case=query.ignore_case)
-            by_status = _contains(
-                "status_message", query.text, put, ignore_case=query.ignore_case
-            )
+            by_status = _contains("status_message", query.text, put, ignore_case=query.ignore_case)
             yield f"({by_id} OR {by_status})"
         if query.ids is not None:
             ids = put([self.key(id) for id in query.ids if self.can_hold(id)])
