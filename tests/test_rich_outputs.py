@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+import json
 import pkgutil
 import re
 import types
@@ -25,6 +26,7 @@ import ipywidgets
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from markupsafe import Markup
+from msgspec import Raw
 
 import graphflow_nb as g
 from graphflow_nb import lessons, workflow
@@ -33,6 +35,7 @@ from graphflow_nb.advice.lines import Advice, InOrder, Line, Unseen
 from graphflow_nb.benchmark.report import Report as RunReport
 from graphflow_nb.benchmark.run import Run
 from graphflow_nb.benchmark.settings import Settings
+from graphflow_nb.cards import lines
 from graphflow_nb.changes import diff
 from graphflow_nb.figures import LatencyFigure, plot_boxes
 from graphflow_nb.figures.figure import LatencyAxes
@@ -68,6 +71,7 @@ from graphflow_nb.monitoring.operation import Operation
 from graphflow_nb.notebook import display
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.rowtable import RowTable
+from graphflow_nb.notebook.browse.valuetree import ValueTree
 from graphflow_nb.notebook.cohorts import CohortComparison
 from graphflow_nb.notebook.comparing import RunComparison
 from graphflow_nb.notebook.forking import Fork
@@ -321,12 +325,12 @@ def make_browsers(text: str) -> Iterator[Browser]:
     browser.reader.parts.value = "Edit"
     editor = browser.reader.editor
     editor.status.value = f"mine {text}"
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     yield browser
     theirs = wb.get(text)
     theirs.status_message = f"theirs {text}"
     wb.save(theirs)
-    editor.save.click()
+    browser.reader.saving.save.click()
     assert browser.desk.conflict is not None
     yield browser
     browser.desk.discard()
@@ -355,6 +359,18 @@ def make_table(text: str) -> list[RowTable]:
     table = RowTable(text, [{"name": "a", "label": text}], lambda key: None)
     table.show([text], [[text]], empty=text)
     return [table]
+
+
+def make_tree(text: str) -> list[ValueTree]:
+    tree = ValueTree(lambda asked: None, lambda path: Raw(b"1"), lambda: None)
+    value = Raw(json.dumps(text).encode())
+    tree.show(
+        [lines.Line(("context", "data", text), text, value)],
+        of=text,
+        label="Context",
+        editable=True,
+    )
+    return [tree]
 
 
 def make_graph(text: str) -> Graph:
@@ -538,6 +554,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     LiveLatency: make_live,
     Browser: make_browsers,
     RowTable: make_table,
+    ValueTree: make_tree,
     Html: lambda text: [Html(text)],
     Graph: lambda text: [make_graph(text)],
     WatchedGraph: lambda text: [WatchedGraph(make_graph(text))],

@@ -5,15 +5,24 @@ Values from a store are escaped. Long ones are cut, and it says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
+from msgspec import Raw
 
-from ..errors import ContextError, QueryError
+from ..errors import ContextError
 from ..model import Message, OddMessage, Session, exactjson
-from ..storage.paths import ContextPath, parse_path, path_text
+from ..storage.paths import ContextPath
+from .lines import (
+    MAX_MESSAGES,
+    Line,
+    chat_lines,
+    context_lines,
+    count_items,
+    data_lines,
+    shown_text,
+)
 from .parts import code
 
 __all__ = [
@@ -24,10 +33,6 @@ __all__ = [
     "render_chat",
     "render_tree",
 ]
-
-MAX_ITEMS: Final = 100  # of one object or array
-MAX_NODES: Final = 2_000  # of one tree
-MAX_MESSAGES: Final = 50
 
 
 class Portion(NamedTuple):
@@ -85,115 +90,54 @@ def read_content(session: Session) -> Content:
 # With the path as ``sessions(context=[…])`` takes it; one click selects it.
 _PATH: Final = Markup('<span class="p" title="path: click and copy">%s</span>')
 _BRANCH: Final = (
-    Markup('<details><summary><b>%s</b> <span class="q">%s %s</span> ')
-    + _PATH
-    + Markup("</summary>")
+    Markup('<details><summary><b>%s</b> <span class="q">%s</span> ') + _PATH + Markup("</summary>")
 )
 _LEAF: Final = Markup('<div class="l"><b>%s</b>: %s ') + _PATH + Markup("</div>")
 _FOUND: Final = Markup('<div class="l">') + _PATH + Markup(": %s</div>")
 _MORE: Final = Markup('<div class="l q">… %s more below %s</div>')
+_NOTHING: Final = Markup('<div class="l q">%s</div>')
 
 
 def render_tree(data: dict[str, Any]) -> Markup:
     """Return a context's data as a collapsible tree, with the path of each value."""
-    html, _, last, total = _tree_portion(data, (), 0)
-    return html + (_MORE % (f"{total - last:,}", "data") if last < total else "")
+    found = data_lines(Raw(exactjson.encode_unchecked(data)))
+    more = _MORE % (f"{found.total - found.last:,}", "data") if found.last < found.total else ""
+    return _render_lines(found.lines, "empty") + more
 
 
 def context_portion(
     session: Session, *, below: ContextPath | None = None, find: str = "", start: int = 0
 ) -> Portion:
-    """Return a part of a session's context.
-
-    Args:
-        session: The session.
-        below: The path of the object or array whose items are shown. Default: all of ``data``.
-        find: A text: only values are shown where it occurs in the path or in the value, upper and
-            lower case alike; empty for all, as a tree.
-        start: The number of items or values that come before.
+    """Return a part of a session's context; see ``context_lines``.
 
     Raises:
         QueryError: Nothing is at this path, or neither an object nor an array.
     """
-    content = read_content(session)
-    if content.problem and not content.data:
-        return Portion(code(content.problem), 0, 0, 0)
-    value, path = _find_below(content.data, below)
-    if not find:
-        return _tree_portion(value, path, start)
-    wanted = find.casefold()
-    found = [
-        (where, text)
-        for where, text in _walk(value, path)
-        if wanted in where.casefold() or wanted in text.casefold()
-    ]
-    lines = [_FOUND % (code(where), code(text)) for where, text in found[start : start + MAX_ITEMS]]
-    return _join(lines, start, len(found), "nothing found")
-
-
-def _find_below(data: dict[str, Any], below: ContextPath | None) -> tuple[Any, tuple[str, ...]]:
-    """Return the object or array at a path, and its keys."""
-    if below is None:
-        return data, ()
-    dotted = isinstance(below, str) and below in data  # a key with dots in it
-    path = (str(below),) if dotted else parse_path(below)
-    value: Any = data
-    for key in path:
-        if isinstance(value, dict) and key in value:
-            value = value[key]
-        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            raise QueryError(f"nothing is at {path_text(path)!r} in this context")
-    if not isinstance(value, (dict, list)):
-        raise QueryError(f"at {path_text(path)!r} is one value, {exactjson.show(value)[:100]}")
-    return value, path
-
-
-def _tree_portion(value: Any, path: tuple[str, ...], start: int) -> Portion:
-    lines = list(_render_items(value, path, start, iter(range(MAX_NODES))))
-    return _join(lines, start, len(value), "empty", min(len(value) - start, MAX_ITEMS))
-
-
-def _render_items(
-    value: Any, path: tuple[str, ...], start: int, budget: Iterator[int]
-) -> Iterator[Markup]:
-    """Yield items of an object or array as HTML."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for name, item in islice(items, start, start + MAX_ITEMS):
-        key, here = code(str(name)), (*path, str(name))
-        if not isinstance(item, (dict, list)) or not item:
-            next(budget, None)
-            yield _LEAF % (key, code(exactjson.show(item)), code(path_text(here)))
-            continue
-        kind = "keys" if isinstance(item, dict) else "items"
-        yield _BRANCH % (key, f"{len(item):,}", kind, code(path_text(here)))
-        if next(budget, None) is None:
-            yield _MORE % (f"{len(item):,}", code(path_text(here)))
-        else:
-            yield from _render_items(item, here, 0, budget)
-            if len(item) > MAX_ITEMS:
-                yield _MORE % (f"{len(item) - MAX_ITEMS:,}", code(path_text(here)))
-        yield Markup("</details>")
-
-
-def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield path and text of each value that is neither an object nor an array with items."""
-    if isinstance(value, (dict, list)) and value:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for name, item in items:
-            yield from _walk(item, (*path, str(name)))
+    found = context_lines(session, below=below, find=find, start=start)
+    if found.problem:
+        return Portion(code(found.problem), 0, 0, 0)
+    if find:
+        lines = [_FOUND % (code(line.name), code(shown_text(line.raw))) for line in found.lines]
+        html = Markup("").join(lines) or _NOTHING % "nothing found"
     else:
-        yield path_text(path) if path else "", exactjson.show(value)
+        html = _render_lines(found.lines, "empty")
+    return Portion(html, found.first, found.last, found.total)
 
 
-def _join(
-    lines: Sequence[Markup], start: int, total: int, nothing: str, shown: int | None = None
-) -> Portion:
-    if not lines:
-        return Portion(Markup('<div class="l q">%s</div>') % nothing, 0, 0, total)
-    shown = len(lines) if shown is None else shown
-    return Portion(Markup("").join(lines), start + 1, start + shown, total)
+def _render_lines(lines: Sequence[Line], nothing: str) -> Markup:
+    parts, depth = [], 1
+    for line in lines:
+        parts += [Markup("</details>")] * (depth - line.level)
+        depth, place = line.level, code(line.place)
+        if line.more:
+            parts.append(_MORE % (f"{line.more:,}", place))
+        elif line.items:
+            parts.append(_BRANCH % (code(line.name), count_items(line), place))
+            depth += 1
+        else:
+            parts.append(_LEAF % (code(line.name), code(shown_text(line.raw)), place))
+    parts += [Markup("</details>")] * (depth - 1)
+    return Markup("").join(parts) if parts else _NOTHING % nothing
 
 
 # The chat
@@ -207,24 +151,17 @@ def render_chat(messages: Sequence[Message]) -> Markup:
     except ContextError as error:
         return Markup("<p>%s</p>") % code(str(error))
     hint = Markup('<div class="l q">%s earlier ones not shown</div>') % f"{cut:,}"
-    return (hint if cut else Markup("")) + _join(lines, 0, len(lines), "none").html
+    return (hint if cut else Markup("")) + (Markup("").join(lines) or _NOTHING % "none")
 
 
 def chat_portion(session: Session, *, find: str = "", start: int = 0) -> Portion:
-    """Return a part of a session's chat, newest first.
-
-    Args:
-        session: The session.
-        find: A text that must occur in a message, upper and lower case alike; empty for all.
-        start: The number of newer messages that come before.
-    """
-    content = read_content(session)
-    if content.problem:
-        return Portion(Markup("<p>%s</p>") % code(content.problem), 0, 0, 0)
-    wanted = find.casefold()
-    found = [message for message in content.messages if wanted in message.content.casefold()][::-1]
-    lines = [_render_message(message) for message in found[start : start + MAX_MESSAGES]]
-    return _join(lines, start, len(found), "nothing found" if find else "none")
+    """Return a part of a session's chat, newest first; see ``chat_lines``."""
+    found = chat_lines(session, find=find, start=start)
+    if found.problem:
+        return Portion(Markup("<p>%s</p>") % code(found.problem), 0, 0, 0)
+    lines = [_render_message(line.message) for line in found.lines if line.message is not None]
+    html = Markup("").join(lines) or _NOTHING % ("nothing found" if find else "none")
+    return Portion(html, found.first, found.last, found.total)
 
 
 def _render_message(message: Message) -> Markup:

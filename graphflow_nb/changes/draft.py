@@ -80,6 +80,32 @@ class Draft:
         text = Raw(exactjson.encode(value, field))
         self._now = edit(self._now, (field,), "replace", text)
 
+    def value(self, path: Path = ()) -> Raw:
+        """Return the JSON text of one value.
+
+        Args:
+            path: The keys and indexes from the session down. Default: the whole session.
+
+        Raises:
+            PatchError: Nothing is there.
+        """
+        return value_at(self._now, path)
+
+    def replace(self, path: Path, value: Raw) -> None:
+        """Replace one value by another.
+
+        Args:
+            path: The keys and indexes from the session down, e.g.
+                ``("context", "data", "amount")``.
+            value: The JSON text of the new value.
+
+        Raises:
+            PatchError: Nothing is there, or graph-flow could not read the result.
+        """
+        now = edit(self._now, path, "replace", value)
+        check_context(value_at(now, ("context",)), self.context)
+        self._now = now
+
     @property
     def context(self) -> Raw:
         """The context's JSON text."""

@@ -157,11 +157,6 @@ def test_read(person, store, tmp_path):
     person.type("Find", "support-0063")
     person.sees("showing 1 to 1 of 1")
     person.open("support-0063")
-    person.click("Context")
-    tree = person.page.locator(".gfnb-reader details > summary").first
-    tree.click()
-    path = person.page.locator(".gfnb-reader .p").first.inner_text()
-    assert re.fullmatch(r"[a-z_]+", path)
     person.picture("context", tmp_path)
     person.click("Chat")
     person.sees(re.compile("Assistant, 20"))
@@ -178,6 +173,70 @@ def test_read(person, store, tmp_path):
     person.sees("before: the first, after: the second")
     person.sees("graphflow_nb.diff(wb.get(")
     person.picture("compare", tmp_path)
+
+
+@only_complete
+def test_a_nested_number_is_changed_where_it_is_read(person, store, tmp_path):
+    """In four interactions from the list; and by the keyboard alone."""
+    nested = {"a.b": {"": [1.0, 9007199254740993]}}
+    change(store, "claim-0118", context=nested)
+    person.run(cells(store, writable=True))
+    before = person.interactions
+    person.open("claim-0118")
+    person.interactions += 1
+    tree = person.page.get_by_role("tree", name="Context")
+    tree.locator(".gfnb-value", has_text="9007199254740993").click()
+    path = "('a.b', '', '1')"
+    box = person.page.get_by_role("textbox", name=f"Value of {path}")
+    person.expect(box).to_be_focused()
+    assert box.input_value() == "9007199254740993"
+    person.picture("in-place", tmp_path)
+    person.interactions += 1
+    box.fill("9007199254740995")
+    box.press("Enter")
+    person.sees(f"{path} is set in the draft")
+    person.picture("in-place-preview", tmp_path)
+    person.click("Save 1 change")
+    person.sees("Saved 'claim-0118'")
+    assert person.interactions - before <= 4
+    assert stored(store, "claim-0118").context["a.b"] == {"": [1.0, 9007199254740995]}
+
+    keyboard = person.page.keyboard
+    line = tree.get_by_role("treeitem").filter(has_text="9007199254740995")
+    tree.get_by_role("treeitem").first.focus()
+    keyboard.press("End")
+    while not line.evaluate("row => row === document.activeElement"):
+        keyboard.press("ArrowUp")
+    keyboard.press("F2")
+    keyboard.type("1,5")
+    keyboard.press("Enter")
+    person.sees("'1,5' is not a number in JSON")
+    person.picture("in-place-wrong", tmp_path)
+    person.row("claim-0116").click()
+    person.sees("has changes that are not saved: save or discard them first")
+    box.press("Escape")
+    person.expect(line).to_be_focused()
+    title = person.page.locator(".gfnb-reader h4").first
+    person.expect(title).not_to_contain_text("has changes that are not saved")
+    keyboard.press("Enter")
+    keyboard.type("-1.50")
+    keyboard.press("Enter")
+    person.sees("was 9007199254740995")
+    person.button("Save 1 change").press("Enter")
+    person.sees_not("was 9007199254740995")
+    assert '"":[1.0,-1.50]' in stored(store, "claim-0118").to_json().replace(" ", "")
+    person.click("Chat")
+    person.page.get_by_role("tree", name="Chat").locator(".gfnb-value").first.click()
+    message = person.page.get_by_role("textbox", name=re.compile("Value of message"))
+    message.fill("first line\nsecond line")
+    message.press("Enter")
+    person.picture("in-place-chat", tmp_path)
+    person.click("Discard changes")
+    person.sees_not("second line")
+    person.click("Context")
+    for width in (1440, 800):
+        person.page.set_viewport_size({"width": width, "height": 1300})
+        person.picture(f"in-place-{width}", tmp_path)
 
 
 @only_complete

@@ -173,9 +173,9 @@ def walk(browser: Browser, case: Case) -> None:
         assert "should not have happened" not in browser.stage.place.value
     editor = browser.reader.editor
     editor.status.value = "looked at"
-    editor.preview.click()
-    check(editor.preview_text.value)
+    browser.reader.saving.preview.click()
+    check(browser.reader.saving.preview_text.value)
     assert "Error" not in browser.stage.place.value, browser.stage.place.value
     check(browser.to_html())
     check(browser.code.value)
-    editor.discard.click()
+    browser.reader.saving.discard.click()

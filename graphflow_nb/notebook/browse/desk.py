@@ -6,8 +6,11 @@ Nothing is written but by ``save``, ``delete``, ``undo`` and ``undo_many``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
+
+from msgspec import Raw
 
 from ...changes import Choice, Draft, Merge, Patch, Path, diff, python
 from ...client import Client
@@ -63,8 +66,8 @@ class Desk:
         deleted_meanwhile: Whether someone deleted the session that was to be saved.
         newer: The version that someone stored while the session is edited, -1 if they deleted it;
             None if the stored one is unchanged.
-        find_typed: The function that returns what was typed and is not in the draft yet, as an
-            advice; empty if all is. The editor sets it.
+        typed: The functions that return what was typed and is not in the draft yet, as an advice;
+            empty if all is. The parts where one types add theirs.
         wb_name: The function that returns the name that the workbench has in ``calls``.
     """
 
@@ -82,7 +85,7 @@ class Desk:
         self.newer: int | None = None
         self._calls: list[str] = []
         self._looked = 0  # how many calls there were when the last one was a look
-        self.find_typed: Callable[[], str] = lambda: ""
+        self.typed: list[Callable[[], str]] = []
         self.wb_name: Callable[[], str] = lambda: "wb"
 
     @property
@@ -145,19 +148,34 @@ class Desk:
             PatchError: The open session has changes that are not saved.
         """
         if self.dirty:
-            assert self.draft is not None
+            assert self.session is not None
             raise PatchError(
-                f"session {self.draft.base.id!r} has changes that are not saved: "
+                f"session {self.session.id!r} has changes that are not saved: "
                 "save or discard them first"
             )
 
     @property
+    def in_conflict(self) -> bool:
+        """Whether someone else changed or deleted the session that was to be saved."""
+        return self.conflict is not None or self.deleted_meanwhile
+
+    @property
     def dirty(self) -> bool:
         """Whether there are changes that are not saved, or typed and not in the draft yet."""
-        if self.draft is None:
+        if self.session is None:
             return False
-        in_conflict = self.conflict is not None or self.deleted_meanwhile
-        return self.new or in_conflict or bool(len(self.draft.changes())) or bool(self.find_typed())
+        if self.new or self.in_conflict or self.find_typed():
+            return True
+        return self.draft is not None and bool(len(self.draft.changes()))
+
+    def find_typed(self) -> str:
+        """Return what was typed and is not in the draft yet, as an advice; empty if all is."""
+        return next(filter(None, (find() for find in self.typed)), "")
+
+    @property
+    def wanted(self) -> Session | None:
+        """The open session with the changes of the draft; None if no session is open."""
+        return self.session if self.draft is None else self.draft.session()
 
     def is_changing(self, id: str) -> bool:
         """Return whether this stored session is open with changes that are not saved."""
@@ -242,6 +260,36 @@ class Desk:
             raise PatchError("the session is like this version already: nothing would change")
         self.draft = draft
         self.preview = None
+
+    def replace(self, path: Path, value: Raw) -> None:
+        """Replace one value in the draft, and preview all changes; start a draft if there is none.
+
+        A draft that changes nothing any more is dropped. After an error all is as it was.
+
+        Args:
+            path: The keys and indexes from the session down.
+            value: The JSON text of the new value.
+
+        Raises:
+            PatchError: Nothing is there, a conflict is open, something else was typed and is not
+                in the draft yet, or graph-flow could not read the result.
+        """
+        if self.in_conflict:
+            raise PatchError(
+                "others saved this session meanwhile: merge or drop your changes first"
+            )
+        before = self.draft, self.preview, self.respelled
+        trial = copy(self.edit())
+        try:
+            trial.replace(path, value)
+            self.draft = trial
+            if len(trial.changes()) or self.new:
+                self.preview_changes()
+            else:
+                self.draft = self.preview = None
+        except PatchError:
+            self.draft, self.preview, self.respelled = before
+            raise
 
     def drop_preview(self) -> None:
         """Drop the preview, since the draft was changed and would be saved otherwise."""

@@ -8,9 +8,10 @@ from msgspec import Raw
 
 from ... import cards
 from ...cards import Portion, notice_html
-from ...cards.content import MAX_ITEMS, MAX_MESSAGES
+from ...cards.lines import MAX_ITEMS, MAX_MESSAGES, Lines, chat_lines, context_lines
 from ...errors import QueryError
 from ...model import Session
+from ...storage.paths import ContextPath
 from ..html import Html
 from .paths import suggest_branches
 from .stage import Part, Stage
@@ -80,6 +81,37 @@ class PortionBar:
 
     def render(self, session: Session, part: Part) -> Markup:
         """Show the controls for a part of a session, and return the portion that they select."""
+        self._prepare(session, part)
+        find = self.find.value.strip()
+        try:
+            if part == "Chat":
+                portion = cards.chat_portion(session, find=find, start=self._start)
+            else:
+                portion = cards.context_portion(
+                    session, below=self._read_below(), find=find, start=self._start
+                )
+        except QueryError as error:
+            portion = Portion(notice_html("error", str(error)), 0, 0, 0)
+        self._count(portion, part)
+        return portion.html
+
+    def select(self, session: Session, part: Part) -> Lines:
+        """Show the controls for a part of a session, and return the lines that they select."""
+        self._prepare(session, part)
+        find = self.find.value.strip()
+        try:
+            if part == "Chat":
+                lines = chat_lines(session, find=find, start=self._start)
+            else:
+                lines = context_lines(
+                    session, below=self._read_below(), find=find, start=self._start
+                )
+        except QueryError as error:
+            lines = Lines([], 0, 0, 0, str(error))
+        self._count(lines, part)
+        return lines
+
+    def _prepare(self, session: Session, part: Part) -> None:
         if self._of != (session.id, part):
             self._of = (session.id, part)
             self._start = 0
@@ -87,7 +119,12 @@ class PortionBar:
         self.below.layout.display = "" if part == "Context" else "none"
         if part == "Context":
             self.below.options = suggest_branches(Raw(session.context_json()))
-        portion = self._read(session, part)
+
+    def _read_below(self) -> ContextPath | None:
+        typed = self.below.value.strip()
+        return parse_typed_path(typed) if typed else None
+
+    def _count(self, shown: Portion | Lines, part: Part) -> None:
         words = (
             "messages, newest first"
             if part == "Chat"
@@ -95,18 +132,6 @@ class PortionBar:
             if self.find.value.strip()
             else "items"
         )
-        self.shown.value = f"{portion.first:,} to {portion.last:,} of {portion.total:,} {words}"
-        self.previous.disabled = portion.first <= 1
-        self.next.disabled = not portion.has_next
-        return portion.html
-
-    def _read(self, session: Session, part: Part) -> Portion:
-        find = self.find.value.strip()
-        if part == "Chat":
-            return cards.chat_portion(session, find=find, start=self._start)
-        typed = self.below.value.strip()
-        try:
-            below = parse_typed_path(typed) if typed else None
-            return cards.context_portion(session, below=below, find=find, start=self._start)
-        except QueryError as error:
-            return Portion(notice_html("error", str(error)), 0, 0, 0)
+        self.shown.value = f"{shown.first:,} to {shown.last:,} of {shown.total:,} {words}"
+        self.previous.disabled = shown.first <= 1
+        self.next.disabled = shown.last >= shown.total

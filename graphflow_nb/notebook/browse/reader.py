@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import ipywidgets as widgets
 from markupsafe import Markup
@@ -13,12 +13,15 @@ from ...model import Session
 from ..html import Html
 from .editor import Editor
 from .history import HistoryPage
+from .inplace import InPlace
 from .portions import PortionBar
 from .render import raw_html
+from .saving import Saving
 from .stage import Part, Place, Stage
 
 __all__ = ["Comparison", "Reader"]
 
+MAX_STATUS: Final = 200  # characters of a status in the heading
 PARTS: Final[tuple[Part, ...]] = ("Overview", "Context", "Chat", "JSON", "History", "Edit")
 
 
@@ -51,11 +54,21 @@ class Reader:
         self.text.add_class("gfnb-text")
         self.portion = PortionBar(stage)
         self.history = HistoryPage(stage, notice)
-        self.editor = Editor(stage, notice)
-        parts = [self.portion.box, self.text, self.history.box, self.editor.box]
+        self.values = InPlace(stage)
+        self.editor = Editor(stage)
+        self.saving = Saving(stage, notice)
+        parts = [
+            self.portion.box,
+            self.text,
+            self.values.box,
+            self.history.box,
+            self.editor.box,
+            self.saving.box,
+        ]
         self.box = widgets.VBox([self.title, self.parts, *parts])
         self.box.add_class("gfnb-reader")
         self._shown: Any = None
+        self._lines_shown: Any = None
 
     def _turn(self, change: Any) -> None:
         if not self._stage.rendering:
@@ -68,28 +81,51 @@ class Reader:
         self.box.layout.display = "none" if session is None else ""
         self.parts.value = part
         if session is None:
-            self._shown = None
+            self._shown = self._lines_shown = None
             return
+        self.values.follow_draft()
+        self.title.value = self._render_title(session)
+        self.editor.render(visible=part == "Edit")
+        self.saving.render()
+        self.history.render(visible=part == "History")
+        in_lines, as_text = part in ("Context", "Chat"), part in ("Overview", "JSON")
+        self.text.layout.display = "" if as_text else "none"
+        for box in (self.portion.box, self.values.box):
+            box.layout.display = "" if in_lines else "none"
+        draft = None if desk.draft is None else desk.draft.value()
+        shown = (session, session.version, part, draft, desk.in_conflict)
+        if shown == self._shown and not in_lines:
+            return
+        self._shown = shown
+        if as_text:
+            render = raw_html if part == "JSON" else cards.overview_html
+            self.text.value = cards.plain_box(render(session))
+        elif part in ("Context", "Chat"):
+            self._render_lines(part)
+
+    def _render_lines(self, part: Literal["Context", "Chat"]) -> None:
+        """Show values or messages, with the changes of the draft; a portion is made once."""
+        chosen = (*self._shown, self.portion.chosen)
+        if chosen == self._lines_shown:
+            return
+        wanted = self._stage.desk.wanted
+        assert wanted is not None
+        self.values.render(wanted, part, self.portion.select(wanted, part))
+        self._lines_shown = (*self._shown, self.portion.chosen)
+
+    def _render_title(self, session: Session) -> Markup:
+        desk = self._stage.desk
         dirty = Markup(" <em>has changes that are not saved</em>") if desk.dirty else ""
         kind = "new session" if desk.new else "session"
-        self.title.value = Markup("<h4>%s %s%s</h4>") % (kind, code(session.id), dirty)
-        self.editor.render(visible=part == "Edit")
-        self.history.render(visible=part == "History")
-        as_text = part not in ("Edit", "History")
-        self.text.layout.display = "" if as_text else "none"
-        in_portions = part in ("Context", "Chat")
-        self.portion.box.layout.display = "" if in_portions else "none"
-        shown = (session, session.version, part, self.portion.chosen if in_portions else None)
-        if shown != self._shown and as_text:
-            self.text.value = cards.plain_box(self._render_part(session, part))
-            self._shown = (*shown[:3], self.portion.chosen if in_portions else None)
-
-    def _render_part(self, session: Session, part: Part) -> Markup:
-        if part == "JSON":
-            return raw_html(session)
-        if part == "Overview":
-            return cards.overview_html(session)
-        return self.portion.render(session, part)
+        title = Markup("<h4>%s %s%s</h4>") % (kind, code(session.id), dirty)
+        if desk.new:
+            return title
+        status = f" · {session.status_message[:MAX_STATUS]}" if session.status_message else ""
+        facts = (
+            f"{session.graph_id} · at {session.current_task_id}{status} · version "
+            f"{session.version} · updated {cards.age(session.updated_at)}"
+        )
+        return title + Markup('<div class="gfnb-facts">%s</div>') % facts
 
 
 class Comparison:

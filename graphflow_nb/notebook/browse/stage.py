@@ -66,7 +66,7 @@ class Stage:
         self.notice = Markup("")
         self.top = self.place = top
         self.dialog: object | None = None
-        self._part: Part = "Overview"
+        self._part: Part = "Context"
         self._render = render
         self._lock = threading.RLock()
         self._rendering: int | None = None  # the thread that sets the widgets' values
@@ -151,7 +151,7 @@ class Stage:
     @property
     def part(self) -> Part:
         """The part of the open session that is shown; the editor only while there is a draft."""
-        return "Overview" if self._part == "Edit" and self.desk.draft is None else self._part
+        return "Context" if self._part == "Edit" and self.desk.draft is None else self._part
 
     def show_part(self, part: Part) -> None:
         """Show a part of the open session; the editor starts a draft, and the history is read."""

@@ -39,7 +39,7 @@ def test_each_call_runs_as_pasted(wb: g.Workbench, user_ns: dict[str, Any], name
     dialog: Any = browser.dialogs[0]
     dialog.mode.value = "Copy of the open session"
     dialog.confirm.click()
-    browser.reader.editor.save.click()
+    browser.reader.saving.save.click()
     created = browser.calls[-1]
     assert browser.session is not None
     calls += [call for call in browser.calls if call != created]

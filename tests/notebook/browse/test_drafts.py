@@ -121,7 +121,7 @@ def test_deleting_it_says_that_the_draft_is_dropped(browser):
 
 
 def test_a_draft_that_begins_after_the_dialog_was_shown_is_asked_for(browser):
-    browser.reader.editor.discard.click()
+    browser.reader.saving.discard.click()
     send(browser.table, "select", [row_of(browser, ID)])
     find_button(browser, "Delete…").click()
     browser.desk.edit().set("status_message", "typed")  # by a cell, which shows nothing
@@ -152,8 +152,8 @@ def test_what_cells_and_others_do_to_it_keeps_the_draft(browser, act):
         assert is_kept(browser)
     assert browser.desk.newer is not None
     other.close()
-    browser.reader.editor.preview.click()
-    browser.reader.editor.save.click()
+    browser.reader.saving.preview.click()
+    browser.reader.saving.save.click()
     assert browser.desk.conflict is not None or browser.desk.deleted_meanwhile
     browser.open_session("claim-0118")
     assert NOT_SAVED in said(browser)
@@ -205,7 +205,7 @@ def test_what_was_typed_and_not_set_is_a_change_too(wb, act):
     assert NOT_SAVED in said(browser)
     assert browser.session.id == ID
     assert (editor.value.value, editor.message.value, editor.json.value) == typed
-    editor.discard.click()
+    browser.reader.saving.discard.click()
     browser.open_session("claim-0118")
     assert browser.session.id == "claim-0118"
     browser.close()
@@ -214,10 +214,10 @@ def test_what_was_typed_and_not_set_is_a_change_too(wb, act):
 @pytest.mark.parametrize("act", [type_value, type_message])
 def test_what_was_typed_after_the_preview_is_not_lost_by_saving(browser, act):
     editor = browser.reader.editor
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     act(editor)
     typed = editor.value.value, editor.message.value
-    editor.save.click()
+    browser.reader.saving.save.click()
     assert "is not in the draft yet" in said(browser)
     assert (editor.value.value, editor.message.value) == typed
     assert browser.wb.get(ID).status_message == "by hand"

@@ -111,10 +111,10 @@ def test_an_earlier_version_is_restored_through_preview_and_save(wb: g.Workbench
     assert "Version 2 is the draft now, and nothing is stored yet" in said(browser)
     assert wb.get(ID).current_task_id == "payout"
     assert editor.task.value == "checks"
-    editor.save.click()
+    browser.reader.saving.save.click()
     assert "preview the changes first" in said(browser)
-    editor.preview.click()
-    editor.save.click()
+    browser.reader.saving.preview.click()
+    browser.reader.saving.save.click()
     assert "Saved 'claim-1'" in said(browser)
     assert wb.get(ID).context["amount"] == 2
     assert wb.history(ID)["current_task_id"].tolist()[:2] == ["checks", "payout"]

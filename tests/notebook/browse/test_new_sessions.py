@@ -40,7 +40,7 @@ def test_the_preview_has_all_that_will_be_stored(browser: Browser, mode: str):
     if mode == "From JSON":
         dialog.json.value = session.copy("other").to_json()
     dialog.confirm.click()
-    shown = browser.reader.editor.preview_text.value
+    shown = browser.reader.saving.preview_text.value
     assert "nothing in its context" not in shown
     for key in session.context:
         assert f"<code>{key}</code>" in shown
@@ -48,7 +48,7 @@ def test_the_preview_has_all_that_will_be_stored(browser: Browser, mode: str):
         assert f"message number {n}" in shown
     assert f"{len(session.context)} keys" in shown
     assert f"{len(session.context.chat_history)} messages" in shown
-    browser.reader.editor.save.click()
+    browser.reader.saving.save.click()
     stored = browser.wb.get("other" if mode == "From JSON" else "claim-0014-copy")
     assert stored.context == session.context
 
@@ -59,7 +59,7 @@ def test_a_copy_says_what_it_is_a_copy_of(browser: Browser):
         dialog = create(browser, MODES[0])
         assert dialog.id.value == name
         dialog.confirm.click()
-        browser.reader.editor.save.click()
+        browser.reader.saving.save.click()
         assert browser.session is not None
         assert browser.session.id == name
         assert name in browser.listing.ids()

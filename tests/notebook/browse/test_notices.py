@@ -42,25 +42,25 @@ def add_no_message(browser: Browser) -> Any:
 
 def preview_nothing(browser: Browser) -> Any:
     browser.reader.parts.value = "Edit"
-    return click(browser.reader.editor.preview)
+    return click(browser.reader.saving.preview)
 
 
 def save_what_is_typed_meanwhile(browser: Browser) -> Any:
     editor = browser.reader.editor
     browser.reader.parts.value = "Edit"
     editor.status.value = "mine"
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     editor.message.value = "not added"
-    return click(editor.save)
+    return click(browser.reader.saving.save)
 
 
 def merge_without_a_choice(browser: Browser) -> Any:
     editor = browser.reader.editor
     browser.reader.parts.value = "Edit"
     editor.status.value = "mine"
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     save_theirs(browser.wb, "claim-0014", status_message="theirs")
-    editor.save.click()
+    browser.reader.saving.save.click()
     return click(find_button(browser, "Preview the merged session"))
 
 
@@ -127,8 +127,8 @@ def test_what_was_saved_is_said_where_the_session_is_read(browser: Browser):
     editor = browser.reader.editor
     browser.reader.parts.value = "Edit"
     editor.status.value = "mine"
-    editor.preview.click()
-    editor.save.click()
+    browser.reader.saving.preview.click()
+    browser.reader.saving.save.click()
     assert said(browser) == "Saved 'claim-0014'; Undo… can undo it"
     assert browser.stage.place is browser.opening
     assert browser.stage.place in visible(browser)

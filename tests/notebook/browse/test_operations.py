@@ -43,7 +43,7 @@ def edit(browser: Browser, status: str) -> None:
     """Type a status into the open session's editor, and preview it."""
     browser.reader.parts.value = "Edit"
     browser.reader.editor.status.value = status
-    browser.reader.editor.preview.click()
+    browser.reader.saving.preview.click()
 
 
 def open_row(browser: Browser, row: int = 0) -> None:
@@ -74,7 +74,7 @@ def test_turning_to_the_parts_of_a_session_and_editing_reads_nothing(browser):
         for part in ("Context", "Chat", "JSON", "Overview"):
             browser.reader.parts.value = part
         edit(browser, "typed")
-        browser.reader.editor.discard.click()
+        browser.reader.saving.discard.click()
     assert found == []
 
 
@@ -82,7 +82,7 @@ def test_save_an_edit(browser):
     open_row(browser)
     edit(browser, "mended")
     with operations(browser) as found:
-        browser.reader.editor.save.click()
+        browser.reader.saving.save.click()
     # The patch reads and saves; what is stored then is read to be shown, and so is the page.
     assert found == ["get (journal)", "save", "get", "table", *COUNTED]
 
@@ -92,14 +92,14 @@ def test_save_an_edit_of_what_others_changed(browser):
     edit(browser, "mine")
     save_theirs(browser.wb, browser.session.id, context={"theirs": 1})
     with operations(browser) as found:
-        browser.reader.editor.save.click()
+        browser.reader.saving.save.click()
     assert found == ["get (journal)", "save"]
     assert browser.desk.conflict is not None
     with operations(browser) as found:
         find_button(browser, "Preview the merged session").click()
     assert found == []
     with operations(browser) as found:
-        browser.reader.editor.save.click()
+        browser.reader.saving.save.click()
     assert found == ["get (journal)", "save", "get", "table", *COUNTED]
 
 
@@ -110,7 +110,7 @@ def test_create(browser):
         find_button(browser, "Preview new session").click()
     assert found == []
     with operations(browser) as found:
-        browser.reader.editor.save.click()
+        browser.reader.saving.save.click()
     assert found == ["get (journal)", "save", "get", "table", *COUNTED]
 
 
@@ -149,7 +149,7 @@ def test_undo_several_of_the_open_session_reads_it_once(browser):
     for status in ("one", "two", "three"):
         browser.open_session("claim-0014")
         edit(browser, status)
-        browser.reader.editor.save.click()
+        browser.reader.saving.save.click()
     find_button(browser, "Undo…").click()
     send(browser.dialogs[2].table, "select", [0, 1, 2])
     with operations(browser) as found:
@@ -197,7 +197,7 @@ def test_a_storage_of_three_methods_reads_no_session_a_third_time():
     browser = wb.browse(session="a")
     edit(browser, "mended")
     with operations(browser) as found:
-        browser.reader.editor.save.click()
+        browser.reader.saving.save.click()
     assert found == ["get (journal)", "save", "get"]
     find_button(browser, "Undo…").click()
     send(browser.dialogs[2].table, "select", [0])

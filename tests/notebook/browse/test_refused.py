@@ -38,8 +38,8 @@ def test_a_refused_save_is_no_conflict(browser):
     browser.reader.parts.value = "Edit"
     editor = browser.reader.editor
     editor.status.value = "mine"
-    editor.preview.click()
-    editor.save.click()
+    browser.reader.saving.preview.click()
+    browser.reader.saving.save.click()
     assert REFUSED in said(browser)
     assert browser.desk.conflict is None
     assert not browser.desk.deleted_meanwhile
@@ -51,7 +51,7 @@ def test_a_refused_creation_is_no_conflict(browser):
     find_button(browser, "Create…").click()
     browser.dialogs[0].task.value = "t"
     browser.dialogs[0].confirm.click()
-    browser.reader.editor.save.click()
+    browser.reader.saving.save.click()
     assert REFUSED in said(browser)
     assert browser.desk.new
     assert len(browser.wb.journal) == 2

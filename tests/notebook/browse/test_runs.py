@@ -50,11 +50,11 @@ def test_a_fork_is_stored_after_its_preview_alone(wb: g.Workbench):
     page.fork.confirm.click()
     assert browser.stage.part == "Edit"
     assert "fork of 'claim-1' at version 2, and nothing is stored yet" in said(browser)
-    preview = browser.reader.editor.preview_text.value
+    preview = browser.reader.saving.preview_text.value
     assert "checks, decide, review" in preview
     assert "forked_from" in preview
     assert len(wb.sessions()) == 2
-    browser.reader.editor.save.click()
+    browser.reader.saving.save.click()
     assert "Created 'claim-1-fork'" in said(browser)
     assert browser.calls[-1] == "wb.fork('claim-1', 2, as_id='claim-1-fork')"
     stored = wb.get("claim-1-fork")
@@ -74,8 +74,8 @@ def test_what_is_changed_in_a_fork_is_in_its_call(wb: g.Workbench):
     page.fork.button.click()
     page.fork.confirm.click()
     browser.reader.editor.task.value = "payout"
-    browser.reader.editor.preview.click()
-    browser.reader.editor.save.click()
+    browser.reader.saving.preview.click()
+    browser.reader.saving.save.click()
     call = browser.calls[-1]
     assert call.startswith("wb.fork('claim-1', 2, as_id='claim-1-fork', changes=[")
     stored = wb.get("claim-1-fork")
@@ -109,7 +109,7 @@ def test_an_id_that_someone_takes_meanwhile_is_not_overwritten(wb: g.Workbench):
     page.fork.confirm.click()
     theirs = g.Session("claim-1-fork", "theirs")
     wb.bridge.run(wb.storage.inner.save(theirs))
-    browser.reader.editor.save.click()
+    browser.reader.saving.save.click()
     assert "exists already" in said(browser)
     assert wb.get("claim-1-fork").current_task_id == "theirs"
 

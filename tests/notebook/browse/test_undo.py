@@ -150,18 +150,18 @@ def test_a_save_that_could_not_be_undone_asks_first(tmp_path):
     browser.reader.parts.value = "Edit"
     editor = browser.reader.editor
     editor.status.value = "mine"
-    editor.preview.click()
-    assert editor.anyway.layout.display == "none"
-    editor.save.click()
+    browser.reader.saving.preview.click()
+    assert browser.reader.saving.anyway.layout.display == "none"
+    browser.reader.saving.save.click()
     assert "gfnb-error" in browser.stage.place.value
     assert wb.get("a").status_message is None
-    assert editor.anyway.layout.display == ""
+    assert browser.reader.saving.anyway.layout.display == ""
     # Another preview is another question.
     editor.status.value = "mine again"
-    editor.preview.click()
-    assert editor.anyway.layout.display == "none"
-    editor.save.click()
-    editor.anyway.click()
+    browser.reader.saving.preview.click()
+    assert browser.reader.saving.anyway.layout.display == "none"
+    browser.reader.saving.save.click()
+    browser.reader.saving.anyway.click()
     assert said(browser) == "Saved 'a'"
     assert browser.calls[-1].endswith("version=1, undo=False)")
     assert wb.get("a").status_message == "mine again"

@@ -76,38 +76,38 @@ def test_what_was_typed_and_not_set_is_not_forgotten(wb):
     editor.status.value = "mended"
     editor.path.value = "policy_number"
     assert (editor.kind.value, editor.value.value[:3]) == ("number", "900")
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     assert len(browser.desk.preview) == 1
     editor.value.value = "12"
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     assert "press Set value" in said(browser)
     editor.set.click()
     assert "'policy_number' is set in the draft" in said(browser)
     assert editor.path.value == ""
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     assert len(browser.desk.preview) == 2
     editor.path.value = "new"
     editor.kind.value = "JSON"
     editor.value.value = "{"
     editor.set.click()
     assert "line 1, column" in said(browser)
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     assert "press Set value" in said(browser)
     editor.path.value = "policy_number"
     editor.remove.click()
     editor.message.value = "hello"
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     assert "press Add message" in said(browser)
     editor.add.click()
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     assert [c.op for c in browser.desk.preview] == ["replace", "remove", "add"]
     # Text that is no JSON is not thrown away by other fields.
     editor.json.value = "{"
-    for button in (editor.set, editor.remove, editor.add, editor.preview):
+    for button in (editor.set, editor.remove, editor.add, browser.reader.saving.preview):
         button.click()
         assert "Correct the context under JSON, or discard" in said(browser)
     assert editor.json.value == "{"
-    editor.discard.click()
+    browser.reader.saving.discard.click()
     assert browser.desk.draft is None
     assert wb.get("claim-0014").context["policy_number"] > 9_000
 
@@ -192,8 +192,8 @@ def test_a_storage_of_three_methods_is_edited_by_id():
     browser.reader.parts.value = "Edit"
     editor = browser.reader.editor
     editor.status.value = "mended"
-    editor.preview.click()
-    editor.save.click()
+    browser.reader.saving.preview.click()
+    browser.reader.saving.save.click()
     assert "Saved 'a'" in said(browser)
     assert wb.get("a").status_message == "mended"
     find_button(browser, "Undo…").click()
@@ -309,5 +309,5 @@ def test_keys_with_dots_are_suggested_found_and_edited():
     assert editor.value.value == "yes"
     editor.value.value = "no"
     editor.set.click()
-    editor.preview.click()
+    browser.reader.saving.preview.click()
     assert [c.path for c in browser.desk.preview] == [("context", "data", "fanout.a.response")]

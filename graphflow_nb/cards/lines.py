@@ -1,0 +1,231 @@
+"""What a session holds, line by line: values of its context, messages of its chat.
+
+The lines are made from the JSON text, so that each value is shown to the letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+from msgspec import Raw
+
+from ..changes import Path, value_at
+from ..errors import ContextError, PatchError, QueryError
+from ..model import Message, OddMessage, Session, exactjson
+from ..storage.paths import ContextPath, path_text, resolve_path
+
+__all__ = [
+    "MAX_ITEMS",
+    "MAX_MESSAGES",
+    "Line",
+    "Lines",
+    "chat_lines",
+    "context_lines",
+    "count_items",
+    "data_lines",
+    "path_words",
+    "shown_text",
+]
+
+MAX_ITEMS: Final = 100  # of one object or array
+MAX_LINES: Final = 2_000  # of one tree
+MAX_MESSAGES: Final = 50
+DATA: Final[Path] = ("context", "data")
+MESSAGES: Final[Path] = ("context", "chat_history", "messages")
+
+
+class Line(NamedTuple):
+    """A value, or a message of the chat, as one line.
+
+    Attributes:
+        path: The keys and indexes from the session down.
+        name: The key or index of the value; its path where lines of several places are mixed.
+        raw: The JSON text of the value; of a message that of its content.
+        level: The depth in the tree, from 1.
+        items: The number of items of an object or array whose items follow; 0 for one value.
+        more: The number of items that are left out after this line; 0 for none.
+        message: The message; None for a value of the context.
+    """
+
+    path: Path
+    name: str
+    raw: Raw
+    level: int = 1
+    items: int = 0
+    more: int = 0
+    message: Message | None = None
+
+    @property
+    def place(self) -> str:
+        """The path as a person types it."""
+        return path_text(self.path[len(DATA) :]) if self.path[len(DATA) :] else "data"
+
+
+class Lines(NamedTuple):
+    """A portion of what a session holds.
+
+    Attributes:
+        lines: The lines that are shown.
+        first: The number of the first item, value or message, from 1; 0 for none.
+        last: The number of the last one.
+        total: How many there are.
+        problem: What can't be read; empty if all can.
+    """
+
+    lines: Sequence[Line]
+    first: int
+    last: int
+    total: int
+    problem: str = ""
+
+
+def count_items(line: Line) -> str:
+    """Return how many keys or items an object or array has, in words."""
+    unit = "key" if exactjson.kind(line.raw) == "object" else "item"
+    return f"{line.items:,} {unit}" if line.items == 1 else f"{line.items:,} {unit}s"
+
+
+def path_words(path: Path) -> str:
+    """Return a path from the session down in words: a context path as a person types it."""
+    if path[:2] == ("context", "data") and path[2:]:
+        return path_text(path[2:])
+    if path[:3] == ("context", "chat_history", "messages") and path[3:]:
+        return f"message {path[3]}"
+    return path_text(path)
+
+
+def shown_text(raw: Raw) -> str:
+    """Return a JSON text for people: numbers to the letter, strings without needless escapes."""
+    if exactjson.kind(raw) != "string":
+        return bytes(raw).decode(errors="replace")
+    try:
+        return exactjson.show(exactjson.decode(raw))
+    except ContextError:
+        return bytes(raw).decode(errors="replace")
+
+
+def context_lines(
+    session: Session, *, below: ContextPath | None = None, find: str = "", start: int = 0
+) -> Lines:
+    """Return a portion of a session's context.
+
+    Args:
+        session: The session.
+        below: The path of the object or array whose items are listed. Default: all of ``data``.
+        find: A text: only values are listed where it occurs in the path or in the value, upper and
+            lower case alike; empty for all, as a tree.
+        start: The number of items or values that come before.
+
+    Raises:
+        QueryError: Nothing is at this path, or neither an object nor an array.
+    """
+    text = session.context_json()
+    context = Raw(text.encode() if isinstance(text, str) else text)
+    try:
+        data = exactjson.split_object(context, "the context").get("data", Raw(b"{}"))
+        exactjson.split_object(data, "data")
+    except ContextError as error:
+        return Lines([], 0, 0, 0, str(error))
+    raw, path = _find_below(bytes(context), data, below)
+    if not find:
+        return data_lines(raw, path, start)
+    wanted = find.casefold()
+    found = [
+        line
+        for line in _walk(raw, path)
+        if wanted in line.name.casefold() or wanted in shown_text(line.raw).casefold()
+    ]
+    return _cut(found, start, MAX_ITEMS)
+
+
+def _find_below(context: bytes, data: Raw, below: ContextPath | None) -> tuple[Raw, Path]:
+    """Return the object or array at a path of the data, and its path from the session down."""
+    if below is None:
+        return data, DATA
+    keys = resolve_path(context, below)
+    try:
+        raw = value_at(data, keys)
+    except PatchError as error:
+        raise QueryError(f"nothing is at {path_text(keys)!r} in this context") from error
+    if exactjson.kind(raw) not in ("object", "array"):
+        raise QueryError(f"at {path_text(keys)!r} is one value, {shown_text(raw)[:100]}")
+    return raw, (*DATA, *keys)
+
+
+def data_lines(raw: Raw, path: Path = DATA, start: int = 0) -> Lines:
+    """Return the items of an object or array, and those in them, as a tree."""
+    lines = list(_list_items(raw, path, start, 1, iter(range(MAX_LINES))))
+    total = len(_split(raw))
+    shown = min(max(total - start, 0), MAX_ITEMS)
+    return Lines(lines, start + 1 if shown else 0, start + shown if shown else 0, total)
+
+
+def _split(raw: Raw) -> dict[str, Raw]:
+    """Return the items of an object or array by key or index; none of what can't be read."""
+    try:
+        if exactjson.kind(raw) == "object":
+            return exactjson.split_object(raw, "")
+        if exactjson.kind(raw) == "array":
+            return {str(n): item for n, item in enumerate(exactjson.split_array(raw, ""))}
+    except (ContextError, RecursionError):
+        pass
+    return {}
+
+
+def _list_items(
+    raw: Raw, path: Path, start: int, level: int, budget: Iterator[int]
+) -> Iterator[Line]:
+    for name, item in islice(_split(raw).items(), start, start + MAX_ITEMS):
+        here, count = (*path, name), len(_split(item))
+        if not count:
+            next(budget, None)
+            yield Line(here, name, item, level)
+            continue
+        yield Line(here, name, item, level, count)
+        if next(budget, None) is None:
+            yield Line(here, "", item, level + 1, more=count)
+        else:
+            yield from _list_items(item, here, 0, level + 1, budget)
+            if count > MAX_ITEMS:
+                yield Line(here, "", item, level + 1, more=count - MAX_ITEMS)
+
+
+def _walk(raw: Raw, path: Path) -> Iterator[Line]:
+    """Yield each value that is neither an object nor an array with items."""
+    items = _split(raw)
+    if not items:
+        line = Line(path, "", raw)
+        yield line._replace(name=line.place)
+    for name, item in items.items():
+        yield from _walk(item, (*path, name))
+
+
+def chat_lines(session: Session, *, find: str = "", start: int = 0) -> Lines:
+    """Return a portion of a session's chat, newest first.
+
+    Args:
+        session: The session.
+        find: A text that must occur in a message, upper and lower case alike; empty for all.
+        start: The number of newer messages that come before.
+    """
+    try:
+        messages = list(session.copy().context.chat_history)
+    except ContextError as error:
+        return Lines([], 0, 0, 0, str(error))
+    wanted = find.casefold()
+    found = [n for n, message in enumerate(messages) if wanted in message.content.casefold()][::-1]
+    return _cut([_message_line(n, messages[n]) for n in found], start, MAX_MESSAGES)
+
+
+def _message_line(number: int, message: Message) -> Line:
+    odd = isinstance(message, OddMessage)
+    path = (*MESSAGES, str(number)) if odd else (*MESSAGES, str(number), "content")
+    raw = Raw(exactjson.encode_unchecked(message.content))
+    return Line(path, str(number), raw, message=message)
+
+
+def _cut(lines: Sequence[Line], start: int, size: int) -> Lines:
+    shown = lines[start : start + size]
+    return Lines(shown, start + 1 if shown else 0, start + len(shown) if shown else 0, len(lines))
