@@ -13,7 +13,9 @@ each, and answers with these functions, as the storages for memory and Redis do:
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -46,6 +48,7 @@ __all__ = [
     "take_page",
 ]
 
+_MANY = 1_000  # rows; so many are sorted at once
 _LAST = 2**63  # the time by which a session whose time is unknown is ordered
 
 
@@ -161,6 +164,8 @@ def take_page(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]
         query: The query.
     """
     column = {"updated_at": "updated", "created_at": "created"}.get(query.order_by)
+    if query.limit is not None and len(rows) > _MANY:
+        rows = _take_candidates(rows, column, query, query.limit)
 
     def key(item: tuple[str, R]) -> tuple[int, str]:
         time = getattr(item[1], column) if column else 0
@@ -172,6 +177,41 @@ def take_page(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]
         last = (time, after.id)
         ordered = [r for r in ordered if (key(r) < last if query.descending else key(r) > last)]
     return ordered[: query.limit]
+
+
+def _take_candidates(
+    rows: Sequence[tuple[str, R]], column: str | None, query: Query, limit: int
+) -> Sequence[tuple[str, R]]:
+    """Return the rows of a page, and few others, without sorting all.
+
+    Args:
+        rows: The id and the row of each session.
+        column: The time by which the page is ordered; None for the id.
+        query: The query.
+        limit: The most rows on the page.
+    """
+    after, descending = query.after, query.descending
+    if column is None:
+        if after is not None:
+            last = after.id
+            rows = [r for r in rows if (r[0] < last if descending else r[0] > last)]
+        take = heapq.nlargest if descending else heapq.nsmallest
+        return take(min(limit, len(rows)), rows, key=itemgetter(0))
+    times = np.fromiter(map(attrgetter(column), map(itemgetter(1), rows)), np.int64, len(rows))
+    times[times == UNKNOWN_TIME] = np.iinfo(np.int64).max
+    if descending:  # no time is the least number, so each has an opposite
+        times = -times
+    places = np.arange(len(times))
+    if after is not None:
+        known = _order_of(micros_or_unknown(after.time))
+        moment = min(known, np.iinfo(np.int64).max)
+        moment = -moment if descending else moment
+        places = np.flatnonzero(times >= moment)
+        limit += int(np.count_nonzero(times == moment))  # of which some are on pages before
+    if limit and len(places) > limit:
+        found = times[places]
+        places = places[found <= np.partition(found, limit - 1)[limit - 1]]
+    return [rows[place] for place in places.tolist()]
 
 
 def _order_of(time: int) -> int:

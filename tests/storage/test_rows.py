@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from random import Random
+from typing import NamedTuple
 
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb import Query, Session, SessionFormatError
-from graphflow_nb.storage import ByScanning, problems_of
+from graphflow_nb import Cursor, Query, Session, SessionFormatError
+from graphflow_nb.model.times import UNKNOWN_TIME, time_of
+from graphflow_nb.storage import ByScanning, problems_of, take_page
+from graphflow_nb.storage.query import ORDERS
 from graphflow_nb.testing import check
 
 
@@ -151,3 +155,27 @@ def test_a_context_that_can_not_be_read_hides_no_other(run, context):
         assert [s.id for s in run(shelf.query(query))] == ids
     assert "context" in problems_of(run(shelf.query(Query())))["odd"]
     assert list(run(shelf.table(Query(), ["k"])).problems) == ["odd"]
+
+
+class _Times(NamedTuple):
+    created: int
+    updated: int
+
+
+@pytest.mark.parametrize("order", [*ORDERS, *(f"-{name}" for name in ORDERS)])
+def test_a_page_of_many_rows_is_that_of_all_in_order(order):
+    random = Random(7)
+    times = [UNKNOWN_TIME, -5, 0, 1, 2, 3, 2**62]
+    found = [(f"s{i}", _Times(random.choice(times), random.choice(times))) for i in range(3_000)]
+    after: Cursor | None = None
+    for limit in (0, 1, 700, 2, 1_500, 10_000):
+        page = take_page(found, Query(order=order, limit=limit, after=after))
+        everything = take_page(found, Query(order=order, after=after))
+        assert page == everything[:limit]
+        if page:
+            id, row = page[-1]
+            time = row.updated if "updated" in order else row.created
+            after = Cursor(
+                order, id, None if "id" in order or time == UNKNOWN_TIME else time_of(time)
+            )
+    assert page

@@ -13,29 +13,29 @@ from ..table import Table
 from .sql import SEPARATOR
 from .times import EPOCH_2000, INFINITY
 
-__all__ = ["columns_of_rows", "holds_null", "holds_odd", "holds_separator", "unpack_columns"]
+__all__ = ["columns_of_rows", "holds_odd", "unpack_columns"]
 
 _NULL: Final = np.iinfo(np.int64).min + 1  # what the statement sends for a time that is null
 
 _TEXTS: Final = 4  # id, graph_id, current_task_id, status_message
 
 
-def holds_separator(row: Any, paths: int) -> bool:
+def _holds_separator(row: Any, paths: int) -> bool:
     """Return whether a text of a packed row has the separator in it, so can't be split.
 
     Args:
-        row: The answer to ``Statements.columns``.
+        row: The answer to ``Selects.columns``.
         paths: The number of paths into the context that were asked for.
     """
     count, texts = row[0], row[1 : 1 + _TEXTS + paths]
     return bool(count) and any(text.count(SEPARATOR) != count - 1 for text in texts)
 
 
-def holds_null(row: Any, paths: int) -> bool:
+def _holds_null(row: Any, paths: int) -> bool:
     """Return whether a column of a packed row lacks a value, because one is NULL that must not be.
 
     Args:
-        row: The answer to ``Statements.columns``.
+        row: The answer to ``Selects.columns``.
         paths: The number of paths into the context that were asked for.
     """
     numbers = zip((8, 8, 8, 4, 4), row[1 + _TEXTS + paths :], strict=True)
@@ -50,13 +50,15 @@ def holds_odd(table: Table) -> bool:
     return bool(len(table)) and bool(table.messages.min() < 0 or table.version.min() < 0)
 
 
-def unpack_columns(row: Any, paths: int) -> Table:
-    """Return the table of one packed row.
+def unpack_columns(row: Any, paths: int) -> Table | None:
+    """Return the table of one packed row; None where it can't be split into rows.
 
     Args:
-        row: The answer to ``Statements.columns``.
+        row: The answer to ``Selects.columns``.
         paths: The number of paths into the context that were asked for.
     """
+    if _holds_null(row, paths) or _holds_separator(row, paths):
+        return None
     if row[0]:
         texts = [text.split(SEPARATOR) for text in row[1 : 1 + _TEXTS + paths]]
     else:
@@ -67,7 +69,7 @@ def unpack_columns(row: Any, paths: int) -> Table:
         id=ids,
         graph_id=graphs,
         current_task_id=tasks,
-        # The mark in front of a status is cut off; see Statements.columns.
+        # The mark in front of a status is cut off; see Selects.columns.
         status_message=[value[1:] if value else None for value in statuses],
         version=_unpack_integers(version, ">i8"),
         created=_unpack_times(created),
@@ -83,7 +85,7 @@ def columns_of_rows(rows: Sequence[Any], paths: int) -> Table | None:
     """Return the table of rows; None where a column holds NULL that must not.
 
     Args:
-        rows: The answer to ``Statements.columns`` with ``packed=False``.
+        rows: The answer to ``Selects.columns`` with ``packed=False``.
         paths: The number of paths into the context that were asked for.
     """
     columns: list[Any] = [[row[i] for row in rows] for i in range(_TEXTS + 5 + paths)]

@@ -66,6 +66,8 @@ class Connections:
         self.size = size
         self._pool = pool
         self._free = asyncio.Semaphore(size)
+        # One stays free for what is short, so that a get does not wait for scans.
+        self._free_for_queries = asyncio.Semaphore(max(1, size - 1))
         self._held: list[_Held] = []
         self._timeout = timeout
         self._closed = False
@@ -88,6 +90,11 @@ class Connections:
             reset=_reset_nothing,
         )
         return cls(pool, size, timeout)
+
+    async def run_query(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run work that may take long as ``run`` does, on any connection but the last."""
+        async with self._free_for_queries:
+            return await self.run(work)
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Return the result of ``work(connection)``; reports the phase ``wait``.

@@ -137,7 +137,7 @@ def build_odd_table(rows: Sequence[OddRow], query: Query, context: Sequence[Cont
 
 
 def is_count(row: Any) -> bool:
-    """Return whether a row of ``Statements.counts`` is as the answer has it."""
+    """Return whether a row of ``Selects.counts`` is as the answer has it."""
     graph, task, _, *times = row
     dates = all(time is None or (isinstance(time, datetime) and time.tzinfo) for time in times)
     return graph is not None and task is not None and dates
@@ -196,7 +196,7 @@ async def _fetch(table: OpenTable, statement: Statement) -> Any:
     async def read(connection: Any) -> Any:
         return await connection.fetch(statement.text, *statement.arguments)
 
-    return await table.run_adapting(read)
+    return await table.run_query(read)
 
 
 def _show_text(data: bytes | None) -> str | bytes | None:

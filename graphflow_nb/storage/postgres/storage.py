@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -25,7 +26,7 @@ from ..table import GroupCount, Table, cut_page
 from ..trace import current
 from ..url import StoreUrl
 from .batches import import_batch, restore_batch, save_batch
-from .columns import columns_of_rows, holds_null, holds_odd, holds_separator, unpack_columns
+from .columns import columns_of_rows, holds_odd, unpack_columns
 from .connections import Connection
 from .deletes import delete_by_id, delete_many, delete_unchanged
 from .facts import collect_facts, find_slow_orders
@@ -53,6 +54,8 @@ __all__ = ["PostgresSessionStorage"]
 
 T = TypeVar("T")
 _ODD: Final = object()  # a row that the server can't send
+#: From so many rows on, decoding would hold up what else runs on the loop.
+_MANY_ROWS: Final = 5_000
 
 
 class PostgresSessionStorage:
@@ -369,7 +372,8 @@ class PostgresSessionStorage:
         problems: dict[str, str] = {}
         if rows is None or not all(map(is_session, rows)):
             rows, problems = await find_sessions(table, query)
-        sessions = Found([table.states.read(row) for row in rows], problems)
+        found = await _decode(len(rows), lambda: [table.states.read(row) for row in rows])
+        sessions = Found(found, problems)
         current().size(sum(len(row[4]) for row in rows), len(rows))
         current().lap("decode")
         return sessions
@@ -396,8 +400,7 @@ class PostgresSessionStorage:
                 return None
             except UNSENT:
                 return None
-            paths = len(context)
-            return None if holds_null(row, paths) or holds_separator(row, paths) else row
+            return row
 
         async def read_unpacked(connection: Connection) -> Any:
             text, arguments = opened.statements.selects.columns(wider, context, packed=False)
@@ -406,14 +409,16 @@ class PostgresSessionStorage:
             except UNSENT:
                 return None
 
+        paths = len(context)
         table: Table | None = None
         row = await self._fetch(read_packed) if opened.packs else None
         if row is not None:
-            table = unpack_columns(row, len(context))
-        elif (rows := await self._fetch(read_unpacked)) is not None:
-            table = columns_of_rows(rows, len(context))
+            table = await _decode(row[0], lambda: unpack_columns(row, paths))
+        if table is None and (rows := await self._fetch(read_unpacked)) is not None:
+            table = await _decode(len(rows), lambda: columns_of_rows(rows, paths))
         if table is None or holds_odd(table):
-            table = build_odd_table(await read_rows(opened, wider), query, context)
+            odd = await read_rows(opened, wider)
+            table = await _decode(len(odd), lambda: build_odd_table(odd, query, context))
         else:
             table = cut_page(table, query)
         if table.next is not None and table.next.time == FINITE:
@@ -453,7 +458,7 @@ class PostgresSessionStorage:
         return [GroupCount(*row) for row in sorted(rows, key=tuple)]
 
     async def _fetch(self, read: Work[Any]) -> Any:
-        result = await self._table.run_adapting(read)
+        result = await self._table.run_query(read)
         current().lap("execute")
         return result
 
@@ -527,3 +532,8 @@ class PostgresSessionStorage:
 
     def __repr__(self) -> str:
         return f"<PostgresSessionStorage {self._table}>"
+
+
+async def _decode(rows: int, work: Callable[[], T]) -> T:
+    """Return ``work()``, which decodes so many rows: many of them on a thread of their own."""
+    return await asyncio.to_thread(work) if rows > _MANY_ROWS else work()

@@ -203,8 +203,18 @@ class OpenTable:
         """Run as ``run`` does, and once more if the table turns out to have another form."""
         return self.lend(lambda connection: self.run_adapting_on(connection, work))
 
-    async def lend(self, work: Work[T]) -> T:
-        """Lend a connection to several steps of work; each runs by ``run_adapting_on``."""
+    def run_query(self, work: Work[T]) -> Awaitable[T]:
+        """Run a query, which may take long, as ``run_adapting`` does; others keep a connection."""
+        return self.lend(lambda connection: self.run_adapting_on(connection, work), query=True)
+
+    async def lend(self, work: Work[T], *, query: bool = False) -> T:
+        """Lend a connection to several steps of work; each runs by ``run_adapting_on``.
+
+        Args:
+            work: A coroutine function that takes a connection.
+            query: Whether it may take long, and leaves a connection to what is short.
+        """
+        lend = self._connections.run_query if query else self._connections.run
 
         async def run(connection: Connection) -> T:
             try:
@@ -219,13 +229,13 @@ class OpenTable:
 
         try:
             try:
-                return await self._connections.run(run)
+                return await lend(run)
             except asyncpg.ReadOnlySQLTransactionError:
                 if not self._opener.seeks_primary:
                     raise
                 # There was no primary when the connection was made. Nothing was written.
                 await self._connections.renew()
-                return await self._connections.run(run)
+                return await lend(run)
         except GraphflowError:
             raise
         except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError) as error:

@@ -29,13 +29,17 @@ class SqliteConnection:
         timeout: The seconds to wait for another process's write.
         read_only: Whether the database refuses every write.
         create: Whether to create the file if it does not exist.
+        queries: Whether it is for queries beside a connection that may write.
     """
 
-    def __init__(self, path: str, timeout: float, *, read_only: bool, create: bool):
+    def __init__(
+        self, path: str, timeout: float, *, read_only: bool, create: bool, queries: bool = False
+    ):
         self._path = path
         self._timeout = timeout
         self._read_only = read_only
         self._create = create
+        self._queries = queries
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="graphflow_nb-sqlite")
         self._file: OpenFile | None = None
         self._running: object = None
@@ -59,7 +63,10 @@ class SqliteConnection:
                 self._worker.shutdown(wait=False)
 
     def _open(self) -> OpenFile:
-        return open_file(self._path, self._timeout, read_only=self._read_only, create=self._create)
+        file = open_file(self._path, self._timeout, read_only=self._read_only, create=self._create)
+        if self._queries:
+            file.run(lambda db: db.execute("PRAGMA query_only = ON"))
+        return file
 
     async def run(self, work: Callable[[Database], T]) -> T:
         """Return ``work(db)``, run on the worker thread; report the phases wait and execute.

@@ -255,6 +255,9 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
     if query.id_prefix is not None:
         prefix = query.id_prefix.encode()
         put("id >= ? AND substr(CAST(id AS BLOB), 1, ?) = ?", query.id_prefix, len(prefix), prefix)
+        if prefix:
+            # A range of the index. No byte of a text in UTF-8 is the last one.
+            put("id < CAST(? AS TEXT)", prefix[:-1] + bytes([prefix[-1] + 1]))
     for name in ("updated", "created"):
         if (since := getattr(query, f"{name}_since")) is not None:
             # What is not a number is greater than all numbers, and is no time.

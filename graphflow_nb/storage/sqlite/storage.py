@@ -63,7 +63,7 @@ class SqliteSessionStorage:
     """A storage of sessions in a SQLite file.
 
     The rules are those that graph-flow 0.6 has for PostgreSQL. Several processes may have the file
-    open. One thread does the work, so the storage can be used on any event loop.
+    open. Threads do the work, one that of queries, so the storage can be used on any event loop.
 
     Reading takes the right to enter the folder and to read the file; writing, to write both.
 
@@ -98,7 +98,10 @@ class SqliteSessionStorage:
         self.place = url_of(file)
         self.identity = f"{self.place} {next(_memories)}"
         self.read_only = read_only
+        self._timeout = timeout
         self._connection = SqliteConnection(file, timeout, read_only=read_only, create=create)
+        #: For what may take long, so that a get does not wait for it.
+        self._queries = self._connection
         self._history = SqliteHistory(self._connection, self.place, self._check_writable)
 
     @classmethod
@@ -129,7 +132,31 @@ class SqliteSessionStorage:
         await storage._connection.open()
         if storage.path != MEMORY:  # now that there is a file
             storage.identity = find_identity(storage.address.namespace or storage.path)
+            try:
+                await storage._open_queries()
+            except BaseException:
+                await storage.close()
+                raise
         return storage
+
+    async def _open_queries(self) -> None:
+        """Open a second connection where neither waits for the other: to read, or in WAL mode."""
+
+        def find_wal(db: Database) -> str | None:
+            """Return the path of the file, as the connection itself has it; None without a WAL."""
+            is_wal = db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+            return str(db.execute("PRAGMA database_list").fetchone()[2]) if is_wal else None
+
+        if read_only := self.read_only:
+            file: str | None = self.address.namespace
+        else:
+            file = await self._connection.run(find_wal)
+        if file is not None:
+            queries = SqliteConnection(
+                file, self._timeout, read_only=read_only, create=False, queries=True
+            )
+            await queries.open()
+            self._queries = queries
 
     @property
     def history_table(self) -> SqliteHistory:
@@ -370,7 +397,7 @@ class SqliteSessionStorage:
 
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order; ``problems`` of the list names the odd rows."""
-        rows, problems = await self._connection.run(lambda db: find_sessions(db, query))
+        rows, problems = await self._queries.run(lambda db: find_sessions(db, query))
         current().size(sum(len(row[CONTEXT]) for row in rows), len(rows))
         found = Found([read_session(row, self.identity) for row in rows], problems)
         current().lap("decode")
@@ -388,10 +415,10 @@ class SqliteSessionStorage:
         """
         wider = query.one_more()
         statement = sql.select_table(wider, context)
-        columns = await self._connection.run(lambda db: read_columns(db, wider, statement))
+        columns = await self._queries.run(lambda db: read_columns(db, wider, statement))
         table = None if columns is None else _build_table(columns)
         if table is None:  # an odd row is on the page
-            odd = await self._connection.run(lambda db: read_page(db, wider))
+            odd = await self._queries.run(lambda db: read_page(db, wider))
             table = build_table([(row.id, row) for row in odd], query, context)
             shown = odd[: query.limit]
             table.problems |= {row.id: row.problem for row in shown if row.problem}
@@ -404,19 +431,19 @@ class SqliteSessionStorage:
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
         statement = sql.count(query)
-        row = await self._connection.run(lambda db: db.execute(*statement).fetchone())
+        row = await self._queries.run(lambda db: db.execute(*statement).fetchone())
         return int(row[0])
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
-        return await self._connection.run(lambda db: count_groups(db, query))
+        return await self._queries.run(lambda db: count_groups(db, query))
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help.
 
         It is empty for a small file, where every order is quick.
         """
-        row = await self._connection.run(
+        row = await self._queries.run(
             lambda db: db.execute(sql.COUNT_TO, (QUICK_ROWS + 1,)).fetchone()
         )
         if row[0] <= QUICK_ROWS:
@@ -428,13 +455,15 @@ class SqliteSessionStorage:
 
     async def facts(self) -> SqliteFacts:
         """Return what the file reports about itself, for advice; nothing is changed."""
-        facts = await self._connection.run(
+        facts = await self._queries.run(
             lambda db: collect_facts(db, path=self.path, place=self.place, read_only=self.read_only)
         )
         return with_history(facts, await measure_history(self._history))
 
     async def close(self) -> None:
         """Close the file; closing twice is not an error."""
+        if self._queries is not self._connection:
+            await self._queries.close()
         await self._connection.close()
 
     def __repr__(self) -> str:

@@ -14,6 +14,10 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session, StorageError
+from graphflow_nb.storage.postgres import storage as postgres_storage
+from graphflow_nb.storage.postgres.columns import unpack_columns
+from graphflow_nb.storage.postgres.table import OpenTable
+from graphflow_nb.storage.url import StoreUrl
 
 from ...scope import one_in
 from .kit import connect, fetch, wait_until
@@ -55,6 +59,44 @@ def test_closed_connections_are_replaced(database, run):
         )
     )
     assert run(storage.get("a")) is not None
+    run(storage.close())
+
+
+def test_queries_leave_a_connection_to_what_is_short(database, run):
+    async def hold() -> None:
+        table = await OpenTable.connect(StoreUrl(database), max_connections=3)
+        began, release = asyncio.Event(), asyncio.Event()
+
+        async def scan(connection: Any) -> None:
+            began.set()
+            await release.wait()
+
+        scans = [asyncio.ensure_future(table.run_query(scan)) for _ in range(6)]
+        await began.wait()
+        async with asyncio.timeout(20):
+            assert await table.run(lambda connection: connection.fetchval("SELECT 1")) == 1
+        release.set()
+        await asyncio.gather(*scans)
+        await table.close()
+
+    run(hold())
+
+
+def test_many_rows_are_decoded_beside_the_loop(database, run, monkeypatch):
+    threads = []
+
+    def unpack(row: Any, paths: int) -> Any:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return unpack_columns(row, paths)
+
+    monkeypatch.setattr(postgres_storage, "unpack_columns", unpack)
+    monkeypatch.setattr(postgres_storage, "_MANY_ROWS", 2)
+    storage = run(connect(database))
+    run(storage.save_many([Session(f"s{i}", "t") for i in range(3)]))
+    assert len(run(storage.table(Query()))) == 3
+    assert len(run(storage.query(Query()))) == 3
+    assert len(run(storage.table(Query(limit=1)))) == 1
+    assert threads == [False, True]
     run(storage.close())
 
 

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from itertools import count
 
 import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session, SqliteSessionStorage
-from graphflow_nb.storage.sqlite import functions
+from graphflow_nb.storage.sqlite import functions, sql
 
 from ...interrupts import interrupted_when
 
@@ -50,6 +51,41 @@ def path(tmp_path, run):
 
     run(fill())
     return path
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_get_and_a_save_do_not_wait_for_a_query(path, running, run, read_only):
+    async def both():
+        storage = await SqliteSessionStorage.connect(path, read_only=read_only)
+        call = asyncio.ensure_future(storage.count(Query(has=["k"])))
+        assert await asyncio.to_thread(running.wait, 20)
+        session = await storage.get("s7")
+        if not read_only:
+            await storage.save(session)
+        assert not call.done()
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        found = await storage.query(Query(ids=["s7"]))
+        assert found[0].version == session.version
+        await storage.close()
+
+    run(both())
+
+
+def test_a_prefix_is_a_range_of_the_index(path, run):
+    text, values = sql.select("id", Query(id_prefix="s\uffff", order="id", limit=9))
+    with closing(sqlite3.connect(path)) as db:
+        plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {text}", values))
+    assert "(id>? AND id<?)" in plan
+
+    async def find():
+        storage = await SqliteSessionStorage.connect(path)
+        await storage.save_many([Session(id, "t") for id in ("s\uffff", "s\uffffa", "s\U00010000")])
+        found = [s.id for s in await storage.query(Query(id_prefix="s\uffff", order="id"))]
+        await storage.close()
+        return found
+
+    assert run(find()) == ["s\uffff", "s\uffffa"]
 
 
 def test_a_cancelled_call_ends_its_statement(path, running, run):
