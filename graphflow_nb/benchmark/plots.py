@@ -52,10 +52,9 @@ def draw_run(
         plot_percentiles(requests, ax=panels[0])
         plot_heatmap(requests, ax=panels[1])
     if phases:
-        names = _name_operations(operations) if several else operations["op"]
-        operations = operations.assign(operation=names)
-        plot_phases(operations, ax=panels[2], by="operation")
-        plot_boxes(operations, ax=panels[3], by="operation")
+        by = ["op", "storage"] if several else "op"
+        plot_phases(operations, ax=panels[2], by=by)
+        plot_boxes(operations, ax=panels[3], by=by)
     return figure
 
 

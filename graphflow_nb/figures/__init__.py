@@ -6,8 +6,9 @@ function in a module of this package and mark it with ``@register`` (see ``regis
 then checks the house rules for it, with data that is hard to draw.
 
 What figures share is in ``frame`` (what is read from operations), ``groups`` (operations by the
-values of a column), ``axis``, ``text`` (numbers and names in words) and ``parts`` (title, words,
-legend, marks of failed operations).
+values of a column), ``looks`` (the colour and shape of a name), ``axis``, ``text`` (numbers and
+names in words), ``objective`` and ``parts`` (title, words, names, legend, marks of failed
+operations).
 
 House rules
 -----------
@@ -19,8 +20,8 @@ They are checked for every kind of figure, one by one, in ``tests/figures/test_h
    rates, shares and time are in ``axis``.
 3. *Failed operations are marked*: counted in the title, and crossed where single durations are
    drawn (``mark_failed``).
-4. *It is drawn for a white and for a black background*: all colours are those of
-   ``theme_of(ax)``. What differs in colour differs in dashes, shape or hatch too.
+4. *It is drawn for a white ground, for a black one, and for either*: text, lines and ground have
+   the colours of ``theme_of(ax)``, a name has those of ``look_of``.
 5. *It says in words what it shows*, for screen readers and plain terminals: the sentences given to
    ``finish_axes`` become ``said``, and the alt text of the picture.
 6. *It draws on the axes that it is given*, of any matplotlib figure, and returns them. Without
@@ -32,7 +33,9 @@ They are checked for every kind of figure, one by one, in ``tests/figures/test_h
    one, or a million, with names that hold formulas or line breaks, with durations from 0 ns to an
    hour. Without any operation it says so (``finish_empty``).
 9. *It refuses in words*: a frame without a needed column, an unknown theme (``QueryError``).
-10. *More than seven groups are six and "others"* (``group_operations``), where it takes ``by=``.
+10. *More groups than can be distinguished are "others"* (``group_operations``), where it takes
+    ``by=``: more than seven that are drawn over each other, more than 31 that have a row each.
+11. *A name looks the same in every picture* (``looks``); nothing differs by its colour alone.
 """
 
 from .board import latency_board
@@ -40,11 +43,12 @@ from .compare import difference, plot_difference
 from .distribution import plot_boxes, plot_ecdf, plot_histogram
 from .figure import LatencyFigure
 from .percentiles import naive_and_corrected, plot_percentiles
-from .phases import plot_phases
+from .phases import plot_phase_shares, plot_phases
 from .recording import plot_task_runs, plot_token_rate
 from .registry import FigureKind, draw_figure, figure_kinds, register
 from .stalling import stalls
 from .stays import locate_bars, plot_stays, plot_tasks
+from .summary import plot_figures
 from .text import duration_text
 from .theme import ThemeName
 from .throughput import plot_throughput
@@ -64,9 +68,11 @@ __all__ = [
     "plot_boxes",
     "plot_difference",
     "plot_ecdf",
+    "plot_figures",
     "plot_heatmap",
     "plot_histogram",
     "plot_percentiles",
+    "plot_phase_shares",
     "plot_phases",
     "plot_stays",
     "plot_task_runs",

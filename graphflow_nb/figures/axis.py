@@ -62,6 +62,8 @@ class LogLocator(Locator):
         decade = inches / np.log10(high / low)
 
         def fits(ticks: Floats) -> bool:
+            if len({self._text(tick) for tick in ticks}) < len(ticks):
+                return False  # two ticks with one text would be one number at two places
             need = 0.1 + 0.08 * max(len(self._text(tick)) for tick in ticks) if across else 0.28
             return bool((np.diff(np.log10(ticks)) * decade >= need).all())
 

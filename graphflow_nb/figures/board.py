@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from .distribution import plot_boxes, plot_ecdf
-from .figure import LatencyFigure
+from .checks import check_columns
+from .distribution import plot_boxes
+from .figure import LatencyFigure, Row
+from .groups import count_groups
 from .percentiles import plot_percentiles
 from .phases import PHASES, plot_phases
 from .registry import register
+from .summary import plot_figures
 from .theme import ThemeName
-from .timeline import MAX_DOTS, plot_heatmap, plot_timeline
+from .timeline import COLUMNS, plot_timeline
 
 __all__ = ["latency_board"]
+
+FEWEST = 5  # calls of an operation; those of fewer are in the table, not in the axes
 
 
 @register(
     "board",
-    "A good first view: the distribution, the timeline, and more where there is more.",
+    "A good first view: the figures, percentiles, the timeline, and phases if there are any.",
     order=0,
 )
-def latency_board(frame: pd.DataFrame, *, theme: ThemeName = "light") -> LatencyFigure:
-    """Draw how durations are distributed, when they were, and more where there is more to see.
+def latency_board(
+    frame: pd.DataFrame,
+    *,
+    objective: float | None = None,
+    large: bool = False,
+    theme: ThemeName = "both",
+) -> LatencyFigure:
+    """Draw the figures of each operation, then percentiles, then when it was, and where time went.
 
-    The distribution is drawn by nines from a thousand operations on, cumulated below; the
-    timeline as dots, or of more than 10,000 operations as a heat map. Several storages get one
-    box each, and phases are drawn where a storage reported them. Failed operations and stalls are
-    marked.
+    The table has all operations; those with fewer than five calls are not drawn in the axes.
+    Several storages get a colour and a box each, and a row for each operation of each in the table.
+    Phases are drawn where a storage reported them. Failed operations and stalls are marked.
 
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
-        theme: ``light`` or ``dark``.
+        objective: A duration in ns that operations should not exceed, drawn as a line.
+        large: Whether it is for a projector: one picture below the other, and larger.
+        theme: ``both`` (transparent, for a light and a dark ground), ``light`` or ``dark``.
 
     Returns:
         A figure that shows itself in a notebook; ``savefig`` works on it, ``said`` is it in words.
@@ -44,19 +58,29 @@ def latency_board(frame: pd.DataFrame, *, theme: ThemeName = "light") -> Latency
         >>> wb = g.open("demo")
         >>> session = wb.get("claim-0014")
         >>> latency_board(wb.latency.frame(), theme="dark")
-        Cumulative distribution, n = 1. get: n = 1, slowest ...
-        Timeline, n = 1. ...
+        Figures, n = 1. get: n 1, failed 0, ...
+        Percentiles of duration, n = 1. No operation has 5 calls yet.
+        Timeline, n = 1. No operation has 5 calls yet.
     """
-    draw = [
-        plot_percentiles if len(frame) >= 1000 else plot_ecdf,
-        plot_heatmap if len(frame) > MAX_DOTS else plot_timeline,
-    ]
-    if frame["storage"].nunique() > 1:
-        draw.append(plot_boxes)
-    if any(frame[f"{phase}_ns"].any() for phase in PHASES):
-        draw.append(plot_phases)
-    rows = -(-len(draw) // 2)
-    figure = LatencyFigure((12.5, 4.8 * rows), theme=theme)
-    for plot, ax in zip(draw, figure.panels(rows, 2, len(draw)), strict=True):
-        plot(frame, ax=ax)
+    check_columns(frame, [*COLUMNS, *(f"{phase}_ns" for phase in PHASES)])
+    several = frame["storage"].nunique() > 1
+    each: str | Sequence[str] = ["op", "storage"] if several else "op"
+    together = "storage" if several else "op"
+    rows = count_groups(frame, each)
+    has_phases = any(frame[f"{phase}_ns"].any() for phase in PHASES)
+    drawn = frame[together].value_counts().max() >= FEWEST
+    layout = [Row(1.3 + 0.3 * max(rows, 2)), Row(4.8 if drawn else 1.4, 2)]
+    if has_phases:
+        layout.append(Row(2.2 + 0.64 * max(rows, 2)))
+    if several:
+        layout.append(Row(2.2 + 0.4 * count_groups(frame, "storage")))
+    figure, axes = LatencyFigure.stacked(layout, theme=theme, large=large)
+    panels = iter(axes)
+    plot_figures(frame, ax=next(panels), by=each, objective=objective)
+    for plot in (plot_percentiles, plot_timeline):
+        plot(frame, ax=next(panels), by=together, objective=objective, fewest=FEWEST)
+    if has_phases:
+        plot_phases(frame, ax=next(panels), by=each)
+    if several:
+        plot_boxes(frame, ax=next(panels))
     return figure

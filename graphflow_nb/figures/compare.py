@@ -171,7 +171,7 @@ def plot_difference(
     by: str = "op",
     how: How = "ratio",
     seed: int = 0,
-    theme: ThemeName = "light",
+    theme: ThemeName = "both",
 ) -> Axes:
     """Draw how much slower or faster the second run was at each percentile, with 95 % intervals.
 
@@ -185,7 +185,7 @@ def plot_difference(
         by: The column whose values are compared one by one.
         how: ``ratio`` (after ÷ before) or ``difference`` (after − before).
         seed: The seed of the bootstrap.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes; those of a new figure show themselves in a notebook.
@@ -211,7 +211,7 @@ def plot_difference(
         part, group = table[table["group"] == name], groups[name]
         x = np.array([tails.index(t) for t in part["tail"]]) + (i - (len(names) - 1) / 2) * 0.1
         change, low, high = (part[c].to_numpy() for c in ("change", "low", "high"))
-        colour = group.colour(palette)
+        colour = group.colour
         ax.vlines(x, low, high, color=colour, linewidth=2)
         sure = (low > same) | (high < same)
         mark: Style = {

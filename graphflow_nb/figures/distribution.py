@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +13,8 @@ from numpy.typing import NDArray
 from .axis import set_count_axis, set_duration_axis, set_share_axis
 from .figure import axes_for, theme_of
 from .frame import on_log_scale, title_of
-from .groups import Group, ends_of, group_operations, groups_text
+from .groups import ROWS, Group, ends_of, group_operations, groups_text, rows_note
+from .objective import draw_objective, objective_notes, with_objective
 from .parts import (
     Entry,
     Style,
@@ -32,15 +35,16 @@ POINTS = 2000  # of a curve: more than it has pixels
 BINS = 12  # a decade
 
 
-@register("ecdf", "The share of operations that took at most a given time.", order=20)
+@register("ecdf", "The share of operations this fast or faster.", order=20)
 def plot_ecdf(
     frame: pd.DataFrame,
     *,
     ax: Axes | None = None,
     by: str = "op",
-    theme: ThemeName = "light",
+    objective: float | None = None,
+    theme: ThemeName = "both",
 ) -> Axes:
-    """Draw the share of operations that took at most a given time, on a log axis.
+    """Draw the share of operations this fast or faster, on a log axis.
 
     Of many operations those are drawn that differ by a pixel, the fastest and slowest always.
     Crosses show where failed operations lie, which are counted like all others.
@@ -49,7 +53,8 @@ def plot_ecdf(
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
         by: The column to group by; each of its values is drawn in its own colour.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        objective: A duration in ns, drawn as a line; a note has the share of longer operations.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes; those of a new figure show themselves in a notebook.
@@ -58,7 +63,6 @@ def plot_ecdf(
         QueryError: The frame lacks a column, or the theme is unknown.
     """
     ax = axes_for(ax, theme)
-    palette = theme_of(ax)
     groups = group_operations(frame, by)
     title = title_of("Cumulative distribution", frame)
     if not groups:
@@ -70,7 +74,7 @@ def plot_ecdf(
         last = np.searchsorted(nanos, edges, "right") - 1
         kept = np.unique(np.concatenate([last[last >= 0], [0, n - 1]]))
         line: Style = {
-            "color": group.colour(palette),
+            "color": group.colour,
             "linestyle": group.dashes,
             "linewidth": 1.8,
             "marker": group.marker if n < 30 else None,
@@ -88,12 +92,13 @@ def plot_ecdf(
         return x, np.searchsorted(on_log_scale(group.sorted), x, "right") / len(group)
 
     entries += mark_failed_groups(ax, groups, place)
-    set_duration_axis(ax.xaxis, ends_of(groups))
+    set_duration_axis(ax.xaxis, with_objective(ends_of(groups), objective))
+    draw_objective(ax, "x", objective)
     ax.set(ylim=(-0.02, 1.04), yticks=[0, 0.25, 0.5, 0.75, 0.9, 0.99])
     set_share_axis(ax.yaxis)
-    ax.set_ylabel("took at most this long")
+    ax.set_ylabel("share of operations this fast or faster")
     add_legend(ax, entries)
-    return finish_axes(ax, title, groups_text(groups))
+    return finish_axes(ax, title, groups_text(groups), notes=objective_notes(groups, objective))
 
 
 @register("histogram", "The number of operations that took about a given time.", order=30)
@@ -102,7 +107,7 @@ def plot_histogram(
     *,
     ax: Axes | None = None,
     by: str = "op",
-    theme: ThemeName = "light",
+    theme: ThemeName = "both",
 ) -> Axes:
     """Draw how many operations took about a given time, in bins of equal width on a log axis.
 
@@ -112,7 +117,7 @@ def plot_histogram(
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
         by: The column to group by; each of its values is drawn in its own colour.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes; those of a new figure show themselves in a notebook.
@@ -121,7 +126,6 @@ def plot_histogram(
         QueryError: The frame lacks a column, or the theme is unknown.
     """
     ax = axes_for(ax, theme)
-    palette = theme_of(ax)
     groups = group_operations(frame, by)
     title = title_of("Histogram of duration", frame)
     if not groups:
@@ -141,7 +145,7 @@ def plot_histogram(
     for group in groups:
         counts = count_in_bins(group.nanos)
         peak = max(peak, int(counts.max()))
-        colour = group.colour(palette)
+        colour = group.colour
         ax.stairs(counts, edges, color=colour, linestyle=group.dashes, linewidth=1.8, baseline=0)
         ax.stairs(counts, edges, color=colour, alpha=0.15, fill=True, baseline=0)
         handle = Line2D([], [], color=colour, linestyle=group.dashes, linewidth=1.8)
@@ -168,8 +172,8 @@ def plot_boxes(
     frame: pd.DataFrame,
     *,
     ax: Axes | None = None,
-    by: str = "storage",
-    theme: ThemeName = "light",
+    by: str | Sequence[str] = "storage",
+    theme: ThemeName = "both",
 ) -> Axes:
     """Draw the middle half of each group's durations as a box, with 1st and 99th percentile.
 
@@ -179,8 +183,8 @@ def plot_boxes(
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
-        by: The column to group by; each of its values is drawn in its own colour.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        by: The column to group by, or two; each of up to thirty groups has a row.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes; those of a new figure show themselves in a notebook.
@@ -188,14 +192,14 @@ def plot_boxes(
     Raises:
         QueryError: The frame lacks a column, or the theme is unknown.
     """
-    groups = group_operations(frame, by)
-    title = title_of(f"Durations by {by}", frame)
-    ax = axes_for(ax, theme, (9, 2.4 + 0.55 * max(len(groups), 3)))
+    groups = group_operations(frame, by, ROWS)
+    title = title_of(f"Durations by {by if isinstance(by, str) else ' and '.join(by)}", frame)
+    ax = axes_for(ax, theme, (9, 2.4 + 0.4 * max(len(groups), 3)))
     palette = theme_of(ax)
     if not groups:
         return finish_empty(ax, title)
     for group in groups:
-        y, colour = -group.number, group.colour(palette)
+        y, colour = -group.number, group.colour
         nanos = on_log_scale(group.sorted)
         p1, p25, p50, p75, p99 = (
             int(np.percentile(nanos, q, method="inverted_cdf")) for q in (1, 25, 50, 75, 99)
@@ -217,8 +221,12 @@ def plot_boxes(
     ax.set_ylim(-len(groups) + 0.35, 0.6)
     set_duration_axis(ax.xaxis, ends_of(groups))
     few = " (the ends of fewer than 100)" if min(map(len, groups)) < 100 else ""
-    notes = [f"box p25 to p75, line p50, whiskers p1 and p99{few}", "dots the ends"]
-    return finish_axes(ax, title, groups_text(groups), notes=notes)
+    notes = [
+        *rows_note(groups),
+        f"box p25 to p75, line p50, whiskers p1 and p99{few}",
+        "dots the ends",
+    ]
+    return finish_axes(ax, title, groups_text(groups), notes=notes, rows=True)
 
 
 def _log_ends(groups: list[Group]) -> tuple[int, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,9 +15,22 @@ from PIL import Image
 from ..errors import QueryError
 from .theme import THEMES, Theme, ThemeName, theme_named
 
-__all__ = ["LatencyAxes", "LatencyFigure", "axes_for", "host_of", "theme_of", "width_of"]
+__all__ = ["LatencyAxes", "LatencyFigure", "Row", "axes_for", "host_of", "theme_of", "width_of"]
 
 DPI = 110
+LARGE_DPI = 165
+
+
+class Row(NamedTuple):
+    """A row of a figure.
+
+    Attributes:
+        height: Its height in inches.
+        panels: The number of axes in it, beside each other.
+    """
+
+    height: float
+    panels: int = 1
 
 
 class LatencyFigure(Figure):
@@ -26,7 +40,9 @@ class LatencyFigure(Figure):
 
     Args:
         size: The width and height in inches.
-        theme: ``light`` or ``dark``; everything drawn on the figure follows it.
+        theme: ``light`` (a white ground), ``dark`` (a black one) or ``both`` (none: legible on
+            either); everything drawn on the figure follows it.
+        large: Whether it is for a projector: half as large again.
 
     Raises:
         QueryError: The theme is unknown.
@@ -43,10 +59,45 @@ class LatencyFigure(Figure):
         Durations by storage, n = 0. No operation was recorded yet.
     """
 
-    def __init__(self, size: tuple[float, float] = (9, 5.2), *, theme: ThemeName = "light"):
+    def __init__(
+        self,
+        size: tuple[float, float] = (9, 5.2),
+        *,
+        theme: ThemeName = "both",
+        large: bool = False,
+    ):
         self.theme = theme_named(theme)
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
-        super().__init__(figsize=size, layout=layout, dpi=DPI, facecolor=self.theme.paper)
+        dpi = LARGE_DPI if large else DPI
+        super().__init__(figsize=size, layout=layout, dpi=dpi, facecolor=self.theme.paper)
+
+    @classmethod
+    def stacked(
+        cls, rows: Sequence[Row], *, theme: ThemeName = "both", large: bool = False
+    ) -> tuple[Self, list[Axes]]:
+        """Make a figure of rows of different heights.
+
+        Args:
+            rows: The rows, from the top.
+            theme: The theme of the figure.
+            large: Whether it is for a projector: then each picture has a row of its own.
+
+        Returns:
+            The figure, and its axes row by row.
+        """
+        if large:
+            rows = [Row(row.height) for row in rows for _ in range(row.panels)]
+        width = 9 if large else 12.5
+        figure = cls((width, sum(row.height for row in rows)), theme=theme, large=large)
+        grid = figure.add_gridspec(len(rows), 1, height_ratios=[row.height for row in rows])
+        made = [
+            figure.add_subplot(inner[i], axes_class=LatencyAxes)
+            for number, row in enumerate(rows)
+            # Each row is laid out by itself: long labels in one take no room in another.
+            for inner in [grid[number].subgridspec(1, row.panels)]
+            for i in range(row.panels)
+        ]
+        return figure, made
 
     def panels(self, rows: int, columns: int, count: int | None = None) -> list[Axes]:
         """Add axes to draw on, row by row.
@@ -74,17 +125,17 @@ class LatencyFigure(Figure):
     def _repr_png_(self) -> bytes:
         full, small = io.BytesIO(), io.BytesIO()
         options: dict[str, Any] = {
-            "dpi": DPI,
+            "dpi": self.dpi,
             "facecolor": self.theme.paper,
             "pil_kwargs": {"compress_level": 1},
         }
         self.savefig(full, format="png", **options)
         # A quarter of the size, and no colour differs by more than can be seen.
         with Image.open(full) as image:
-            few = image.convert("RGB").quantize(
+            few = image.convert("RGBA" if self.theme.paper == "none" else "RGB").quantize(
                 256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
             )
-        few.save(small, "png", dpi=(DPI, DPI))
+        few.save(small, "png", dpi=(self.dpi, self.dpi))
         return small.getvalue()
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -135,7 +186,7 @@ def axes_for(ax: Axes | None, theme: ThemeName, size: tuple[float, float] = (9, 
 
     Args:
         ax: The axes; None makes a figure.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
         size: The width and height of a new figure in inches.
     """
     return LatencyFigure(size, theme=theme).panels(1, 1)[0] if ax is None else ax

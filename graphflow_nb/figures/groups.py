@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,22 +13,27 @@ from numpy.typing import NDArray
 
 from .checks import check_columns
 from .frame import failed_of
+from .looks import Look, look_of, rest_look
 from .text import count_text, nanos_text, percentile_name, short_name
-from .theme import DASHES, MARKERS, Theme
 
 __all__ = [
     "NAMED",
+    "ROWS",
     "Group",
+    "count_groups",
     "ends_of",
     "failed_count",
     "group_operations",
     "groups_text",
     "percentile_of",
+    "rows_note",
+    "split_groups",
     "tails_of",
 ]
 
 Nanos = NDArray[np.int64]
-NAMED = 6  # groups with a colour of their own; one more is grey
+NAMED = 6  # groups that are drawn over each other; one more is grey
+ROWS = 30  # groups that have a row each, in a figure of rows
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Group:
         rows: The positions in the frame.
         nanos: The durations of those rows.
         failed: Whether each of them failed.
+        look: How it is drawn, wherever it is drawn.
     """
 
     name: str
@@ -48,6 +54,7 @@ class Group:
     rows: NDArray[np.intp]
     nanos: Nanos
     failed: NDArray[np.bool_]
+    look: Look
 
     @cached_property
     def sorted(self) -> Nanos:
@@ -57,56 +64,75 @@ class Group:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def colour(self, theme: Theme) -> str:
-        """Return the colour that this group has in a theme."""
-        return theme.colours[self.number] if self.number < NAMED else theme.rest
+    @property
+    def colour(self) -> str:
+        """Its colour."""
+        return self.look.colour
 
     @property
     def dashes(self) -> Any:
         """The dashes of its lines."""
-        return DASHES[self.number]
+        return self.look.dashes
 
     @property
     def marker(self) -> str:
         """The shape of its marks."""
-        return MARKERS[self.number]
+        return self.look.marker
 
 
-def group_operations(frame: pd.DataFrame, by: str) -> list[Group]:
+def group_operations(
+    frame: pd.DataFrame, by: str | Sequence[str], most: int = NAMED
+) -> list[Group]:
     """Return the operations by the values of a column, in the order of those values.
 
-    Of more than seven groups the six that took the most time in all are kept. The rest is
-    one group, ``others``.
+    If there are two groups more than ``most``, those are kept that took the most time in all, and
+    the rest is one group, ``others``.
 
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
-        by: The column.
+        by: The column; or two, whose values are named together: then the first gives the shape and
+            the second the colour.
+        most: The number of groups that have a name.
 
     Raises:
         QueryError: The frame lacks that column, or those of an operation.
     """
-    check_columns(frame, [by, "duration_ns", "outcome"])
-    codes, names = _number_values(frame[by])
+    columns = [by] if isinstance(by, str) else list(by)
+    check_columns(frame, [*columns, "duration_ns", "outcome"])
+    codes, names = _number_values(frame[columns[0]])
+    parts: list[tuple[object, ...]] = [(name,) for name in names]
+    for column in columns[1:]:
+        inner, more = _number_values(frame[column])
+        codes = codes * len(more) + inner
+        parts = [(*one, other) for one in parts for other in more]
     nanos = frame["duration_ns"].to_numpy(np.int64)
     failed = failed_of(frame)
-    present = np.flatnonzero(np.bincount(codes, minlength=len(names)))
-    labels = [short_name(names[i]) for i in present]
-    place = np.zeros(len(names), np.int16)
+    present = np.flatnonzero(np.bincount(codes, minlength=len(parts)))
+    place = np.zeros(len(parts), np.int64)
     place[present] = np.arange(len(present))
-    if len(present) > NAMED + 1:
-        spent = np.bincount(codes, weights=nanos, minlength=len(names))[present]
-        chosen = np.sort(np.argsort(-spent, kind="stable")[:NAMED])
-        place[present] = NAMED
-        place[present[chosen]] = np.arange(NAMED)
-        labels = [labels[i] for i in chosen] + [f"{len(present) - NAMED:,} others"]
+    chosen = present
+    if len(present) > most + 1:
+        spent = np.bincount(codes, weights=nanos, minlength=len(parts))[present]
+        chosen = present[np.sort(np.argsort(-spent, kind="stable")[:most])]
+        place[present] = most
+        place[chosen] = np.arange(most)
+    shown = [[short_name(value) for value in parts[code]] for code in chosen]
+    labels = [(" · ".join(each), _find_look(columns, each)) for each in shown]
+    if len(chosen) < len(present):
+        labels.append((f"{len(present) - most:,} others", rest_look()))
     numbers = place[codes]
     order = np.argsort(numbers, kind="stable")
     ends = np.cumsum(np.bincount(numbers, minlength=len(labels)))[:-1]
-    parts = np.split(order, ends) if len(labels) else []
+    split = np.split(order, ends) if labels else []
     return [
-        Group(label, i, rows, nanos[rows], failed[rows])
-        for i, (label, rows) in enumerate(zip(labels, parts, strict=True))
+        Group(label, i, rows, nanos[rows], failed[rows], look)
+        for i, ((label, look), rows) in enumerate(zip(labels, split, strict=True))
     ]
+
+
+def _find_look(columns: Sequence[str], names: Sequence[str]) -> Look:
+    first, last = (look_of(columns[i], names[i]) for i in (0, -1))
+    return first._replace(colour=last.colour)
 
 
 def _number_values(column: pd.Series) -> tuple[NDArray[np.intp], list[object]]:
@@ -122,6 +148,35 @@ def _number_values(column: pd.Series) -> tuple[NDArray[np.intp], list[object]]:
     if (codes < 0).any():  # rows without a value, such as the error of what succeeded
         codes, names = np.where(codes < 0, len(names), codes), [*names, "none"]
     return codes, names
+
+
+def rows_note(groups: Sequence[Group]) -> list[str]:
+    """Return how to see groups that have no row of their own; empty if all have one."""
+    if len(groups) <= ROWS:
+        return []
+    return [f"the {ROWS} that took the most time; filter the frame to see the others"]
+
+
+def count_groups(frame: pd.DataFrame, by: str | Sequence[str], most: int = ROWS) -> int:
+    """Return how many groups ``group_operations`` returns for these arguments."""
+    columns = [by] if isinstance(by, str) else list(by)
+    check_columns(frame, columns)
+    return min(len(frame[columns].drop_duplicates()), most + 1)
+
+
+def split_groups(groups: Sequence[Group], fewest: int) -> tuple[list[Group], list[str]]:
+    """Return the groups that have enough operations, and a note that names the others.
+
+    Args:
+        groups: The groups.
+        fewest: The number of operations that is enough.
+    """
+    few = [group for group in groups if len(group) < fewest]
+    kept = [group for group in groups if len(group) >= fewest]
+    if not few:
+        return kept, []
+    names = ", ".join(f"{group.name} (n = {len(group)})" for group in few)
+    return kept, [f"fewer than {fewest} calls, not drawn: {names}"]
 
 
 def failed_count(groups: Iterable[Group]) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .figure import LatencyAxes, host_of, theme_of, width_of
 from .groups import Group, failed_count
-from .text import escape_formulas
+from .text import escape_formulas, short_name
 
 __all__ = [
     "SMALL",
@@ -24,15 +24,18 @@ __all__ = [
     "add_legend",
     "finish_axes",
     "finish_empty",
+    "label_groups",
     "mark_failed",
     "mark_failed_groups",
     "name_rows",
+    "spread",
     "thin_out",
 ]
 
 Style: TypeAlias = dict[str, Any]  # what matplotlib calls an artist's properties
 
 SMALL = 9.5  # points: ticks, legends, notes
+LONGEST_OF_ROW = 26  # characters of a name at the side of the axes
 CROSSES = 15  # of one group: more would hide each other
 
 
@@ -48,7 +51,14 @@ class Entry(NamedTuple):
     text: str
 
 
-def finish_axes(ax: Axes, title: str, *sentences: str, notes: Iterable[str] = ()) -> Axes:
+def finish_axes(
+    ax: Axes,
+    title: str,
+    *sentences: str,
+    notes: Iterable[str] = (),
+    rows: bool = False,
+    above: float = 0,
+) -> Axes:
     """Apply the theme of the figure to the axes, and keep a description of them in words.
 
     Args:
@@ -56,6 +66,8 @@ def finish_axes(ax: Axes, title: str, *sentences: str, notes: Iterable[str] = ()
         title: The title, with the number of operations: see ``title_of``.
         sentences: A description of what was drawn, for people who can't see it.
         notes: Remarks that help to read the figure; written smaller below the title.
+        rows: Whether it has named rows, between which no line is drawn.
+        above: The points that are needed for something else between the axes and the notes.
 
     Returns:
         The axes.
@@ -63,18 +75,17 @@ def finish_axes(ax: Axes, title: str, *sentences: str, notes: Iterable[str] = ()
     notes = list(notes)
     theme = theme_of(ax)
     lines = textwrap.wrap(", ".join(notes), int(width_of(ax) * 14))
-    above = 6 + 13 * len(lines)  # points
     ax.set_title(
         escape_formulas(textwrap.fill(title, int(width_of(ax) * 14))),
         fontsize=11.5,
         color=theme.ink,
-        pad=above,
+        pad=above + 6 + 13 * len(lines),
     )
     ax.annotate(
         escape_formulas("\n".join(lines)),
         (0.5, 1),
         xycoords="axes fraction",
-        xytext=(0, 5),
+        xytext=(0, above + 5),
         textcoords="offset points",
         ha="center",
         va="bottom",
@@ -85,6 +96,8 @@ def finish_axes(ax: Axes, title: str, *sentences: str, notes: Iterable[str] = ()
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(theme.quiet)
     ax.grid(True, which="major", color=theme.grid, linewidth=0.7, linestyle="-")
+    if rows:
+        ax.yaxis.grid(False)
     ax.set_axisbelow(True)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_tick_params(colors=theme.quiet, labelcolor=theme.ink, labelsize=SMALL)
@@ -121,7 +134,9 @@ def finish_empty(ax: Axes, title: str, why: str = "no operation was recorded yet
 
 
 def add_legend(ax: Axes, entries: Sequence[Entry]) -> None:
-    """Add a legend below the axis label, in as many columns as there is room for."""
+    """Add a legend below the axis label, in as many columns as there is room for; none if empty."""
+    if not entries:
+        return
     figure = host_of(ax)
     # Below ticks and label, whose size is in points and not in parts of the axes.
     below = ax.transAxes + ScaledTranslation(0, -38 / 72, figure.dpi_scale_trans)
@@ -154,19 +169,87 @@ def _count_columns(texts: Sequence[str], width: float) -> int:
 
 
 def name_rows(ax: Axes, names: Sequence[str], more: Sequence[str] | None = None) -> None:
-    """Name the rows at 0, -1, -2 …; a long name takes several lines, so the drawing has room.
+    """Name the rows at 0, -1, -2 …, each on one line, so that a row needs no more than its height.
 
     Args:
         ax: The axes.
         names: The name of each row.
-        more: A last line for each.
+        more: What is written after each name.
     """
-    lines = [textwrap.wrap(name, 22) for name in names]
+    texts = [short_name(name, LONGEST_OF_ROW) for name in names]
     if more is not None:
-        lines = [[*each, last] for each, last in zip(lines, more, strict=True)]
-    texts = [escape_formulas("\n".join(each)) for each in lines]
-    ax.set_yticks(range(0, -len(names), -1), texts, fontsize=SMALL)
-    ax.tick_params(axis="y", grid_alpha=0)
+        texts = [f"{text}, {last}" for text, last in zip(texts, more, strict=True)]
+    ax.set_yticks(range(0, -len(names), -1), [*map(escape_formulas, texts)], fontsize=SMALL)
+
+
+def label_groups(
+    ax: Axes, groups: Sequence[Group], ends: Sequence[tuple[float, float]], line: bool = True
+) -> None:
+    """Name groups at the right of the axes, each beside its end, with its line and mark.
+
+    A thin line leads from the end to the name, which is moved where two names would overlap.
+
+    Args:
+        ax: The axes, whose limits are set.
+        groups: The groups.
+        ends: The place of the end of each.
+        line: Whether groups are drawn as lines; otherwise their samples are marks alone.
+    """
+    to_axes = ax.transScale + ax.transLimits
+    places = to_axes.transform(np.array(ends))[:, 1]
+    # About four fifths of the height are left beside title and labels.
+    height = float(ax.get_window_extent().height / host_of(ax).dpi) * 0.8
+    for group, end, place in zip(groups, ends, spread(places, 0.19 / height), strict=True):
+        ax.annotate(
+            "",
+            end,
+            xytext=(1.01, place),
+            textcoords="axes fraction",
+            arrowprops={"arrowstyle": "-", "color": group.colour, "linewidth": 0.8, "alpha": 0.8},
+            annotation_clip=False,
+        )
+        ax.add_line(
+            Line2D(
+                [1.01, 1.045],
+                [place, place],
+                transform=ax.transAxes,
+                clip_on=False,
+                color=group.colour,
+                linestyle=group.dashes if line else "none",
+                linewidth=1.8,
+                marker=group.marker,
+                markersize=6,
+                markevery=[1],
+            )
+        )
+        ax.annotate(
+            escape_formulas(f"{short_name(group.name, LONGEST_OF_ROW)}, n = {len(group):,}"),
+            (1.045, place),
+            xycoords="axes fraction",
+            xytext=(7, 0),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color=theme_of(ax).ink,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def spread(places: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
+    """Return places near those given, at least a gap apart and within 0 and 1 if they fit.
+
+    Args:
+        places: Places between 0 and 1, in any order.
+        gap: The distance that is needed between two.
+    """
+    order = np.argsort(places, kind="stable")
+    steps = gap * np.arange(len(places))
+    # Each is at least a gap above the one below; then the highest are brought down to 1.
+    found = np.maximum.accumulate(np.clip(places[order], 0, 1) - steps) + steps
+    found = np.minimum(found, 1 - steps[::-1])
+    result: NDArray[np.float64] = np.empty_like(found)
+    result[order] = found
+    return result
 
 
 def mark_failed(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
@@ -187,7 +270,7 @@ def mark_failed(ax: Axes, x: ArrayLike, y: ArrayLike, count: int) -> Entry:
         "marker": "X",
         "markersize": 7,
         "markerfacecolor": theme.ink,
-        "markeredgecolor": theme.paper,
+        "markeredgecolor": theme.edge,
         "markeredgewidth": 0.9,
     }
     ax.plot(x, y, zorder=5, **cross)

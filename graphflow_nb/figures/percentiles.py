@@ -7,17 +7,33 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import QueryError
 from .axis import Scale, set_duration_axis, set_ticks_text
 from .checks import check_choice
-from .figure import axes_for, theme_of, width_of
+from .figure import axes_for, width_of
 from .frame import on_log_scale, title_of
-from .groups import Group, ends_of, group_operations, groups_text, percentile_of, tails_of
-from .parts import Entry, Style, add_legend, finish_axes, finish_empty, mark_failed_groups
+from .groups import (
+    Group,
+    ends_of,
+    group_operations,
+    groups_text,
+    percentile_of,
+    split_groups,
+    tails_of,
+)
+from .looks import look_of
+from .objective import draw_objective, objective_notes, with_objective
+from .parts import (
+    Style,
+    add_legend,
+    finish_axes,
+    finish_empty,
+    label_groups,
+    mark_failed_groups,
+)
 from .registry import register
 from .text import number_text, percentile_text
 from .theme import ThemeName
@@ -36,7 +52,9 @@ def plot_percentiles(
     ax: Axes | None = None,
     by: str = "op",
     scale: Scale = "log",
-    theme: ThemeName = "light",
+    objective: float | None = None,
+    fewest: int = 1,
+    theme: ThemeName = "both",
 ) -> Axes:
     """Draw the duration below which a share of the operations lies, each nine as wide as the next.
 
@@ -49,7 +67,9 @@ def plot_percentiles(
         ax: The axes to draw on; None makes a figure.
         by: The column to group by; each of its values is drawn in its own colour.
         scale: The scale of the durations, ``log`` or ``linear``.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        objective: A duration in ns, drawn as a line; a note has the share of longer operations.
+        fewest: Groups of fewer operations are not drawn; a note names them.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes; those of a new figure show themselves in a notebook.
@@ -62,8 +82,12 @@ def plot_percentiles(
     title = title_of("Percentiles of duration", frame)
     if not groups:
         return finish_empty(ax, title)
-    _draw_curves(ax, groups, scale)
-    return finish_axes(ax, title, groups_text(groups, tails_of(len(frame))))
+    groups, left_out = split_groups(groups, fewest)
+    if not groups:
+        return finish_empty(ax, title, f"no operation has {fewest} calls yet")
+    _draw_curves(ax, groups, scale, objective)
+    words = groups_text(groups, tails_of(len(frame)))
+    return finish_axes(ax, title, words, notes=[*objective_notes(groups, objective), *left_out])
 
 
 def naive_and_corrected(
@@ -72,7 +96,7 @@ def naive_and_corrected(
     *,
     ax: Axes | None = None,
     scale: Scale = "log",
-    theme: ThemeName = "light",
+    theme: ThemeName = "both",
 ) -> Axes:
     """Draw what coordinated omission hides: percentiles with and without the wait for the start.
 
@@ -81,7 +105,7 @@ def naive_and_corrected(
         corrected_ns: Durations since each operation was meant to begin, in ns.
         ax: The axes to draw on; None makes a figure.
         scale: The scale of the durations, ``log`` or ``linear``.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes.
@@ -102,7 +126,9 @@ def naive_and_corrected(
         if len(nanos):
             nanos = nanos.astype(np.int64)
             rows = np.arange(len(nanos))
-            groups.append(Group(name, len(groups), rows, nanos, np.zeros(len(nanos), bool)))
+            failed = np.zeros(len(nanos), bool)
+            look = look_of("measured", name)
+            groups.append(Group(name, len(groups), rows, nanos, failed, look))
     sizes = " and ".join(number_text(np.size(given)) for given in (naive_ns, corrected_ns))
     title = f"Percentiles as measured and corrected, n = {sizes}"
     if not groups:
@@ -111,10 +137,10 @@ def naive_and_corrected(
     return finish_axes(ax, title, groups_text(groups, tails_of(max(map(len, groups)))))
 
 
-def _draw_curves(ax: Axes, groups: Sequence[Group], scale: Scale) -> None:
+def _draw_curves(
+    ax: Axes, groups: Sequence[Group], scale: Scale, objective: float | None = None
+) -> None:
     check_choice(scale, "log", "linear")
-    palette = theme_of(ax)
-    entries: list[Entry] = []
     for group in groups:
         n, ordered = len(group), _scale_durations(group.sorted, scale)
         # The i-th of n is exceeded by one in n / (n - i) and fewer, up to the next.
@@ -123,7 +149,7 @@ def _draw_curves(ax: Axes, groups: Sequence[Group], scale: Scale) -> None:
         )
         ranks = np.clip(ranks, 0, n - 1)
         line: Style = {
-            "color": group.colour(palette),
+            "color": group.colour,
             "linestyle": group.dashes,
             "linewidth": 1.8,
         }
@@ -137,8 +163,6 @@ def _draw_curves(ax: Axes, groups: Sequence[Group], scale: Scale) -> None:
             markersize=6,
             linestyle="none",
         )
-        handle = Line2D([], [], marker=group.marker, markersize=6, **line)
-        entries.append(Entry(handle, f"{group.name}, n = {n:,}"))
 
     def place(
         group: Group, slow: NDArray[np.int64]
@@ -146,9 +170,12 @@ def _draw_curves(ax: Axes, groups: Sequence[Group], scale: Scale) -> None:
         n = len(group)
         return n / (n - np.searchsorted(group.sorted, slow, "left")), _scale_durations(slow, scale)
 
-    entries += mark_failed_groups(ax, groups, place)
+    entries = mark_failed_groups(ax, groups, place)
     _set_nines_axis(ax, max(*map(len, groups), 10))
-    set_duration_axis(ax.yaxis, ends_of(groups), scale)
+    set_duration_axis(ax.yaxis, with_objective(ends_of(groups), objective), scale)
+    draw_objective(ax, "y", objective)
+    slowest = _scale_durations(np.array([group.sorted[-1] for group in groups]), scale)
+    label_groups(ax, groups, list(zip(map(len, groups), map(float, slowest), strict=True)))
     add_legend(ax, entries)
 
 
@@ -164,7 +191,7 @@ def _set_nines_axis(ax: Axes, most: int) -> None:
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     set_ticks_text(ax.xaxis, lambda tail: percentile_text(round(tail)))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xlabel("share of operations that took at most this long")
+    ax.set_xlabel("share of operations this fast or faster")
 
 
 def _scale_durations(nanos: NDArray[np.int64], scale: Scale) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 A plot function says in its own module that it is a kind of figure::
 
-    @register("ecdf", "The share of operations that took at most a given time.", order=20)
+    @register("ecdf", "The share of operations this fast or faster.", order=20)
     def plot_ecdf(frame, *, ax=None, by="op", theme="light"): ...
 
 Nothing else lists it: every module of this package is looked through, so ``Latency.plot`` draws it,
@@ -22,7 +22,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ..errors import QueryError
-from .figure import LatencyFigure
+from .figure import LARGE_DPI, LatencyFigure
 from .theme import ThemeName
 
 __all__ = ["FigureKind", "draw_figure", "figure_kinds", "register"]
@@ -104,7 +104,13 @@ def figure_kinds() -> dict[str, FigureKind]:
 
 
 def draw_figure(
-    name: str, frame: pd.DataFrame, *, by: str | None = None, theme: ThemeName = "light"
+    name: str,
+    frame: pd.DataFrame,
+    *,
+    by: str | None = None,
+    objective: float | None = None,
+    large: bool = False,
+    theme: ThemeName = "both",
 ) -> LatencyFigure:
     """Draw the kind of figure with this name.
 
@@ -112,18 +118,33 @@ def draw_figure(
         name: One of ``figure_kinds()``.
         frame: Operations as ``Latency.frame()`` returns them.
         by: The column to group by; the kind's own choice if left out.
-        theme: ``light`` or ``dark``.
+        objective: A duration in ns that operations should not exceed, drawn as a line.
+        large: Whether it is for a projector: larger, and one picture below the other.
+        theme: ``both`` (transparent), ``light`` or ``dark``.
 
     Raises:
-        QueryError: The kind, the column or the theme is unknown, or the kind has no groups.
+        QueryError: The kind, the column or the theme is unknown, or the kind has no groups or
+            draws no objective.
     """
     kinds = figure_kinds()
     if name not in kinds:
         raise QueryError(f"unknown plot {name!r}: use {', '.join(kinds)}")
-    options: dict[str, Any] = {} if by is None else {"by": by}
-    if options and not kinds[name].takes("by"):
-        raise QueryError(f"a {name} shows all operations together: leave by= out")
-    drawn = kinds[name].plot(frame, theme=theme, **options)
+    kind = kinds[name]
+    options: dict[str, Any] = {}
+    if by is not None:
+        if not kind.takes("by"):
+            raise QueryError(f"a {name} shows all operations together: leave by= out")
+        options["by"] = by
+    if objective is not None:
+        if not kind.takes("objective"):
+            fit = ", ".join(name for name, kind in kinds.items() if kind.takes("objective"))
+            raise QueryError(f"{name} draws no objective: leave objective= out, or use {fit}")
+        options["objective"] = objective
+    if large and kind.takes("large"):
+        options["large"] = True
+    drawn = kind.plot(frame, theme=theme, **options)
     figure = drawn if isinstance(drawn, LatencyFigure) else drawn.figure
     assert isinstance(figure, LatencyFigure)
+    if large:
+        figure.set_dpi(LARGE_DPI)
     return figure

@@ -11,6 +11,7 @@ __all__ = [
     "count_text",
     "duration_text",
     "escape_formulas",
+    "fine_share_text",
     "long_text",
     "nanos_text",
     "number_text",
@@ -86,6 +87,13 @@ def share_text(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def fine_share_text(share: float) -> str:
+    """Return a small share in per cent: ``0.07 %``, and ``< 0.01 %`` for less than that."""
+    if 0 < share < 1e-4:
+        return "< 0.01 %"
+    return f"{100 * share:.2f} %" if share else "0 %"
+
+
 def percentile_text(tail: int) -> str:
     """Return the share of operations that a percentile covers: ``50 %`` for 2, ``99.9 %`` for 1000.
 
@@ -111,8 +119,13 @@ def count_text(n: int, failed: int = 0) -> str:
     return f"n = {n:,}, {'all' if failed == n > 1 else f'{failed:,}'} failed"
 
 
-def short_name(name: object) -> str:
-    """Return any name in one short line, with escapes for characters that the font lacks."""
+def short_name(name: object, longest: int = LONGEST) -> str:
+    """Return any name in one short line, with escapes for characters that the font lacks.
+
+    Args:
+        name: The name.
+        longest: The number of characters that are kept; of more, some in the middle are left out.
+    """
     font = get_font(findfont(FontProperties()))
     text = "".join(
         character
@@ -121,7 +134,8 @@ def short_name(name: object) -> str:
         for character in str(name)[: 10 * LONGEST]
     )
     # Similar names differ least in the middle.
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 13]}…{text[-12:]}"
+    end = longest // 3
+    return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
 
 
 def escape_formulas(text: str) -> str:

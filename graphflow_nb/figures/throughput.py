@@ -11,10 +11,10 @@ from .axis import set_duration_axis, set_rate_axis
 from .checks import check_columns
 from .figure import axes_for, theme_of
 from .frame import on_log_scale
-from .groups import NAMED
+from .looks import look_of
 from .parts import Entry, Style, add_legend, finish_axes, finish_empty, mark_failed
 from .text import nanos_text, number_text, rate_text, short_name
-from .theme import DASHES, MARKERS, ThemeName
+from .theme import DASHES, ThemeName
 
 __all__ = ["plot_throughput"]
 
@@ -22,7 +22,7 @@ BEHIND = 0.95  # of the offered rate
 
 
 def plot_throughput(
-    runs: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "light"
+    runs: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both"
 ) -> Axes:
     """Draw throughput against duration: one mark a run, one line a storage and percentile.
 
@@ -34,7 +34,7 @@ def plot_throughput(
             NaN where a run has too few operations; and, if known, ``failed``, the number of failed
             operations.
         ax: The axes to draw on; None makes a figure.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes; those of a new figure show themselves in a notebook.
@@ -63,14 +63,18 @@ def plot_throughput(
     hollow: Style = {"markerfacecolor": palette.paper, "markeredgewidth": 1.6, "markersize": 7}
     entries: list[Entry] = []
     sentences = []
-    for i, name in enumerate(sorted(set(map(str, runs["storage"])))):
+    for name in sorted(set(map(str, runs["storage"]))):
         rows = np.flatnonzero((runs["storage"].astype(str) == name).to_numpy())
         rows = rows[np.argsort(rate[rows], kind="stable")]
         late = rows[behind[rows]]
-        colour = palette.colours[i] if i < NAMED else palette.rest
-        marker = MARKERS[i % len(MARKERS)]
+        look = look_of("storage", short_name(name))
         for p, dashes in (("p50", DASHES[0]), ("p99", DASHES[1])):
-            line: Style = {"color": colour, "linestyle": dashes, "linewidth": 1.8, "marker": marker}
+            line: Style = {
+                "color": look.colour,
+                "linestyle": dashes,
+                "linewidth": 1.8,
+                "marker": look.marker,
+            }
             ax.plot(rate[rows], ends[p][rows], markersize=7, **line)
             ax.plot(rate[late], ends[p][late], **line | hollow | {"linestyle": "none"})
             handle = Line2D([], [], markersize=7, **line)

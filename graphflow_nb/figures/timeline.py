@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -17,8 +16,18 @@ from .axis import set_duration_axis, set_log_ticks, set_time_axis
 from .checks import check_columns
 from .figure import axes_for, host_of, theme_of
 from .frame import failed_of, on_log_scale, started_ns, title_of
-from .groups import group_operations
-from .parts import SMALL, Entry, Style, add_legend, finish_axes, finish_empty, mark_failed
+from .groups import Group, ends_of, group_operations, split_groups
+from .objective import draw_objective, with_objective
+from .parts import (
+    SMALL,
+    Entry,
+    Style,
+    add_legend,
+    finish_axes,
+    finish_empty,
+    label_groups,
+    mark_failed,
+)
 from .registry import register
 from .stalling import stalls
 from .text import nanos_text, number_text, short_name
@@ -26,8 +35,10 @@ from .theme import ThemeName
 
 __all__ = ["plot_heatmap", "plot_timeline"]
 
-MAX_DOTS = 10_000
-SLOWEST = 1000  # these are drawn whatever lies beside them
+LINES_FROM = 1000  # operations of a group; of fewer each is a dot
+SLOWEST = 1000  # of a group, drawn at most beside its line; failed ones that are all crossed
+INTERVALS = 75  # of the time, for medians
+FEWEST = 5  # operations in an interval that are enough for a median
 CELLS = (150, 50)  # of a heat map
 CROSSES = (40, 16)  # these have room beside and above each other
 
@@ -36,23 +47,30 @@ COLUMNS = ("started_at", "duration_ns", "op", "storage", "outcome")
 Nanos = NDArray[np.int64]
 
 
-@register("timeline", "Each operation at the time it began.", order=40)
+@register("timeline", "How long operations took, at the time they began.", order=40)
 def plot_timeline(
     frame: pd.DataFrame,
     *,
     ax: Axes | None = None,
     by: str = "op",
-    theme: ThemeName = "light",
+    objective: float | None = None,
+    fewest: int = 1,
+    theme: ThemeName = "both",
 ) -> Axes:
-    """Draw each operation at the time it began, failed ones crossed, stalls shaded.
+    """Draw how long operations took at the time they began, failed ones crossed, stalls shaded.
+
+    Each operation is a dot. Of a group of a thousand or more, the median of each of 75 intervals
+    is a line, from it to the 95th percentile is a band, and the slowest 0.5 % are dots, at most a
+    thousand; a note below the title says so. Of failed operations all are crossed that do not hide
+    each other.
 
     Args:
-        frame: Operations as ``Latency.frame()`` returns them. Of more than 10,000 operations the
-            slowest thousand are drawn, all failed ones that do not hide each other, and an even
-            sample of the rest; a note below the title says so.
+        frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
         by: The column to group by; each of its values is drawn in its own colour.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        objective: A duration in ns, drawn as a line.
+        fewest: Groups of fewer operations are not drawn; a note names them.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes; those of a new figure show themselves in a notebook. ``stalls`` says what a
@@ -63,45 +81,80 @@ def plot_timeline(
     """
     check_columns(frame, COLUMNS)
     ax = axes_for(ax, theme)
-    palette = theme_of(ax)
     failed = failed_of(frame)
     title = title_of("Timeline", frame)
     if not len(frame):
         return finish_empty(ax, title)
+    groups, left_out = split_groups(group_operations(frame, by), fewest)
+    if not groups:
+        return finish_empty(ax, title, f"no operation has {fewest} calls yet")
     started, nanos = started_ns(frame), frame["duration_ns"].to_numpy(np.int64)
     place = set_time_axis(ax.xaxis, int(started.min()), int(started.max()))
-    set_duration_axis(ax.yaxis, nanos[[nanos.argmin(), nanos.argmax()]])
-    crossed = _rows_to_cross(started, nanos, failed)
-    groups = group_operations(frame, by)
-    drawn = np.ones(len(frame), bool)
-    if len(frame) > MAX_DOTS:
-        drawn[:] = False
-        for group in groups:  # a rare kind is not lost among many of another
-            share = MAX_DOTS // len(groups)
-            drawn[group.rows[:: -(-len(group) // share)]] = True
-        drawn[np.argpartition(nanos, -SLOWEST)[-SLOWEST:]] = True
-        drawn[crossed] = True
-    entries: list[Entry] = []
+    set_duration_axis(ax.yaxis, with_objective(ends_of(groups), objective))
+    draw_objective(ax, "y", objective)
+    shown = np.zeros(len(frame), bool)
+    shown[np.concatenate([group.rows for group in groups])] = True
+    crossed = _rows_to_cross(started, nanos, failed & shown)
+    drawn = 0
     for group in groups:
-        rows = group.rows[drawn[group.rows]]
-        dots: Style = {
-            "linestyle": "none",
-            "marker": group.marker,
-            "color": group.colour(palette),
-            "markeredgewidth": 0,
-        }
-        ax.plot(place(started[rows]), on_log_scale(nanos[rows]), markersize=4.5, alpha=0.7, **dots)
-        handle = Line2D([], [], markersize=6, **dots)
-        entries.append(Entry(handle, f"{group.name}, n = {len(group):,}"))
-    notes = [f"{number_text(drawn.sum())} drawn"] if not drawn.all() else []
+        slow = np.arange(len(group))
+        if len(group) >= LINES_FROM:
+            _draw_band(ax, group, place, started[group.rows])
+            count = min(max(len(group) // 200, 1), SLOWEST)
+            slow = np.argpartition(group.nanos, -count)[-count:]
+        drawn += len(slow)
+        ax.plot(
+            place(started[group.rows[slow]]),
+            on_log_scale(group.nanos[slow]),
+            linestyle="none",
+            marker=group.marker,
+            color=group.colour,
+            markersize=4.5,
+            markeredgewidth=0,
+            alpha=0.7,
+        )
+    last = float(place(started.max(keepdims=True))[0])
+    middles = [(last, float(on_log_scale(group.sorted)[len(group) // 2])) for group in groups]
+    label_groups(ax, groups, middles, line=any(len(group) >= LINES_FROM for group in groups))
+    notes = []
+    if max(map(len, groups)) >= LINES_FROM:
+        notes = ["line: median", "band: to p95", f"{number_text(drawn)} drawn, the slowest 0.5 %"]
     events, sentence = _draw_events(ax, frame, place, started, nanos, crossed)
-    add_legend(ax, entries + events)
-    return finish_axes(ax, title, _time_text(frame, started, nanos), sentence, notes=notes)
+    add_legend(ax, events)
+    words = _time_text(frame, started, nanos)
+    return finish_axes(ax, title, words, sentence, notes=[*notes, *left_out])
+
+
+def _draw_band(
+    ax: Axes, group: Group, place: Callable[[Nanos], NDArray[np.float64]], started: Nanos
+) -> None:
+    """Draw the median of each interval of time as a line, and a band up to the 95th percentile.
+
+    Intervals with fewer than five operations are left out, and the line is broken there.
+    """
+    low, high = ax.get_xlim()
+    cells = _number_cells(place(started), low, high, INTERVALS)
+    order = np.lexsort((group.nanos, cells))
+    ordered = on_log_scale(group.nanos[order])
+    counts = np.bincount(cells, minlength=INTERVALS)
+    first = np.cumsum(counts) - counts
+    middle, top = np.full((2, INTERVALS), np.nan)
+    enough = counts >= FEWEST
+    middle[enough] = ordered[(first + (counts - 1) // 2)[enough]]
+    top[enough] = ordered[(first + np.ceil(counts * 0.95).astype(np.int64) - 1)[enough]]
+    edges = np.linspace(low, high, INTERVALS + 1)
+    x = (edges[:-1] + edges[1:]) / 2
+    ax.plot(x, middle, color=group.colour, linestyle=group.dashes, linewidth=1.8, zorder=3)
+    ax.fill_between(x, middle, top, color=group.colour, alpha=0.22, linewidth=0)
 
 
 @register("heatmap", "How many operations began when and took how long.", order=50)
 def plot_heatmap(
-    frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "light"
+    frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    objective: float | None = None,
+    theme: ThemeName = "both",
 ) -> Axes:
     """Draw how many operations began when and took how long; failed crossed, stalls shaded.
 
@@ -109,7 +162,8 @@ def plot_heatmap(
         frame: Operations as ``Latency.frame()`` returns them, any number of them. Failed
             operations in one cell are one cross.
         ax: The axes to draw on; None makes a figure.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        objective: A duration in ns, drawn as a line.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
         The axes, with the scale of the colours beside them; those of a new figure show themselves
@@ -126,7 +180,9 @@ def plot_heatmap(
         return finish_empty(ax, title)
     started, nanos = started_ns(frame), frame["duration_ns"].to_numpy(np.int64)
     place = set_time_axis(ax.xaxis, int(started.min()), int(started.max()))
-    set_duration_axis(ax.yaxis, nanos[[nanos.argmin(), nanos.argmax()]])
+    ends = nanos[[nanos.argmin(), nanos.argmax()]]
+    set_duration_axis(ax.yaxis, with_objective(ends, objective))
+    draw_objective(ax, "y", objective)
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     columns = _number_cells(place(started), left, right, CELLS[0])
     rows = _number_cells(np.log(on_log_scale(nanos)), np.log(low), np.log(high), CELLS[1])
@@ -148,8 +204,7 @@ def plot_heatmap(
     bar.outline.set_visible(False)
     crossed = _rows_to_cross(started, nanos, failed_of(frame))
     events, sentence = _draw_events(ax, frame, place, started, nanos, crossed)
-    if events:
-        add_legend(ax, events)
+    add_legend(ax, events)
     return finish_axes(
         ax,
         title,

@@ -12,6 +12,9 @@ __all__ = ["Moment", "parse_duration", "parse_moment"]
 Moment = datetime | date | timedelta | str
 
 _UNITS: Final = {
+    "us": timedelta(microseconds=1),
+    "µs": timedelta(microseconds=1),  # the micro sign
+    "μs": timedelta(microseconds=1),  # the Greek letter, as which it is often written
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
     "sec": timedelta(seconds=1),
@@ -26,7 +29,7 @@ _UNITS: Final = {
     "w": timedelta(weeks=1),
     "week": timedelta(weeks=1),
 }
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)[\s,]*")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zµμ]+)[\s,]*")
 _WORDS: Final = '"2 days", "36 hours", "15 min", "1.5 h"'
 
 
@@ -38,7 +41,7 @@ def parse_duration(value: str | timedelta) -> timedelta:
         True
 
     Args:
-        value: Numbers with a unit each (ms, s, min, hours, days, weeks), or a timedelta.
+        value: Numbers with a unit each (µs, ms, s, min, hours, days, weeks), or a timedelta.
 
     Raises:
         ValueError: It is not a duration >= 0, and how one is written.

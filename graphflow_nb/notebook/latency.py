@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -11,8 +12,9 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..errors import StorageError
+from ..errors import QueryError, StorageError
 from ..frames import frame_html, operations_frame
+from ..model.moments import parse_duration
 from ..monitoring import Histogram, Recorder, Records
 from ..monitoring.durations import Durations
 from ..monitoring.operation import FAILED
@@ -121,33 +123,54 @@ class Latency:
         return result.astype({"count": "int64", "errors": "int64"})
 
     def plot(
-        self, kind: str = "board", *, by: str | None = None, theme: ThemeName = "light"
+        self,
+        kind: str = "board",
+        *,
+        by: str | None = None,
+        objective: str | timedelta | None = None,
+        large: bool = False,
+        theme: ThemeName = "both",
     ) -> LatencyFigure:
         """Return a figure of the operations recorded until now.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> for _ in range(5):
+            ...     session = wb.get("claim-0014")
+            >>> figure = wb.latency.plot(objective="20 ms")
+            >>> "over 20 ms: get 0 %" in figure.said
+            True
 
         Args:
             kind: The name of a figure: ``board`` is a good first view, ``percentiles``,
                 ``timeline`` and more show one thing each. ``graphflow_nb.figures.figure_kinds()``
                 lists them all, with what they show.
             by: The column whose values are distinguished: ``op``, ``storage``, ``outcome``, …
-            theme: ``light`` or ``dark``.
+            objective: A duration that operations should not exceed, such as ``"20 ms"``: it is
+                drawn as a line, with the share of operations beyond it.
+            large: Whether it is for a projector: larger, and one picture below the other.
+            theme: ``both`` (transparent, for a light and a dark ground), ``light`` or ``dark``.
 
         Returns:
             A matplotlib figure that shows itself in a notebook and describes itself in words;
             ``savefig`` works on it.
 
         Raises:
-            QueryError: The kind, the column or the theme is unknown.
+            QueryError: The kind, the column or the theme is unknown, the objective is not a
+                duration, or the kind of figure does not draw one.
         """
         from ..figures import draw_figure  # matplotlib takes its time: only when it is wanted
 
-        return draw_figure(kind, operations_frame(self.records(), labels=True), by=by, theme=theme)
+        nanos = None if objective is None else _parse_objective(objective)
+        frame = operations_frame(self.records(), labels=True)
+        return draw_figure(kind, frame, by=by, objective=nanos, large=large, theme=theme)
 
-    def live(self, *, theme: ThemeName = "light") -> LiveLatency:
+    def live(self, *, theme: ThemeName = "both") -> LiveLatency:
         """Return a view of operations as they come and of the slowest; a click opens a session.
 
         Args:
-            theme: The theme of the figure, ``light`` or ``dark``.
+            theme: The theme of the figure: ``both`` (transparent), ``light`` or ``dark``.
 
         Returns:
             A widget, whose ``close()`` ends it; it stops by itself after an hour.
@@ -258,6 +281,17 @@ def distinct_latencies(latencies: Sequence[Latency]) -> list[Latency]:
         if latency not in ready and (key not in found or len(found[key]) < len(latency)):
             found[key] = latency
     return [*found.values(), *ready]
+
+
+def _parse_objective(objective: str | timedelta) -> float:
+    """Return an objective in nanoseconds."""
+    try:
+        duration = parse_duration(objective)
+    except ValueError as error:
+        raise QueryError(f'objective: {error}; for example "20 ms"') from error
+    if not duration:
+        raise QueryError('objective: it has to be longer than 0, for example "20 ms"')
+    return duration / timedelta(microseconds=1) * 1000
 
 
 def _figures(nanos: NDArray[np.int64], past: Iterable[Histogram]) -> dict[str, float]:

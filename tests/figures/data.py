@@ -60,6 +60,7 @@ def lines(ax: Axes, **style: Any) -> list[Line2D]:
         line
         for line in ax.lines
         if len(line.get_xdata())
+        and line.get_transform() != ax.transAxes  # a sample beside a name
         and all(getattr(line, f"get_{name}")() == value for name, value in style.items())
     ]
 

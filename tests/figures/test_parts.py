@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
-from graphflow_nb.figures import plot_boxes, plot_ecdf, plot_timeline
-from graphflow_nb.figures.parts import thin_out
+from graphflow_nb.figures import plot_boxes, plot_ecdf, plot_percentiles, plot_timeline
+from graphflow_nb.figures.parts import spread, thin_out
 
 from .checks import assert_good
 from .data import lines, operations
@@ -35,3 +37,20 @@ def test_of_many_values_those_are_kept_that_lie_apart():
     kept = values[thin_out(values, 15)]
     assert 8 <= len(kept) <= 17
     assert values.max() in kept
+
+
+def test_names_at_the_side_do_not_overlap():
+    places = np.array([0.5, 0.99, 1.0, 0.51, 0.1])
+    found = spread(places, 0.1)
+    assert np.diff(np.sort(found)).min() > 0.0999
+    assert found.max() <= 1
+    assert found.min() >= 0
+    assert np.array_equal(np.argsort(found), np.argsort(places, kind="stable"))
+    assert spread(np.array([0.2, 0.8]), 0.1).tolist() == [0.2, 0.8]
+    for plot in (plot_timeline, plot_percentiles):
+        ax = plot(operations([5] * 70, op=[f"operation {i}" for i in range(7)] * 10))
+        assert_good(ax)
+        drawn = [text for text in ax.texts if "operation" in text.get_text()]
+        boxes = [text.get_window_extent() for text in drawn]
+        assert len(boxes) == 7
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphflow_nb.figures import plot_phases
+from graphflow_nb.figures import plot_boxes, plot_phases
 
-from .data import operations
+from .checks import assert_good
+from .data import measured, operations
 
 
 def test_phases_are_parts_of_the_mean():
@@ -18,14 +19,34 @@ def test_phases_are_parts_of_the_mean():
         wait_ns=np.where(slow, nanos * 9 // 10, nanos // 10),
         execute_ns=np.where(slow, nanos // 20, nanos // 2),
     )
+
+    def measure(ax, bars=2):
+        widths = np.array([bar.get_width() for bar in ax.patches]).reshape(bars, 5)
+        return widths / widths.sum(axis=1, keepdims=True), widths.sum(axis=1)
+
     ax = plot_phases(frame)
-    widths = np.array([bar.get_width() for bar in ax.patches]).reshape(2, 5)
-    assert widths.sum(axis=1) == pytest.approx(1)
-    assert widths[0] == pytest.approx([0.1, 0, 0.5, 0, 0.4], abs=0.001)
-    assert widths[1] == pytest.approx([0.9, 0, 0.05, 0, 0.05], abs=0.001)
+    shares, totals = measure(ax)
+    assert totals == pytest.approx([500_000, 995_000])  # in time, not in shares
+    assert shares[0] == pytest.approx([0.1, 0, 0.5, 0, 0.4], abs=0.001)
+    assert shares[1] == pytest.approx([0.9, 0, 0.05, 0, 0.05], abs=0.001)
     texts = [text.get_text() for text in ax.texts]
-    assert "usual 500 µs, n = 101" in texts  # p45 to p55
-    assert "slow 995 µs, n = 11" in texts  # from p99 on
-    assert "get, slow: mean 995 µs (n = 11), wait 90 %" in ax.said
+    assert "500 µs, n = 101" in texts  # p45 to p55
+    assert "995 µs, n = 11" in texts  # from p99 on
+    assert "wait 896 µs" in texts
+    assert "get, typical: mean 500 µs (n = 101), wait 50 µs (10 %)" in ax.said
+    assert "get, slowest 1 %: mean 995 µs (n = 11), wait 896 µs (90 %)" in ax.said
     few = plot_phases(frame.iloc[:50])
     assert "get, slowest: mean 50 µs (n = 1)" in few.said
+    shares, totals = measure(plot_phases(frame, shares=True))
+    assert totals == pytest.approx(1)
+    assert shares[1] == pytest.approx([0.9, 0, 0.05, 0, 0.05], abs=0.001)
+
+
+def test_no_group_of_thirty_is_merged_and_of_more_it_says_how_to_see_them():
+    for plot in (plot_phases, plot_boxes):
+        ax = plot(measured(800, ops=[f"op{i:02}" for i in range(30)]), by="op")
+        assert "others" not in ax.said
+        assert_good(ax)
+        ax = plot(measured(800, ops=[f"op{i:02}" for i in range(45)]), by="op")
+        assert "15 others" in ax.said
+        assert "filter the frame to see the others" in ax.said

@@ -22,8 +22,8 @@ from .data import measured
 def test_the_kinds_are_in_their_order():
     kinds = figure_kinds()
     known = [
-        *("board", "percentiles", "ecdf", "histogram"),
-        *("timeline", "heatmap", "phases", "boxes"),
+        *("board", "figures", "percentiles", "ecdf", "histogram"),
+        *("timeline", "heatmap", "phases", "phase_shares", "boxes"),
     ]
     assert [name for name in kinds if name in known] == known
     assert [kind.name for kind in kinds.values()] == list(kinds)

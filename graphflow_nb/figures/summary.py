@@ -1,0 +1,162 @@
+"""The figures of each kind of operation, as a table: how many, how often, how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from .figure import axes_for, theme_of
+from .frame import started_ns, title_of
+from .groups import ROWS, Group, failed_count, group_operations, percentile_of, rows_note
+from .objective import share_beyond
+from .parts import finish_axes, finish_empty, name_rows
+from .registry import register
+from .text import fine_share_text, nanos_text, number_text, percentile_name, rate_text
+from .theme import ThemeName
+
+__all__ = ["plot_figures"]
+
+TEXT = 10.5  # points
+SAMPLE = 5.0  # characters: the width of the line and mark before the first figure
+
+
+class _Column(NamedTuple):
+    """A column of the table.
+
+    Attributes:
+        head: The name of the figure.
+        text: The function that returns the figure of a group.
+    """
+
+    head: str
+    text: Callable[[Group], str]
+
+
+@register("figures", "A table: of each operation how many, how often and how long.", order=5)
+def plot_figures(
+    frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    by: str | Sequence[str] = "op",
+    objective: float | None = None,
+    theme: ThemeName = "both",
+) -> Axes:
+    """Draw a table of the figures of each operation: number, failed, rate, percentiles, slowest.
+
+    A percentile is a duration that was really measured; p90 needs ten operations, p99 a hundred.
+    The rate is over the time from the first start to the last end of all operations shown.
+
+    Args:
+        frame: Operations as ``Latency.frame()`` returns them.
+        ax: The axes to draw on; None makes a figure.
+        by: The column to group by, or two; each of up to thirty groups has a row.
+        objective: A duration in ns; a column has the share of operations that took longer.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
+
+    Returns:
+        The axes; those of a new figure show themselves in a notebook.
+
+    Raises:
+        QueryError: The frame lacks a column, or the theme is unknown.
+    """
+    groups = group_operations(frame, by, ROWS)
+    ax = axes_for(ax, theme, (9, 1.3 + 0.3 * max(len(groups), 2)))
+    title = title_of("Figures", frame)
+    if not groups:
+        return finish_empty(ax, title)
+    columns = _make_columns(frame, objective)
+    cells = [[column.text(group) for column in columns] for group in groups]
+    widths = [
+        2.5 + max(len(column.head), *(len(row[i]) for row in cells))
+        for i, column in enumerate(columns)
+    ]
+    ends = SAMPLE + np.cumsum(widths)  # numbers end there, below each other
+    slowest = _find_slowest(groups)
+    for row, (group, texts) in enumerate(zip(groups, cells, strict=True)):
+        line = Line2D(
+            [0.2, SAMPLE - 1],
+            [-row, -row],
+            color=group.colour,
+            linestyle=group.dashes,
+            linewidth=1.8,
+            marker=group.marker,
+            markersize=6,
+            markevery=[1],
+        )
+        ax.add_line(line)
+        for column, end, text in zip(columns, ends, texts, strict=True):
+            ax.text(
+                end,
+                -row,
+                text,
+                ha="right",
+                va="center",
+                fontsize=TEXT,
+                color=theme_of(ax).ink,
+                weight="bold" if group is slowest and column.head == "p99" else "normal",
+            )
+    name_rows(ax, [group.name for group in groups])
+    ax.set(xlim=(0, ends[-1] + 0.5), ylim=(-len(groups) + 0.4, 0.6))
+    ax.set_xticks(ends, [column.head for column in columns], ha="right")
+    notes = rows_note(groups)
+    if slowest is not None:
+        p99 = nanos_text(percentile_of(slowest.sorted, 100))
+        notes.insert(0, f"slowest p99: {slowest.name}, {p99}")
+    sentences = (
+        f"{group.name}: "
+        + ", ".join(f"{c.head} {text}" for c, text in zip(columns, texts, strict=True))
+        for group, texts in zip(groups, cells, strict=True)
+    )
+    ax.xaxis.tick_top()
+    finish_axes(ax, title, "; ".join(sentences) + ".", notes=notes, rows=True, above=18)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.xaxis.grid(False)
+    ax.tick_params(length=0)
+    return ax
+
+
+def _make_columns(frame: pd.DataFrame, objective: float | None) -> list[_Column]:
+    started = started_ns(frame)
+    seconds = float((started + frame["duration_ns"].to_numpy()).max() - started.min()) / 1e9
+
+    def percentile(tail: int) -> _Column:
+        def text(group: Group) -> str:
+            if len(group) < tail:
+                return f"n < {tail}"
+            return nanos_text(percentile_of(group.sorted, tail))
+
+        return _Column(percentile_name(tail), text)
+
+    def rate(group: Group) -> str:
+        return rate_text(len(group) / seconds) if seconds > 0 and len(frame) > 1 else "—"
+
+    columns = [
+        _Column("n", lambda group: number_text(len(group))),
+        _Column("failed", lambda group: number_text(failed_count([group]))),
+        _Column("per s", rate),
+        percentile(2),
+        percentile(10),
+        percentile(100),
+        _Column("max", lambda group: nanos_text(int(group.sorted[-1]))),
+    ]
+    if objective is not None:
+        columns.append(
+            _Column(
+                f"over {nanos_text(objective)}",
+                lambda group: fine_share_text(share_beyond(group, objective)),
+            )
+        )
+    return columns
+
+
+def _find_slowest(groups: Sequence[Group]) -> Group | None:
+    """Return the group with the highest p99; None if fewer than two have enough operations."""
+    enough = [group for group in groups if len(group) >= 100]
+    if len(enough) < 2:
+        return None
+    return max(enough, key=lambda group: percentile_of(group.sorted, 100))
