@@ -13,48 +13,61 @@ from ..figures import (
     naive_and_corrected,
     plot_boxes,
     plot_difference,
-    plot_heatmap,
+    plot_figures,
     plot_percentiles,
     plot_phases,
+    plot_timeline,
 )
+from ..figures.figure import Row
+from ..figures.groups import count_groups
 from ..figures.theme import ThemeName
 
 __all__ = ["draw_difference", "draw_run"]
 
 
 def draw_run(
-    requests: pd.DataFrame, operations: pd.DataFrame, *, open_loop: bool, theme: ThemeName
+    requests: pd.DataFrame,
+    operations: pd.DataFrame,
+    *,
+    open_loop: bool,
+    large: bool = False,
+    theme: ThemeName,
 ) -> LatencyFigure:
-    """Draw how long requests took and when, and where the storages spent their time.
+    """Draw the figures of the requests, how long they took and when, and where time was spent.
 
-    The figure has the requests by percentile (of one store in an open loop: as measured and
-    corrected), the requests over time or by store, and the phases of the operations if a storage
-    reports them.
+    First is a table of the requests of each store, then their percentiles (of one store in an open
+    loop: as measured and corrected) and the requests over time; then the phases of the operations,
+    if a storage reports them, and the durations of requests by store. Nothing is merged: each store
+    and request has its row.
 
     Args:
         requests: The requests, as ``Run.requests_as_operations`` returns them.
         operations: The operations, as ``Run.frame`` returns them.
         open_loop: Whether requests were to start at set times.
-        theme: ``light`` or ``dark``.
+        large: Whether it is for a projector.
+        theme: ``both``, ``light`` or ``dark``.
     """
     several = requests["storage"].nunique() > 1
+    by: str | list[str] = ["op", "storage"] if several else "op"
     phases = bool(operations[["wait_ns", "encode_ns", "execute_ns", "decode_ns"]].any(axis=None))
-    figure = LatencyFigure((12.5, 9.6 if phases else 4.8), theme=theme)
-    panels = figure.panels(2 if phases else 1, 2)
-    if several:
-        plot_percentiles(requests, ax=panels[0], by="storage")
-        plot_boxes(requests, ax=panels[1], by="storage")
-    elif open_loop:
-        service = requests["duration_ns"] - requests["wait_ns"]
-        naive_and_corrected(service, requests["duration_ns"], ax=panels[0])
-        plot_heatmap(requests, ax=panels[1])
-    else:
-        plot_percentiles(requests, ax=panels[0])
-        plot_heatmap(requests, ax=panels[1])
+    rows = count_groups(requests, by)
+    layout = [Row(1.3 + 0.3 * max(rows, 2)), Row(4.8, 2)]
     if phases:
-        by = ["op", "storage"] if several else "op"
-        plot_phases(operations, ax=panels[2], by=by)
-        plot_boxes(operations, ax=panels[3], by=by)
+        layout.append(Row(2.2 + 0.64 * max(count_groups(operations, by), 2)))
+    layout.append(Row(2.4 + 0.4 * max(rows, 2)))
+    figure, axes = LatencyFigure.stacked(layout, theme=theme, large=large)
+    panels = iter(axes)
+    plot_figures(requests, ax=next(panels), by=by)
+    together = "storage" if several else "op"
+    if open_loop and not several:
+        service = requests["duration_ns"] - requests["wait_ns"]
+        naive_and_corrected(service, requests["duration_ns"], ax=next(panels))
+    else:
+        plot_percentiles(requests, ax=next(panels), by=together)
+    plot_timeline(requests, ax=next(panels), by=together)
+    if phases:
+        plot_phases(operations, ax=next(panels), by=by)
+    plot_boxes(requests, ax=next(panels), by=by)
     return figure
 
 
@@ -66,22 +79,17 @@ def draw_difference(
     Args:
         before: The requests of the other run, as ``Run.requests_as_operations`` returns them.
         after: The requests of the run.
-        theme: ``light`` or ``dark``.
+        theme: ``both``, ``light`` or ``dark``.
 
     Raises:
         BenchmarkError: They have no store and request in common.
     """
-    before, after = (frame.assign(operation=_name_operations(frame)) for frame in (before, after))
-    if not set(before["operation"]) & set(after["operation"]):
+    named = [set(zip(frame["op"], frame["storage"], strict=True)) for frame in (before, after)]
+    if not named[0] & named[1]:
         raise BenchmarkError(
             "the runs have no store and request in common; name the stores alike: "
             "graphflow_nb.compare({'name': wb})"
         )
     figure = LatencyFigure((9, 5.4), theme=theme)
-    plot_difference(before, after, ax=figure.panels(1, 1)[0], by="operation")
+    plot_difference(before, after, ax=figure.panels(1, 1)[0], by=["op", "storage"])
     return figure
-
-
-def _name_operations(frame: pd.DataFrame) -> pd.Series[str]:
-    """Return names that distinguish the operations of several stores."""
-    return frame["op"].astype(str) + " · " + frame["storage"].astype(str)

@@ -106,7 +106,7 @@ class Report:
         notes = Markup("").join(Markup("<p><b>%s</b></p>") % note for note in self.notes)
         legend = "Geometric means of the turns, with 95 % intervals over turns."
         if self.settings.rate is None:
-            legend += " Client's own: the processor time that this client took for a request."
+            legend += " Client CPU per request: the processor time that this client took."
         else:
             legend += " Naive: as if starting late did not count."
         below = Markup('<p class="q">%s. %s</p>') % (str(self.settings), legend)
@@ -146,7 +146,9 @@ def _format_figures(row: Any) -> list[_Figure]:
     if "naive_p99_us" in row:
         figures.append(_Figure("naive p99", _format_known(row["naive_p99_us"], duration_text)))
     if "client_us" in row:
-        figures.append(_Figure("client's own", _format_known(row["client_us"], duration_text)))
+        figures.append(
+            _Figure("client CPU per request", _format_known(row["client_us"], duration_text))
+        )
     return figures
 
 

@@ -281,13 +281,15 @@ class Run:
         figures = {theme: self.plot(theme=theme) for theme in themes}
         return self._make_report().render_page(self.machine, figures)
 
-    def plot(self, *, theme: ThemeName = "light") -> LatencyFigure:
-        """Draw how long requests took, and where the storages spent their time.
+    def plot(self, *, large: bool = False, theme: ThemeName = "both") -> LatencyFigure:
+        """Draw the figures of the requests, how long they took, and where time was spent.
 
-        In an open loop the naive curve is beside the corrected one.
+        Each store and request has its row: nothing is merged. In an open loop the naive curve is
+        beside the corrected one.
 
         Args:
-            theme: ``light`` or ``dark``.
+            large: Whether it is for a projector: larger, and one picture below the other.
+            theme: ``both`` (transparent, for a light and a dark ground), ``light`` or ``dark``.
 
         Raises:
             BenchmarkError: The run was stopped before its first turn ended.
@@ -296,14 +298,14 @@ class Run:
 
         requests, operations = self.requests_as_operations(), self.frame()
         open_loop = self.settings.rate is not None
-        return draw_run(requests, operations, open_loop=open_loop, theme=theme)
+        return draw_run(requests, operations, open_loop=open_loop, large=large, theme=theme)
 
-    def compare(self, other: Run, *, theme: ThemeName = "light") -> LatencyFigure:
+    def compare(self, other: Run, *, theme: ThemeName = "both") -> LatencyFigure:
         """Draw how much slower or quicker this run was than another, with bootstrap intervals.
 
         Args:
             other: The run to compare with.
-            theme: ``light`` or ``dark``.
+            theme: ``both`` (transparent), ``light`` or ``dark``.
 
         Raises:
             BenchmarkError: They have no store and request in common.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from .axis import set_log_axis, set_ticks_text
 from .checks import check_choice, check_columns
 from .figure import axes_for, theme_of
 from .frame import failed_of, note_of, on_log_scale, started_ns
-from .groups import failed_count, group_operations, percentile_of, tails_of
+from .groups import ROWS, failed_count, group_operations, percentile_of, tails_of
 from .parts import Entry, Style, add_legend, finish_axes, finish_empty
 from .text import (
     change_text,
@@ -64,7 +65,7 @@ def difference(
     before: pd.DataFrame,
     after: pd.DataFrame,
     *,
-    by: str = "op",
+    by: str | Sequence[str] = "op",
     how: How = "ratio",
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -80,7 +81,7 @@ def difference(
     Args:
         before: Operations as ``Latency.frame()`` returns them.
         after: The operations of the other run.
-        by: The column whose values are compared one by one, where both runs have them.
+        by: The column whose values are compared one by one, where both runs have them; or two.
         how: ``ratio`` (after ÷ before; 0 ns count as 1) or ``difference`` (after − before, ns).
         seed: The seed of the trials; the same seed gives the same interval.
 
@@ -97,8 +98,8 @@ def difference(
     rng = np.random.default_rng(seed)
     check_columns(before, ["started_at"])
     check_columns(after, ["started_at"])
-    first = {group.name: group for group in group_operations(before, by)}
-    second = {group.name: group for group in group_operations(after, by)}
+    first = {group.name: group for group in group_operations(before, by, ROWS)}
+    second = {group.name: group for group in group_operations(after, by, ROWS)}
     rows: list[_Row] = []
     for name in first:
         if name not in second:
@@ -168,7 +169,7 @@ def plot_difference(
     after: pd.DataFrame,
     *,
     ax: Axes | None = None,
-    by: str = "op",
+    by: str | Sequence[str] = "op",
     how: How = "ratio",
     seed: int = 0,
     theme: ThemeName = "both",
@@ -182,7 +183,7 @@ def plot_difference(
         before: Operations as ``Latency.frame()`` returns them.
         after: The operations of the other run.
         ax: The axes to draw on; None makes a figure.
-        by: The column whose values are compared one by one.
+        by: The column whose values are compared one by one; or two.
         how: ``ratio`` (after ÷ before) or ``difference`` (after − before).
         seed: The seed of the bootstrap.
         theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
@@ -203,13 +204,14 @@ def plot_difference(
     same = 1.0 if how == "ratio" else 0.0
     ax.axhline(same, color=palette.ink, linewidth=1.2, zorder=1)
     tails = sorted(set(table["tail"]))
-    groups = {group.name: group for group in group_operations(before, by)}
+    groups = {group.name: group for group in group_operations(before, by, ROWS)}
     names = list(dict.fromkeys(table["group"]))
     entries: list[Entry] = []
     sentences = []
+    step = min(0.1, 0.8 / len(names))
     for i, name in enumerate(names):
         part, group = table[table["group"] == name], groups[name]
-        x = np.array([tails.index(t) for t in part["tail"]]) + (i - (len(names) - 1) / 2) * 0.1
+        x = np.array([tails.index(t) for t in part["tail"]]) + (i - (len(names) - 1) / 2) * step
         change, low, high = (part[c].to_numpy() for c in ("change", "low", "high"))
         colour = group.colour
         ax.vlines(x, low, high, color=colour, linewidth=2)
@@ -239,7 +241,7 @@ def plot_difference(
         set_ticks_text(ax.yaxis, change_text)
         ax.set_ylabel("after − before (below 0: faster)")
     add_legend(ax, entries)
-    every = {group.name for run in (before, after) for group in group_operations(run, by)}
+    every = {group.name for run in (before, after) for group in group_operations(run, by, ROWS)}
     notes = [f"bars: 95 %, bootstrap of {SLICES} slices of time", "hollow: may be no change"]
     if missing := sorted(every - set(names)):
         notes.append(f"too few to compare: {', '.join(missing)}")

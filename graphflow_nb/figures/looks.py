@@ -92,6 +92,7 @@ _STORE_NAMES: Final = {
     "RedisSessionStorage": 3,
     "redis": 3,
     "Redis": 3,
+    "Valkey": 3,
 }
 #: Operations of a storage, and the requests of a benchmark that are the same.
 _OPERATION_NAMES: Final = {

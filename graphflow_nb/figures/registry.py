@@ -3,7 +3,7 @@
 A plot function says in its own module that it is a kind of figure::
 
     @register("ecdf", "The share of operations this fast or faster.", order=20)
-    def plot_ecdf(frame, *, ax=None, by="op", theme="light"): ...
+    def plot_ecdf(frame, *, ax=None, by="op", theme="both"): ...
 
 Nothing else lists it: every module of this package is looked through, so ``Latency.plot`` draws it,
 error messages name it, and the tests of the house rules run for it.

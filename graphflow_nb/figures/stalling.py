@@ -50,11 +50,11 @@ def stalls(frame: pd.DataFrame) -> pd.DataFrame:
     found = np.flatnonzero(ends - since >= SHORTEST)
     ended_by = frame.iloc[order[found]]
     lasted = (ends - since)[found]
-    usual = np.full(len(found), np.inf)
+    median = np.full(len(found), np.inf)
     for (storage, op), rows in ended_by.reset_index().groupby(["storage", "op"], observed=True):
         kind = frame.loc[(frame["storage"] == storage) & (frame["op"] == op), "duration_ns"]
         if len(kind) >= FEWEST:
-            usual[rows.index] = np.percentile(kind, 50, method="inverted_cdf")
+            median[rows.index] = np.percentile(kind, 50, method="inverted_cdf")
     result = pd.DataFrame(
         {
             "started_at": pd.DatetimeIndex(since[found].view("M8[ns]")).tz_localize("UTC"),
@@ -63,5 +63,5 @@ def stalls(frame: pd.DataFrame) -> pd.DataFrame:
             "op": ended_by["op"].to_numpy(),
         }
     )
-    stalled: pd.DataFrame = result[lasted >= FACTOR * usual].reset_index(drop=True)
+    stalled: pd.DataFrame = result[lasted >= FACTOR * median].reset_index(drop=True)
     return stalled
