@@ -1,4 +1,4 @@
-"""The one widget that shows HTML."""
+"""The widgets that show HTML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import traitlets
 from markupsafe import Markup, escape
 
-__all__ = ["Html"]
+__all__ = ["Html", "ScrolledHtml"]
 
 
 class Html(widgets.HTML):  # type: ignore[misc]
@@ -29,3 +29,11 @@ class Html(widgets.HTML):  # type: ignore[misc]
     @traitlets.validate("value")
     def _escape(self, proposal: Any) -> Markup:
         return escape(proposal["value"])
+
+
+class ScrolledHtml(Html):
+    """Html of a bounded height; the keyboard reaches it, and scrolls it by the arrow keys."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(tabbable=True, **kwargs)
+        self.add_class("gfnb-text")

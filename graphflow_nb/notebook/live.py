@@ -93,7 +93,11 @@ class LiveLatency(widgets.VBox):  # type: ignore[misc]
             layout={"width": "auto"},
         )
         self.state, self.totals, self.words, self.details = (Html() for _ in range(4))
-        self.picture = widgets.Image(format="png", layout={"max_width": "100%"})
+        self.picture = widgets.Image(
+            format="png",
+            tooltip="Latency over time; the figures are in the text around it",
+            layout={"max_width": "100%"},
+        )
         self.table = RowTable("slowest operations", _COLUMNS, self._open)
         self._place = widgets.VBox()
         self.running.observe(self._switch, "value")

@@ -19,7 +19,8 @@ from ..servers.jupyter import (
     jupyterlab,
     older_kernel,
 )
-from .person import Person, fill
+from . import filmstrip
+from .person import PICTURES, Person, fill
 
 # Cells import what is hostile from these tests.
 _PATHS = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
@@ -36,6 +37,8 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+    if PICTURES:
+        filmstrip.join_pictures(Path(PICTURES))
 
 
 @pytest.fixture(scope="package")

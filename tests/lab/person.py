@@ -18,6 +18,8 @@ from graphflow_nb.storage.demo import demo_storage
 from ..scope import COMPLETE
 from ..servers.jupyter import Jupyter, open_in_lab, run_all, write_notebook
 from ..stores import create_table
+from . import filmstrip
+from .accessible import check_accessible
 
 #: Where the pictures that the tests take are kept; None for nowhere.
 PICTURES = os.environ.get("GRAPHFLOW_NB_PICTURES")
@@ -117,15 +119,17 @@ class Person:
         self.expect(found).to_have_count(0)
 
     def picture(self, name: str, tmp_path: Path, *, screen: bool = False) -> None:
-        """Take the picture of the browser, or of the whole screen, light and dark.
+        """Check and take a picture of the browser, or of the whole screen, light and dark.
 
-        One picture is enough to see that it can be taken; a complete run takes all.
+        What is shown must be accessible. One state is enough to see that it can be checked; a
+        complete run has all, and where pictures are kept each is taken at all widths.
         """
         if _taken and not (COMPLETE or PICTURES):
             return
         _taken.add(name)
         folder = Path(PICTURES) if PICTURES else tmp_path
         folder.mkdir(exist_ok=True)
+        size = self.page.viewport_size
         view = self.page if screen else self.page.locator(".gfnb-browser").first
         for theme, title in _THEMES.items():
             self._change_theme(title)
@@ -137,9 +141,16 @@ class Person:
                 arg=theme == "light",
             )
             self.page.evaluate(_TWO_FRAMES)
-            path = folder / f"{name}-{theme}.png"
-            view.screenshot(path=path)
-            assert path.stat().st_size > 5_000
+            check_accessible(self.page, f"{name}, {theme}")
+            for width in filmstrip.WIDTHS if PICTURES else (size["width"],):
+                if PICTURES:
+                    self.page.set_viewport_size(size | {"width": width})
+                    self.page.evaluate("() => jupyterapp.shell.collapseLeft()")
+                    self.page.evaluate(_TWO_FRAMES)
+                path = folder / f"{name}-{width}-{theme}.png"
+                view.screenshot(path=path)
+                assert path.stat().st_size > 5_000
+        self.page.set_viewport_size(size)
         self._change_theme(_THEMES["light"])
 
     def _change_theme(self, title: str) -> None:

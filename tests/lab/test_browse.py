@@ -149,6 +149,10 @@ def test_the_keyboard_reaches_all(person, store):
         "Next",
     }
     assert reached >= {"Overview", "Chat", "JSON", "Edit"}
+    pressed = {part: person.button(part).get_attribute("aria-pressed") for part in ("JSON", "Chat")}
+    person.click("Chat")
+    person.expect(person.button("Chat")).to_have_attribute("aria-pressed", "true")
+    assert pressed == {"JSON": "false", "Chat": "false"}
 
 
 @only_complete
@@ -338,6 +342,9 @@ def test_create_copy_delete_many_undo_all(person, store, tmp_path):
     person.type("Task", "intake")
     person.type("Graph", "claims")
     person.picture("new", tmp_path)
+    person.click("Copy of the open session")
+    person.picture("copy", tmp_path)
+    person.click("At a task")
     person.click("Preview new session")
     assert stored(store, "made-by-hand") is None
     person.click("Create this session")

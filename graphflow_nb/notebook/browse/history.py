@@ -8,7 +8,7 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from ...cards import notice_html, plain_box, size
-from ..html import Html
+from ..html import Html, ScrolledHtml
 from .past import Look
 from .portions import PortionBar
 from .runs import CompareBox, ForkBox
@@ -48,9 +48,8 @@ class HistoryPage:
             icon="undo",
             tooltip="Put this version into the editor; nothing is stored before a preview and Save",
         )
-        self.facts, self.changes, self.heading, self.text = (Html() for _ in range(4))
-        for text in (self.changes, self.text):
-            text.add_class("gfnb-text")
+        self.facts, self.heading = Html(), Html()
+        self.changes, self.text = ScrolledHtml(), ScrolledHtml()
         self.portion = PortionBar(stage)
         self.slider.observe(self._choose, "value")
         self.older.on_click(lambda _: self._act(lambda: stage.past.turn(1)))

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ... import cards
 from ...cards import code, patch_html
 from ...model import Session
-from ..html import Html
+from ..html import Html, ScrolledHtml
 from .editor import Editor
 from .history import HistoryPage
 from .inplace import InPlace
@@ -50,8 +50,7 @@ class Reader:
             style={"button_width": "auto"},
         )
         self.parts.observe(self._turn, "value")
-        self.text = Html()
-        self.text.add_class("gfnb-text")
+        self.text = ScrolledHtml()
         self.portion = PortionBar(stage)
         self.history = HistoryPage(stage, notice)
         self.values = InPlace(stage)
@@ -137,8 +136,7 @@ class Comparison:
 
     def __init__(self, stage: Stage):
         self._stage = stage
-        self._text = Html()
-        self._text.add_class("gfnb-text")
+        self._text = ScrolledHtml()
         close = widgets.Button(description="Close", tooltip="Close the comparison", icon="times")
         close.on_click(lambda _: stage.act(self.hide))
         self.box = widgets.VBox([self._text, close], layout={"display": "none"})

@@ -91,7 +91,7 @@ def named_sessions_html(sessions: Sequence[ShownSession], changed: Collection[st
         if session.id in changed:
             line += Markup(", <b>changed since you looked</b>")
         lines.append(Markup("<li>%s</li>") % line)
-    return Markup('<ul class="gfnb-names">%s</ul>') % Markup("").join(lines)
+    return Markup('<ul class="gfnb-names" tabindex="0">%s</ul>') % Markup("").join(lines)
 
 
 # Pieces

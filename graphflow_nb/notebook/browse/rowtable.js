@@ -98,6 +98,7 @@ function render({ model, el }) {
       row.setAttribute("aria-selected", selected.has(handle));
       row.tabIndex = handle === focus ? 0 : -1;
       row.classList.toggle("gfnb-open", handle === opened);
+      row.setAttribute("aria-current", handle === opened);
       row.classList.toggle("gfnb-changed", marks.has(handle));
       row.cells[0].firstChild.checked = selected.has(handle);
       row.cells[1].textContent = marks.has(handle) ? "●" : "";
@@ -416,10 +417,19 @@ function render({ model, el }) {
   model.on("change:selection", mark);
   fill();
   // Buttons too: in JupyterLab Enter on one would go into the cell's text as well.
-  queueMicrotask(() => {
-    el.closest(".gfnb-browser")?.setAttribute("data-lm-suppress-shortcuts", "true");
-  });
+  let gone = false;
+  (function join() {
+    if (gone) return;
+    if (!el.isConnected) return void requestAnimationFrame(join); // boxes in boxes are put in later
+    const view = el.closest(".gfnb-browser");
+    if (!view || view.hasAttribute("data-lm-suppress-shortcuts")) return;
+    view.setAttribute("data-lm-suppress-shortcuts", "true");
+    const watch = { childList: true, subtree: true, attributeFilter: ["class"] };
+    new MutationObserver(() => describe(view)).observe(view, watch); // it ends with the view
+    describe(view);
+  })();
   return () => {
+    gone = true;
     model.off("change:page", fill);
     model.off("change:widths", layOut);
     model.off("change:selection", mark);
@@ -428,6 +438,19 @@ function render({ model, el }) {
     window.removeEventListener("pointerup", release);
     window.removeEventListener("pointercancel", release);
   };
+}
+
+// What ipywidgets leaves out for those who do not see it: what a slider is for, and which button is
+// the pressed one.
+function describe(view) {
+  for (const handle of view.querySelectorAll(".noUi-handle:not([aria-label])")) {
+    const label = handle.closest(".widget-hslider").querySelector(".widget-label");
+    if (label?.textContent) handle.setAttribute("aria-label", label.textContent);
+  }
+  for (const button of view.querySelectorAll(".widget-toggle-button")) {
+    const pressed = String(button.classList.contains("mod-active"));
+    if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
+  }
 }
 
 export default { render };

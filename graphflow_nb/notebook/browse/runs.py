@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ...cards import code, fact_table, plain_box
 from ..comparing import RunComparison
 from ..forking import Fork
-from ..html import Html
+from ..html import Html, ScrolledHtml
 from ..pictures import THEMES
 from .stage import Place, Stage
 
@@ -154,8 +154,7 @@ class CompareBox(_Box):
             button_style="info",
         )
         self.confirm.on_click(lambda _: self._act(self._confirm))
-        self.text = Html()
-        self.text.add_class("gfnb-text")
+        self.text = ScrolledHtml()
         row = widgets.HBox([self.id, self.confirm, self.close])
         row.add_class("gfnb-bar")
         self.box.children = (self.title, row, self.notice, self.text)

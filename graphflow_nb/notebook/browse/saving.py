@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ...cards import notice_html, patch_html, plain_box, session_html
 from ...changes import Choice, Patch, Path
 from ...errors import JournalError, PatchError
-from ..html import Html
+from ..html import Html, ScrolledHtml
 from .render import clash_html, merge_html
 from .runs import render_origin
 from .stage import Place, Stage
@@ -40,8 +40,7 @@ class Saving:
         self.discard = widgets.Button(
             description="Discard changes", tooltip="Drop the draft", icon="undo"
         )
-        self.preview_text = Html()
-        self.preview_text.add_class("gfnb-text")
+        self.preview_text = ScrolledHtml()
         self.save = widgets.Button(
             description="Save",
             tooltip="Save what was previewed",
