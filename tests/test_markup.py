@@ -23,7 +23,7 @@ TAG = re.compile(
 )
 
 #: Where what others have escaped, or what we wrote ourselves, is taken for HTML.
-TAKEN = {"benchmark/report.py", "cards/parts.py", "frames/sessions.py"}
+TAKEN = {"benchmark/report.py", "cards/parts.py", "frames/sessions.py", "notebook/saved.py"}
 
 #: What shows HTML, or would make some of a text.
 SHOWING = {"HTML", "HTMLMath", "Markdown", "Latex", "Math", "Javascript", "SVG"}

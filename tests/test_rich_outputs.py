@@ -78,10 +78,13 @@ from graphflow_nb.notebook.forking import Fork
 from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView
 from graphflow_nb.notebook.html import Html
+from graphflow_nb.notebook.kernelwatch import KernelWatch, View
 from graphflow_nb.notebook.live import LiveLatency
 from graphflow_nb.notebook.observing import Observation
 from graphflow_nb.notebook.panel import Action, ActionBar, Panel
+from graphflow_nb.notebook.progress import Bar
 from graphflow_nb.notebook.running import FlowRun
+from graphflow_nb.notebook.saved import static_html
 from graphflow_nb.notebook.timelines import Timeline
 from graphflow_nb.storage.copying import CopyReport
 from graphflow_nb.storage.history import Steps
@@ -147,12 +150,15 @@ def bundle(thing: Any) -> dict[str, str]:
     """Return what a notebook gets of an object, by MIME type."""
     formatter = DisplayFormatter()
     display.register_on(formatter)
+    formatter.ipython_display_formatter.enabled = False  # what it shows, it makes of the others
     data, metadata = formatter.format(thing)
     assert "text/plain" in data
     for kind, values in metadata.items():
         data |= {f"{kind} {name}": value for name, value in values.items()}
     if isinstance(thing, Browser | LiveLatency) or (isinstance(thing, Run) and not thing.turns):
         data["page"] = thing.to_html()
+    if hasattr(thing, "_ipython_display_") and "text/html" in data:
+        data["page"] = static_html(data["text/html"], "the id")
     if isinstance(thing, ipywidgets.Widget):
         data |= {f"widget {n}": value for n, value in enumerate(widget_texts(thing))}
     return data
@@ -502,6 +508,12 @@ def make_round(text: str) -> Round:
     )
 
 
+def make_bar(text: str) -> list[Bar]:
+    bar = Bar(None)
+    bar.show_count(1, 2, text)
+    return [bar]
+
+
 def make_race(text: str) -> Iterator[Race]:
     changes = {"A": lessons.put("k", text), "B": lessons.put(text, text)}
     with Race("memory", changes=changes, start={text: text}) as race:
@@ -589,6 +601,9 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     FormPanel: lambda text: [form.panel for form in make_forms(text)],
     Form: make_forms,
     ActionBar: lambda text: [make_panel(text).bar],
+    View: lambda text: [View([Html(text)])],
+    KernelWatch: lambda text: [KernelWatch(text)],
+    Bar: make_bar,
 }
 #: Those that are made quickly.
 QUICK = [Session, g.Patch, CopyReport, Report, Findings, RowTable, Html]

@@ -21,6 +21,7 @@ from ..errors import GraphflowError, LessonError, SessionNotFound
 from ..model import Session
 from ..notebook import Workbench
 from ..notebook.panel import Action, Panel, show_panel
+from ..notebook.saved import show_saved
 from ..storage import StoreUrl
 from .crash_view import draw_crash
 from .ledger import Effect, Ledger, can_be_encoded
@@ -500,6 +501,8 @@ class Crash:
         if self._panel is None:
             self._panel = Panel(f"crash of {self.id}", self._draw, self._actions)
         return self._panel
+
+    _ipython_display_ = show_saved
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         self.panel.refresh()

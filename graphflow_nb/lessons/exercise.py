@@ -23,6 +23,7 @@ from markupsafe import Markup
 from ..cards import card
 from ..errors import LessonError
 from ..notebook.panel import Action, Panel, show_panel
+from ..notebook.saved import show_saved
 from ..printable import printable, printable_lines
 
 __all__ = ["Attempt", "Comparison", "Exercise", "Outcome", "Prediction", "Remark", "Solution"]
@@ -248,6 +249,8 @@ class Prediction:
             lines.append(f"you predict: {self.choice or 'nothing yet'}")
         return printable_lines("\n".join(lines))
 
+    _ipython_display_ = show_saved
+
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         html = card(self._title, _render_choices(self.choices) + self._draw())
         return show_panel(self.panel, repr(self), html, **kwargs)
@@ -466,6 +469,8 @@ class Exercise:
         lines += [repr(self._hint)] if self._hinted else []
         lines += [repr(self._solution)] if self._solved else []
         return printable_lines("\n".join(lines))
+
+    _ipython_display_ = show_saved
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         html = card(self._title, _render_choices(self.choices) + self._draw())

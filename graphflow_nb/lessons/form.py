@@ -13,6 +13,7 @@ from ..changes import Patch, diff, pointer
 from ..client import Client
 from ..errors import ContextError, LessonError, SessionConflict
 from ..model import Session, exactjson
+from ..notebook.saved import show_saved
 from ..printable import printable_lines
 
 if TYPE_CHECKING:
@@ -269,6 +270,8 @@ class Form:
         lines = [f"{self._title}: {self._call()}"]
         lines += [f"  {name}: {value}" for name, value in self._collect_facts()]
         return printable_lines("\n".join(lines))
+
+    _ipython_display_ = show_saved
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         from ..notebook.panel import show_panel

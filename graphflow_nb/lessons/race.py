@@ -15,6 +15,7 @@ from ..changes import Merge
 from ..errors import LessonError, SessionConflict, SessionNotFound
 from ..model import Session
 from ..notebook.panel import Action, Panel, show_panel
+from ..notebook.saved import show_saved
 from .events import Change, Ending, Event, add, as_change, find_effects, put_all, show_state
 from .rounds import Round
 from .schedule import (
@@ -557,6 +558,8 @@ class Race:
             title = f"a race on {self.store.label}, {self.rule}"
             self._panel = Panel(title, self._draw, self._actions)
         return self._panel
+
+    _ipython_display_ = show_saved
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return show_panel(self.panel, repr(self.round), **kwargs)

@@ -22,6 +22,7 @@ from ..errors import (
 from ..model import Session
 from ..notebook.panel import Action, Panel, show_panel
 from ..notebook.running import Collector
+from ..notebook.saved import show_saved
 from ..notebook.workbench import Workbench
 from ..printable import printable_lines
 from ..workflow import ExecutionResult, Graph
@@ -284,6 +285,8 @@ class Stepper:
 
     def __repr__(self) -> str:
         return printable_lines(f"{self.id}, {self._describe_place()}\n{self.shown!r}")
+
+    _ipython_display_ = show_saved
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return show_panel(self.panel, repr(self), **kwargs)

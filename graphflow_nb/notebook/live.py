@@ -25,6 +25,7 @@ from .browse import Browser
 from .browse.rowtable import RowTable
 from .following import Follower
 from .html import Html
+from .kernelwatch import View
 
 __all__ = ["LiveLatency"]
 
@@ -45,7 +46,7 @@ _COLUMNS: Final[list[dict[str, Any]]] = [
 ]
 
 
-class LiveLatency(widgets.VBox):  # type: ignore[misc]
+class LiveLatency(View):
     """A view of the newest operations as they come, and of the slowest: ``wb.latency.live()``.
 
     Following takes at most 5 % of the kernel's time, and stops after an hour.

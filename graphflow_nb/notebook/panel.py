@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import Any, Final, Literal
 
 import anywidget
-import ipywidgets as widgets
 import traitlets
 from markupsafe import Markup
 
@@ -22,6 +21,7 @@ from ..cards import CARD_CSS, card, code_html, notice_html, plain_box
 from ..errors import GraphflowError, QueryError
 from ..printable import printable, printable_lines
 from .html import Html
+from .kernelwatch import View
 
 __all__ = ["Action", "Panel", "show_panel"]
 
@@ -79,7 +79,7 @@ class _Notice:
     detail: str = ""
 
 
-class Panel(widgets.VBox):  # type: ignore[misc]
+class Panel(View):
     """Rows of buttons above what an object shows.
 
     After each click the object is drawn again. While a button works, all are disabled, and further

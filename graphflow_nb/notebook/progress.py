@@ -6,11 +6,18 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
+
+from markupsafe import Markup
 
 from ..benchmark.progress import Progress
+from ..cards import card
+from ..printable import printable
+from .saved import show_saved, static_html
 
 __all__ = ["Bar", "show_bar", "show_count", "show_progress"]
+
+_ENDED: Final = "This work ended with it."
 
 
 def show_progress(stop: Callable[[], None] | None = None) -> Progress:
@@ -38,9 +45,9 @@ def show_bar(step: str, stop: Callable[[], None] | None = None, tooltip: str = "
     """
     if not _has_kernel():
         return None
-    bar = _show(Bar(stop, tooltip))
+    bar = Bar(stop, tooltip)
     bar.show_step(step)
-    return bar
+    return _show(bar)
 
 
 def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None:
@@ -60,7 +67,7 @@ def show_count(step: str, unit: str) -> Callable[[int, int | None], None] | None
 def _show(bar: Bar) -> Bar:
     from IPython.display import display
 
-    display(bar.box)  # type: ignore[no-untyped-call]
+    display(bar)  # type: ignore[no-untyped-call]
     return bar
 
 
@@ -88,8 +95,12 @@ class Bar(Progress):
         from ipywidgets import Button, FloatProgress, HBox
 
         from .html import Html
+        from .kernelwatch import View
 
         self._stop = stop
+        self._kept: Any = None
+        self._ended = False
+        self._said = "working"
         self._bar = FloatProgress(min=0, max=1)
         self._text = Html()
         self._button = Button(description="Stop", icon="stop", tooltip=tooltip)
@@ -101,9 +112,12 @@ class Bar(Progress):
             delattr(self._button.comm, "_reply_subshell_id")
         parts = [self._bar, self._text] if stop is None else [self._bar, self._button, self._text]
         self.box = HBox(parts)
+        self._view = View([self.box], what_to_do=_ENDED)
 
     def restart(self, step: str) -> None:
         """Show the beginning of other work."""
+        self._ended = False
+        self._view.watch.what_to_do = _ENDED
         self._button.disabled = False
         self._bar.value = 0
         self.show_step(step)
@@ -114,7 +128,9 @@ class Bar(Progress):
             self._stop()
 
     def show_step(self, text: str) -> None:
-        self._text.value = text
+        self._said = self._text.value = text
+        if self._ended:
+            self._keep()
 
     def show_share(self, share: float) -> None:
         self._bar.value = share
@@ -133,6 +149,8 @@ class Bar(Progress):
         self.show_share(share)
         count = f"{done:,}" if total is None else f"{done:,} of {total:,}"
         self.show_step(f"{count} {unit}")
+        if done == total:
+            self._end(self._said)
 
     def __exit__(
         self,
@@ -143,3 +161,27 @@ class Bar(Progress):
         self._button.disabled = True
         self._button.layout.display = "none"
         self._text.value = "failed" if error is not None else "done"
+        self._end(f"{self._said}: {self._text.value}")
+
+    # What a saved notebook has of it
+
+    def _end(self, said: str) -> None:
+        self._said, self._ended = said, True
+        self._view.watch.what_to_do = ""
+        self._keep()
+
+    def _ipython_display_(self) -> None:
+        self._kept = show_saved(self, "Whether the work ended after that is not known here.")
+
+    def _keep(self) -> None:
+        """Write how the work ended where a saved notebook has it."""
+        if self._kept is not None:
+            data = self._repr_mimebundle_()
+            html = static_html(data["text/html"], self._view.model_id, "The work has ended.")
+            self._kept.update({"text/html": html, "text/plain": data["text/plain"]}, raw=True)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        data = self._view._repr_mimebundle_(**kwargs)
+        data["text/html"] = str(card("progress", Markup("<p>%s</p>") % self._said))
+        data["text/plain"] = printable(self._said)
+        return data

@@ -14,11 +14,11 @@ from graphflow_nb.notebook.progress import show_count, show_progress
 
 @pytest.fixture
 def shown(monkeypatch) -> list[Widget]:
-    """What is displayed, in a process that looks like a kernel's."""
+    """What is displayed of a bar, in a process that looks like a kernel's."""
     displayed: list[Widget] = []
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
-    monkeypatch.setattr(IPython.display, "display", displayed.append)
+    monkeypatch.setattr(IPython.display, "display", lambda bar: displayed.append(bar.box))
     return displayed
 
 

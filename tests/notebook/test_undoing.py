@@ -19,7 +19,7 @@ def shown(monkeypatch) -> list[Widget]:
     displayed: list[Widget] = []
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
-    monkeypatch.setattr(IPython.display, "display", displayed.append)
+    monkeypatch.setattr(IPython.display, "display", lambda bar: displayed.append(bar.box))
     return displayed
 
 

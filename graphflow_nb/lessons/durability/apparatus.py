@@ -15,6 +15,7 @@ from ...cards import fact_table
 from ...errors import LessonError
 from ...model import Session
 from ...notebook.panel import Action, Panel, show_panel
+from ...notebook.saved import show_saved
 from ..stores import StoreName, lesson_store
 from .child import read_number
 from .findings import Finding, findings_html, tabulate
@@ -208,6 +209,8 @@ class Durability:
 
     def __repr__(self) -> str:
         return f"<Durability of {self.store.label}: {_HINTS[self._state]}>"
+
+    _ipython_display_ = show_saved
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         self.panel.refresh()  # the writer may be further

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from ... import cards
 from ...changes import Clash, Merge
+from ...diagrams import shorten as shorten_name
 from ...journal import Entry
 from ...model import Session, exactjson
 from .columns import COLUMNS, MAX_HINT, cell_of_text, cell_of_time, rows_of, shorten
@@ -33,6 +34,7 @@ JOURNAL_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "changes", "label": "changes"},
     {"name": "state", "label": "state"},
 ]
+MAX_NAME: Final = 40  # of an id, a graph or a task where nothing can be pointed at
 MAX_RAW: Final = 100_000  # of the raw JSON
 
 
@@ -114,6 +116,7 @@ def raw_html(session: Session) -> Markup:
     return cut % (f"{MAX_RAW:,}", f"{len(text):,}") + shown
 
 
+_NAMES: Final = {"id", "graph_id", "current_task_id"}
 _HEAD, _NUMBER_HEAD = Markup("<th>%s</th>"), Markup('<th class="n">%s</th>')
 _CELL, _NUMBER_CELL = Markup("<td>%s</td>"), Markup('<td class="n">%s</td>')
 _ROW, _OPEN_ROW = Markup("<tr>%s</tr>"), Markup('<tr class="gfnb-open">%s</tr>')
@@ -141,7 +144,7 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
             for name, cell in zip(COLUMNS, cells, strict=True)
         )
         row = Markup("").join(
-            (_NUMBER_CELL if column.get("number") else _CELL) % cards.code(text)
+            (_NUMBER_CELL if column.get("number") else _CELL) % _code_cell(column["name"], text)
             for column, text in zip(COLUMNS.values(), texts, strict=True)
         )
         rows.append((_OPEN_ROW if id == opened else _ROW) % row)
@@ -150,3 +153,8 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
         heads,
         Markup("").join(rows),
     )
+
+
+def _code_cell(column: str, text: str) -> Markup:
+    # Not by a style alone, which a notebook that is not trusted does not show.
+    return cards.code(shorten_name(text, MAX_NAME) if column in _NAMES else text)

@@ -23,6 +23,7 @@ from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
 from ..following import Follower, Watch
 from ..html import Html
+from ..kernelwatch import View
 from ..names import find_name
 from ..pictures import THEMES
 from .columnbar import ColumnBar
@@ -45,7 +46,7 @@ __all__ = ["Browser"]
 MAX_PROBLEMS: Final = 5  # odd rows that are named above the table
 
 
-class Browser(widgets.VBox):  # type: ignore[misc]
+class Browser(View):
     """A view to find, read, create, edit, copy, delete and restore sessions: ``wb.browse()``.
 
     Nothing is written without a preview or a confirmation, and every write is compare-and-swap.
