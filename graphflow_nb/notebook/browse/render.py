@@ -144,8 +144,8 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
             for name, cell in zip(COLUMNS, cells, strict=True)
         )
         row = Markup("").join(
-            (_NUMBER_CELL if column.get("number") else _CELL) % _code_cell(column["name"], text)
-            for column, text in zip(COLUMNS.values(), texts, strict=True)
+            (_NUMBER_CELL if column.get("number") else _CELL) % _code_cell(name, text)
+            for (name, column), text in zip(COLUMNS.items(), texts, strict=True)
         )
         rows.append((_OPEN_ROW if id == opened else _ROW) % row)
     return Markup('<p>%s</p><table class="gfnb-list"><tr>%s</tr>%s</table>') % (
