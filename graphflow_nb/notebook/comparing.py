@@ -29,11 +29,14 @@ __all__ = ["RunComparison", "compare_two"]
 MAX_PATHS: Final = 5  # of a step's differences that are named
 MAX_BYTES: Final = 32_000_000  # of the contexts of one run that are compared
 PORTION: Final = 10  # versions that are read at once
+#: What they are called in the table for people, the most wanted first.
 COLUMNS: Final = {
+    "task": "task",
+    "visit": "visit",
+    "differs": "differs from here on",
     "duration_a": "time in a",
     "duration_b": "time in b",
     "difference": "b less a",
-    "differs": "differs from here on",
     "version_a": "version of a",
     "version_b": "version of b",
 }
@@ -171,7 +174,7 @@ class RunComparison:
             themes: The themes of the picture; of both, a page shows the one that it has itself.
         """
         picture = render_themes(lambda theme: render_picture(self.plot(theme=theme)), themes)
-        body = picture + render_frame(self.frame, COLUMNS)
+        body = picture + render_frame(self.frame[list(COLUMNS)], COLUMNS)
         if self.note:
             body += Markup("<p>%s</p>") % printable(self.note)
         if self.parted:

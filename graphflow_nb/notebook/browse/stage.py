@@ -266,8 +266,10 @@ class Stage:
         # Nothing is waited for under the lock: the loop that answers may be that of a thread that
         # waits for the lock.
         page = self.listing.read_page(keep)
-        session, stored = desk.session, desk.read_stored()
+        session = desk.session
+        # Before the session: a version that is shown can be restored on top of what is open.
         versions = self.past.read_newest() if self.part == "History" else None
+        stored = desk.read_stored()
         # Taken and shown in one step: an action is about what is shown.
         with self._lock:
             news = self.listing.take_page(page, mark=mark)
