@@ -47,7 +47,7 @@ from .phases import plot_phase_shares, plot_phases
 from .recording import plot_task_runs, plot_token_rate
 from .registry import FigureKind, draw_figure, figure_kinds, register
 from .stalling import stalls
-from .stays import locate_bars, plot_stays, plot_tasks
+from .stays import locate_bars, locate_moments, plot_stays, plot_tasks
 from .summary import plot_figures
 from .text import duration_text
 from .theme import ThemeName
@@ -64,6 +64,7 @@ __all__ = [
     "figure_kinds",
     "latency_board",
     "locate_bars",
+    "locate_moments",
     "naive_and_corrected",
     "plot_boxes",
     "plot_difference",

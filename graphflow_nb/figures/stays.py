@@ -19,12 +19,21 @@ from .parts import SMALL, Entry, add_legend, finish_axes, finish_empty
 from .text import escape_formulas, long_text, number_text, short_name
 from .theme import Theme, ThemeName
 
-__all__ = ["Bar", "MAX_ROWS", "locate_bars", "plot_stays", "plot_tasks"]
+__all__ = [
+    "Bar",
+    "MAX_ROWS",
+    "Moment",
+    "locate_bars",
+    "locate_moments",
+    "plot_stays",
+    "plot_tasks",
+]
 
 MAX_ROWS: Final = 150  # sessions that have a row each; of more, their number at each task is drawn
 NAMED: Final = 40  # rows that have room for a name
 COLOURED: Final = 6  # tasks with a colour of their own; the rest are "others"
 BINS: Final = 240
+HINTS: Final = 80  # times at which the numbers are told
 COLUMNS: Final = ("id", "task", "start", "end", "waits", "open")
 
 
@@ -46,11 +55,29 @@ class Bar(NamedTuple):
     height: float
 
 
+class Moment(NamedTuple):
+    """How many sessions were at each task at one time, and where that is drawn.
+
+    Attributes:
+        at: The time.
+        counts: The tasks with a colour of their own, in their order, and the others, each with the
+            number of sessions at it.
+        left, top, width, height: The place, as that of a ``Bar``.
+    """
+
+    at: pd.Timestamp
+    counts: list[tuple[str, int]]
+    left: float
+    top: float
+    width: float
+    height: float
+
+
 def plot_stays(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "light") -> Axes:
     """Draw each session as a row of bars, one for each stay at a task.
 
     A stay that began with the session staying where it was (it waits, for input or to be tried
-    again) is paler; one that has no end yet has an open end.
+    again) is fainter; one that has no end yet has an open end.
 
     Args:
         frame: Stays, as ``Timeline.stays`` has them, of at most 150 sessions.
@@ -134,11 +161,7 @@ def plot_tasks(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
     place = _set_time_axis(ax, start, end)
     edges = np.linspace(*_bounds(start, end), BINS + 1).astype(np.int64)
     names = _coloured_tasks(frame)
-    tasks = frame["task"].astype(object).to_numpy()
-    heights = [_count_at(edges, start[tasks == name], end[tasks == name]) for name in names]
-    others = ~np.isin(tasks, names)
-    if others.any():
-        heights.append(_count_at(edges, start[others], end[others]))
+    heights = [counts for _, counts in _count_tasks(frame, names, edges)]
     colours = [*palette.colours[: len(names)], palette.rest][: len(heights)]
     ax.stackplot(
         place(edges),
@@ -182,6 +205,49 @@ def locate_bars(ax: Axes, frame: pd.DataFrame) -> list[Bar]:
         Bar(n, x / width, 1 - y / height, max(0.002, (u - x) / width), (y - v) / height)
         for n, ((x, y), (u, v)) in enumerate(zip(upper, lower, strict=True))
     ]
+
+
+def locate_moments(ax: Axes, frame: pd.DataFrame, count: int = HINTS) -> list[Moment]:
+    """Return how many sessions were where, and the place of each time in what ``plot_tasks`` drew.
+
+    Args:
+        ax: The axes that it returned; the figure must have been drawn or saved before.
+        frame: The stays.
+        count: The number of times, at the same distance.
+    """
+    figure = host_of(ax)
+    width, height = figure.bbox.width, figure.bbox.height
+    bounds = _bounds(_nanos(frame["start"]), _nanos(frame["end"]))
+    edges = np.linspace(*bounds, count + 1).astype(np.int64)
+    middles = (edges[:-1] + edges[1:]) // 2
+    counted = _count_tasks(frame, _coloured_tasks(frame), middles)
+    place, box = time_places(*bounds), ax.get_window_extent()
+    x = np.clip(place(edges), *ax.get_xlim())
+    left = ax.transData.transform(np.column_stack([x, np.zeros_like(x)]))[:, 0] / width
+    return [
+        Moment(
+            pd.Timestamp(int(middles[n]), unit="ns", tz="UTC"),
+            [(name, int(counts[n])) for name, counts in counted],
+            float(left[n]),
+            1 - box.y1 / height,
+            float(left[n + 1] - left[n]),
+            box.height / height,
+        )
+        for n in range(count)
+    ]
+
+
+def _count_tasks(
+    frame: pd.DataFrame, names: Sequence[str], times: Nanos
+) -> list[tuple[str, NDArray[np.int64]]]:
+    """Return how many sessions were at each of these tasks, and at all others, at each time."""
+    start, end = _nanos(frame["start"]), _nanos(frame["end"])
+    tasks = frame["task"].astype(object).to_numpy()
+    found = [(name, _count_at(times, start[tasks == name], end[tasks == name])) for name in names]
+    others = ~np.isin(tasks, names)
+    if others.any():
+        found.append(("other tasks", _count_at(times, start[others], end[others])))
+    return found
 
 
 def _bounds(start: Nanos, end: Nanos) -> tuple[int, int]:
@@ -236,7 +302,7 @@ def _legend(
         entries.append(Entry(Patch(color=palette.rest), f"others, n = {others:,}"))
     if waits:
         pale = Patch(color=palette.ink, alpha=0.4)
-        entries.append(Entry(pale, "pale: waits at the same task"))
+        entries.append(Entry(pale, "faint: waits at the same task"))
     if opened:
         entries.append(Entry(Patch(alpha=0), "▸ until now"))
     return entries

@@ -40,7 +40,7 @@ def stays_frame(steps: Steps, now: datetime) -> pd.DataFrame:
     end[:-1] = np.where(following[:-1], steps.at[1:], end[:-1])
     shown = ~steps.deleted  # a version that deletes is the end of a stay, and not one itself
     # A clock that was set back makes no stay of less than nothing.
-    lasted = np.maximum(end - steps.at, 0)
+    end = np.maximum(end, steps.at)
     frame = pd.DataFrame(
         {
             "id": text_column(ids),
@@ -48,7 +48,7 @@ def stays_frame(steps: Steps, now: datetime) -> pd.DataFrame:
             "task": category_column(steps.current_task_id),
             "start": _times(steps.at),
             "end": _times(end),
-            "duration": pd.TimedeltaIndex(lasted.view("m8[us]")),
+            "duration": pd.TimedeltaIndex((end - steps.at).view("m8[us]")),
             "waits": waits,
             "open": ~following,
             "version": steps.number,
@@ -66,7 +66,9 @@ def transitions_frame(stays: pd.DataFrame) -> pd.DataFrame:
         stays: The stays, as ``stays_frame`` returns them.
     """
     columns = ["graph_id", "from", "to", "n", "p50", "p99"]
-    ended = stays[~stays["open"]]
+    # The next number: a version in between that is a delete is no stay.
+    follows = (stays["id"] == stays["id"].shift(-1)) & (stays["version"].diff(-1) == -1)
+    ended = stays[~stays["open"] & follows]
     target = stays["task"].astype(object).shift(-1).reindex(ended.index)
     found: list[dict[str, Any]] = []
     groups = ended.groupby(

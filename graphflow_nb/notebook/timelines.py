@@ -8,17 +8,17 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..cards import card
-from ..figures import locate_bars, plot_stays, plot_tasks
+from ..figures import plot_stays, plot_tasks
 from ..figures.stays import MAX_ROWS
 from ..figures.theme import ThemeName
 from ..frames import transitions_frame
-from ..printable import printable, printable_lines
+from ..printable import printable_lines
+from .hints import render_moment_hints, render_stay_hints
 from .pictures import THEMES, render_picture, render_themes
 
 __all__ = ["Timeline"]
 
 MAX_HINTS: Final = 3_000  # stays that say what they are when they are pointed at
-MAX_TEXT: Final = 200  # characters of a text in a hint
 
 
 class Timeline:
@@ -54,6 +54,11 @@ class Timeline:
         self.note = note
 
     @property
+    def _is_binned(self) -> bool:
+        """Whether there are too many sessions for a row each."""
+        return self.stays["id"].nunique() > MAX_ROWS
+
+    @property
     def transitions(self) -> pd.DataFrame:
         """One row for each way from task to task.
 
@@ -75,11 +80,11 @@ class Timeline:
         Raises:
             QueryError: The theme is unknown.
         """
-        many = self.stays["id"].nunique() > MAX_ROWS
-        return (plot_tasks if many else plot_stays)(self.stays, ax=ax, theme=theme)
+        return (plot_tasks if self._is_binned else plot_stays)(self.stays, ax=ax, theme=theme)
 
     def to_html(self, theme: ThemeName = "light") -> str:
-        """Return the picture as HTML; each stay says what it is when it is pointed at.
+        """Return the picture as HTML, which says what is where it is pointed at: each stay, or the
+        number of sessions at each task.
 
         Args:
             theme: The theme, ``light`` or ``dark``.
@@ -87,31 +92,24 @@ class Timeline:
         return self._render_card(theme)
 
     def _render_card(self, *themes: ThemeName) -> str:
-        body = render_themes(self._render_picture, themes)
+        drawn = {theme: self.plot(theme=theme) for theme in themes}
+        pictures = render_themes(lambda theme: render_picture(drawn[theme]), themes)
+        ax = drawn[themes[0]]  # a picture is laid out alike in each theme
+        box = Markup('<div style="position:relative;max-width:%spx">%s%s</div>')
+        body = box % (int(ax.figure.bbox.width), pictures, self._render_hints(ax))
         if self.note:
             body += Markup("<p>%s</p>") % self.note
         return str(card("sessions over time", body))
 
-    def _render_picture(self, theme: ThemeName) -> Markup:
-        ax = self.plot(theme=theme)
-        image = render_picture(ax)
-        shown = len(self.stays) and self.stays["id"].nunique() <= MAX_ROWS
-        hints = self._render_hints(ax) if shown and len(self.stays) <= MAX_HINTS else ""
-        box = Markup('<div style="position:relative;max-width:%spx">%s%s</div>')
-        return box % (int(ax.figure.bbox.width), image, hints)
-
     def _render_hints(self, ax: Any) -> Markup:
-        """Return invisible boxes over the bars, each with the text of its stay."""
-        box = Markup('<rect x="%.5f" y="%.5f" width="%.5f" height="%.5f"><title>%s</title></rect>')
-        stays = self.stays
-        boxes = [
-            box % (bar.left, bar.top, bar.width, bar.height, _describe(stays.iloc[bar.row]))
-            for bar in locate_bars(ax, stays)
-        ]
-        return Markup(
-            '<svg style="position:absolute;inset:0;width:100%%;height:100%%" viewBox="0 0 1 1" '
-            'preserveAspectRatio="none" fill="transparent">%s</svg>'
-        ) % Markup("").join(boxes)
+        if not len(self.stays):
+            return Markup("")
+        if self._is_binned:
+            return render_moment_hints(ax, self.stays)
+        if len(self.stays) <= MAX_HINTS:
+            return render_stay_hints(ax, self.stays)
+        words = "more than %s stays are too many to say what each is when it is pointed at"
+        return Markup("<p>%s</p>") % (words % f"{MAX_HINTS:,}")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {"text/html": self._render_card(*THEMES), "text/plain": repr(self)}
@@ -119,17 +117,3 @@ class Timeline:
     def __repr__(self) -> str:
         ax = self.plot()
         return printable_lines("\n".join(filter(None, (ax.said, self.note))))
-
-
-def _describe(stay: Any) -> str:
-    """Return what is said of a stay that is pointed at."""
-    until = "until now" if stay["open"] else f"until {stay['end']:%Y-%m-%d %H:%M:%S}"
-    lines = [
-        printable(f"{stay['id'][:MAX_TEXT]}: {stay['task'][:MAX_TEXT]}"),
-        f"{stay['start']:%Y-%m-%d %H:%M:%S} UTC {until}, {str(stay['duration']).split('.')[0]}",
-        f"version {stay['version']}{', waits at the same task' if stay['waits'] else ''}",
-    ]
-    status = stay["status_message"]
-    if isinstance(status, str):
-        lines.append(printable(status[:MAX_TEXT]))
-    return "\n".join(lines)

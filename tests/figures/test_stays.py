@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 import graphflow_nb as g
-from graphflow_nb.figures import locate_bars, plot_stays, plot_tasks
+from graphflow_nb.figures import locate_bars, locate_moments, plot_stays, plot_tasks
 from graphflow_nb.figures.theme import THEMES
 from graphflow_nb.frames import stays_frame, transitions_frame
 from graphflow_nb.storage.history import STEP_COLUMNS, Steps
@@ -61,6 +61,7 @@ def test_transitions_are_counted_with_their_times():
     assert found[0] == ["intake", "decide", 2]
     assert ["decide", "decide", 1] in found
     assert ["decide", "payout", 1] in found
+    assert len(found) == 3, "a delete is no way to the next session's task"
     row = frame[(frame["from"] == "intake")].iloc[0]
     assert (row["p50"], row["p99"]) == (pd.Timedelta("2h"), pd.Timedelta("6h"))
     empty = transitions_frame(stays())
@@ -95,6 +96,27 @@ def test_the_number_at_each_task_is_that_of_a_plain_count():
     edges = [area.get_paths()[0].vertices[:, 1].max() for area in ax.collections]
     assert edges == [2, 2, 2]
     assert "At most 2 at one time." in ax.said  # type: ignore[attr-defined]
+
+
+def test_where_it_is_pointed_at_the_numbers_are_those_of_a_plain_count():
+    frame = some()
+    ax = plot_tasks(frame)
+    ax.figure._repr_png_()  # type: ignore[union-attr]
+    moments = locate_moments(ax, frame, count=20)
+    for moment in moments:
+        there = frame[(frame["start"] <= moment.at) & (frame["end"] > moment.at)]
+        counts = there["task"].astype(object).value_counts()
+        assert moment.counts == [(n, counts.get(n, 0)) for n in ("intake", "decide", "payout")]
+    edges = [moment.left for moment in moments] + [moments[-1].left + moments[-1].width]
+    assert edges == sorted(edges)
+    assert 0 < edges[0] < edges[-1] <= 1
+
+
+def test_a_clock_that_goes_back_makes_no_stay_of_less_than_nothing():
+    frame = stays(("a", 1, 5, "intake", False), ("a", 2, 7, "decide", False))
+    assert frame["duration"].tolist() == [pd.Timedelta(0), pd.Timedelta("7h")]
+    assert (frame["end"] >= frame["start"]).all()
+    plot_stays(frame)
 
 
 @pytest.mark.parametrize("draw", [plot_stays, plot_tasks])
