@@ -1,0 +1,225 @@
+"""Sessions as a Dask DataFrame, read in parts by the machines of a cluster that exists.
+
+Needs the package ``dask``: ``pip install 'graphflow_nb[dask]'``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from .client import open_client
+from .errors import QueryError, StorageError
+from .frames.arrow import SessionArrow
+from .monitoring.loading import import_pyarrow
+from .storage import Cursor, PostgresSessionStorage, Query
+from .storage.connect import read_url
+from .storage.paths import ContextPath
+from .storage.protocols import SupportsCount, SupportsTable, require
+from .storage.query import MAX_IDS
+from .storage.url import StoreUrl
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_sessions"]
+
+MAX_PARTS: Final = 10_000
+_ROWS: Final = 100_000  # of a part, unless it is said how many parts there are
+_PAGE: Final = 10_000
+
+# Ids from all over the table, a hundred or so, as ANALYZE noted them. $1 is the quoted name.
+_NOTED: Final = """
+SELECT s.histogram_bounds::text::text[] FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_stats AS s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = 'id'
+WHERE c.oid = $1::text::regclass ORDER BY s.inherited DESC LIMIT 1
+"""
+
+
+class Part(NamedTuple):
+    """A range of ids.
+
+    Attributes:
+        after: The id behind which it begins; None for the first.
+        to: The last id that may be in it; None for any.
+    """
+
+    after: str | None
+    to: str | None
+
+
+def read_sessions(
+    url: str | StoreUrl | None = None,
+    *,
+    context: Mapping[ContextPath, str] | Sequence[ContextPath] = (),
+    parts: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    **filters: Any,
+) -> Any:
+    """Return the sessions of a store as a Dask DataFrame, each part a range of ids.
+
+    Each worker opens the store for reading only, reads its part in short reads, and closes it.
+    The ranges are taken from PostgreSQL's statistics of the table (after ANALYZE), else by reading
+    the ids once. A session that is saved meanwhile is in the result once, as it was when its page
+    was read.
+
+    Example:
+        >>> import graphflow_nb, tempfile
+        >>> url = f"sqlite:{tempfile.mkdtemp()}/sessions.db"
+        >>> with graphflow_nb.open(url, create=True) as wb:
+        ...     created = [wb.create(f"claim-{n}", "intake", context={"n": n}) for n in range(9)]
+        >>> from graphflow_nb.dask import read_sessions
+        >>> frame = read_sessions(url, context={"n": "int64"}, parts=3)
+        >>> frame.npartitions, int(frame["n"].sum().compute())
+        (3, 36)
+
+    Args:
+        url: The URL of the store. It goes to the workers with its password, as a part of the tasks;
+            where they have it in DATABASE_URL, leave it out.
+        context: Context paths, a column each with its values as JSON text; a mapping gives each
+            path its type: ``json``, ``string``, ``boolean``, ``int64`` or ``float64``.
+        parts: About how many parts there are, 1 to 10,000. Default: one for 100,000 sessions.
+        options: Options of ``graphflow_nb.open``, e.g. ``{"table": "app.sessions"}``.
+        filters: The filters of ``wb.sessions``: ``graph``, ``task``, ``where``, …
+
+    Returns:
+        A ``dask.dataframe.DataFrame`` with the columns of ``wb.to_parquet``: text, Int64,
+        ``datetime64[us, UTC]``, and for context columns text, boolean, Int64 or Float64.
+
+    Raises:
+        QueryError: An argument is invalid.
+        StorageError: The package dask or pyarrow is missing, or the store failed; when a part is
+            computed, also if a value is not of its column's type.
+    """
+    try:
+        import dask.dataframe
+    except ImportError as error:
+        raise StorageError(
+            "a Dask DataFrame needs dask: pip install 'graphflow_nb[dask]'"
+        ) from error
+    if parts is not None and (type(parts) is not int or not 1 <= parts <= MAX_PARTS):
+        raise QueryError(f"parts must be 1 to {MAX_PARTS:,}, not {parts!r}")
+    if not isinstance(context, Mapping):
+        if isinstance(context, str) or not isinstance(context, Sequence):
+            raise QueryError(f"context= must be a list of context paths, not {context!r}")
+        context = dict.fromkeys(context, "json")
+    query = Query.from_filters(filters, order="id")
+    arrow = SessionArrow(context)
+    how: dict[str, Any] = {
+        "url": None if url is None else read_url(url),
+        "options": dict(options or {}),
+        "query": query,
+        "context": dict(context),
+    }
+    with open_client(how["url"], writable=False, **how["options"]) as client:
+        found = client.bridge.run(_split(client.storage, parts))
+    frame: Any = dask.dataframe
+    return frame.from_map(_read_part, found, meta=_frame([], arrow), **how)
+
+
+async def _split(storage: Any, wanted: int | None) -> list[Part]:
+    """Return ranges of ids that together have all."""
+    if wanted is None:
+        total = await require(storage, SupportsCount).count(Query())
+        wanted = min(1 + total // _ROWS, MAX_PARTS)
+    bounds: Sequence[str] = await _noted(storage)
+    if len(bounds) < wanted:
+        bounds = await _walk(storage, wanted)
+    step = len(bounds) / wanted
+    inside = [bounds[int(step * n)] for n in range(1, wanted)] if bounds else []
+    return [Part(after, to) for after, to in pairwise([None, *dict.fromkeys(inside), None])]
+
+
+async def _noted(storage: Any) -> Sequence[str]:
+    """Return ids from all over a table, in order, by PostgreSQL's statistics, if it has any."""
+    inner = storage.inner
+    if not isinstance(inner, PostgresSessionStorage):
+        return []
+    name = inner.form.table
+    noted = await inner.run(lambda connection: connection.fetchval(_NOTED, name)) or []
+    # Only the database knows the order of its collation.
+    query = Query(ids=noted[:MAX_IDS], order="id")
+    return (await require(storage, SupportsTable).table(query)).id
+
+
+async def _walk(storage: Any, wanted: int) -> list[str]:
+    """Return ids from all over the store, by reading them once."""
+    bounds: list[str] = []
+    every = 0
+    query = Query(order="id", limit=_PAGE)
+    while True:
+        table = await require(storage, SupportsTable).table(query)
+        every = every or max(1, len(table) // (4 * wanted))
+        bounds += table.id[::every]
+        if table.next is None:
+            return bounds
+        query = query.following(table.next, _PAGE)
+
+
+def _read_part(
+    part: Part,
+    *,
+    url: StoreUrl | None,
+    options: dict[str, Any],
+    query: Query,
+    context: dict[ContextPath, str],
+) -> pd.DataFrame:
+    """Return one part; runs on a worker."""
+    arrow = SessionArrow(context)
+    with open_client(url, writable=False, **options) as client:
+        batches = client.bridge.run(_read(client.storage, part, query, arrow))
+    for name, misfit in arrow.misfits.items():
+        kind = dict(zip(arrow.schema.names[-len(context) :], context.values(), strict=True))[name]
+        raise StorageError(
+            f"{misfit.count:,} values of {name!r} are not {kind}, first that of {misfit.first!r}: "
+            f"{misfit.value}. Read the column as 'json'"
+        )
+    return _frame(batches, arrow)
+
+
+async def _read(storage: Any, part: Part, query: Query, arrow: SessionArrow) -> list[Any]:
+    batches: list[Any] = []
+    after = None if part.after is None else Cursor("id", part.after)
+    while True:
+        page = query.following(after, _PAGE)
+        table = await require(storage, SupportsTable).table(page, list(arrow.context or ()))
+        batch = arrow.batch(table)
+        if (inside := await _inside(storage, table.id, part.to)) < len(table):
+            return [*batches, batch.slice(0, inside)]
+        batches.append(batch)
+        if table.next is None:
+            return batches
+        after = table.next
+
+
+async def _inside(storage: Any, ids: Sequence[str], to: str | None) -> int:
+    """Return how many of ordered ids are not behind one, in the store's own order."""
+    if to is None or not ids:
+        return len(ids)
+    query = Query(ids=ids, order="id", after=Cursor("id", to))
+    behind = set((await require(storage, SupportsTable).table(query)).id)
+    return next((n for n, id in enumerate(ids) if id in behind), len(ids))
+
+
+def _frame(batches: list[Any], arrow: SessionArrow) -> pd.DataFrame:
+    """Return batches as a DataFrame whose dtypes do not depend on its values."""
+    import pandas as pd
+
+    pa, _ = import_pyarrow()
+    schema = pa.schema(
+        [
+            (column.name, pa.string() if pa.types.is_dictionary(column.type) else column.type)
+            for column in arrow.schema
+        ]
+    )
+    kinds = {
+        pa.string(): pd.StringDtype(na_value=float("nan")),
+        pa.int64(): pd.Int64Dtype(),
+        pa.float64(): pd.Float64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+    }
+    table = pa.Table.from_batches(batches, schema=arrow.schema).cast(schema)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=kinds.get)
+    return frame
