@@ -160,7 +160,7 @@ def take_history(page: Any) -> None:
     view = page.locator(".gfnb-browser").last
     view.get_by_role("button", name="History").click()
     view.get_by_role("slider").press("ArrowLeft")
-    view.get_by_text("/context/data/difference").first.wait_for()
+    view.get_by_text("difference", exact=True).first.wait_for()
     take(view, "history")
 
 

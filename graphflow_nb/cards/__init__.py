@@ -7,7 +7,7 @@ from .content import Portion, chat_portion, context_portion
 from .copying import report_html
 from .notice import NoticeKind, code_html, notice_html
 from .parts import CARD_CSS, MAX_TEXT, age, card, code, fact_table, plain_box, size
-from .patch import patch_html, value_html
+from .patch import patch_html, place_html, value_html
 from .session import overview_html, session_html, session_text
 from .store import StoreCard, store_html, store_text
 
@@ -27,6 +27,7 @@ __all__ = [
     "notice_html",
     "overview_html",
     "patch_html",
+    "place_html",
     "plain_box",
     "report_html",
     "session_html",

@@ -14,7 +14,7 @@ from msgspec import Raw
 from ..changes import Path, value_at
 from ..errors import ContextError, PatchError, QueryError
 from ..model import Message, OddMessage, Session, exactjson
-from ..storage.paths import ContextPath, path_text, resolve_path
+from ..storage.paths import DATA, MESSAGES, ContextPath, path_text, resolve_path
 
 __all__ = [
     "MAX_ITEMS",
@@ -25,15 +25,12 @@ __all__ = [
     "context_lines",
     "count_items",
     "data_lines",
-    "path_words",
     "shown_text",
 ]
 
 MAX_ITEMS: Final = 100  # of one object or array
 MAX_LINES: Final = 2_000  # of one tree
 MAX_MESSAGES: Final = 50
-DATA: Final[Path] = ("context", "data")
-MESSAGES: Final[Path] = ("context", "chat_history", "messages")
 
 
 class Line(NamedTuple):
@@ -85,15 +82,6 @@ def count_items(line: Line) -> str:
     """Return how many keys or items an object or array has, in words."""
     unit = "key" if exactjson.kind(line.raw) == "object" else "item"
     return f"{line.items:,} {unit}" if line.items == 1 else f"{line.items:,} {unit}s"
-
-
-def path_words(path: Path) -> str:
-    """Return a path from the session down in words: a context path as a person types it."""
-    if path[:2] == ("context", "data") and path[2:]:
-        return path_text(path[2:])
-    if path[:3] == ("context", "chat_history", "messages") and path[3:]:
-        return f"message {path[3]}"
-    return path_text(path)
 
 
 def shown_text(raw: Raw) -> str:

@@ -7,11 +7,12 @@ from typing import Final
 from markupsafe import Markup
 from msgspec import Raw
 
-from ..changes import Change, Patch, pointer
+from ..changes import Change, Patch, Path
 from ..model import exactjson
+from ..storage.paths import DATA, place_text
 from .parts import code
 
-__all__ = ["patch_html", "value_html"]
+__all__ = ["patch_html", "place_html", "value_html"]
 
 MAX_CHANGES: Final = 200  # of one patch
 
@@ -61,7 +62,15 @@ def _render_change(change: Change) -> Markup:
     return _CHANGE % (
         change.op,
         _SIGNS.get(change.op, change.op),
-        code(pointer(change.path)),
+        place_html(change.path),
         value_html(change.before),
         value_html(change.value),
     )
+
+
+def place_html(path: Path) -> Markup:
+    """Return a place in a session as HTML: a context path as code, to be copied by one click."""
+    text = place_text(path)
+    if path[: len(DATA)] != DATA or path == DATA:
+        return Markup("%s") % text
+    return Markup('<span class="gfnb-place">%s</span>') % code(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..changes import diff, pointer
+from ..changes import Path, diff, pointer
 from ..errors import ContextError, JournalError
 from ..journal import Entry
 from ..model import MessageRole, OddMessage, Session, exactjson
@@ -326,8 +326,13 @@ def journal_frame(
     )
 
 
-def describe_changes(entry: Entry) -> str:
-    """Return what a write changed, in one line."""
+def describe_changes(entry: Entry, name: Callable[[Path], str] = pointer) -> str:
+    """Return what a write changed, in one line.
+
+    Args:
+        entry: The journal's entry of the write.
+        name: The function that returns what a path is called.
+    """
     if entry.version_before is None or entry.version_after is None:
         return "created" if entry.version_before is None else "deleted"
     try:
@@ -336,7 +341,7 @@ def describe_changes(entry: Entry) -> str:
         return str(error)
     assert before is not None
     assert after is not None
-    paths = [pointer(change.path) for change in diff(before, after)]
+    paths = [name(change.path) for change in diff(before, after)]
     shown = ", ".join(paths[:5]) or "nothing"
     return shown if len(paths) <= 5 else f"{shown} and {len(paths) - 5:,} more"
 

@@ -21,6 +21,9 @@ from msgspec import Raw
 from ..errors import QueryError
 
 __all__ = [
+    "DATA",
+    "MESSAGES",
+    "POINTER",
     "ContextPath",
     "Spellings",
     "find_value",
@@ -29,6 +32,7 @@ __all__ = [
     "parse_path",
     "path_label",
     "path_text",
+    "place_text",
     "resolve_path",
     "spellings",
 ]
@@ -39,6 +43,11 @@ Spellings: TypeAlias = Sequence[Sequence[str]]
 
 #: The parts of a text up to which each key with dots in it is tried: 16 spellings.
 _MAX_PARTS: Final = 6
+#: The places of the context's data, and of its chat, from the session down.
+DATA: Final = ("context", "data")
+MESSAGES: Final = ("context", "chat_history", "messages")
+#: What a JSON Pointer to a context value begins with, as patches and messages show it.
+POINTER: Final = "/context/data/"
 # What PostgreSQL takes for an index: no array has as many elements as more digits say.
 _INDEX = re.compile(r"\s*([+-]?)0*([0-9]{1,10})", re.ASCII)
 
@@ -93,8 +102,32 @@ def _join_keys(keys: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 def path_text(keys: Sequence[str]) -> str:
     """Return keys as a person types them: ``customer.tier``, or ``('a.b', 'c')`` for odd ones."""
     plain = ".".join(keys)
-    odd = any(not key or "." in key for key in keys) or plain != plain.strip() or plain[0] == "("
-    return repr(tuple(keys)) if odd else plain
+    odd = any(not key or "." in key for key in keys) or plain != plain.strip()
+    taken = plain.startswith(("(", POINTER))  # it would be read as another notation
+    return repr(tuple(keys)) if odd or taken else plain
+
+
+def place_text(path: Sequence[str]) -> str:
+    """Return a place in a session as a person reads it: of a context value its context path.
+
+    Example:
+        >>> place_text(("context", "data", "customer", "tier"))
+        'customer.tier'
+        >>> place_text(("status_message",)), place_text((*MESSAGES, "3", "content"))
+        ('the field status_message', 'chat message 3')
+
+    Args:
+        path: The keys and indexes from the session down.
+    """
+    path = tuple(path)
+    if path[:2] == DATA and path[2:]:
+        return path_text(path[2:])
+    if path[:3] == MESSAGES and path[3:]:
+        part = path[4:] if path[4:] != ("content",) else ()
+        return ", ".join((f"chat message {path[3]}", *part))
+    if path[:1] == ("context",):
+        return path_text(path)
+    return f"the field {path_text(path)}" if path else "the session"
 
 
 def path_label(path: ContextPath) -> str:

@@ -40,7 +40,7 @@ def test_a_newcomer_saves_an_edit_in_six_interactions(person, store, tmp_path):
     person.click("Edit")
     person.type("Status", "checked by hand")
     person.click("Preview changes")
-    person.sees("/status_message")
+    person.sees("the field status_message")
     assert stored(store, "claim-0118").status_message != "checked by hand", "not before Save"
     person.picture("preview", tmp_path)
     person.click("Save 1 change")
@@ -271,8 +271,8 @@ def test_edit_values_json_and_chat(person, store, tmp_path):
     person.sees("Correct the context under JSON, or discard the changes")
     box.fill(text.replace("damage.jpg", "damage <b>2</b>.jpg"))
     person.click("Preview changes")
-    person.sees("/context/data/documents")
-    person.sees(re.compile("/context/chat_history/messages/[0-9]+"))
+    person.sees("This will change")
+    person.sees(re.compile("chat message [0-9]+"))
     person.picture("edit", tmp_path)
     person.click("Save 2 changes")
     person.sees("Saved 'claim-0014'")
@@ -297,7 +297,7 @@ def test_conflict_and_merge(person, store, tmp_path):
     change(store, "claim-0014", status_message="theirs", context={"step": 7})
     person.click("Save 2 changes")
     person.sees("Someone saved this session meanwhile. Nothing was written.")
-    person.sees("/context/data/step")
+    person.sees("step")
     assert stored(store, "claim-0014").status_message == "theirs"
     person.picture("conflict", tmp_path)
     person.click("Preview the merged session")

@@ -14,6 +14,7 @@ from ...cards import NoticeKind, notice_html, plain_box
 from ...errors import GraphflowError, JournalError, PatchError, StorageError
 from ...frames import describe_changes
 from ...journal import Entry
+from ...storage.paths import place_text
 from ..html import Html
 from ..progress import Bar
 from .render import (
@@ -377,7 +378,7 @@ class Undo(Dialog):
     def _describe(self, entries: Sequence[Entry]) -> list[str]:
         """Return what each write changed; each is read from the journal once."""
         self._changes = {
-            entry.number: self._changes.get(entry.number) or describe_changes(entry)
+            entry.number: self._changes.get(entry.number) or describe_changes(entry, place_text)
             for entry in entries
         }
         return list(self._changes.values())

@@ -170,12 +170,12 @@ class Editor:
         self._check_json()
         value = json_value(self.kind.value, self.value.value)
         self._stage.desk.edit().set_value(self._parse_path(), value)
-        self._free_fields(f"{self.path.value!r} is set")
+        self._free_fields(f"{self.path.value} is set")
 
     def _remove_value(self) -> None:
         self._check_json()
         self._stage.desk.edit().remove_value(self._parse_path())
-        self._free_fields(f"{self.path.value!r} is removed")
+        self._free_fields(f"{self.path.value} is removed")
 
     def _add_message(self) -> None:
         self._check_json()
@@ -211,7 +211,7 @@ class Editor:
         if self._wrong:
             return self._describe_wrong()
         if self._is_value_waiting():
-            typed = f"what was typed for {self.path.value!r}" if self.path.value else "the value"
+            typed = f"what was typed for {self.path.value}" if self.path.value else "the value"
             return f"{typed} is not in the draft yet: press Set value, or clear Path and Value"
         if self.message.value:
             return "the chat message is not in the draft yet: press Add message, or clear it"

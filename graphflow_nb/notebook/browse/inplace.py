@@ -9,10 +9,11 @@ from markupsafe import Markup
 from msgspec import Raw
 
 from ...cards import notice_html
-from ...cards.lines import Lines, path_words, shown_text
+from ...cards.lines import Lines, shown_text
 from ...changes import Draft, Path, document, value_at
 from ...errors import GraphflowError, PatchError
 from ...model import Session
+from ...storage.paths import place_text
 from ..html import Html
 from .stage import Stage
 from .valuetree import Asked, ValueTree, mark_of
@@ -95,7 +96,7 @@ class InPlace:
             raise failed[0]
 
     def _replace(self, asked: Asked) -> None:
-        desk, words = self._stage.desk, path_words(asked.path)
+        desk, words = self._stage.desk, place_text(asked.path)
         if desk.session is None or desk.session.id != asked.of:
             raise PatchError("another session is open by now; nothing was set")
         now = self._read(asked.path)

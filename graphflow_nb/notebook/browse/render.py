@@ -62,7 +62,7 @@ def clash_html(clash: Clash) -> Markup:
         "<tr><th>stored now</th><td>%s</td></tr>"
         "<tr><th>you want</th><td>%s</td></tr></tbody></table>"
     ) % (
-        cards.code(clash.pointer),
+        cards.place_html(clash.path),
         cards.value_html(clash.base),
         cards.value_html(clash.stored),
         cards.value_html(clash.mine),

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from ...changes import json_value
+from ...changes.patch import parse_pointer
 from ...errors import ContextError, QueryError
 from ...model import exactjson
-from ...storage.paths import ContextPath, parse_path
+from ...storage.paths import DATA, POINTER, ContextPath, parse_path
 from ...storage.query import DEFAULT_ORDER
 
 __all__ = ["WORKBENCH", "parse_typed_path", "parse_typed_value", "sessions_call", "type_value"]
@@ -56,12 +57,16 @@ def parse_typed_path(text: str) -> ContextPath:
         'customer.tier'
         >>> parse_typed_path("('a.b', 'c')")  # for keys with dots
         ('a.b', 'c')
+        >>> parse_typed_path("/context/data/customer/tier")  # as patches show it
+        ('customer', 'tier')
 
     Raises:
         QueryError: The text is not a path.
     """
     text = text.strip()
     path: object = text
+    if text.startswith(POINTER):
+        return parse_pointer(text)[len(DATA) :]
     if text.startswith("("):
         try:
             path = ast.literal_eval(text)

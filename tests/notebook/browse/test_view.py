@@ -82,7 +82,7 @@ def test_what_was_typed_and_not_set_is_not_forgotten(wb):
     browser.reader.saving.preview.click()
     assert "press Set value" in said(browser)
     editor.set.click()
-    assert "'policy_number' is set in the draft" in said(browser)
+    assert "policy_number is set in the draft" in said(browser)
     assert editor.path.value == ""
     browser.reader.saving.preview.click()
     assert len(browser.desk.preview) == 2
