@@ -22,7 +22,7 @@ from .memory_history import MemoryHistory
 from .origin import is_as_read
 from .paths import ContextPath
 from .query import Query
-from .rows import GroupCounter, build_table, filter_rows, take_page
+from .rows import GroupCounter, RowsById, build_table, select_rows, take_page
 from .table import GroupCount, Table
 
 __all__ = ["InMemorySessionStorage"]
@@ -338,13 +338,14 @@ class InMemorySessionStorage:
             Seen(self.identity, session.version, now),
         )
 
-    def _filtered(self, query: Query) -> list[tuple[str, _Row]]:
+    def _filtered(self, query: Query) -> Sequence[tuple[str, _Row]]:
+        stored: Sequence[tuple[str, _Row]]
         with self._lock:
             if query.ids is None:
-                stored = list(self._rows.items())
+                stored = RowsById(self._rows)
             else:
                 stored = [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
-        return filter_rows(stored, query)
+        return select_rows(stored, query)
 
     def __repr__(self) -> str:
         return f"<InMemorySessionStorage: {len(self._rows)} sessions>"

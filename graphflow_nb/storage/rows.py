@@ -14,9 +14,9 @@ each, and answers with these functions, as the storages for memory and Redis do:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -42,8 +42,10 @@ __all__ = [
     "ByScanning",
     "GroupCounter",
     "Row",
+    "RowsById",
     "build_table",
     "filter_rows",
+    "select_rows",
     "table_of",
     "take_page",
 ]
@@ -112,6 +114,30 @@ class Row(Protocol):
 R = TypeVar("R", bound=Row)
 
 
+class RowsById(Sequence[tuple[str, R]]):
+    """The ids and rows of a mapping, without a tuple of each, which takes longer than a page.
+
+    Args:
+        rows: The row of each session by its id.
+    """
+
+    def __init__(self, rows: Mapping[str, R]):
+        self._ids = list(rows)
+        self._rows = list(rows.values())
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[tuple[str, R]]:
+        return zip(self._ids, self._rows, strict=True)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return the id and the row at a place."""
+        if isinstance(place, slice):
+            return list(zip(self._ids[place], self._rows[place], strict=True))
+        return self._ids[place], self._rows[place]
+
+
 def filter_rows(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]:
     """Return the rows that the conditions of a query select; order, limit and page are ignored.
 
@@ -119,7 +145,11 @@ def filter_rows(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, 
         rows: The id and the row of each session.
         query: The query.
     """
-    rows = list(rows)
+    return list(select_rows(rows, query))
+
+
+def select_rows(rows: Sequence[tuple[str, R]], query: Query) -> Sequence[tuple[str, R]]:
+    """Return the rows as ``filter_rows`` does; the rows themselves if all are selected."""
     if query.ids is not None:
         wanted = set(query.ids)
         rows = [r for r in rows if r[0] in wanted]
@@ -192,11 +222,12 @@ def _take_candidates(
     """
     after, descending = query.after, query.descending
     if column is None:
+        found_by_id: Iterable[tuple[str, R]] = rows
         if after is not None:
             last = after.id
-            rows = [r for r in rows if (r[0] < last if descending else r[0] > last)]
+            found_by_id = (r for r in rows if (r[0] < last if descending else r[0] > last))
         take = heapq.nlargest if descending else heapq.nsmallest
-        return take(min(limit, len(rows)), rows, key=itemgetter(0))
+        return take(min(limit, len(rows)), found_by_id, key=itemgetter(0))
     times = np.fromiter(map(attrgetter(column), map(itemgetter(1), rows)), np.int64, len(rows))
     times[times == UNKNOWN_TIME] = np.iinfo(np.int64).max
     if descending:  # no time is the least number, so each has an opposite

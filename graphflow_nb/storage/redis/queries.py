@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from ...errors import QueryError
+from ...errors import QueryError, StorageError
 from ...model.times import UNKNOWN_TIME
 from ..limits import QUICK_ROWS
 from ..paths import ContextPath, is_encodable
@@ -17,12 +17,16 @@ from ..rows import GroupCounter, build_table, filter_rows, take_page
 from ..table import GroupCount, NotedCount, NotedList, Table, add_problem
 from ..trace import current
 from .client import RedisClient
+from .errors import is_refused
 from .form import Stored, digest
 from .index import Entry, RedisIndex, entry_after, is_current, next_cursor
 from .odd import OddStored, time_problem
 from .records import Found, Records
 
 __all__ = ["Page", "Queries", "SessionPage"]
+
+
+_PORTION: Final = 2_000  # entries of the index that are looked at in one step, at most
 
 
 class Page(NamedTuple):
@@ -91,13 +95,15 @@ class Queries:
         # Where other conditions leave out sessions, more are read than a page has.
         count = limit if self._index.can_count(query) else max(limit, 100)
         while len(found) < limit:
+            # Where few of them match, larger portions take fewer round trips.
+            count = min(2 * count, _PORTION) if read else count
             portion = await self._index.page(query, after, count)
             if not portion:
                 break
             after = portion[-1]
             read += len(portion)
             if read > self._scan_limit:
-                raise self._too_many_keys()
+                raise await self._too_many_keys()
             sessions = await self._records.find_many([entry.id for entry in portion], hidden)
             for entry, session in zip(portion, sessions, strict=True):
                 if session is None and self._records.key(entry.id) in hidden:
@@ -193,14 +199,36 @@ class Queries:
             ids = [id for id in dict.fromkeys(query.ids) if is_encodable(id)]
             yield await self._find_matching(ids, query, hidden)
             return
-        read = 0
         pattern = _key_pattern(self._records.prefix + (query.id_prefix or ""))
-        async for keys in self._client.scan(pattern):
-            read += len(keys)
-            if bounded and read > self._scan_limit:
-                raise self._too_many_keys()
+        portions = self._client.scan(pattern)
+        if bounded and await self._may_exceed():
+            portions = _each(await self._list_keys(portions))  # before the first value is read
+        async for keys in portions:
             ids = [self._records.id_of(key) for key in keys]
             yield await self._find_matching(ids, query, hidden)
+
+    async def _may_exceed(self) -> bool:
+        """Return whether there may be more keys than ``scan_limit``."""
+        try:
+            return await self._client.key_count() > self._scan_limit
+        except StorageError as error:
+            if is_refused(error):  # a user may lack the right to count
+                return True
+            raise
+
+    async def _list_keys(self, portions: AsyncIterator[list[bytes]]) -> list[list[bytes]]:
+        """Return all portions of keys.
+
+        Raises:
+            QueryError: There are more keys than ``scan_limit``.
+        """
+        read, listed = 0, []
+        async for keys in portions:
+            read += len(keys)
+            if read > self._scan_limit:
+                raise await self._too_many_keys()
+            listed.append(keys)
+        return listed
 
     async def _find_matching(
         self, ids: Sequence[str], query: Query, hidden: set[bytes] | None
@@ -208,11 +236,14 @@ class Queries:
         found = await self._records.find_many(ids, hidden)
         return filter_rows([entry for entry in found if entry is not None], query)
 
-    def _too_many_keys(self) -> QueryError:
+    async def _too_many_keys(self) -> QueryError:
+        helps = "the index has only graph=, task= and updated_…= and the order by updated_at"
+        if not await self._index.refresh():
+            helps = "wb.build_index() makes pages quick"
         return QueryError(
             f"this query would have to read more than {self._scan_limit:,} keys, and a part of "
-            "them would be an incomplete answer: wb.build_index() makes pages quick, id_prefix= or "
-            "ids= narrow the query, and connecting with a higher scan_limit= allows it"
+            f"them would be an incomplete answer: {helps}, id_prefix= or ids= narrow the query, "
+            "and connecting with a higher scan_limit= allows it"
         )
 
     async def slow_orders(self) -> dict[str, str]:
@@ -237,6 +268,11 @@ def _hidden_note(hidden: set[bytes]) -> str | None:
         f"{len(hidden):,} keys are left out, because this user may not read them ({first}{more}); "
         "prefix= or the right to GET these keys"
     )
+
+
+async def _each(portions: list[list[bytes]]) -> AsyncIterator[list[bytes]]:
+    for keys in portions:
+        yield keys
 
 
 def _key_pattern(prefix: str) -> str | None:

@@ -6,6 +6,8 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session
+from graphflow_nb.storage.redis.index import RedisIndex
+from graphflow_nb.storage.redis.records import Records
 from graphflow_nb.storage.table import note_of
 
 from .conftest import worker_text
@@ -23,8 +25,40 @@ def test_a_scan_is_bounded_and_says_so(connect, run):
     assert len(run(storage.table(Query(limit=20)))) == 20
     assert run(storage.count(Query())) == 60
     assert run(storage.counts(Query(graph="default")))[0].sessions == 60
-    with pytest.raises(g.QueryError, match="build_index"):
+    with pytest.raises(g.QueryError, match="the index has only") as raised:
         run(storage.table(Query(limit=1, order="created_at")))
+    assert "build_index" not in str(raised.value)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_no_value_is_read_for_an_answer_that_is_refused(connect, run, indexed, monkeypatch):
+    storage = connect(scan_limit=50)
+    run(storage.save_many([Session(f"s{i:03}", "t") for i in range(60)]))
+    if indexed:
+        run(storage.build_index())
+
+    async def find_many(*_):
+        raise AssertionError("read")
+
+    monkeypatch.setattr(Records, "find_many", find_many)
+    with pytest.raises(g.QueryError, match="more than 50 keys"):
+        run(storage.count(Query(text="nobody")))
+
+
+def test_rare_sessions_are_found_by_the_index_in_large_portions(connect, run, monkeypatch):
+    storage = connect()
+    run(storage.save_many([Session(f"s{i:04}", "t") for i in range(3_000)]))
+    run(storage.build_index())
+    sizes = []
+    page = RedisIndex.page
+
+    async def noting(self, query, after, count):
+        sizes.append(count)
+        return await page(self, query, after, count)
+
+    monkeypatch.setattr(RedisIndex, "page", noting)
+    assert run(storage.table(Query(text="nobody", limit=10))).id == []
+    assert sizes == [100, 200, 400, 800, 1600, 2000]
 
 
 def test_what_workers_did_beside_the_index_is_said(connect, raw, run):
