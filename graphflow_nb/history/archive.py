@@ -329,7 +329,7 @@ class HistoryArchive:
     async def compact(self, id: str, *, newest: int | None = None) -> int:
         """Replace contexts of a session by patches where that is shorter; return how many.
 
-        The newest version stays whole, and so does at least one in 33. What a version is does not
+        The newest version stays whole, and so does at least one in 65. What a version is does not
         change by it. It may be interrupted at any point.
 
         Args:
@@ -412,7 +412,7 @@ class HistoryArchive:
 
 
 _PORTION = 200  # sessions that one statement looks at
-_PAGE = 3 * MAX_CHAIN  # versions that are compacted at once
+_PAGE = MAX_CHAIN + 32  # versions that are compacted at once
 
 
 class _Portions:

@@ -15,7 +15,7 @@ from ..errors import GraphflowError, HistoryError
 __all__ = ["MAX_CHAIN", "MAX_CHAIN_BYTES", "encode", "rebuild"]
 
 #: The most patches from a context that is kept as a whole to the version that is rebuilt.
-MAX_CHAIN: Final = 32
+MAX_CHAIN: Final = 64
 #: The most bytes that are rebuilt on the way, so that large contexts have shorter chains.
 MAX_CHAIN_BYTES: Final = 2_000_000
 

@@ -20,18 +20,19 @@ log = logging.getLogger("graphflow_nb")
 
 _COMPACT: Final = 8  # writes of a session after which its history is compacted
 _PRUNE: Final = 32  # and after which it is pruned
-_SWEEP: Final = 500  # writes after which some other sessions' histories are pruned
-_SWEPT: Final = 200  # of so many sessions
+_TURN: Final = 500  # writes after which other sessions have their turn
+_SWEPT: Final = 200  # of which so many are pruned
 _COUNTED: Final = 100_000  # sessions whose writes are counted
 
 
 class Upkeep:
     """What compacts and prunes a history in small steps, in between what is written to it.
 
-    The history of a session is compacted after every 8 of its writes and pruned after every 32, and
-    those of 200 other sessions are pruned after every 500 writes. Counts of what is rare begin at
-    random, so that short processes do their share. No write waits for it, except in memory, where
-    nothing can wait.
+    The history of a session is compacted after every 8 of its writes and pruned after every 32.
+    After every 500 writes other sessions have their turn: those that were written in the turn
+    before the last, and not since, are compacted to their end, and 200 are pruned. Counts of what
+    is rare begin at random, so that short processes do their share. No write waits for it, except
+    in memory, where nothing can wait.
 
     Example:
         >>> from graphflow_nb import InMemorySessionStorage
@@ -54,7 +55,9 @@ class Upkeep:
         self._writes: dict[str, int] = {}
         self._due: dict[str, int] = {}  # how many of a session's versions may be whole
         self._full: set[str] = set()  # the sessions that are due to be pruned
-        self._unswept = randrange(_SWEEP)
+        self._recent: set[str] = set()  # the sessions that were written in this turn
+        self._earlier: set[str] = set()  # and in the one before
+        self._unswept = randrange(_TURN)
         self._swept: str | None = None  # the session after which the next turn begins
         self._task: asyncio.Task[None] | None = None
 
@@ -74,11 +77,12 @@ class Upkeep:
                 if len(self._writes) >= _COUNTED:
                     self._writes.clear()
             self._writes[id] = writes = writes + 1
+            self._recent.add(id)
             if writes % _COMPACT == 0:
                 self._due[id] = self._due.get(id, 0) + _COMPACT
             if writes % _PRUNE == 0:
                 self._full.add(id)
-        if not self._due and (self.retention is None or self._unswept < _SWEEP):
+        if not self._due and self._unswept < _TURN:
             return
         if not attributes_of(self.archive.table).suspends:
             await self._keep_small()
@@ -97,6 +101,13 @@ class Upkeep:
 
     async def _keep_small(self) -> None:
         """Compact and prune the histories that are due; a failure is logged."""
+        ended = self._unswept >= _TURN
+        if ended:
+            self._unswept = 0
+            for id in self._earlier - self._recent:
+                if whole := self._writes.get(id, 0) % _COMPACT:
+                    self._due.setdefault(id, whole)
+            self._earlier, self._recent = self._recent, set()
         while self._due:
             id, whole = self._due.popitem()
             try:
@@ -108,8 +119,7 @@ class Upkeep:
             except GraphflowError as error:
                 log.warning("the history of session %r was not compacted: %s", id, error)
         self._full.clear()
-        if self.retention is not None and self._unswept >= _SWEEP:
-            self._unswept = 0
+        if ended and self.retention is not None:
             try:
                 await self._sweep(self.retention)
             except GraphflowError as error:

@@ -7,13 +7,13 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import numpy as np
@@ -49,8 +49,8 @@ class Scale:
     alone: float
 
 
-SHORT = Scale(rounds=8, calls=50, conversations=3, pruned=30_000, alone=3)
-FULL = Scale(rounds=20, calls=300, conversations=20, pruned=1_000_000, alone=20)
+SHORT = Scale(rounds=8, calls=50, conversations=20, pruned=30_000, alone=3)
+FULL = Scale(rounds=20, calls=300, conversations=300, pruned=1_000_000, alone=20)
 
 
 def session_of(id: str, size: int) -> Session:
@@ -83,7 +83,7 @@ def history(*, full: bool = False) -> None:
         asyncio.run(postgres_saves(server, "PostgreSQL, fsync off", scale))
         asyncio.run(other_saves(scale))
         reads(server.create_database("reads"))
-        asyncio.run(sizes(server.create_database("sizes"), scale))
+        asyncio.run(sizes(server, scale))
         asyncio.run(pruning(server.create_database("pruning"), scale))
 
 
@@ -243,40 +243,34 @@ async def _copy(url: str, rows: list[VersionRow]) -> None:
     await connection.close()
 
 
-async def sizes(url: str, scale: Scale) -> None:
-    """Print how much a version of a conversation takes, beside LangGraph's PostgresSaver."""
-    storage = HistoryStorage(await g.connect(url))
-    await history_of(storage).create()
-    connection = await asyncpg.connect(url)
-    sessions = [Session(f"talk-{n}", "answer") for n in range(scale.conversations)]
-    for step in range(STEPS):
-        for session in sessions:
-            if step % 2:
-                session.context.add_assistant_message(_said(step))
-            else:
-                session.context.add_user_message(_said(step))
-            await storage.save(session)
-        if step % 10 == 0:
-            await storage.settle()
-            await connection.execute("VACUUM sessions_history")  # as autovacuum does in time
-    await storage.settle()
-    await storage.archive.compact_all()
-    live = "sum(pg_column_size(h.*)) + count(*) * 28"
-    ours = await connection.fetchval(f"SELECT {live} FROM sessions_history AS h")
-    disk = await connection.fetchval("SELECT pg_total_relation_size('sessions_history')")
-    versions = STEPS * scale.conversations
+async def sizes(server: g.LocalPostgres, scale: Scale) -> None:
+    """Print how much a version of a conversation takes, beside LangGraph's PostgresSaver.
+
+    Conversations begin one after the other, ten at once, so that room that compacting frees is
+    used again. Vacuums come after every 500 saves, as autovacuum's do in time.
+    """
     print(f"\nSize of a version, {scale.conversations} conversations of {STEPS} steps")
-    print(f"  ours: rows {ours / versions:8,.0f} bytes, on the disk {disk / versions:8,.0f}")
-    await storage.close()
+    url = server.create_database("kept")
+    inner = await g.connect(url)
+    await history_of(inner).create()
+    ours = await _talk(url, HistoryStorage(inner), scale.conversations)
+    print(f"  HistoryStorage             {ours}")
+    url = server.create_database("triggered")
+    triggered = await g.connect(url)
+    await triggered.history_table.create_trigger(100)
+    found = await _talk(url, triggered, scale.conversations)
+    print(f"  a trigger, not compacted   {found}")
+    url = server.create_database("theirs")
     try:
         from langgraph.checkpoint.base import empty_checkpoint
         from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
     except ImportError:
         print("  LangGraph's PostgresSaver is not installed")
         return
+    conversations = min(scale.conversations, 20)  # it only appends
     async with AsyncPostgresSaver.from_conn_string(url) as saver:
         await saver.setup()
-        for n in range(scale.conversations):
+        for n in range(conversations):
             messages: list[dict[str, str]] = []
             config: Any = {"configurable": {"thread_id": f"talk-{n}", "checkpoint_ns": ""}}
             for step in range(STEPS):
@@ -288,17 +282,61 @@ async def sizes(url: str, scale: Scale) -> None:
                 config = await saver.aput(
                     config, checkpoint, {"step": step}, {"messages": f"{step + 1:032}"}
                 )
-    tables = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-    rows = disk_of_theirs = 0
-    for table in tables:
-        rows += await connection.fetchval(f"SELECT coalesce({live}, 0) FROM {table} AS h")
-        disk_of_theirs += await connection.fetchval(f"SELECT pg_total_relation_size('{table}')")
-    print(
-        f"  LangGraph's PostgresSaver: rows {rows / versions:8,.0f} bytes {rows / ours:5.1f}×, on "
-        f"the disk {disk_of_theirs / versions:8,.0f} {disk_of_theirs / disk:5.1f}× (aim ≥ 5×)",
-        flush=True,
+    theirs = await _weigh(
+        url, ("checkpoints", "checkpoint_blobs", "checkpoint_writes"), STEPS * conversations
     )
+    times = f"{theirs.rows / ours.rows:.1f}× and {theirs.disk / ours.disk:.1f}×"
+    print(f"  LangGraph's PostgresSaver  {theirs}: {times} HistoryStorage (aim ≥ 5×)", flush=True)
+
+
+class _Weight(NamedTuple):
+    """What a version takes, in bytes: its row, and its share of the files with their indexes."""
+
+    rows: float
+    disk: float
+
+    def __str__(self) -> str:
+        return f"rows {self.rows:6,.0f} bytes, on the disk {self.disk:6,.0f}"
+
+
+async def _weigh(url: str, tables: Sequence[str], versions: int) -> _Weight:
+    connection = await asyncpg.connect(url)
+    rows = disk = 0
+    for table in tables:
+        live = "coalesce(sum(pg_column_size(h.*)), 0)"
+        rows += await connection.fetchval(f"SELECT {live} FROM {table} AS h")
+        disk += await connection.fetchval(
+            "SELECT pg_total_relation_size($1::text::regclass)", table
+        )
     await connection.close()
+    return _Weight(rows / versions, disk / versions)
+
+
+async def _talk(url: str, storage: Any, conversations: int) -> _Weight:
+    """Hold conversations, ten at once, and return what their versions take."""
+    connection = await asyncpg.connect(url)
+    waiting = iter([Session(f"talk-{n}", "answer") for n in range(conversations)])
+    # The first ten do not end at the same time either.
+    active = [(session, -10 * n) for n, session in enumerate(islice(waiting, 10))]
+    saves = 0
+    while active:
+        for session, step in active:
+            if step < 0:
+                continue
+            if step % 2:
+                session.context.add_assistant_message(_said(step))
+            else:
+                session.context.add_user_message(_said(step))
+            await storage.save(session)
+            saves += 1
+            if saves % 500 == 0:
+                await connection.execute("VACUUM sessions_history")
+        ended = sum(step == STEPS - 1 for _, step in active)
+        active = [(session, step + 1) for session, step in active if step < STEPS - 1]
+        active += [(session, 0) for session in islice(waiting, ended)]
+    await connection.close()
+    await storage.close()
+    return await _weigh(url, ["sessions_history"], STEPS * conversations)
 
 
 def _said(step: int) -> str:

@@ -47,7 +47,7 @@ async def contexts_of(archive: HistoryArchive, id: str = "a") -> list[str]:
     return [str(session.context_json()) for _, session in reversed(found)]
 
 
-@pytest.mark.parametrize("every", [1, 2, 31, 33, 100])
+@pytest.mark.parametrize("every", [1, 2, 63, 65, 200])
 @awaited
 async def test_compacting_in_between_keeps_each_version_and_bounds_each_chain(every: int) -> None:
     texts = conversation(100)

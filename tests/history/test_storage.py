@@ -105,6 +105,19 @@ async def test_what_is_written_is_compacted_and_pruned_in_between() -> None:
 
 
 @awaited
+async def test_what_ended_in_between_is_compacted_to_its_end() -> None:
+    storage = HistoryStorage(InMemorySessionStorage())
+    session, other = (Session(id, "one", context={"pad": "x" * 300}) for id in "ab")
+    for n in range(13):
+        session.context["n"] = n
+        await storage.save(session)
+    for _ in range(1500):  # three turns
+        await storage.save(other)
+    rows = await storage.archive.table.read("a")
+    assert [row.number for row in rows if row.context is not None] == [13]
+
+
+@awaited
 async def test_sessions_that_are_seldom_written_lose_old_versions_in_their_turn() -> None:
     retention = Retention(age=timedelta(microseconds=1))
     storage: Any = HistoryStorage(InMemorySessionStorage(), retention=retention)

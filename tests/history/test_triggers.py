@@ -186,7 +186,7 @@ def test_a_name_that_someone_put_in_the_way_is_not_called(database: str, run: Ru
             "CREATE TYPE theirs.interval AS ENUM ('x')"
         )
     )
-    for name in ("txid_current", "clock_timestamp", "pg_backend_pid"):
+    for name in ("clock_timestamp", "pg_backend_pid"):
         create = f"CREATE FUNCTION theirs.{name}() RETURNS bigint LANGUAGE sql AS 'SELECT 1/0'"
         run(other.execute(create))
     operators = run(
