@@ -60,15 +60,18 @@ def is_jsonb(text: str) -> bool:
     return True
 
 
-def raise_translated(error: Exception, url: StoreUrl, *, sent: bool = True) -> NoReturn:
+def raise_translated(
+    error: Exception, url: StoreUrl, *, sent: bool = True, writes: bool = True
+) -> NoReturn:
     """Raise an exception of the driver as one of ours; the only place where that happens.
 
     Args:
         error: The exception that is being handled.
         url: The URL that was connected to.
         sent: Whether a statement may have been sent; False where there was no connection.
+        writes: Whether it may have been a write; the error of a read says nothing about writes.
     """
-    translated = _translate(error, url, sent)
+    translated = _translate(error, url, sent, writes)
     if not sent:
         translated.nothing_written = True
     raise_without_secrets(translated, error, url)
@@ -88,16 +91,17 @@ def raise_read_only(error: Exception, url: StoreUrl) -> NoReturn:
     raise_without_secrets(refused, error, url)
 
 
-def _translate(error: Exception, url: StoreUrl, sent: bool) -> StorageError:
+def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> StorageError:
     place = url
     reason = url.mask(error) or type(error).__name__
-    unknown = "whether a write took place is not known" if sent else "nothing was sent"
+    unknown = "; whether a write took place is not known" if writes else ""
+    if not sent:
+        unknown = "; nothing was sent"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return ReadOnlyError(f"{place} takes no writes: {reason}")
     if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
         return StorageTimeout(
-            f"{place} gave no answer in time; {unknown}. "
-            "Try again, or connect with a longer timeout="
+            f"{place} gave no answer in time{unknown}. Try again, or connect with a longer timeout="
         )
     if isinstance(
         error, (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
@@ -128,7 +132,7 @@ def _translate(error: Exception, url: StoreUrl, sent: bool) -> StorageError:
     broken = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
     if broken or isinstance(error, LOST):
         return StorageUnavailable(
-            f"{place} is out of reach ({reason}); {unknown}. The workbench connects again by "
+            f"{place} is out of reach ({reason}){unknown}. The workbench connects again by "
             "itself: is the server running?"
         )
     if isinstance(error, asyncpg.UntranslatableCharacterError):

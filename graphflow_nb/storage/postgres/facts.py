@@ -176,7 +176,7 @@ async def find_slow_orders(table: OpenTable) -> dict[str, str]:
     async def read(connection: Connection) -> Any:
         return await connection.fetchrow(SLOW_ORDERS, table.form.table)
 
-    about, indexed = await table.run(read)
+    about, indexed = await table.run(read, writes=False)
     if about <= QUICK_ROWS:
         return {}
     return {
@@ -195,7 +195,7 @@ async def collect_facts(table: OpenTable) -> PostgresFacts:
     """
     form = table.form
     inquiry = _Inquiry(table)
-    reach = await table.run(_measure_reach)
+    reach = await table.run(_measure_reach, writes=False)
     settings = await inquiry.ask("settings of the server", SETTINGS)
     values = None if settings is None else {row["name"]: row["setting"] for row in settings}
     choices = {row["name"]: row["choices"] for row in settings or ()}
@@ -274,7 +274,7 @@ class _Inquiry:
             return list(await connection.fetch(statement, *arguments, timeout=seconds))
 
         try:
-            return await self._table.run(read)
+            return await self._table.run(read, writes=False)
         except StorageUnavailable:
             raise
         except StorageTimeout:

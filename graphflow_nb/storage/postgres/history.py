@@ -80,7 +80,7 @@ class PostgresHistory:
         """Return the statements that create the table and its trigger; runs nothing."""
         form, table = await self.find_form(), self._table.form
         # Not by the search_path, which the function has of its own.
-        name = await self._table.run(lambda c: c.fetchval(sql.QUALIFY, table.table))
+        name = await self._table.run(lambda c: c.fetchval(sql.QUALIFY, table.table), writes=False)
         statements = sql.trigger_statements(
             form, name, versioned=table.versioned, versions=versions, age=age
         )
@@ -127,7 +127,9 @@ class PostgresHistory:
 
     async def _find(self) -> Any:
         name = self._table.form.table
-        found = await self._table.run(lambda connection: connection.fetchrow(sql.FIND, name))
+        found = await self._table.run(
+            lambda connection: connection.fetchrow(sql.FIND, name), writes=False
+        )
         if not found["fits"]:
             raise StorageError(
                 f"the name of the table {name} is too long for one with _history behind it, so it "
@@ -185,7 +187,7 @@ class PostgresHistory:
             text = statements.read if content else statements.list
             return await connection.fetch(text, key, *bounds)
 
-        return [_row_of(row) for row in await self._run(read)]
+        return [_row_of(row) for row in await self._run(read, writes=False)]
 
     async def number_at(self, id: str, moment: int) -> int | None:
         """Return the number that was the newest at a time in µs; None if there was none yet."""
@@ -196,7 +198,7 @@ class PostgresHistory:
         async def find(connection: Connection, statements: sql.HistoryStatements) -> Any:
             return await connection.fetchval(statements.number_at, key, time)
 
-        found: int | None = await self._run(find)
+        found: int | None = await self._run(find, writes=False)
         return found
 
     async def steps(
@@ -226,7 +228,7 @@ class PostgresHistory:
                 steps = Steps.from_rows(await connection.fetch(text, *values), limit)
             return steps
 
-        return await self._run(read)
+        return await self._run(read, writes=False)
 
     async def ids(self, after: str | None, limit: int) -> list[str]:
         """Return the next ids that have versions, after one of them."""
@@ -242,7 +244,7 @@ class PostgresHistory:
             rows = await connection.fetch(statements.ids, start, limit - len(first))
             return [*first, *(row[0] for row in rows)]
 
-        return await self._run(find)
+        return await self._run(find, writes=False)
 
     async def compact(self, id: str, patches: Mapping[int, tuple[str, int]]) -> int:
         """Replace contexts by patches; return how many were replaced."""
@@ -267,7 +269,7 @@ class PostgresHistory:
         async def find(connection: Connection, statements: sql.HistoryStatements) -> Any:
             return await connection.fetchrow(statements.find_expired, *values)
 
-        return Expired(*await self._run(find))
+        return Expired(*await self._run(find, writes=False))
 
     async def remove_expired(
         self, ids: Sequence[str], versions: int | None, before: int | None, limit: int
@@ -291,9 +293,14 @@ class PostgresHistory:
             sessions, versions, oldest = await connection.fetchrow(statements.count)
             return HistorySize(sessions, versions, size, True, micros_or_none(oldest))
 
-        return await self._run(measure)
+        return await self._run(measure, writes=False)
 
-    async def _run(self, work: Callable[[Connection, sql.HistoryStatements], Awaitable[T]]) -> T:
+    async def _run(
+        self,
+        work: Callable[[Connection, sql.HistoryStatements], Awaitable[T]],
+        *,
+        writes: bool = True,
+    ) -> T:
         """Run work with the statements on the history, or say that there is none."""
         if self._statements is None:
             found = await self._find()
@@ -302,7 +309,9 @@ class PostgresHistory:
             self._statements = sql.HistoryStatements(_form_of(found))
         statements = self._statements
         try:
-            return await self._table.run(lambda connection: work(connection, statements))
+            return await self._table.run(
+                lambda connection: work(connection, statements), writes=writes
+            )
         except StorageError as error:
             if not isinstance(error.__cause__, asyncpg.UndefinedTableError):
                 raise

@@ -168,7 +168,7 @@ async def read_raw(table: OpenTable, id: str) -> dict[str, Any] | None:
             except UNSENT:
                 return None
 
-        row = await table.run_adapting(read)
+        row = await table.run_adapting(read, writes=False)
         if row is not None:
             times = {name: _show_time(row[name]) for name in ("created_at", "updated_at")}
             return {**row, **times}

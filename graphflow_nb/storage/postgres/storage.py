@@ -246,7 +246,7 @@ class PostgresSessionStorage:
             except UNSENT:
                 return _ODD
 
-        row = await table.run_adapting(read)
+        row = await table.run_adapting(read, writes=False)
         trace = current()
         trace.lap("execute")
         if row is None and bytes_of_name(id) is None:

@@ -127,9 +127,9 @@ class OpenTable:
         try:
             self._connections = await Connections.open(self._opener, max_connections, timeout)
         except Exception as error:
-            raise_translated(error, url)
+            raise_translated(error, url, writes=False)
         try:
-            self._adopt(await self.lend(self._inspect_first))
+            self._adopt(await self.lend(self._inspect_first, writes=False))
         except BaseException:
             await self.close()
             raise
@@ -187,32 +187,36 @@ class OpenTable:
 
     # Running
 
-    def run(self, work: Work[T]) -> Awaitable[T]:
+    def run(self, work: Work[T], *, writes: bool = True) -> Awaitable[T]:
         """Return the result of ``work(connection)``.
 
         Args:
             work: A coroutine function that takes a connection. Where the table was opened for
                 reading only through a pooler, it runs in a read-only transaction.
+            writes: Whether it may write; the error of what reads says nothing about writes.
 
         Raises:
             StorageError: The driver raised an error.
         """
-        return self.lend(lambda connection: self._run_scoped(connection, work))
+        return self.lend(lambda connection: self._run_scoped(connection, work), writes=writes)
 
-    def run_adapting(self, work: Work[T]) -> Awaitable[T]:
+    def run_adapting(self, work: Work[T], *, writes: bool = True) -> Awaitable[T]:
         """Run as ``run`` does, and once more if the table turns out to have another form."""
-        return self.lend(lambda connection: self.run_adapting_on(connection, work))
+        return self.lend(lambda connection: self.run_adapting_on(connection, work), writes=writes)
 
     def run_query(self, work: Work[T]) -> Awaitable[T]:
         """Run a query, which may take long, as ``run_adapting`` does; others keep a connection."""
-        return self.lend(lambda connection: self.run_adapting_on(connection, work), query=True)
+        return self.lend(
+            lambda connection: self.run_adapting_on(connection, work), query=True, writes=False
+        )
 
-    async def lend(self, work: Work[T], *, query: bool = False) -> T:
+    async def lend(self, work: Work[T], *, query: bool = False, writes: bool = True) -> T:
         """Lend a connection to several steps of work; each runs by ``run_adapting_on``.
 
         Args:
             work: A coroutine function that takes a connection.
             query: Whether it may take long, and leaves a connection to what is short.
+            writes: Whether it may write, as of ``run``.
         """
         lend = self._connections.run_query if query else self._connections.run
 
@@ -255,7 +259,7 @@ class OpenTable:
         except NotConnected as error:
             raise_translated(error.error, self.url, sent=False)
         except Exception as error:
-            raise_translated(error, self.url)
+            raise_translated(error, self.url, writes=writes)
 
     async def run_adapting_on(
         self, connection: Connection, work: Work[T], *, writes: bool = False

@@ -129,7 +129,7 @@ async def watch_table(
         installed, channel = await connection.fetchrow(INSTALLED, table.form.table)
         return installed, channel, connection.shared
 
-    installed, channel, shared = await table.run(read)
+    installed, channel, shared = await table.run(read, writes=False)
     if not installed:
         return
     if shared or table.standby:

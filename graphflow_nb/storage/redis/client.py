@@ -29,6 +29,13 @@ T = TypeVar("T")
 
 _SCAN_COUNT = 1000  # keys that one step of a scan covers
 _MGET_COUNT = 500  # values in one MGET
+#: The commands of this package that only read.
+_READS = frozenset(
+    {
+        *("DBSIZE", "GET", "HGET", "HKEYS", "HMGET", "HSTRLEN", "INFO", "MEMORY", "PTTL", "SCARD"),
+        *("SMEMBERS", "ZCARD", "ZCOUNT", "ZRANGE"),
+    }
+)
 
 
 class RedisClient:
@@ -161,11 +168,12 @@ class RedisClient:
             str(parts.get("db", 0)),
         )
 
-    async def run(self, call: Callable[[Any], Awaitable[T]]) -> T:
+    async def run(self, call: Callable[[Any], Awaitable[T]], *, writes: bool = True) -> T:
         """Return the result of ``call(redis)`` within the time limit; report the phase ``wait``.
 
         Args:
             call: The call, on redis-py's client.
+            writes: Whether it may write; the error of what reads says nothing about writes.
 
         Raises:
             BridgeError: The running event loop is another than the one it was connected on.
@@ -189,12 +197,14 @@ class RedisClient:
             except GraphflowError:
                 raise
             except Exception as error:
-                raise_translated(error, self.url)
+                raise_translated(error, self.url, writes=writes)
 
     async def command(self, *words: Any) -> Any:
         """Return the answer to one command."""
         try:
-            return await self.run(lambda redis: redis.execute_command(*words))
+            return await self.run(
+                lambda redis: redis.execute_command(*words), writes=words[0] not in _READS
+            )
         except StorageError as error:
             if len(words) > 1 and is_refused(error, "key"):
                 raise self._refused(words[0], words[1]) from error.__cause__
@@ -261,8 +271,8 @@ class RedisClient:
 
     async def _mget(self, keys: Sequence[bytes]) -> list[bytes | None]:
         if self.cluster:
-            return await self.run(lambda redis: redis.mget_nonatomic(keys))
-        return await self.run(lambda redis: redis.mget(keys))
+            return await self.run(lambda redis: redis.mget_nonatomic(keys), writes=False)
+        return await self.run(lambda redis: redis.mget(keys), writes=False)
 
     async def pipeline(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return the answers to several commands sent at once; raise the first error of them."""
@@ -289,7 +299,7 @@ class RedisClient:
                 answers: list[Any] = await pipe.execute(raise_on_error=False)
             return answers
 
-        return await self.run(send)
+        return await self.run(send, writes=any(words[0] not in _READS for words in commands))
 
     def _check_answers(self, answers: list[Any]) -> list[Any]:
         for answer in answers:
@@ -362,7 +372,7 @@ class RedisClient:
                     yield fresh
 
     async def _scan(self, cursor: int, options: dict[str, Any]) -> tuple[int, list[bytes]]:
-        following, keys = await self.run(lambda redis: redis.scan(cursor, **options))
+        following, keys = await self.run(lambda redis: redis.scan(cursor, **options), writes=False)
         # A cluster returns the cursor of each node, here of one.
         if isinstance(following, dict):
             following = next(iter(following.values()))
@@ -371,7 +381,9 @@ class RedisClient:
     async def key_count(self) -> int:
         """Return the number of keys of any kind."""
         if self.cluster:
-            sizes: Any = await self.run(lambda redis: redis.dbsize(target_nodes="primaries"))
+            sizes: Any = await self.run(
+                lambda redis: redis.dbsize(target_nodes="primaries"), writes=False
+            )
             return sum(sizes.values()) if isinstance(sizes, dict) else int(sizes)
         return int(await self.command("DBSIZE"))
 
@@ -400,7 +412,7 @@ class RedisClient:
                 for node in redis.get_primaries()
             ]
 
-        return await self.run(ask)
+        return await self.run(ask, writes=words[0] not in _READS)
 
     async def close(self) -> None:
         """Close the connections; closing twice is not an error."""

@@ -11,7 +11,7 @@ from ..url import StoreUrl, raise_without_secrets
 __all__ = ["find_refused_command", "is_refused", "raise_translated"]
 
 
-def raise_translated(error: Exception, url: StoreUrl) -> NoReturn:
+def raise_translated(error: Exception, url: StoreUrl, *, writes: bool = True) -> NoReturn:
     """Raise the StorageError for a driver's exception.
 
     Its cause is the exception itself, unless its text would show the password.
@@ -19,8 +19,9 @@ def raise_translated(error: Exception, url: StoreUrl) -> NoReturn:
     Args:
         error: The exception that redis-py or asyncio raised.
         url: The URL of the storage, whose password is kept out of every text.
+        writes: Whether it may have been a write; the error of a read says nothing about writes.
     """
-    raise_without_secrets(_translate(error, url), error, url)
+    raise_without_secrets(_translate(error, url, writes), error, url)
 
 
 def is_refused(error: StorageError, what: str = "") -> bool:
@@ -56,17 +57,17 @@ def find_refused_command(error: StorageError, script: str) -> str | None:
     return str(calls[-1]) if calls else "a command of the script"
 
 
-def _translate(error: Exception, url: StoreUrl) -> StorageError:
+def _translate(error: Exception, url: StoreUrl, writes: bool) -> StorageError:
     from redis import exceptions as driver
 
     place = url
     text = url.mask(error) or type(error).__name__
+    unknown = "; whether a write took place is not known" if writes else ""
     if isinstance(error, driver.ReadOnlyError):
         return ReadOnlyError(f"{place} is a replica and takes no writes: open its primary")
     if isinstance(error, (TimeoutError, driver.TimeoutError)):
         return StorageTimeout(
-            f"{place} did not answer in time; it is not known whether a write took place. "
-            "Try again, or connect with a longer timeout="
+            f"{place} did not answer in time{unknown}. Try again, or connect with a longer timeout="
         )
     if isinstance(error, driver.AuthenticationError):
         return StorageError(f"{place} refused the user or password: check the URL")
@@ -88,9 +89,10 @@ def _translate(error: Exception, url: StoreUrl) -> StorageError:
     if isinstance(error, lost):
         # So redis-py words that it could not connect, for which it has no class of its own.
         unsent = " connecting to " in text
-        unknown = "nothing was sent" if unsent else "whether a write took place is not known"
+        if unsent:
+            unknown = "; nothing was sent"
         return StorageUnavailable(
-            f"{place} is out of reach ({text}); {unknown}. The workbench connects again by itself: "
+            f"{place} is out of reach ({text}){unknown}. The workbench connects again by itself: "
             "is the server running?",
             nothing_written=unsent,
         )

@@ -39,7 +39,7 @@ class SqliteConnection:
         self._timeout = timeout
         self._read_only = read_only
         self._create = create
-        self._queries = queries
+        self._only_queries = queries
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="graphflow_nb-sqlite")
         self._file: OpenFile | None = None
         self._running: object = None
@@ -57,24 +57,25 @@ class SqliteConnection:
         except GraphflowError:
             raise
         except DRIVER_ERRORS as error:
-            raise translate_error(error, self._path) from error
+            raise translate_error(error, self._path, writes=False) from error
         finally:
             if self._file is None:
                 self._worker.shutdown(wait=False)
 
     def _open(self) -> OpenFile:
         file = open_file(self._path, self._timeout, read_only=self._read_only, create=self._create)
-        if self._queries:
+        if self._only_queries:
             file.run(lambda db: db.execute("PRAGMA query_only = ON"))
         return file
 
-    async def run(self, work: Callable[[Database], T]) -> T:
+    async def run(self, work: Callable[[Database], T], *, writes: bool = True) -> T:
         """Return ``work(db)``, run on the worker thread; report the phases wait and execute.
 
         A cancellation interrupts the statement that is running.
 
         Args:
             work: The function that uses the connection.
+            writes: Whether it may write, if the connection can.
 
         Raises:
             StorageError: The connection is closed, or the database refused the statement.
@@ -107,7 +108,8 @@ class SqliteConnection:
         except GraphflowError:
             raise
         except DRIVER_ERRORS as error:
-            raise translate_error(error, self._path) from error
+            may_write = writes and not self._only_queries
+            raise translate_error(error, self._path, writes=may_write) from error
         trace.lap("wait", began)
         trace.lap("execute")
         return result

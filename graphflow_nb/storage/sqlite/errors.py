@@ -13,12 +13,13 @@ __all__ = ["DRIVER_ERRORS", "translate_error"]
 DRIVER_ERRORS: Final = (sqlite3.Error, OSError, RuntimeError, OverflowError, TypeError)
 
 
-def translate_error(error: Exception, path: str) -> StorageError:
+def translate_error(error: Exception, path: str, *, writes: bool = True) -> StorageError:
     """Return the StorageError for a driver's exception.
 
     Args:
         error: The exception, one of ``DRIVER_ERRORS``.
         path: The path of the file.
+        writes: Whether it may have been a write; the error of a read says nothing about writes.
     """
     if isinstance(error, PermissionError):
         return StorageError(
@@ -29,8 +30,9 @@ def translate_error(error: Exception, path: str) -> StorageError:
     text = str(error)
     if "locked" in text or "busy" in text:
         return StorageTimeout(
-            f"{path} is being written by another process, and did not become free in time; "
-            "nothing was written. Try again, or connect with a longer timeout=",
+            f"{path} is being written by another process, and did not become free in time"
+            f"{'; nothing was written' if writes else ''}. Try again, or connect with a longer "
+            "timeout=",
             nothing_written=True,
         )
     if getattr(error, "sqlite_errorname", "") == "SQLITE_READONLY_ROLLBACK":

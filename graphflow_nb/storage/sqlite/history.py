@@ -71,7 +71,7 @@ class SqliteHistory:
 
     async def exists(self) -> bool:
         """Return whether the table exists."""
-        return await self._connection.run(_exists)
+        return await self._connection.run(_exists, writes=False)
 
     async def plan_trigger(self, versions: int | None, age: timedelta | None = None) -> Migration:
         """Return the statements that create the table and its triggers; runs nothing."""
@@ -245,9 +245,9 @@ class SqliteHistory:
                 sessions, versions, round(versions * mean), sessions is not None, oldest
             )
 
-        return await self._run(measure)
+        return await self._run(measure, writes=False)
 
-    async def _run(self, work: Callable[[Database], T]) -> T:
+    async def _run(self, work: Callable[[Database], T], *, writes: bool = True) -> T:
         """Run work on the table, or say that there is none."""
 
         def run(db: Database) -> T:
@@ -255,7 +255,7 @@ class SqliteHistory:
                 raise missing_history(self._place)
             return work(db)
 
-        return await self._connection.run(run)
+        return await self._connection.run(run, writes=writes)
 
     def __repr__(self) -> str:
         return f"<SqliteHistory of {self._place}>"

@@ -213,7 +213,7 @@ class SqliteSessionStorage:
             SessionFormatError: The row with this id is not a session; ``raw`` returns it.
         """
         check_text(id, "id", nul=True)
-        row = await self._connection.run(lambda db: fetch_session(db, id))
+        row = await self._connection.run(lambda db: fetch_session(db, id), writes=False)
         if row is None:
             return None
         trace = current()
@@ -225,7 +225,7 @@ class SqliteSessionStorage:
     async def raw(self, id: str) -> dict[str, Any] | None:
         """Return what is stored under an id, by column; see ``SupportsRaw``."""
         check_text(id, "id", nul=True)
-        return await self._connection.run(lambda db: read_raw(db, id))
+        return await self._connection.run(lambda db: read_raw(db, id), writes=False)
 
     async def delete(self, id: str) -> None:
         """Delete the session with this id, or the odd row of this name, if there is one."""

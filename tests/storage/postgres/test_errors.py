@@ -24,6 +24,7 @@ from graphflow_nb import (
 from graphflow_nb.storage import StoreUrl
 from graphflow_nb.storage.postgres.errors import raise_read_only, raise_translated
 
+from ...scope import only_complete
 from ...stores import create_table
 from .kit import connect, fetch
 
@@ -116,6 +117,37 @@ def test_errors_of_the_driver_are_translated(error, kind, says):
     assert type(caught.value) is kind
     assert caught.value.__cause__ is error
     assert "postgresql://u@h/db" in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError()])
+def test_only_the_error_of_a_write_says_something_about_writes(error):
+    for writes in (True, False):
+        with pytest.raises(StorageError) as caught:
+            raise_translated(error, StoreUrl("postgresql://u@h/db"), writes=writes)
+        assert ("whether a write took place is not known" in str(caught.value)) == writes
+
+
+@only_complete  # it waits for a time limit
+def test_a_read_without_an_answer_says_nothing_about_writes(database, run):
+    storage = run(connect(database, timeout=3))
+    run(storage.save(Session("a", "t")))
+    saved = run(storage.get("a"))
+
+    async def call_while_locked():
+        other = await asyncpg.connect(database)
+        try:
+            async with other.transaction():
+                await other.execute("LOCK TABLE sessions")
+                calls = storage.get("a"), storage.query(Query()), storage.save(saved)
+                return await asyncio.gather(*calls, return_exceptions=True)
+        finally:
+            await other.close()
+
+    got, queried, written = run(call_while_locked())
+    for error in (got, queried, written):
+        assert isinstance(error, StorageTimeout)
+    assert "write" not in f"{got} {queried}"
+    assert "whether a write took place is not known" in str(written)
 
 
 def test_what_the_server_rolled_back_was_not_written(database, run):

@@ -37,6 +37,14 @@ def test_each_exception_has_its_error(error, kind, said):
     assert "redis://me:***@host" in str(caught.value)
 
 
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError()])
+def test_only_the_error_of_a_write_says_something_about_writes(error):
+    for writes in (True, False):
+        with pytest.raises(g.StorageError) as caught:
+            raise_translated(error, URL, writes=writes)
+        assert ("whether a write took place is not known" in str(caught.value)) == writes
+
+
 def test_a_cause_that_shows_the_password_is_dropped():
     with pytest.raises(g.StorageError) as caught:
         raise_translated(driver.ConnectionError("no answer from s3cret"), URL)
