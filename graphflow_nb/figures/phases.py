@@ -95,7 +95,8 @@ def plot_phases(
     spent = np.sum([bar.spent for bar in bars], axis=0)
     shown = [i for i, total in enumerate(spent) if total > 0] or [len(_PARTS) - 1]
     add_legend(ax, [Entry(Patch(**styles[i]), _PARTS[i]) for i in shown])
-    notes = ["typical: p45 to p55", "slowest 1 %: from p99 on", *rows_note(groups)]
+    notes = [_longest_text(bars), "typical: p45 to p55", "slowest 1 %: from p99 on"]
+    notes += rows_note(groups)
     return finish_axes(ax, title, "; ".join(map(_bar_text, bars)) + ".", notes=notes, rows=True)
 
 
@@ -166,6 +167,14 @@ def _draw_bar(ax: Axes, y: float, bar: _Bar, full: float, shares: bool) -> None:
         va="center",
         annotation_clip=False,
     )
+
+
+def _longest_text(bars: Sequence[_Bar]) -> str:
+    """Return which bar is the longest, and the phase that takes most of it."""
+    bar = max(bars, key=lambda bar: float(bar.spent.sum()))
+    part = int(bar.spent.argmax())
+    share = bar.spent[part] / max(bar.spent.sum(), 1)
+    return f"longest: {bar.group}, {bar.which}, {share_text(share)} {_PARTS[part]}"
 
 
 def _bar_text(bar: _Bar) -> str:

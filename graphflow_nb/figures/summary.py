@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from .figure import axes_for, theme_of
 from .frame import started_ns, title_of
@@ -49,7 +50,8 @@ def plot_figures(
     """Draw a table of the figures of each operation: number, failed, rate, percentiles, slowest.
 
     A percentile is a duration that was really measured; p90 needs ten operations, p99 a hundred.
-    The rate is over the time from the first start to the last end of all operations shown.
+    The rate is over the time from the first start to the last end of all operations shown; of a
+    benchmark, whose stores take turns, over those of the store's own turns.
 
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
@@ -121,8 +123,8 @@ def plot_figures(
 
 
 def _make_columns(frame: pd.DataFrame, objective: float | None) -> list[_Column]:
-    started = started_ns(frame)
-    seconds = float((started + frame["duration_ns"].to_numpy()).max() - started.min()) / 1e9
+    turns = _number_turns(frame)
+    lasted = _measure_turns(frame, turns)
 
     def percentile(tail: int) -> _Column:
         def text(group: Group) -> str:
@@ -133,6 +135,7 @@ def _make_columns(frame: pd.DataFrame, objective: float | None) -> list[_Column]
         return _Column(percentile_name(tail), text)
 
     def rate(group: Group) -> str:
+        seconds = lasted[np.unique(turns[group.rows])].sum()
         return rate_text(len(group) / seconds) if seconds > 0 and len(frame) > 1 else "—"
 
     columns = [
@@ -152,6 +155,27 @@ def _make_columns(frame: pd.DataFrame, objective: float | None) -> list[_Column]
             )
         )
     return columns
+
+
+def _number_turns(frame: pd.DataFrame) -> NDArray[np.intp]:
+    """Return the number of the turn of each operation; 0 if the frame is not of a benchmark.
+
+    The stores of a benchmark take turns, and only its own are the time in which one was loaded.
+    """
+    if "repeat" not in frame:
+        return np.zeros(len(frame), np.intp)
+    groups = frame.groupby(["storage", "repeat"], observed=True, sort=False)
+    return np.asarray(groups.ngroup(), np.intp)
+
+
+def _measure_turns(frame: pd.DataFrame, turns: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the seconds from the first start to the last end of each turn."""
+    started = started_ns(frame)
+    first = np.full(turns.max() + 1, np.iinfo(np.int64).max)
+    last = np.zeros(turns.max() + 1, np.int64)
+    np.minimum.at(first, turns, started)
+    np.maximum.at(last, turns, started + frame["duration_ns"].to_numpy(np.int64))
+    return np.asarray((last - first) / 1e9, np.float64)
 
 
 def _find_slowest(groups: Sequence[Group]) -> Group | None:

@@ -81,3 +81,17 @@ def test_a_large_board_has_one_picture_below_the_other_and_larger_letters():
     assert tops == sorted(set(tops), reverse=True)
     assert_readable(large)
     assert draw_figure("timeline", frame, large=True).dpi == large.dpi
+
+
+def test_the_rate_of_a_store_is_that_of_its_own_turns():
+    second = 1_000_000_000
+    started = np.concatenate([np.linspace(at, at + 0.99, 100) * second for at in (0, 10, 20)])
+    frame = operations(
+        np.full(300, second // 100),
+        storage=["A"] * 100 + ["B"] * 100 + ["A"] * 100,
+        started=started,
+    )
+    said = latency_board(frame.assign(repeat=[0] * 200 + [1] * 100)).axes[0].said
+    assert "get · A: n 200, failed 0, per s 100," in said
+    assert "get · B: n 100, failed 0, per s 100," in said
+    assert "get · B: n 100, failed 0, per s 4.76," in latency_board(frame).axes[0].said
