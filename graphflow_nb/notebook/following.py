@@ -29,6 +29,7 @@ class Follower:
         poll: The function that reads and shows what is new.
         report: The function that shows how it goes: a text, and whether something is wrong.
         watch: The function that starts to watch the store; None where it reports no changes.
+        interval: Seconds between polls, where the store does not report changes.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Follower:
         poll: Callable[[], None],
         report: Callable[[str, bool], None],
         watch: Watch | None = None,
+        interval: float = INTERVAL,
     ):
+        self._interval = interval
         self._poll, self._report, self._watch = poll, report, watch
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -67,7 +70,7 @@ class Follower:
     def _follow(self) -> None:
         if self._watch is not None:
             self._watcher = self._watch(lambda _: self._wake.set(), self._set_watching)
-        began, pause, lost = time.monotonic(), INTERVAL, False
+        began, pause, lost = time.monotonic(), self._interval, False
         while not self._stopped.is_set():
             if time.monotonic() - began > LIMIT:
                 self._stopped.set()
@@ -82,7 +85,7 @@ class Follower:
                     self._report(f"connection lost, trying again: {error}", True)
             else:
                 took = time.monotonic() - started
-                pause = max(WATCHED_INTERVAL if self._watching else INTERVAL, took / SHARE)
+                pause = max(WATCHED_INTERVAL if self._watching else self._interval, took / SHARE)
                 how = "reported by the store" if self._watching else f"every {pause:.0f} s"
                 if not self._stopped.is_set():
                     again = "connected again, " if lost else ""

@@ -2,7 +2,7 @@
 
     pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
     python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
-        [laboratory] [workflow] [durability] [history] [peer]     (peer needs cargo)
+        [laboratory] [workflow] [durability] [history] [live] [peer]     (peer needs cargo)
         [--full]             (of history: at the size that the aims name)
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
@@ -32,6 +32,7 @@ from .bulk import bulk
 from .durability import durability
 from .history import history
 from .laboratory import laboratory
+from .live import live
 from .peer import peer
 
 ROUNDS = 15
@@ -449,7 +450,7 @@ def main(words: list[str]) -> None:
     options = {word for word in words if word.startswith("--")}
     parts = [word for word in words if word not in options] or [
         *("memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"),
-        *("laboratory", "workflow", "durability", "history", "peer"),
+        *("laboratory", "workflow", "durability", "history", "live", "peer"),
     ]
     if "memory" in parts:
         asyncio.run(memory())
@@ -463,6 +464,8 @@ def main(words: list[str]) -> None:
         durability()
     if "history" in parts:
         history(full="--full" in options)
+    if "live" in parts:
+        live()
     if "peer" in parts:
         asyncio.run(peer(session_of_700_bytes()))
     with g.local_postgres() as server:

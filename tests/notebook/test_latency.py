@@ -370,6 +370,11 @@ def test_the_live_view_looks_by_itself_until_it_is_closed():
     assert following()
     wb.get("claim-0014")
     wait_until(lambda: "<b>1</b> operations" in view.totals.value)
+    wait_until(lambda: "n = 1." in view.words.value)  # the picture follows the numbers
+    for _ in range(30):
+        wb.get("claim-0014")
+    # The work has stopped: a last picture shows all of it.
+    wait_until(lambda: "n = 31." in view.words.value)
     view.close()
     wait_until(lambda: not following())
 

@@ -1,0 +1,71 @@
+"""Pictures made beside the work that they show: in a thread of their own, on a budget."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["Painter"]
+
+SHARE: Final = 0.03  # of one core at most that pictures may take
+LEAST: Final = 1.0  # seconds between two pictures at least, however cheap they are
+
+
+class Painter:
+    """A maker of pictures that takes at most 3 % of one core, and keeps nobody waiting.
+
+    Under load a picture comes whenever the budget allows it. When the work stops, a last one comes
+    at once, so that what is seen is what was done; the next one then waits the longer.
+
+    Example:
+        >>> from graphflow_nb.notebook.painting import Painter
+        >>> painter = Painter(lambda: print("painted"))
+        >>> painter.offer(True, idle=False)
+        >>> painter.join()
+        painted
+
+    Args:
+        paint: The function that makes and shows one picture; called in a thread, one at a time.
+        clock: The time in seconds.
+    """
+
+    def __init__(self, paint: Callable[[], None], clock: Callable[[], float] = time.monotonic):
+        self._paint, self._clock = paint, clock
+        self._thread: threading.Thread | None = None
+        self._due = 0.0
+        self._was_last = False  # whether the newest picture came because the work stopped
+
+    def offer(self, news: bool, *, idle: bool) -> None:
+        """Start a picture, if there is something new to show and the budget allows it.
+
+        Nothing happens while the last one is still being made.
+
+        Args:
+            news: Whether something is not yet in a picture.
+            idle: Whether the work has stopped, for now.
+        """
+        if not news or (self._thread is not None and self._thread.is_alive()):
+            return
+        early = self._clock() < self._due
+        if early and (not idle or self._was_last):
+            return
+        self._was_last = idle
+        self._thread = threading.Thread(target=self._work, name="graphflow_nb-picture", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        began = time.thread_time()
+        try:
+            self._paint()
+        finally:
+            cost = time.thread_time() - began
+            # What a picture before its time cost is added to what has to be waited for.
+            now = self._clock()
+            self._due = max(self._due, now) + max(cost / SHARE, LEAST)
+
+    def join(self) -> None:
+        """Wait for the picture that is being made, if there is one."""
+        if self._thread is not None:
+            self._thread.join()
