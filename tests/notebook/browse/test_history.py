@@ -374,6 +374,22 @@ def test_a_version_that_was_damaged_hides_neither_the_others_nor_the_session(tmp
     wb.close()
 
 
+def test_what_was_observed_is_shown_where_the_store_keeps_no_history():
+    wb = g.open("demo")
+    with wb.observe() as observation:
+        browser = browse_history(wb, "claim-0014")
+        for status in ("ours", "theirs"):
+            save_theirs(wb, "claim-0014", status_message=status)
+            observation.look()
+        browser.stage.poll_once()
+        page = browser.reader.history
+        assert [number for _, number in page.slider.options] == [1, 2]
+        page.slider.value = 2
+        assert "a sample: what was saved in between is unknown" in text_of(page.facts)
+        assert "theirs" in text_of(page.changes)
+    wb.stop_observing()
+
+
 def test_a_storage_that_can_keep_no_history_says_what_can():
     wb = g.wrap(Plain())
     wb.create(ID, "intake")
