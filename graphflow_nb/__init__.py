@@ -50,6 +50,7 @@ from .errors import (
     TaskNotFound,
 )
 from .model import ChatHistory, Context, Message, MessageRole, Session
+from .model.secrets import mask_secrets
 from .monitoring import (
     Hook,
     LoggingHook,
@@ -163,6 +164,7 @@ __all__ = [
     "get_or_create",
     "load_ipython_extension",
     "local_postgres",
+    "mask_secrets",
     "open",
     "read_recording",
     "unload_ipython_extension",
