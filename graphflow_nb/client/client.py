@@ -434,6 +434,39 @@ class Client:
         return session
 
     @dual
+    async def redo(self, entry: int | None = None) -> Session | None:
+        """Take back an undo: make its write again, if the session is still as the undo left it.
+
+        A redo is a write of the journal, which ``undo`` undoes again.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> wb.delete("claim-0014")
+            ['claim-0014']
+            >>> wb.undo().id
+            'claim-0014'
+            >>> wb.redo() is None  # it is deleted again
+            True
+
+        Args:
+            entry: The number of the undo in ``wb.journal``; None for the newest that was not taken
+                back.
+
+        Returns:
+            The session as it is stored now; None if the write had deleted it.
+
+        Raises:
+            SessionConflict: The session was changed since; nothing was written.
+            PatchError: There is nothing to redo, or the entry is not an undo.
+            StorageError: The store failed.
+        """
+        session = await self.journaled.redo(entry)
+        if session is not None:
+            self.note_shown(session, None)
+        return session
+
+    @dual
     async def undo_all(
         self,
         *,

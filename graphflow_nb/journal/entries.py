@@ -99,6 +99,7 @@ class Entry:
             nothing to undo, because the session was not changed.
         undoes, undone_by: The number of the entry that this one undoes, of the one that undid it.
         size: The number of bytes that the journal takes for it.
+        redo: Whether it undoes an undo, and so made the write again.
     """
 
     number: int
@@ -112,6 +113,7 @@ class Entry:
     undoes: int | None
     undone_by: int | None
     size: int
+    redo: bool
     _read: Callable[[int], Sides] = field(repr=False, compare=False)
 
     def sides(self) -> Sides:

@@ -72,8 +72,18 @@ class Record:
 
     @property
     def is_undoable(self) -> bool:
-        """Whether a bare undo may take it: it is in force, and does not undo another itself."""
-        return self.undone_by is None and self.undoes is None and self.state != "void"
+        """Whether a bare undo may take it: it is in force, and a write or the redo of one."""
+        return self.undone_by is None and self.state != "void" and self.is_forward
+
+    @property
+    def is_redoable(self) -> bool:
+        """Whether a redo may take it: it is an undo, and in force."""
+        return self.undone_by is None and self.state != "void" and self.flipped
+
+    @property
+    def is_forward(self) -> bool:
+        """Whether it is a write, or undoes the undo of one."""
+        return self.undoes is None or (bool(self.root) and not self.flipped)
 
 
 @dataclass(slots=True)
@@ -114,7 +124,7 @@ class Index:
         self._records[record.number] = record
         store = self._stores.setdefault(record.store, _Store())
         store.numbers.append(record.number)
-        if record.undoes is None:
+        if record.is_forward:
             store.undoable.append(record.number)
 
     def remove(self, number: int) -> None:

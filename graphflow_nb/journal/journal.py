@@ -399,11 +399,17 @@ class Journal:
     def undoable(self, place: str, *, store: str = "") -> list[Entry]:
         """Return the entries of one store that can be undone, oldest first.
 
-        An undo is not among them, or undoing twice would go back and forth.
+        An undo is not among them, or undoing twice would go back and forth; the redo of a write is.
         """
         with self._lock:
             found = self._index.of((place, store))
             return [self._entry(record) for record in found if record.is_undoable]
+
+    def redoable(self, place: str, *, store: str = "") -> list[Entry]:
+        """Return the undos of one store that can be taken back, oldest first."""
+        with self._lock:
+            found = self._index.of((place, store))
+            return [self._entry(record) for record in found if record.is_redoable]
 
     def newest_undoable(self, place: str, *, store: str = "") -> Entry | None:
         """Return the newest entry of one store that can be undone; None if there is none.
@@ -456,6 +462,7 @@ class Journal:
             record.undoes,
             record.undone_by,
             record.begin.length,
+            record.undoes is not None and record.is_forward,
             self.read,
         )
 

@@ -109,6 +109,31 @@ class NotedWrites:
         """Return the writes that can be undone, oldest first."""
         return self.journal.undoable(self._place, store=self._identity)
 
+    def redoable(self) -> list[Entry]:
+        """Return the undos that can be taken back, oldest first."""
+        return self.journal.redoable(self._place, store=self._identity)
+
+    def pick_undo(self, number: object) -> Entry:
+        """Return the undo that is to be taken back.
+
+        Args:
+            number: Its number; None for the newest that can be taken back.
+
+        Raises:
+            PatchError: There is none, or the entry is no undo, or was taken back already.
+            JournalError: It is not known which entry is the newest.
+        """
+        if number is not None:
+            entry = self.pick(number)
+            if entry.undoes is None or entry.redo:
+                raise PatchError(f"entry {number} is not an undo: undo({number}) undoes it")
+            return entry
+        self.journal.check_undamaged()
+        found = self.redoable()
+        if not found:
+            raise PatchError("there is nothing to redo: the journal has no undo left")
+        return found[-1]
+
     def pick(self, number: object) -> Entry:
         """Return the entry that is to be undone.
 

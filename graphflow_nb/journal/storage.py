@@ -201,9 +201,29 @@ class JournaledStorage:
     def undoable(self) -> list[Entry]:
         """Return the writes that can be undone, oldest first.
 
-        An undo is not among them, or undoing twice would go back and forth.
+        An undo is not among them, or undoing twice would go back and forth; the redo of a write is.
         """
         return self._writes.undoable()
+
+    def redoable(self) -> list[Entry]:
+        """Return the undos that can be taken back, oldest first."""
+        return self._writes.redoable()
+
+    async def redo(self, number: int | None = None) -> Session | None:
+        """Take back one undo, if the session is still as that undo left it.
+
+        Args:
+            number: The number of the undo's entry; None for the newest that can be taken back.
+
+        Returns:
+            The session as it is stored now; None if the write had deleted it.
+
+        Raises:
+            SessionConflict: The session was changed since; nothing was written.
+            PatchError: There is nothing to redo, or the entry is not an undo.
+            JournalError: Lines of the journal can't be read, and ``number`` was left out.
+        """
+        return await undo(self._writes, self._writes.pick_undo(number))
 
     async def undo(self, number: int | None = None) -> Session | None:
         """Undo one write, if the session is still as that write left it.

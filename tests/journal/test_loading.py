@@ -141,7 +141,8 @@ def test_a_bare_undo_refuses_until_the_damage_is_accepted(written, file):
     assert wb.undo() is None
     # By its number each entry that can be read is undone.
     assert wb.undo(8).context["n"] == 2
-    wb.undo(int(wb.journal.index[-1]))
+    wb.undo(int(wb.journal.index[-1]))  # a redo, which is the newest write now
+    assert wb.undo().context["n"] == 2
     with pytest.raises(g.JournalError):
         wb.undo()
     wb.journaled.journal.accept_damage()

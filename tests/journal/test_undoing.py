@@ -446,3 +446,27 @@ wb.close()
     # The texts of the sessions alone are 2,000 bytes for each, and are written three times.
     assert after - before < 100e6 + 2000 * count
     assert os.path.getsize(tmp_path / "journal") > 2000 * count
+
+
+def test_a_redo_makes_the_write_again_and_is_undone_again(wb, store):
+    id = store.id("s")
+    wb.create(id, "t")
+    with pytest.raises(g.PatchError, match="nothing to redo"):
+        wb.redo()
+    wb.patch(id, [{"op": "replace", "path": "/status_message", "value": "by hand"}])
+    wb.undo()
+    assert wb.redo().status_message == "by hand"
+    assert wb.get(id).status_message == "by hand"
+    with pytest.raises(g.PatchError, match="entry 4 is not an undo"):
+        wb.redo(4)
+    with pytest.raises(g.PatchError, match="nothing to redo"):
+        wb.redo()
+    assert wb.undo().status_message is None
+    assert wb.undo() is None
+    assert wb.redo().status_message is None
+    # Others changed it since: nothing is written over that.
+    wb.undo()
+    wb.bridge.run(wb.storage.inner.save(g.Session(id, "theirs")))
+    with pytest.raises(g.SessionConflict):
+        wb.redo()
+    assert wb.get(id).current_task_id == "theirs"
