@@ -107,8 +107,10 @@ def test_in_notebook_7(classic: Person):
     kernel = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
     page.evaluate(f"() => {kernel}.restart()")
     is_frozen(classic)
+    wait_for_kernel(classic.server)
     page.goto("about:blank")
     classic.server.end_kernels()
     page.goto(f"{classic.server.base}/notebooks/{path.name}?token={TOKEN}")
     page.wait_for_function(f"({_SHOWN})({KEPT!r}) === 2")
     assert count(page, "not found") == 0
+    wait_for_kernel(classic.server)  # a kernel that starts is not ended at once
