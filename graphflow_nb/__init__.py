@@ -61,6 +61,7 @@ from .monitoring import (
     Recorder,
 )
 from .notebook import (
+    DemoWorker,
     FlowRun,
     Fork,
     Latency,
@@ -68,6 +69,7 @@ from .notebook import (
     Run,
     Workbench,
     compare,
+    demo_worker,
     open,
     read_recording,
     wrap,
@@ -105,6 +107,7 @@ __all__ = [
     "ContextError",
     "CopyReport",
     "Cursor",
+    "DemoWorker",
     "FallbackStorage",
     "FlowRun",
     "Fork",
@@ -160,6 +163,7 @@ __all__ = [
     "compare",
     "connect",
     "connect_from_env",
+    "demo_worker",
     "diff",
     "get_or_create",
     "load_ipython_extension",

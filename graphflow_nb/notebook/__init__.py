@@ -7,6 +7,7 @@ has three forms: a live widget, static HTML for a saved notebook, and plain text
 
 from ..benchmark.run import Run
 from .benchmarks import compare
+from .demo_worker import DemoWorker, demo_worker
 from .forking import Fork
 from .latency import Latency
 from .recordings import Recording, read_recording
@@ -14,6 +15,7 @@ from .running import FlowRun
 from .workbench import Workbench, open, wrap
 
 __all__ = [
+    "DemoWorker",
     "FlowRun",
     "Fork",
     "Latency",
@@ -21,6 +23,7 @@ __all__ = [
     "Run",
     "Workbench",
     "compare",
+    "demo_worker",
     "open",
     "read_recording",
     "wrap",

@@ -16,7 +16,7 @@ import msgspec
 from ..model import stored_session
 from .memory import InMemorySessionStorage
 
-__all__ = ["DEMO", "demo_storage"]
+__all__ = ["DEMO", "demo_ids", "demo_storage"]
 
 #: What a person gives in the place of a URL.
 DEMO: Final = "demo"
@@ -46,8 +46,7 @@ def demo_storage(now: datetime | None = None) -> InMemorySessionStorage:
         now: The time that their ages are counted from. Default: the time of this call.
     """
     now = datetime.now(UTC) if now is None else now
-    text = files("graphflow_nb").joinpath("demo_data/sessions.jsonl").read_bytes()
-    rows: list[Any] = msgspec.json.Decoder(_Row).decode_lines(text)
+    rows = _read_rows()
     rows.sort(key=lambda row: row.updated_at, reverse=True)
     return InMemorySessionStorage.from_sessions(
         stored_session(
@@ -62,6 +61,16 @@ def demo_storage(now: datetime | None = None) -> InMemorySessionStorage:
         )
         for row, updated in zip(rows, _spread_times(now, len(rows)), strict=True)
     )
+
+
+def demo_ids() -> frozenset[str]:
+    """Return the ids of the sample sessions."""
+    return frozenset(row.id for row in _read_rows())
+
+
+def _read_rows() -> list[Any]:
+    text = files("graphflow_nb").joinpath("demo_data/sessions.jsonl").read_bytes()
+    return msgspec.json.Decoder(_Row).decode_lines(text)
 
 
 def _spread_times(now: datetime, count: int) -> list[datetime]:
