@@ -39,6 +39,7 @@ from ..workflow import Graph
 from .benchmarks import Benchmark
 from .copying import CopyTo
 from .display import register
+from .exporting import Exports
 from .graphs import GraphView, build_view
 from .history import HistoryViews
 from .latency import Latency
@@ -55,7 +56,7 @@ DEFAULT_LIMIT: Final = 10_000
 MAX_COLUMNS: Final = 500  # of a context: a database has a bound, and each path may mean 16 places
 
 
-class Workbench(HistoryViews, LargeReads):
+class Workbench(HistoryViews, LargeReads, Exports):
     """One store in a notebook: see its sessions, change them, see what that cost.
 
     ``graphflow_nb.open(url)`` and ``graphflow_nb.wrap(storage)`` make one. Every method waits for

@@ -1,0 +1,297 @@
+"""``wb.export``: chosen sessions as one file, in JSON lines, CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from time import time_ns
+from typing import IO, Any, Final, Protocol
+
+import msgspec
+
+from ..bridge import dual
+from ..client import Client
+from ..errors import QueryError, StorageError
+from ..files import open_privately
+from ..frames.arrow import SessionArrow
+from ..model import Session
+from ..model.times import datetime_of
+from ..monitoring.loading import import_pyarrow
+from ..printable import printable
+from ..storage import Cursor, Query, problems_of
+from ..storage.protocols import SupportsQuery, require
+from ..storage.rows import table_of
+from .progress import show_count
+
+__all__ = ["EXPORT_FORMS", "ExportReport", "Exports", "export_sessions"]
+
+_FIRST_PAGE: Final = 100
+_PAGE: Final = 10_000
+_PAGE_BYTES: Final = 16_000_000
+_NAMED: Final = 100  # ids in a report
+_MAX_CELL: Final = 32_767  # characters that a cell of a spreadsheet holds
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """What ``wb.export`` wrote.
+
+    Attributes:
+        path: The file.
+        rows: The number of sessions in it.
+        bytes: Its size.
+        missing: The ids that were asked for and are not in the store; 100 at most.
+        odd: What is wrong with rows that are not sessions, by id; 100 at most. Of JSON lines they
+            are left out.
+        notes: What this kind of file can't hold, a sentence each; empty if it holds all.
+    """
+
+    path: Path
+    rows: int = 0
+    bytes: int = 0
+    missing: list[str] = field(default_factory=list)
+    odd: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        count = "1 session" if self.rows == 1 else f"{self.rows:,} sessions"
+        parts = [f"{count} in {printable(str(self.path))}, {self.bytes:,} bytes"]
+        if self.missing:
+            parts.append(f"not in the store: {', '.join(map(repr, self.missing))}")
+        parts += [f"{id!r}: {printable(problem)}" for id, problem in self.odd.items()]
+        return "; ".join([*parts, *self.notes])
+
+
+class _Writer(Protocol):
+    """A kind of file, to which sessions are written page by page."""
+
+    def write(self, sessions: Sequence[Session]) -> int:
+        """Write sessions; return how many were written."""
+        ...
+
+    def close(self) -> list[str]:
+        """Write what is left; return what the file can't hold, a sentence each."""
+        ...
+
+
+class _JsonLines:
+    def __init__(self, file: IO[bytes], odd: dict[str, str]):
+        self._file, self._odd = file, odd
+
+    def write(self, sessions: Sequence[Session]) -> int:
+        written = 0
+        for session in sessions:
+            try:
+                line = session.to_json()
+                if "\n" in line or "\r" in line:  # between values: a text has it as an escape
+                    line = msgspec.json.format(line, indent=-1)
+            except (ValueError, RecursionError) as error:
+                if len(self._odd) < _NAMED:
+                    self._odd[session.id] = f"left out, it is not JSON: {error}"
+                continue
+            self._file.write(line.encode() + b"\n")
+            written += 1
+        return written
+
+    def close(self) -> list[str]:
+        return ["JSON lines have no times of creation and update"]
+
+
+class _Csv:
+    _COLUMNS: Final = (
+        *("id", "graph_id", "current_task_id", "status_message", "version"),
+        *("created_at", "updated_at", "context"),
+    )
+
+    def __init__(self, file: IO[bytes], odd: dict[str, str]):
+        self._text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="")
+        self._rows = csv.writer(self._text)
+        self._rows.writerow(self._COLUMNS)
+        self._empty = self._formulas = self._long = 0
+
+    def write(self, sessions: Sequence[Session]) -> int:
+        for session in sessions:
+            context = session.context_json()
+            text = context if isinstance(context, str) else context.decode(errors="replace")
+            status = session.status_message
+            names = (session.id, session.graph_id, session.current_task_id, status or "")
+            created, updated = datetime_of(session.raw_created), datetime_of(session.raw_updated)
+            times = ["" if time is None else time.isoformat() for time in (created, updated)]
+            self._rows.writerow([*names, session.version, *times, text])
+            self._empty += status == ""
+            self._formulas += any(name.startswith(_FORMULA) for name in names)
+            self._long += len(text) > _MAX_CELL
+        return len(sessions)
+
+    def close(self) -> list[str]:
+        self._text.flush()
+        self._text.detach()
+        notes = ["CSV has no types: the context is a column of JSON text"]
+        if self._empty:
+            notes.append(f"no status and an empty one are the same in CSV ({self._empty:,} empty)")
+        if self._formulas:
+            notes.append(f"a spreadsheet takes a text of {self._formulas:,} sessions for a formula")
+        if self._long:
+            notes.append(
+                f"a spreadsheet cuts {self._long:,} contexts of more than {_MAX_CELL:,} characters"
+            )
+        return notes
+
+
+class _Parquet:
+    def __init__(self, file: IO[bytes], odd: dict[str, str]):
+        _, pq = import_pyarrow()
+        self._arrow = SessionArrow(None)
+        self._writer = pq.ParquetWriter(file, self._arrow.schema)
+
+    def write(self, sessions: Sequence[Session]) -> int:
+        table = table_of(sessions, time_ns() // 1000)
+        contexts = [session.context_json() for session in sessions]
+        self._writer.write_batch(self._arrow.batch(table, contexts))
+        return len(sessions)
+
+    def close(self) -> list[str]:
+        self._writer.close()
+        escaped = self._arrow.problems
+        return [f"{escaped:,} texts with a lone surrogate have its escape"] if escaped else []
+
+
+#: The kinds of files by the ends of their names.
+EXPORT_FORMS: Final[Mapping[str, Callable[[IO[bytes], dict[str, str]], _Writer]]] = {
+    ".jsonl": _JsonLines,
+    ".csv": _Csv,
+    ".parquet": _Parquet,
+}
+
+
+def export_sessions(
+    client: Client,
+    path: str | os.PathLike[str],
+    ids: Sequence[str] | None,
+    filters: Mapping[str, Any],
+    progress: Callable[[int, int | None], None] | None,
+) -> Coroutine[Any, Any, ExportReport]:
+    """Return the export to be awaited; see ``wb.export``."""
+    target = Path(path)
+    make = EXPORT_FORMS.get(target.suffix.lower())
+    if make is None:
+        raise QueryError(
+            f"the name of the file must end in {', '.join(EXPORT_FORMS)}, not {target.name!r}: "
+            "the end says what is written"
+        )
+    wanted = None if ids is None else list(dict.fromkeys(ids))
+    query = Query.from_filters({**filters, "ids": wanted}, order="id")
+    return _export(client, target, make, query, wanted, progress)
+
+
+async def _export(
+    client: Client,
+    path: Path,
+    make: Callable[[IO[bytes], dict[str, str]], _Writer],
+    query: Query,
+    wanted: Sequence[str] | None,
+    progress: Callable[[int, int | None], None] | None,
+) -> ExportReport:
+    report = ExportReport(path)
+    found: set[str] = set()
+    _check_absent(path)
+    with open_privately(path, replace=False) as file:
+        writer = make(file, report.odd)
+        try:
+            async for sessions in _read_pages(client, query, report.odd):
+                report.rows += writer.write(sessions)
+                if wanted is not None:
+                    found.update(session.id for session in sessions)
+                if progress is not None:
+                    progress(report.rows, None if wanted is None else len(wanted))
+            report.notes = writer.close()
+        except BaseException:
+            with suppress(Exception):
+                writer.close()  # while there is a file to close
+            raise
+        report.bytes = file.tell()
+    missing = (id for id in wanted or () if id not in found and id not in report.odd)
+    report.missing = list(islice(missing, _NAMED))
+    return report
+
+
+def _check_absent(path: Path) -> None:
+    if os.path.lexists(path):
+        raise StorageError(
+            f"{path} exists and is not replaced: name another file, or move it away. Nothing was "
+            "written",
+            nothing_written=True,
+        )
+
+
+async def _read_pages(
+    client: Client, query: Query, odd: dict[str, str]
+) -> AsyncIterator[Sequence[Session]]:
+    """Yield sessions in pages of about the same size in bytes."""
+    storage, after, size = require(client.storage, SupportsQuery), None, _FIRST_PAGE
+    while True:
+        sessions = await storage.query(query.following(after, size))
+        for id, problem in problems_of(sessions).items():
+            if len(odd) < _NAMED:
+                odd[id] = problem
+        if not sessions:
+            return
+        yield sessions
+        mean = 1 + sum(len(session.context_json()) for session in sessions) // len(sessions)
+        after = Cursor("id", sessions[-1].id)
+        size = max(1, min(_PAGE, 4 * size, _PAGE_BYTES // mean))
+
+
+class Exports(Client):
+    """The part of the workbench that writes chosen sessions to a file."""
+
+    @dual
+    def export(
+        self,
+        /,
+        path: str | os.PathLike[str],
+        ids: Sequence[str] | None = None,
+        *,
+        progress: Callable[[int, int | None], None] | None = None,
+        **filters: Any,
+    ) -> Coroutine[Any, Any, ExportReport]:
+        """Write chosen sessions to one file: JSON lines, CSV or Parquet, by the end of its name.
+
+        The file is complete or not there, only its owner can read it, and one that exists is not
+        replaced. JSON lines are graph-flow's own form, with every digit of the context;
+        ``Session.from_json(line)`` reads one. In CSV and Parquet the context is a column of JSON
+        text, as it is stored. See ``to_parquet`` for a whole store.
+
+        Example:
+            >>> import graphflow_nb, tempfile
+            >>> wb = graphflow_nb.open("demo")
+            >>> file = f"{tempfile.mkdtemp()}/claims.jsonl"
+            >>> wb.export(file, graph="claims", task="await_documents").rows
+            10
+
+        Args:
+            path: The file to write: its name ends in ``.jsonl``, ``.csv`` or ``.parquet``.
+            ids: The ids of the sessions. Default: those that the filters select.
+            progress: A function that is called with the number of sessions done, and None. Default:
+                a notebook shows a bar.
+            filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
+
+        Returns:
+            The report: how many were written, which ids are not in the store, and what this kind of
+            file can't hold.
+
+        Raises:
+            QueryError: A filter is invalid, or the name has another end.
+            CapabilityError: The storage has no method ``query``.
+            StorageError: The file exists or can't be written, pyarrow is missing for Parquet, or
+                the store failed; nothing was written.
+        """
+        show = show_count("writing …", "sessions") if progress is None else progress
+        return export_sessions(self, path, ids, filters, show)

@@ -1,0 +1,84 @@
+"""Chosen sessions are written to one file, to the letter, and what it can't hold is said."""
+
+from __future__ import annotations
+
+import csv
+import stat
+from pathlib import Path
+
+import pytest
+
+import graphflow_nb as g
+
+CONTEXT = """{"data": {"n": 1.10, "big": 9007199254740993,
+"t": "a\\nb, \\"c\\""}, "chat_history": {"messages": [], "max_messages": 9}}"""
+
+
+@pytest.fixture
+def wb() -> g.Workbench:
+    wb = g.open("memory:")
+    for id, status in (("a", None), ("b", ""), ("=c", "x")):
+        session = g.Session(id, "t", status_message=status)
+        session.context = g.Context.from_json(CONTEXT)
+        wb.save(session)
+    return wb
+
+
+def test_json_lines_keep_every_digit_and_are_read_back(wb: g.Workbench, tmp_path: Path):
+    file = tmp_path / "s.jsonl"
+    report = wb.export(file, ["a", "b", "gone"])
+    assert (report.rows, report.missing, report.bytes) == (2, ["gone"], file.stat().st_size)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    lines = file.read_text().splitlines()
+    assert '"n":1.10' in lines[0]
+    assert [
+        len(g.diff(g.Session.from_json(line), wb.get(id)))
+        for line, id in zip(lines, "ab", strict=True)
+    ] == [0, 0]
+    assert "not in the store: 'gone'" in str(report)
+
+
+def test_csv_says_what_it_cannot_hold(wb: g.Workbench, tmp_path: Path):
+    report = wb.export(tmp_path / "s.csv")
+    with (tmp_path / "s.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == ["=c", "a", "b"]
+    assert {row["context"] for row in rows} == {wb.get("a").context_json()}
+    assert report.notes == [
+        "CSV has no types: the context is a column of JSON text",
+        "no status and an empty one are the same in CSV (1 empty)",
+        "a spreadsheet takes a text of 1 sessions for a formula",
+    ]
+
+
+def test_parquet_has_the_context_as_it_is_stored(wb: g.Workbench, tmp_path: Path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    assert wb.export(tmp_path / "s.parquet", ["a"]).notes == []
+    table = pq.read_table(tmp_path / "s.parquet")
+    assert table["context"].to_pylist() == [wb.get("a").context_json()]
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_a_file_is_whole_or_not_there_and_never_replaced(
+    wb: g.Workbench, tmp_path: Path, kind: str
+):
+    file = tmp_path / f"s{kind}"
+    file.write_text("precious")
+    with pytest.raises(g.StorageError, match="exists and is not replaced"):
+        wb.export(file)
+    assert file.read_text() == "precious"
+
+    async def query(_: object) -> None:
+        raise g.StorageError("the line was cut")
+
+    wb.storage.inner.query = query  # type: ignore[method-assign]
+    with pytest.raises(g.StorageError, match="the line was cut"):
+        wb.export(tmp_path / f"t{kind}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"s{kind}"]
+
+
+def test_wrong_arguments(wb: g.Workbench, tmp_path: Path):
+    with pytest.raises(g.QueryError, match=r"must end in \.jsonl, \.csv, \.parquet, not 's\.xls'"):
+        wb.export(tmp_path / "s.xls")
+    with pytest.raises(g.QueryError):
+        wb.export(tmp_path / "s.csv", graphs="x")
