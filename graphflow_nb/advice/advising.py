@@ -62,7 +62,9 @@ def _find_lines(seen: Seen, pools: Sequence[str], reason: str) -> Iterator[Line]
     if len(seen.operations):
         yield from _apply_rules(seen.operations, seen)
     else:
-        yield Unseen("operations", "none is recorded yet: use the store, and ask again")
+        yield Unseen(
+            "operations", "none is recorded yet: use the store, then call wb.advise() again"
+        )
     if facts is None:
         yield Unseen("store", reason)
     else:

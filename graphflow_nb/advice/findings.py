@@ -18,8 +18,8 @@ __all__ = ["Findings"]
 _NO_PLACE = "a storage that reports no facts"
 _MEANINGS: Final[Mapping[Severity, str]] = {
     "risk": "sessions can be lost",
-    "slow": "takes longer than it needs",
-    "waste": "spent for nothing",
+    "slow": "slower than necessary",
+    "waste": "unnecessary work or space",
     "choice": "a trade-off",
 }
 
@@ -40,7 +40,7 @@ class Findings:
            store: memory: there is nothing to set
         <BLANKLINE>
         1 check skipped:
-           operations: none is recorded yet: use the store, and ask again
+           operations: none is recorded yet: use the store, then call wb.advise() again
 
     Args:
         lines: The lines of all rules, in any order.

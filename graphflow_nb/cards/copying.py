@@ -15,10 +15,10 @@ def report_html(report: CopyReport) -> Markup:
     rows: list[tuple[str, str]] = [
         ("selected", f"{report.read:,}"),
         ("copied", f"{report.copied:,} ({report.bytes:,} bytes of contexts)"),
-        ("there already, the same", f"{report.present:,}"),
-        ("there with another content, left alone", _render_ids(report.different)),
+        ("already there, same content", f"{report.present:,}"),
+        ("already there, different content, not changed", _render_ids(report.different)),
         ("left out by redact", f"{report.left_out:,}"),
-        ("there with the same content, but other times", _render_ids(report.outdated)),
+        ("already there, same content, different times, not changed", _render_ids(report.outdated)),
         ("could not be copied", _render_failures(report.failures)),
         ("mismatch on read-back", _render_ids(report.wrong)),
         ("time", f"{report.seconds:.1f} s"),

@@ -49,7 +49,7 @@ def code(text: str) -> Markup:
 def age(time: datetime | None) -> str:
     """Return the age of a time, for people: ``3 min ago``."""
     if time is None or time.tzinfo is None:  # PostgreSQL's infinities are naive
-        return "at a time unknown"
+        return "at an unknown time"
     seconds = (datetime.now(UTC) - time).total_seconds()
     for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
         if seconds < limit:

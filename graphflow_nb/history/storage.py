@@ -131,7 +131,7 @@ class HistoryStorage(Wrapper):
             raise HistoryError(
                 f"the history table of {self.inner!r} is gone, and without it no version can be "
                 "kept: nothing was written. wb.install_history() or history_of(storage).create() "
-                "creates it again; a storage that is opened anew and not put into a "
+                "creates it again; a storage that is opened again and not put into a "
                 "HistoryStorage saves without a history"
             ) from error
 

@@ -225,7 +225,7 @@ class Crash:
             if self._started:
                 raise LessonError(
                     f"this flow was started already ({self.state}): resume() starts another "
-                    "process on the same session, Crash(…) with another id begins anew"
+                    "process on the same session, Crash(…) with another id starts again"
                 )
             self._launch("start", stop_at, task)
 

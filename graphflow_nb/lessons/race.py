@@ -497,7 +497,7 @@ class Race:
     def _conflict_of(self, writer: str) -> SessionConflict:
         conflict = self._hand(writer).conflict
         if conflict is None:
-            raise LessonError(f"no save of {writer} was refused, so there is nothing to mend")
+            raise LessonError(f"no save of {writer} was refused, so there is nothing to remedy")
         return conflict
 
     # What is shown

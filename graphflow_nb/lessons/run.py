@@ -254,5 +254,5 @@ class Run:
             ran = ", ".join(self._ran) or "no task"
             raise LessonError(
                 f"{self.outcome}, and it never came to the point {self._stop!r}{of}. It began with "
-                f"the row at {self._began}, and ran {ran}. To begin anew, use another id"
+                f"the row at {self._began}, and ran {ran}. To start again, use another id"
             )

@@ -74,7 +74,9 @@ class Follower:
         while not self._stopped.is_set():
             if time.monotonic() - began > LIMIT:
                 self._stopped.set()
-                self._report("stopped following after an hour; switch it on again to go on", False)
+                self._report(
+                    "stopped following after an hour; switch it on again to continue", False
+                )
                 return
             started = time.monotonic()
             try:

@@ -92,7 +92,7 @@ class LiveLatency(View):
         super().__init__()
         self.add_class("gfnb-browser")
         self.running = widgets.ToggleButton(
-            value=True, description="Live", icon="play", tooltip="Show operations as they come"
+            value=True, description="Live", icon="play", tooltip="Show operations as they happen"
         )
         self.forget = widgets.Button(
             description="Clear the slowest",
@@ -265,7 +265,7 @@ class LiveLatency(View):
         if change["new"]:
             self._start()
         else:
-            self.state.value = notice_html("info", "stopped; press Live to go on")
+            self.state.value = notice_html("info", "stopped; press Live to continue")
 
     def _report(self, text: str, wrong: bool) -> None:
         self.state.value = notice_html("error" if wrong else "info", text)

@@ -198,7 +198,7 @@ class Panel(View):
             self._code = action.code
             self._notice = _Notice("info", row, f"{action.label}: working …")
             self._send_page()
-        notice = _Notice("error", row, f"{action.label}: interrupted before its end")
+        notice = _Notice("error", row, f"{action.label}: interrupted before it finished")
         try:
             said = action.run()
             text = printable(said) if isinstance(said, str) else f"{action.label}: done"

@@ -312,7 +312,7 @@ class ParquetExport:
         for id, problem in table.problems.items():
             raise StorageError(
                 f"redact= returned what can't be stored for {id!r}: {problem}; the files before "
-                "are complete, and the same call goes on behind them"
+                "are complete, and the same call continues after them"
             )
         contexts = [session.context_json() for session in wanted]
         if found:

@@ -55,5 +55,5 @@ async def _undo(
         )
     done, total = counted
     if done < total or pressed.is_set():
-        bar.show_step(f"stopped at {done:,} of {total:,} writes: wb.undo_all() goes on")
+        bar.show_step(f"stopped at {done:,} of {total:,} writes: wb.undo_all() continues")
     return left

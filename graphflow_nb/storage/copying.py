@@ -149,13 +149,13 @@ class CopyReport:
             )
         if self.different:
             parts.append(
-                f"{len(self.different):,} are there with another content and were not changed "
-                f"({_name_some(self.different)})"
+                f"{len(self.different):,} are already there with different content and were not "
+                f"changed ({_name_some(self.different)})"
             )
         if self.outdated:
             parts.append(
-                f"{len(self.outdated):,} are there with the same content but other times and were "
-                f"not changed ({_name_some(self.outdated)})"
+                f"{len(self.outdated):,} are already there with the same content but different "
+                f"times and were not changed ({_name_some(self.outdated)})"
             )
         if self.wrong:
             parts.append(

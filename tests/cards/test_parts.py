@@ -33,7 +33,7 @@ def test_an_age_in_words(ago, text):
 
 
 def test_an_age_that_is_not_known():
-    assert age(None) == age(datetime.max) == "at a time unknown"
+    assert age(None) == age(datetime.max) == "at an unknown time"
 
 
 def test_a_size_in_words():

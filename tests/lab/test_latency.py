@@ -147,7 +147,7 @@ def test_the_live_view_under_load_without_growing(person, store, tmp_path):
     assert page_after - page_before < 10
 
     person.click("Live")
-    person.sees("stopped; press Live to go on")
+    person.sees("stopped; press Live to continue")
     page.keyboard.press("Escape")
 
 

@@ -160,7 +160,7 @@ def test_an_interrupt_leaves_buttons_that_can_be_pressed():
     with pytest.raises(KeyboardInterrupt):
         panel.click("Go")
     assert panel.bar.page["rows"][0][0]["enabled"]
-    assert panel.said == "Go: interrupted before its end"
+    assert panel.said == "Go: interrupted before it finished"
 
 
 def test_what_cannot_be_drawn_says_so_and_the_buttons_still_work(counter: Counter):

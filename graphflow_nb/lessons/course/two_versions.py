@@ -336,7 +336,7 @@ def migration(wb: Client) -> Exercise:
             wanted, found = copy(before[id]), wb.get(id)
             to_version_2(wanted.context)
             if left := diff(found, wanted):
-                return f"The row {id} is not as it should be. To mend it: {left[0]}"
+                return f"The row {id} is not as it should be. To correct it: {left[0]}"
         again = plan_patches(wb, ids, answer)
         if again.failed:
             id, reason = next(iter(again.failed.items()))

@@ -257,7 +257,7 @@ class Desk:
             raise PatchError(f"open session {session.id!r} first")
         draft = Draft(self.session, session)
         if not len(draft.changes()):
-            raise PatchError("the session is like this version already: nothing would change")
+            raise PatchError("the session already equals this version: nothing would change")
         self.draft = draft
         self.preview = None
 
@@ -319,7 +319,7 @@ class Desk:
         return changes
 
     def save(self, *, undo: bool = True) -> None:
-        """Save what was previewed, and read what is stored then.
+        """Save the previewed changes, and read what is stored then.
 
         If someone else saved meanwhile nothing is written, and ``conflict`` holds both sides.
 

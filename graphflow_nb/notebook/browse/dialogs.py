@@ -172,7 +172,7 @@ class Delete(Dialog):
             description="Delete without undo",
             button_style="danger",
             icon="trash",
-            tooltip="Delete them though nothing can bring them back",
+            tooltip="Delete them, although nothing can restore them",
         )
         self.anyway.on_click(
             lambda _: stage.act(lambda: self._confirm(undo=False), place=self.notice)
@@ -350,7 +350,7 @@ class Undo(Dialog):
             empty="Nothing to undo: nothing was written yet, or all was undone.",
         )
         journal = self._stage.desk.journal
-        place = "in memory, gone with the kernel; open(url, journal=file) keeps it"
+        place = "in memory, lost when the kernel ends; open(url, journal=file) keeps it"
         if journal.path is not None:
             place = f"in {journal.path}"
         cut = f" Showing {MAX_ENTRIES} of {len(entries):,}." if len(entries) > MAX_ENTRIES else ""

@@ -37,7 +37,7 @@ class Editor:
         self.task = widgets.Combobox(
             description="Task",
             ensure_option=False,
-            tooltip="The task at which it goes on; choose one, or type another",
+            tooltip="The task that runs next; choose one, or type another",
         )
         self.status = widgets.Text(
             description="Status",
@@ -74,7 +74,9 @@ class Editor:
         self.wrong = Html()
         self._wrong = ""
         self.role = widgets.Dropdown(
-            description="Role", tooltip="Who says it", options=[str(r) for r in MessageRole]
+            description="Role",
+            tooltip="The author of the message",
+            options=[str(r) for r in MessageRole],
         )
         self.message = widgets.Textarea(description="Message", rows=2, layout=wide)
         self.add = widgets.Button(

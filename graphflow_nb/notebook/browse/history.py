@@ -38,10 +38,10 @@ class HistoryPage:
             layout={"width": "auto", "flex": "1 1 30em"},
         )
         self.older = widgets.Button(
-            description="Older versions", icon="chevron-left", tooltip="Read those before these"
+            description="Older versions", icon="chevron-left", tooltip="Show older versions"
         )
         self.newer = widgets.Button(
-            description="Newer versions", icon="chevron-right", tooltip="Read those after these"
+            description="Newer versions", icon="chevron-right", tooltip="Show newer versions"
         )
         self.restore = widgets.Button(
             description="Restore as draft",

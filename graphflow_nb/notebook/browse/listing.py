@@ -501,5 +501,5 @@ class Listing:
         if len(self.frame):
             return ""
         if self.filtered:
-            return "No session matches; Clear filters shows all."
-        return "There is no session in this store yet."
+            return "No sessions match. Clear filters shows all."
+        return "This store has no sessions yet."

@@ -40,12 +40,12 @@ class Reader:
         self.parts = widgets.ToggleButtons(
             options=[part for part in PARTS if part != "Edit" or not stage.read_only],
             tooltips=[
-                "What it is and when it was saved",
-                "Its data, with paths",
-                "Its chat",
-                "All of it, as graph-flow writes it",
-                "What it was before",
-                "Change it in a draft",
+                "Task, status and times",
+                "The data of the context, with paths",
+                "The chat messages",
+                "The whole session as JSON, as graph-flow writes it",
+                "Earlier versions",
+                "Change the session in a draft",
             ],
             style={"button_width": "auto"},
         )

@@ -73,7 +73,7 @@ def merge_html(merge: Merge) -> Markup:
     """Return what someone else saved meanwhile, and the own changes that do not touch that."""
     return Markup(
         "<b>Saved meanwhile by someone else</b>%s"
-        "<b>Your changes that do not touch theirs: merged on their own</b>%s"
+        "<b>Your changes that do not conflict: merged automatically</b>%s"
     ) % (cards.patch_html(merge.theirs), cards.patch_html(merge.mine, "None."))
 
 

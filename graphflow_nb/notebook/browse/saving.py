@@ -43,14 +43,14 @@ class Saving:
         self.preview_text = ScrolledHtml()
         self.save = widgets.Button(
             description="Save",
-            tooltip="Save what was previewed",
+            tooltip="Save the previewed changes",
             icon="check",
             button_style="success",
             layout={"width": "auto", "align_self": "flex-start"},
         )
         self.anyway = widgets.Button(
             description="Save without undo",
-            tooltip="Save what was previewed though nothing can bring back what it replaces",
+            tooltip="Save the previewed changes, although nothing can restore what they replace",
             icon="check",
             button_style="danger",
             layout={"width": "auto"},
@@ -161,7 +161,9 @@ class Saving:
         clashes = len(merge.clashes)
         both = "One field was" if clashes == 1 else f"{clashes:,} fields were"
         say = "Someone saved this session meanwhile. Nothing was written. " + (
-            f"{both} changed by both: choose." if clashes else "Your changes do not touch theirs."
+            f"{both} changed by both: choose."
+            if clashes
+            else "Your changes do not conflict with theirs."
         )
         children: list[Any] = [Html(notice_html("warning", say) + plain_box(merge_html(merge)))]
         for clash in merge.clashes:

@@ -213,7 +213,7 @@ class Stage:
             PatchError: Something is.
         """
         if self._working:
-            raise PatchError("this has to wait until what is being done is at its end")
+            raise PatchError("another action is still running: wait until it ends, or stop it")
 
     def work_later(self, work: Callable[[], tuple[NoticeKind, str]]) -> None:
         """Do something long on a thread of its own, then show what it changed.
@@ -284,5 +284,5 @@ def _error_html(error: Exception) -> Markup:
     if isinstance(error, GraphflowError):
         cause = "" if error.__cause__ is None else repr(error.__cause__)
         return notice_html("error", str(error), cause)
-    text = f"this should not have happened: {type(error).__name__}: {error}"
+    text = f"unexpected error: {type(error).__name__}: {error}"
     return notice_html("error", text, "".join(traceback.format_exception(error)))

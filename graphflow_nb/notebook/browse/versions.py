@@ -24,8 +24,8 @@ MAX_LISTED: Final = 20  # versions in the list
 MAX_CELL: Final = 120  # characters of a text in it
 
 SOURCES: Final = {
-    WRITTEN: "noted with the save by graphflow_nb",
-    TRIGGER: "noted by the database, whoever saves",
+    WRITTEN: "recorded by graphflow_nb with the save",
+    TRIGGER: "recorded by the database, for every writer",
     OBSERVED: "a sample: what was saved in between is unknown",
 }
 

@@ -300,7 +300,7 @@ class Browser(View):
         slow = self.listing.slow
         column = self.listing.order.removeprefix("-")
         if column in slow:
-            other = "" if "id" in slow else ". Ordered by id a page comes at once: click on id"
+            other = "" if "id" in slow else ". Ordering by id is fast: click on id"
             return f"{slow[column]}{other}"
         if self.listing.order == "id" and "updated_at" in slow:
             return (

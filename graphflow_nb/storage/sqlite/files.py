@@ -114,7 +114,7 @@ def _inspect(path: str, timeout: float, *, read_only: bool, create: bool) -> boo
         if os.path.islink(path):
             raise StorageError(
                 f"{path} is a symbolic link to {os.readlink(path)}, which does not exist: nothing "
-                "was created or opened. Name the file itself, or mend the link",
+                "was created or opened. Name the file itself, or correct the link",
                 nothing_written=True,
             ) from error
         raise StorageError(

@@ -134,7 +134,7 @@ def untouched(_): ...
         ("migration", migrate_all, "is not as it should be"),
         ("migration", migrate_by_copy, "remove /context/data/applicant"),
         ("migration", migrate_always, "A second migration changes expense-1 again"),
-        ("migration", migrate_in_place, "To mend it: remove /context/data/a"),
+        ("migration", migrate_in_place, "To correct it: remove /context/data/a"),
         ("migration", migrate_once, "A second migration of expense-1 fails: KeyError"),
     ],
 )

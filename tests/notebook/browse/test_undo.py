@@ -90,7 +90,7 @@ def test_a_person_goes_on_while_all_are_undone(browser):
     bar_of(browser).observe(act_meanwhile, "value")
     undo_all(browser)
     settle(browser)
-    assert "has to wait" in seen[1]
+    assert "another action is still running" in seen[1]
     assert "has changes that are not saved" in seen[2]
     assert browser.desk.draft.get("status_message") == "typed"
     assert browser.desk.newer == -1

@@ -58,7 +58,7 @@ def test_an_error_is_always_seen(wb, monkeypatch):
 
     monkeypatch.setattr(browser.listing, "load", broken)
     browser.reload.click()
-    assert "this should not have happened: ZeroDivisionError" in said(browser)
+    assert "unexpected error: ZeroDivisionError" in said(browser)
     assert "oh &lt;b&gt;no" in browser.stage.place.value
     assert "Traceback" in browser.stage.place.value
     monkeypatch.undo()
