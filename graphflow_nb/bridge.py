@@ -23,12 +23,13 @@ from functools import update_wrapper
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from .errors import BridgeError
 
 __all__ = [
     "Bridge",
+    "CalledAsMethod",
     "Dual",
     "ForeignLoop",
     "InPlace",
@@ -353,6 +354,37 @@ class Bridged(Protocol):
     """An object with ``dual`` methods."""
 
     bridge: Bridge
+
+
+class CalledAsMethod:
+    """The base of what is called as a method is, and has methods of its own beside that.
+
+    ``help(wb.run)`` and ``wb.run?`` show its arguments and what it does, as of any method.
+
+    Example:
+        >>> import inspect
+        >>> from graphflow_nb.bridge import CalledAsMethod
+        >>> class Repeat(CalledAsMethod):
+        ...     def __init__(self):
+        ...         super().__init__("repeat", self.__call__)
+        ...     def __call__(self, text: str, times: int = 2) -> str:
+        ...         '''Return a text several times.'''
+        ...         return text * times
+        >>> repeat = Repeat()
+        >>> inspect.isroutine(repeat), repeat.__doc__
+        (True, 'Return a text several times.')
+
+    Args:
+        name: The name of the method.
+        call: The object's own ``__call__``.
+    """
+
+    def __init__(self, name: str, call: Callable[..., Any]):
+        self.__name__, self.__doc__ = name, call.__doc__
+
+    def __get__(self, owner: object, kind: type | None = None) -> Self:
+        # What has a name and is a descriptor is shown as a method.
+        return self
 
 
 class _Bound(Generic[P, T]):

@@ -11,6 +11,7 @@ from ..benchmark.run import Run
 from ..benchmark.sessions import remove_sessions
 from ..benchmark.settings import Options
 from ..benchmark.workload import Workload
+from ..bridge import CalledAsMethod
 from ..client import Client
 from ..errors import BenchmarkError
 from .progress import show_progress
@@ -18,7 +19,7 @@ from .progress import show_progress
 __all__ = ["Benchmark", "compare"]
 
 
-class Benchmark:
+class Benchmark(CalledAsMethod):
     """The benchmark of one open store, as ``wb.benchmark``; see ``__call__``.
 
     Args:
@@ -26,6 +27,7 @@ class Benchmark:
     """
 
     def __init__(self, client: Client):
+        super().__init__("benchmark", self.__call__)
         self._client = client
 
     def __call__(self, workload: Workload | str = "A", **options: Unpack[Options]) -> Run:

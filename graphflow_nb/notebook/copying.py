@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from ..bridge import Bridge, meeting_point
+from ..bridge import Bridge, CalledAsMethod, meeting_point
 from ..client import Client
 from ..errors import StorageError
 from ..model import Session
@@ -21,10 +21,11 @@ from .progress import show_count
 __all__ = ["CopyTo"]
 
 
-class CopyTo:
+class CopyTo(CalledAsMethod):
     """A copy of a client's sessions into another store; see ``__call__``."""
 
     def __init__(self, client: Client):
+        super().__init__("copy_to", self.__call__)
         self._client = client
 
     def __call__(

@@ -8,6 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from ..bridge import CalledAsMethod
 from ..cards import card, code, fact_table
 from ..changes import Patch, apply
 from ..client import Client
@@ -108,7 +109,7 @@ async def make_fork(
     return Fork(forked, origin, tuple(tasks))
 
 
-class Replay:
+class Replay(CalledAsMethod):
     """A run of a graph on a fork, until input is needed; see ``__call__``.
 
     Args:
@@ -116,6 +117,7 @@ class Replay:
     """
 
     def __init__(self, client: Client):
+        super().__init__("replay", self.__call__)
         self._run = RunFlow(client)
 
     def __call__(self, fork: Fork | str, graph: Graph, *, max_steps: int = MAX_STEPS) -> FlowRun:

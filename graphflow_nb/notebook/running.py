@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from markupsafe import Markup
 
-from ..bridge import Bridge, meeting_point
+from ..bridge import Bridge, CalledAsMethod, meeting_point
 from ..cards import card, code, fact_table, patch_html
 from ..changes import Patch, diff
 from ..client import Client
@@ -111,10 +111,11 @@ class FlowRun:
         return str(card(Markup("run of %s") % code(self.id), facts + patch_html(self.changes)))
 
 
-class RunFlow:
+class RunFlow(CalledAsMethod):
     """A run of a graph on one session of a client's store; see ``__call__``."""
 
     def __init__(self, client: Client):
+        super().__init__("run", self.__call__)
         self._client = client
 
     def __call__(
