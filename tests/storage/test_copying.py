@@ -227,7 +227,7 @@ def test_times_of_what_was_there_are_compared(run):
     assert report.outdated == ("s0004",)
     assert report.present == 20
     assert not report.verified
-    assert "1 are there with the same content but other times" in str(report)
+    assert "1 are already there with the same content but different times" in str(report)
     assert str(report).endswith("NOT the same times")
 
 
