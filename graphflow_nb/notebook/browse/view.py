@@ -28,8 +28,10 @@ from ..names import find_name
 from ..pictures import THEMES
 from .columnbar import ColumnBar
 from .columns import columns_of, rows_of
+from .creating import Create
+from .deleting import Delete
 from .desk import Desk
-from .dialogs import Create, Delete, Dialog, Undo
+from .dialogs import Dialog
 from .filterbar import FilterBar, Pager
 from .listing import Listing
 from .past import Past
@@ -39,6 +41,7 @@ from .render import static_table
 from .rowtable import RowTable
 from .shown import ShownPage
 from .stage import Stage
+from .undobox import Undo
 from .versions import static_history
 
 __all__ = ["Browser"]
