@@ -10,7 +10,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from ..cards import card, code
-from ..changes import diff, pointer
 from ..errors import GraphflowError, HistoryError, QueryError
 from ..frames import category_column, text_column
 from ..history import HistoryArchive
@@ -18,6 +17,7 @@ from ..model import Session
 from ..printable import printable, printable_lines
 from .finding import describe_unknown
 from .pictures import THEMES, render_picture, render_themes
+from .places import find_places
 from .visits import MAX_STEPS, Visit, align, read_stays, visits_of
 from .words import print_frame, render_frame
 
@@ -28,7 +28,8 @@ __all__ = ["RunComparison", "compare_two"]
 
 MAX_PATHS: Final = 5  # of a step's differences that are named
 MAX_BYTES: Final = 32_000_000  # of the contexts of one run that are compared
-PORTION: Final = 10  # versions that are read at once
+PORTION: Final = 10  # versions that are read at once, more where they are small
+MAX_PORTION: Final = 4_000_000  # bytes of these
 #: What they are called in the table for people, the most wanted first.
 COLUMNS: Final = {
     "task": "task",
@@ -81,15 +82,15 @@ async def _read_ends(
 ) -> dict[int, Session]:
     """Return a session at some of its versions, the oldest first, up to ``MAX_BYTES``."""
     found: dict[int, Session] = {}
-    size, wanted = 0, set(numbers)
-    left = sorted(wanted)
+    size, span, left = 0, PORTION, sorted(set(numbers))
     while left and size < MAX_BYTES:
-        portion = [number for number in left if number < left[0] + PORTION]
+        portion = [number for number in left if number < left[0] + span]
         read = await archive.sessions(id, portion[0], portion[-1])
-        kept = {version.number: session for version, session in read if version.number in wanted}
-        found |= kept
-        size += sum(version.bytes for version, _ in read if version.number in kept)
+        size += sum(version.bytes for version, _ in read)
+        found |= {version.number: session for version, session in read if version.number in portion}
         left = left[len(portion) :]
+        # The versions after a portion are read with it, to rebuild it: large portions are cheaper.
+        span = min(10 * PORTION, max(PORTION, MAX_PORTION * len(found) // max(1, size)))
     return found
 
 
@@ -217,12 +218,12 @@ def _steps_frame(
             differs.append(NOT_COMPARED)
             continue
         try:
-            paths = {_shorten(pointer(change.path)) for change in diff(one, other)}
+            places = find_places(one, other)
         except GraphflowError as error:  # a context that is not JSON hides no other step
             differs.append(f"{NOT_COMPARED}: {error}")
             continue
-        new = sorted(paths - known - {"/current_task_id"})
-        known = paths
+        new = sorted(places - known)
+        known = places
         shown = ", ".join(new[:MAX_PATHS])
         differs.append(f"{shown} and {len(new) - MAX_PATHS:,} more" if new[MAX_PATHS:] else shown)
     lasted = [[_last(visit) for visit in side] for side in zip(*rows, strict=True)] or [[], []]
@@ -239,13 +240,6 @@ def _steps_frame(
             "version_b": pd.array([_last_version(b) for _, b in rows], dtype="Int64"),
         }
     )
-
-
-def _shorten(path: str) -> str:
-    """Return a path whose beginning goes without saying; messages are one place."""
-    if path.startswith("/context/chat_history"):
-        return "chat"
-    return path.removeprefix("/context/data/")
 
 
 def _last_version(visit: Visit | None) -> int | None:

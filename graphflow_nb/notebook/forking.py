@@ -12,6 +12,7 @@ from ..bridge import CalledAsMethod
 from ..cards import card, code, fact_table
 from ..changes import Patch, apply
 from ..client import Client
+from ..errors import ContextError, HistoryError
 from ..history import HistoryArchive, Version
 from ..model import Session
 from ..printable import printable_lines
@@ -95,13 +96,21 @@ async def make_fork(
         changes: What is changed first.
 
     Raises:
+        HistoryError: The context is not JSON that can be changed.
         PatchError: A path does not exist.
         StorageError: The store failed.
     """
     forked = session.copy(as_id)
     if changes:
         forked = apply(forked, changes)
-    forked.context[ORIGIN] = {"id": origin.id, "version": origin.number}
+    try:
+        forked.context[ORIGIN] = {"id": origin.id, "version": origin.number}
+    except ContextError as error:
+        raise HistoryError(
+            f"version {origin.number} of session {origin.id!r} can't be forked, since its context "
+            "is not JSON in which the origin could be noted; nothing was written. "
+            f"wb.save(wb.at({origin.id!r}, {origin.number}).copy({as_id!r})) saves it as it is"
+        ) from error
     versions = await archive.versions(origin.id, limit=None)
     following = [v for v in reversed(versions) if v.number >= origin.number]
     ended = next((n for n, version in enumerate(following) if version.deleted), len(following))

@@ -99,20 +99,15 @@ def align(one: Sequence[Visit], other: Sequence[Visit]) -> list[tuple[Visit | No
     Args:
         one, other: The visits of each run.
     """
-    theirs = {visit.key: visit for visit in other}
+    place_of = {visit.key: n for n, visit in enumerate(other)}
     ours = {visit.key for visit in one}
-    left = list(other)
     rows: list[tuple[Visit | None, Visit | None]] = []
+    done = 0  # visits of the other run that were passed
     for visit in one:
-        match = theirs.get(visit.key)
-        if match is not None and match in left:
-            # What the other run did alone before this step comes first.
-            while left[0] is not match:
-                skipped = left.pop(0)
-                if skipped.key not in ours:
-                    rows.append((None, skipped))
-            left.pop(0)
-            rows.append((visit, match))
-        else:
-            rows.append((visit, match))
-    return rows + [(None, visit) for visit in left if visit.key not in ours]
+        place = place_of.get(visit.key)
+        # What the other run did alone before this step comes first.
+        if place is not None and place >= done:
+            rows += [(None, each) for each in other[done:place] if each.key not in ours]
+            done = place + 1
+        rows.append((visit, None if place is None else other[place]))
+    return rows + [(None, each) for each in other[done:] if each.key not in ours]

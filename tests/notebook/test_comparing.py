@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 import graphflow_nb as g
 from graphflow_nb.history import HistoryStorage
+from graphflow_nb.notebook import comparing
 from graphflow_nb.notebook.cohorts import CohortComparison
 from graphflow_nb.notebook.comparing import RunComparison
 from graphflow_nb.notebook.visits import Visit, align
@@ -70,10 +73,49 @@ def test_it_says_where_they_parted_and_what_differed_before(wb: g.Workbench):
     assert (
         frame["difference"].dropna() == (frame["duration_b"] - frame["duration_a"]).dropna()
     ).all()
-    for shown in (repr(found), found.to_html(), found.to_html("dark")):
+    for html in (repr(found), found.to_html(), found.to_html("dark")):
+        shown = re.sub('base64,[^"]*', "", html)
         assert "claim-14 went to review" in shown
         assert not any(odd in shown for odd in ("NaT", "&lt;NA&gt;", "<NA>", " days "))
     assert "Sessions over time, n = 2" in found.plot().said
+
+
+def test_messages_that_differ_in_their_times_alone_are_the_same(wb: g.Workbench):
+    for id in ("one", "two"):
+        session = wb.create(id, "intake")
+        session.context.add_user_message("hello")
+        wb.save(session)
+    assert wb.compare_runs("one", "two").frame["differs"].tolist() == [""]
+    session.context.add_assistant_message("good day")
+    wb.save(session)
+    assert wb.compare_runs("one", "two").frame["differs"].tolist() == ["chat"]
+
+
+def test_a_step_that_can_not_be_compared_hides_no_other(wb: g.Workbench):
+    for id in ("claim-14", "claim-15"):
+        (row,) = wb.bridge.run(wb.archive.table.read(id, limit=1))
+        odd = row._replace(context="{", patch=None, current_task_id="odd", at=row.at + 1)
+        wb.bridge.run(wb.archive.append([odd]))
+    differs = wb.compare_runs("claim-14", "claim-15").frame["differs"].tolist()
+    assert differs[:3] == ["amount", "", "approved, chat"]
+    assert differs[-1].startswith("not compared: the context can't be read")
+    frame = wb.history("claim-14")
+    assert "can't be compared: one is not JSON" in frame.attrs["note"]
+    assert frame["current_task_id"].tolist()[:2] == ["odd", "review"]
+
+
+def test_large_contexts_are_compared_up_to_a_bound_that_is_said(
+    wb: g.Workbench, monkeypatch: pytest.MonkeyPatch
+):
+    first = int(wb.history("claim-14").loc[1, "context_bytes"])
+    monkeypatch.setattr(comparing, "MAX_BYTES", first + 1)
+    monkeypatch.setattr(comparing, "PORTION", 1)
+    monkeypatch.setattr(comparing, "MAX_PORTION", 1)
+    found = wb.compare_runs("claim-14", "claim-15")
+    assert found.frame["differs"].tolist()[:3] == ["amount", "", "not compared"]
+    assert "of claim-14 the contexts of the first 2 of 4 steps are compared" in found.note
+    assert found.note in repr(found)
+    assert found.parted == "after decide: claim-14 went to review, claim-15 to payout"
 
 
 def test_two_runs_of_the_same_way_did_not_part(wb: g.Workbench):
