@@ -366,7 +366,7 @@ class CalledAsMethod:
         >>> from graphflow_nb.bridge import CalledAsMethod
         >>> class Repeat(CalledAsMethod):
         ...     def __init__(self):
-        ...         super().__init__("repeat", self.__call__)
+        ...         super().__init__("repeat")
         ...     def __call__(self, text: str, times: int = 2) -> str:
         ...         '''Return a text several times.'''
         ...         return text * times
@@ -376,11 +376,18 @@ class CalledAsMethod:
 
     Args:
         name: The name of the method.
-        call: The object's own ``__call__``.
     """
 
-    def __init__(self, name: str, call: Callable[..., Any]):
-        self.__name__, self.__doc__ = name, call.__doc__
+    def __init__(self, name: str):
+        self.__name__, self.__doc__ = name, self.__call__.__doc__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what the method does."""
+        raise NotImplementedError
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        return self.__call__
 
     def __get__(self, owner: object, kind: type | None = None) -> Self:
         # What has a name and is a descriptor is shown as a method.

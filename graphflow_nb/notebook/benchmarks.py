@@ -27,7 +27,7 @@ class Benchmark(CalledAsMethod):
     """
 
     def __init__(self, client: Client):
-        super().__init__("benchmark", self.__call__)
+        super().__init__("benchmark")
         self._client = client
 
     def __call__(self, workload: Workload | str = "A", **options: Unpack[Options]) -> Run:

@@ -25,7 +25,7 @@ class CopyTo(CalledAsMethod):
     """A copy of a client's sessions into another store; see ``__call__``."""
 
     def __init__(self, client: Client):
-        super().__init__("copy_to", self.__call__)
+        super().__init__("copy_to")
         self._client = client
 
     def __call__(

@@ -126,7 +126,7 @@ class Replay(CalledAsMethod):
     """
 
     def __init__(self, client: Client):
-        super().__init__("replay", self.__call__)
+        super().__init__("replay")
         self._run = RunFlow(client)
 
     def __call__(self, fork: Fork | str, graph: Graph, *, max_steps: int = MAX_STEPS) -> FlowRun:

@@ -115,7 +115,7 @@ class RunFlow(CalledAsMethod):
     """A run of a graph on one session of a client's store; see ``__call__``."""
 
     def __init__(self, client: Client):
-        super().__init__("run", self.__call__)
+        super().__init__("run")
         self._client = client
 
     def __call__(
