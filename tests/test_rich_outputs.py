@@ -74,6 +74,7 @@ from graphflow_nb.notebook.browse.rowtable import RowTable
 from graphflow_nb.notebook.browse.valuetree import ValueTree
 from graphflow_nb.notebook.cohorts import CohortComparison
 from graphflow_nb.notebook.comparing import RunComparison
+from graphflow_nb.notebook.exploring import LatencyExplorer
 from graphflow_nb.notebook.forking import Fork
 from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView
@@ -81,6 +82,7 @@ from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.kernelwatch import KernelWatch, View
 from graphflow_nb.notebook.live import LiveLatency
 from graphflow_nb.notebook.observing import Observation
+from graphflow_nb.notebook.opschart import OperationsChart
 from graphflow_nb.notebook.panel import Action, ActionBar, Panel
 from graphflow_nb.notebook.progress import Bar
 from graphflow_nb.notebook.running import FlowRun
@@ -155,7 +157,9 @@ def bundle(thing: Any) -> dict[str, str]:
     assert "text/plain" in data
     for kind, values in metadata.items():
         data |= {f"{kind} {name}": value for name, value in values.items()}
-    if isinstance(thing, Browser | LiveLatency) or (isinstance(thing, Run) and not thing.turns):
+    if isinstance(thing, Browser | LatencyExplorer | LiveLatency) or (
+        isinstance(thing, Run) and not thing.turns
+    ):
         data["page"] = thing.to_html()
     if hasattr(thing, "_ipython_display_") and "text/html" in data:
         data["page"] = static_html(data["text/html"], "the id")
@@ -306,6 +310,17 @@ def make_figure(text: str) -> LatencyFigure:
     return figure
 
 
+def make_explorer(text: str) -> Iterator[LatencyExplorer]:
+    wb = make_store(text)
+    for operation in operations(text):
+        wb.recorder.on_operation(operation)
+    explorer = wb.latency.explore()
+    explorer.chart.receive({"event": "open", "value": 0})
+    yield explorer
+    explorer.close()
+    wb.close()
+
+
 def make_live(text: str) -> Iterator[LiveLatency]:
     wb = make_store(text)
     live = wb.latency.live()
@@ -359,6 +374,10 @@ def make_browsers(text: str) -> Iterator[Browser]:
 
 def fail(error: Exception, cause: Exception | None) -> None:
     raise error from cause
+
+
+def make_chart(text: str) -> list[OperationsChart]:
+    return [OperationsChart(make_records(text), lambda row: None)]
 
 
 def make_table(text: str) -> list[RowTable]:
@@ -563,9 +582,11 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     g.Workbench: lambda text: [make_store(text)],
     LatencyFigure: lambda text: [make_figure(text)],
     LatencyAxes: lambda text: make_figure(text).axes[:1],
+    LatencyExplorer: make_explorer,
     LiveLatency: make_live,
     Browser: make_browsers,
     RowTable: make_table,
+    OperationsChart: make_chart,
     ValueTree: make_tree,
     Html: lambda text: [Html(text)],
     Graph: lambda text: [make_graph(text)],

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..client import Client
     from ..figures import LatencyFigure
     from ..figures.theme import ThemeName
+    from .exploring import LatencyExplorer
     from .live import LiveLatency
 
 __all__ = ["Latency", "distinct_latencies"]
@@ -183,6 +184,21 @@ class Latency:
         if self._client is None:
             raise StorageError("merged or loaded operations don't go on: use wb.latency.live()")
         return LiveLatency(self._client, theme=theme)
+
+    def explore(self) -> LatencyExplorer:
+        """Return a chart to zoom and point in, of dots or as a heat map; a dot opens its session.
+
+        It works in JupyterLab, Notebook and other front ends with anywidget, without a network, by
+        mouse and by keyboard. Of many operations at most 4,000 are dots at a time, the slowest and
+        failed ones among them; the heat map counts all. ``plot`` makes pictures.
+
+        Returns:
+            A widget. Where no store is open (merged or loaded operations) a dot shows its phases
+            and opens no session.
+        """
+        from .exploring import LatencyExplorer
+
+        return LatencyExplorer(self.records, self._client)
 
     def merged(self, *others: Latency) -> Latency:
         """Return these operations and those of others together.

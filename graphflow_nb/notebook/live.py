@@ -28,7 +28,7 @@ from .html import Html
 from .kernelwatch import View
 from .painting import Painter
 
-__all__ = ["LiveLatency"]
+__all__ = ["LiveLatency", "details_html"]
 
 DRAWN: Final = 5_000  # newest operations in the figure
 SLOWEST: Final = 12  # rows in the table
@@ -244,7 +244,7 @@ class LiveLatency(View):
 
     def _open(self, operation: Operation) -> None:
         with self._lock:
-            self.details.value = _details_html(operation)
+            self.details.value = details_html(operation)
             if operation.session_id is None:
                 self._place.children = ()
                 return
@@ -300,7 +300,7 @@ def _time_text(nanos: int) -> str:
     return duration_text(nanos / 1000) if nanos else "—"
 
 
-def _details_html(operation: Operation) -> Markup:
+def details_html(operation: Operation) -> Markup:
     """Return the operation in one line: its phases as shares, and the size of the context."""
     parts = _phases(operation)
     parts["other"] = operation.duration_ns - sum(parts.values())

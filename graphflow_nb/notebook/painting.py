@@ -21,10 +21,12 @@ class Painter:
 
     Example:
         >>> from graphflow_nb.notebook.painting import Painter
-        >>> painter = Painter(lambda: print("painted"))
+        >>> pictures = []
+        >>> painter = Painter(lambda: pictures.append("a picture"))
         >>> painter.offer(True, idle=False)
         >>> painter.join()
-        painted
+        >>> pictures
+        ['a picture']
 
     Args:
         paint: The function that makes and shows one picture; called in a thread, one at a time.

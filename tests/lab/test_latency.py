@@ -151,6 +151,53 @@ def test_the_live_view_under_load_without_growing(person, store, tmp_path):
     page.keyboard.press("Escape")
 
 
+EXPLORE = """\
+import graphflow_nb as g
+wb = g.open("demo")
+for id in wb.sessions(limit=60)["id"]:
+    wb.get(id)
+wb.latency.explore()"""
+
+
+@only_complete
+def test_the_chart_of_operations_by_keyboard_and_by_mouse(person, tmp_path):
+    page = person.page
+    write_notebook(person.server.folder / "explore.ipynb", [EXPLORE])
+    open_in_lab(page, person.server, "explore.ipynb")
+    run_all(page)
+    person.sees(re.compile("^61 operations"))
+    chart = page.get_by_label(re.compile("^Chart of 61 operations"))
+    tip = page.locator(".gfnb-chart-tip")
+
+    # By the keyboard alone: the first operation is of no session, the next one opens its own.
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    person.expect(tip).to_contain_text("no single session")
+    page.keyboard.press("ArrowRight")
+    person.expect(tip).to_contain_text("get, ")
+    id = tip.inner_text().splitlines()[1]
+    page.keyboard.press("+")
+    person.sees(re.compile(r"^\d+ operations\. "))
+    page.keyboard.press("0")
+    person.sees(re.compile("^61 operations"))
+    person.picture("explore", tmp_path)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    person.sees(f"session {id}")
+
+    # By the mouse: a drag zooms in, and each place of the heat map says how many it counts.
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + 100, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 40, steps=5)
+    page.mouse.up()
+    person.click("Heat map")
+    person.click("Show all")
+    person.sees(re.compile("^61 operations"))
+    person.picture("explore-heat", tmp_path)
+
+
 @only_complete
 def test_stop_keeps_what_was_measured(chromium, each_jupyter, store, tmp_path):
     page = chromium.new_page(viewport={"width": 1300, "height": 900})
