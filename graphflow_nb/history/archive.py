@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
+from typing import NamedTuple
 
 from ..errors import CapabilityError, HistoryError
 from ..model import Session, exactjson, stored_session
@@ -24,7 +25,7 @@ from ..storage.migration import Migration
 from .changes import changed_paths
 from .encoding import MAX_CHAIN, MAX_CHAIN_BYTES, encode, rebuild
 
-__all__ = ["HistoryArchive", "PruneReport", "Version", "history_of"]
+__all__ = ["HistoryArchive", "PruneReport", "Tail", "Version", "history_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,18 @@ class Version:
     bytes: int
     source: str
     writer: str
+
+
+class Tail(NamedTuple):
+    """Where a history ends in a whole context, as ``compact_newest`` leaves it.
+
+    Attributes:
+        number: The number of the version.
+        patches: How many patches build on it.
+    """
+
+    number: int
+    patches: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +339,7 @@ class HistoryArchive:
 
     # Keeping it small
 
-    async def compact(self, id: str, *, newest: int | None = None) -> int:
+    async def compact(self, id: str) -> int:
         """Replace contexts of a session by patches where that is shorter; return how many.
 
         The newest version stays whole, and so does at least one in 65. What a version is does not
@@ -334,27 +347,66 @@ class HistoryArchive:
 
         Args:
             id: The session's id.
-            newest: Look at this many of the newest versions only; None for all.
         """
-        done = 0
-        left, last = newest, None
-        while left is None or left > 1:
-            size = _PAGE if left is None else min(_PAGE, left)
-            rows = await self.table.read(id, last=last, limit=size)
-            found = _patches_of(rows, complete=len(rows) < size)
-            # On a thread, because large contexts would hold up every save on this loop.
-            patches = await asyncio.to_thread(dict, found) if self._suspends else dict(found)
-            if patches:
-                done += await self.table.compact(id, patches)
-            if len(rows) < size:
-                break
+        done, last = 0, None
+        while True:
+            rows = await self.table.read(id, last=last, limit=_PAGE)
+            complete = len(rows) < _PAGE
+            patches = await self._replace(id, rows, 0 if complete else MAX_CHAIN)
+            done += len(patches)
+            if complete:
+                return done
             # The next page begins at a whole context, from which its chains are counted.
             whole = [
                 r.number for r in rows[1:] if r.context is not None and r.number not in patches
             ]
             last = whole[-1] if whole else rows[-1].number
-            left = None if left is None else left - (rows[0].number - last)
-        return done
+
+    async def compact_newest(self, id: str, count: int, after: Tail | None = None) -> Tail | None:
+        """Replace contexts of a session's newest versions by patches, as ``compact`` does.
+
+        Args:
+            id: The session's id.
+            count: How many of the newest versions may be whole.
+            after: What an earlier call returned: the versions before it are not read again.
+
+        Returns:
+            What to pass to the next call; None where there is no version.
+        """
+        first = None if after is None else after.number
+        limit = count + 1 + MAX_CHAIN
+        rows = await self.table.read(id, first=first, limit=limit)
+        if not rows:
+            return None
+        below = MAX_CHAIN  # as long as nothing else is known
+        if after is not None and rows[-1].number == first:
+            below = after.patches
+        elif after is None and len(rows) < limit:
+            below = 0
+        patches = await self._replace(id, rows, below)
+        chain = 0
+        for row in rows[1:]:
+            if row.context is not None and row.number not in patches:
+                return Tail(rows[0].number, chain)
+            chain += 1
+        return Tail(rows[0].number, chain + below)
+
+    async def _replace(
+        self, id: str, rows: Sequence[VersionRow], below: int
+    ) -> Mapping[int, tuple[str, int]]:
+        """Replace contexts by patches, and return those by number.
+
+        Args:
+            id: The session's id.
+            rows: Its versions, the newest first, beginning with a whole one.
+            below: How many patches build on the oldest of them.
+        """
+        found = _patches_of(rows, below)
+        # On a thread, because large contexts would hold up every save on this loop.
+        patches = await asyncio.to_thread(dict, found) if self._suspends else dict(found)
+        if patches:
+            await self.table.compact(id, patches)
+        return patches
 
     async def compact_all(self) -> int:
         """Replace contexts of all sessions by patches; return how many."""
@@ -489,14 +541,12 @@ def _sessions_of(rows: Sequence[VersionRow], last: int) -> Iterator[Session]:
             )
 
 
-def _patches_of(
-    rows: Sequence[VersionRow], *, complete: bool
-) -> Iterator[tuple[int, tuple[str, int]]]:
+def _patches_of(rows: Sequence[VersionRow], below: int) -> Iterator[tuple[int, tuple[str, int]]]:
     """Yield the patches by which contexts can be replaced, by number, with the contexts' lengths.
 
     Args:
         rows: Versions, the newest first, beginning with a whole one.
-        complete: Whether there are no older versions than these.
+        below: How many patches build on the oldest of them.
     """
     # The context of the row before, which has the next number: a text, and the patches that make it
     # from that text. It is rebuilt only where it is needed.
@@ -513,11 +563,11 @@ def _patches_of(
             pending.append(row.patch or "")
             chain, size = chain + 1, size + row.bytes
             continue
-        below = _count_patches(rows, index + 1, complete=complete)
-        bounded = chain + 1 + below <= MAX_CHAIN and size + row.bytes <= MAX_CHAIN_BYTES
+        under = _count_patches(rows, index + 1, below)
+        bounded = chain + 1 + under <= MAX_CHAIN and size + row.bytes <= MAX_CHAIN_BYTES
         # One link is always allowed, however large the context is.
         patch = None
-        if following is not None and (bounded or (chain == 0 and below == 0)):
+        if following is not None and (bounded or (chain == 0 and under == 0)):
             patch = encode(row.context, reduce(rebuild, pending, following))
         following, pending = row.context, []
         if patch is None:
@@ -527,12 +577,12 @@ def _patches_of(
             yield row.number, (patch, row.bytes)
 
 
-def _count_patches(rows: Sequence[VersionRow], start: int, *, complete: bool) -> int:
-    """Return how many versions from an index on are patches that build on each other."""
+def _count_patches(rows: Sequence[VersionRow], start: int, below: int) -> int:
+    """Return how many patches build on each other from an index on, with those below the rows."""
     for index in range(start, len(rows)):
         if rows[index].context is not None:
             return index - start
-    return len(rows) - start if complete else MAX_CHAIN
+    return len(rows) - start + below
 
 
 def _micros_of(moment: datetime) -> int:

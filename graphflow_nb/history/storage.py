@@ -108,6 +108,18 @@ class HistoryStorage(Wrapper):
         """The history table; see ``SupportsHistory``."""
         return self.archive.table
 
+    async def save(self, session: Session) -> None:
+        """See ``SessionStorage.save``."""
+        if not self._started:
+            await self._call("save", session)
+            return
+        try:  # the shortest way, for what is done most
+            await self.inner.save(session)
+        except StorageError as error:
+            await self._raise_if_gone(error)
+            raise
+        await self._upkeep.note_writes((session.id,))
+
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method not in WRITES:
             return await super()._call(method, *arguments, **named)
@@ -126,14 +138,19 @@ class HistoryStorage(Wrapper):
         try:
             return await super()._call(method, *arguments, **named)
         except StorageError as error:
-            if isinstance(error, StorageUnavailable) or await self.archive.exists():
-                raise
-            raise HistoryError(
-                f"the history table of {self.inner!r} is gone, and without it no version can be "
-                "kept: nothing was written. wb.install_history() or history_of(storage).create() "
-                "creates it again; a storage that is opened again and not put into a "
-                "HistoryStorage saves without a history"
-            ) from error
+            await self._raise_if_gone(error)
+            raise
+
+    async def _raise_if_gone(self, error: StorageError) -> None:
+        """Raise HistoryError if a write failed because there is no history table."""
+        if isinstance(error, StorageUnavailable) or await self.archive.exists():
+            return
+        raise HistoryError(
+            f"the history table of {self.inner!r} is gone, and without it no version can be "
+            "kept: nothing was written. wb.install_history() or history_of(storage).create() "
+            "creates it again; a storage that is opened again and not put into a "
+            "HistoryStorage saves without a history"
+        ) from error
 
     # Elsewhere
 

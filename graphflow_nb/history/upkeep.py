@@ -11,14 +11,13 @@ from typing import Final
 from ..errors import GraphflowError
 from ..storage.attributes import attributes_of
 from ..storage.history import Retention
-from .archive import HistoryArchive
-from .encoding import MAX_CHAIN
+from .archive import HistoryArchive, Tail
 
 __all__ = ["Upkeep"]
 
 log = logging.getLogger("graphflow_nb")
 
-_COMPACT: Final = 8  # writes of a session after which its history is compacted
+_COMPACT: Final = 16  # writes of a session after which its history is compacted
 _PRUNE: Final = 32  # and after which it is pruned
 _TURN: Final = 500  # writes after which other sessions have their turn
 _SWEPT: Final = 200  # of which so many are pruned
@@ -28,7 +27,7 @@ _COUNTED: Final = 100_000  # sessions whose writes are counted
 class Upkeep:
     """What compacts and prunes a history in small steps, in between what is written to it.
 
-    The history of a session is compacted after every 8 of its writes and pruned after every 32.
+    The history of a session is compacted after every 16 of its writes and pruned after every 32.
     After every 500 writes other sessions have their turn: those that were written in the turn
     before the last, and not since, are compacted to their end, and 200 are pruned. Counts of what
     is rare begin at random, so that short processes do their share. No write waits for it, except
@@ -53,6 +52,7 @@ class Upkeep:
         self.archive = archive
         self.retention = retention
         self._writes: dict[str, int] = {}
+        self._tails: dict[str, Tail | None] = {}  # of the sessions whose writes are counted
         self._due: dict[str, int] = {}  # how many of a session's versions may be whole
         self._full: set[str] = set()  # the sessions that are due to be pruned
         self._recent: set[str] = set()  # the sessions that were written in this turn
@@ -76,6 +76,7 @@ class Upkeep:
                 writes = randrange(0, _PRUNE, _COMPACT)
                 if len(self._writes) >= _COUNTED:
                     self._writes.clear()
+                    self._tails.clear()
             self._writes[id] = writes = writes + 1
             self._recent.add(id)
             if writes % _COMPACT == 0:
@@ -111,8 +112,8 @@ class Upkeep:
         while self._due:
             id, whole = self._due.popitem()
             try:
-                # With the chain of patches that is below them.
-                await self.archive.compact(id, newest=whole + _COMPACT + MAX_CHAIN)
+                tail = await self.archive.compact_newest(id, whole, self._tails.pop(id, None))
+                self._tails[id] = tail
                 if id in self._full and self.retention is not None:
                     self._full.remove(id)
                     await self.archive.prune(self.retention, ids=[id])

@@ -65,10 +65,12 @@ class InMemorySessionStorage:
         self._rows: dict[str, _Row] = {}
         self._lock = threading.Lock()
         self._noting = False
+        self._writer = ""  # of the versions, once they are noted
         self._history = MemoryHistory(self._note_writes)
 
     def _note_writes(self, noting: bool) -> None:
         self._noting = noting
+        self._writer = f"graphflow_nb {os.getpid()}"
 
     @property
     def history_table(self) -> MemoryHistory:
@@ -142,26 +144,15 @@ class InMemorySessionStorage:
 
     def _note(self, id: str, row: _Row, at: int, *, deleted: bool = False) -> None:
         """Append a row to the history; called with the lock held."""
-        text = row.context if isinstance(row.context, str) else row.context.decode()
-        self._history.note(
-            VersionRow(
-                id=id,
-                number=0,
-                version=row.version,
-                at=at,
-                graph_id=row.graph_id,
-                current_task_id=row.current_task_id,
-                status_message=row.status_message,
-                created=row.created,
-                deleted=deleted,
-                context=text,
-                patch=None,
-                bytes=len(text.encode()),
-                source=WRITTEN,
-                writer=f"graphflow_nb {os.getpid()}",
-                extra=exactjson.join(row.extra).decode() if row.extra else None,
-            )
-        )
+        context = row.context
+        if isinstance(context, str):
+            text, size = context, len(context.encode())
+        else:
+            text, size = context.decode(), len(context)
+        graph_id, task, status, _, version, created, _, members, _ = row
+        extra = exactjson.join(members).decode() if members else None
+        fields = (id, 0, version, at, graph_id, task, status, created, deleted, text, None, size)
+        self._history.note(_new(VersionRow, (*fields, WRITTEN, self._writer, extra)))
 
     def _remove(self, id: str) -> None:
         row = self._rows.pop(id)

@@ -65,8 +65,11 @@ class MemoryHistory:
     def note(self, row: VersionRow) -> None:
         """Append one version with the next number of its session."""
         with self._lock:
-            rows = self._rows.setdefault(row.id, [])
-            rows.append(row._replace(number=rows[-1].number + 1 if rows else 1))
+            rows = self._rows.get(row.id)
+            if rows is None:
+                rows = self._rows[row.id] = []
+            number = rows[-1].number + 1 if rows else 1
+            rows.append(_new(VersionRow, (row.id, number, *row[2:])))
 
     async def append(self, rows: Sequence[VersionRow]) -> None:
         """Append versions with the next numbers of their sessions."""
@@ -180,6 +183,9 @@ class MemoryHistory:
 
     def __repr__(self) -> str:
         return f"<MemoryHistory: {len(self._rows)} sessions>"
+
+
+_new = tuple.__new__  # _replace takes ten times as long, a third of a save
 
 
 def _number(row: VersionRow) -> int:

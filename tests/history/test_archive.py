@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -69,6 +70,34 @@ async def test_compacting_in_between_keeps_each_version_and_bounds_each_chain(ev
         session = await archive.session_at("a", number)
         assert session is not None
         assert session.context_json() == texts[number - 1]
+
+
+@pytest.mark.parametrize("every", [1, 7, 16, 70])
+@pytest.mark.parametrize("others", [0, 3])
+@awaited
+async def test_compacting_the_newest_goes_on_where_it_ended(every: int, others: int) -> None:
+    """Also where others write, compact and prune in between."""
+    texts = conversation(150)
+    archive = await archive_of([])
+    tail, written = None, 0
+    for at, text in enumerate(texts):
+        await archive.append([row(text, at)])
+        written += 1
+        if others and at % 50 == 30:
+            await archive.compact("a")
+        if others and at % 50 == 40:
+            await archive.prune(Retention(versions=10, age=None))
+        if written >= every + others * (at % 2):  # more than are said to be new
+            tail, written = await archive.compact_newest("a", every, tail), 0
+    rows = await archive.table.read("a")
+    assert await contexts_of(archive) == texts[-len(rows) :]
+    assert tail is not None
+    if not others:
+        whole = [kept.number for kept in rows if kept.context is not None]
+        chains = [a - b - 1 for a, b in pairwise([*whole, 0])]
+        assert max(chains) <= MAX_CHAIN
+        assert len(whole) <= 150 % every + 5
+        assert whole[150 % every] == tail.number
 
 
 @awaited

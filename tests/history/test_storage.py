@@ -98,7 +98,7 @@ async def test_what_is_written_is_compacted_and_pruned_in_between() -> None:
         await storage.save(session)
     rows = await storage.archive.table.read("a")
     assert 50 <= len(rows) <= 82
-    assert sum(row.context is not None for row in rows) <= 8 + 3
+    assert sum(row.context is not None for row in rows) <= 16 + 2
     session_at = await storage.archive.session_at("a", 260)
     assert session_at is not None
     assert session_at.context["n"] == 259

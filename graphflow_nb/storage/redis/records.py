@@ -44,7 +44,7 @@ local function note(text)
     local now = redis.call('TIME')
     local at = string.format('%.0f', now[1] * 1000000 + now[2])
     local n = redis.call('HINCRBY', ARGV[4], 'last', 1)
-    redis.call('HSETNX', ARGV[4], 'first', 1)
+    if n == 1 then redis.call('HSET', ARGV[4], 'first', 1) end
     redis.call('HSET', ARGV[4], n, '{"at":' .. at .. ',' .. ARGV[5], n .. 't', text)
 end
 local function expire()
