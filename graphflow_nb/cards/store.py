@@ -26,6 +26,7 @@ class StoreCard(NamedTuple):
         note: A remark, such as that the store is read-only or out of reach.
         operations: The number of recorded operations.
         kept: How many of them are kept one by one; empty if all are.
+        limits: After which times the server ends what was left running; empty if it does not.
     """
 
     store: str
@@ -33,6 +34,7 @@ class StoreCard(NamedTuple):
     note: str
     operations: int
     kept: str = ""
+    limits: str = ""
 
 
 def _sort_counts(counts: Sequence[GroupCount]) -> list[GroupCount]:
@@ -58,6 +60,8 @@ def store_html(facts: StoreCard) -> Markup:
         total, graphs = _sum_counts(counts)
         rows.append(("sessions", f"{total:,} in {graphs} graphs"))
         rows.append(("newest", age(_find_newest(counts)) if counts else "none"))
+    if facts.limits:
+        rows.append(("limits", facts.limits))
     rows.append(("recorded", f"{facts.operations:,} operations{_describe_kept(facts)}"))
     body = fact_table(rows)
     if counts:
@@ -92,6 +96,8 @@ def store_text(facts: StoreCard) -> str:
             lines.append(f"    {name}: {c.sessions:,}, oldest update {age(c.oldest)}")
         if len(counts) > MAX_TASKS:
             lines.append(f"    {_describe_bound(counts)}")
+    if facts.limits:
+        lines.append(f"  {facts.limits}")
     lines.append(f"  {facts.operations:,} operations recorded{_describe_kept(facts)}")
     return "\n".join(map(printable, lines))
 

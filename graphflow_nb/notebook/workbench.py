@@ -618,7 +618,12 @@ class Workbench(HistoryViews, LargeReads, Exports):
         except GraphflowError as error:
             note = f"{note}; {error}" if note else str(error)
         return cards.StoreCard(
-            repr(self.storage.inner), counts, note, len(self.latency), self.latency.bound_note
+            repr(self.storage.inner),
+            counts,
+            note,
+            len(self.latency),
+            self.latency.bound_note,
+            self.attributes.limits,
         )
 
     def __repr__(self) -> str:

@@ -24,6 +24,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "read_only": "left out, the storage takes writes",
     "atomic_batches": "left out, a failure may leave a part of a batch stored",
     "server_version": "only a server has one",
+    "limits": "only a server has them",
     "address": "left out, the class's name replaces it in other tools",
 }
 
@@ -99,6 +100,11 @@ class StorageAttributes:
     def server_version(self) -> str:
         """The server's product and version, e.g. ``Redis 7.2.4``; empty without a server."""
         return str(getattr(self._storage, "server_version", ""))
+
+    @property
+    def limits(self) -> str:
+        """After which times the server ends what was left running; empty if it does not."""
+        return str(getattr(self._storage, "limits", ""))
 
     @property
     def address(self) -> Address:

@@ -188,6 +188,18 @@ async def server_version_has_a_number(kit: Kit) -> None:
         raise Deviation(f"server_version is {version!r}, without a number")
 
 
+@add_property(
+    _ATTRIBUTES,
+    "set it to a text such as 'the server ends a statement after 32 s'",
+    attribute="limits",
+)
+async def limits_are_a_line_of_text(kit: Kit) -> None:
+    """The attribute limits is one line of text, as the card of the store shows it."""
+    limits = getattr(kit.storage, "limits", "")
+    if not isinstance(limits, str) or "\n" in limits:
+        raise Deviation(f"limits is {limits!r}, not one line of text")
+
+
 # Reading only
 
 

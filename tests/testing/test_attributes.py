@@ -88,6 +88,10 @@ class SaysNoVersion(Broken):
     server_version = "the newest"
 
 
+class ListsLimits(Broken):
+    limits = ("a statement after 32 s",)
+
+
 class TakesWrites(Broken):
     """Opened for reading only it says so, and takes writes."""
 
@@ -160,6 +164,7 @@ MUTANTS = {
     AddressIsText: {"address_names_the_database"},
     Shouts: {"address_names_the_database"},
     SaysNoVersion: {"server_version_has_a_number"},
+    ListsLimits: {"limits_are_a_line_of_text"},
     TakesWrites: {"read_only_refuses_writes"},
     RefusesAll: {"read_only_refuses_writes"},
     ForgetsBatches: {"read_only_refuses_writes"},
@@ -175,6 +180,7 @@ class Honest(WritesOneByOne):
     phases = True
     loop = None
     server_version = "Shelf 2.1"
+    limits = "the shelf ends what runs for an hour"
 
     async def save(self, session):
         await super().save(session)

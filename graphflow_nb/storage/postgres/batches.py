@@ -14,6 +14,7 @@ from ...model import Session
 from ..checks import check_ids_once
 from ..trace import current
 from .connections import Connection
+from .limits import MARGIN
 from .sql import TRANSACTION, parse_name
 from .states import columns_of, write_time
 from .table import OpenTable, Work, has_triggers
@@ -82,6 +83,7 @@ async def _write_batch(
 
     async def work(connection: Connection) -> list[_Entry]:
         async with connection.transaction():
+            await connection.allow(_time_for(table, sessions) + MARGIN)
             entries = await write(_Batch(table, connection, sessions))
             await _check_form(table, connection, sessions)
         return entries
@@ -103,6 +105,7 @@ async def import_batch(table: OpenTable, sessions: Sequence[Session]) -> list[st
 
     async def work(connection: Connection) -> list[str]:
         async with connection.transaction():
+            await connection.allow(_time_for(table, sessions) + MARGIN)
             taken = await _Batch(table, connection, sessions).import_free()
             await _check_form(table, connection, sessions)
         return taken
@@ -138,6 +141,11 @@ async def _retry(table: OpenTable, connection: Connection, work: Work[T]) -> T:
     return await work(connection)
 
 
+def _time_for(table: OpenTable, sessions: Sequence[Session]) -> float:
+    """Return the seconds that a statement may take: a large batch takes longer than one session."""
+    return table.timeout * (1 + len(sessions) // _SESSIONS_PER_TIMEOUT)
+
+
 class _Batch:
     """Sessions that are written within an open transaction.
 
@@ -153,8 +161,7 @@ class _Batch:
         self._connection = connection
         # Always in the same order, so that two batches wait for each other without a deadlock.
         self._sessions = sorted(sessions, key=lambda session: session.id)
-        # A large batch takes longer than one session.
-        self._timeout = table.timeout * (1 + len(sessions) // _SESSIONS_PER_TIMEOUT)
+        self._timeout = _time_for(table, sessions)
 
     async def save(self) -> list[_Entry]:
         """Save new sessions and those that were read.

@@ -19,8 +19,9 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,6 +30,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from ...errors import StorageError
 from ..url import StoreUrl, hosts, server_of
+from .limits import STATEMENT, find_limits, local_limits, set_limits
 from .parameters import read_parameters
 from .times import read_times_exactly
 
@@ -76,11 +78,46 @@ class Link(asyncpg.Connection):
     schemas: tuple[str, ...] = ()
     #: Whether what ran on it has ended the read-only mode of the session.
     switched_off = False
+    #: After how many milliseconds the server ends what runs, see ``limits.py``.
+    limits: Mapping[str, int] = MappingProxyType({})
+    # What each transaction begins with where the session can't keep it, after BEGIN.
+    _begin_with = ""
 
     @property
     def link(self) -> Link:
         """The connection itself, for those who have the pool's proxy of it."""
         return self
+
+    def execute(self, query: str, *args: Any, **named: Any) -> Any:
+        """Run statements as asyncpg does; a transaction begins with its limits."""
+        if self._begin_with and query.startswith("BEGIN"):
+            query += self._begin_with  # in one message: no further round trip
+        return super().execute(query, *args, **named)
+
+    async def set_limits(self, timeout: float, given: Mapping[str, str]) -> None:
+        """Set the limits after which the server ends what runs.
+
+        Args:
+            timeout: The seconds that one statement may take.
+            given: The limits that the URL names.
+        """
+        self.limits = await find_limits(self, timeout, given)
+        if self.shared:
+            self._begin_with = local_limits(self.limits, given)
+        else:
+            await set_limits(self, self.limits)
+
+    async def allow(self, seconds: float) -> None:
+        """Let the statements of the open transaction take so long, if they may not already."""
+        if 0 < self.limits.get(STATEMENT, 0) < 1000 * seconds:
+            await self.execute(f"SET LOCAL {STATEMENT} = {round(1000 * seconds)}")
+
+    async def run_limited(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
+        """Return ``work(connection)``, which may take long: the server ends it in any case."""
+        if not self._begin_with or self.is_in_transaction():
+            return await work(connection)
+        async with self.transaction():
+            return await work(connection)
 
     async def run_as_user(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
         """Return ``work(connection)``, for which names are found as in the user's own sessions."""
@@ -135,7 +172,7 @@ class ReadOnlyLink(Link):
         """Run statements as asyncpg does, unless the session is no longer read-only."""
         self._check()
         if self._begins_fixed and query.startswith("BEGIN"):
-            query += f" SET LOCAL {_FIXED_PATH}"  # in one message: no further round trip
+            query += f" SET LOCAL {_FIXED_PATH};"  # in one message: no further round trip
         return super().execute(query, *args, **named)
 
     def _check(self) -> None:
@@ -207,8 +244,8 @@ class Opener:
         timeout: Seconds for one statement; connecting to all hosts takes at most ten.
         statement_cache_size: The number of prepared statements to keep per connection; None for
             as many as the connection allows.
-        on_open: Called for each new connection with whether its server is a replica, and with the
-            server's version.
+        on_open: Called for each new connection with whether its server is a replica, with the
+            server's version, and with the limits after which it ends what runs.
 
     Attributes:
         guards: Whether it has opened a guarded link.
@@ -222,7 +259,7 @@ class Opener:
         read_only: bool,
         timeout: float,
         statement_cache_size: int | None,
-        on_open: Callable[[bool, str], None],
+        on_open: Callable[[bool, str, Mapping[str, int]], None],
     ):
         self._parameters = parameters = read_parameters(url)
         url = parameters.url
@@ -284,9 +321,10 @@ class Opener:
             if type(link) is ReadOnlyLink:  # isinstance would be true of any connection
                 await link.make_read_only()
                 self.guards |= link.guarded
+            await link.set_limits(self._timeout, self._parameters.limits)
             await read_times_exactly(link)
             version = getattr(link.get_settings(), "server_version", "")
-            self._on_open(await link.is_standby(), version)
+            self._on_open(await link.is_standby(), version, link.limits)
         except BaseException:
             link.terminate()
             raise
@@ -295,7 +333,7 @@ class Opener:
     async def _open_unshared(self, number: int, wanted: Any) -> Link | None:
         """Return a connection that has the server's session for itself, None behind a pooler."""
         cached = CACHED_STATEMENTS if self._cached is None else self._cached
-        settings = {MARK: self._mark}
+        settings = {MARK: self._mark} | self._parameters.limits
         if self._read_only and wanted in (None, SessionAttribute.any):
             # A trigger of the login runs before any statement. Where a kind of host is asked for,
             # asyncpg would take such a server for a replica.

@@ -37,6 +37,7 @@ otherwise be missing without a word; nothing is sent then.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -44,6 +45,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from ...errors import StorageError
 from ..url import StoreUrl
+from .limits import LIMITS
 
 __all__ = ["LEFT_OUT", "REFUSED", "Parameters", "read_parameters"]
 
@@ -71,6 +73,9 @@ _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "sslmode": {"no-verify": "require", "preferred": "prefer", "required": "require"},
     "target_session_attrs": {"master": "primary", "secondary": "standby", "slave": "standby"},
 }
+#: A setting among the options of the server's command line.
+_OPTION: Final = re.compile(r"(?:-c\s*|--)([a-z_]+)=(\S+)")
+_DURATION: Final = re.compile(r"\s*[0-9]+(\.[0-9]+)?\s*(us|ms|s|min|h|d)?\s*")
 _TRUE: Final = ("1", "true", "on", "yes", "require", "required")
 _FALSE: Final = ("0", "false", "off", "no", "disable", "disabled")
 
@@ -146,6 +151,7 @@ class Parameters:
     Attributes:
         url: The URL with the parameters that asyncpg reads.
         settings: The settings of the server.
+        limits: Those of ``LIMITS`` that the URL names.
         application_name: The name that the server shows.
         connect_timeout: The seconds to connect; None where the URL does not say.
         statement_cache_size: The number of prepared statements; None where the URL does not say.
@@ -155,6 +161,7 @@ class Parameters:
 
     url: StoreUrl
     settings: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, str] = field(default_factory=dict)
     application_name: str = "graphflow_nb"
     connect_timeout: float | None = None
     statement_cache_size: int | None = None
@@ -197,6 +204,7 @@ def read_parameters(url: StoreUrl) -> Parameters:
     netloc = _take_hostaddr(url, parts.netloc, named)
     if (path := named.pop("search_path", None)) is not None:
         settings["search_path"] = path
+    limits = _take_limits(url, named, settings)
     application_name = named.pop("application_name", "graphflow_nb")
     connect_timeout = _read_number(url, named, "connect_timeout")
     cached = _read_number(url, named, "statement_cache_size")
@@ -207,12 +215,34 @@ def read_parameters(url: StoreUrl) -> Parameters:
     return Parameters(
         StoreUrl(urlunsplit((parts.scheme, netloc, parts.path, query, ""))),
         settings,
+        limits,
         application_name,
         float(connect_timeout) if connect_timeout else None,  # 0 is no limit, as in libpq
         cached,
         shuffled,
         tuple(notes),
     )
+
+
+def _take_limits(url: StoreUrl, named: dict[str, str], settings: dict[str, str]) -> dict[str, str]:
+    """Return the limits of the server that a URL names, which a pooler would refuse as settings.
+
+    Raises:
+        StorageError: A value is not a time.
+    """
+    limits = {m[1]: m[2] for m in _OPTION.finditer(named.get("options", "")) if m[1] in LIMITS}
+    for name in LIMITS:
+        for given in (named, settings):
+            if (value := given.pop(name, None)) is not None:
+                limits[name] = value
+    for name, value in limits.items():
+        if not _DURATION.fullmatch(value):
+            raise StorageError(
+                f"{url}: the parameter {name} must be a time such as 5000 (ms), 30s or 5min; "
+                "nothing was sent",
+                nothing_written=True,
+            )
+    return limits
 
 
 def _read_ssl(value: str) -> str:

@@ -31,6 +31,7 @@ from .connections import Connection
 from .deletes import delete_by_id, delete_many, delete_unchanged
 from .facts import collect_facts, find_slow_orders
 from .history import PostgresHistory
+from .limits import describe_limits
 from .migration import install_trigger, migrate, plan_migration, plan_trigger, remove_trigger
 from .odd import (
     UNSENT,
@@ -132,7 +133,9 @@ class PostgresSessionStorage:
                 lower case.
             read_only: Whether to refuse every write, in the database too.
             max_connections: The most connections to hold.
-            timeout: Seconds that connecting or one statement may take.
+            timeout: Seconds that connecting or one statement may take. Some two seconds later the
+                server itself ends the statement, also if this process was killed; a limit of the
+                role or in the URL (``?statement_timeout=5s``) is kept.
             statement_cache_size: The number of prepared statements that each connection keeps;
                 None for 100, or behind a pooler none. A number is for poolers in session mode,
                 which can't be distinguished from others; 0 for a pooler that is not recognised.
@@ -198,8 +201,16 @@ class PostgresSessionStorage:
         """The version of the server that was connected to last."""
         return self._table.server_version
 
+    @property
+    def limits(self) -> str:
+        """After which times the server ends what was left running; empty if it does not."""
+        return describe_limits(self._table.limits)
+
     async def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run statements of your own on one of the storage's connections.
+
+        The server ends a statement some two seconds after ``timeout=``, even if the call has a
+        longer time; ``SET LOCAL statement_timeout`` in a transaction allows more.
 
         Args:
             work: A coroutine function that takes an asyncpg connection.

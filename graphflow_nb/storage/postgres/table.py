@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Self, TypeVar
@@ -79,6 +79,7 @@ class OpenTable:
         standby: Whether the server is a replica, as last seen. A write is always left to the
             server to refuse, because a replica can be promoted at any time.
         server_version: The version of the server that was connected to last.
+        limits: After how many milliseconds that server ends what runs, by the setting's name.
         url, opened_read_only, timeout: As given.
     """
 
@@ -98,6 +99,7 @@ class OpenTable:
         self.timeout = timeout
         self.standby = False
         self.server_version = ""
+        self.limits: Mapping[str, int] = {}
         self._name = name
         self._history: HistoryForm | None = None
         self._lacks_xmin = False  # whatever its catalog says
@@ -135,9 +137,10 @@ class OpenTable:
             raise
         return self
 
-    def _see_server(self, standby: bool, server_version: str) -> None:
+    def _see_server(self, standby: bool, server_version: str, limits: Mapping[str, int]) -> None:
         self.standby = standby
         self.server_version = server_version
+        self.limits = limits
 
     def _adopt(self, found: _Found) -> None:
         self.address = found.address
@@ -206,8 +209,13 @@ class OpenTable:
 
     def run_query(self, work: Work[T]) -> Awaitable[T]:
         """Run a query, which may take long, as ``run_adapting`` does; others keep a connection."""
+
+        def run(connection: Connection) -> Awaitable[T]:
+            result: Awaitable[T] = connection.run_limited(work, connection)
+            return result
+
         return self.lend(
-            lambda connection: self.run_adapting_on(connection, work), query=True, writes=False
+            lambda connection: self.run_adapting_on(connection, run), query=True, writes=False
         )
 
     async def lend(self, work: Work[T], *, query: bool = False, writes: bool = True) -> T:

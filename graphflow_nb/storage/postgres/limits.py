@@ -1,0 +1,86 @@
+"""The limits after which the server itself ends what we left running.
+
+A kernel that is killed can't cancel its statement, and the server would only notice when it sends
+the answer. So each connection has limits near the time that a call waits anyway. A limit that the
+role or the database has is kept where it is stricter, one in the URL in any case. Where a pooler
+shares the connection, each transaction sets them for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import asyncpg
+
+__all__ = [
+    "LIMITS",
+    "MARGIN",
+    "STATEMENT",
+    "describe_limits",
+    "find_limits",
+    "local_limits",
+    "set_limits",
+]
+
+STATEMENT: Final = "statement_timeout"
+_LOCK: Final = "lock_timeout"
+_IDLE: Final = "idle_in_transaction_session_timeout"
+#: The settings of the server, each with what it ends.
+LIMITS: Final[Mapping[str, str]] = {
+    STATEMENT: "a statement",
+    _LOCK: "a wait for a lock",
+    _IDLE: "an idle transaction",
+}
+#: Seconds by which the server's limit is later than our own, which says more.
+MARGIN: Final = 2.0
+
+_NAMES: Final = ", ".join(f"'{name}'" for name in LIMITS)
+_READ: Final = f"SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({_NAMES})"
+
+
+async def find_limits(connection: Any, timeout: float, given: Mapping[str, str]) -> dict[str, int]:
+    """Return the limits for a connection, in milliseconds; 0 for none.
+
+    Args:
+        connection: The connection, which is asked for the limits that it has.
+        timeout: The seconds that one statement may take.
+        given: The limits that the URL names, as it names them.
+    """
+    wanted = {STATEMENT: timeout + MARGIN, _LOCK: timeout, _IDLE: timeout + MARGIN}
+    found = {}
+    # Servers that only speak PostgreSQL's protocol may lack the catalog, or a limit.
+    with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError, ValueError):
+        for name, setting in await connection.fetch(_READ):
+            has, ours = int(setting), min(max(1, round(1000 * wanted[name])), 2**31 - 1)
+            found[name] = has if name in given or 0 < has < ours else ours
+    return found
+
+
+async def set_limits(connection: Any, limits: Mapping[str, int]) -> None:
+    """Set limits for as long as the connection is open."""
+    if limits:
+        await connection.execute("; ".join(f"SET {name} = {ms}" for name, ms in limits.items()))
+
+
+def local_limits(limits: Mapping[str, int], given: Mapping[str, str]) -> str:
+    """Return the statements that set limits for the transaction that is open.
+
+    Args:
+        limits: The limits, in milliseconds.
+        given: Those of the URL, as it names them, which come first.
+    """
+    values = {name: str(ms) for name, ms in limits.items()} | dict(given)
+    quoted = ((name, value.replace("'", "''")) for name, value in values.items())
+    return "".join(f" SET LOCAL {name} = '{value}';" for name, value in quoted)
+
+
+def describe_limits(limits: Mapping[str, int]) -> str:
+    """Return limits as a person reads them."""
+    told = [
+        f"{what} after {limits[name] / 1000:g} s"
+        for name, what in LIMITS.items()
+        if limits.get(name)
+    ]
+    return f"the server ends {', '.join(told)}" if told else ""

@@ -1,0 +1,142 @@
+"""The server ends what a connection of ours left running."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import asyncpg
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Query, Session
+from graphflow_nb.storage.postgres.limits import LIMITS, describe_limits
+from graphflow_nb.storage.postgres.table import OpenTable
+from graphflow_nb.storage.url import StoreUrl
+
+from ...scope import only_complete
+from .kit import connect, execute, fetch_value, until
+
+STATEMENT, LOCK, IDLE = LIMITS
+OURS = {STATEMENT: "22s", LOCK: "20s", IDLE: "22s", "application_name": "graphflow_nb"}
+
+
+async def _read(connection: Any) -> dict[str, str]:
+    return {name: await connection.fetchval(f"SHOW {name}") for name in OURS}
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_connection_has_limits_near_the_timeout(database, run, read_only):
+    run(run_and_close(database))
+    storage = run(connect(database, timeout=20, read_only=read_only))
+    assert run(storage.run(_read)) == OURS
+    assert storage.limits == (
+        "the server ends a statement after 22 s, a wait for a lock after 20 s, "
+        "an idle transaction after 22 s"
+    )
+    run(storage.close())
+
+
+async def run_and_close(database: str) -> None:
+    await (await connect(database)).close()  # creates the table
+
+
+def test_stricter_limits_are_kept_and_those_of_the_url_come_first(database, run):
+    async def open_with(more: str) -> dict[str, str]:
+        storage = await connect(f"{database}&{more}", timeout=20)
+        found = await storage.run(_read)
+        await storage.close()
+        return found
+
+    assert run(open_with("statement_timeout=5min"))[STATEMENT] == "5min"
+    assert run(open_with("options=-c%20lock_timeout%3D0"))[LOCK] == "0"
+    name = run(fetch_value(database, "SELECT quote_ident(current_database())"))
+    run(execute(database, f"ALTER DATABASE {name} SET statement_timeout = '7s'"))
+    run(execute(database, f"ALTER DATABASE {name} SET lock_timeout = '1h'"))
+    assert run(open_with("application_name=graphflow_nb")) == OURS | {STATEMENT: "7s"}
+    run(execute(database, f"ALTER DATABASE {name} RESET ALL"))
+
+
+def test_a_limit_that_is_no_time_is_refused_before_anything_is_sent(database, run):
+    with pytest.raises(g.StorageError, match="statement_timeout must be a time"):
+        run(connect(f"{database}&statement_timeout=1s';DROP"))
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_behind_a_pooler_each_query_has_them(pooler, database, run, read_only):
+    run(run_and_close(database))
+    url = f"{pooler.url(database)}?{IDLE}=9s"
+
+    async def ask() -> tuple[dict[str, str], str]:
+        table = await OpenTable.connect(StoreUrl(url), timeout=20, read_only=read_only)
+        inside = await table.run_query(_read)
+        await table.close()
+        client = await asyncpg.connect(pooler.url(database), statement_cache_size=0)
+        left = await client.fetchval(f"SHOW {STATEMENT}")
+        await client.close()
+        return inside, left
+
+    inside, left = run(ask())
+    assert inside == OURS | {IDLE: "9s"}
+    assert left == "0"
+
+
+def test_a_large_batch_may_take_longer(database, run, monkeypatch):
+    seen = []
+    storage = run(connect(database, timeout=3))
+
+    async def copy(self: Any, *arguments: Any, **named: Any) -> Any:
+        seen.append(await self.fetchval(f"SHOW {STATEMENT}"))
+        return await plain(self, *arguments, **named)
+
+    plain = asyncpg.Connection.copy_records_to_table
+    monkeypatch.setattr(asyncpg.Connection, "copy_records_to_table", copy)
+    run(storage.save_many([Session(f"s{i}", "t") for i in range(600)]))
+    monkeypatch.setattr("graphflow_nb.storage.postgres.batches._SESSIONS_PER_TIMEOUT", 600)
+    run(storage.save_many([Session(f"t{i}", "t") for i in range(600)]))
+    assert seen == ["5s", "8s"]
+    assert run(storage.count(Query())) == 1_200
+    run(storage.close())
+
+
+def test_limits_that_are_off_are_not_told():
+    assert describe_limits({STATEMENT: 0, LOCK: 1500}) == (
+        "the server ends a wait for a lock after 1.5 s"
+    )
+    assert describe_limits({STATEMENT: 0}) == describe_limits({}) == ""
+
+
+_SLEEPS = """
+import asyncio, sys
+import graphflow_nb as g
+
+async def main():
+    storage = await g.connect(sys.argv[1], timeout=1)
+    sleep = lambda connection: connection.fetchval("SELECT pg_sleep(600)", timeout=600)
+    await storage.run(sleep)
+
+asyncio.run(main())
+"""
+_RUNNING = """
+SELECT count(*) FROM pg_stat_activity WHERE application_name = 'graphflow_nb'
+AND datname = current_database() AND state = 'active'
+"""
+
+
+@only_complete
+def test_a_killed_process_leaves_no_statement_running(database, run):
+    with subprocess.Popen([sys.executable, "-c", _SLEEPS, database]) as process:
+        try:
+
+            async def is_running() -> bool:
+                return bool(await fetch_value(database, _RUNNING) == 1)
+
+            async def has_ended() -> bool:
+                return bool(await fetch_value(database, _RUNNING) == 0)
+
+            run(until(is_running))
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert run(until(has_ended))
