@@ -10,7 +10,6 @@ from ...errors import QueryError
 from ...storage.paths import ContextPath, parse_path, path_text
 from ..html import Html
 from .columns import COLUMNS, DEFAULT_COLUMNS
-from .paths import PathSource
 from .stage import Stage
 from .typed import parse_typed_path
 
@@ -31,16 +30,14 @@ class ColumnBar:
 
     Args:
         stage: The state that the parts of the browser share.
-        paths: Where the suggested paths come from.
 
     Attributes:
         names: The names of the columns that are shown, of ``COLUMNS``.
         open: The button that shows the boxes, and hides them.
     """
 
-    def __init__(self, stage: Stage, paths: PathSource):
+    def __init__(self, stage: Stage):
         self._stage = stage
-        self._paths = paths
         self.names = DEFAULT_COLUMNS
         self.open = widgets.ToggleButton(
             description="Columns…",
@@ -79,7 +76,7 @@ class ColumnBar:
     def _show(self, change: Any) -> None:
         self.box.layout.display = "" if change["new"] else "none"
         if change["new"]:
-            self._stage.act(lambda: self._paths.read(self._stage.listing), place=self.notice)
+            self._stage.act(self._stage.listing.read_paths, place=self.notice)
 
     def _choose(self, _: Any) -> None:
         names = (name for name in COLUMNS if name == "id" or self._boxes[name].value)
@@ -109,8 +106,10 @@ class ColumnBar:
 
     def render(self) -> None:
         """Show the context paths that are columns, and those that may be."""
-        self.path.options = self._paths.paths
-        context = self._stage.listing.context
+        listing = self._stage.listing
+        if self.path.options != listing.paths.paths:
+            self.path.options = listing.paths.paths
+        context = listing.context
         if context == self._shown:
             return
         self._shown = context

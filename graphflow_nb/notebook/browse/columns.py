@@ -28,15 +28,15 @@ __all__ = [
 #: The columns that every store has, by the name of the column in ``wb.sessions()``. ``grow``: it
 #: takes the width that is left. ``middle``: a long text is shortened in its middle.
 COLUMNS: Final[dict[str, dict[str, Any]]] = {
-    "id": {"label": "id", "sortable": True, "width": 132, "middle": True},
-    "current_task_id": {"label": "task", "width": 116},
+    "id": {"label": "id", "sortable": True, "width": 128, "middle": True},
+    "current_task_id": {"label": "task", "width": 112},
     "status_message": {"label": "status", "width": 124, "grow": True},
-    "updated_at": {"label": "updated", "sortable": True, "width": 124},
+    "updated_at": {"label": "updated", "sortable": True, "width": 134},
     "graph_id": {"label": "graph", "width": 80},
     "messages": {"label": "messages", "number": True, "width": 78},
     "context_bytes": {"label": "context", "number": True, "width": 76},
     "version": {"label": "version", "number": True, "width": 64},
-    "created_at": {"label": "created", "sortable": True, "width": 124},
+    "created_at": {"label": "created", "sortable": True, "width": 134},
 }
 DEFAULT_COLUMNS: Final = tuple(COLUMNS)[:-2]
 #: Why a store does not order by a column, for people.

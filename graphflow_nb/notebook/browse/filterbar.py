@@ -1,26 +1,25 @@
-"""The filter bar, and the pager under the table."""
+"""The filter bar."""
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import ipywidgets as widgets
-from msgspec import Raw
 
 from ...model import Session
-from ...storage.paths import parse_path, path_text
-from ..html import Html
-from .columnbar import ColumnBar
-from .listing import PAGE_SIZES, WINDOWS
-from .paths import suggest_paths
+from .chips import Chip, chips_of, parse_condition, suggest_conditions
+from .columnbar import make_chip
+from .listing import WINDOWS
 from .stage import Stage
-from .typed import parse_typed_path, parse_typed_value
 
-__all__ = ["FilterBar", "Pager"]
+__all__ = ["FilterBar"]
 
 MAX_CHOICES: Final = 500
 MAX_NAME: Final = 60  # characters of a name in a choice
+CONDITION_TIP: Final = (
+    "A condition on the context: amount > 100, customer.tier = gold, iban missing; a path of keys "
+    "with dots is ('a.b', 'c')."
+)
 ALL: Final = False  # None would mean that nothing is chosen, and is shown as an empty box
 
 
@@ -29,11 +28,13 @@ class FilterBar:
 
     Args:
         stage: The state that the parts of the browser share.
+        more: Buttons that stand after the filters.
     """
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Stage, *more: widgets.Widget):
         self._stage = stage
         self._offered_of: Session | None = None
+        self._offered = 0  # the sessions whose paths are offered
         filters = stage.listing.filters
         self.graph = widgets.Dropdown(
             description="Graph", tooltip="Only sessions of this graph", options=[("all", ALL)]
@@ -44,49 +45,50 @@ class FilterBar:
         self.text = widgets.Text(
             description="Find",
             placeholder="in id or status, then Enter",
-            tooltip="This text occurs in the id or the status; upper and lower case differ",
+            tooltip="This text occurs in the id or the status",
             value=filters.get("text", ""),
             continuous_update=False,
+        )
+        self.ignore_case = widgets.Checkbox(
+            description="Ignore case",
+            tooltip="Find upper and lower case alike",
+            value=bool(filters.get("ignore_case")),
+            indent=False,
         )
         self.window = widgets.Dropdown(
             description="Updated",
             options=list(WINDOWS),
             tooltip="When a session was last saved; 'not for …' finds those that are stuck",
         )
-        path, value = self._condition()
-        self.path = widgets.Combobox(
-            description="Context path",
-            placeholder="e.g. customer.tier",
-            tooltip="A path in the context's data; keys joined by dots, or ('a.b', 'c')",
-            value=path,
-            continuous_update=False,
-        )
-        self.value = widgets.Text(
-            description="equals",
-            placeholder="value, or empty: any",
-            tooltip='The value there: gold, 12, true, "12" for the text; empty: any value',
-            value=value,
+        self.condition = widgets.Combobox(
+            description="Filter",
+            placeholder="amount > 100, then Enter",
+            tooltip=CONDITION_TIP,
             continuous_update=False,
         )
         self.clear = widgets.Button(
             description="Clear filters", tooltip="Show all sessions again", icon="times"
         )
         self.clear.on_click(lambda _: stage.act(self._clear))
-        for control in (self.graph, self.text, self.window, self.path, self.value):
+        for control in (self.graph, self.text, self.ignore_case, self.window, self.condition):
             control.observe(self._apply_change, "value")
-        condition = widgets.HBox([self.path, self.value])  # stay side by side
-        self._others = [self.text, self.window, condition, self.clear]
-        self.box = widgets.HBox([self.graph, self.task, *self._others])
+        self._shown: list[Chip] = []
+        self._chips: list[widgets.Button] = []
+        find = widgets.HBox([self.text, self.ignore_case])  # stay side by side
+        find.add_class("gfnb-find")
+        self._before, self._after = [find], [self.window, self.condition]
+        self._last = [self.clear, *more]
+        self.box = widgets.HBox()
+        self._place()
         self.box.add_class("gfnb-bar")
+        self.box.add_class("gfnb-filters")
 
-    def _condition(self) -> tuple[str, str]:
-        """Return the condition on the context: its path and its value, as a person types them."""
-        filters = self._stage.listing.filters
-        for path, value in filters.get("where", {}).items():
-            return path_text(parse_path(path)), json.dumps(value)
-        for path in filters.get("has", ()):
-            return path_text(parse_path(path)), ""
-        return "", ""
+    def _place(self) -> None:
+        choices = [self.graph, self.task]
+        self.box.children = [
+            *(*self._before, *choices, *self._after),
+            *(*self._chips, *self._last),
+        ]
 
     def _make_task(self) -> widgets.Dropdown:
         control = widgets.Dropdown(
@@ -104,7 +106,7 @@ class FilterBar:
         if self._former_task is not None:
             self._former_task.close()
         self._former_task, self.task = self.task, self._make_task()
-        self.box.children = (self.graph, self.task, *self._others)
+        self._place()
 
     def _apply_change(self, change: Any) -> None:
         if not self._stage.rendering:
@@ -127,24 +129,23 @@ class FilterBar:
             listing.filter(window=chosen)
         elif control is self.text:
             listing.filter(text=chosen or None)
-        else:
-            self._apply_condition()
+        elif control is self.ignore_case:
+            listing.filter(ignore_case=chosen or None)
+        elif chosen.strip():
+            listing.filter(**parse_condition(chosen, listing.filters))
+            with self._stage.quietly():
+                self.condition.value = ""  # ready for the next one
         self._stage.count_later()
 
-    def _apply_condition(self) -> None:
-        path = parse_typed_path(self.path.value) if self.path.value.strip() else None
-        value = self.value.value.strip()
-        conditions: dict[str, Any] = {"where": None, "has": None}
-        if path and value:
-            conditions["where"] = {path: parse_typed_value(value)}
-        elif path:
-            conditions["has"] = [path]
-        self._stage.listing.filter(**conditions)
+    def _remove(self, chip: Chip) -> None:
+        self._stage.listing.filter(**chip.removal)
+        self._stage.count_later()
+        self.condition.focus()  # the chip that had the focus is gone
 
     def _clear(self) -> None:
         self._stage.listing.clear()
         with self._stage.quietly():
-            self.text.value = self.path.value = self.value.value = ""
+            self.text.value = self.condition.value = ""
         self._stage.count_later()
 
     def render(self) -> None:
@@ -152,9 +153,14 @@ class FilterBar:
         listing = self._stage.listing
         opened = self._stage.desk.session
         if opened is not None and opened is not self._offered_of:
-            # Paths of the last opened session: those of one task are much alike.
             self._offered_of = opened
-            self.path.options = suggest_paths(Raw(opened.context_json()))
+            listing.paths.add(opened)
+        if listing.paths.sessions != self._offered:
+            self._offered = listing.paths.sessions
+            self.condition.options = suggest_conditions(listing.paths)
+            self.condition.tooltip = (
+                f"{CONDITION_TIP} Suggested: what {self._offered:,} of the sessions have"
+            )
         graph, task = listing.filters.get("graph"), listing.filters.get("task")
         if graph != self._task_graph:
             self._task_graph = graph
@@ -162,18 +168,37 @@ class FilterBar:
         self._offer(self.graph, listing.graphs(), graph)
         self._offer(self.task, listing.tasks(graph), task)
         self.window.value = listing.window
+        self.text.value = listing.filters.get("text", "")
+        self.ignore_case.value = bool(listing.filters.get("ignore_case"))
         self.clear.disabled = not listing.filtered
+        self._show_chips(chips_of(listing.filters))
 
-    @staticmethod
-    def _offer(control: widgets.Dropdown, counts: list[tuple[str, int]], chosen: Any) -> None:
+    def _show_chips(self, chips: list[Chip]) -> None:
+        if chips == self._shown:
+            return
+        for button in self._chips:
+            button.close()
+        self._shown, self._chips = chips, [self._make_chip(chip) for chip in chips]
+        self._place()
+
+    def _make_chip(self, chip: Chip) -> widgets.Button:
+        button = make_chip(chip.text, f"Remove the filter {chip.text}")
+        button.on_click(lambda _: self._stage.act(lambda: self._remove(chip)))
+        return button
+
+    def _offer(self, control: widgets.Dropdown, counts: list[tuple[str, int]], chosen: Any) -> None:
         # A front end sends the place of a choice, so each keeps its place while others come.
         sessions = dict(counts)
         names = [name for _, name in control.options if name is not ALL]
         names += [name for name in sessions if name not in names][: MAX_CHOICES - len(names)]
         if chosen is not None and chosen not in names:
             names.append(chosen)
+        listing = self._stage.listing
+        known = bool(listing.groups) and listing.groups_known
         options: list[tuple[str, Any]] = [("all", ALL)]
-        options += [(_label(name, sessions.get(name)), name) for name in names]
+        options += [
+            (_label(name, sessions.get(name, 0) if known else None), name) for name in names
+        ]
         if control.options != tuple(options):
             control.options = options
         value = ALL if chosen is None else chosen
@@ -187,56 +212,3 @@ def _label(name: str, sessions: int | None) -> str:
 
 def _shorten(name: str) -> str:
     return name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}…"
-
-
-class Pager:
-    """The line under the table: which rows are shown, and the buttons that turn pages.
-
-    Args:
-        stage: The state that the parts of the browser share.
-        columns: The choice of columns.
-
-    Attributes:
-        notice: The place of notices about a row or a page, under the table.
-    """
-
-    def __init__(self, stage: Stage, columns: ColumnBar):
-        self._stage = stage
-        listing = stage.listing
-        self.previous = widgets.Button(
-            description="Previous", icon="chevron-left", tooltip="Go to the page before (Page Up)"
-        )
-        self.next = widgets.Button(
-            description="Next", icon="chevron-right", tooltip="Go to the page after (Page Down)"
-        )
-        self.shown = widgets.Label()
-        self.size = widgets.Dropdown(
-            description="Rows per page",
-            options=sorted({*PAGE_SIZES, listing.page_size}),
-            value=listing.page_size,
-            tooltip="The number of sessions on a page",
-        )
-        self.notice = Html()
-        self.previous.on_click(lambda _: self.turn(-1))
-        self.next.on_click(lambda _: self.turn(1))
-        self.size.observe(self._resize, "value")
-        bar = widgets.HBox([self.previous, self.shown, self.next, self.size, columns.open])
-        bar.add_class("gfnb-bar")
-        self.box = widgets.VBox([bar, columns.box, self.notice])
-
-    def _resize(self, change: Any) -> None:
-        if not self._stage.rendering:
-            self._stage.act(lambda: self._stage.listing.resize(change["new"]), place=self.notice)
-
-    def turn(self, step: int) -> None:
-        """Go to the next page (1) or the one before (-1)."""
-        listing = self._stage.listing
-        self._stage.act(listing.next if step > 0 else listing.previous, place=self.notice)
-
-    def render(self) -> None:
-        """Show which rows are shown, and where a page can be turned to."""
-        listing = self._stage.listing
-        parts = [listing.describe_page(), listing.describe_selection()]
-        self.shown.value = ", ".join(part for part in parts if part)
-        self.previous.disabled = not listing.page
-        self.next.disabled = not listing.has_next

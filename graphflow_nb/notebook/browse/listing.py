@@ -22,6 +22,7 @@ from ...storage.protocols import (
 )
 from ...storage.query import DEFAULT_ORDER, FILTERS
 from ...storage.table import GroupCount
+from .paths import PathSource
 from .shown import (
     PolledPage,
     ShownPage,
@@ -49,6 +50,7 @@ WINDOWS: Final[dict[str, int]] = {
     "not for a day": -_DAY,
     "not for a week": -7 * _DAY,
 }
+SAMPLE: Final = 50  # sessions from which paths are suggested
 MAX_SAMPLED: Final = 65_536  # bytes of a context from which paths are suggested
 PAGE_SIZES: Final = (25, 50, 100, 200)
 
@@ -94,7 +96,8 @@ class Listing:
         frame: The page, as ``Workbench.sessions`` returns it; None while it was not read.
         unlistable: Why the storage can't list its sessions; empty if it can.
         total: The number of sessions that the filters select; None while it is not known.
-        groups: The number of sessions at each task, for the choices of graph and task.
+        groups: The number of sessions at each task that the filters but for graph and task select.
+        paths: The context paths and values that are suggested, of some of the sessions.
         selected: The ids of the selected rows, all on this page.
         dropped: The number of rows that are no longer selected, since they left the page.
         kept: The number of the page's last rows that belong to other pages by now, and are kept
@@ -130,6 +133,8 @@ class Listing:
         self.unlistable = ""
         self.total: int | None = None
         self.groups: list[GroupCount] = []
+        self._counted: tuple[Mapping[str, Any], str] | None = None  # what the groups are of
+        self.paths = PathSource()
         self.selected: list[str] = []
         self.dropped = 0
         self.kept = 0
@@ -151,7 +156,11 @@ class Listing:
     @property
     def call(self) -> str:
         """The last call, as Python."""
-        return self._call.replace(WORKBENCH, self.wb_name())
+        return self.name_call(self._call)
+
+    def name_call(self, call: str) -> str:
+        """Return a call of ``write_call`` with the name of the workbench."""
+        return call.replace(WORKBENCH, self.wb_name())
 
     @property
     def page(self) -> int:
@@ -244,6 +253,20 @@ class Listing:
             with self._lock:
                 self.filters, self.window, self.total, self._cursors = before
             raise
+
+    def show(
+        self,
+        filters: Mapping[str, Any],
+        window: str,
+        order: str,
+        context: Sequence[ContextPath],
+    ) -> None:
+        """Show the first page of these filters, in this order, with these context paths."""
+        with self._lock:
+            self.filters, self.window, self.total = _set_filters(filters), window, None
+            self.order, self.context = order, tuple(context)
+            self._go_to_first()
+        self.load()
 
     def clear(self) -> None:
         """Remove all filters and go to the first page."""
@@ -356,6 +379,16 @@ class Listing:
         """What is wrong with each row of the page that is not as graph-flow writes it, by id."""
         return {} if self.frame is None else problems_of_page(self.frame)
 
+    def _others(self) -> tuple[Mapping[str, Any], str]:
+        """Return the filters that the numbers at graphs and tasks follow."""
+        named = ("graph", "task")
+        return {n: value for n, value in self.filters.items() if n not in named}, self.window
+
+    @property
+    def groups_known(self) -> bool:
+        """Whether ``groups`` are those of the filters, and not of others that were set before."""
+        return self._counted == self._others()
+
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.
 
@@ -367,16 +400,33 @@ class Listing:
         """
         storage, filters = self._client.storage.background, self._current_filters()
         asked = self.filters, self.window
+        others = {name: filters[name] for name in filters if name not in ("graph", "task")}
         news = False
-        if isinstance(storage, SupportsCounts) and (again or not self.groups):
-            groups = self._client.bridge.run(storage.counts(Query()))
-            news, self.groups = groups != self.groups, groups
+        if isinstance(storage, SupportsCounts) and (again or self._counted != self._others()):
+            counted = self._others()
+            groups = self._client.bridge.run(storage.counts(Query.from_filters(others)))
+            with self._lock:
+                if counted == self._others():
+                    news = groups != self.groups or self._counted != counted
+                    self.groups, self._counted = groups, counted
         if isinstance(storage, SupportsCount) and (again or self.total is None):
             total = self._client.bridge.run(storage.count(Query.from_filters(filters)))
             with self._lock:
                 if asked == (self.filters, self.window):
                     news, self.total = news or total != self.total, total
+        if not self.paths.sessions:
+            self.read_paths()
+            news = True
         return news
+
+    def read_paths(self) -> None:
+        """Read some sessions of this page for ``paths``, as background traffic.
+
+        Raises:
+            StorageError: The store failed.
+        """
+        for session in self._sample():
+            self.paths.add(session)
 
     def read_page(self, keep: str | None = None) -> PolledPage | None:
         """Read the page as it is stored now, as background traffic; nothing that is shown changes.
@@ -427,19 +477,12 @@ class Listing:
         self._client.observed.note_table(table)
         return page_frame(table, context)
 
-    def sample(self, number: int) -> list[Session]:
-        """Return some sessions of this page, whole, as background traffic; large ones are left out.
-
-        Args:
-            number: The most sessions to read.
-
-        Raises:
-            StorageError: The store failed.
-        """
+    def _sample(self) -> list[Session]:
+        """Return some sessions of this page, whole; large ones are left out."""
         storage, frame = self._client.storage.background, self.frame
         if frame is None or not isinstance(storage, SupportsQuery):
             return []
-        ids = frame["id"][frame["context_bytes"] <= MAX_SAMPLED].head(number).tolist()
+        ids = frame["id"][frame["context_bytes"] <= MAX_SAMPLED].head(SAMPLE).tolist()
         found = self._client.bridge.run(storage.query(Query(ids=ids, order="id"))) if ids else []
         return list(found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Raw
 
@@ -12,9 +12,6 @@ from ...model import Session, exactjson
 from ...storage.paths import path_text
 from .typed import type_value
 
-if TYPE_CHECKING:
-    from .listing import Listing
-
 __all__ = ["PathSource", "suggest_branches", "suggest_paths"]
 
 MAX_PATHS: Final = 500
@@ -22,7 +19,6 @@ MAX_KEY: Final = 200  # characters of a key
 MAX_DEPTH: Final = 5  # keys inside of keys
 MAX_VALUES: Final = 50  # of a path
 MAX_VALUE: Final = 60  # bytes of a suggested value
-SAMPLE: Final = 50  # sessions that are read for suggestions
 
 
 def suggest_paths(context: Raw) -> list[str]:
@@ -75,13 +71,11 @@ class PathSource:
     """The paths and values that are suggested: those of some of the listed sessions.
 
     Example:
-        >>> from graphflow_nb.client import open_client
-        >>> from graphflow_nb.notebook.browse.listing import Listing
-        >>> listing = Listing(open_client("demo"))
+        >>> from graphflow_nb import Session
         >>> source = PathSource()
-        >>> source.read(listing)
-        >>> "customer.tier" in source.paths
-        True
+        >>> source.add(Session("claim-1", "intake", context={"customer": {"tier": "gold"}}))
+        >>> source.paths, source.values["customer.tier"]
+        (('customer', 'customer.tier'), ('gold',))
 
     Attributes:
         paths: The paths, in order.
@@ -110,12 +104,3 @@ class PathSource:
                 values[value] = None
         self.paths = tuple(sorted(self._found))
         self.values = {path: tuple(sorted(values)) for path, values in self._found.items()}
-
-    def read(self, listing: Listing) -> None:
-        """Read ``SAMPLE`` sessions of the filters of a list, and take up their paths.
-
-        Raises:
-            StorageError: The store failed.
-        """
-        for session in listing.sample(SAMPLE):
-            self.add(session)

@@ -77,7 +77,8 @@ function render({ model, el }) {
     const opened = el.closest(".gfnb-browser")?.querySelector(".gfnb-opened");
     if (!opened) return;
     const growth = new ResizeObserver(() => {
-      if (opened.offsetHeight) opened.scrollIntoView({ block: "nearest", inline: "nearest" });
+      const shown = [...opened.children].filter((part) => part.offsetHeight).pop();
+      shown?.scrollIntoView({ block: "nearest", inline: "nearest" });
     });
     const others = ["wheel", "pointerdown", "keydown"];
     const end = () => {
@@ -88,7 +89,7 @@ function render({ model, el }) {
     const late = setTimeout(end, 3000);
     for (const name of others) window.addEventListener(name, end, true);
     leave = end;
-    growth.observe(opened);
+    for (const part of opened.children) growth.observe(part);
   }
 
   function paint() {

@@ -14,7 +14,14 @@ from ...model import exactjson
 from ...storage.paths import DATA, POINTER, ContextPath, parse_path
 from ...storage.query import DEFAULT_ORDER
 
-__all__ = ["WORKBENCH", "parse_typed_path", "parse_typed_value", "sessions_call", "type_value"]
+__all__ = [
+    "WORKBENCH",
+    "parse_typed_path",
+    "parse_typed_value",
+    "sessions_call",
+    "type_value",
+    "write_call",
+]
 
 #: The place of the workbench in a call. A view may be named after it was made, so the name is
 #: filled in when the call is shown; no text that ``repr`` makes has this character.
@@ -84,6 +91,11 @@ def parse_typed_path(text: str) -> ContextPath:
 
 def sessions_call(arguments: Mapping[str, Any]) -> str:
     """Return the call of ``wb.sessions`` with these arguments, as Python that needs no import."""
+    return write_call("sessions", arguments)
+
+
+def write_call(method: str, arguments: Mapping[str, Any]) -> str:
+    """Return the call of a method of the workbench that lists sessions, as Python."""
     shown = dict(arguments)
     if shown.get("order") == DEFAULT_ORDER:
         del shown["order"]
@@ -93,5 +105,5 @@ def sessions_call(arguments: Mapping[str, Any]) -> str:
         elif isinstance(value, tuple):
             shown[name] = list(value)
     return (
-        f"{WORKBENCH}.sessions({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+        f"{WORKBENCH}.{method}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
     )

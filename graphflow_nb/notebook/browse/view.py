@@ -32,13 +32,14 @@ from .creating import Create
 from .deleting import Delete
 from .desk import Desk
 from .dialogs import Dialog
-from .filterbar import FilterBar, Pager
+from .filterbar import FilterBar
 from .listing import Listing
+from .pager import Pager
 from .past import Past
-from .paths import PathSource
 from .reader import Comparison, Reader
 from .render import static_table
 from .rowtable import RowTable
+from .saved_views import ViewBar
 from .shown import ShownPage
 from .stage import Stage
 from .undobox import Undo
@@ -169,9 +170,8 @@ class Browser(View):
         )
         self.following = Html()
         self.reload = self._button("Refresh", "refresh", "Read this page again", self._reload)
-        self.paths = PathSource()
-        self.columns = ColumnBar(stage, self.paths)
-        self.bar, self.pager = FilterBar(stage), Pager(stage, self.columns)
+        self.columns, self.views = ColumnBar(stage), ViewBar(stage, self.wb)
+        self.bar, self.pager = FilterBar(stage, self.views.open), Pager(stage, self.columns)
         self.opening = Html()  # what happened to the open session, above it
         self.reader, self.comparison = Reader(stage, self.opening), Comparison(stage)
         self.compare = self._button(
@@ -197,6 +197,8 @@ class Browser(View):
             ]
         row = widgets.HBox(actions)
         row.add_class("gfnb-bar")
+        top = widgets.HBox([self.heading, row])
+        top.add_class("gfnb-top")
         self.hint = Html()
         self.code = Html()
         self.table = RowTable("sessions", [], self._open, self._select, self._sort, self.pager.turn)
@@ -207,9 +209,9 @@ class Browser(View):
         self.split = widgets.Box([listed, opened])
         self.split.add_class("gfnb-split")
         self.children = (
-            self.heading,
+            top,
             self.bar.box,
-            row,
+            self.views.box,
             self.following,
             self.notice,
             *(dialog.box for dialog in self.dialogs),
@@ -255,9 +257,12 @@ class Browser(View):
             note = f"The total is {about_total}"
         hints = (self._order_hint(), note, self._odd_hint(), self._newer_hint())
         self.hint.value = Markup("").join(cards.notice_html("warning", hint) for hint in hints)
+        # Before what is open is shown, so that it is brought into view where it stays.
+        (self.split.add_class if self._reads_beside else self.split.remove_class)("gfnb-two")
         self.bar.render()
         self.pager.render()
         self.columns.render()
+        self.views.render()
         self.table.show(
             page.ids,
             self._make_cells(page),
@@ -274,7 +279,6 @@ class Browser(View):
         for dialog in self.dialogs:
             dialog.render()
         self.reader.render()
-        (self.split.add_class if self._reads_beside else self.split.remove_class)("gfnb-two")
         self.code.value = cards.code_html(desk.calls[-1] if desk.calls else listing.call)
 
     @property

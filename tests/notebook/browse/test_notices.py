@@ -85,8 +85,8 @@ def turn_a_page_of_a_broken_store(browser: Browser) -> Any:
 
 
 def filter_by_no_path(browser: Browser) -> Any:
-    browser.bar.path.value = "("
-    return browser.bar.path
+    browser.bar.condition.value = "(1"
+    return browser.bar.condition
 
 
 def click(button: widgets.Button) -> widgets.Button:

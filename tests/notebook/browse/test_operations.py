@@ -55,8 +55,8 @@ def test_the_first_page(wb):
     with operations(browser):
         pass
     frame = wb.latency.frame(background=True)
-    assert frame["op"].tolist() == ["table", "counts", "count"]
-    assert frame["origin"].tolist() == ["user", "background", "background"]
+    assert frame["op"].tolist() == ["table", "counts", "count", "query"], "suggestions last"
+    assert frame["origin"].tolist() == ["user", *["background"] * 3]
 
 
 def test_open(browser):
