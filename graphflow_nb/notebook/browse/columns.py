@@ -33,7 +33,7 @@ COLUMNS: Final[dict[str, dict[str, Any]]] = {
     "status_message": {"label": "status", "width": 124, "grow": True},
     "updated_at": {"label": "updated", "sortable": True, "width": 134},
     "graph_id": {"label": "graph", "width": 80},
-    "messages": {"label": "messages", "number": True, "width": 78},
+    "messages": {"label": "messages", "number": True, "width": 88},
     "context_bytes": {"label": "context", "number": True, "width": 76},
     "version": {"label": "version", "number": True, "width": 64},
     "created_at": {"label": "created", "sortable": True, "width": 134},
