@@ -19,7 +19,7 @@ from .finding import describe_unknown
 from .pictures import THEMES, render_picture, render_themes
 from .places import find_places
 from .visits import MAX_STEPS, Visit, align, read_stays, visits_of
-from .words import print_frame, render_frame
+from .words import print_frame, render_frame, short_id
 
 if TYPE_CHECKING:
     from ..figures.theme import ThemeName
@@ -71,8 +71,8 @@ async def compare_two(
         sessions.append(await _read_ends(archive, id, ends))
         if len(sessions[-1]) < len(ends):
             notes.append(
-                f"of {id} the contexts of the first {len(sessions[-1]):,} of {len(ends):,} steps "
-                f"are compared: they have {MAX_BYTES // 1_000_000} MB"
+                f"of {short_id(id)} the contexts of the first {len(sessions[-1]):,} of "
+                f"{len(ends):,} steps are compared: they have {MAX_BYTES // 1_000_000} MB"
             )
     return RunComparison((a, b), stays, (sessions[0], sessions[1]), "; ".join(notes))
 
@@ -211,7 +211,7 @@ def _steps_frame(
     differs = []
     for a, b in rows:
         if a is None or b is None:
-            differs.append(f"only {ids[1] if a is None else ids[0]}")
+            differs.append(f"only {short_id(ids[1] if a is None else ids[0])}")
             continue
         one, other = sessions[0].get(a.versions[1]), sessions[1].get(b.versions[1])
         if one is None or other is None:
@@ -253,10 +253,13 @@ def _last(visit: Visit | None) -> Any:
 def _describe_parting(ids: tuple[str, str], visits: Sequence[Sequence[Visit]]) -> str:
     """Return where two runs first went different ways; empty if they did not."""
     visits = _from_where_both_are(*visits)
+    names = [short_id(id) for id in ids]
     for n, (a, b) in enumerate(zip(*visits, strict=False)):
         if a.key != b.key:
-            before = f"after {visits[0][n - 1].task}" if n else "from the start"
-            return f"{before}: {ids[0]} went to {a.task}, {ids[1]} to {b.task}"
+            before = f"after {short_id(visits[0][n - 1].task)}" if n else "from the start"
+            return (
+                f"{before}: {names[0]} went to {short_id(a.task)}, {names[1]} to {short_id(b.task)}"
+            )
     one, other = (len(side) for side in visits)
     if one == other:
         return ""
@@ -264,8 +267,8 @@ def _describe_parting(ids: tuple[str, str], visits: Sequence[Sequence[Visit]]) -
     place = min(one, other)
     if not place:
         return ""
-    at, to = visits[ahead][place - 1].task, visits[ahead][place].task
-    return f"after {at}: {ids[ahead]} went on to {to}, {ids[behind]} is there still"
+    at, to = (short_id(visit.task) for visit in visits[ahead][place - 1 : place + 1])
+    return f"after {at}: {names[ahead]} went on to {to}, {names[behind]} is there still"
 
 
 def _from_where_both_are(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import index
+from typing import Final, SupportsIndex
 
 from ..errors import HistoryError, QueryError
 from ..history import HistoryArchive, Version
 from ..model import Session
 from ..model.moments import Moment, parse_moment
 
-__all__ = ["describe_unknown", "find_version", "utc_text"]
+__all__ = ["MAX_NUMBER", "check_id", "describe_unknown", "find_version", "utc_text"]
+
+MAX_NUMBER: Final = 2**31  # of a version
 
 
 async def find_version(
@@ -26,9 +30,10 @@ async def find_version(
         HistoryError: There was no such session then, or that version is not kept.
         QueryError: ``when`` is neither a number nor a time.
     """
+    check_id(id)
     place: int | datetime
-    if isinstance(when, int) and not isinstance(when, bool):
-        place = when
+    if isinstance(when, SupportsIndex) and not isinstance(when, bool):
+        place = index(when)  # an integer of a DataFrame too
     else:
         try:
             place = parse_moment(when)
@@ -36,8 +41,10 @@ async def find_version(
             raise QueryError(
                 f"a version is its number in wb.history({id!r}), or a time: {error}"
             ) from error
-    version = await archive.version_at(id, place)
     named = f"version {place}" if isinstance(place, int) else f"version at {utc_text(place)}"
+    if isinstance(place, int) and not 0 < place < MAX_NUMBER:  # which no store could look for
+        raise HistoryError(await _describe_lack(archive, id, named))
+    version = await archive.version_at(id, place)
     if version is None:
         raise HistoryError(await _describe_lack(archive, id, named))
     if version.deleted:
@@ -48,16 +55,30 @@ async def find_version(
     return version, session
 
 
+def check_id(id: object) -> None:
+    """Check that an id is a text.
+
+    Raises:
+        QueryError: It is not.
+    """
+    if not isinstance(id, str):
+        raise QueryError(f"the id of a session is a text, not {id!r}")
+
+
 async def _describe_lack(archive: HistoryArchive, id: str, named: str) -> str:
     """Return why a version is not there, and which are."""
     known = await archive.versions(id, limit=None)
     if not known:
         return describe_unknown(id)
     newest, oldest = known[0], known[-1]
-    return (
-        f"the history of session {id!r} has no {named}; it has {len(known):,} versions, from "
-        f"{oldest.number} ({utc_text(oldest.at)}) to {newest.number}; others were not kept"
+    text = (
+        f"the history of session {id!r} has no {named}; it has versions {oldest.number} "
+        f"({utc_text(oldest.at)}) to {newest.number}"
     )
+    if oldest.number > 1:
+        text += "; older ones were not kept"
+    missing = newest.number - oldest.number + 1 - len(known)
+    return f"{text}; {missing:,} in between were not kept" if missing else text
 
 
 async def _describe_delete(archive: HistoryArchive, version: Version) -> str:

@@ -12,7 +12,7 @@ from ..bridge import CalledAsMethod
 from ..cards import card, code, fact_table
 from ..changes import Patch, apply
 from ..client import Client
-from ..errors import ContextError, HistoryError
+from ..errors import ContextError, HistoryError, PatchError
 from ..history import HistoryArchive, Version
 from ..model import Session
 from ..printable import printable_lines
@@ -97,13 +97,15 @@ async def make_fork(
 
     Raises:
         HistoryError: The context is not JSON that can be changed.
-        PatchError: A path does not exist.
+        PatchError: A path does not exist, or the context has another value where the origin is
+            noted.
         StorageError: The store failed.
     """
     forked = session.copy(as_id)
     if changes:
         forked = apply(forked, changes)
     try:
+        _check_origin(forked)
         forked.context[ORIGIN] = {"id": origin.id, "version": origin.number}
     except ContextError as error:
         raise HistoryError(
@@ -116,6 +118,22 @@ async def make_fork(
     ended = next((n for n, version in enumerate(following) if version.deleted), len(following))
     tasks = dict.fromkeys(version.current_task_id for version in following[:ended])
     return Fork(forked, origin, tuple(tasks))
+
+
+def _check_origin(session: Session) -> None:
+    """Check that the place of the origin is free, or has an earlier origin.
+
+    Raises:
+        PatchError: One is.
+    """
+    value = session.context.get(ORIGIN)
+    if value is None or (isinstance(value, dict) and value.keys() == {"id", "version"}):
+        return
+    raise PatchError(
+        f"the context has a value of its own under {ORIGIN!r}, where a fork names its origin; "
+        'nothing was written. changes=[{"op": "remove", "path": "/context/data/'
+        f'{ORIGIN}"}}] leaves it out of the fork'
+    )
 
 
 class Replay(CalledAsMethod):

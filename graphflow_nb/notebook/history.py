@@ -17,7 +17,7 @@ from ..model.moments import Moment, parse_moment
 from ..storage.history import OBSERVED
 from .cohorts import CohortComparison
 from .comparing import RunComparison, compare_two
-from .finding import describe_unknown, find_version
+from .finding import MAX_NUMBER, check_id, describe_unknown, find_version
 from .forking import Fork, Replay, make_fork
 from .keeping import HistoryKeeper
 from .visits import MAX_STEPS, read_stays
@@ -76,6 +76,8 @@ class HistoryViews(HistoryKeeper):
             StorageError: There is no history table, or the store failed.
         """
         _check_limit(limit)
+        check_id(id)
+        limit = min(limit, MAX_NUMBER)
         archive = self.archive
         newest = await archive.versions(id, limit=1)
         if not newest:
@@ -90,6 +92,9 @@ class HistoryViews(HistoryKeeper):
             found = [(version, None) for version in await archive.versions(id, limit=limit + 1)]
             notes.append(str(error))
         frame = versions_frame(found, limit)
+        shown = frame.index
+        if len(shown) and shown[0] - shown[-1] + 1 > len(shown):
+            notes.append("some versions in between were not kept: the next one has their changes")
         if len(found) > limit:
             notes.append(f"showing the newest {limit:,} versions; limit= shows more")
         if OBSERVED in set(frame["source"]):
@@ -231,9 +236,9 @@ class HistoryViews(HistoryKeeper):
             StorageError: There is no history table, or the store failed.
         """
         _check_limit(limit)
-        chosen = None if ids is None else [ids] if isinstance(ids, str) else list(ids)
-        if chosen is not None and not all(isinstance(id, str) for id in chosen):
-            raise QueryError(f"ids must be ids of sessions, each a text, not {ids!r}")
+        chosen = None if ids is None else _read_ids("ids", ids)
+        if not (graph is None or isinstance(graph, str)):
+            raise QueryError(f"graph must be the id of a graph, a text, not {graph!r}")
         times = {
             name: None if time is None else _parse_time(name, time)
             for name, time in (("since", since), ("until", until))
@@ -280,9 +285,9 @@ class HistoryViews(HistoryKeeper):
             raise QueryError("a and b are an id each, or several ids each")
         if isinstance(a, str) and isinstance(b, str):
             return await compare_two(self.archive, a, b, limit=limit)
-        sides = [list(a), list(b)]
-        if not all(isinstance(id, str) for side in sides for id in side):
-            raise QueryError("a and b must be ids of sessions, each a text")
+        sides = [_read_ids("a", a), _read_ids("b", b)]
+        if not isinstance(failed, str) or not failed:
+            raise QueryError(f"failed must be a text in a status, not {failed!r}")
         found = [await read_stays(self.archive, side, limit=limit) for side in sides]
         for name, (stays, _) in zip("ab", found, strict=True):
             if not len(stays):
@@ -300,6 +305,14 @@ class HistoryViews(HistoryKeeper):
 def _check_limit(limit: object) -> None:
     if type(limit) is not int or limit < 1:
         raise QueryError(f"limit must be an integer >= 1, not {limit!r}")
+
+
+def _read_ids(name: str, ids: Any) -> list[str]:
+    """Return ids that are given as one, as several, or as a column."""
+    found = [ids] if isinstance(ids, str) else list(ids) if isinstance(ids, Iterable) else [ids]
+    if not all(isinstance(id, str) for id in found):
+        raise QueryError(f"{name} must be ids of sessions, each a text, not {ids!r}")
+    return found
 
 
 def _parse_time(name: str, time: Moment) -> datetime:

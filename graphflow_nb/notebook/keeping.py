@@ -77,6 +77,8 @@ class HistoryKeeper(Client):
             StorageError: A store failed.
         """
         kept = _parse_retention(versions, age)
+        if not (into is None or isinstance(into, (str, os.PathLike))):
+            raise QueryError(f"into= is the URL of a SQLite file, not {into!r}")
         self.stop_observing()
         self._observation = Observation(self, into, kept)
         return self._observation

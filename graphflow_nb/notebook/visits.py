@@ -12,9 +12,11 @@ import pandas as pd
 from ..frames import stays_frame
 from ..history import HistoryArchive
 from ..storage.history import OBSERVED
+from .words import short_id
 
 __all__ = ["MAX_STEPS", "Visit", "align", "read_stays", "visits_of"]
 
+MAX_NAMED: Final = 5  # ids in a note
 MAX_STEPS: Final = 100_000  # versions that are read at once
 
 
@@ -36,6 +38,10 @@ async def read_stays(
     """
     steps = await archive.steps(ids, since=since, until=until, limit=limit)
     notes = []
+    if ids is not None and (unknown := sorted(set(ids).difference(steps.id))) and not steps.more:
+        some = ", ".join(short_id(id) for id in unknown[:MAX_NAMED])
+        more = f" and {len(unknown) - MAX_NAMED:,} more" if unknown[MAX_NAMED:] else ""
+        notes.append(f"no version in the history, or not in this time: {some}{more}")
     if steps.more:
         notes.append(f"the first {limit:,} versions by id; limit= takes more")
     if OBSERVED in steps.source:

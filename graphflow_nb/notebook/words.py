@@ -10,14 +10,21 @@ from markupsafe import Markup
 
 from ..printable import printable
 
-__all__ = ["print_frame", "render_frame", "word_frame"]
+__all__ = ["print_frame", "render_frame", "short_id", "word_frame"]
 
 MAX_ROWS: Final = 200  # of a table for people
+MAX_NAME: Final = 60  # characters of an id or a task in a sentence
 MAX_CELL: Final = 300  # characters of a text in it
 
 # Of a text, and of a number.
 HEADS: Final = Markup("<th>%s</th>"), Markup('<th class="n">%s</th>')
 CELLS: Final = Markup("<td>%s</td>"), Markup('<td class="n">%s</td>')
+
+
+def short_id(text: str) -> str:
+    """Return an id or the name of a task as it is named in a sentence."""
+    shown = printable(text)
+    return f"{shown[:MAX_NAME]}…" if len(shown) > MAX_NAME else shown or "''"
 
 
 def word_frame(frame: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,6 +80,24 @@ def test_a_version_is_found_by_number_and_by_time(wb: g.Workbench):
     assert asyncio.run(_await(wb.at.aio("claim-1", 2))).current_task_id == STEPS[1]
 
 
+def test_a_number_of_a_data_frame_is_a_version(wb: g.Workbench):
+    assert wb.at("claim-1", wb.history("claim-1").index[-1]).current_task_id == "intake"
+
+
+def test_arguments_of_another_kind_are_refused(wb: g.Workbench):
+    for call in (
+        lambda: wb.history(5),  # type: ignore[arg-type]
+        lambda: wb.at(None, 1),  # type: ignore[arg-type]
+        lambda: wb.timeline(5),  # type: ignore[arg-type]
+        lambda: wb.timeline(graph=5),  # type: ignore[arg-type]
+        lambda: wb.compare_runs(["claim-1"], ["claim-1"], failed=""),
+        lambda: wb.compare_runs(["claim-1"], 5),  # type: ignore[arg-type]
+        lambda: wb.observe(5),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(g.QueryError):
+            call()
+
+
 async def _await(call):
     return await call
 
@@ -86,8 +105,11 @@ async def _await(call):
 @pytest.mark.parametrize(
     ("when", "kind", "text"),
     [
-        (9, g.HistoryError, "has no version 9; it has 4 versions, from 1"),
+        (9, g.HistoryError, "has no version 9; it has versions 1"),
         (0, g.HistoryError, "has no version 0"),
+        (-1, g.HistoryError, "has no version -1; it has versions 1 .* to 4$"),
+        (10**30, g.HistoryError, "has no version 1000"),
+        (None, g.QueryError, "is its number in wb.history"),
         ("2 days", g.HistoryError, "has no version at 20"),
         ("soon", g.QueryError, "is its number in wb.history"),
         (True, g.QueryError, "is its number in wb.history"),
@@ -173,11 +195,56 @@ def test_a_fork_leaves_its_origin_alone(wb: g.Workbench):
     assert set(wb.sessions()["id"]) == {"claim-1"}
 
 
+def test_a_value_where_a_fork_names_its_origin_is_not_lost(wb: g.Workbench):
+    session = wb.get("claim-1")
+    session.context["forked_from"] = "a branch of ours"
+    wb.save(session)
+    with pytest.raises(g.PatchError, match="nothing was written") as error:
+        wb.fork("claim-1", 5, as_id="new")
+    changes = str(error.value).split("changes=")[1].split(" leaves")[0]
+    assert wb.fork("claim-1", 5, as_id="new", changes=changes).origin.number == 5
+    assert wb.fork("new", 1, as_id="fork of a fork").session.context["forked_from"]["id"] == "new"
+
+
+def test_a_context_that_is_no_json_can_be_copied_and_not_forked(wb: g.Workbench):
+    (row,) = wb.bridge.run(wb.archive.table.read("claim-1", limit=1))
+    wb.bridge.run(wb.archive.append([row._replace(context='{"data":{"v":NaN}}', patch=None)]))
+    with pytest.raises(g.HistoryError, match=r"can't be forked.*nothing was written") as error:
+        wb.fork("claim-1", 5, as_id="new")
+    assert "wb.save(wb.at('claim-1', 5).copy('new'))" in str(error.value)
+    assert len(wb.sessions()) == 1
+
+
+def test_versions_that_are_missing_in_between_are_told(tmp_path: Path):
+    with g.open(f"sqlite:{tmp_path}/s.db", create=True) as wb:
+        wb.install_history()
+        session = wb.create("claim-1", "intake", context={"n": 1})
+        for n in range(2, 7):
+            session.context["n"] = n
+            wb.save(session)
+        with sqlite3.connect(tmp_path / "s.db") as db:
+            db.execute("DELETE FROM sessions_history WHERE number IN (3, 4)")
+        assert wb.history("claim-1").index.tolist() == [6, 5, 2, 1]
+        assert "some versions in between were not kept" in wb.history("claim-1").attrs["note"]
+        with pytest.raises(g.HistoryError, match=r"to 6; 2 in between were not kept$"):
+            wb.at("claim-1", 3)
+        browser = wb.browse(session="claim-1")
+        browser.reader.parts.value = "History"
+        browser.reader.history.slider.value = 5
+        assert "The version before this one is not kept" in browser.reader.history.changes.value
+
+
+def test_an_id_without_versions_is_named_in_a_timeline(wb: g.Workbench):
+    assert wb.timeline(["claim-1", "nobody"]).note.endswith(": nobody")
+    ids = [f"nobody-{n}" for n in range(9)]
+    assert "nobody-4 and 4 more" in wb.timeline(ids).to_html()
+
+
 def test_what_was_pruned_is_told(wb: g.Workbench):
     wb.bridge.run(wb.archive.prune(Retention(versions=2, age=timedelta(days=1))))
     assert wb.history("claim-1").index.tolist() == [4, 3]
     assert wb.history("claim-1").loc[3, "changes"] == ""
-    with pytest.raises(g.HistoryError, match=r"2 versions, from 3 .* to 4; others were not kept"):
+    with pytest.raises(g.HistoryError, match=r"versions 3 .* to 4; older ones were not kept"):
         wb.at("claim-1", 1)
 
 

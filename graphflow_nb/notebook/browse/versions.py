@@ -77,7 +77,7 @@ def render_changes(look: Look) -> Markup:
         what = (
             "The first version that is kept: what was before it is not known."
             if first
-            else "The oldest version that is kept."
+            else "The version before this one is not kept: what this one changed is not known."
         )
         return Markup("<p>%s</p>") % what
     if look.version.deleted:
