@@ -65,7 +65,7 @@ def read_columns(content: bytes, name: str, share: float = 1.0) -> Columns:
             raise StorageError(
                 f"{name} holds no records of graphflow_nb; pandas.read_parquet may read it"
             )
-        _check_size(file.metadata, len(content), share)
+        _check_size(file, len(content), share)
         # A text is kept once, however many rows refer to it.
         texts = [name for name in (*KIND, "session_id") if name in file.schema_arrow.names]
         file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
@@ -81,17 +81,22 @@ def read_columns(content: bytes, name: str, share: float = 1.0) -> Columns:
         ) from error
 
 
-def _check_size(metadata: Any, size: int, share: float) -> None:
+def _check_size(file: Any, size: int, share: float) -> None:
+    metadata, most = file.metadata, _BYTES * share + _RATIO * size
     rows = metadata.num_rows
     if not 0 <= rows <= max(_ROWS * share, size):
         raise ValueError(f"it says that it has {rows:,} rows in {size:,} bytes")
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    unpacked = sum(
-        group.column(number).total_uncompressed_size
-        for group in groups
-        for number in range(metadata.num_columns)
-    )
-    if not 0 <= unpacked <= _BYTES * share + _RATIO * size:
+    _check_unpacked(sum(group.total_byte_size for group in groups), size, most)
+    for number in range(len(groups)):
+        # What is damaged in a column's metadata is an error here, and ends the process below.
+        next(file.iter_batches(batch_size=1, row_groups=[number]), None)
+    columns = [group.column(number) for group in groups for number in range(metadata.num_columns)]
+    _check_unpacked(sum(column.total_uncompressed_size for column in columns), size, most)
+
+
+def _check_unpacked(unpacked: int, size: int, most: float) -> None:
+    if not 0 <= unpacked <= most:
         raise ValueError(f"its {size:,} bytes would be {unpacked:,} when they are unpacked")
 
 

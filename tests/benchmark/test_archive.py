@@ -81,6 +81,20 @@ def damage(content: bytes, count: int):
         yield bytes(changed)
 
 
+def damage_metadata(content: bytes, count: int):
+    """Yield a Parquet file with other bytes in its metadata, some of which end pyarrow's process.
+
+    Only if they are read as they are: the loader reads a row of each column first.
+    """
+    chance = random.Random(7)
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for _ in range(count):
+        changed = bytearray(content)
+        for _ in range(chance.choice((1, 3))):
+            changed[chance.randrange(start, len(content) - 8)] = chance.randrange(256)
+        yield bytes(changed)
+
+
 COUNT = 400 if COMPLETE else 40
 
 
@@ -91,7 +105,8 @@ def test_damaged_records(tmp_path):
         wb.latency.save(tmp_path / "good")
     path = tmp_path / "damaged.parquet"
     refused = 0
-    for content in damage((tmp_path / "good").read_bytes(), COUNT):
+    good = (tmp_path / "good").read_bytes()
+    for content in (*damage(good, COUNT), *damage_metadata(good, 5 * COUNT)):
         path.write_bytes(content)
         try:
             Records.load(path)
