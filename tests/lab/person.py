@@ -110,6 +110,24 @@ class Person:
         choices = self.page.get_by_role("combobox", name=label, exact=True)
         choices.locator("visible=true").first.select_option(label=option)
 
+    def press_at(self, name: str, *, back: bool = False, key: str = "Enter") -> None:
+        """Go to a control by Tab alone, or back by Shift+Tab, and press a key there."""
+        keyboard = self.page.keyboard
+        for _ in range(60):
+            if self.focused() == name:
+                self.interactions += 1
+                return keyboard.press(key)
+            keyboard.press("Shift+Tab" if back else "Tab")
+        raise AssertionError(f"Tab does not lead to {name}")
+
+    def focused(self) -> str:
+        """Return the label of what has the focus."""
+        label: str = self.page.evaluate(
+            "() => { const e = document.activeElement;"
+            "return e.tagName === 'TR' ? 'row' : e.labels?.[0]?.innerText || e.innerText }"
+        )
+        return label.strip()
+
     def sees(self, text: str | re.Pattern[str], timeout: int = PATIENCE) -> None:
         found = self.page.locator(".gfnb-browser").get_by_text(text).locator("visible=true")
         self.expect(found.first).to_be_visible(timeout=timeout)

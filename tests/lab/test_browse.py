@@ -105,6 +105,12 @@ def _option(person: Person, start: str) -> str:
     return next(text for text in options if text.startswith(start))
 
 
+def _id_of(person: Person, row: int = 0) -> str:
+    tick = person.rows().nth(row).get_by_role("checkbox")
+    label: str = tick.get_attribute("aria-label")
+    return label.removeprefix("select ")
+
+
 def test_the_keyboard_reaches_all(person, store):
     person.run([*cells(store, writable=True), "print(len(browser.selected), browser.session)"])
     person.sees("showing 1 to 50 of 120")  # what comes later than the rows has come
@@ -113,7 +119,7 @@ def test_the_keyboard_reaches_all(person, store):
     for _ in range(3):
         keyboard.press("ArrowDown")
     keyboard.press("Enter")
-    id = person.rows().nth(3).inner_text().split("\t")[2].strip()
+    id = _id_of(person, 3)
     person.sees(f"session {id}")
     keyboard.press("Shift+ArrowDown")
     keyboard.press("Shift+ArrowDown")
@@ -137,12 +143,7 @@ def test_the_keyboard_reaches_all(person, store):
     reached = set()
     for _ in range(40):
         keyboard.press("Tab")
-        reached.add(
-            person.page.evaluate(
-                "() => { const e = document.activeElement;"
-                "return e.tagName === 'TR' ? 'row' : e.labels?.[0]?.innerText || e.innerText }"
-            ).strip()
-        )
+        reached.add(person.focused())
     assert reached >= {
         "Task",
         "Ignore case",
@@ -159,6 +160,37 @@ def test_the_keyboard_reaches_all(person, store):
     person.click("Chat")
     person.expect(person.button("Chat")).to_have_attribute("aria-pressed", "true")
     assert pressed == {"JSON": "false", "Chat": "false"}
+
+
+@only_complete
+def test_a_change_is_made_and_undone_by_keyboard_alone(person, store):
+    person.run(cells(store, writable=True))
+    person.sees("showing 1 to 50 of 120")
+    keyboard, focus = person.page.keyboard, person.page.locator(":focus")
+    person.rows().first.focus()
+    id = _id_of(person)
+    keyboard.press("Enter")
+    person.sees(f"session {id}")
+    before = stored(store, id).status_message
+    person.press_at("Edit")
+    person.sees("Preview changes")
+    person.press_at("Status", key="Control+a")
+    keyboard.type("by keyboard")
+    person.press_at("Preview changes")
+    # The focus goes on with what is done: to the preview, the row, the dialog and back.
+    person.expect(person.page.locator(".gfnb-preview :focus")).to_have_count(1)
+    person.press_at("Save 1 change")
+    person.sees(f"Saved '{id}'")
+    assert stored(store, id).status_message == "by keyboard"
+    person.expect(focus).to_have_role("row")
+    person.press_at("Undo…", back=True)
+    person.expect(person.page.locator(".gfnb-dialog :focus")).to_have_count(1)
+    person.press_at("row", key="Space")
+    person.press_at("Undo selected")
+    person.sees("Undone: 1 write")
+    assert stored(store, id).status_message == before
+    person.press_at("Close")
+    person.expect(focus).to_have_text("Undo…")
 
 
 @only_complete

@@ -200,6 +200,7 @@ function render({ model, el }) {
       button.setAttribute("aria-keyshortcuts", "Shift+ArrowLeft Shift+ArrowRight");
       const edge = document.createElement("span");
       edge.className = "gfnb-edge";
+      edge.setAttribute("aria-hidden", "true"); // its text would be a part of the column's name
       edge.title = "Drag to change the width; double-click for the first one";
       edge.addEventListener("pointerdown", (event) => drag(event, column, cell));
       edge.addEventListener("dblclick", () => unsetWidth(column));
@@ -412,10 +413,27 @@ function render({ model, el }) {
     act();
   });
 
+  let before = null; // what had the focus before a dialog was opened
+
+  // Where a person goes on after an action. What was shown by it may come some frames later.
+  function lead({ lead: goal }, tries = 60) {
+    const view = el.closest(".gfnb-browser");
+    const active = el.getRootNode().activeElement;
+    // Whoever clicked or typed elsewhere meanwhile stays there.
+    if (!goal || !view || (active && !view.contains(active) && !active.contains(view))) return;
+    if (goal === "dialog" && view.contains(active)) before = active;
+    const row = rowOf.get(focus);
+    const back = usable(before) ? before : row;
+    const target = goal === "row" ? row : goal === "back" ? back : find(view, goal);
+    if (target) target.focus();
+    else if (tries) requestAnimationFrame(() => lead({ lead: goal }, tries - 1));
+  }
+
   table.setAttribute("aria-label", model.get("label"));
   model.on("change:page", fill);
   model.on("change:widths", layOut);
   model.on("change:selection", mark);
+  model.on("msg:custom", lead);
   fill();
   // Buttons too: in JupyterLab Enter on one would go into the cell's text as well.
   let gone = false;
@@ -434,11 +452,21 @@ function render({ model, el }) {
     model.off("change:page", fill);
     model.off("change:widths", layOut);
     model.off("change:selection", mark);
+    model.off("msg:custom", lead);
     clearTimeout(timer);
     leave();
     window.removeEventListener("pointerup", release);
     window.removeEventListener("pointercancel", release);
   };
+}
+
+const usable = (element) => element?.offsetParent && !element.disabled;
+
+// Return what can have the focus, first in the box of this name that is shown.
+function find(view, name) {
+  const box = [...view.querySelectorAll(`.gfnb-${name}`)].find((box) => box.offsetParent);
+  const all = box?.querySelectorAll("button, input, select, textarea, [tabindex='0']") ?? [];
+  return [...all].find(usable);
 }
 
 // What ipywidgets leaves out for those who do not see it: what a slider is for, and which button is

@@ -138,6 +138,15 @@ class RowTable(anywidget.AnyWidget):
                 del self._keys[self._handles.pop(oldest)]
         return found
 
+    def lead(self, goal: str) -> None:
+        """Put the focus somewhere in the view of this table, unless a person is elsewhere by now.
+
+        Args:
+            goal: ``row`` for the row that the keys mean, ``back`` for where the focus was before it
+                was led to a dialog, or the name of a box, whose CSS class has ``gfnb-`` in front.
+        """
+        self.send({"lead": goal})
+
     def receive(self, message: dict[str, Any]) -> None:
         """Handle what a person did in the table.
 

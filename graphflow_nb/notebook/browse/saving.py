@@ -59,6 +59,7 @@ class Saving:
         self._confirm = widgets.VBox([self.preview_text, widgets.HBox([self.save, self.anyway])])
         self.conflict = widgets.VBox()
         self.conflict.add_class("gfnb-conflict")
+        self._confirm.add_class("gfnb-preview")
         self._buttons = widgets.HBox([self.preview, self.discard])
         self.box = widgets.VBox(
             [self._buttons, self.notice, self.conflict, self._confirm, self._save_notice]
@@ -156,7 +157,7 @@ class Saving:
             )
             keep = widgets.Button(description="Save it as a new session", layout={"width": "auto"})
             keep.on_click(lambda _: self._act_below(self._keep))
-            self.conflict.children = (Html(text), widgets.HBox([keep, drop]))
+            self.conflict.children = (Html(text, tabbable=True), widgets.HBox([keep, drop]))
             return
         clashes = len(merge.clashes)
         both = "One field was" if clashes == 1 else f"{clashes:,} fields were"
@@ -165,7 +166,8 @@ class Saving:
             if clashes
             else "Your changes do not conflict with theirs."
         )
-        children: list[Any] = [Html(notice_html("warning", say) + plain_box(merge_html(merge)))]
+        told = notice_html("warning", say) + plain_box(merge_html(merge))
+        children: list[Any] = [Html(told, tabbable=True)]
         for clash in merge.clashes:
             choice = widgets.RadioButtons(
                 options=[("keep what is stored now", "stored"), ("take mine", "mine")],

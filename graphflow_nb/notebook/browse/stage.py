@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from markupsafe import Markup
 
@@ -16,15 +16,29 @@ from .desk import Desk
 from .listing import Listing
 from .past import Past
 
-__all__ = ["Part", "Place", "Stage"]
+__all__ = ["Goal", "Part", "Place", "Stage"]
 
 Part = Literal["Overview", "Context", "Chat", "JSON", "History", "Edit"]
+
+
+#: Where the focus goes after an action: to the dialog that it opened, back to where it was before
+#: that, to the preview or the conflict that it led to, or to the row of the open session.
+Goal = Literal["dialog", "back", "preview", "conflict", "row"]
 
 
 class Place(Protocol):
     """A widget that shows notices, beside the controls that they are about."""
 
     value: Markup
+
+
+class _State(NamedTuple):
+    """What decides where the focus goes when it changes."""
+
+    draft: object | None
+    preview: object | None
+    conflict: bool
+    dialog: object | None
 
 
 class Stage:
@@ -40,6 +54,7 @@ class Stage:
         past: The history of the open session.
         read_only: Whether the store was opened for reading only.
         render: The function that shows the state in all parts.
+        lead: The function that puts the focus somewhere.
         top: The place of the notices that have no other.
 
     Attributes:
@@ -57,6 +72,7 @@ class Stage:
         *,
         read_only: bool,
         render: Callable[[], None],
+        lead: Callable[[Goal], None],
         top: Place,
     ):
         self.listing = listing
@@ -67,7 +83,7 @@ class Stage:
         self.top = self.place = top
         self.dialog: object | None = None
         self._part: Part = "Context"
-        self._render = render
+        self._render, self._lead = render, lead
         self._lock = threading.RLock()
         self._rendering: int | None = None  # the thread that sets the widgets' values
         self._counting = False
@@ -91,6 +107,7 @@ class Stage:
             self.notice = Markup("")
             if not quiet:
                 self.place.value = notice_html("info", "Working …")
+            before = self._state()
             try:
                 action()
                 if self.part == "History" and not self.past.is_read:
@@ -98,6 +115,24 @@ class Stage:
             except Exception as error:
                 self.notice = _error_html(error)
             self.render()
+            goal = self._find_goal(before)
+            if goal is not None and not quiet:  # a key is pressed where the next one will be, too
+                self._lead(goal)
+
+    def _state(self) -> _State:
+        desk = self.desk
+        return _State(desk.draft, desk.preview, desk.in_conflict, self.dialog)
+
+    def _find_goal(self, before: _State) -> Goal | None:
+        """Return where a person goes on after an action; None for where they are."""
+        now = self._state()
+        if now.conflict and not before.conflict:
+            return "conflict"
+        if now.preview is not None and now.preview is not before.preview:
+            return "preview"
+        if now.dialog is not before.dialog:
+            return "back" if now.dialog is None else "dialog"
+        return "row" if now.draft is None and before.draft is not None else None
 
     def notify(
         self, kind: NoticeKind, text: str, detail: str = "", *, place: Place | None = None

@@ -105,6 +105,7 @@ class Browser(View):
             Past(client, self.desk),
             read_only=client.attributes.read_only,
             render=self._render,
+            lead=lambda goal: self.table.lead(goal),
             top=self.notice,
         )
         self._page: tuple[pd.DataFrame | None, tuple[str, ...], list[list[Any]]] = None, (), []
