@@ -50,6 +50,18 @@ class Create(Dialog):
 
     def open(self) -> None:
         """Open it with a fresh id, and the graphs and tasks that the store has."""
+        self._open("At a task")
+
+    def open_copy(self) -> None:
+        """Open it for a copy of the open session.
+
+        Raises:
+            PatchError: No session is open, or it has changes that are not saved.
+        """
+        self._stage.desk.check_free()
+        self._open("Copy of the open session")
+
+    def _open(self, mode: str) -> None:
         super().open()
         listing = self._stage.listing
         self.id.value = ""
@@ -57,7 +69,7 @@ class Create(Dialog):
         self.task.options = [name for name, _ in listing.tasks()][:MAX_ENTRIES]
         self.graph.value = listing.filters.get("graph", "default")
         with self._stage.quietly():
-            self.mode.value = "At a task"
+            self.mode.value = mode
         self._propose_id()
 
     def render(self) -> None:

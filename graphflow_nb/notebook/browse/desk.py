@@ -6,18 +6,41 @@ Nothing is written but by ``save``, ``delete``, ``change_many``, ``undo`` and ``
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from ...changes import Draft
-from ...errors import JournalError, SessionConflict
+from ...client import Client
+from ...errors import GraphflowError, JournalError, SessionConflict
 from ...journal import Entry, Journal, UndoReport
 from ...model import Session
 from ...storage import Query, problems_of
 from ...storage.protocols import SupportsQuery
+from ..exporting import ExportReport, export_sessions
 from .opened import Difference, OpenSession
 from .shown import ShownSession
 from .typed import WORKBENCH
 
-__all__ = ["Desk", "Difference"]
+__all__ = ["ChangeReport", "Desk", "Difference"]
+
+PORTION: Final = 50  # sessions that are read at once to be changed
+
+
+@dataclass(slots=True)
+class ChangeReport:
+    """What became of sessions that were to be changed in the same way.
+
+    Attributes:
+        changed: The ids of those that were changed.
+        left: Those that others changed or deleted after they were shown.
+        refused: Why the store, or the journal, refused a change, by id.
+        remaining: The number of those that were not looked at, since it was stopped.
+    """
+
+    changed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    remaining: int = 0
 
 
 class Desk(OpenSession):
@@ -34,10 +57,89 @@ class Desk(OpenSession):
         >>> desk.session.status_message
         'mended'
 
-    See ``OpenSession`` for the arguments and the attributes.
+    See ``OpenSession`` for the arguments and the other attributes.
+
+    Attributes:
+        changed_together: The numbers of the journal's entries that ``change_many`` made last.
     """
 
-    # Deleting and undoing
+    def __init__(self, client: Client):
+        super().__init__(client)
+        self.changed_together: list[int] = []
+        self._undone: list[int] = []  # the entries that were undone last
+
+    # Changing, deleting, exporting
+
+    def change_many(
+        self,
+        shown: Sequence[ShownSession],
+        name: Literal["current_task_id", "status_message"],
+        value: str | None,
+        progress: Callable[[int, int], None],
+        stop: Callable[[], bool],
+    ) -> ChangeReport:
+        """Set the task or the status of sessions that are still as they were shown.
+
+        Each is saved by itself, compare-and-swap, and noted in the journal.
+
+        Args:
+            shown: What was shown of each session.
+            name: The field.
+            value: Its new value.
+            progress: Called with the number of sessions looked at, and of all.
+            stop: Asked before each session.
+        """
+        report = ChangeReport()
+        versions = {row.id: row.version for row in shown}
+        step = [{"op": "replace", "path": f"/{name}", "value": value}]
+        self._calls.append(
+            f"for id, version in {versions!r}.items(): "
+            f"{WORKBENCH}.patch(id, {step!r}, version=version)"
+        )
+        last = max((entry.number for entry in self.undoable()), default=0)
+        for start in range(0, len(shown), PORTION):
+            portion = shown[start : start + PORTION]
+            found = {session.id: session for session in self._read_many([r.id for r in portion])}
+            for done, row in enumerate(portion, start):
+                if stop():
+                    report.remaining = len(shown) - done
+                    break
+                self._change(row, found.get(row.id), name, value, report)
+                progress(done + 1, len(shown))
+            if report.remaining:
+                break
+        changed = set(report.changed)
+        self.changed_together = [
+            entry.number for entry in self.undoable() if entry.number > last and entry.id in changed
+        ]
+        return report
+
+    def _change(
+        self,
+        row: ShownSession,
+        session: Session | None,
+        name: str,
+        value: str | None,
+        report: ChangeReport,
+    ) -> None:
+        if session is None or not row.is_state_of(session):
+            report.left.append(row.id)
+            return
+        try:
+            draft = Draft(session)
+            draft.set(name, value)
+            self._client.save(draft.session())
+        except SessionConflict:
+            report.left.append(row.id)
+        except GraphflowError as error:
+            report.refused[row.id] = str(error)
+        else:
+            report.changed.append(row.id)
+
+    def export(self, ids: Sequence[str], path: str) -> ExportReport:
+        """Write sessions to a file; see ``wb.export``."""
+        self._calls.append(f"{WORKBENCH}.export({path!r}, {list(ids)!r})")
+        return self._client.bridge.run(export_sessions(self._client, path, ids, {}, None))
 
     def delete(self, shown: Sequence[ShownSession], *, undo: bool = True) -> list[str]:
         """Delete sessions that are still as they were shown; return the ids of those.
@@ -88,6 +190,12 @@ class Desk(OpenSession):
         """Return the writes that can be undone, newest first."""
         return self._client.journaled.undoable()[::-1]
 
+    def redoable(self) -> list[Entry]:
+        """Return what a redo takes back: the undos that were made together last, or the newest."""
+        found = self._client.journaled.redoable()
+        together = [entry for entry in found if entry.undoes in self._undone]
+        return together or found[-1:]
+
     def undo(self, entries: Iterable[Entry]) -> int:
         """Undo writes, newest first, and read the open session again if it was among them.
 
@@ -105,6 +213,8 @@ class Desk(OpenSession):
             StorageError: The store failed; what was undone until then stays undone.
         """
         self.check_free()
+        entries = list(entries)
+        self._undone = [entry.number for entry in entries]
         undone = 0
         outdated = False
         try:
@@ -148,10 +258,19 @@ class Desk(OpenSession):
             PatchError: An entry was undone already; nothing was undone.
             StorageError: The store failed; what was undone until then stays undone.
         """
-        every = len(numbers) == len(self.undoable())
+        undos = {entry.number for entry in self.redoable()}
+        redo = undos.issuperset(numbers)
+        every = sorted(numbers) == sorted(entry.number for entry in self.undoable())
         call = "undo_all()" if every else f"undo_many({sorted(numbers)!r})"
+        if redo and len(numbers) == 1:
+            call = f"redo({min(numbers)})"
+        self._undone = [] if redo else list(numbers)
         self._calls.append(f"{WORKBENCH}.{call}")
-        return self._client.undo_many(numbers, progress=progress, stop=stop)
+        report = self._client.undo_many(numbers, progress=progress, stop=stop)
+        if redo:  # what was redone together is undone together
+            redone = set(numbers)
+            self.changed_together = [e.number for e in self.undoable() if e.undoes in redone]
+        return report
 
 
 def _name(ids: Sequence[str]) -> str:

@@ -340,6 +340,30 @@ class Listing:
             self.selected = [id for id in wanted if id in found]
             self.dropped = len(wanted) - len(self.selected)
 
+    def keep_in_view(self, id: str) -> str:
+        """Select a session and show its row, though it may belong to another page.
+
+        Returns:
+            Why its row is not on this page by itself, as the end of a sentence; empty if it is.
+        """
+        if self.unlistable:
+            return ""
+        on_page = id in self.ids()
+        if not on_page:
+            self.take_page(self.read_page(id), mark=False)
+        self.select([id])
+        if on_page:
+            return ""
+        if self.filtered and not len(self._read(self._only(id), ())):
+            return ". The filters would hide it: its row is the last one until another is selected"
+        return ". It is on another page: its row is the last one until another is selected"
+
+    def _only(self, id: str) -> Query:
+        """Return the query for one session, if the filters select it."""
+        filters = self._current_filters()
+        wanted = filters.get("ids", [id])
+        return Query.from_filters({**filters, "ids": [id] if id in wanted else []}, order="id")
+
     def deselect(self, ids: Collection[str]) -> None:
         """Select these rows no longer."""
         with self._lock:

@@ -37,6 +37,12 @@ class Reader:
         self._stage = stage
         self._notice = notice
         self.title = Html()
+        self.copy = widgets.Button(
+            description="Copy…",
+            icon="copy",
+            tooltip="Create a session with the content of this one",
+            layout={"width": "auto"},
+        )
         self.parts = widgets.ToggleButtons(
             options=[part for part in PARTS if part != "Edit" or not stage.read_only],
             tooltips=[
@@ -64,7 +70,8 @@ class Reader:
             self.editor.box,
             self.saving.box,
         ]
-        self.box = widgets.VBox([self.title, self.parts, *parts])
+        tabs = widgets.HBox([self.parts] if stage.read_only else [self.parts, self.copy])
+        self.box = widgets.VBox([self.title, tabs, *parts])
         self.box.add_class("gfnb-reader")
         self._shown: Any = None
         self._lines_shown: Any = None
@@ -82,6 +89,7 @@ class Reader:
         if session is None:
             self._shown = self._lines_shown = None
             return
+        self.copy.layout.display = "none" if desk.dirty else ""
         self.values.follow_draft()
         self.title.value = self._render_title(session)
         self.editor.render(visible=part == "Edit")

@@ -8,7 +8,7 @@ from typing import Any, cast
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from ...cards import notice_html, patch_html, plain_box, session_html
+from ...cards import NoticeKind, notice_html, patch_html, plain_box, session_html
 from ...changes import Choice, Patch, Path
 from ...errors import JournalError, PatchError
 from ..html import Html, ScrolledHtml
@@ -103,9 +103,12 @@ class Saving:
             raise
         if desk.conflict is not None or desk.deleted_meanwhile:
             return
-        self._stage.listing.load()
+        listing = self._stage.listing
+        listing.load()
+        hidden = listing.keep_in_view(id) if new else ""
         done, later = "Created" if new else "Saved", "; Undo… can undo it" if undo else ""
-        self._stage.notify("good", f"{done} {id!r}{later}", place=self._above)
+        kind: NoticeKind = "warning" if hidden else "good"
+        self._stage.notify(kind, f"{done} {id!r}{later}{hidden}", place=self._above)
         self._stage.count_later(again=True)
 
     # Showing

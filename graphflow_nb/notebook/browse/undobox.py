@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from ...cards import NoticeKind, notice_html, plain_box
-from ...errors import PatchError
+from ...cards import NoticeKind, code, notice_html, patch_html, plain_box
+from ...changes import diff
+from ...errors import JournalError, PatchError
 from ...frames import describe_changes
 from ...journal import Entry
 from ...storage.paths import place_text
@@ -54,18 +55,33 @@ class Undo(Dialog):
             tooltip="Undo these writes, newest first",
             layout={"width": "auto"},
         )
+        self.together = widgets.Button(
+            description="Undo last change of several",
+            icon="undo",
+            tooltip="Show what undoing it changes; nothing is undone yet",
+            layout={"width": "auto"},
+        )
+        self.redo = widgets.Button(
+            description="Redo",
+            icon="repeat",
+            tooltip="Show what taking the last undo back changes; nothing is stored yet",
+            layout={"width": "auto"},
+        )
         self.preview = Html()
         self.confirm.on_click(lambda _: stage.act(self._undo, place=self.notice))
         self.all.on_click(lambda _: stage.act(self._preview_all, place=self.notice))
+        self.together.on_click(lambda _: stage.act(self._preview_together, place=self.notice))
+        self.redo.on_click(lambda _: stage.act(self._preview_redo, place=self.notice))
         self.sure.on_click(lambda _: stage.act(self._undo_all, place=self.notice))
         self.note = Html()
         self.cancel.description = "Close"
         self._changes: dict[int, str] = {}  # what each entry changed
         self._all: list[int] = []  # the entries that "Undo all" means
         self._asked: list[int] = []  # those whose preview is shown
+        self._word = "Undo"  # what is done to them: Undo or Redo
         self._stopped = threading.Event()
         self.bar = Bar(self._stopped.set, "Stop; what was undone stays undone")
-        buttons = widgets.HBox([self.confirm, self.all, self.cancel])
+        buttons = widgets.HBox([self.confirm, self.together, self.all, self.redo, self.cancel])
         self.box.children = (
             self.title,
             self.note,
@@ -121,6 +137,13 @@ class Undo(Dialog):
         self.confirm.disabled = working or not self._chosen
         self.all.disabled = working or not entries
         self.all.description = f"Undo all {len(entries):,}…"
+        together = self._entries_together()
+        self.together.layout.display = "" if together else "none"
+        self.together.description = f"Undo last change of {count_sessions(len(together))}…"
+        redoable = self._stage.desk.redoable()
+        self.redo.layout.display = "" if redoable else "none"
+        self.redo.description = f"Redo {count_writes(len(redoable))}…"
+        self.redo.disabled = self.together.disabled = working
         for part in (self.preview, self.sure):
             part.layout.display = "" if self._asked and not working else "none"
         self.sure.disabled = working
@@ -157,23 +180,44 @@ class Undo(Dialog):
         self._stage.check_idle()
         self._stage.desk.check_free()
         self._stage.desk.journal.check_undamaged()
-        self._asked = self._all
-        wanted = set(self._asked)
-        entries = [entry for entry in self._stage.desk.undoable() if entry.number in wanted]
-        self.preview.value = plain_box(_describe_undoing(entries))
-        self.sure.description = f"Undo {count_writes(len(entries))}"
+        wanted = set(self._all)
+        self._ask("Undo", [e for e in self._stage.desk.undoable() if e.number in wanted])
+
+    def _entries_together(self) -> list[Entry]:
+        """Return the writes of the last change of several sessions, if all can be undone."""
+        numbers = set(self._stage.desk.changed_together)
+        found = [entry for entry in self._stage.desk.undoable() if entry.number in numbers]
+        return found if len(found) == len(numbers) > 1 else []
+
+    def _preview_together(self) -> None:
+        self._stage.check_idle()
+        self._stage.desk.check_free()
+        self._ask("Undo", self._entries_together())
+
+    def _preview_redo(self) -> None:
+        self._stage.check_idle()
+        self._stage.desk.check_free()
+        self._ask("Redo", self._stage.desk.redoable())
+
+    def _ask(self, word: str, entries: Sequence[Entry]) -> None:
+        """Show what undoing these entries changes, and ask for it."""
+        if not entries:
+            raise PatchError(f"there is nothing to {word.lower()} any more")
+        self._word, self._asked = word, [entry.number for entry in entries]
+        self.preview.value = plain_box(_describe_undoing(entries, word.lower()))
+        self.sure.description = f"{word} {count_writes(len(entries))}"
 
     def _undo_all(self) -> None:
         self._stage.desk.check_free()
         self._stage.desk.journal.check_undamaged()
-        numbers, self._asked = self._asked, []
+        numbers, self._asked, word = self._asked, [], self._word
         self._stopped.clear()
-        self.bar.restart("undoing …")
-        self._stage.work_later(lambda: self._undo_many(numbers))
+        self.bar.restart("undoing …" if word == "Undo" else "redoing …")
+        self._stage.work_later(lambda: self._undo_many(numbers, word))
 
-    def _undo_many(self, numbers: list[int]) -> tuple[NoticeKind, str]:
+    def _undo_many(self, numbers: list[int], word: str) -> tuple[NoticeKind, str]:
         report = self._stage.desk.undo_many(numbers, self._show_progress, self._stopped.is_set)
-        text = f"Undone: {count_writes(report.undone)}"
+        text = f"{'Undone' if word == 'Undo' else 'Redone'}: {count_writes(report.undone)}"
         if report.stopped:
             text += f"; stopped, left: {count_writes(report.remaining)}"
         if report.changed:
@@ -191,22 +235,45 @@ class Undo(Dialog):
         self.bar.show_count(done, total, "writes")
 
 
-def _describe_undoing(entries: Sequence[Entry]) -> Markup:
-    """Return what undoing writes changes, in words: by what becomes of each session."""
+def _describe_undoing(entries: Sequence[Entry], word: str) -> Markup:
+    """Return what undoing or redoing writes changes: by what becomes of each session."""
     created = {entry.id for entry in entries if entry.version_before is None}
     deleted = {entry.id for entry in entries if entry.version_after is None}
     changed = {entry.id for entry in entries} - created - deleted
+    undo = word == "undo"
     lines = [
         Markup("<li>%s, %s: %s</li>") % (what, count_sessions(len(ids)), name_ids(sorted(ids)))
         for ids, what in (
-            (changed, "changed back"),
-            (deleted - created, "restored"),
-            (created, "deleted, since these writes created them"),
+            (changed, "changed back" if undo else "changed again"),
+            (deleted - created, "restored" if undo else "created again"),
+            (created, "deleted, since these writes created them" if undo else "deleted again"),
         )
         if ids
     ]
-    return Markup("<b>This will undo %s</b><ul>%s</ul>%s") % (
+    return Markup("<b>This will %s %s</b><ul>%s</ul>%s%s") % (
+        word,
         count_writes(len(entries)),
         Markup("").join(lines),
         "Sessions that others changed since are left alone.",
+        _render_changes(entries),
     )
+
+
+def _render_changes(entries: Sequence[Entry]) -> Markup:
+    """Return what changes in each session, of a few of them."""
+    parts = []
+    for entry in entries[:MAX_NAMED]:
+        if entry.version_before is None or entry.version_after is None:
+            continue
+        try:
+            before, after = entry.sides()
+        except JournalError as error:
+            parts.append(Markup("<p>%s: %s</p>") % (code(entry.id), str(error)))
+            continue
+        assert before is not None
+        assert after is not None
+        parts.append(Markup("<p>%s</p>%s") % (code(entry.id), patch_html(diff(after, before))))
+    more = len(entries) - MAX_NAMED
+    if parts and more > 0:
+        parts.append(Markup('<p class="q">%s more, not shown</p>') % count_writes(more))
+    return Markup("").join(parts)

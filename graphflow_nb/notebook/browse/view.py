@@ -26,12 +26,14 @@ from ..html import Html
 from ..kernelwatch import View
 from ..names import find_name
 from ..pictures import THEMES
+from .bulk import ChangeMany
 from .columnbar import ColumnBar
 from .columns import columns_of, rows_of
 from .creating import Create
 from .deleting import Delete
 from .desk import Desk
 from .dialogs import Dialog
+from .exportbox import Export
 from .filterbar import FilterBar
 from .listing import Listing
 from .pager import Pager
@@ -183,20 +185,31 @@ class Browser(View):
         )
         self.follow.observe(self._switch_following, "value")
         actions = [self.reload, self.follow, self.compare]
-        self.dialogs: list[Dialog] = []
+        export = Export(stage)
+        self.export = self._button(
+            "Export…", "download", "Write the selected sessions to a file", export.open
+        )
+        self.dialogs: list[Dialog] = [export]
         self.remove: widgets.Button | None = None
+        self.change: widgets.Button | None = None
         if not stage.read_only:
             create, delete, undo = Create(stage), Delete(stage), Undo(stage)
-            self.dialogs = [create, delete, undo]
+            change = ChangeMany(stage)
+            self.dialogs = [create, delete, undo, change, export]
+            self.reader.copy.on_click(lambda _: stage.act(create.open_copy))
+            self.change = self._button(
+                "Change…", "pencil", "Change task or status of the selected sessions", change.open
+            )
             self.remove = self._button(
                 "Delete…", "trash", "Delete the selected sessions", delete.open
             )
             actions += [
                 self._button("Create…", "plus", "Create a session", create.open),
+                self.change,
                 self.remove,
                 self._button("Undo…", "history", "See what was written, and undo it", undo.open),
             ]
-        row = widgets.HBox(actions)
+        row = widgets.HBox([*actions, self.export])
         row.add_class("gfnb-bar")
         top = widgets.HBox([self.heading, row])
         top.add_class("gfnb-top")
@@ -275,8 +288,9 @@ class Browser(View):
             empty=listing.describe_lack(),
         )
         self.compare.disabled = len(page.selected) != 2
-        if self.remove is not None:
-            self.remove.disabled = not page.selected
+        for button in (self.remove, self.change, self.export):
+            if button is not None:
+                button.disabled = not page.selected
         for dialog in self.dialogs:
             dialog.render()
         self.reader.render()
