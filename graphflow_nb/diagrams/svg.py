@@ -36,7 +36,7 @@ _STYLE: Final = Markup("""<style>
   --paper: var(--jp-layout-color0, var(--vscode-editor-background, Canvas));
   --ink: var(--jp-content-font-color1, var(--vscode-editor-foreground, CanvasText));
   --mark: light-dark(#0072b2, #56b4e9); font: 14px system-ui, sans-serif; }
-[data-jp-theme-light="false"] .gfnb-graph { color-scheme: dark; }
+:is([data-jp-theme-light="false"], .vscode-dark, [theme="dark"]) .gfnb-graph { color-scheme: dark; }
 [data-jp-theme-light="true"] .gfnb-graph { color-scheme: light; }
 .gfnb-graph .paper { fill: var(--paper); }
 .gfnb-graph .box { fill: var(--paper); stroke: var(--ink); stroke-width: 1.5; }

@@ -38,12 +38,18 @@ _STYLE: Final = Markup("""<style>
 .gfnb-lanes .bad rect { stroke-width: 3; stroke: #b94a00; }
 .gfnb-lanes .dashed path { stroke-dasharray: 7 5; }
 .gfnb-lanes .dashed rect { stroke-dasharray: 5 4; }
-[data-jp-theme-light="false"] .gfnb-lanes .load path,
-[data-jp-theme-light="false"] .gfnb-lanes .row { color: #56b4e9; }
-[data-jp-theme-light="false"] .gfnb-lanes .bad { color: #f0a060; }
-[data-jp-theme-light="false"] .gfnb-lanes .bad text,
-[data-jp-theme-light="false"] .gfnb-lanes .lost { fill: #f0a060; }
-[data-jp-theme-light="false"] .gfnb-lanes .bad rect { stroke: #f0a060; }
+:is([data-jp-theme-light="false"], .vscode-dark, [theme="dark"])
+ .gfnb-lanes .load path,
+:is([data-jp-theme-light="false"], .vscode-dark, [theme="dark"])
+ .gfnb-lanes .row { color: #56b4e9; }
+:is([data-jp-theme-light="false"], .vscode-dark, [theme="dark"])
+ .gfnb-lanes .bad { color: #f0a060; }
+:is([data-jp-theme-light="false"], .vscode-dark, [theme="dark"])
+ .gfnb-lanes .bad text,
+:is([data-jp-theme-light="false"], .vscode-dark, [theme="dark"])
+ .gfnb-lanes .lost { fill: #f0a060; }
+:is([data-jp-theme-light="false"], .vscode-dark, [theme="dark"])
+ .gfnb-lanes .bad rect { stroke: #f0a060; }
 </style>""")
 _TEXT: Final = Markup('<text x="%s" y="%s" class="%s">%s</text>')
 _PATH: Final = Markup('<path d="%s"/>')
