@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import msgspec
 
 __all__ = ["Address", "address_of"]
@@ -29,6 +32,43 @@ class Address(msgspec.Struct, frozen=True):
     port: int | None = None
     namespace: str | None = None
     collection: str | None = None
+
+    def describe(self) -> str:
+        """Return the store as a person would name it.
+
+        Example:
+            >>> from graphflow_nb.storage import Address
+            >>> Address("postgresql", "localhost", 5432, "claims|public", "sessions").describe()
+            'PostgreSQL claims at localhost'
+            >>> Address("sqlite", namespace="/data/flows.db", collection="sessions").describe()
+            'SQLite flows.db'
+        """
+        if self.system == "memory":
+            return f"{self.namespace.capitalize()}, in memory" if self.namespace else "In memory"
+        product, port = _PRODUCTS.get(self.system, (self.system.capitalize(), None))
+        database, _, schema = (self.namespace or "").partition("|")
+        if self.system == "sqlite":
+            database = "in memory" if database == ":memory:" else re.split(r"[/\\]", database)[-1]
+        elif self.system in ("redis", "valkey"):
+            database = f"database {database}" if database not in ("", "0") else ""
+        parts = [product, f"{database}.{schema}" if schema not in ("", "public") else database]
+        if self.server is not None:
+            # A path is that of a socket.
+            server = "this machine" if self.server.startswith("/") else self.server
+            parts.append(
+                f"at {server}" + (f":{self.port}" if self.port not in (None, port) else "")
+            )
+        named = " ".join(filter(None, parts))
+        return named if self.collection in (None, "sessions") else f"{named}, {self.collection}"
+
+
+#: The name of each product, and its default port.
+_PRODUCTS: Final = {
+    "postgresql": ("PostgreSQL", 5432),
+    "sqlite": ("SQLite", None),
+    "redis": ("Redis", 6379),
+    "valkey": ("Valkey", 6379),
+}
 
 
 def address_of(storage: object) -> Address:

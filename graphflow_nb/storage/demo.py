@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from ..model import stored_session
+from .address import Address
 from .memory import InMemorySessionStorage
 
 __all__ = ["DEMO", "demo_ids", "demo_storage"]
@@ -48,7 +49,7 @@ def demo_storage(now: datetime | None = None) -> InMemorySessionStorage:
     now = datetime.now(UTC) if now is None else now
     rows = _read_rows()
     rows.sort(key=lambda row: row.updated_at, reverse=True)
-    return InMemorySessionStorage.from_sessions(
+    storage = InMemorySessionStorage.from_sessions(
         stored_session(
             row.id,
             row.graph_id,
@@ -61,6 +62,8 @@ def demo_storage(now: datetime | None = None) -> InMemorySessionStorage:
         )
         for row, updated in zip(rows, _spread_times(now, len(rows)), strict=True)
     )
+    storage.address = Address("memory", namespace=DEMO)
+    return storage
 
 
 def demo_ids() -> frozenset[str]:

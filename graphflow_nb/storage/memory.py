@@ -57,7 +57,7 @@ class InMemorySessionStorage:
     suspends: ClassVar[bool] = False
     atomic_batches: ClassVar[bool] = True
     place: ClassVar[str] = "memory"
-    address: ClassVar[Address] = Address("memory")
+    address: Address = Address("memory")
 
     def __init__(self) -> None:
         #: Sessions in memory are those of this object alone.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import pytest
+
 import graphflow_nb as g
 from graphflow_nb import MonitoredStorage
 from graphflow_nb.storage import Address
+from graphflow_nb.storage.demo import demo_storage
 
 
 def test_each_store_tells_its_address(store, run):
@@ -32,3 +35,23 @@ def test_each_store_tells_its_address(store, run):
         assert address.namespace == file_or_schema
     else:
         assert address.system == parts.scheme
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        (Address("memory"), "In memory"),
+        (demo_storage().address, "Demo, in memory"),
+        (Address("sqlite", namespace="/data/flows.db", collection="sessions"), "SQLite flows.db"),
+        (Address("sqlite", namespace="C:\\data\\flows.db"), "SQLite flows.db"),
+        (Address("sqlite", namespace=":memory:"), "SQLite in memory"),
+        (Address("postgresql", "db", 5433, "a|b", "s2"), "PostgreSQL a.b at db:5433, s2"),
+        (Address("postgresql", "/tmp/s", None, "a|public"), "PostgreSQL a at this machine"),
+        (Address("postgresql", None, None, "a|public"), "PostgreSQL a"),
+        (Address("redis", "localhost", 6379, "0"), "Redis at localhost"),
+        (Address("valkey", "h", 7000, "3"), "Valkey database 3 at h:7000"),
+        (Address("shelf"), "Shelf"),
+    ],
+)
+def test_a_store_is_named_as_a_person_would(address: Address, name: str) -> None:
+    assert address.describe() == name

@@ -96,6 +96,7 @@ class Listing:
         frame: The page, as ``Workbench.sessions`` returns it; None while it was not read.
         unlistable: Why the storage can't list its sessions; empty if it can.
         total: The number of sessions that the filters select; None while it is not known.
+        whole: The number of all sessions, as it was last counted; None while it was not.
         groups: The number of sessions at each task that the filters but for graph and task select.
         paths: The context paths and values that are suggested, of some of the sessions.
         selected: The ids of the selected rows, all on this page.
@@ -132,6 +133,7 @@ class Listing:
         self.frame: pd.DataFrame | None = None
         self.unlistable = ""
         self.total: int | None = None
+        self.whole: int | None = None
         self.groups: list[GroupCount] = []
         self._counted: tuple[Mapping[str, Any], str] | None = None  # what the groups are of
         self.paths = PathSource()
@@ -438,6 +440,7 @@ class Listing:
             with self._lock:
                 if asked == (self.filters, self.window):
                     news, self.total = news or total != self.total, total
+                    self.whole = self.whole if self.filtered else total
         if not self.paths.sessions:
             self.read_paths()
             news = True

@@ -264,7 +264,12 @@ class Browser(View):
             if self.stage.read_only
             else "writable; nothing is stored without a preview"
         )
-        title = Markup('<h4>%s</h4><span class="q">%s</span>') % (self._render_title(), mode)
+        store = repr(self.wb.storage.inner)
+        title = Markup('<h4 title="%s">%s</h4><span class="q">%s</span>') % (
+            store,
+            self._describe_store(),
+            mode,
+        )
         self.heading.value = cards.plain_box(title)
         note = "" if page.frame is None else page.frame.attrs.get("note", "")
         if not note and (about_total := note_of(listing.total)) is not None:
@@ -308,8 +313,21 @@ class Browser(View):
             return f"{view}.wb"
         return name or "wb"
 
+    def _describe_store(self) -> str:
+        """Return the store as a person would name it, with the number of its sessions."""
+        parts = [self.wb.attributes.address.describe()]
+        if self.stage.read_only:
+            parts.append("read-only")
+        if (number := self.listing.whole) is not None:
+            about = f"about {number / 1e6:,.1f} million" if number >= 1_000_000 else f"{number:,}"
+            parts.append(f"{about} session{'' if number == 1 else 's'}")
+        return ", ".join(parts)
+
     def _render_title(self) -> Markup:
-        return Markup("sessions in %s") % cards.code(repr(self.wb.storage.inner))
+        return Markup("%s: sessions in %s") % (
+            self._describe_store(),
+            cards.code(repr(self.wb.storage.inner)),
+        )
 
     def _make_cells(self, page: ShownPage) -> list[list[Any]]:
         """Return the cells of a page, which are made once for each page and choice of columns."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import graphflow_nb as g
 
-from .kit import send
+from .kit import send, settle
 
 
 def two(browser: Any) -> bool:
@@ -24,3 +25,22 @@ def test_an_open_session_or_a_comparison_is_beside_the_list(wb: g.Workbench) -> 
     assert not two(browser)
     send(browser.table, "open", 2)
     assert two(browser)
+
+
+def test_the_title_names_the_store_and_counts_all_its_sessions(wb: g.Workbench) -> None:
+    browser = wb.browse()
+    settle(browser)
+    assert ">Demo, in memory, 120 sessions</h4>" in browser.heading.value
+    browser.bar.text.value = "paid"
+    settle(browser)
+    assert ">Demo, in memory, 120 sessions</h4>" in browser.heading.value, "not those found"
+
+
+def test_the_title_shows_no_secret_and_says_read_only(database: str) -> None:
+    g.open(database, writable=True).close()  # makes the table
+    wb = g.open(database)
+    browser = wb.browse()
+    settle(browser)
+    assert re.search(
+        "<h4[^>]*>PostgreSQL [a-z0-9_]+ at [^<]*, read-only, 0 sessions</h4>", browser.heading.value
+    )
