@@ -23,7 +23,7 @@ from .lines import (
     data_lines,
     shown_text,
 )
-from .parts import code
+from .parts import code, moment_text
 
 __all__ = [
     "Portion",
@@ -169,10 +169,10 @@ def _render_message(message: Message) -> Markup:
         return Markup(
             '<div class="m"><span class="q">an odd message, as it is stored: %s</span><br>%s</div>'
         ) % (code(message.problem), code(message.content))
-    time, role = f"{message.timestamp:%Y-%m-%d %H:%M:%S}", message.role.value
-    return Markup('<div class="m %s"><span class="q">%s, %s UTC</span><br>%s</div>') % (
+    role = message.role.value
+    return Markup('<div class="m %s"><span class="q">%s, %s</span><br>%s</div>') % (
         role,
         role,
-        time,
+        moment_text(message.timestamp),
         code(message.content),
     )

@@ -9,7 +9,17 @@ from typing import Final
 
 from markupsafe import Markup
 
-__all__ = ["CARD_CSS", "MAX_TEXT", "age", "card", "code", "fact_table", "plain_box", "size"]
+__all__ = [
+    "CARD_CSS",
+    "MAX_TEXT",
+    "age",
+    "card",
+    "code",
+    "fact_table",
+    "moment_text",
+    "plain_box",
+    "size",
+]
 
 MAX_TEXT: Final = 2_000  # characters of one text
 
@@ -55,6 +65,11 @@ def age(time: datetime | None) -> str:
         if seconds < limit:
             return f"{max(0, seconds) / size:.0f} {unit} ago"
     return f"{seconds / 86_400:,.0f} days ago"
+
+
+def moment_text(time: datetime) -> str:
+    """Return a UTC time with its age, for people: ``2026-11-24 10:00:00 UTC, 2 days ago``."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC, {age(time)}"
 
 
 def size(count: int) -> str:

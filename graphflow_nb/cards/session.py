@@ -15,7 +15,7 @@ from ..model import OddMessage, Session, exactjson
 from ..model.times import datetime_of, describe_time, micros_or_unknown
 from ..printable import printable_lines
 from .content import read_content, render_chat, render_tree
-from .parts import age, card, code, fact_table, size
+from .parts import card, code, fact_table, moment_text, size
 
 __all__ = ["overview_html", "session_html", "session_text"]
 
@@ -26,7 +26,7 @@ def _collect_facts(session: Session) -> list[tuple[str, str]]:
     def when(raw: datetime | int | None) -> str:
         time = datetime_of(raw)
         if time is not None:
-            return f"{time:%Y-%m-%d %H:%M:%S} UTC, {age(time)}"
+            return moment_text(time)
         return "unknown" if raw is None else describe_time(micros_or_unknown(raw))
 
     return [

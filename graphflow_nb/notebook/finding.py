@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from operator import index
 from typing import Final, SupportsIndex
 
+from ..cards import moment_text
 from ..errors import HistoryError, QueryError
 from ..history import HistoryArchive, Version
 from ..model import Session
@@ -73,7 +74,7 @@ async def _describe_lack(archive: HistoryArchive, id: str, named: str) -> str:
     newest, oldest = known[0], known[-1]
     text = (
         f"the history of session {id!r} has no {named}; it has versions {oldest.number} "
-        f"({utc_text(oldest.at)}) to {newest.number}"
+        f"({moment_text(oldest.at)}) to {newest.number}"
     )
     if oldest.number > 1:
         text += "; older ones were not kept"
@@ -83,7 +84,9 @@ async def _describe_lack(archive: HistoryArchive, id: str, named: str) -> str:
 
 async def _describe_delete(archive: HistoryArchive, version: Version) -> str:
     """Return which version to take instead of one that is a delete."""
-    text = f"session {version.id!r} was deleted at version {version.number}, {utc_text(version.at)}"
+    text = (
+        f"session {version.id!r} was deleted at version {version.number}, {moment_text(version.at)}"
+    )
     before = await archive.versions(version.id, limit=1, before=version.number)
     if not before or before[0].deleted:
         return f"{text}, and what it was before is not kept"

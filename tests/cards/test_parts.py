@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from graphflow_nb.cards import MAX_TEXT, age, code
+from graphflow_nb.cards import MAX_TEXT, age, code, moment_text
 from graphflow_nb.cards.parts import size
 
 
@@ -34,6 +34,12 @@ def test_an_age_in_words(ago, text):
 
 def test_an_age_that_is_not_known():
     assert age(None) == age(datetime.max) == "at an unknown time"
+
+
+def test_a_time_has_its_age_beside_it():
+    time = datetime.now(UTC) - timedelta(days=3)
+    assert moment_text(time) == f"{time:%Y-%m-%d %H:%M:%S} UTC, 3 days ago"
+    assert moment_text(datetime.max) == "9999-12-31 23:59:59 UTC, at an unknown time"
 
 
 def test_a_size_in_words():

@@ -51,6 +51,8 @@ def test_an_odd_message_is_shown_as_stored_beside_the_others():
     assert "&lt;Tool&gt;" in html
     assert "<Tool>" not in html
     assert "BC" in html
+    assert "User, 2026-01-01 00:00:00 UTC, " in html
+    assert " days ago</span><br><code>hello" in html
     plain = session_text(session)
     assert "hello" in plain
     assert 'odd: \'{"role":"<Tool>"' in plain

@@ -11,7 +11,7 @@ import anywidget
 import traitlets
 from msgspec import Raw
 
-from ...cards import CARD_CSS, MAX_TEXT
+from ...cards import CARD_CSS, MAX_TEXT, moment_text
 from ...cards.lines import Line, count_items
 from ...changes import KINDS, Path, json_value, pointer
 from ...changes.patch import parse_pointer
@@ -203,7 +203,7 @@ def _describe_message(line: Line) -> dict[str, Any]:
         return {"head": f"an odd message, as it is stored: {message.problem}", "fixed": True}
     assert message is not None
     role = message.role.value
-    head = f"{role}, {message.timestamp:%Y-%m-%d %H:%M:%S} UTC"
+    head = f"{role}, {moment_text(message.timestamp)}"
     return {"head": head, "role": role, "place": f"message {line.name}"}
 
 
