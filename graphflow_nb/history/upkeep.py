@@ -110,21 +110,26 @@ class Upkeep:
                     self._due.setdefault(id, whole)
             self._earlier, self._recent = self._recent, set()
         while self._due:
-            id, whole = self._due.popitem()
-            try:
-                tail = await self.archive.compact_newest(id, whole, self._tails.pop(id, None))
-                self._tails[id] = tail
-                if id in self._full and self.retention is not None:
-                    self._full.remove(id)
-                    await self.archive.prune(self.retention, ids=[id])
-            except GraphflowError as error:
-                log.warning("the history of session %r was not compacted: %s", id, error)
-        self._full.clear()
+            for id in tuple(self._due):
+                # Another thread, of a storage in memory, may have taken it.
+                if whole := self._due.pop(id, 0):
+                    await self._keep_one_small(id, whole)
         if ended and self.retention is not None:
             try:
                 await self._sweep(self.retention)
             except GraphflowError as error:
                 log.warning("old versions were not removed: %s", error)
+
+    async def _keep_one_small(self, id: str, whole: int) -> None:
+        full = id in self._full
+        self._full.discard(id)
+        try:
+            tail = await self.archive.compact_newest(id, whole, self._tails.pop(id, None))
+            self._tails[id] = tail
+            if full and self.retention is not None:
+                await self.archive.prune(self.retention, ids=[id])
+        except GraphflowError as error:
+            log.warning("the history of session %r was not compacted: %s", id, error)
 
     async def _sweep(self, retention: Retention) -> None:
         """Prune the histories of the next sessions, those without writes in their turn."""

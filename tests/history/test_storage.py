@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,24 @@ async def test_what_is_written_is_compacted_and_pruned_in_between() -> None:
     session_at = await storage.archive.session_at("a", 260)
     assert session_at is not None
     assert session_at.context["n"] == 259
+
+
+def test_threads_that_save_in_memory_keep_it_small_together() -> None:
+    storage = HistoryStorage(InMemorySessionStorage(), retention=Retention(versions=20))
+
+    async def write(thread: int) -> None:
+        sessions = [Session(f"{thread}-{n}", "one", context={"pad": "x" * 300}) for n in range(5)]
+        for n in range(64):
+            for session in sessions:
+                session.context["n"] = n
+                await storage.save(session)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda thread: asyncio.run(write(thread)), range(4)))
+    for thread in range(4):
+        rows = asyncio.run(storage.archive.table.read(f"{thread}-0"))
+        assert 20 <= len(rows) < 20 + 32
+        assert rows[0].number == 64
 
 
 @awaited
