@@ -15,6 +15,7 @@ from .parts import age, card, code, fact_table
 __all__ = ["StoreCard", "store_html", "store_text"]
 
 MAX_TASKS: Final = 20
+_UNCOUNTED: Final = "wb.summary() counts them at each task"
 
 
 class StoreCard(NamedTuple):
@@ -27,6 +28,7 @@ class StoreCard(NamedTuple):
         operations: The number of recorded operations.
         kept: How many of them are kept one by one; empty if all are.
         limits: After which times the server ends what was left running; empty if it does not.
+        total: How many sessions there are, in words, where counting them by task takes long.
     """
 
     store: str
@@ -35,6 +37,7 @@ class StoreCard(NamedTuple):
     operations: int
     kept: str = ""
     limits: str = ""
+    total: str = ""
 
 
 def _sort_counts(counts: Sequence[GroupCount]) -> list[GroupCount]:
@@ -60,6 +63,8 @@ def store_html(facts: StoreCard) -> Markup:
         total, graphs = _sum_counts(counts)
         rows.append(("sessions", f"{total:,} in {graphs} graphs"))
         rows.append(("newest", age(_find_newest(counts)) if counts else "none"))
+    if facts.total:
+        rows.append(("sessions", f"{facts.total}; {_UNCOUNTED}"))
     if facts.limits:
         rows.append(("limits", facts.limits))
     rows.append(("recorded", f"{facts.operations:,} operations{_describe_kept(facts)}"))
@@ -96,6 +101,8 @@ def store_text(facts: StoreCard) -> str:
             lines.append(f"    {name}: {c.sessions:,}, oldest update {age(c.oldest)}")
         if len(counts) > MAX_TASKS:
             lines.append(f"    {_describe_bound(counts)}")
+    if facts.total:
+        lines.append(f"  {facts.total} sessions; {_UNCOUNTED}")
     if facts.limits:
         lines.append(f"  {facts.limits}")
     lines.append(f"  {facts.operations:,} operations recorded{_describe_kept(facts)}")

@@ -24,6 +24,7 @@ from ..model.moments import Moment, parse_duration, parse_moment
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Cursor, Query, SessionStorage, problems_of
 from ..storage.connect import read_url
+from ..storage.estimates import Estimate, count_groups_briefly, estimate_count
 from ..storage.paths import ContextPath, parse_path
 from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import (
@@ -229,10 +230,10 @@ class Workbench(HistoryViews, LargeReads, Exports):
         if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
             of = ""
             if isinstance(self.storage, SupportsCount):
-                total = await self.storage.count(query)
-                of = f" of {total:,}"
-                if "note" not in frame.attrs and note_of(total) is not None:
-                    self._warn_of_note(f"the total is {note_of(total)}")
+                total = await estimate_count(self.storage, query, seen=len(frame))
+                of = f" of {total}"
+                if "note" not in frame.attrs and note_of(total.sessions) is not None:
+                    self._warn_of_note(f"the total is {note_of(total.sessions)}")
             _warn(f"showing {len(frame):,}{of} sessions; limit=None shows all")
         return frame
 
@@ -611,10 +612,14 @@ class Workbench(HistoryViews, LargeReads, Exports):
         note, counts = "", None
         if self.attributes.read_only:
             note = "opened for reading only"
+        total = ""
         try:
-            counting = require(self.storage.background, SupportsCounts)
-            counts = self.bridge.run(counting.counts(Query()))
-            note = "; ".join(filter(None, (note, note_of(counts))))
+            counted = self.bridge.run(count_groups_briefly(self.storage.background))
+            if isinstance(counted, Estimate):
+                total = str(counted)
+            else:
+                counts = counted
+                note = "; ".join(filter(None, (note, note_of(counts))))
         except GraphflowError as error:
             note = f"{note}; {error}" if note else str(error)
         return cards.StoreCard(
@@ -624,7 +629,15 @@ class Workbench(HistoryViews, LargeReads, Exports):
             len(self.latency),
             self.latency.bound_note,
             self.attributes.limits,
+            total,
         )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        card = self._describe()  # once for both, since it counts
+        return {
+            "text/plain": cards.store_text(card),
+            "text/html": str(cards.store_html(card)),
+        }
 
     def __repr__(self) -> str:
         return cards.store_text(self._describe())

@@ -10,6 +10,7 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsTable        table(query, context)                     the same by column
     SupportsCount        count(query)                              count them
     SupportsCounts       counts(query)                             count them by graph and task
+    SupportsEstimate     estimate()                                report about how many there are
     SupportsUpsert       upsert(session)                           save, whatever is stored
     SupportsSaveMany     save_many(sessions)                       save each, and return conflicts
     SupportsImportMany   import_many(sessions)                     store them with their versions
@@ -54,6 +55,7 @@ from .protocols import (
     SupportsCounts,
     SupportsDeleteMany,
     SupportsDeleteUnchanged,
+    SupportsEstimate,
     SupportsFacts,
     SupportsImportMany,
     SupportsIndex,
@@ -108,6 +110,7 @@ __all__ = [
     "SupportsCounts",
     "SupportsDeleteMany",
     "SupportsDeleteUnchanged",
+    "SupportsEstimate",
     "SupportsFacts",
     "SupportsImportMany",
     "SupportsIndex",

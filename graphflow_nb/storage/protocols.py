@@ -28,6 +28,7 @@ __all__ = [
     "SupportsCount",
     "SupportsCounts",
     "SupportsDeleteMany",
+    "SupportsEstimate",
     "SupportsDeleteUnchanged",
     "SupportsFacts",
     "SupportsImportMany",
@@ -105,6 +106,14 @@ class SupportsCounts(Protocol):
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
+
+
+@runtime_checkable
+class SupportsEstimate(Protocol):
+    """A storage that knows about how many sessions it holds without reading them."""
+
+    async def estimate(self) -> int | None:
+        """Return about how many sessions there are; None where that is not known."""
 
 
 @runtime_checkable
@@ -365,6 +374,11 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
         SupportsFacts,
         "add facts(), which returns a graphflow_nb.storage.StoreFacts",
         "only wb.advise() needs it",
+    ),
+    Capability(
+        SupportsEstimate,
+        "add estimate(), which returns about how many sessions there are, without reading them",
+        "without it sessions are counted, for half a second at most where nobody asked",
     ),
     Capability(
         SupportsSlowOrders,

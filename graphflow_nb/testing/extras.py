@@ -11,6 +11,7 @@ from ..storage.attributes import attributes_of
 from ..storage.facts import StoreFacts
 from ..storage.migration import Migration
 from ..storage.protocols import (
+    SupportsEstimate,
     SupportsFacts,
     SupportsIndex,
     SupportsMigration,
@@ -74,6 +75,17 @@ async def facts_are_those_of_the_store(kit: Kit) -> None:
         expect_same(facts.place, place, "the place that the facts name")
     expect_same(facts.read_only, attributes_of(kit.storage).read_only, "read_only of the facts")
     expect_same(await _contents(kit), before, "the sessions after facts()")
+
+
+@add_property(_ADVICE, "return about how many sessions there are, or None", SupportsEstimate)
+async def an_estimate_is_a_number(kit: Kit) -> None:
+    """The estimate is an integer >= 0, or None, and changes nothing."""
+    await _save_two(kit)
+    before = await _contents(kit)
+    about = await kit.storage.estimate()
+    if about is not None and (type(about) is not int or about < 0):
+        raise Deviation(f"estimate() returned {about!r}, and should return an integer or None")
+    expect_same(await _contents(kit), before, "the sessions after estimate()")
 
 
 @add_property(_ADVICE, "return a text for each slow order, by its column", SupportsSlowOrders)

@@ -22,6 +22,9 @@ class Offers(Broken):
         self.triggered = False
         self.watchers = []
 
+    async def estimate(self):
+        return 1_000
+
     async def slow_orders(self):
         return {"created_at": "an index on created_at makes it quick"}
 
@@ -88,6 +91,11 @@ class FactsWrite(Broken):
         for session in await self.query(g.Query()):
             await self.save(session)
         return StoreFacts(place=self.place)
+
+
+class EstimatesInWords(Offers):
+    async def estimate(self):
+        return "many"
 
 
 class SlowByColour(Offers):
@@ -166,6 +174,7 @@ MUTANTS = {
     FactsAreText: {"facts_are_those_of_the_store"},
     FactsOfAnother: {"facts_are_those_of_the_store"},
     FactsWrite: {"facts_are_those_of_the_store"},
+    EstimatesInWords: {"an_estimate_is_a_number"},
     SlowByColour: {"slow_orders_are_orders"},
     SlowForNoReason: {"slow_orders_are_orders"},
     PlansByDoing: {"migrating_loses_nothing"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -52,6 +53,7 @@ WINDOWS: Final[dict[str, int]] = {
 }
 SAMPLE: Final = 50  # sessions from which paths are suggested
 MAX_SAMPLED: Final = 65_536  # bytes of a context from which paths are suggested
+COUNTING_SHARE: Final = 30  # what others change is counted again after so many times as long
 PAGE_SIZES: Final = (25, 50, 100, 200)
 
 
@@ -134,6 +136,7 @@ class Listing:
         self.unlistable = ""
         self.total: int | None = None
         self.whole: int | None = None
+        self._count_again_at = 0.0
         self.groups: list[GroupCount] = []
         self._counted: tuple[Mapping[str, Any], str] | None = None  # what the groups are of
         self.paths = PathSource()
@@ -418,12 +421,18 @@ class Listing:
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.
 
+    @property
+    def may_count_again(self) -> bool:
+        """Whether counting what others change takes a small share of the time."""
+        return time.monotonic() >= self._count_again_at
+
     def count(self, *, again: bool = False) -> bool:
         """Count the total and the groups; return whether anything is new.
 
         Args:
             again: Whether to count again what is known already.
         """
+        began = time.monotonic()
         storage, filters = self._client.storage.background, self._current_filters()
         asked = self.filters, self.window
         others = {name: filters[name] for name in filters if name not in ("graph", "task")}
@@ -441,6 +450,9 @@ class Listing:
                 if asked == (self.filters, self.window):
                     news, self.total = news or total != self.total, total
                     self.whole = self.whole if self.filtered else total
+        if again:
+            ended = time.monotonic()
+            self._count_again_at = ended + COUNTING_SHARE * (ended - began)
         if not self.paths.sessions:
             self.read_paths()
             news = True

@@ -291,7 +291,7 @@ class Stage:
     def poll_once(self) -> None:
         """Read the page and the open session again, as background traffic, and show what is new."""
         if self._show_news(mark=True):
-            self.listing.count(again=True)
+            self.listing.count(again=self.listing.may_count_again)
             self.render()
 
     def _show_news(self, *, mark: bool) -> bool:

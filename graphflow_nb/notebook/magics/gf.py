@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from ...errors import GraphflowError, QueryError
-from ...storage.protocols import SupportsCounts, SupportsTable, require
+from ...storage.estimates import Estimate, count_groups_briefly
+from ...storage.protocols import SupportsTable, require
 from ...storage.query import ORDERS, Query
+from ...storage.table import GroupCount
 from ...storage.url import mask_text
 from ..workbench import Workbench
 from ..workbench import open as open_workbench
@@ -30,6 +33,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 MAX_ROWS: Final = 50  # sessions shown unless more are asked for
 MAX_OFFERED: Final = 50  # completions of one word
+GROUPS_SECONDS: Final = 10.0  # for which Tab offers the graphs and tasks that were counted
 
 _MATCHER: Final = "graphflow_nb.gf"
 _ASSIGNMENT: Final = r"[^%]*=\s*%gf\s"  # sessions = %gf …
@@ -145,6 +149,7 @@ class GfMagic:
         self._shell = shell
         self.cells = CellLatency(shell)
         self._opened: Workbench | None = None
+        self._groups: _Groups | None = None
         self._commands: Mapping[str, Callable[..., Any]] = {
             "open": self._open,
             "sessions": self._sessions,
@@ -263,12 +268,26 @@ class GfMagic:
 
     def _count_groups(self) -> Sequence[GroupCount]:
         wb = self._workbench()
-        return wb.bridge.run(require(wb.storage.background, SupportsCounts).counts(Query()))
+        known = self._groups
+        if known is None or known.store is not wb or time.monotonic() - known.at > GROUPS_SECONDS:
+            counted = wb.bridge.run(count_groups_briefly(wb.storage.background))
+            # Where counting takes long, Tab offers nothing, and does not try again for a while.
+            groups = () if isinstance(counted, Estimate) else counted
+            known = self._groups = _Groups(wb, groups, time.monotonic())
+        return known.groups
 
     def _find_ids(self, prefix: str) -> Sequence[str]:
         wb = self._workbench()
         query = Query(id_prefix=prefix, order="id", limit=MAX_OFFERED)
         return wb.bridge.run(require(wb.storage.background, SupportsTable).table(query)).id
+
+
+class _Groups(NamedTuple):
+    """The sessions at each task of a store, and when they were counted."""
+
+    store: Workbench
+    groups: Sequence[GroupCount]
+    at: float
 
 
 class _Line(NamedTuple):

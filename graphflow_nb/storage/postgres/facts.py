@@ -19,7 +19,7 @@ from .plans import plan_of
 from .sql import TableForm
 from .table import OpenTable
 
-__all__ = ["collect_facts", "find_slow_orders"]
+__all__ = ["collect_facts", "estimate_sessions", "find_slow_orders"]
 
 SECONDS: Final = 5.0  # the time limit of one question
 ALL_SECONDS: Final = 15.0
@@ -168,6 +168,21 @@ def _context_statement(form: TableForm, percent: float, *, methods: bool) -> str
         f"+ coalesce(pg_column_size(status_message), 0) + 56 > 2032 AS outside "
         f"FROM {form.table} TABLESAMPLE SYSTEM ({percent:.6f})) AS s GROUP BY 1"
     )
+
+
+async def estimate_sessions(table: OpenTable) -> int | None:
+    """Return about how many rows the table has, as its statistics say; None for a view."""
+
+    async def read(connection: Connection) -> Any:
+        return await connection.fetchrow(SLOW_ORDERS, table.form.table)
+
+    try:
+        about = (await table.run(read, writes=False))[0]
+    except StorageUnavailable:
+        raise
+    except StorageError:  # servers that only speak the protocol may lack the catalog
+        return None
+    return int(about) if about else None
 
 
 async def find_slow_orders(table: OpenTable) -> dict[str, str]:

@@ -29,7 +29,7 @@ from .batches import import_batch, restore_batch, save_batch
 from .columns import columns_of_rows, holds_odd, unpack_columns
 from .connections import Connection
 from .deletes import delete_by_id, delete_many, delete_unchanged
-from .facts import collect_facts, find_slow_orders
+from .facts import collect_facts, estimate_sessions, find_slow_orders
 from .history import PostgresHistory
 from .limits import describe_limits
 from .migration import install_trigger, migrate, plan_migration, plan_trigger, remove_trigger
@@ -472,6 +472,10 @@ class PostgresSessionStorage:
         result = await self._table.run_query(read)
         current().lap("execute")
         return result
+
+    async def estimate(self) -> int | None:
+        """Return about how many sessions there are, as the server's statistics say."""
+        return await estimate_sessions(self._table)
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves in a large table, and for each what would help."""
