@@ -6,7 +6,18 @@ Values from a store are always escaped. Nothing here loads anything from a netwo
 from .content import Portion, chat_portion, context_portion
 from .copying import report_html
 from .notice import NoticeKind, code_html, notice_html
-from .parts import CARD_CSS, MAX_TEXT, age, card, code, fact_table, moment_text, plain_box, size
+from .parts import (
+    CARD_CSS,
+    MAX_TEXT,
+    age,
+    card,
+    code,
+    duration,
+    fact_table,
+    moment_text,
+    plain_box,
+    size,
+)
 from .patch import patch_html, place_html, value_html
 from .session import overview_html, session_html, session_text
 from .store import StoreCard, store_html, store_text
@@ -23,6 +34,7 @@ __all__ = [
     "code",
     "code_html",
     "context_portion",
+    "duration",
     "fact_table",
     "moment_text",
     "notice_html",

@@ -15,6 +15,7 @@ __all__ = [
     "age",
     "card",
     "code",
+    "duration",
     "fact_table",
     "moment_text",
     "plain_box",
@@ -60,11 +61,15 @@ def age(time: datetime | None) -> str:
     """Return the age of a time, for people: ``3 min ago``."""
     if time is None or time.tzinfo is None:  # PostgreSQL's infinities are naive
         return "at an unknown time"
-    seconds = (datetime.now(UTC) - time).total_seconds()
+    return f"{duration((datetime.now(UTC) - time).total_seconds())} ago"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration, for people: ``3 min``."""
     for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
         if seconds < limit:
-            return f"{max(0, seconds) / size:.0f} {unit} ago"
-    return f"{seconds / 86_400:,.0f} days ago"
+            return f"{max(0, seconds) / size:.0f} {unit}"
+    return f"{seconds / 86_400:,.0f} days"
 
 
 def moment_text(time: datetime) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pandas as pd
 
 from ...client import Client
 from ...errors import CapabilityError, ContextError, QueryError
 from ...model import Session
-from ...storage import Query
+from ...storage import Query, SessionStorage
 from ...storage.paths import ContextPath
 from ...storage.protocols import (
     SupportsCount,
@@ -36,6 +36,8 @@ from .shown import (
 from .typed import WORKBENCH, sessions_call
 
 __all__ = ["ANY_TIME", "PAGE_SIZES", "WINDOWS", "Listing"]
+
+Found = TypeVar("Found")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 ANY_TIME: Final = "at any time"
@@ -417,6 +419,10 @@ class Listing:
     def groups_known(self) -> bool:
         """Whether ``groups`` are those of the filters, and not of others that were set before."""
         return self._counted == self._others()
+
+    def run(self, work: Callable[[SessionStorage], Coroutine[Any, Any, Found]]) -> Found:
+        """Run a look at the store, as background traffic, and return what it found."""
+        return self._client.bridge.run(work(self._client.storage.background))
 
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.

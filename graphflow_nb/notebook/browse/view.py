@@ -46,6 +46,7 @@ from .shown import ShownPage
 from .stage import Stage
 from .undobox import Undo
 from .versions import static_history
+from .waitbox import Waiting
 
 __all__ = ["Browser"]
 
@@ -184,18 +185,21 @@ class Browser(View):
             self.comparison.show,
         )
         self.follow.observe(self._switch_following, "value")
-        actions = [self.reload, self.follow, self.compare]
-        export = Export(stage)
+        waiting, export = Waiting(stage), Export(stage)
+        waits = self._button(
+            "Waiting…", "hourglass-half", "Show by task which sessions wait long", waiting.open
+        )
+        actions = [self.reload, self.follow, waits, self.compare]
         self.export = self._button(
             "Export…", "download", "Write the selected sessions to a file", export.open
         )
-        self.dialogs: list[Dialog] = [export]
+        self.dialogs: list[Dialog] = [export, waiting]
         self.remove: widgets.Button | None = None
         self.change: widgets.Button | None = None
         if not stage.read_only:
             create, delete, undo = Create(stage), Delete(stage), Undo(stage)
             change = ChangeMany(stage)
-            self.dialogs = [create, delete, undo, change, export]
+            self.dialogs = [create, delete, undo, change, export, waiting]
             self.reader.copy.on_click(lambda _: stage.act(create.open_copy))
             self.change = self._button(
                 "Change…", "pencil", "Change task or status of the selected sessions", change.open
