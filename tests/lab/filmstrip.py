@@ -18,7 +18,7 @@ _WIDTH, _HEIGHT, _TITLE = 400, 500, 18  # pixels of a picture on a sheet, and of
 def join_pictures(folder: Path) -> None:
     """Write ``sheet-<width>.png`` for each width: all pictures of that width in the folder."""
     for width in WIDTHS:
-        if paths := sorted(folder.glob(f"*-{width}-*.png")):
+        if paths := sorted(folder.glob(f"*-{width}-[dl]*.png")):
             _make_sheet(paths).save(folder / f"sheet-{width}.png")
 
 

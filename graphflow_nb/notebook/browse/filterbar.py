@@ -62,7 +62,7 @@ class FilterBar:
         )
         self.condition = widgets.Combobox(
             description="Filter",
-            placeholder="amount > 100, then Enter",
+            placeholder="amount > 100",
             tooltip=CONDITION_TIP,
             continuous_update=False,
         )
