@@ -66,7 +66,9 @@ class LatencyExplorer(View):
             description="Refresh", icon="refresh", tooltip=_REFRESH
         )
         self.refresh_button.on_click(lambda _: self.refresh())
-        super().__init__((self.refresh_button, self.chart, self.details, self._place))
+        bar = widgets.HBox([self.refresh_button])
+        bar.add_class("gfnb-bar")
+        super().__init__((bar, self.chart, self.details, self._place))
         self.add_class("gfnb-browser")
 
     def refresh(self) -> None:
