@@ -20,6 +20,7 @@ from ..figures import (
 )
 from ..figures.figure import Row
 from ..figures.groups import count_groups
+from ..figures.summary import table_height
 from ..figures.theme import ThemeName
 
 __all__ = ["draw_difference", "draw_run"]
@@ -35,7 +36,7 @@ def draw_run(
 ) -> LatencyFigure:
     """Draw the figures of the requests, how long they took and when, and where time was spent.
 
-    First is a table of the requests of each store, then their percentiles (of one store in an open
+    First is a table of each store and its requests, then their percentiles (of one store in an open
     loop: as measured and corrected) and the requests over time; then the phases of the operations,
     if a storage reports them, and the durations of requests by store. Nothing is merged: each store
     and request has its row.
@@ -51,7 +52,7 @@ def draw_run(
     by: str | list[str] = ["op", "storage"] if several else "op"
     phases = bool(operations[["wait_ns", "encode_ns", "execute_ns", "decode_ns"]].any(axis=None))
     rows = count_groups(requests, by)
-    layout = [Row(1.3 + 0.3 * max(rows, 2)), Row(4.8, 2)]
+    layout = [Row(table_height(requests, by)), Row(4.8, 2)]
     if phases:
         layout.append(Row(2.2 + 0.64 * max(count_groups(operations, by), 2)))
     layout.append(Row(2.4 + 0.4 * max(rows, 2)))

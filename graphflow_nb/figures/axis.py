@@ -209,9 +209,10 @@ def set_time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int
             MINUTELY: [1, 2, 5, 10, 15, 30],
         }
         axis.set_major_locator(locator)
-        short = ConciseDateFormatter(locator, tz=UTC)  # type: ignore[no-untyped-call]
+        # The day is in the label: beside a narrow axis there is no room for it at the end.
+        short = ConciseDateFormatter(locator, tz=UTC, show_offset=False)  # type: ignore[no-untyped-call]
         axis.set_major_formatter(short)
-        axis.set_label_text("began at (UTC)")
+        axis.set_label_text(f"began at (UTC), from {began:%Y-%m-%d} on")
         _set_limits(axis, first / DAY, last / DAY, room=0.02)
         return time_places(first, last)
     # Dates would have no more than microseconds, and some bursts last no longer.

@@ -13,7 +13,7 @@ from .groups import count_groups
 from .percentiles import plot_percentiles
 from .phases import PHASES, plot_phases
 from .registry import register
-from .summary import plot_figures
+from .summary import plot_figures, table_height
 from .theme import ThemeName
 from .timeline import COLUMNS, plot_timeline
 
@@ -69,7 +69,7 @@ def latency_board(
     rows = count_groups(frame, each)
     has_phases = any(frame[f"{phase}_ns"].any() for phase in PHASES)
     drawn = frame[together].value_counts().max() >= FEWEST
-    layout = [Row(1.3 + 0.3 * max(rows, 2)), Row(4.8 if drawn else 1.4, 2)]
+    layout = [Row(table_height(frame, each)), Row(4.8 if drawn else 1.4, 2)]
     if has_phases:
         layout.append(Row(2.2 + 0.64 * max(rows, 2)))
     if several:

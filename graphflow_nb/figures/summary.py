@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,14 +14,29 @@ from numpy.typing import NDArray
 
 from .figure import axes_for, theme_of
 from .frame import started_ns, title_of
-from .groups import ROWS, Group, failed_count, group_operations, percentile_of, rows_note
+from .groups import (
+    ROWS,
+    Group,
+    count_groups,
+    failed_count,
+    group_operations,
+    percentile_of,
+    rows_note,
+)
 from .objective import share_beyond
 from .parts import finish_axes, finish_empty, name_rows
 from .registry import register
-from .text import fine_share_text, nanos_text, number_text, percentile_name, rate_text
+from .text import (
+    fine_share_text,
+    nanos_text,
+    number_text,
+    percentile_name,
+    rate_text,
+    short_name,
+)
 from .theme import ThemeName
 
-__all__ = ["plot_figures"]
+__all__ = ["plot_figures", "table_height"]
 
 TEXT = 10.5  # points
 SAMPLE = 5.0  # characters: the width of the line and mark before the first figure
@@ -56,7 +72,8 @@ def plot_figures(
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
-        by: The column to group by, or two; each of up to thirty groups has a row.
+        by: The column to group by, or two; each of up to thirty groups has a row. Of two, each
+            value of the second has a row for all its operations before.
         objective: A duration in ns; a column has the share of operations that took longer.
         theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
@@ -66,11 +83,13 @@ def plot_figures(
     Raises:
         QueryError: The frame lacks a column, or the theme is unknown.
     """
-    groups = group_operations(frame, by, ROWS)
-    ax = axes_for(ax, theme, (9, 1.3 + 0.3 * max(len(groups), 2)))
+    detailed = group_operations(frame, by, ROWS)
+    ax = axes_for(ax, theme, (9, table_height(frame, by)))
     title = title_of("Figures", frame)
-    if not groups:
+    if not detailed:
         return finish_empty(ax, title)
+    totals = _sum_up(frame, by)
+    groups = [*totals, *detailed]
     columns = _make_columns(frame, objective)
     cells = [[column.text(group) for column in columns] for group in groups]
     widths = [
@@ -78,7 +97,7 @@ def plot_figures(
         for i, column in enumerate(columns)
     ]
     ends = SAMPLE + np.cumsum(widths)  # numbers end there, below each other
-    slowest = _find_slowest(groups)
+    slowest = _find_slowest(totals or detailed)
     for row, (group, texts) in enumerate(zip(groups, cells, strict=True)):
         line = Line2D(
             [0.2, SAMPLE - 1],
@@ -105,7 +124,7 @@ def plot_figures(
     name_rows(ax, [group.name for group in groups])
     ax.set(xlim=(0, ends[-1] + 0.5), ylim=(-len(groups) + 0.4, 0.6))
     ax.set_xticks(ends, [column.head for column in columns], ha="right")
-    notes = rows_note(groups)
+    notes = rows_note(detailed)
     if slowest is not None:
         p99 = nanos_text(percentile_of(slowest.sorted, 100))
         notes.insert(0, f"slowest p99: {slowest.name}, {p99}")
@@ -120,6 +139,26 @@ def plot_figures(
     ax.xaxis.grid(False)
     ax.tick_params(length=0)
     return ax
+
+
+def table_height(frame: pd.DataFrame, by: str | Sequence[str]) -> float:
+    """Return the inches that the table needs; the arguments are those of ``plot_figures``."""
+    rows = count_groups(frame, by)
+    if _has_totals(frame, by):
+        rows += count_groups(frame, by[-1])
+    return 1.3 + 0.3 * max(rows, 2)
+
+
+def _has_totals(frame: pd.DataFrame, by: str | Sequence[str]) -> bool:
+    return not isinstance(by, str) and len(by) > 1 and frame[by[0]].nunique() > 1
+
+
+def _sum_up(frame: pd.DataFrame, by: str | Sequence[str]) -> list[Group]:
+    """Return a group for each value of the second of two columns; nothing for one column."""
+    if not _has_totals(frame, by):
+        return []
+    groups = group_operations(frame, by[-1], ROWS)
+    return [replace(group, name=f"{short_name(group.name, 20)}, all") for group in groups]
 
 
 def _make_columns(frame: pd.DataFrame, objective: float | None) -> list[_Column]:

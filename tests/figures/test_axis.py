@@ -79,4 +79,4 @@ def test_time_is_since_the_first_within_two_minutes_and_of_the_clock_beyond(ax):
     assert ax.get_ylabel() == "began after 2026-02-02 02:40:00.000000 UTC"
     place = set_time_axis(ax.yaxis, first, first + 86_400 * 10**9)
     assert np.diff(place(np.array([first, first + 86_400 * 10**9]))) == pytest.approx(1)
-    assert ax.get_ylabel() == "began at (UTC)"
+    assert ax.get_ylabel() == "began at (UTC), from 2026-02-02 on"

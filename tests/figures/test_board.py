@@ -46,6 +46,10 @@ def test_a_comparison_of_four_stores_has_a_row_for_each_operation_of_each():
         storage=[store for store in stores for _ in range(200)],
         execute_ns=[500] * 800,
     )
+    frame.loc[frame["storage"] == "redis", "duration_ns"] = 7000
+    table = latency_board(frame).axes[0].said
+    assert "redis, all: n 200, failed 0" in table
+    assert "slowest p99: redis, all, 7 µs." in table
     for figure in (latency_board(frame), latency_board(frame, large=True)):
         assert "others" not in figure.said
         for said in (figure.axes[0].said, figure.axes[3].said):
