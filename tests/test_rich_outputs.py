@@ -80,7 +80,7 @@ from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView
 from graphflow_nb.notebook.html import Html
 from graphflow_nb.notebook.kernelwatch import KernelWatch, View
-from graphflow_nb.notebook.live import LiveLatency
+from graphflow_nb.notebook.live import LiveLatency, Picture
 from graphflow_nb.notebook.observing import Observation
 from graphflow_nb.notebook.opschart import OperationsChart
 from graphflow_nb.notebook.panel import Action, ActionBar, Panel
@@ -623,6 +623,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Form: make_forms,
     ActionBar: lambda text: [make_panel(text).bar],
     View: lambda text: [View([Html(text)])],
+    Picture: lambda text: [Picture(tooltip=text)],
     KernelWatch: lambda text: [KernelWatch(text)],
     Bar: make_bar,
 }

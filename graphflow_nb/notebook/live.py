@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import ipywidgets as widgets
 import numpy as np
+import traitlets
 from markupsafe import Markup
 
 from ..cards import card, code, notice_html, plain_box
@@ -28,7 +29,7 @@ from .html import Html
 from .kernelwatch import View
 from .painting import Painter
 
-__all__ = ["LiveLatency", "details_html"]
+__all__ = ["LiveLatency", "Picture", "details_html"]
 
 DRAWN: Final = 5_000  # newest operations in the figure
 SLOWEST: Final = 12  # rows in the table
@@ -46,6 +47,19 @@ _COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "outcome", "label": "outcome"},
     {"name": "at", "label": "began at (UTC)"},
 ]
+
+
+class Picture(widgets.Image):  # type: ignore[misc]
+    """An image with a text for those who do not see it, its ``tooltip``.
+
+    Example:
+        >>> from graphflow_nb.notebook.live import Picture
+        >>> Picture(format="png", tooltip="Latency over time").description
+        ''
+    """
+
+    # ipywidgets 8 asks a widget with a tooltip for its description, and can't show one without.
+    description = traitlets.Unicode().tag(sync=True)
 
 
 class LiveLatency(View):
@@ -101,7 +115,7 @@ class LiveLatency(View):
             layout={"width": "auto"},
         )
         self.state, self.totals, self.words, self.details = (Html() for _ in range(4))
-        self.picture = widgets.Image(
+        self.picture = Picture(
             format="png",
             tooltip="Latency over time; the figures are in the text around it",
             layout={"max_width": "100%"},

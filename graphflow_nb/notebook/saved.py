@@ -66,7 +66,8 @@ def static_html(html: str, model_id: str, what_to_do: str = RUN_AGAIN) -> str:
     """
     names = {"view": VIEW_CLASS + model_id, "saved": f"gfnb-saved-{model_id}"}
     note = f"Saved view of {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC. {what_to_do}"
-    body = Markup('<div class="gfnb-saved %s">%s%s</div>') % (
+    # A notebook that is not trusted takes the styles away, but not this one: a long id is wrapped.
+    body = Markup('<div class="gfnb-saved %s" style="overflow-wrap:anywhere">%s%s</div>') % (
         names["saved"],
         plain_box(notice_html("info", note)),
         Markup(html),  # noqa: S704  the view's own

@@ -15,8 +15,8 @@ CELLS = [
     """\
 import graphflow_nb as g
 wb = g.open("demo")
-wb.create("claim-" + "x" * 300, "intake", graph_id="claims")
-browser = wb.browse(session="claim-0014")
+wb.create("claim-" + "x" * 3000, "intake", graph_id="claims", status_message="claim-0014")
+browser = wb.browse(session="claim-" + "x" * 3000)
 browser""",
     """\
 from graphflow_nb.lessons.course import snapshot_and_event_log as lesson
@@ -87,6 +87,9 @@ def test_in_jupyterlab(person: Person, tmp_path: Path):
         page.wait_for_function(f"({_SHOWN})({KEPT!r}) === 2")
         assert count(page, "10 of 10 sessions") == 1
         assert count(page, "not found") == count(page, "Loading") == 0
+        wide = "e => e.querySelector('h4:last-of-type').scrollWidth - e.clientWidth"
+        output = page.locator(".jp-OutputArea-output").first
+        assert output.evaluate(wide) <= 0, "a long id is wrapped"
         box = page.locator(".gfnb-list td").first.bounding_box()
         assert box["width"] < 400, "a long id makes no column wide"
         person.server.end_kernels()
