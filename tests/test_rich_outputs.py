@@ -78,7 +78,7 @@ from graphflow_nb.notebook.exploring import LatencyExplorer
 from graphflow_nb.notebook.forking import Fork
 from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView
-from graphflow_nb.notebook.html import Html
+from graphflow_nb.notebook.html import Html, ScrolledHtml
 from graphflow_nb.notebook.kernelwatch import KernelWatch, View
 from graphflow_nb.notebook.live import LiveLatency, Picture
 from graphflow_nb.notebook.observing import Observation
@@ -527,6 +527,12 @@ def make_round(text: str) -> Round:
     )
 
 
+def make_scrolled(text: str) -> list[ScrolledHtml]:
+    scrolled = ScrolledHtml()
+    scrolled.value = text
+    return [scrolled]
+
+
 def make_bar(text: str) -> list[Bar]:
     bar = Bar(None)
     bar.show_count(1, 2, text)
@@ -589,6 +595,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     OperationsChart: make_chart,
     ValueTree: make_tree,
     Html: lambda text: [Html(text)],
+    ScrolledHtml: lambda text: make_scrolled(text),
     Graph: lambda text: [make_graph(text)],
     WatchedGraph: lambda text: [WatchedGraph(make_graph(text))],
     GraphView: make_graph_views,
