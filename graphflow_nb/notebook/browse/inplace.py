@@ -37,13 +37,16 @@ class InPlace:
         self.box = widgets.VBox([self.problem, self.tree, self.notice])
         stage.desk.typed.append(self._find_typed)
 
-    def render(self, session: Session, part: Literal["Context", "Chat"], lines: Lines) -> None:
+    def render(
+        self, session: Session, part: Literal["Context", "Chat"], lines: Lines, *, finding: bool
+    ) -> None:
         """Show a portion of the open session.
 
         Args:
             session: The session with the changes of its draft.
             part: The part of it that is shown.
             lines: The portion.
+            finding: Whether it is what a search found.
         """
         desk = self._stage.desk
         self.problem.value = notice_html("error", lines.problem) if lines.problem else Markup("")
@@ -62,7 +65,7 @@ class InPlace:
             editable=not self._stage.read_only and not desk.in_conflict,
             before=before if desk.draft is not None else None,
             turn=self._turn,
-            empty="" if lines.problem else "nothing found" if lines.total else "nothing here",
+            empty="nothing found" if finding else "empty",
         )
 
     def follow_draft(self) -> None:

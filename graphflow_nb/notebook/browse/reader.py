@@ -117,7 +117,8 @@ class Reader:
             return
         wanted = self._stage.desk.wanted
         assert wanted is not None
-        self.values.render(wanted, part, self.portion.select(wanted, part))
+        lines = self.portion.select(wanted, part)
+        self.values.render(wanted, part, lines, finding=bool(self.portion.find.value.strip()))
         self._lines_shown = (*self._shown, self.portion.chosen)
 
     def _render_title(self, session: Session) -> Markup:
