@@ -54,10 +54,8 @@ class Address(msgspec.Struct, frozen=True):
         parts = [product, f"{database}.{schema}" if schema not in ("", "public") else database]
         if self.server is not None:
             # A path is that of a socket.
-            server = "this machine" if self.server.startswith("/") else self.server
-            parts.append(
-                f"at {server}" + (f":{self.port}" if self.port not in (None, port) else "")
-            )
+            place = "on this machine" if self.server.startswith("/") else f"at {self.server}"
+            parts.append(place + (f":{self.port}" if self.port not in (None, port) else ""))
         named = " ".join(filter(None, parts))
         return named if self.collection in (None, "sessions") else f"{named}, {self.collection}"
 

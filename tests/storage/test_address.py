@@ -46,7 +46,7 @@ def test_each_store_tells_its_address(store, run):
         (Address("sqlite", namespace="C:\\data\\flows.db"), "SQLite flows.db"),
         (Address("sqlite", namespace=":memory:"), "SQLite in memory"),
         (Address("postgresql", "db", 5433, "a|b", "s2"), "PostgreSQL a.b at db:5433, s2"),
-        (Address("postgresql", "/tmp/s", None, "a|public"), "PostgreSQL a at this machine"),
+        (Address("postgresql", "/tmp/s", None, "a|public"), "PostgreSQL a on this machine"),
         (Address("postgresql", None, None, "a|public"), "PostgreSQL a"),
         (Address("redis", "localhost", 6379, "0"), "Redis at localhost"),
         (Address("valkey", "h", 7000, "3"), "Valkey database 3 at h:7000"),
