@@ -36,8 +36,7 @@ def execute(path: Path, kind: str | None = None) -> nbformat.NotebookNode:
         notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(FOLDER)}}
     )
     client.execute()
-    # Without a kernel a widget can't be shown, but its static form can. A widget that has none,
-    # such as a progress bar, is left out.
+    # Without a kernel a widget can't be shown. Its static form is an output of its own.
     for cell in notebook.cells:
         kept = []
         for output in cell.get("outputs", ()):

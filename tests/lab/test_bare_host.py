@@ -155,8 +155,10 @@ def test_every_widget_of_ours_works_in_a_page_without_jupyter(host: Host):
 @only_complete
 def test_a_kernel_that_is_gone_or_silent_is_said_there_too(host: Host):
     page = host.page
+    page.clock.install()
     view = View([])
-    host.show(view.watch, view.watch.receive)
+    questions: list[Any] = []
+    host.show(view.watch, questions.append)
     page.evaluate("""() => {
         const button = document.createElement("button");
         button.textContent = "Refresh";
@@ -165,6 +167,11 @@ def test_a_kernel_that_is_gone_or_silent_is_said_there_too(host: Host):
     }""")
     alert = page.get_by_role("alert")
     page.get_by_role("button").hover()
+    eventually(page, lambda: questions == [{"event": "ping"}])
+    expect(alert).to_be_empty()
+    page.clock.fast_forward(7_000)
+    expect(alert).to_contain_text("The kernel does not answer. While it runs a cell, wait")
+    view.watch.receive(questions[0])
     expect(alert).to_be_empty()
     page.evaluate("document.querySelector('#view').classList.add('jupyter-widgets-disconnected')")
     expect(alert).to_contain_text("The kernel was restarted or has ended. Run this cell again.")
