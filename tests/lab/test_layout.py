@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ..scope import only_complete
+from .accessible import check_accessible
 from .person import Person
 
 pytestmark = pytest.mark.timeout(240)
@@ -90,4 +91,8 @@ def test_the_layout_follows_the_width(person: Person, tmp_path: Any) -> None:
     person.type("Context path", "customer.tier")
     person.expect(page.get_by_role("columnheader", name="customer.tier")).to_be_visible()
     person.expect(person.rows().first.locator("td").last).to_have_text("gold")
+    person.type("Filter", "customer.tier = gold")
+    person.expect(person.button("customer.tier = gold")).to_be_visible()
+    person.click("Views…")
+    check_accessible(page, "columns, a condition and the views")
     person.picture("columns", tmp_path)

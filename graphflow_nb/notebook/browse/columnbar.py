@@ -71,7 +71,7 @@ class ColumnBar:
             bar.add_class("gfnb-bar")
         choices.add_class("gfnb-choices")
         self.box = widgets.VBox([choices, context, self.notice], layout={"display": "none"})
-        self.box.add_class("gfnb-panel")
+        self.box.add_class("gfnb-drawer")
 
     def _show(self, change: Any) -> None:
         self.box.layout.display = "" if change["new"] else "none"

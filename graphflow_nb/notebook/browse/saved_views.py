@@ -96,7 +96,7 @@ class ViewBar:
         bar = widgets.HBox([self.name, *buttons])
         bar.add_class("gfnb-bar")
         self.box = widgets.VBox([bar, self.code, self.notice], layout={"display": "none"})
-        self.box.add_class("gfnb-panel")
+        self.box.add_class("gfnb-drawer")
 
     def _button(self, label: str, icon: str, tip: str, action: Any) -> widgets.Button:
         button = widgets.Button(description=label, icon=icon, tooltip=tip, layout={"width": "auto"})
