@@ -21,6 +21,7 @@ __all__ = [
     "MAX_MESSAGES",
     "Line",
     "Lines",
+    "Values",
     "chat_lines",
     "context_lines",
     "count_items",
@@ -160,6 +161,29 @@ def _split(raw: Raw) -> dict[str, Raw]:
     except (ContextError, RecursionError):
         pass
     return {}
+
+
+class Values:
+    """The values of one JSON text by their paths; each object and array is read once.
+
+    Args:
+        text: The JSON text.
+    """
+
+    def __init__(self, text: Raw):
+        self._text = text
+        self._items: dict[Path, dict[str, Raw]] = {}
+
+    def find(self, path: Path) -> Raw | None:
+        """Return the value at a path; None if nothing is there."""
+        found: Raw | None = self._text
+        for depth, key in enumerate(path):
+            if found is None:
+                break
+            if path[:depth] not in self._items:
+                self._items[path[:depth]] = _split(found)
+            found = self._items[path[:depth]].get(key)
+        return found
 
 
 def _list_items(

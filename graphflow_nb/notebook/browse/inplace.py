@@ -9,7 +9,7 @@ from markupsafe import Markup
 from msgspec import Raw
 
 from ...cards import notice_html
-from ...cards.lines import Lines, shown_text
+from ...cards.lines import Lines, Values, shown_text
 from ...changes import Draft, Path, document, value_at
 from ...errors import GraphflowError, PatchError
 from ...model import Session
@@ -50,20 +50,12 @@ class InPlace:
         """
         desk = self._stage.desk
         self.problem.value = notice_html("error", lines.problem) if lines.problem else Markup("")
-        base = document(desk.draft.base if desk.draft is not None else session)
-
-        def before(path: Path) -> Raw | None:
-            try:
-                return value_at(base, path)
-            except GraphflowError:
-                return None
-
         self.tree.show(
             lines.lines,
             of=session.id,
             label=part,
             editable=not self._stage.read_only and not desk.in_conflict,
-            before=before if desk.draft is not None else None,
+            before=None if desk.draft is None else Values(document(desk.draft.base)).find,
             turn=self._turn,
             empty="nothing found" if finding else "empty",
         )

@@ -206,6 +206,8 @@ class Undo(Dialog):
         self._word, self._asked = word, [entry.number for entry in entries]
         self.preview.value = plain_box(_describe_undoing(entries, word.lower()))
         self.sure.description = f"{word} {count_writes(len(entries))}"
+        self.sure.icon = "undo" if word == "Undo" else "repeat"
+        self.sure.tooltip = f"{word} these writes, newest first"
 
     def _undo_all(self) -> None:
         self._stage.desk.check_free()

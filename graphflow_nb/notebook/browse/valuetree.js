@@ -9,10 +9,20 @@ function element(name, className, text) {
   return made;
 }
 
+// The text of a JSON string; of one that JavaScript does not take, such as with a bare line break,
+// what is between its quotes.
+function decode(raw) {
+  try {
+    return JSON.parse(raw);
+  } catch {
+    return raw.slice(1, -1);
+  }
+}
+
 // A string without needless escapes, as a person reads it; the rest to the letter.
 function readable(line) {
   if (line.kind !== "text" || line.cut) return line.raw;
-  return line.head ? JSON.parse(line.raw) : JSON.stringify(JSON.parse(line.raw));
+  return line.head ? decode(line.raw) : JSON.stringify(decode(line.raw));
 }
 
 function render({ model, el }) {
@@ -153,7 +163,7 @@ function render({ model, el }) {
     else row.append(box);
     open = { line, of, label, turn, kind, text, wrong, mark: line.mark, typed: false, before: null };
     const known = !line.count && !line.cut;
-    if (known) put(line.kind === "text" ? JSON.parse(line.raw) : line.raw);
+    if (known) put(line.kind === "text" ? decode(line.raw) : line.raw);
     else {
       text.disabled = true;
       text.value = "Reading …";

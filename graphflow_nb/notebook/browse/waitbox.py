@@ -28,8 +28,8 @@ WAIT_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "task", "label": "task"},
     {"name": "sessions", "label": "sessions", "number": True},
     {"name": "waiting", "label": "waiting longer", "number": True},
-    {"name": "limit", "label": "longer than", "number": True},
     {"name": "usual", "label": "usual (median)", "number": True},
+    {"name": "limit", "label": "twice that", "number": True},
     {"name": "longest", "label": "longest untouched", "number": True},
 ]
 
@@ -107,7 +107,8 @@ class Waiting(Dialog):
         self.about.value = notice_html("info", text)
         self.table.show(
             list(self._waits),
-            [_cells(wait) for wait in self._waits.values()],
+            [_cells(wait, usual=usual) for wait in self._waits.values()],
+            columns=[c for c in WAIT_COLUMNS if usual or c["name"] not in _USUAL],
             empty="There is no session in this store yet.",
         )
 
@@ -128,7 +129,10 @@ class Waiting(Dialog):
         self._stage.count_later()
 
 
-def _cells(wait: TaskWait) -> list[str | list[str]]:
+_USUAL: Final = ("usual", "limit")
+
+
+def _cells(wait: TaskWait, *, usual: bool) -> list[str | list[str]]:
     def show(time: timedelta | None) -> str:
         return "" if time is None else duration(time.total_seconds())
 
@@ -137,7 +141,6 @@ def _cells(wait: TaskWait) -> list[str | list[str]]:
         cell_of_text(wait.task),
         f"{wait.sessions:,}",
         f"{wait.waiting:,}",
-        show(wait.limit),
-        show(wait.usual),
+        *((show(wait.usual), show(wait.limit)) if usual else ()),
         show(wait.longest),
     ]
