@@ -3,7 +3,8 @@
     pip install -c constraints.txt -e '.[benchmark]'    (and Chromium for browse)
     python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
         [laboratory] [workflow] [durability] [history] [live] [peer]     (peer needs cargo)
-        [--full]             (of history: at the size that the aims name)
+        [scale]              (looks at stores of up to 10^5 sessions, or 10^6)
+        [--full]             (of history and scale: at the size that the aims name)
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -34,6 +35,7 @@ from .history import history
 from .laboratory import laboratory
 from .live import live
 from .peer import peer
+from .scale import scale
 
 ROUNDS = 15
 
@@ -450,7 +452,7 @@ def main(words: list[str]) -> None:
     options = {word for word in words if word.startswith("--")}
     parts = [word for word in words if word not in options] or [
         *("memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"),
-        *("laboratory", "workflow", "durability", "history", "live", "peer"),
+        *("laboratory", "workflow", "durability", "history", "live", "peer", "scale"),
     ]
     if "memory" in parts:
         asyncio.run(memory())
@@ -477,6 +479,8 @@ def main(words: list[str]) -> None:
             frame(server.create_database("many"))
         if "bridge" in parts:
             bridge(server.create_database("calls"))
+        if "scale" in parts:
+            scale(server, full="--full" in options)
         if "browse" in parts:
             browse(server, Report("The browser in JupyterLab, click to rows (aim ≤ 300 ms)").row)
 

@@ -99,7 +99,19 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
         unknown = "; nothing was sent"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return ReadOnlyError(f"{place} takes no writes: {reason}")
-    if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return StorageTimeout(
+            f"{place}: {reason}, because another transaction holds the lock"
+            f"{'; nothing was written' if writes else ''}. Try again when it has ended: pg_locks "
+            "and pg_stat_activity show it",
+            nothing_written=True,
+        )
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return StorageTimeout(
+            f"{place} gave no answer in time ({reason}){unknown}. Try again, or connect with a "
+            "longer timeout=, unless the role or the database has a shorter statement_timeout"
+        )
+    if isinstance(error, TimeoutError):
         return StorageTimeout(
             f"{place} gave no answer in time{unknown}. Try again, or connect with a longer timeout="
         )

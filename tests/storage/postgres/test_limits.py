@@ -101,6 +101,25 @@ def test_a_large_batch_may_take_longer(database, run, monkeypatch):
     run(storage.close())
 
 
+def test_who_waits_for_a_lock_or_too_long_is_told_so(database, run):
+    async def wait() -> None:
+        storage = await connect(f"{database}&lock_timeout=50ms&statement_timeout=900ms")
+        await storage.save(Session("a", "t"))
+        session = await storage.get("a")
+        other = await asyncpg.connect(database)
+        async with other.transaction():
+            await other.fetch("SELECT * FROM sessions FOR UPDATE")
+            with pytest.raises(g.StorageTimeout, match="holds the lock; nothing was written"):
+                await storage.save(session)
+        await other.close()
+        await storage.save(session)
+        with pytest.raises(g.StorageTimeout, match="shorter statement_timeout"):
+            await storage.run(lambda connection: connection.fetch("SELECT pg_sleep(30)"))
+        await storage.close()
+
+    run(wait())
+
+
 def test_limits_that_are_off_are_not_told():
     assert describe_limits({STATEMENT: 0, LOCK: 1500}) == (
         "the server ends a wait for a lock after 1.5 s"
