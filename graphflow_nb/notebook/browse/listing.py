@@ -18,6 +18,7 @@ from ...storage.paths import ContextPath
 from ...storage.protocols import (
     SupportsCount,
     SupportsCounts,
+    SupportsEstimate,
     SupportsQuery,
     SupportsSlowOrders,
 )
@@ -101,6 +102,7 @@ class Listing:
         unlistable: Why the storage can't list its sessions; empty if it can.
         total: The number of sessions that the filters select; None while it is not known.
         whole: The number of all sessions, as it was last counted; None while it was not.
+        about: The store's estimate of it, for a list that began with filters; None without one.
         groups: The number of sessions at each task that the filters but for graph and task select.
         paths: The context paths and values that are suggested, of some of the sessions.
         selected: The ids of the selected rows, all on this page.
@@ -138,6 +140,7 @@ class Listing:
         self.unlistable = ""
         self.total: int | None = None
         self.whole: int | None = None
+        self.about: int | None = None
         self._count_again_at = 0.0
         self.groups: list[GroupCount] = []
         self._counted: tuple[Mapping[str, Any], str] | None = None  # what the groups are of
@@ -456,6 +459,9 @@ class Listing:
                 if asked == (self.filters, self.window):
                     news, self.total = news or total != self.total, total
                     self.whole = self.whole if self.filtered else total
+        if self.whole is None and isinstance(storage, SupportsEstimate):
+            about = self._client.bridge.run(storage.estimate())
+            news, self.about = news or about != self.about, about
         if again:
             ended = time.monotonic()
             self._count_again_at = ended + COUNTING_SHARE * (ended - began)

@@ -322,9 +322,11 @@ class Browser(View):
         parts = [self.wb.attributes.address.describe()]
         if self.stage.read_only:
             parts.append("read-only")
-        if (number := self.listing.whole) is not None:
-            about = f"about {number / 1e6:,.1f} million" if number >= 1_000_000 else f"{number:,}"
-            parts.append(f"{about} session{'' if number == 1 else 's'}")
+        whole = self.listing.whole
+        if (number := self.listing.about if whole is None else whole) is not None:
+            count = f"{number / 1e6:,.1f} million" if number >= 1_000_000 else f"{number:,}"
+            about = "about " if whole is None or number >= 1_000_000 else ""
+            parts.append(f"{about}{count} session{'' if number == 1 else 's'}")
         return ", ".join(parts)
 
     def _render_title(self) -> Markup:

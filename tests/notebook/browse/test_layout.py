@@ -36,6 +36,19 @@ def test_the_title_names_the_store_and_counts_all_its_sessions(wb: g.Workbench) 
     assert ">Demo, in memory, 120 sessions</h4>" in browser.heading.value, "not those found"
 
 
+class Estimating(g.InMemorySessionStorage):
+    """A storage that knows about how many sessions it has."""
+
+    async def estimate(self) -> int:
+        return 1_234_567
+
+
+def test_the_title_of_a_list_that_begins_with_filters_has_the_store_s_estimate() -> None:
+    browser = g.wrap(Estimating()).browse(text="paid")
+    settle(browser)
+    assert ">In memory, about 1.2 million sessions</h4>" in browser.heading.value
+
+
 def test_the_title_shows_no_secret_and_says_read_only(database: str) -> None:
     g.open(database, writable=True).close()  # makes the table
     wb = g.open(database)
