@@ -11,9 +11,10 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import cards
 from graphflow_nb.changes import Draft, diff, json_value
+from graphflow_nb.diagrams import shorten
 from graphflow_nb.model import Session, exactjson
 from graphflow_nb.notebook.browse import Browser
-from graphflow_nb.notebook.browse.render import raw_html
+from graphflow_nb.notebook.browse.render import MAX_NAME, raw_html
 
 from ..hostile import SAMPLE, Case
 from ..scope import COMPLETE
@@ -138,7 +139,7 @@ def test_list_and_static_html(kind, request):
     assert len(json.dumps(browser.table.page)) < 1_000_000
     text = check(browser.to_html())
     for case in cases:
-        assert case.id[:100].replace("\n", " ⏎ ") in text or "\n" in case.id
+        assert shorten(case.id, MAX_NAME) in text or "\n" in case.id
         session = wb.get(case.id)
         assert session.graph_id == case.graph_id
         assert session.status_message == case.status_message
