@@ -62,7 +62,9 @@ def render_frame(frame: pd.DataFrame, names: Mapping[str, str]) -> Markup:
     head = _row(HEADS, [names.get(str(name), str(name)) for name in shown.columns], right)
     rows = shown.itertuples(index=False, name=None)
     body = Markup("").join(_row(CELLS, [_cut(value) for value in row], right) for row in rows)
-    table = Markup('<div style="overflow-x:auto"><table class="gfnb-steps">%s%s</table></div>')
+    table = Markup(
+        '<div style="overflow-x:auto" tabindex="0"><table class="gfnb-steps">%s%s</table></div>'
+    )
     rest = _describe_rest(frame)
     return table % (head, body) + (Markup("<p>%s</p>") % rest if rest else Markup(""))
 

@@ -79,7 +79,7 @@ def restore(person: Person, store: str, tmp_path: Path) -> None:
     person.sees("Version 2 is the draft now")
     assert stored(store, ID).current_task_id == "review", "not before Save"
     person.click("Preview changes")
-    person.sees("/current_task_id")
+    person.sees("the field current_task_id")
     person.picture("history-preview", tmp_path, screen=True)
     person.click("Save 3 changes")
     person.sees(f"Saved '{ID}'")
