@@ -109,7 +109,7 @@ class Waiting(Dialog):
             list(self._waits),
             [_cells(wait, usual=usual) for wait in self._waits.values()],
             columns=[c for c in WAIT_COLUMNS if usual or c["name"] not in _USUAL],
-            empty="There is no session in this store yet.",
+            empty="This store has no sessions yet.",
         )
 
     def _list(self, key: tuple[str, str]) -> None:
