@@ -117,10 +117,8 @@ def fork_and_compare(person: Person, store: str, tmp_path: Path) -> None:
     found = page.locator(".gfnb-browser .gfnb-text").filter(has_text="They parted")
     person.expect(found).to_be_visible()
     assert_image_is_shown(found)
-    for width in (1440, 800):
-        page.set_viewport_size({"width": width, "height": 900})
-        found.scroll_into_view_if_needed()
-        person.picture(f"history-compare-{width}", tmp_path, screen=True)
+    found.scroll_into_view_if_needed()
+    person.picture("history-compare", tmp_path, screen=True)
 
 
 def assert_image_is_shown(output: Any) -> None:
