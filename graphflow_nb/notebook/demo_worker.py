@@ -49,6 +49,13 @@ class Move(NamedTuple):
 class DemoWorker:
     """A worker that moves sample sessions until it is stopped; see ``demo_worker``.
 
+    Example:
+        >>> import graphflow_nb
+        >>> worker = graphflow_nb.demo_worker(graphflow_nb.open("demo"), seed=1, steps=3, rate=1000)
+        >>> ended = worker.wait()
+        >>> worker.steps, len(worker.moves), worker.running
+        (3, 3, False)
+
     Attributes:
         seed: What its steps follow from.
         moves: The newest 10,000 steps.

