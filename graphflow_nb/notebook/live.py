@@ -208,6 +208,7 @@ class LiveLatency(View):
             self._closed = True
         if self._follower is not None:
             self._follower.stop()
+        self._painter.close()
         if self.browser is not None:
             self.browser.close()
         super().close()

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from ..scope import one_in
+from ..scope import one_in, only_complete
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
+#: Benchmarks take as long as they measure.
+SLOW = {"03_latency": only_complete}
+
+
 @one_in(2)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, marks=SLOW.get(p.stem, ()), id=p.stem) for p in NOTEBOOKS]
+)
 def test_each_cell_runs_in_a_fresh_kernel(path: Path):
     from notebooks.execute import execute  # which takes a second to import
 
