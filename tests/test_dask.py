@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 
 import dask
 import pytest
-from distributed import Client, LocalCluster
 
 import graphflow_nb as g
 from graphflow_nb.dask import read_sessions
@@ -131,20 +132,31 @@ def test_no_password_is_shown(database):
     assert "hunter2" not in repr(frame) + str(list(frame.dask)) + frame._repr_html_()
 
 
+# In a program of its own, as a cluster starts it: its processes import the main module.
+PROGRAM = """
+import json, sys
+from distributed import Client, LocalCluster
+from graphflow_nb.dask import read_sessions
+
+if __name__ == "__main__":
+    at = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=2, **at) as cluster, Client(cluster) as client:
+        frame = read_sessions(sys.argv[1], context={"n": "int64"}, parts=8)
+        found = frame.groupby("current_task_id")["n"].sum().compute()
+        print(json.dumps([len(client.scheduler_info()["workers"]), found.to_dict()]))
+"""
+
+
 @only_complete
 def test_a_cluster_of_two_processes_gives_the_answer_of_one(tmp_path):
-    url = f"sqlite:{tmp_path / 'a.db'}"
+    url, program = f"sqlite:{tmp_path / 'a.db'}", tmp_path / "program.py"
     with g.open(url, create=True) as wb:
         sessions = [g.Session(f"s-{n:05}", f"t{n % 3}", context={"n": n}) for n in range(5000)]
         wb.bridge.run(wb.storage.save_many(sessions))
         expected = wb.sessions(context=["n"], limit=None).groupby("current_task_id", observed=True)
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
-        ) as cluster,
-        Client(cluster),
-        dask.config.set(scheduler=None),
-    ):
-        frame = read_sessions(url, context={"n": "int64"}, parts=8)
-        found = frame.groupby("current_task_id")["n"].sum().compute()
-    assert found.to_dict() == expected["n"].sum().to_dict()
+    program.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, str(program), url], capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [2, expected["n"].sum().to_dict()]

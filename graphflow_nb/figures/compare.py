@@ -195,7 +195,9 @@ def plot_difference(
         QueryError: A frame lacks a column, or ``how`` or the theme is unknown.
     """
     table = difference(before, after, by=by, how=how, seed=seed)
-    ax = axes_for(ax, theme)
+    # A new figure has room for the axes above its legend, which has two names in a line.
+    lines = -(-table["group"].nunique() // 2)
+    ax = axes_for(ax, theme, (9, 5.2 + 0.25 * max(lines - 4, 0)))
     palette = theme_of(ax)
     sizes = [count_text(len(run), int(failed_of(run).sum())) for run in (before, after)]
     title = f"After against before: {sizes[0]} before; {sizes[1]} after"

@@ -565,7 +565,7 @@ def test_browsers_at_once(chromium, store, each_jupyter):
     views = page.locator(".gfnb-browser")
 
     def button(index: int, name: str) -> Any:
-        return views.nth(index).get_by_role("button", name=name)
+        return views.nth(index).get_by_role("button", name=re.compile(rf"^\W*{name}$"))
 
     for index, id in enumerate(ids):
         person.rows(index).first.wait_for()
