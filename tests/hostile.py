@@ -245,3 +245,5 @@ def _sample() -> list[Case]:
 
 
 SAMPLE = CASES if COMPLETE else _sample()
+#: What is shown in a browser, which takes long.
+SHOWN = CASES if COMPLETE else SAMPLE[::2]

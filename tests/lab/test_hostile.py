@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 import graphflow_nb as g
 
-from ..hostile import SAMPLE
+from ..hostile import SHOWN as SAMPLE
 from ..notebook.test_hostile import save_cases
 from ..servers.jupyter import open_in_lab, run_all, write_notebook
 from .person import Person, run_apart
@@ -16,7 +16,7 @@ CELLS = [
     """\
 import graphflow_nb as g
 from IPython.display import HTML, display
-from tests.hostile import SAMPLE
+from tests.hostile import SHOWN as SAMPLE
 from tests.notebook.test_hostile import walk
 from ipywidgets import Widget
 from tests.test_rich_outputs import ALL, MAKERS

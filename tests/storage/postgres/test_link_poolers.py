@@ -13,7 +13,7 @@ import graphflow_nb as g
 from graphflow_nb import PostgresSessionStorage, Query, Session, StorageError
 from graphflow_nb.storage.postgres.table import OpenTable
 
-from ...scope import one_in
+from ...scope import one_in, only_complete
 from ...servers import pgbouncer as poolers
 from ...servers import postgres as servers
 from ...stores import create_table
@@ -247,6 +247,7 @@ def test_a_promise_that_is_wrong_is_told(database, pooled, run):
     run(storage.close())
 
 
+@only_complete  # which waits for what the pooler waits for
 def test_a_server_behind_the_pooler_that_dies(run):
     with servers.Postgres() as server, poolers.pgbouncer(server) as pooler:
         storage = run(connect(pooler.url(server.url), timeout=3))

@@ -11,6 +11,7 @@ import redis
 import graphflow_nb as g
 from graphflow_nb import Query, Session, StorageError
 
+from ...scope import only_complete
 from ...servers import redis as redis_servers
 from ...servers.redis import RedisServer
 
@@ -82,6 +83,7 @@ def test_a_replica_is_recognised(program, run):
         run(writer.close())
 
 
+@only_complete
 def test_a_cluster_that_loses_a_primary_goes_on_with_its_replica(program, run):
     with redis_servers.cluster(program, replicas=True) as servers:
         storage = run(g.connect(servers[1].url, timeout=3))
