@@ -6,6 +6,7 @@ import csv
 import stat
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import graphflow_nb as g
@@ -52,7 +53,6 @@ def test_csv_says_what_it_cannot_hold(wb: g.Workbench, tmp_path: Path):
 
 
 def test_parquet_has_the_context_as_it_is_stored(wb: g.Workbench, tmp_path: Path):
-    pq = pytest.importorskip("pyarrow.parquet")
     assert wb.export(tmp_path / "s.parquet", ["a"]).notes == []
     table = pq.read_table(tmp_path / "s.parquet")
     assert table["context"].to_pylist() == [wb.get("a").context_json()]
