@@ -224,8 +224,15 @@ def test_an_interrupt_returns_at_once_and_leaves_the_connection_usable(database)
     begun = threading.Event()
 
     async def sleep(connection):
-        begun.set()
-        await connection.execute("SELECT pg_sleep(20)")
+        # Begun in the server: one that is cancelled before a statement has reached it runs that.
+        def hear(*_):
+            begun.set()
+
+        connection.add_log_listener(hear)
+        try:
+            await connection.execute("DO $$BEGIN RAISE NOTICE 'now'; PERFORM pg_sleep(20); END$$")
+        finally:
+            connection.remove_log_listener(hear)
 
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt), interrupted_when(begun):
