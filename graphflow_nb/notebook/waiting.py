@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from ..model.times import UNKNOWN_TIME
 from ..storage import Query, SessionStorage
 from ..storage.protocols import SupportsCount, SupportsCounts, SupportsTable, require
 from ..storage.table import GroupCount
 
-__all__ = ["FACTOR", "SAMPLE", "TaskWait", "find_waits"]
+__all__ = ["FACTOR", "SAMPLE", "TaskWait", "describe_left_out", "find_waits", "join_waits"]
 
 #: A wait is unusual if it is longer than so many times the median of its task.
 FACTOR: Final = 2
 SAMPLE: Final = 500  # sessions of a task whose median is taken
 MIN_SAMPLE: Final = 5
 MAX_TASKS: Final = 50  # whose median is taken
+MAX_NAMED: Final = 3  # tasks that a text names
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,13 @@ class TaskWait:
     longest: timedelta | None
 
 
-async def find_waits(storage: SessionStorage, longer_than: timedelta | None) -> list[TaskWait]:
+async def find_waits(
+    storage: SessionStorage,
+    longer_than: timedelta | None,
+    *,
+    graph: str | None = None,
+    task: str | None = None,
+) -> list[TaskWait]:
     """Return the waits at each task, the most sessions that wait too long first.
 
     Example:
@@ -60,19 +69,21 @@ async def find_waits(storage: SessionStorage, longer_than: timedelta | None) -> 
         storage: The storage.
         longer_than: The time; None for twice what is usual at each task, of the 50 tasks with the
             most sessions.
+        graph, task: The exact graph_id, the exact current_task_id; None for all.
 
     Raises:
         CapabilityError: The storage can't count sessions, or not list them.
         StorageError: The store failed.
     """
     now = datetime.now(UTC)
-    groups = await require(storage, SupportsCounts).counts(Query())
+    here = Query(graph=graph, task=task)
+    groups = await require(storage, SupportsCounts).counts(here)
     if longer_than is None:
         groups = sorted(groups, key=lambda group: -group.sessions)[:MAX_TASKS]
         found = [await _compare_with_usual(storage, group, now) for group in groups]
     else:
         until = now - longer_than
-        late = await require(storage, SupportsCounts).counts(Query(updated_until=until))
+        late = await require(storage, SupportsCounts).counts(replace(here, updated_until=until))
         waiting = {(group.graph_id, group.current_task_id): group.sessions for group in late}
         found = [
             TaskWait(
@@ -114,3 +125,46 @@ async def _compare_with_usual(
 
 def _longest(group: GroupCount, now: datetime) -> timedelta | None:
     return None if group.oldest is None else now - group.oldest
+
+
+async def join_waits(
+    waits: Sequence[TaskWait],
+    read: Callable[[TaskWait], Awaitable[pd.DataFrame]],
+    empty: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return the sessions that have waited longer than is usual at their task, in any order.
+
+    Args:
+        waits: The waits at each task, compared with what is usual.
+        read: The function that returns the sessions of a task that have waited.
+        empty: What it would return of no session.
+
+    Returns:
+        What ``read`` returns, with ``usual`` (timedelta64[us]), the median at the task, at the end;
+        ``attrs["next"]`` is not None if ``read`` left out some.
+    """
+    parts, left_out = [], None
+    for wait in waits:
+        if wait.waiting:
+            part = await read(wait)
+            left_out = left_out or part.attrs["next"]
+            parts.append(part.assign(usual=pd.Series(wait.usual, part.index, "timedelta64[us]")))
+    if not parts:
+        return empty.assign(usual=pd.Series([], empty.index, "timedelta64[us]"))
+    joined = pd.concat(parts, ignore_index=True)
+    names = ["graph_id", "current_task_id"]
+    joined[names] = joined[names].astype("category")  # each part has its own
+    joined.attrs = {"next": left_out}
+    return joined
+
+
+def describe_left_out(waits: Sequence[TaskWait]) -> str:
+    """Return which tasks were not compared with what is usual, and why; empty if all were."""
+    few = [f"{wait.graph_id}/{wait.task}" for wait in waits if wait.limit is None]
+    parts = []
+    if few:
+        names = ", ".join(few[:MAX_NAMED]) + (" and others" if len(few) > MAX_NAMED else "")
+        parts.append(f"fewer than {MIN_SAMPLE} sessions with a known time at {names}")
+    if len(waits) == MAX_TASKS:
+        parts.append(f"only the {MAX_TASKS} tasks with the most sessions were looked at")
+    return "; ".join(parts)

@@ -7,6 +7,7 @@ import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,6 +48,7 @@ from .latency import Latency
 from .running import RunFlow
 from .scanning import LargeReads
 from .undoing import MANY, show_undo
+from .waiting import describe_left_out, find_waits, join_waits
 
 if TYPE_CHECKING:
     from .browse import Browser
@@ -257,38 +259,58 @@ class Workbench(HistoryViews, LargeReads, Exports):
             >>> found = wb.stuck("1 day", task="await_documents")
             >>> bool((found["untouched_for"] > "1 day").all())
             True
+            >>> found = wb.stuck("usual", graph="claims")
+            >>> bool((found["untouched_for"] > 2 * found["usual"]).all())
+            True
 
         Args:
-            longer_than: The time: ``"1 day"``, ``"90 min"``, a timedelta.
+            longer_than: The time: ``"1 day"``, ``"90 min"``, a timedelta; or ``"usual"`` for twice
+                what is usual at the task: the median time since the last save, of up to 500
+                sessions there. Tasks with fewer than five sessions are left out, and all but the 50
+                with the most; a warning says so.
             graph, task, status, limit: See ``sessions``.
 
         Returns:
             The columns of ``sessions``, with ``untouched_for`` (timedelta64[us], since
-            ``updated_at``) after ``updated_at``.
+            ``updated_at``) after ``updated_at``; for ``"usual"`` with ``usual`` (timedelta64[us])
+            after that.
 
         Raises:
             QueryError: An argument is invalid.
-            CapabilityError: The storage has no method ``table``.
+            CapabilityError: The storage has no method ``table``; or, for ``"usual"``, none to count
+                by task.
             StorageError: The store failed.
         """
-        try:
-            duration = parse_duration(longer_than)
-        except ValueError as error:
-            raise QueryError(f"longer_than: {error}") from error
-        now = datetime.now(UTC)
-        frame = await self.sessions.__wrapped__(
-            graph=graph,
-            task=task,
-            status=status,
-            updated_until=parse_moment(duration, now),
-            order="updated_at",
-            limit=limit,
-        )
+        read = partial(self.sessions.__wrapped__, status=status, order="updated_at", limit=limit)
+        if longer_than == "usual":
+            waits = await find_waits(self.storage, None, graph=graph, task=task)
+            frame = await join_waits(
+                waits,
+                lambda wait: read(graph=wait.graph_id, task=wait.task, updated_until=wait.until),
+                empty=await read(ids=[]),
+            )
+            if left_out := describe_left_out(waits):
+                _warn(f"not compared with what is usual: {left_out}")
+            now = datetime.now(UTC)
+        else:
+            try:
+                duration = parse_duration(longer_than)
+            except ValueError as error:
+                raise QueryError(f'longer_than: {error}; or "usual"') from error
+            now = datetime.now(UTC)
+            frame = await read(graph=graph, task=task, updated_until=parse_moment(duration, now))
         untouched = (pd.Timestamp(now) - frame["updated_at"]).astype("timedelta64[us]")
         place = frame.columns.get_loc("updated_at")
         assert isinstance(place, int)
         frame.insert(place + 1, "untouched_for", untouched)
-        if limit is not None and frame.attrs["next"] is not None:
+        more = frame.attrs["next"] is not None
+        if "usual" in frame:
+            frame.insert(place + 2, "usual", frame.pop("usual"))
+            more = more or (limit is not None and len(frame) > limit)
+            frame = frame.sort_values("untouched_for", ascending=False, kind="stable")
+            frame = frame.head(len(frame) if limit is None else limit).reset_index(drop=True)
+            frame.attrs["next"] = None  # several tasks have no common place to go on from
+        if limit is not None and more:
             _warn(f"showing the {len(frame):,} longest untouched sessions; limit=None shows all")
         return frame
 

@@ -256,6 +256,8 @@ def test_a_nested_number_is_changed_where_it_is_read(person, store, tmp_path):
     person.picture("in-place-wrong", tmp_path)
     person.row("claim-0116").click()
     person.sees("has changes that are not saved: save or discard them first")
+    person.expect(person.row("claim-0116")).to_have_attribute("aria-selected", "false")
+    person.expect(person.row("claim-0118")).to_have_attribute("aria-selected", "true")
     box.press("Escape")
     person.expect(line).to_be_focused()
     title = person.page.locator(".gfnb-reader h4").first
@@ -476,6 +478,7 @@ def test_several_are_changed_undone_redone_and_what_waits_is_listed(person, stor
     person.type("Time", "0 s")
     waits = person.page.locator('table[aria-label="waits by task"] tbody tr')
     person.expect(waits.first).to_contain_text("payout")
+    person.expect(waits.get_by_role("checkbox")).to_have_count(0)
     person.picture("waiting", tmp_path)
     waits.first.click()
     person.sees("wb.stuck('0 s', graph='claims', task='payout')")

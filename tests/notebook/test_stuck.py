@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -36,6 +36,32 @@ def test_it_takes_the_filters_of_sessions(wb: g.Workbench):
 def test_a_bound_is_said(wb: g.Workbench):
     with pytest.warns(UserWarning, match="showing the 3 longest untouched sessions"):
         assert len(wb.stuck("1 min", limit=3)) == 3
+
+
+def test_what_is_usual_differs_by_task():
+    now = datetime.now(UTC)
+    sessions = []
+    for task, hours in (("slow", [20, 30, 40, 50, 90]), ("fast", [1, 1, 1, 1, 3]), ("rare", [99])):
+        for number, hour in enumerate(hours):
+            session = g.Session(f"{task}{number}", task, graph_id="g", status_message=f"{hour}")
+            session.raw_created = session.raw_updated = now - timedelta(hours=hour)
+            session.version = 1
+            sessions.append(session)
+    wb = g.wrap(g.InMemorySessionStorage.from_sessions(sessions))
+    with pytest.warns(UserWarning, match="fewer than 5 sessions with a known time at g/rare"):
+        found = wb.stuck("usual")
+    assert found["id"].tolist() == ["slow4", "fast4"]
+    assert list(found.columns)[6:9] == ["updated_at", "untouched_for", "usual"]
+    assert found["usual"].dt.total_seconds().round(-2).tolist() == [40 * 3600, 3600]
+    assert (found["untouched_for"] > 2 * found["usual"]).all()
+    assert str(found["current_task_id"].dtype) == "category"
+    assert found.index.tolist() == [0, 1]
+    with pytest.warns(UserWarning, match="showing the 1 longest untouched sessions"):
+        assert wb.stuck("usual", limit=1)["id"].tolist() == ["slow4"]
+    assert wb.stuck("usual", task="fast")["id"].tolist() == ["fast4"]
+    none = wb.stuck("usual", task="fast", status="nothing")
+    assert len(none) == 0
+    assert [*map(str, none.dtypes)] == [*map(str, found.dtypes)]
 
 
 @pytest.mark.parametrize("wrong", ["soon", "-1 day", "", 5, None, timedelta(days=-1)])

@@ -1,11 +1,13 @@
 // A page of rows: arrow keys move, Space selects, Enter opens, Shift extends, PageUp and PageDown
-// turn pages, Ctrl+C copies ids. Texts are set as text, never as markup.
+// turn pages, Ctrl+C copies ids. Texts are set as text, never as markup. Where nothing can be done to
+// selected rows, none can be selected, and there are neither boxes to tick nor marks.
 
 function render({ model, el }) {
   const table = document.createElement("table");
   table.className = "gfnb-rows";
   table.setAttribute("role", "grid");
-  table.setAttribute("aria-multiselectable", "true");
+  const selectable = model.get("selectable");
+  if (selectable) table.setAttribute("aria-multiselectable", "true");
   // Otherwise JupyterLab takes the arrow keys to move between cells.
   table.setAttribute("data-lm-suppress-shortcuts", "true");
   const head = table.createTHead();
@@ -25,13 +27,19 @@ function render({ model, el }) {
   let handles = []; // of the rows that are shown, in order
   const rowOf = new Map(); // from a handle to its row
 
+  const first = selectable ? 2 : 0; // the place of a row's first text
   const send = (event, value, stamp) => model.send({ event, value, stamp });
   const indexOf = (handle) => Math.max(0, handles.indexOf(handle));
 
-  function choose(chosen) {
+  function pick(chosen) {
     selected = new Set(chosen);
     stamp = Math.max(stamp + 1, Date.now());
     paint();
+  }
+
+  function choose(chosen) {
+    if (!selectable) return;
+    pick(chosen);
     send("select", handles.filter((handle) => selected.has(handle)), stamp);
   }
 
@@ -63,8 +71,8 @@ function render({ model, el }) {
 
   function open(handle) {
     focus = anchor = handle;
-    choose([handle]);
-    send("open", handle);
+    if (selectable) pick([handle]); // the kernel takes it back if it can't be opened
+    send("open", handle, stamp);
     bringIntoView();
   }
 
@@ -96,11 +104,12 @@ function render({ model, el }) {
     const { opened, marked = [] } = model.get("page");
     const marks = new Set(marked);
     for (const [handle, row] of rowOf) {
-      row.setAttribute("aria-selected", selected.has(handle));
       row.tabIndex = handle === focus ? 0 : -1;
       row.classList.toggle("gfnb-open", handle === opened);
       row.setAttribute("aria-current", handle === opened);
       row.classList.toggle("gfnb-changed", marks.has(handle));
+      if (!selectable) continue;
+      row.setAttribute("aria-selected", selected.has(handle));
       row.cells[0].firstChild.checked = selected.has(handle);
       row.cells[1].textContent = marks.has(handle) ? "●" : "";
       row.cells[1].title = marks.has(handle) ? "changed since you looked" : "";
@@ -111,7 +120,7 @@ function render({ model, el }) {
 
   const MIN_WIDTH = 40;
   const MAX_WIDTH = 1200;
-  const NARROW = [26, 18]; // of the boxes to tick and of the marks
+  const NARROW = selectable ? [26, 18] : []; // of the boxes to tick and of the marks
   const sizes = document.createElement("colgroup");
   table.prepend(sizes);
   let drawn = ""; // the columns and the order of the headings
@@ -151,8 +160,6 @@ function render({ model, el }) {
     );
     const least = growing ? widthOf(growing) : 0;
     table.style.minWidth = `${widths.reduce((sum, width) => sum + width, least)}px`;
-    const edge = NARROW[0] + NARROW[1];
-    table.style.setProperty("--edge", `${edge}px`);
   }
 
   function drag(event, column, cell) {
@@ -249,13 +256,14 @@ function render({ model, el }) {
     drawn = now;
     const held = head.contains(document.activeElement);
     const row = document.createElement("tr");
-    for (const label of ["selected", "changed"]) {
+    for (const label of selectable ? ["selected", "changed"] : []) {
       const cell = document.createElement("th");
       cell.className = "gfnb-narrow";
       cell.setAttribute("aria-label", label);
       row.append(cell);
     }
     row.append(...columns.map((column) => makeHeading(column, order)));
+    row.cells[first]?.classList.add("gfnb-name");
     head.replaceChildren(row);
     layOut();
     const button = goToHeading(headed);
@@ -283,21 +291,27 @@ function render({ model, el }) {
     const columns = columnsNow();
     const row = document.createElement("tr");
     row.dataset.handle = handle;
-    const tick = document.createElement("input");
-    tick.type = "checkbox";
-    tick.tabIndex = -1;
-    tick.setAttribute("aria-label", `select ${Array.isArray(texts[0]) ? texts[0][0] : texts[0]}`);
-    const first = row.insertCell();
-    first.className = "gfnb-narrow";
-    first.append(tick);
-    row.insertCell().className = "gfnb-narrow gfnb-mark";
+    if (selectable) addNarrow(row, texts[0]);
     for (const i of texts.keys()) {
       const cell = row.insertCell();
       cell.dir = "auto";
       if (columns[i]?.number) cell.className = "gfnb-number";
       if (columns[i]?.middle) cell.className = "gfnb-id";
     }
+    row.cells[first]?.classList.add("gfnb-name");
     return row;
+  }
+
+  // The box to tick, and the mark of a row that changed.
+  function addNarrow(row, name) {
+    const tick = document.createElement("input");
+    tick.type = "checkbox";
+    tick.tabIndex = -1;
+    tick.setAttribute("aria-label", `select ${Array.isArray(name) ? name[0] : name}`);
+    const cell = row.insertCell();
+    cell.className = "gfnb-narrow";
+    cell.append(tick);
+    row.insertCell().className = "gfnb-narrow gfnb-mark";
   }
 
   // While a button of the mouse is down nothing moves, or it would come up on another row.
@@ -319,7 +333,7 @@ function render({ model, el }) {
       rowOf.set(now[index], row);
       texts.forEach((text, i) => {
         const [short, long] = Array.isArray(text) ? text : [text, text];
-        const cell = row.cells[i + 2];
+        const cell = row.cells[i + first];
         write(cell, short, columns[i]?.middle);
         cell.title = long;
       });
@@ -369,7 +383,7 @@ function render({ model, el }) {
   // The first cells of the selected rows, or of this one, a line each.
   function copy() {
     const rows = handles.filter((handle) => selected.has(handle));
-    const texts = (rows.length ? rows : [focus]).map((handle) => rowOf.get(handle)?.cells[2].title);
+    const texts = (rows.length ? rows : [focus]).map((handle) => rowOf.get(handle)?.cells[first].title);
     navigator.clipboard?.writeText(texts.filter(Boolean).join("\n"));
   }
 
@@ -382,8 +396,8 @@ function render({ model, el }) {
     if (!row) return;
     const handle = Number(row.dataset.handle);
     focus = handle;
-    if (event.target.type === "checkbox" || event.ctrlKey || event.metaKey) toggle(handle);
-    else if (event.shiftKey) choose(between(anchor, handle));
+    if (event.target.type === "checkbox" || (selectable && (event.ctrlKey || event.metaKey))) toggle(handle);
+    else if (event.shiftKey && selectable) choose(between(anchor, handle));
     else if (!dragged()) open(handle);
     row.focus({ preventScroll: true });
   });

@@ -40,6 +40,7 @@ class RowTable(anywidget.AnyWidget):
             left. Of a column with ``middle`` the ends of a text stay visible.
         on_open: Called with the key of a row that is opened.
         on_select: Called with the keys of the rows that are selected, in the order of the page.
+            Without it no row can be selected, and there are no boxes to tick.
         on_sort: Called with the name of a column.
         on_turn: Called with 1 or -1 when a page is turned by the keyboard.
 
@@ -53,6 +54,7 @@ class RowTable(anywidget.AnyWidget):
     _css = CARD_CSS + _FOLDER.joinpath("browse.css").read_text()
 
     label = traitlets.Unicode().tag(sync=True)
+    selectable = traitlets.Bool().tag(sync=True)
     columns: Any = traitlets.List().tag(sync=True)
     page = traitlets.Dict().tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
@@ -67,7 +69,13 @@ class RowTable(anywidget.AnyWidget):
         on_sort: Callable[[str], None] | None = None,
         on_turn: Callable[[int], None] | None = None,
     ):
-        super().__init__(label=label, columns=list(columns), page={}, selection={})
+        super().__init__(
+            label=label,
+            selectable=on_select is not None,
+            columns=list(columns),
+            page={},
+            selection={},
+        )
         self._on_open, self._on_select = on_open, on_select
         self._on_sort, self._on_turn = on_sort, on_turn
         self._handles: dict[Hashable, int] = {}
@@ -152,13 +160,15 @@ class RowTable(anywidget.AnyWidget):
 
         Args:
             message: The ``event`` (open, select, sort, turn) and its ``value``: a handle, a list of
-                handles, the name of a column, or a step; of a selection also its ``stamp``.
+                handles, the name of a column, or a step; of open and select also the ``stamp`` of
+                the selection that it makes.
         """
         event, value = message.get("event"), message.get("value")
+        if event in ("open", "select"):
+            self._stamp = message.get("stamp") or self._stamp
         if event == "open" and isinstance(value, int) and value in self._keys:
             self._on_open(self._keys[value])
         elif event == "select" and self._on_select is not None and isinstance(value, list):
-            self._stamp = message.get("stamp") or self._stamp
             self._on_select([self._keys[handle] for handle in value if handle in self._keys])
         elif event == "sort" and self._on_sort is not None and isinstance(value, str):
             self._on_sort(value)

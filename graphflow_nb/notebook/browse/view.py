@@ -373,13 +373,14 @@ class Browser(View):
 
     def _open(self, id: str) -> None:
         def open() -> None:
-            self.listing.select([id])
-            self.listing.mark_seen(id)
             if not self.desk.is_changing(id):
                 editing = self.stage.part == "Edit"
                 self._open_or_show_raw(id)
                 if editing and self.desk.session is not None:
                     self.desk.edit()
+            # Last: a row that could not be opened is not selected.
+            self.listing.select([id])
+            self.listing.mark_seen(id)
             self.comparison.hide()
 
         self.stage.act(open, place=self.opening)

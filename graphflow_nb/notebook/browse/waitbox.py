@@ -122,8 +122,7 @@ class Waiting(Dialog):
         listing.filter(
             window=ANY_TIME, graph=wait.graph_id, task=wait.task, updated_until=wait.until
         )
-        given = self.time.value.strip() if self.than.value == GIVEN else ""
-        limit = given or f"{wait.limit.total_seconds():.0f} s"
+        limit = self.time.value.strip() if self.than.value == GIVEN else "usual"
         call = f"{WORKBENCH}.stuck({limit!r}, graph={wait.graph_id!r}, task={wait.task!r})"
         self._stage.desk.note_call(call, looking=True)
         self._stage.count_later()

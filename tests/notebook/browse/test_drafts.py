@@ -97,6 +97,18 @@ def test_a_click_on_the_row_of_the_draft_shows_it(browser):
     assert is_kept(browser)
 
 
+def test_a_row_that_is_not_opened_is_not_selected(browser):
+    send(browser.table, "select", [row_of(browser, ID)])
+    mine, other = (browser.table.page["handles"][row_of(browser, id)] for id in (ID, "claim-0118"))
+    # Its front end has painted the other row already, and waits for the answer to that.
+    browser.table.receive({"event": "open", "value": other, "stamp": 7})
+    assert NOT_SAVED in said(browser)
+    assert browser.table.selection == {"handles": [mine], "stamp": 7}
+    browser.desk.discard()
+    browser.table.receive({"event": "open", "value": other, "stamp": 8})
+    assert browser.table.selection == {"handles": [other], "stamp": 8}
+
+
 def test_deleting_it_says_that_the_draft_is_dropped(browser):
     send(browser.table, "select", [row_of(browser, ID), row_of(browser, "claim-0118")])
     find_button(browser, "Delete…").click()

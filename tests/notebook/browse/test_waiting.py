@@ -47,6 +47,8 @@ def test_a_click_on_a_task_lists_what_waits_longest_untouched_first(wb: g.Workbe
     browser: Any = wb.browse()
     find_button(browser, "Waiting…").click()
     box = browser.dialogs[-1]
+    assert browser.table.selectable
+    assert not box.table.selectable, "nothing is done to several tasks"
     assert "2 sessions waiting longer" in unescape(box.about.value)
     box.time.value = "90 min"
     assert "10 sessions waiting longer" in unescape(box.about.value)
@@ -55,7 +57,8 @@ def test_a_click_on_a_task_lists_what_waits_longest_untouched_first(wb: g.Workbe
     send(box.table, "open", 0)
     settle(browser)
     assert browser.listing.ids() == ["late"]
-    assert eval(browser.calls[-1], {"wb": wb})["id"].tolist() == ["late"]
+    assert browser.calls[-1] == "wb.stuck('usual', graph='g', task='review')"
+    assert wb.stuck("usual", graph="g", task="review")["id"].tolist() == ["late"]
     send(box.table, "open", 1)
     assert "too few sessions at this task" in said(browser)
     box.than.value = box.than.options[0]
