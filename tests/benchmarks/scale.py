@@ -1,28 +1,35 @@
-"""What a person looks at in stores of growing size: pages, filters, counts, and a get beside them.
+"""What a person looks at in stores of growing size, as one table in Markdown.
 
 PostgreSQL is measured with graph-flow's own table, and with the indexes that ``wb.advise()`` names.
+The sessions are made in the servers themselves, so that a million of them takes a minute.
 """
 
 from __future__ import annotations
 
 import asyncio
-import statistics
+import json
+import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
+import redis
 
 import graphflow_nb as g
-from graphflow_nb import Cursor, Query
-from graphflow_nb.storage.copying import copy
-from graphflow_nb.storage.estimates import count_groups_briefly, estimate_count
+from graphflow_nb import Query
+from graphflow_nb.model import stored_session
+from graphflow_nb.private_server import LocalRedis
+
+from .looks import FULL_READS, Figure, measure_looks
 
 SIZES, FULL_SIZES = (1_000, 100_000), (1_000, 100_000, 1_000_000)
-COPIED = 100_000  # the largest store that is copied to SQLite
-CALLS = 5
+REDIS_MOST = 200_000
+SLOW_MS, GROWTH = 300.0, 1.5
+NOTICED_MS = 30.0  # below, growth is noise or not noticed
 # Half of the contexts are stored outside of their rows.
 FILL = """
 INSERT INTO sessions (id, graph_id, current_task_id, status_message, context, created_at,
@@ -43,15 +50,19 @@ INDEXES = (
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
     "CREATE INDEX ON sessions USING gin (id gin_trgm_ops, status_message gin_trgm_ops)",
 )
-PAGES = ("-updated_at", "updated_at", "-created_at", "id")
-FILTERS: dict[str, dict[str, Any]] = {
-    "text=, a third": {"text": "waiting"},
-    "text=, none": {"text": "nobody"},
-    "where=, a quarter": {"context": {"tier": 1}},
-    "where=, one": {"context": {"n": 77}},
-    "id_prefix=": {"id_prefix": "session-0000000"},
-    "task=": {"task": "task-7"},
-}
+FILL_SQLITE = """
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :size)
+INSERT INTO sessions (id, graph_id, current_task_id, status_message, context, version,
+    created_at, updated_at)
+SELECT printf('session-%08d', n * 7919 % :size), 'graph-' || n % 5, 'task-' || n % 20,
+    CASE WHEN n % 3 = 0 THEN 'waiting for the customer' END,
+    printf('{"data":{"n":%d,"tier":%d,"text":"%s"},'
+        || '"chat_history":{"messages":[],"max_messages":1000}}', n, n % 4,
+        CASE WHEN n % 2 = 0 THEN hex(randomblob(1280)) ELSE substr(:text, 1, 400) END),
+    1, :now - n * 3000000, :now - n * 1000000
+FROM numbers
+"""
+SETTINGS = {"maintenance_work_mem": "1GB", "max_wal_size": "8GB", "autovacuum": "off"}
 
 
 async def _run(url: str, *statements: str) -> None:
@@ -61,88 +72,160 @@ async def _run(url: str, *statements: str) -> None:
     await connection.close()
 
 
-async def _middle(storage: Any, order: str, size: int) -> Cursor:
-    """Return the place in the middle of an order."""
-    table = await storage.table(Query(order=order, limit=size // 2))
-    cursor = table.next
-    assert cursor is not None
-    return cursor
-
-
-async def _beside_filters(storage: Any) -> None:
-    """Read one session while four filters are answered."""
-    query = Query(context={"n": -1}, limit=100)
-    filters = [asyncio.ensure_future(storage.table(query)) for _ in range(4)]
-    await asyncio.sleep(0)
-    await storage.get("session-00000007")
-    for call in filters:
-        call.cancel()
-    await asyncio.gather(*filters, return_exceptions=True)
-
-
-async def _measure(storage: Any, size: int) -> dict[str, float]:
-    """Return the median of each look, in milliseconds."""
-    looks: dict[str, Callable[[], Awaitable[Any]]] = {
-        "get": lambda: storage.get("session-00000007"),
-        "get beside four filters": lambda: _beside_filters(storage),
-        "card: sessions by task": lambda: count_groups_briefly(storage),
-        "how many there are": lambda: estimate_count(storage, Query()),
-        "exact count": lambda: storage.count(Query()),
-    }
-
-    def page(**named: Any) -> Callable[[], Awaitable[Any]]:
-        return lambda: storage.table(Query(limit=100, **named))
-
-    for order in PAGES:
-        looks[f"first page by {order}"] = page(order=order)
-        looks[f"middle page by {order}"] = page(
-            order=order, after=await _middle(storage, order, size)
-        )
-    for name, filters in FILTERS.items():
-        looks[name] = page(**filters)
-        looks[f"{name}, oldest first"] = page(order="updated_at", **filters)
-    found = {}
-    for name, look in looks.items():
-        times = []
-        for _ in range(CALLS):
-            began = time.perf_counter()
-            await look()
-            times.append(time.perf_counter() - began)
-        found[name] = 1e3 * statistics.median(times)
-    return found
-
-
-async def _measure_stores(server: g.LocalPostgres, size: int) -> dict[str, dict[str, float]]:
+@contextmanager
+def _postgres(server: g.LocalPostgres, size: int) -> Iterator[Callable[[str], str]]:
+    """Yield a function that gives the table indexes or none, and returns its URL."""
     url = server.create_database(f"scale{size}")
-    await (await g.connect(url)).close()
-    await _run(url, FILL.replace("$1", str(size)), "VACUUM ANALYZE sessions")
-    found = {}
-    for name, statements in (("no index", ()), ("indexes", INDEXES)):
-        await _run(url, *statements, "VACUUM ANALYZE sessions")
-        storage: Any = await g.connect(url, timeout=300, read_only=True)
-        found[name] = await _measure(storage, size)
-        await storage.close()
-    if size > COPIED:
-        return found
-    with TemporaryDirectory() as folder:
-        place = f"sqlite:{Path(folder) / 'sessions.db'}"
-        source, target = await g.connect(url, timeout=300), await g.connect(place)
-        await copy(source, target, Query())
-        found["SQLite"] = await _measure(target, size)
-        await source.close()
-        await target.close()
-    return found
+    g.open(url, writable=True).close()
+    fill = FILL.replace("$1", str(size))
+    # Not logged: that is faster to fill, and the same to read.
+    asyncio.run(_run(url, "ALTER TABLE sessions SET UNLOGGED", fill, "VACUUM ANALYZE sessions"))
+
+    def prepare(store: str) -> str:
+        if store == "PostgreSQL, indexes":
+            asyncio.run(_run(url, *INDEXES, "VACUUM ANALYZE sessions"))
+        return url
+
+    yield prepare
+    asyncio.run(_run(url, "DROP TABLE sessions"))
+
+
+def _fill_sqlite(path: Path, size: int) -> str:
+    url = f"sqlite:{path}"
+    g.open(url, create=True).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        values = {"size": size, "now": time.time_ns() // 1000, "text": "x" * 400}
+        db.execute(FILL_SQLITE, values)
+    return url
+
+
+def _texts(size: int) -> Iterator[tuple[str, str]]:
+    """Yield the id and the JSON of each session, as the documented storage keeps it in Redis."""
+    now, text = time.time(), ("x" * 400, "x" * 2560)
+    for n in range(1, size + 1):
+        made, saved = (
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - n * step)) for step in (3, 1)
+        )
+        id = f"session-{n * 7919 % size:08}"
+        session = {
+            "id": id,
+            "graph_id": f"graph-{n % 5}",
+            "current_task_id": f"task-{n % 20}",
+            "status_message": None if n % 3 else "waiting for the customer",
+            "context": {
+                "data": {"n": n, "tier": n % 4, "text": text[n % 2 == 0]},
+                "chat_history": {"messages": [], "max_messages": 1000},
+            },
+            "version": 1,
+            "created_at": made,
+            "updated_at": saved,
+        }
+        yield id, json.dumps(session, separators=(",", ":"))
+
+
+def _fill_redis(url: str, size: int) -> None:
+    client: Any = redis.Redis.from_url(url)
+    client.flushall()
+    pipeline = client.pipeline(transaction=False)
+    for number, (id, text) in enumerate(_texts(size), 1):
+        pipeline.set(id, text)
+        if number % 2_000 == 0:
+            pipeline.execute()
+    pipeline.execute()
+    client.close()
+
+
+async def _memory(size: int) -> g.InMemorySessionStorage:
+    """Return a storage in memory; its contexts have a tenth of the size of the others'."""
+    now = time.time_ns() // 1000
+
+    def sessions() -> Iterator[g.Session]:
+        for n in range(1, size + 1):
+            context = b'{"data":{"n":%d,"tier":%d},"chat_history":{"messages":[],' % (n, n % 4)
+            yield stored_session(
+                f"session-{n * 7919 % size:08}",
+                f"graph-{n % 5}",
+                f"task-{n % 20}",
+                None if n % 3 else "waiting for the customer",
+                context + b'"max_messages":1000}}',
+                1,
+                now - n * 3_000_000,
+                now - n * 1_000_000,
+            )
+
+    storage = g.InMemorySessionStorage.from_sessions(sessions())
+    assert await storage.count(Query()) == size
+    return storage
+
+
+_Results = dict[str, dict[int, dict[str, Figure]]]
+
+
+def _note(results: _Results, store: str, size: int, wb: g.Workbench, url: str) -> None:
+    began = time.perf_counter()
+    with wb:
+        results.setdefault(store, {})[size] = measure_looks(wb, url, size)
+    print(f"  {store}, {size:,} sessions: {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def _measure_all(server: g.LocalPostgres, sizes: tuple[int, ...], folder: str) -> _Results:
+    results: _Results = {}
+    for size in sizes:
+        with _postgres(server, size) as prepare:
+            for store in ("PostgreSQL", "PostgreSQL, indexes"):
+                url = prepare(store)
+                _note(results, store, size, g.open(url, timeout=60), url)
+    for size in sizes:
+        path = Path(folder) / f"{size}.db"
+        url = _fill_sqlite(path, size)
+        _note(results, "SQLite", size, g.open(url), url)
+        path.unlink()
+    for size in sorted({min(size, REDIS_MOST) for size in sizes}):
+        with LocalRedis() as redis_server:
+            _fill_redis(redis_server.url, size)
+            with g.open(redis_server.url, writable=True) as wb:
+                began = time.perf_counter()
+                wb.build_index()
+                print(f"  Redis, index of {size:,}: {time.perf_counter() - began:.1f} s")
+            url = redis_server.url
+            _note(results, "Redis, index", size, g.open(url), url)
+    for size in sizes:
+        _note(results, "memory", size, g.wrap(asyncio.run(_memory(size))), "")
+    return results
+
+
+def _judge(look: str, figures: list[Figure]) -> str:
+    """Return what is to be said of a look: why it may be slow, or that it is not good."""
+    last = figures[-1]
+    if last.failed:
+        return f"refused: {last.failed[:90]}"
+    if look in FULL_READS:
+        return "reads all"
+    said = []
+    if last.ms > SLOW_MS:
+        said.append(f"**over {SLOW_MS:.0f} ms**")
+    if len(figures) > 1 and last.ms > NOTICED_MS and last.ms > GROWTH * figures[-2].ms:
+        said.append("**grows**")
+    return ", ".join(said)
 
 
 def scale(server: g.LocalPostgres, *, full: bool) -> None:
-    """Print the time of each look at each size, and how it grows."""
+    """Print a table of each look in each store: its time at each size, growth and memory."""
     sizes = FULL_SIZES if full else SIZES
-    results = {size: asyncio.run(_measure_stores(server, size)) for size in sizes}
-    stores = ("no index", "indexes", "SQLite")
-    columns = [(store, size) for store in stores for size in sizes if store in results[size]]
-    print("\nLooks at a store, ms (PostgreSQL without and with indexes, SQLite)")
-    print(f"  {'':<34}" + "".join(f"{store:>11}" for store, _ in columns))
-    print(f"  {'sessions':<34}" + "".join(f"{size:>11,}" for _, size in columns))
-    for look in results[sizes[0]]["no index"]:
-        times = (results[size][store][look] for store, size in columns)
-        print(f"  {look:<34}" + "".join(f"{ms:>11,.2f}" for ms in times))
+    with TemporaryDirectory() as folder:
+        results = _measure_all(server, sizes, folder)
+    heads = [f"{size:,}" for size in sizes]
+    print("\nLooks at stores of growing size: ms at each number of sessions, growth to the largest")
+    print("from the size before it, and by how much the process's memory rose.\n")
+    print(f"| store | look | {' | '.join(heads)} | growth | MiB | |")
+    print(f"|---|---|{'--:|' * len(sizes)}--:|--:|---|")
+    for store, by_size in results.items():
+        names = list(dict.fromkeys(name for looks in by_size.values() for name in looks))
+        for name in names:
+            figures = [looks[name] for looks in by_size.values()]
+            times = [f"{figure.ms:,.1f}" for figure in figures]
+            times += [""] * (len(sizes) - len(times))
+            growth = f"{figures[-1].ms / figures[-2].ms:.1f}×" if len(figures) > 1 else ""
+            memory = "" if (mib := figures[-1].mib) is None else f"{mib:,.0f}"
+            row = [store, name, *times, growth, memory, _judge(name, figures)]
+            print(f"| {' | '.join(row)} |")
