@@ -24,8 +24,9 @@ def main() -> None:
 
     The plan is JSON: ``initialise`` is the command that makes the data, if there are none;
     ``command`` starts the server; ``unfinished`` are folders to remove where the data could not be
-    made, ``temporary`` those to remove at the end. The answer is one line of JSON on stdout, with
-    the ``pid`` of the server or the ``error`` of the first command.
+    made, ``temporary`` those to remove at the end; ``discards`` says that the data are among them.
+    The answer is one line of JSON on stdout, with the ``pid`` of the server or the ``error`` of the
+    first command.
     """
     plan = json.loads(sys.argv[1])
     if plan["initialise"]:
@@ -42,8 +43,9 @@ def main() -> None:
     server = _start(plan, plan["command"], signal.SIGINT)
     _answer({"pid": server.pid})
     last = _watch(server)
-    _stop(server)
-    if last != b"k":
+    keeps = last == b"k"
+    _stop(server, at_once=plan["discards"] and not keeps)
+    if not keeps:
         _remove(plan["temporary"])
 
 
@@ -93,8 +95,10 @@ def _watch(process: "subprocess.Popen[bytes]", *, until_end: bool = False) -> "b
             return None
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    for number, seconds in ((signal.SIGINT, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+def _stop(process: "subprocess.Popen[bytes]", *, at_once: bool = False) -> None:
+    """End a process; with ``at_once`` it writes nothing more to its data first."""
+    steps = ((signal.SIGINT, 10), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))
+    for number, seconds in steps[1:] if at_once else steps:
         if process.poll() is not None:
             break
         process.send_signal(number)

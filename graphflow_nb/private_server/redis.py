@@ -124,6 +124,7 @@ class LocalRedis:
                 "log": str(log),
                 "user": {},
                 "temporary": [str(runtime)],
+                "discards": False,  # it has nothing to write when it ends
                 "owner": identify_process(os.getpid()),
             }
         )

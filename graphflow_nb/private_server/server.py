@@ -173,6 +173,7 @@ class LocalPostgres:
             "log": str(log),
             "user": user.arguments,
             "temporary": [str(folders.runtime)],
+            "discards": self._folder is None,
             "owner": identify_process(os.getpid()),
         }
         deadline = time.monotonic() + _START_SECONDS

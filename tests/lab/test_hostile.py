@@ -9,6 +9,7 @@ import graphflow_nb as g
 
 from ..hostile import SHOWN as SAMPLE
 from ..notebook.test_hostile import save_cases
+from ..scope import only_complete
 from ..servers.jupyter import open_in_lab, run_all, write_notebook
 from .person import Person, run_apart
 
@@ -47,6 +48,7 @@ print("shown")""",
 
 
 # Every case is walked through and shown; that takes most of a minute.
+@only_complete
 @pytest.mark.timeout(280)
 def test_nothing_runs_in_a_browser(chromium, jupyter, database):
     stored = [case for case in SAMPLE if case.postgres]
