@@ -118,7 +118,8 @@ class HistoryStorage(Wrapper):
         except StorageError as error:
             await self._raise_if_gone(error)
             raise
-        await self._upkeep.note_writes((session.id,))
+        if self._upkeep.count_write(session.id):
+            self._upkeep.begin()
 
     async def _call(self, method: str, /, *arguments: Any, **named: Any) -> Any:
         if method not in WRITES:
@@ -130,7 +131,7 @@ class HistoryStorage(Wrapper):
             result = await self._write(method, arguments, named)
         else:
             result = await self._write_and_note(method, arguments, named)
-        await self._upkeep.note_writes(map(_id_of, _written_by(method, arguments)))
+        self._upkeep.note_writes(map(_id_of, _written_by(method, arguments)))
         return result
 
     async def _write(self, method: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -156,7 +156,7 @@ class Observation:
 
     async def _keep(self, rows: list[VersionRow]) -> None:
         await self.archive.append(rows)
-        await self._upkeep.note_writes(row.id for row in rows)
+        self._upkeep.note_writes(row.id for row in rows)
 
     def _collect(self, rows: list[VersionRow], reported: set[str]) -> None:
         """Add the versions that are new to ``rows``; of the reported ids, those that are gone."""
@@ -213,6 +213,7 @@ class Observation:
         """Observe no longer; what was seen stays in ``archive``."""
         self._follower.stop()
         self.state = "stopped"
+        self._client.bridge.run(self._upkeep.settle())
 
     def _look_quietly(self) -> None:
         self.look()

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 from uuid import uuid4
 
-from msgspec import Raw
-
 from ..errors import SessionConflict
-from ..model import Seen, Session, exactjson, mark_saved, stored_session
+from ..model import Seen, Session, mark_saved, stored_session
 from ..model.times import micros_or_unknown
 from .address import Address
 from .checks import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
-from .history import WRITTEN, VersionRow
-from .memory_history import MemoryHistory
+from .memory_history import MemoryHistory, MemoryRow
 from .origin import is_as_read
 from .paths import ContextPath
 from .query import Query
@@ -26,18 +22,6 @@ from .rows import GroupCounter, RowsById, build_table, select_rows, take_page
 from .table import GroupCount, Table
 
 __all__ = ["InMemorySessionStorage"]
-
-
-class _Row(NamedTuple):
-    graph_id: str
-    current_task_id: str
-    status_message: str | None
-    context: str | bytes
-    version: int
-    created: int
-    updated: int
-    extra: dict[str, Raw] | None
-    seen: Seen  # what each session that is read from the row remembers
 
 
 class InMemorySessionStorage:
@@ -62,15 +46,13 @@ class InMemorySessionStorage:
     def __init__(self) -> None:
         #: Sessions in memory are those of this object alone.
         self.identity = f"memory:{uuid4()}"
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, MemoryRow] = {}
         self._lock = threading.Lock()
         self._noting = False
-        self._writer = ""  # of the versions, once they are noted
         self._history = MemoryHistory(self._note_writes)
 
     def _note_writes(self, noting: bool) -> None:
         self._noting = noting
-        self._writer = f"graphflow_nb {os.getpid()}"
 
     @property
     def history_table(self) -> MemoryHistory:
@@ -137,27 +119,15 @@ class InMemorySessionStorage:
             session.extra,
             seen,
         )
-        row = self._rows[session.id] = _new(_Row, fields)
+        row = self._rows[session.id] = _new(MemoryRow, fields)
         if self._noting:
-            self._note(session.id, row, updated)
+            self._history.note(session.id, row, updated)
         mark_saved(session, version, created, updated, seen)
-
-    def _note(self, id: str, row: _Row, at: int, *, deleted: bool = False) -> None:
-        """Append a row to the history; called with the lock held."""
-        context = row.context
-        if isinstance(context, str):
-            text, size = context, len(context.encode())
-        else:
-            text, size = context.decode(), len(context)
-        graph_id, task, status, _, version, created, _, members, _ = row
-        extra = exactjson.join(members).decode() if members else None
-        fields = (id, 0, version, at, graph_id, task, status, created, deleted, text, None, size)
-        self._history.note(_new(VersionRow, (*fields, WRITTEN, self._writer, extra)))
 
     def _remove(self, id: str) -> None:
         row = self._rows.pop(id)
         if self._noting:
-            self._note(id, row, time.time_ns() // 1000, deleted=True)
+            self._history.note(id, row, time.time_ns() // 1000, deleted=True)
 
     async def get(self, id: str) -> Session | None:
         """Return the session with this id, or None if it does not exist."""
@@ -209,7 +179,7 @@ class InMemorySessionStorage:
             self._rows = stored | self._rows
             if self._noting:
                 for id in sorted(stored.keys() - set(taken)):
-                    self._note(id, stored[id], time.time_ns() // 1000)
+                    self._history.note(id, stored[id], time.time_ns() // 1000)
         return taken
 
     def _check_batch(self, sessions: Sequence[Session]) -> None:
@@ -309,7 +279,7 @@ class InMemorySessionStorage:
         """Return facts that name the store; memory has no settings to report."""
         return StoreFacts(place=self.place)
 
-    def _build_row(self, session: Session) -> _Row:
+    def _build_row(self, session: Session) -> MemoryRow:
         """Return the row of a session with its own version and times."""
         check_texts(session, nul=True)
         now = time.time_ns()
@@ -317,7 +287,7 @@ class InMemorySessionStorage:
             now // 1000 if known is None else micros_or_unknown(known)
             for known in (session.raw_created, session.raw_updated)
         )
-        return _Row(
+        return MemoryRow(
             session.graph_id,
             session.current_task_id,
             session.status_message,
@@ -329,8 +299,8 @@ class InMemorySessionStorage:
             Seen(self.identity, session.version, now),
         )
 
-    def _filtered(self, query: Query) -> Sequence[tuple[str, _Row]]:
-        stored: Sequence[tuple[str, _Row]]
+    def _filtered(self, query: Query) -> Sequence[tuple[str, MemoryRow]]:
+        stored: Sequence[tuple[str, MemoryRow]]
         with self._lock:
             if query.ids is None:
                 stored = RowsById(self._rows)
@@ -345,7 +315,7 @@ class InMemorySessionStorage:
 _new = tuple.__new__  # a NamedTuple's own constructor costs a third of a save
 
 
-def _build_session(id: str, row: _Row) -> Session:
+def _build_session(id: str, row: MemoryRow) -> Session:
     # Unpacked into names: a call with *row takes a fifth longer.
     graph_id, task, status, context, version, created, updated, extra, seen = row
     return stored_session(

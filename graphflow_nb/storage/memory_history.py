@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-from .history import Expired, HistorySize, Steps, VersionRow
+from msgspec import Raw
+
+from ..model import Seen, exactjson
+from .history import WRITTEN, Expired, HistorySize, Steps, VersionRow
 from .migration import Migration
 
-__all__ = ["MemoryHistory"]
+__all__ = ["MemoryHistory", "MemoryRow"]
+
+
+class MemoryRow(NamedTuple):
+    """A session as it is stored in memory; times in µs since 1970 UTC.
+
+    Attributes:
+        graph_id, current_task_id, status_message, version, created, updated: The session's columns.
+        context: The JSON text.
+        extra: The members that graph-flow does not define.
+        seen: What each session that is read from the row remembers.
+    """
+
+    graph_id: str
+    current_task_id: str
+    status_message: str | None
+    context: str | bytes
+    version: int
+    created: int
+    updated: int
+    extra: dict[str, Raw] | None
+    seen: Seen
+
+
+class _Noted(NamedTuple):
+    """A version that is the stored row itself: what it takes to show it is done when it is read."""
+
+    number: int
+    at: int
+    deleted: bool
+    row: MemoryRow
 
 
 class MemoryHistory:
@@ -32,7 +66,8 @@ class MemoryHistory:
     def __init__(self, note_writes: Callable[[bool], None] | None = None):
         self._note_writes = note_writes
         self._lock = threading.Lock()
-        self._rows: dict[str, list[VersionRow]] = {}  # of each session, by number
+        self._rows: dict[str, list[VersionRow | _Noted]] = {}  # of each session, by number
+        self._writer = f"graphflow_nb {os.getpid()}"
 
     async def plan(self) -> Migration:
         """Return nothing to run: a history in memory needs no table."""
@@ -55,6 +90,7 @@ class MemoryHistory:
     async def start(self) -> None:
         """Note every write of the storage from now on."""
         if self._note_writes is not None:
+            self._writer = f"graphflow_nb {os.getpid()}"
             self._note_writes(True)
 
     async def stop(self) -> None:
@@ -62,19 +98,28 @@ class MemoryHistory:
         if self._note_writes is not None:
             self._note_writes(False)
 
-    def note(self, row: VersionRow) -> None:
-        """Append one version with the next number of its session."""
+    def note(self, id: str, row: MemoryRow, at: int, *, deleted: bool = False) -> None:
+        """Append a row that was stored or deleted, with the next number of its session.
+
+        Args:
+            id: The session's id.
+            row: The row; it is kept as it is.
+            at: The time in µs since 1970 UTC.
+            deleted: Whether the session was deleted.
+        """
         with self._lock:
-            rows = self._rows.get(row.id)
-            if rows is None:
-                rows = self._rows[row.id] = []
-            number = rows[-1].number + 1 if rows else 1
-            rows.append(_new(VersionRow, (row.id, number, *row[2:])))
+            rows = self._rows.get(id)
+            if rows:
+                rows.append(_new(_Noted, (rows[-1].number + 1, at, deleted, row)))
+            else:
+                self._rows[id] = [_new(_Noted, (1, at, deleted, row))]
 
     async def append(self, rows: Sequence[VersionRow]) -> None:
         """Append versions with the next numbers of their sessions."""
-        for row in rows:
-            self.note(row)
+        with self._lock:
+            for row in rows:
+                kept = self._rows.setdefault(row.id, [])
+                kept.append(row._replace(number=kept[-1].number + 1 if kept else 1))
 
     async def read(
         self,
@@ -93,7 +138,34 @@ class MemoryHistory:
             if limit is not None:
                 low = max(low, high - limit)
             found = rows[low:high][::-1]
-        return found if content else [row._replace(context=None, patch=None) for row in found]
+        versions = [self._version_of(id, row) for row in found]
+        if content:
+            return versions
+        return [row._replace(context=None, patch=None) for row in versions]
+
+    def _version_of(self, id: str, row: VersionRow | _Noted) -> VersionRow:
+        if isinstance(row, VersionRow):
+            return row
+        number, at, deleted, stored = row
+        context = stored.context
+        text = context if isinstance(context, str) else context.decode()
+        return VersionRow(
+            id,
+            number,
+            stored.version,
+            at,
+            stored.graph_id,
+            stored.current_task_id,
+            stored.status_message,
+            stored.created,
+            deleted,
+            text,
+            None,
+            len(text.encode()),
+            WRITTEN,
+            self._writer,
+            exactjson.join(stored.extra).decode() if stored.extra else None,
+        )
 
     async def number_at(self, id: str, moment: int) -> int | None:
         """Return the number that was the newest at a time in µs; None if there was none yet."""
@@ -114,10 +186,13 @@ class MemoryHistory:
             wanted = sorted(self._rows if ids is None else self._rows.keys() & set(ids))
             rows: list[tuple[object, ...]] = []
             for id in wanted:
-                for r in self._rows[id]:
-                    if (since is None or r.at >= since) and (until is None or r.at < until):
-                        texts = (r.graph_id, r.current_task_id, r.status_message)
-                        rows.append((id, r.number, r.at, *texts, r.deleted, r.source))
+                for each in self._rows[id]:
+                    if (since is None or each.at >= since) and (until is None or each.at < until):
+                        row, source = (
+                            (each.row, WRITTEN) if isinstance(each, _Noted) else (each, each.source)
+                        )
+                        texts = (row.graph_id, row.current_task_id, row.status_message)
+                        rows.append((id, each.number, each.at, *texts, each.deleted, source))
                 if len(rows) > limit:
                     break
         return Steps.from_rows(rows, limit)
@@ -133,8 +208,11 @@ class MemoryHistory:
         with self._lock:
             rows = self._rows.get(id, [])
             for at, row in enumerate(rows):
-                if row.context is not None and row.number in patches:
-                    rows[at] = row._replace(context=None, patch=patches[row.number][0])
+                if row.number not in patches:
+                    continue
+                version = self._version_of(id, row)
+                if version.context is not None:
+                    rows[at] = version._replace(context=None, patch=patches[row.number][0])
                     done += 1
         return done
 
@@ -162,7 +240,9 @@ class MemoryHistory:
                         del self._rows[id]
         return _sum(gone)
 
-    def _expired(self, id: str, versions: int | None, before: int | None) -> list[VersionRow]:
+    def _expired(
+        self, id: str, versions: int | None, before: int | None
+    ) -> list[VersionRow | _Noted]:
         """Return the versions of a session that a retention does not keep, oldest first."""
         rows = self._rows.get(id, [])
         count = 0 if versions is None else len(rows) - versions
@@ -177,7 +257,7 @@ class MemoryHistory:
         """Return the size of the history; the bytes are those of the contexts and patches."""
         with self._lock:
             every = [row for rows in self._rows.values() for row in rows]
-            size = sum(len(row.context or row.patch or "") for row in every)
+            size = sum(map(_size_of, every))
             oldest = min((row.at for row in every), default=None)
             return HistorySize(len(self._rows), len(every), size, True, oldest)
 
@@ -185,14 +265,20 @@ class MemoryHistory:
         return f"<MemoryHistory: {len(self._rows)} sessions>"
 
 
-_new = tuple.__new__  # _replace takes ten times as long, a third of a save
+_new = tuple.__new__  # a NamedTuple's own constructor takes a tenth of a save
 
 
-def _number(row: VersionRow) -> int:
+def _number(row: VersionRow | _Noted) -> int:
     return row.number
 
 
-def _sum(gone: Sequence[Sequence[VersionRow]]) -> Expired:
+def _size_of(row: VersionRow | _Noted) -> int:
+    if isinstance(row, _Noted):
+        return len(row.row.context)
+    return len(row.context or row.patch or "")
+
+
+def _sum(gone: Sequence[Sequence[VersionRow | _Noted]]) -> Expired:
     rows = [row for part in gone for row in part]
-    size = sum(len(row.context or row.patch or "") for row in rows)
+    size = sum(map(_size_of, rows))
     return Expired(sum(bool(part) for part in gone), len(rows), size)

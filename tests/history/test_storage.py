@@ -97,6 +97,7 @@ async def test_what_is_written_is_compacted_and_pruned_in_between() -> None:
         session.context["n"] = n
         session.context["pad"] = "x" * 300
         await storage.save(session)
+    await storage.settle()
     rows = await storage.archive.table.read("a")
     assert 50 <= len(rows) <= 82
     assert sum(row.context is not None for row in rows) <= 16 + 2
@@ -117,6 +118,7 @@ def test_threads_that_save_in_memory_keep_it_small_together() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda thread: asyncio.run(write(thread)), range(4)))
+    asyncio.run(storage.settle())
     for thread in range(4):
         rows = asyncio.run(storage.archive.table.read(f"{thread}-0"))
         assert 20 <= len(rows) < 20 + 32
@@ -130,8 +132,10 @@ async def test_what_ended_in_between_is_compacted_to_its_end() -> None:
     for n in range(13):
         session.context["n"] = n
         await storage.save(session)
-    for _ in range(1500):  # three turns
+    for n in range(1500):  # three turns
         await storage.save(other)
+        if n % 100 == 99:
+            await storage.settle()
     rows = await storage.archive.table.read("a")
     assert [row.number for row in rows if row.context is not None] == [13]
 
@@ -144,6 +148,7 @@ async def test_sessions_that_are_seldom_written_lose_old_versions_in_their_turn(
     for _ in range(8):
         for session in sessions:
             await storage.save(session)
+        await storage.settle()
     steps = await storage.archive.steps()
     numbers: dict[str, list[int]] = {}
     for id, number in zip(steps.id, steps.number.tolist(), strict=True):

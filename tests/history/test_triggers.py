@@ -320,6 +320,7 @@ def test_where_there_are_no_triggers_the_workbench_keeps_to_the_bounds():
     for n in range(100):
         session.context["n"] = n
         wb.save(session)
+    wb.bridge.run(wb.storage.inner.settle())
     numbers = wb.history("a", limit=1000).index
     assert 20 <= len(numbers) < 20 + 32
     would_go = wb.prune_history(versions=20, dry_run=True).versions

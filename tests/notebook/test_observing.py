@@ -109,6 +109,7 @@ def test_what_was_seen_is_bounded():
             wb.save(session)
             observation.look()
         assert observation.noted >= 60
+        observation.stop()
         assert len(wb.history("a")) < 5 + 32
 
 
