@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -18,6 +18,7 @@ from .functions import register_functions
 from .location import MEMORY, url_of
 from .odd import Database
 from .reading import Reading, connect_to
+from .sharing import Holder, alone_with
 
 __all__ = ["OpenFile", "open_file"]
 
@@ -39,15 +40,24 @@ class OpenFile(Protocol):
         """Close the file."""
 
 
-class Writing:
+class Writing(Holder):
     """A file that is open for reading and writing.
 
     Args:
-        db: The connection.
+        path: The absolute path of the file, or ``MEMORY``.
+        timeout: The seconds to wait for another process's write.
+        prepare: What makes the connection ready.
     """
 
-    def __init__(self, db: Database):
-        self._db = db
+    def __init__(self, path: str, timeout: float, prepare: Callable[[Database], Database]):
+        super().__init__()
+        self._path = path
+        if path == MEMORY:
+            self._db = prepare(connect_to(MEMORY, timeout))
+            return
+        with alone_with(path, timeout) as self.number:
+            self.has_locks = True
+            self._db = prepare(connect_to(f"{Path(path).as_uri()}?mode=rw", timeout))
 
     def run(self, work: Callable[[Database], T]) -> T:
         """Return ``work(db)``."""
@@ -57,9 +67,20 @@ class Writing:
         """End the statement that is running."""
         self._db.interrupt()
 
+    def interrupt_statement(self) -> None:
+        """End no statement: a reading does."""
+
+    def let_go(self) -> None:
+        """Keep the file: a reading lets go."""
+
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file; without readings of this process nothing is left beside it."""
+        with ExitStack() as stack:
+            if self.number is not None:
+                with suppress(OSError):  # the file was removed
+                    stack.enter_context(alone_with(self._path, 0, interrupts=False))
+            self._db.close()
+            self.has_locks = False
 
 
 def open_file(path: str, timeout: float, *, read_only: bool, create: bool) -> OpenFile:
@@ -80,14 +101,13 @@ def open_file(path: str, timeout: float, *, read_only: bool, create: bool) -> Op
                 "a database in memory is empty when it is opened, so it can't be opened for "
                 "reading only: leave read_only= or writable=False out"
             )
-        return Writing(_prepare(connect_to(MEMORY, timeout), path, is_new=True))
+        return Writing(path, timeout, lambda db: _prepare(db, is_new=True))
     is_new = _create(path) if create and not read_only else False
     if not is_new:
         is_new = _inspect(path, timeout, read_only=read_only, create=create)
     if read_only:
-        return Reading(path, timeout, prepare=lambda db: _prepare(db, path, is_new=False))
-    uri = f"{Path(path).as_uri()}?mode=rw"
-    return Writing(_prepare(connect_to(uri, timeout), path, is_new=is_new))
+        return Reading(path, timeout, lambda db: _prepare(db, is_new=False))
+    return Writing(path, timeout, lambda db: _prepare(db, is_new=is_new))
 
 
 def _create(path: str) -> bool:
@@ -164,7 +184,7 @@ def _check_ours(db: Database, path: str) -> bool:
     )
 
 
-def _prepare(db: Database, path: str, *, is_new: bool) -> Database:
+def _prepare(db: Database, *, is_new: bool) -> Database:
     """Return a connection that is ready for the storage; close it if that can't be."""
     try:
         if is_new:
