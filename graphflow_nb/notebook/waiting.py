@@ -9,17 +9,22 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..model.times import UNKNOWN_TIME
 from ..storage import Query, SessionStorage
 from ..storage.protocols import SupportsCount, SupportsCounts, SupportsTable, require
-from ..storage.table import GroupCount
+from ..storage.table import GroupCount, Table
 
 __all__ = ["FACTOR", "SAMPLE", "TaskWait", "describe_left_out", "find_waits", "join_waits"]
 
 #: A wait is unusual if it is longer than so many times the median of its task.
 FACTOR: Final = 2
 SAMPLE: Final = 500  # sessions of a task whose median is taken
+#: Sessions of which those at each task are taken: one read for all tasks and not one for each,
+#: since a store without an index of tasks reads much of the table for each.
+SAMPLE_OF_ALL: Final = 10_000
+ENOUGH: Final = 100  # sessions of a task, with which it needs no read of its own
 MIN_SAMPLE: Final = 5
 MAX_TASKS: Final = 50  # whose median is taken
 MAX_NAMED: Final = 3  # tasks that a text names
@@ -80,7 +85,10 @@ async def find_waits(
     groups = await require(storage, SupportsCounts).counts(here)
     if longer_than is None:
         groups = sorted(groups, key=lambda group: -group.sessions)[:MAX_TASKS]
-        found = [await _compare_with_usual(storage, group, now) for group in groups]
+        sample = await require(storage, SupportsTable).table(
+            replace(here, order="id", limit=SAMPLE_OF_ALL), ()
+        )
+        found = [await _compare_with_usual(storage, group, sample, now) for group in groups]
     else:
         until = now - longer_than
         late = await require(storage, SupportsCounts).counts(replace(here, updated_until=until))
@@ -102,25 +110,49 @@ async def find_waits(
 
 
 async def _compare_with_usual(
-    storage: SessionStorage, group: GroupCount, now: datetime
+    storage: SessionStorage, group: GroupCount, sample: Table, now: datetime
 ) -> TaskWait:
-    # By id and not by time: the newest would be a choice of short waits.
     graph, task = group.graph_id, group.current_task_id
-    sample = Query(graph=graph, task=task, order="id", limit=SAMPLE)
-    table = await require(storage, SupportsTable).table(sample, ())
-    known = table.updated[table.updated != UNKNOWN_TIME]
+    known = await _sample_updates(storage, group, sample)
     if len(known) < MIN_SAMPLE:
         few = (graph, task, group.sessions, None, None, None, 0, _longest(group, now))
         return TaskWait(*few)
     middle = float(np.median(known)) / 1e6
     usual = timedelta(seconds=max(0.0, now.timestamp() - middle))
     until = now - FACTOR * usual
-    query = Query(graph=graph, task=task, updated_until=until)
-    waiting = int(await require(storage, SupportsCount).count(query))
+    waiting = 0
+    if group.oldest is None or group.oldest < until:
+        query = Query(graph=graph, task=task, updated_until=until)
+        waiting = int(await require(storage, SupportsCount).count(query))
     return TaskWait(
         *(graph, task, group.sessions, usual, FACTOR * usual, until, waiting),
         _longest(group, now),
     )
+
+
+async def _sample_updates(
+    storage: SessionStorage, group: GroupCount, sample: Table
+) -> NDArray[np.int64]:
+    """Return the known times of the last saves of some sessions at a task.
+
+    They are the first ones by id and not by time: the newest would be a choice of short waits.
+
+    Args:
+        storage: The storage, which is asked only for a task that the sample has too little of.
+        group: The task.
+        sample: Sessions of all tasks, by id.
+    """
+    graph, task = group.graph_id, group.current_task_id
+    rows = [
+        row
+        for row, place in enumerate(zip(sample.graph_id, sample.current_task_id, strict=True))
+        if place == (graph, task)
+    ]
+    updated = sample.updated[rows[:SAMPLE]]
+    if sample.next is not None and len(rows) < ENOUGH:
+        query = Query(graph=graph, task=task, order="id", limit=SAMPLE)
+        updated = (await require(storage, SupportsTable).table(query, ())).updated
+    return updated[updated != UNKNOWN_TIME]
 
 
 def _longest(group: GroupCount, now: datetime) -> timedelta | None:

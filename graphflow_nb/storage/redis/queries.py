@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
@@ -26,7 +27,26 @@ from .records import Found, Records
 __all__ = ["Page", "Queries", "SessionPage"]
 
 
-_PORTION: Final = 2_000  # entries of the index that are looked at in one step, at most
+_PORTION: Final = 2_000  # values that are read in one step, at most
+_PROBED: Final = 10_000  # entries of the index, whose hits say how many more would be read
+_BULK: Final = 500  # rows of a page that is one of many, and not looked at by a person
+_LISTED_SECONDS: Final = 60.0  # for which the next pages of a bulk read believe a list of keys
+
+
+class _Listed(NamedTuple):
+    """The ids of all keys of a pattern, in order.
+
+    Attributes:
+        pattern: The pattern.
+        ids: The ids.
+        ends: The last ids of the page that was read last: the next one begins after one of them.
+        at: When they were listed.
+    """
+
+    pattern: str | None
+    ids: list[str]
+    ends: tuple[str, ...]
+    at: float
 
 
 class Page(NamedTuple):
@@ -72,11 +92,14 @@ class Queries:
         self._records = records
         self._index = index
         self._scan_limit = scan_limit
+        self._listed: _Listed | None = None
 
     async def select(self, query: Query) -> Page:
         """Return the selected sessions, in order."""
         if self._index.can_page(query) and await self._index.refresh():
             return await self._select_by_index(query)
+        if query.order_by == "id" and query.ids is None and query.limit is not None:
+            return await self._select_by_id(query, query.limit)
         kept: list[Found] = []
         hidden: set[bytes] = set()
         async for portion in self.scan(query, hidden=hidden):
@@ -84,6 +107,55 @@ class Queries:
             if query.limit is not None and len(kept) > 4 * query.limit + 1000:
                 kept = take_page(kept, query)
         return Page(take_page(kept, query), [], _hidden_note(hidden))
+
+    async def _select_by_id(self, query: Query, limit: int) -> Page:
+        """Return a page in the order of the ids, for which the keys alone say what to read."""
+        ids = await self._list_ids(query, limit)
+        after = query.after
+        if query.descending:
+            left = ids[: len(ids) if after is None else bisect_left(ids, after.id)]
+            left.reverse()
+        else:
+            left = ids[0 if after is None else bisect_right(ids, after.id) :]
+        found: list[Found] = []
+        hidden: set[bytes] = set()
+        start, count = 0, min(max(limit, 100), _PORTION)
+        while len(found) < limit and start < len(left):
+            found += await self._find_matching(left[start : start + count], query, hidden)
+            start += count
+            # Where few of them match, larger portions take fewer round trips.
+            count = min(2 * count, _PORTION)
+        found = found[:limit]
+        if self._listed is not None:
+            # The last two, since a page may be asked for with one session more than it shows.
+            ends = tuple(id for id, _ in found[-2:]) if len(found) == limit else ()
+            self._listed = self._listed._replace(ends=ends) if ends else None
+        return Page(found, [], _hidden_note(hidden))
+
+    async def _list_ids(self, query: Query, limit: int) -> list[str]:
+        """Return the ids of all keys that a query's prefix leaves, in order.
+
+        The pages of a bulk read follow one list: listing a million keys takes seconds.
+        """
+        pattern, known, now = self._pattern(query), self._listed, time.monotonic()
+        self._listed = None
+        if (
+            known is not None
+            and query.after is not None
+            and query.after.id in known.ends
+            and pattern == known.pattern
+            and now - known.at < _LISTED_SECONDS
+        ):
+            self._listed = known
+            return known.ids
+        portions = self._client.scan(pattern)
+        if await self._may_exceed():
+            portions = _each(await self._list_keys(portions))
+        ids = [self._records.id_of(key) async for keys in portions for key in keys]
+        ids.sort()
+        if limit >= _BULK:
+            self._listed = _Listed(pattern, ids, (), now)
+        return ids
 
     async def _select_by_index(self, query: Query) -> Page:
         limit = query.limit or 0
@@ -114,9 +186,28 @@ class Queries:
                     moved += not is_current(entry, session[1].updated)
                     found.append(session)
                     entries.append(entry)
+            if read - len(portion) < _PROBED <= read and len(found) < limit:
+                await self._check_hits(query, read, len(found))
         notes = [_hidden_note(hidden), await self._index_note(moved)]
         note = "; ".join(note for note in notes if note) or None
         return Page(found[:limit], entries[:limit], note)
+
+    async def _check_hits(self, query: Query, read: int, hits: int) -> None:
+        """Check that a page can be filled before as many values as ``scan_limit`` were read.
+
+        Args:
+            query: The query.
+            read: The number of sessions that were read.
+            hits: How many of them it selects.
+
+        Raises:
+            QueryError: It probably can't.
+        """
+        wanted = query.limit or 0
+        if hits and wanted * read <= self._scan_limit * hits:
+            return
+        if sum(group.sessions for group in await self._index.groups(query)) > self._scan_limit:
+            raise await self._too_many_keys()
 
     async def _index_note(self, moved: int = 0) -> str | None:
         # With a prefix, other keys may belong to others.
@@ -199,13 +290,16 @@ class Queries:
             ids = [id for id in dict.fromkeys(query.ids) if is_encodable(id)]
             yield await self._find_matching(ids, query, hidden)
             return
-        pattern = _key_pattern(self._records.prefix + (query.id_prefix or ""))
-        portions = self._client.scan(pattern)
+        portions = self._client.scan(self._pattern(query))
         if bounded and await self._may_exceed():
             portions = _each(await self._list_keys(portions))  # before the first value is read
         async for keys in portions:
             ids = [self._records.id_of(key) for key in keys]
             yield await self._find_matching(ids, query, hidden)
+
+    def _pattern(self, query: Query) -> str | None:
+        """Return the pattern of the keys that a query's prefix leaves, None for all keys."""
+        return _key_pattern(self._records.prefix + (query.id_prefix or ""))
 
     async def _may_exceed(self) -> bool:
         """Return whether there may be more keys than ``scan_limit``."""

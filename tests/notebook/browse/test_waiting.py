@@ -76,3 +76,33 @@ def test_what_is_no_time_and_a_store_that_cannot_count_are_said(wb: g.Workbench)
     plain = g.wrap(Plain()).browse()
     find_button(plain, "Waiting…").click()
     assert "Error: " in said(plain)
+
+
+def test_one_read_serves_all_tasks_that_are_not_rare(monkeypatch: pytest.MonkeyPatch, run: Any):
+    asked: list[Any] = []
+
+    class Asked(g.InMemorySessionStorage):
+        async def table(self, query: g.Query, context: Any = ()) -> Any:
+            asked.append(query.task)
+            return await super().table(query, context)
+
+        async def count(self, query: g.Query) -> int:
+            asked.append(f"count {query.task}")
+            return await super().count(query)
+
+    monkeypatch.setattr("graphflow_nb.notebook.waiting.SAMPLE_OF_ALL", 400)
+    now = datetime.now(UTC)
+    sessions = []
+    for n in range(630):
+        session = g.Session(f"s{n:03}", f"t{n % 2}" if n < 600 else "rare", graph_id="g")
+        hours = 50 if n == 601 else 2 if n % 2 else 1
+        session.raw_created = session.raw_updated = now - timedelta(hours=hours)
+        session.version = 1
+        sessions.append(session)
+    waits = run(find_waits(Asked.from_sessions(sessions), None))
+    assert [(wait.task, wait.sessions, wait.waiting) for wait in waits] == [
+        ("rare", 30, 1),
+        ("t0", 300, 0),
+        ("t1", 300, 0),
+    ]
+    assert asked == [None, "rare", "count rare"]

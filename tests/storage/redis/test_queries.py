@@ -6,6 +6,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session
+from graphflow_nb.storage.redis.client import RedisClient
 from graphflow_nb.storage.redis.index import RedisIndex
 from graphflow_nb.storage.redis.records import Records
 from graphflow_nb.storage.table import note_of
@@ -136,3 +137,61 @@ def test_pages_by_a_stale_index_come_to_an_end(connect, raw, run):
                 break
         assert after is None
         assert sorted(paged) == [f"s{i:02}" for i in range(30)]
+
+
+def test_a_page_by_id_reads_the_values_of_its_rows_alone(connect, run, monkeypatch):
+    storage = connect()
+    run(storage.save_many([Session(f"s{i:04}", f"t{i % 10}") for i in range(3_000)]))
+    read, listed = [], []
+    find_many, scan = Records.find_many, RedisClient.scan
+
+    async def noting(self, ids, hidden=None):
+        read.append(len(ids))
+        return await find_many(self, ids, hidden)
+
+    def listing(self, *words, **named):
+        listed.append(words)
+        return scan(self, *words, **named)
+
+    monkeypatch.setattr(Records, "find_many", noting)
+    monkeypatch.setattr(RedisClient, "scan", listing)
+    ids = [f"s{i:04}" for i in range(3_000)]
+    page = run(storage.table(Query(order="id", limit=10)))
+    assert page.id == ids[:10]
+    assert run(storage.table(Query(order="id", limit=10, after=page.next))).id == ids[10:20]
+    down = run(storage.table(Query(order="-id", limit=10)))
+    assert down.id == ids[:-11:-1]
+    assert run(storage.table(Query(order="-id", limit=2, after=down.next))).id == ids[-11:-13:-1]
+    assert run(storage.query(Query(order="id", id_prefix="s01", limit=1)))[0].id == "s0100"
+    assert sum(read) <= 600
+    assert run(storage.table(Query(order="id", limit=5, task="t7"))).id == ids[7:50:10]
+    # The pages of a bulk read follow one list, and a person's page has what is new.
+    listed.clear()
+    pages, after = [], None
+    while not pages or after is not None:
+        table = run(storage.table(Query(order="id", limit=1_000, after=after)))
+        pages += table.id
+        after = table.next
+    assert (pages, len(listed)) == (ids, 1)
+    run(storage.save(Session("s00005", "t")))
+    assert run(storage.table(Query(order="id", limit=2))).id == ["s0000", "s00005"]
+
+
+def test_a_page_of_what_is_rare_is_refused_early(connect, run, monkeypatch):
+    storage = connect(scan_limit=150)
+    monkeypatch.setattr("graphflow_nb.storage.redis.queries._PROBED", 100)
+    run(storage.save_many([Session(f"s{i:03}", "t", graph_id=f"g{i % 3}") for i in range(390)]))
+    run(storage.build_index())
+    read = []
+    find_many = Records.find_many
+
+    async def noting(self, ids, hidden=None):
+        read.append(len(ids))
+        return await find_many(self, ids, hidden)
+
+    monkeypatch.setattr(Records, "find_many", noting)
+    with pytest.raises(g.QueryError, match="more than 150 keys"):
+        run(storage.table(Query(text="nobody", limit=10)))
+    assert read == [100]
+    # Of a graph's sessions all can be read.
+    assert run(storage.table(Query(text="nobody", limit=10, graph="g1"))).id == []
