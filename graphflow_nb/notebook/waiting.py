@@ -152,7 +152,8 @@ async def _sample_updates(
     if sample.next is not None and len(rows) < ENOUGH:
         query = Query(graph=graph, task=task, order="id", limit=SAMPLE)
         updated = (await require(storage, SupportsTable).table(query, ())).updated
-    return updated[updated != UNKNOWN_TIME]
+    known: NDArray[np.int64] = updated[updated != UNKNOWN_TIME]
+    return known
 
 
 def _longest(group: GroupCount, now: datetime) -> timedelta | None:
