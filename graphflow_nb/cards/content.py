@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from ..errors import ContextError
 from ..model import Message, OddMessage, Session, exactjson
+from ..model.masks import DEFAULT_MASK, Mask
 from ..storage.paths import ContextPath
 from .lines import (
     MAX_MESSAGES,
@@ -21,7 +22,6 @@ from .lines import (
     context_lines,
     count_items,
     data_lines,
-    shown_text,
 )
 from .parts import code, moment_text
 
@@ -98,9 +98,14 @@ _MORE: Final = Markup('<div class="l q">… %s more below %s</div>')
 _NOTHING: Final = Markup('<div class="l q">%s</div>')
 
 
-def render_tree(data: dict[str, Any]) -> Markup:
-    """Return a context's data as a collapsible tree, with the path of each value."""
-    found = data_lines(Raw(exactjson.encode_unchecked(data)))
+def render_tree(data: dict[str, Any], mask: Mask = DEFAULT_MASK) -> Markup:
+    """Return a context's data as a collapsible tree, with the path of each value.
+
+    Args:
+        data: The data.
+        mask: What is hidden of them.
+    """
+    found = data_lines(Raw(exactjson.encode_unchecked(data)), mask=mask)
     more = _MORE % (f"{found.total - found.last:,}", "data") if found.last < found.total else ""
     return _render_lines(found.lines, "empty") + more
 
@@ -117,7 +122,7 @@ def context_portion(
     if found.problem:
         return Portion(code(found.problem), 0, 0, 0)
     if find:
-        lines = [_FOUND % (code(line.name), code(shown_text(line.raw))) for line in found.lines]
+        lines = [_FOUND % (code(line.name), code(line.text)) for line in found.lines]
         html = Markup("").join(lines) or _NOTHING % "nothing found"
     else:
         html = _render_lines(found.lines, "empty")
@@ -135,7 +140,7 @@ def _render_lines(lines: Sequence[Line], nothing: str) -> Markup:
             parts.append(_BRANCH % (code(line.name), count_items(line), place))
             depth += 1
         else:
-            parts.append(_LEAF % (code(line.name), code(shown_text(line.raw)), place))
+            parts.append(_LEAF % (code(line.name), code(line.text), place))
     parts += [Markup("</details>")] * (depth - 1)
     return Markup("").join(parts) if parts else _NOTHING % nothing
 

@@ -14,6 +14,7 @@ from msgspec import Raw
 from ..changes import Path, value_at
 from ..errors import ContextError, PatchError, QueryError
 from ..model import Message, OddMessage, Session, exactjson
+from ..model.masks import DEFAULT_MASK, Mask, is_shown
 from ..storage.paths import DATA, MESSAGES, ContextPath, path_text, resolve_path
 
 __all__ = [
@@ -45,6 +46,7 @@ class Line(NamedTuple):
         items: The number of items of an object or array whose items follow; 0 for one value.
         more: The number of items that are left out after this line; 0 for none.
         message: The message; None for a value of the context.
+        hidden: What is shown instead of the value; empty where it is shown.
     """
 
     path: Path
@@ -54,6 +56,12 @@ class Line(NamedTuple):
     items: int = 0
     more: int = 0
     message: Message | None = None
+    hidden: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value as a person reads it."""
+        return self.hidden or shown_text(self.raw)
 
     @property
     def place(self) -> str:
@@ -90,7 +98,8 @@ def shown_text(raw: Raw) -> str:
     if exactjson.kind(raw) != "string":
         return bytes(raw).decode(errors="replace")
     try:
-        return exactjson.show(exactjson.decode(raw))
+        text = exactjson.decode(raw)
+        return str(text) if is_shown(text) else exactjson.show(text)
     except ContextError:
         return bytes(raw).decode(errors="replace")
 
@@ -117,19 +126,21 @@ def context_lines(
         exactjson.split_object(data, "data")
     except ContextError as error:
         return Lines([], 0, 0, 0, str(error))
-    raw, path = _find_below(bytes(context), data, below)
+    raw, path = _find_below(bytes(context), data, below, session.mask)
     if not find:
-        return data_lines(raw, path, start)
+        return data_lines(raw, path, start, session.mask)
     wanted = find.casefold()
+    # What is hidden is not found by its value either.
+    lines = (_conceal(line, session.mask) for line in _walk(raw, path))
     found = [
-        line
-        for line in _walk(raw, path)
-        if wanted in line.name.casefold() or wanted in shown_text(line.raw).casefold()
+        line for line in lines if wanted in line.name.casefold() or wanted in line.text.casefold()
     ]
     return _cut(found, start, MAX_ITEMS)
 
 
-def _find_below(context: bytes, data: Raw, below: ContextPath | None) -> tuple[Raw, Path]:
+def _find_below(
+    context: bytes, data: Raw, below: ContextPath | None, mask: Mask
+) -> tuple[Raw, Path]:
     """Return the object or array at a path of the data, and its path from the session down."""
     if below is None:
         return data, DATA
@@ -139,13 +150,15 @@ def _find_below(context: bytes, data: Raw, below: ContextPath | None) -> tuple[R
     except PatchError as error:
         raise QueryError(f"nothing is at {path_text(keys)!r} in this context") from error
     if exactjson.kind(raw) not in ("object", "array"):
-        raise QueryError(f"at {path_text(keys)!r} is one value, {shown_text(raw)[:100]}")
+        shown = shown_text(mask.hide(raw, (*DATA, *keys)))[:100]
+        raise QueryError(f"at {path_text(keys)!r} is one value, {shown}")
     return raw, (*DATA, *keys)
 
 
-def data_lines(raw: Raw, path: Path = DATA, start: int = 0) -> Lines:
+def data_lines(raw: Raw, path: Path = DATA, start: int = 0, mask: Mask = DEFAULT_MASK) -> Lines:
     """Return the items of an object or array, and those in them, as a tree."""
-    lines = list(_list_items(raw, path, start, 1, iter(range(MAX_LINES))))
+    items = _list_items(raw, path, start, 1, iter(range(MAX_LINES)))
+    lines = [_conceal(line, mask) for line in items]
     total = len(_split(raw))
     shown = min(max(total - start, 0), MAX_ITEMS)
     return Lines(lines, start + 1 if shown else 0, start + shown if shown else 0, total)
@@ -202,6 +215,14 @@ def _list_items(
             yield from _list_items(item, here, 0, level + 1, budget)
             if count > MAX_ITEMS:
                 yield Line(here, "", item, level + 1, more=count - MAX_ITEMS)
+
+
+def _conceal(line: Line, mask: Mask) -> Line:
+    """Return a line with what is shown instead of its value, if that is masked."""
+    if line.items or line.more:
+        return line
+    shown = mask.hide(line.raw, line.path)
+    return line if shown is line.raw else line._replace(hidden=shown_text(shown))
 
 
 def _walk(raw: Raw, path: Path) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from ..changes import Change, Patch, Path
 from ..model import exactjson
+from ..model.masks import DEFAULT_MASK, Mask, is_shown
 from ..storage.paths import DATA, place_text
 from .parts import code
 
@@ -17,8 +18,15 @@ __all__ = ["patch_html", "place_html", "value_html"]
 MAX_CHANGES: Final = 200  # of one patch
 
 
-def value_html(raw: Raw | None) -> Markup:
-    """Return a JSON text as HTML; ``nothing`` for None."""
+def value_html(raw: Raw | None, path: Path = (), mask: Mask = DEFAULT_MASK) -> Markup:
+    """Return a JSON text as HTML; ``nothing`` for None.
+
+    Args:
+        raw: The value.
+        path: The keys and indexes from the session down to it.
+        mask: What is hidden of it.
+    """
+    raw = mask.hide_or_none(raw, path)
     if raw is None:
         return Markup('<span class="q">nothing</span>')
     return code(_format_json(raw))
@@ -26,6 +34,8 @@ def value_html(raw: Raw | None) -> Markup:
 
 def _format_json(raw: Raw) -> str:
     text = bytes(raw).decode(errors="replace")
+    if is_shown(text[1:-1]):
+        return text[1:-1]  # it is no text of the session
     # Long texts and strings are shown as they are; the rest is indented.
     return text if len(text) > 300 or exactjson.kind(raw) == "string" else exactjson.pretty(text)
 
@@ -33,16 +43,20 @@ def _format_json(raw: Raw) -> str:
 _SIGNS = {"add": "+ add", "remove": "− remove", "replace": "± change"}
 
 
-def patch_html(patch: Patch, nothing: str = "No change.") -> Markup:
+def patch_html(patch: Patch, nothing: str = "No change.", mask: Mask | None = None) -> Markup:
     """Return a patch as a table: operation, path, and the values before and after.
 
     Args:
         patch: The changes; the first 200 are shown.
         nothing: The text for a patch without changes.
+        mask: What is hidden of the values. Default: the mask of the patch.
     """
     if not len(patch):
         return Markup("<p>%s</p>") % nothing
-    rows = Markup("").join(_render_change(change) for change in patch[:MAX_CHANGES])
+    rows = Markup("").join(
+        _render_change(change, patch.mask if mask is None else mask)
+        for change in patch[:MAX_CHANGES]
+    )
     if len(patch) > MAX_CHANGES:
         more = f"{len(patch) - MAX_CHANGES:,} more changes, not shown"
         rows += Markup('<tr><td class="q" colspan="4">%s</td></tr>') % more
@@ -58,13 +72,13 @@ def patch_html(patch: Patch, nothing: str = "No change.") -> Markup:
 _CHANGE: Final = Markup('<tr class="gfnb-%s"><td>%s</td><td>%s</td><td>%s</td><td>%s</td></tr>')
 
 
-def _render_change(change: Change) -> Markup:
+def _render_change(change: Change, mask: Mask) -> Markup:
     return _CHANGE % (
         change.op,
         _SIGNS.get(change.op, change.op),
         place_html(change.path),
-        value_html(change.before),
-        value_html(change.value),
+        value_html(change.before, change.path, mask),
+        value_html(change.value, change.path, mask),
     )
 
 

@@ -9,12 +9,15 @@ from datetime import datetime
 from typing import Any, Final
 
 from markupsafe import Markup
+from msgspec import Raw
 
 from ..errors import ContextError
 from ..model import OddMessage, Session, exactjson
 from ..model.times import datetime_of, describe_time, micros_or_unknown
 from ..printable import printable_lines
+from ..storage.paths import DATA
 from .content import read_content, render_chat, render_tree
+from .lines import shown_text
 from .parts import card, code, fact_table, moment_text, size
 
 __all__ = ["overview_html", "session_html", "session_text"]
@@ -50,7 +53,7 @@ def session_html(session: Session) -> Markup:
         "</details>"
     ) % (
         extent,
-        "" if wrong else render_tree(content),
+        "" if wrong else render_tree(content, session.mask),
         len(messages),
         render_chat(messages),
     )
@@ -83,7 +86,9 @@ def session_text(session: Session) -> str:
     lines.append(f"  context  {size(len(session.context_json()))}")
     items = list(data.items()) if isinstance(data, dict) else []
     for key, value in items[:MAX_ITEMS]:
-        lines.append(f"    {key!r}: {_cut(exactjson.show(value), 100)}")
+        raw = Raw(exactjson.encode_unchecked(value))
+        shown = shown_text(session.mask.hide(raw, (*DATA, key)))
+        lines.append(f"    {key!r}: {_cut(shown, 100)}")
     if len(items) > MAX_ITEMS:
         lines.append(f"    … {len(items) - MAX_ITEMS:,} more keys")
     lines.append(f"  chat     {len(messages)} messages")

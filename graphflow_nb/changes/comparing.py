@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from ..errors import ContextError
 from ..model import Session, exactjson
+from ..model.masks import DEFAULT_MASK
 from .document import document
 from .patch import Change, Patch, Path
 
@@ -24,7 +25,8 @@ def diff(before: Session, after: Session) -> Patch:
         before: The session to change.
         after: The session with the wanted content.
     """
-    return Patch(compare(document(before), document(after)))
+    mask = before.mask if after.mask is DEFAULT_MASK else after.mask
+    return Patch(compare(document(before), document(after)), mask=mask)
 
 
 def compare(before: Raw, after: Raw, path: Path = ()) -> Iterator[Change]:

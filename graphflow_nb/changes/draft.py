@@ -11,6 +11,7 @@ from ..errors import ContextError, PatchError
 from ..model import Message, Session, exactjson
 from .comparing import compare
 from .document import MESSAGES, check_context, document, edit, value_at, with_document
+from .masked import MaskedText
 from .patch import Patch, Path
 
 __all__ = ["KINDS", "Draft", "Kind", "json_value"]
@@ -116,8 +117,13 @@ class Draft:
         """The context's JSON text with line breaks, for people."""
         return exactjson.pretty(self.context)
 
-    def set_context_text(self, text: str) -> None:
+    def set_context_text(self, text: str, masked: MaskedText | None = None) -> None:
         """Replace the whole context by a JSON text.
+
+        Args:
+            text: The text.
+            masked: The text that was given to be edited, if secrets in it are masked; each that is
+                still there stays as it is stored.
 
         Raises:
             ContextError: The text is not JSON (the error names line and column), or not a context.
@@ -126,6 +132,7 @@ class Draft:
         if exactjson.kind(context) != "object":
             raise ContextError("a context must be an object with data and chat_history")
         try:
+            context = context if masked is None else masked.restore(context)
             check_context(context, value_at(self._base, ("context",)))
         except PatchError as error:
             raise ContextError(str(error)) from error
@@ -172,7 +179,7 @@ class Draft:
 
     def changes(self) -> Patch:
         """Return the changes since the session was opened."""
-        return Patch(compare(self._base, self._now))
+        return Patch(compare(self._base, self._now), mask=self.base.mask)
 
     def messages(self) -> int:
         """Return the number of messages."""

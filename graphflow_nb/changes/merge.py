@@ -100,12 +100,16 @@ class Merge:
             PatchError: A clash has no valid choice.
         """
 
+        hide = self.stored.mask.hide_or_none
+
         def choose(clash: Clash) -> Choice:
             choice = choices.get(clash.path)
             if choice not in ("stored", "mine"):
                 raise PatchError(
-                    f"{clash.pointer} was changed on both sides, stored as {shorten(clash.stored)} "
-                    f"and here as {shorten(clash.mine)}: choose 'stored' or 'mine', not {choice!r}"
+                    f"{clash.pointer} was changed on both sides, stored as "
+                    f"{shorten(hide(clash.stored, clash.path))} and here as "
+                    f"{shorten(hide(clash.mine, clash.path))}: choose 'stored' or 'mine', not "
+                    f"{choice!r}"
                 )
             return choice
 

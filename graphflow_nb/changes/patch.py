@@ -12,9 +12,10 @@ from msgspec import Raw
 from ..errors import ContextError, PatchError
 from ..model import exactjson
 from ..model.exactjson import pointer
+from ..model.masks import DEFAULT_MASK, Mask, is_shown
 from ..printable import printable
 
-__all__ = ["Change", "Patch", "Path", "parse_pointer", "pointer", "python", "shorten"]
+__all__ = ["SECRET", "Change", "Patch", "Path", "parse_pointer", "pointer", "python", "shorten"]
 
 #: Keys and indexes from the session down.
 Path: TypeAlias = tuple[str, ...]
@@ -59,10 +60,19 @@ class Change:
         return step
 
     def __str__(self) -> str:
+        return self.describe(DEFAULT_MASK)
+
+    def describe(self, mask: Mask) -> str:
+        """Return the step in one line, for people.
+
+        Args:
+            mask: What is hidden of the values.
+        """
         text = f"{self.op} {printable(pointer(self.path))}"
         if self.source is not None:
             return f"{text} from {printable(pointer(self.source))}"
-        old, new = (printable(shorten(raw)) for raw in (self.before, self.value))
+        shown = (mask.hide_or_none(raw, self.path) for raw in (self.before, self.value))
+        old, new = (printable(shorten(raw)) for raw in shown)
         if self.op == "replace" and self.before is not None:
             return f"{text}: {old} → {new}"
         return f"{text}: {old if self.op == 'remove' and self.before is not None else new}"
@@ -87,14 +97,24 @@ class Patch(Sequence[Change]):
     Args:
         changes: ``Change`` objects; or RFC 6902's form, as a list of dicts or as JSON text (which
             keeps the digits of every number).
+        mask: What is hidden of the values where the patch is shown. Default: what looks secret.
+
+    Attributes:
+        mask: As passed.
 
     Raises:
         PatchError: The changes are not a JSON Patch.
     """
 
-    __slots__ = ("_changes",)
+    __slots__ = ("_changes", "mask")
 
-    def __init__(self, changes: Patch | str | Iterable[Change | Mapping[str, Any]] = ()):
+    def __init__(
+        self,
+        changes: Patch | str | Iterable[Change | Mapping[str, Any]] = (),
+        *,
+        mask: Mask = DEFAULT_MASK,
+    ):
+        self.mask: Mask = changes.mask if isinstance(changes, Patch) else mask
         if isinstance(changes, str):
             try:
                 texts = exactjson.split_array(exactjson.typed(changes), "the patch")
@@ -126,7 +146,7 @@ class Patch(Sequence[Change]):
     def __getitem__(self, index: slice) -> Self: ...
     def __getitem__(self, index: int | slice) -> Change | Self:
         found = self._changes[index]
-        return type(self)(found) if isinstance(found, tuple) else found
+        return type(self)(found, mask=self.mask) if isinstance(found, tuple) else found
 
     def __len__(self) -> int:
         return len(self._changes)
@@ -137,7 +157,7 @@ class Patch(Sequence[Change]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return "\n".join(map(str, self)) or "no change"
+        return "\n".join(change.describe(self.mask) for change in self) or "no change"
 
 
 def _parse_step(step: Any) -> Change:
@@ -172,8 +192,26 @@ def parse_pointer(text: object) -> Path:
     return tuple(key.replace("~1", "/").replace("~0", "~") for key in text[1:].split("/"))
 
 
-def python(patch: Patch) -> str:
-    """Return exact Python source of a patch: a list, or JSON text where digits would be lost."""
+class _Secret:
+    """What is written in source instead of a value: a name, which whoever runs it has to set."""
+
+    def __repr__(self) -> str:
+        return "SECRET"
+
+
+#: The one of these.
+SECRET: Final = _Secret()
+
+
+def python(patch: Patch, mask: Mask = DEFAULT_MASK) -> str:
+    """Return exact Python source of a patch: a list, or JSON text where digits would be lost.
+
+    Args:
+        patch: The changes.
+        mask: What is hidden of the values: ``SECRET`` is written in place of each.
+    """
+    if any(_is_hidden(change, mask) for change in patch):
+        return repr([_hide_step(change, mask) for change in patch])
     try:
         steps = [change.to_dict() for change in patch]
         source = repr(steps)
@@ -182,6 +220,26 @@ def python(patch: Patch) -> str:
     except (ContextError, RecursionError, ValueError):
         pass
     return repr(patch.to_json())
+
+
+def _is_hidden(change: Change, mask: Mask) -> bool:
+    return mask.hide_or_none(change.value, change.path) is not change.value
+
+
+def _hide_step(change: Change, mask: Mask) -> dict[str, Any]:
+    """Return a step in RFC 6902's form with ``SECRET`` in place of what is hidden."""
+
+    def replace(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: replace(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [replace(item) for item in value]
+        return SECRET if isinstance(value, str) and is_shown(value) else value
+
+    step = change.to_dict()
+    if change.value is not None and _is_hidden(change, mask):
+        step["value"] = replace(exactjson.decode(mask.hide(change.value, change.path)))
+    return step
 
 
 def _drop_literals(value: Any) -> Any:

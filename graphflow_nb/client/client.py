@@ -11,7 +11,7 @@ from typing import Any, Self
 from weakref import WeakSet
 
 from ..bridge import Bridge, dual
-from ..changes import Patch, apply
+from ..changes import Patch, apply, pointer
 from ..errors import (
     ContextError,
     PatchError,
@@ -23,6 +23,7 @@ from ..errors import (
 from ..journal import Journal, JournaledStorage, UndoReport
 from ..journal.storage import UnnotedStorage
 from ..model import Context, Session, stored_session
+from ..model.masks import DEFAULT_MASK, Mask, contains_mask
 from ..model.validity import Problem, describe, find_new_problems
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Migration, Query, get_or_create
@@ -64,9 +65,10 @@ class Client:
         bridge: The bridge to the loop on which the storage lives.
         recorder: The recorder of the storage's operations.
         journal: The journal of the writes. Default: a new one in memory.
+        mask: What of contexts is hidden where it is shown. Default: what looks secret.
 
     Attributes:
-        storage, bridge, recorder: As passed.
+        storage, bridge, recorder, mask: As passed.
         journaled: The same storage for writes by hand: each is noted and can be undone.
         orders: The columns by which pages were asked for, for advice on indexes.
         filters: The names of the filters by which sessions were asked for, for advice too.
@@ -79,7 +81,9 @@ class Client:
         bridge: Bridge,
         recorder: Recorder,
         journal: Journal | None = None,
+        mask: Mask = DEFAULT_MASK,
     ):
+        self.mask = mask
         self.storage = storage
         self.bridge = bridge
         self.recorder = recorder
@@ -299,7 +303,8 @@ class Client:
             JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed, or can't hold a value.
         """
-        patch = Patch(changes)
+        patch = Patch(changes, mask=self.mask)
+        _check_unmasked(patch)
         expected = None if version is None else self._expect({id: version})[id]
         stored = await self.storage.get(id)
         if stored is None:
@@ -560,6 +565,8 @@ class Client:
             session: The session.
             way: How the state became known; see ``Observed.note``.
         """
+        if self.mask is not DEFAULT_MASK:
+            session.mask = self.mask
         self._shown.note(session)
         self.observed.note(session, way)
 
@@ -655,6 +662,16 @@ def _check_version(version: object) -> int:
         f"a version must be an integer, or the Session that was read, not {version!r}; nothing was "
         "written"
     )
+
+
+def _check_unmasked(patch: Patch) -> None:
+    """Raise PatchError if a patch was copied from where its values were hidden."""
+    for change in patch:
+        if change.value is not None and contains_mask(change.value):
+            raise PatchError(
+                f"the value for {pointer(change.path)} is what was shown instead of a secret, not "
+                "the secret; nothing was written. Put the value itself there"
+            )
 
 
 def _find_conflict(stored: Session, patch: Patch, version: int) -> SessionConflict:

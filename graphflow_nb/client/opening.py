@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, running_loop
 from ..errors import StorageError
 from ..journal import Journal
+from ..model.masks import DEFAULT_MASK, Mask, MaskChoice
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import (
     InMemorySessionStorage,
@@ -35,6 +36,7 @@ def open_client(
     kind: type[C] = Client,  # type: ignore[assignment]
     writable: bool | None = None,
     journal: str | os.PathLike[str] | None = None,
+    mask: MaskChoice = True,
     **options: Any,
 ) -> C:
     """Open a store; see ``graphflow_nb.open`` for the arguments.
@@ -44,11 +46,14 @@ def open_client(
         kind: The class to make: ``Client``, or a subclass such as the ``Workbench``.
         writable: Whether sessions can be changed. Default: not on a server's database.
         journal: A file that keeps the journal.
+        mask: What of contexts is hidden where it is shown.
         options: Options of the storage's ``connect``.
 
     Raises:
         StorageError: The store can't be opened.
+        QueryError: ``mask`` is invalid.
     """
+    hidden = _read_mask(mask)
     url = None if url is None else read_url(url)
     read_only = writable is False
     named = url is not None and url.reveal()
@@ -67,7 +72,7 @@ def open_client(
     if read_only and not attributes.read_only:
         storage = _make_read_only(storage)
     bridge = LoopThread.shared() if attributes.suspends else InPlace()
-    return _make(kind, storage, bridge, journal)
+    return _make(kind, storage, bridge, journal, hidden)
 
 
 def wrap_client(
@@ -76,6 +81,7 @@ def wrap_client(
     kind: type[C] = Client,  # type: ignore[assignment]
     loop: AbstractEventLoop | None = None,
     journal: str | os.PathLike[str] | None = None,
+    mask: MaskChoice = True,
 ) -> C:
     """Return a client of an existing storage; see ``graphflow_nb.wrap`` for the arguments.
 
@@ -85,21 +91,24 @@ def wrap_client(
         loop: The event loop that the storage belongs to. Default: the one that it names, or else
             the one that runs right now, or else one of our own.
         journal: A file that keeps the journal.
+        mask: What of contexts is hidden where it is shown.
 
     Raises:
         CapabilityError: The storage lacks one of the three methods.
+        QueryError: ``mask`` is invalid.
     """
+    hidden = _read_mask(mask)
     for method in ("save", "get", "delete"):
         if not callable(getattr(storage, method, None)):
             raise missing_capability(storage, method)
     attributes = attributes_of(storage)
     if not attributes.suspends:
-        return _make(kind, storage, InPlace(), journal)
+        return _make(kind, storage, InPlace(), journal, hidden)
     if loop is None:
         loop = attributes.loop if attributes.names_loop else running_loop()
     shared = LoopThread.shared()
     bridge = shared if loop is None or loop is shared.loop else ForeignLoop(loop)
-    return _make(kind, storage, bridge, journal)
+    return _make(kind, storage, bridge, journal, hidden)
 
 
 def _make_read_only(storage: SessionStorage) -> SessionStorage:
@@ -111,11 +120,16 @@ def _make_read_only(storage: SessionStorage) -> SessionStorage:
     return ReadOnlyStorage(storage)
 
 
+def _read_mask(choice: MaskChoice) -> Mask:
+    return DEFAULT_MASK if choice is True else Mask(choice)
+
+
 def _make(
     kind: type[C],
     storage: SessionStorage,
     bridge: Bridge,
     journal: str | os.PathLike[str] | None,
+    mask: Mask,
 ) -> C:
     recorder = Recorder()
     kept = None if journal is None else Journal.at(journal)
@@ -123,4 +137,4 @@ def _make(
         storage.add_hook(recorder)
     else:
         storage = MonitoredStorage(storage, [recorder])
-    return kind(storage, bridge, recorder, kept)
+    return kind(storage, bridge, recorder, kept, mask)

@@ -12,15 +12,17 @@ import msgspec
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..changes import Path, diff, pointer
 from ..errors import ContextError, JournalError
 from ..journal import Entry
 from ..model import MessageRole, OddMessage, Session, exactjson
+from ..model.masks import DEFAULT_MASK, Mask
 from ..model.times import FIRST, LAST, UNKNOWN_TIME, micros_or_unknown
 from ..monitoring import Records
-from ..storage.paths import ContextPath, path_label
+from ..storage.paths import DATA, ContextPath, path_label
 from ..storage.table import GroupCount, Table, add_problem, note_of
 
 __all__ = [
@@ -58,8 +60,16 @@ def frame_html(frame: pd.DataFrame) -> Markup:
     return Markup(html)  # noqa: S704  pandas escaped it
 
 
-def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame:
-    """Return one row for each session; see ``Workbench.sessions`` for the columns."""
+def sessions_frame(
+    table: Table, context: Sequence[ContextPath], mask: Mask = DEFAULT_MASK
+) -> pd.DataFrame:
+    """Return one row for each session; see ``Workbench.sessions`` for the columns.
+
+    Args:
+        table: The sessions by column.
+        context: The paths of the context columns.
+        mask: What is hidden of their values.
+    """
     columns: dict[str, Any] = {
         "id": text_column(table.id),
         "graph_id": category_column(table.graph_id),
@@ -73,8 +83,8 @@ def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame
     }
     if table.expires is not None:
         columns["expires_at"] = _time_column(table.expires)
-    for name, values in zip(context_columns(context), table.context, strict=True):
-        columns[name] = _narrowest_column(values)
+    for name, path, texts in zip(context_columns(context), context, table.context, strict=True):
+        columns[name] = _narrowest_column(_hide(texts, path, mask))
     frame = pd.DataFrame(columns, copy=False)
     # Plain values: what writes a file or compares frames takes the attributes along.
     frame.attrs["next"] = None if table.next is None else table.next.to_plain()
@@ -83,6 +93,18 @@ def sessions_frame(table: Table, context: Sequence[ContextPath]) -> pd.DataFrame
     if table.problems:
         frame.attrs["problems"] = dict(table.problems)
     return frame
+
+
+def _hide(texts: Sequence[str | None], path: ContextPath, mask: Mask) -> Sequence[str | None]:
+    """Return JSON texts of the values at a path, with what is shown instead of secrets."""
+    keys = path.split(".") if isinstance(path, str) else path
+    where = (*DATA, *map(str, keys))
+    # A value with nothing in it is masked by its path alone, which most columns are not.
+    if not mask.covers(where) and not any(text is not None and text[:1] in "{[" for text in texts):
+        return texts
+    raws = (None if text is None else Raw(text.encode(errors="replace")) for text in texts)
+    shown = (mask.hide_or_none(raw, where) for raw in raws)
+    return [None if raw is None else bytes(raw).decode() for raw in shown]
 
 
 def context_columns(context: Sequence[ContextPath]) -> list[str]:

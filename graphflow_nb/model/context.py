@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from ..errors import ContextError
 from . import exactjson
+from .masks import DEFAULT_MASK, Mask
 from .message import Message, MessageRole, OddMessage
 from .validity import MAX_USIZE, Problem, find_new_problems
 
@@ -172,13 +173,24 @@ class Context(MutableMapping[str, Any]):
 
     Attributes:
         origin: For sessions: the JSON text that a store returned; None if it was made here.
+        mask: What of it is hidden in its ``repr``; see ``Session.mask``.
 
     Raises:
         ContextError: JSON can't hold a value (NaN, a set, a key that is not a string, a lone
             surrogate, …); the error names the key. When reading: a stored context can't be read.
     """
 
-    __slots__ = ("_data", "_dirty", "_encoded", "_history", "_parts", "_text", "_values", "origin")
+    __slots__ = (
+        "_data",
+        "_dirty",
+        "_encoded",
+        "_history",
+        "_parts",
+        "_text",
+        "_values",
+        "mask",
+        "origin",
+    )
 
     _history: ChatHistory | None
 
@@ -204,6 +216,7 @@ class Context(MutableMapping[str, Any]):
         self._values: dict[str, Any] = {}
         self._encoded: dict[str, bytes] = {}
         self._history = None
+        self.mask: Mask = DEFAULT_MASK
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -370,7 +383,7 @@ class Context(MutableMapping[str, Any]):
 
     def __copy__(self) -> Self:
         twin = type(self).from_json(self.to_json())
-        twin.origin = self.origin
+        twin.origin, twin.mask = self.origin, self.mask
         return twin
 
     def __deepcopy__(self, memo: object) -> Self:
@@ -380,4 +393,6 @@ class Context(MutableMapping[str, Any]):
         return (Context.from_json, (self.to_json(),))
 
     def __repr__(self) -> str:
-        return f"Context({dict(self)!r}, {self.chat_history!r})"
+        # What a person sees is masked; ``dict(context)`` and each value are as they are.
+        shown = self.mask.hide_object(dict(self), ("context", "data"))
+        return f"Context({shown!r}, {self.chat_history!r})"

@@ -16,6 +16,7 @@ from msgspec import Raw
 from ..errors import ContextError, SessionFormatError
 from . import exactjson
 from .context import Context
+from .masks import DEFAULT_MASK, Mask
 from .times import datetime_of
 from .validity import Problem
 
@@ -75,6 +76,7 @@ class Session:
     __slots__ = (
         "_context",
         "_expires_in",
+        "_mask",
         "_stored",
         "current_task_id",
         "extra",
@@ -128,6 +130,7 @@ class Session:
             text = context
             context = self._context = Context.from_json(text)
             context.origin = text
+            context.mask = self.mask
         return context
 
     @context.setter
@@ -150,6 +153,17 @@ class Session:
     def updated_at(self) -> datetime | None:
         """The time of the last save, by the store's clock; None where the store keeps none."""
         return datetime_of(self.raw_updated)
+
+    @property
+    def mask(self) -> Mask:
+        """What of the session is hidden where it is shown; that of the workbench that read it."""
+        return getattr(self, "_mask", DEFAULT_MASK)  # left unset, as the next one
+
+    @mask.setter
+    def mask(self, mask: Mask) -> None:
+        self._mask = mask
+        if isinstance(self._context, Context):
+            self._context.mask = mask
 
     @property
     def expires_in(self) -> int | None:
@@ -178,6 +192,7 @@ class Session:
             context=self.context,
         )
         twin.extra = self.extra
+        twin.mask = self.mask
         return twin
 
     def __copy__(self) -> Session:
@@ -221,6 +236,8 @@ class Session:
         )
         if self.expires_in is not None:
             twin.expires_in = self.expires_in
+        if self.mask is not DEFAULT_MASK:
+            twin.mask = self.mask
         return twin
 
     def to_json(self, *, version: bool = True) -> str:

@@ -13,6 +13,7 @@ from ..client import Client
 from ..errors import QueryError
 from ..frames import sessions_frame
 from ..model import Session
+from ..model.masks import NO_MASK, Mask
 from ..storage import Cursor, Query
 from ..storage.paths import ContextPath, parse_path
 from ..storage.protocols import SupportsTable, require
@@ -47,8 +48,14 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
     """
 
     def __init__(
-        self, client: Client, query: Query, context: Sequence[ContextPath], batch_size: int
+        self,
+        client: Client,
+        query: Query,
+        context: Sequence[ContextPath],
+        batch_size: int,
+        mask: Mask,
     ):
+        self._mask = mask
         self._client = client
         self._query = query
         self._context = context
@@ -83,7 +90,7 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
         self._cursor = table.next
         self._done = table.next is None
         self.rows += len(table)
-        return sessions_frame(table, self._context) if len(table) else None
+        return sessions_frame(table, self._context, self._mask) if len(table) else None
 
     def __repr__(self) -> str:
         state = "complete" if self._done else f"{self._batch_size:,} in each DataFrame"
@@ -99,6 +106,7 @@ class LargeReads(Client):
         context: Sequence[ContextPath] = (),
         batch_size: int = BATCH,
         after: Cursor | Mapping[str, Any] | None = None,
+        reveal: bool = False,
         **filters: Any,
     ) -> Scan:
         """Return all sessions as an iterator of DataFrames, in the order of their ids.
@@ -119,6 +127,7 @@ class LargeReads(Client):
                 is that which the values of its DataFrame need.
             batch_size: The number of sessions in a DataFrame, 1 to 100,000.
             after: ``scan.after`` of a scan that ended early, from which this one goes on.
+            reveal: Whether values that look secret are in the context columns; see ``sessions``.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
 
         Returns:
@@ -133,7 +142,7 @@ class LargeReads(Client):
         context = _paths(context)
         _check_size("batch_size", batch_size, MAX_BATCH)
         query = Query.from_filters(filters, order="id", after=after)
-        return Scan(self, query, context, batch_size)
+        return Scan(self, query, context, batch_size, NO_MASK if reveal else self.mask)
 
     @dual
     def to_parquet(

@@ -21,6 +21,7 @@ from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
 from ..journal.overwriting import Overwritten, find_overwritten
+from ..model.masks import DEFAULT_MASK, NO_MASK, Mask, MaskChoice
 from ..model.moments import Moment, parse_duration, parse_moment
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Cursor, Query, SessionStorage, problems_of
@@ -83,8 +84,9 @@ class Workbench(HistoryViews, LargeReads, Exports):
         bridge: Bridge,
         recorder: Recorder,
         journal: Journal | None = None,
+        mask: Mask = DEFAULT_MASK,
     ):
-        super().__init__(storage, bridge, recorder, journal)
+        super().__init__(storage, bridge, recorder, journal, mask)
         self.latency = Latency(recorder, self)
         self._warned_of_note = False
         register()
@@ -144,6 +146,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         order: str = "-updated_at",
         limit: int | None = DEFAULT_LIMIT,
         after: Cursor | Mapping[str, Any] | None = None,
+        reveal: bool = False,
     ) -> pd.DataFrame:
         """Return sessions as a DataFrame, newest first.
 
@@ -180,6 +183,8 @@ class Workbench(HistoryViews, LargeReads, Exports):
             order: ``updated_at``, ``created_at`` or ``id``; with ``-`` in front descending.
             limit: The number of rows at most, None for all; a warning says when there are more.
             after: ``frame.attrs["next"]`` of the page before.
+            reveal: Whether values under keys that look secret are in the context columns; else
+                ``•••`` and their kind are in place of them. See ``mask`` of ``graphflow_nb.open``.
 
         Returns:
             ``id`` (text), ``graph_id``, ``current_task_id`` (category), ``status_message`` (text),
@@ -225,7 +230,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         }
         query = Query.from_filters(filters, order=order, limit=limit, after=after)
         table = await self.table(query, context)
-        frame = sessions_frame(table, context)
+        frame = sessions_frame(table, context, NO_MASK if reveal else self.mask)
         if "note" in frame.attrs:
             self._warn_of_note(frame.attrs["note"])
         _warn_of_problems(table.problems)
@@ -673,6 +678,7 @@ def open(
     *,
     writable: bool | None = None,
     journal: str | os.PathLike[str] | None = None,
+    mask: MaskChoice = True,
     **options: Any,
 ) -> Workbench:
     """Open a store.
@@ -695,14 +701,23 @@ def open(
             be undone after a restart. It holds contexts of sessions, and only its owner can read
             it. Default: the journal is kept in memory, past 16 MB in a private temporary file,
             and ends with this process.
+        mask: What of contexts is hidden wherever a person is shown it: values under keys that look
+            secret (``dbPassword``, ``X-Api-Key``, ``ssn``, …) are shown as ``•••`` and their kind.
+            Names of keys, in any spelling, are hidden too: ``["iban", "customer number"]``, where
+            ``iban``, ``email`` and ``phone`` are kinds that are secret by choice;
+            ``{"cookie": False}`` shows one; False shows all. What a program reads, such as
+            ``wb.get(id).context["password"]``, copies and Parquet files are never masked.
         options: Options of the storage's ``connect``: ``create=True`` for a new SQLite file,
             ``table="schema.table"``, ``timeout=30.0`` seconds, ``max_connections=4``, …
 
     Raises:
         StorageError: The store can't be opened.
+        QueryError: ``mask`` is invalid.
     """
     url = None if url is None else read_url(url)
-    return open_client(url, kind=Workbench, writable=writable, journal=journal, **options)
+    return open_client(
+        url, kind=Workbench, writable=writable, journal=journal, mask=mask, **options
+    )
 
 
 def wrap(
@@ -710,6 +725,7 @@ def wrap(
     *,
     loop: AbstractEventLoop | None = None,
     journal: str | os.PathLike[str] | None = None,
+    mask: MaskChoice = True,
 ) -> Workbench:
     """Return a workbench on a storage that you connected, or wrote, yourself.
 
@@ -724,12 +740,13 @@ def wrap(
             ``query``, ``count`` and ``counts`` everything works.
         loop: The event loop that the storage belongs to. Default: the storage's own ``loop``, or
             else the one that runs right now, or else one of our own.
-        journal: See ``open``.
+        journal, mask: See ``open``.
 
     Raises:
         CapabilityError: The storage lacks one of the three.
+        QueryError: ``mask`` is invalid.
     """
-    return wrap_client(storage, kind=Workbench, loop=loop, journal=journal)
+    return wrap_client(storage, kind=Workbench, loop=loop, journal=journal, mask=mask)
 
 
 def _check_context(context: object) -> Sequence[ContextPath]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphflow_nb as g
-from graphflow_nb.model.secrets import MASK, secret_kind
+from graphflow_nb.model.secret_keys import MASK, secret_kind
 
 _NAMES = """
 password passwd pwd passphrase passcode secret token jwt bearer otp api_key access_key private_key

@@ -9,9 +9,11 @@ from typing import Any, Final, NamedTuple, cast
 
 from ...errors import QueryError
 from ...model import exactjson
+from ...model.masks import DEFAULT_MASK, Mask
+from ...model.secret_keys import MASK
 from ...storage.paths import ContextPath, parse_path, path_text
 from .paths import PathSource
-from .typed import parse_typed_path, parse_typed_value, type_value
+from .typed import is_secret, parse_typed_path, parse_typed_value, type_value
 
 __all__ = ["Chip", "chips_of", "parse_condition", "suggest_conditions"]
 
@@ -102,8 +104,13 @@ _WORDS: Final = {
 }
 
 
-def chips_of(filters: Mapping[str, Any]) -> list[Chip]:
-    """Return a chip for each condition that no other control shows."""
+def chips_of(filters: Mapping[str, Any], mask: Mask = DEFAULT_MASK) -> list[Chip]:
+    """Return a chip for each condition that no other control shows.
+
+    Args:
+        filters: The filters.
+        mask: What is hidden of the values that are looked for.
+    """
     chips = [
         Chip(_shorten(form.format(filters[name])), {name: None})
         for name, form in _WORDS.items()
@@ -114,7 +121,7 @@ def chips_of(filters: Mapping[str, Any]) -> list[Chip]:
     where: Mapping[ContextPath, Any] = filters.get("where", {})
     for path, value in where.items():
         rest = {p: v for p, v in where.items() if p is not path}
-        chips.append(Chip(_write(path, "=", value), {"where": rest or None}))
+        chips.append(Chip(_write(path, "=", value, mask), {"where": rest or None}))
     for name, word in (("has", "exists"), ("lacks", "missing")):
         paths: Sequence[ContextPath] = filters.get(name, ())
         for path in paths:
@@ -127,7 +134,7 @@ def chips_of(filters: Mapping[str, Any]) -> list[Chip]:
     comparisons: Sequence[tuple[ContextPath, str, Any]] = filters.get("compare", ())
     for comparison in comparisons:
         rest_of = [c for c in comparisons if c is not comparison]
-        chips.append(Chip(_write(*comparison), {"compare": rest_of or None}))
+        chips.append(Chip(_write(*comparison, mask), {"compare": rest_of or None}))
     return chips
 
 
@@ -135,8 +142,9 @@ def _write_path(path: ContextPath) -> str:
     return path if isinstance(path, str) else path_text(parse_path(path))
 
 
-def _write(path: ContextPath, operator: str, value: Any) -> str:
-    written = type_value(exactjson.encode(value).decode())
+def _write(path: ContextPath, operator: str, value: Any, mask: Mask) -> str:
+    hidden = is_secret(path, mask)
+    written = MASK if hidden else type_value(exactjson.encode(value).decode())
     return _shorten(f"{_write_path(path)} {operator} {written}")
 
 

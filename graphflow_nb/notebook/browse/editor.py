@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import ipywidgets as widgets
+from msgspec import Raw
 
 from ...cards import notice_html
 from ...changes import KINDS, Path, json_value, value_at
+from ...changes.masked import MaskedText, mask_text
 from ...errors import ContextError, GraphflowError, PatchError
 from ...model import MessageRole, exactjson
-from ...storage.paths import resolve_path
+from ...storage.paths import DATA, resolve_path
 from ..html import Html
 from .paths import suggest_paths
 from .stage import Stage
@@ -93,6 +95,9 @@ class Editor:
         top.add_class("gfnb-wide")
         self.box = widgets.VBox([top, self.mode, *self._modes.values(), self.notice])
         self._draft: Any = None
+        self._previewed: Any = None
+        self._masked: MaskedText | None = None  # the context as it was put there
+        self._masked_value: MaskedText | None = None  # and the value at the path
         self._offered = ("", "")  # the kind and value that were last put there by the program
         stage.desk.typed.append(self._find_typed)
         self._wire()
@@ -126,7 +131,7 @@ class Editor:
     def _set_context(self, text: str) -> None:
         self._stage.desk.drop_preview()
         try:
-            self._stage.desk.edit().set_context_text(text)
+            self._stage.desk.edit().set_context_text(text, self._masked)
             self._show_wrong("")
         except ContextError as error:
             self._show_wrong(str(error))
@@ -153,16 +158,31 @@ class Editor:
         except GraphflowError:
             return
         form = exactjson.kind(raw)
-        text = bytes(raw).decode()
-        if len(text) > MAX_TEXT or self._is_typed():
+        if len(bytes(raw)) > MAX_TEXT or self._is_typed():
             return  # what a person typed is never replaced
         kind = {"string": "text", "object": "JSON", "array": "JSON"}.get(form, form)
-        self._offer(kind, exactjson.decode(raw) if form == "string" else exactjson.pretty(text))
+        masked = mask_text(raw, self._stage.desk.mask, (*DATA, *keys))
+        self._offer(kind, masked.text, masked)
 
-    def _offer(self, kind: str, value: str) -> None:
-        """Put a value into the fields, which a person may change."""
+    def _offer(self, kind: str, value: str, masked: MaskedText | None = None) -> None:
+        """Put a value into the fields, which a person may change; secrets in it are masked."""
         self.kind.value, self.value.value = kind, value
         self._offered = self.kind.value, self.value.value
+        self._masked_value = masked
+
+    def _read_value(self) -> Raw:
+        """Return the value in the fields, with the stored secrets in place of their masks.
+
+        Raises:
+            PatchError: A mask was changed, copied or moved.
+            ContextError: The text is not a value of its kind.
+        """
+        kind, text, masked = self.kind.value, self.value.value, self._masked_value
+        path = (*DATA, *self._parse_path())
+        if masked is not None and masked.path == path and (kind, text) == self._offered:
+            return masked.original
+        value = json_value(kind, text)
+        return (masked or mask_text(Raw(b"null"), self._stage.desk.mask, path)).restore(value, path)
 
     def _is_typed(self) -> bool:
         """Return whether a person typed a value that was not set yet."""
@@ -170,8 +190,7 @@ class Editor:
 
     def _set_value(self) -> None:
         self._check_json()
-        value = json_value(self.kind.value, self.value.value)
-        self._stage.desk.edit().set_value(self._parse_path(), value)
+        self._stage.desk.edit().set_value(self._parse_path(), self._read_value())
         self._free_fields(f"{self.path.value} is set")
 
     def _remove_value(self) -> None:
@@ -228,8 +247,8 @@ class Editor:
         except GraphflowError:
             return bool(self.value.value)
         try:
-            return not exactjson.same(known, json_value(self.kind.value, self.value.value))
-        except ContextError:
+            return not exactjson.same(known, self._read_value())
+        except (ContextError, PatchError):
             return True
 
     # Showing
@@ -244,11 +263,17 @@ class Editor:
         shown = visible and desk.draft is not None and not desk.in_conflict
         self.box.layout.display = "" if shown else "none"
         if desk.draft is None:
-            self._draft = None
+            if self._draft is not None:  # a saved notebook would keep what was typed
+                self._draft = self._previewed = None
+                self._empty_fields()
+                self.json.value = ""
             return
         if desk.draft is not self._draft:
             self._draft = desk.draft
             self._fill()
+        elif desk.preview is not None and desk.preview is not self._previewed:
+            self._fill_context()  # a secret that was typed is masked, too
+        self._previewed = desk.preview
         for name, box in self._modes.items():
             box.layout.display = "" if name == self.mode.value else "none"
 
@@ -263,7 +288,8 @@ class Editor:
 
     def _fill_context(self) -> None:
         draft = self._draft
-        text = draft.context_text
+        self._masked = mask_text(draft.context, self._stage.desk.mask, ("context",))
+        text = self._masked.text
         self.json.disabled = len(text) > MAX_TEXT
         self._show_wrong("")
         if self.json.disabled:

@@ -171,7 +171,7 @@ class FilterBar:
         self.text.value = listing.filters.get("text", "")
         self.ignore_case.value = bool(listing.filters.get("ignore_case"))
         self.clear.disabled = not listing.filtered
-        self._show_chips(chips_of(listing.filters))
+        self._show_chips(chips_of(listing.filters, listing.mask))
 
     def _show_chips(self, chips: list[Chip]) -> None:
         if chips == self._shown:

@@ -56,6 +56,7 @@ class InPlace:
             label=part,
             editable=not self._stage.read_only and not desk.in_conflict,
             before=None if desk.draft is None else Values(document(desk.draft.base)).find,
+            mask=desk.mask,
             turn=self._turn,
             empty="nothing found" if finding else "empty",
         )
@@ -96,8 +97,9 @@ class InPlace:
             raise PatchError("another session is open by now; nothing was set")
         now = self._read(asked.path)
         if mark_of(now) != asked.mark:
+            shown = shown_text(desk.mask.hide(now, asked.path))
             raise PatchError(
-                f"{words} was changed meanwhile and is {shown_text(now)[:200]} now; nothing was "
+                f"{words} was changed meanwhile and is {shown[:200]} now; nothing was "
                 "set. Enter again replaces that, Esc leaves it"
             )
         desk.replace(asked.path, asked.value)

@@ -13,6 +13,7 @@ import pandas as pd
 from ...client import Client
 from ...errors import CapabilityError, ContextError, QueryError
 from ...model import Session
+from ...model.masks import Mask
 from ...storage import Query, SessionStorage
 from ...storage.paths import ContextPath
 from ...storage.protocols import (
@@ -164,6 +165,11 @@ class Listing:
         self.load()
 
     @property
+    def mask(self) -> Mask:
+        """What of contexts is hidden where it is shown."""
+        return self._client.mask
+
+    @property
     def call(self) -> str:
         """The last call, as Python."""
         return self.name_call(self._call)
@@ -201,7 +207,9 @@ class Listing:
             context = self.context
             columns = {"context": context} if context else {}
             arguments = filters | columns | {"order": self.order, "limit": self.page_size}
-            self._call = sessions_call(arguments | ({} if after is None else {"after": after}))
+            self._call = sessions_call(
+                arguments | ({} if after is None else {"after": after}), self._client.mask
+            )
             query = self._page_query(filters)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
         try:
@@ -209,7 +217,7 @@ class Listing:
         except CapabilityError as error:  # a session can still be opened
             self._call, self.unlistable = "", str(error)
             return
-        frame = page_frame(table, context)
+        frame = page_frame(table, context, self._client.mask)
         with self._lock:
             self.unlistable = ""
             self.dropped = 0
@@ -477,6 +485,7 @@ class Listing:
             StorageError: The store failed.
         """
         for session in self._sample():
+            session.mask = self._client.mask
             self.paths.add(session)
 
     def read_page(self, keep: str | None = None) -> PolledPage | None:
@@ -526,7 +535,7 @@ class Listing:
     def _read(self, query: Query, context: Sequence[ContextPath]) -> pd.DataFrame:
         table = self._client.bridge.run(self._client.storage.background.table(query, context))
         self._client.observed.note_table(table)
-        return page_frame(table, context)
+        return page_frame(table, context, self._client.mask)
 
     def _sample(self) -> list[Session]:
         """Return some sessions of this page, whole; large ones are left out."""

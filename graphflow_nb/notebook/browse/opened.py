@@ -17,6 +17,7 @@ from ...client import Client
 from ...errors import GraphflowError, PatchError, SessionConflict, StorageError
 from ...model import Session
 from ...model.context import DEFAULT_MAX_MESSAGES
+from ...model.masks import Mask
 from ...model.validity import describe, find_new_problems
 from ..forking import ORIGIN, Fork
 from .typed import WORKBENCH
@@ -74,6 +75,11 @@ class OpenSession:
         self.wb_name: Callable[[], str] = lambda: "wb"
 
     @property
+    def mask(self) -> Mask:
+        """What of contexts is hidden where it is shown."""
+        return self._client.mask
+
+    @property
     def calls(self) -> list[str]:
         """Every call that was made, as Python, oldest first."""
         name = self.wb_name()
@@ -114,7 +120,8 @@ class OpenSession:
         except GraphflowError as error:
             return str(error)
         self._calls.append(f"{WORKBENCH}.raw({id!r})")
-        return "\n".join(f"{column}: {value!r}" for column, value in stored.items())
+        mask = self.mask
+        return "\n".join(f"{name}: {mask.scrub(repr(value))}" for name, value in stored.items())
 
     def close(self) -> None:
         """Clear the desk; a draft is dropped."""
@@ -122,6 +129,8 @@ class OpenSession:
 
     def _place(self, session: Session | None) -> None:
         """Put a session on the desk, without a draft."""
+        if session is not None:
+            session.mask = self.mask
         self.session = session
         self.draft = self.preview = self.conflict = self.newer = self.fork = None
         self.new = self.deleted_meanwhile = False
@@ -326,7 +335,7 @@ class OpenSession:
             if self.new:
                 call = _creation_call(session, self.fork, self.preview)
             else:
-                changes = python(self.preview)
+                changes = python(self.preview, self.mask)
                 call = f"{WORKBENCH}.patch({base.id!r}, {changes}, version={base.version})"
             self._calls.append(call if undo else f"{call[:-1]}, undo=False)")
             # Not by wb.patch: the session is saved as it was read, so that the store notices a
@@ -495,7 +504,7 @@ def _creation_call(session: Session, fork: Fork | None, changes: Patch) -> str:
         changes: What was changed in its draft.
     """
     if fork is not None and not any(ORIGIN in change.path for change in changes):
-        more = f", changes={python(changes)}" if len(changes) else ""
+        more = f", changes={python(changes, session.mask)}" if len(changes) else ""
         origin = f"{fork.origin.id!r}, {fork.origin.number}"
         return f"{WORKBENCH}.fork({origin}, as_id={session.id!r}{more})"
     plain = not len(session.context) and not len(session.context.chat_history)
@@ -504,5 +513,11 @@ def _creation_call(session: Session, fork: Fork | None, changes: Patch) -> str:
         more = "" if session.graph_id == "default" else f", graph_id={session.graph_id!r}"
         more += "" if status is None else f", status_message={status!r}"
         return f"{WORKBENCH}.create({session.id!r}, {session.current_task_id!r}{more})"
-    made = f"graphflow_nb.Session.from_json({session.to_json()!r})"
+    text = Raw(session.to_json().encode())
+    if session.mask.hide(text) is not text:
+        return (
+            f"import graphflow_nb; {WORKBENCH}.save(graphflow_nb.Session.from_json(JSON))"
+            "  # JSON has secrets, which are not shown"
+        )
+    made = f"graphflow_nb.Session.from_json({bytes(text).decode()!r})"
     return f"import graphflow_nb; {WORKBENCH}.save({made})"

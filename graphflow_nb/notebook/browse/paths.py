@@ -9,6 +9,7 @@ from msgspec import Raw
 from ...changes import Path, value_at
 from ...errors import GraphflowError
 from ...model import Session, exactjson
+from ...model.masks import Mask, is_shown
 from ...storage.paths import path_text
 from .typed import type_value
 
@@ -38,12 +39,13 @@ def _collect_paths(context: Raw, *, branches_alone: bool) -> list[str]:
 _BRANCHES = ("object", "array")
 
 
-def _collect_values(context: Raw) -> dict[str, str | None]:
+def _collect_values(context: Raw, mask: Mask) -> dict[str, str | None]:
     """Return the paths of a context with the values there; None for one that nobody types."""
     found: dict[str, str | None] = {}
-    for path, raw, kind in _walk(context):
+    for path, raw, kind in _walk(mask.hide(context, ("context",))):
         short = kind not in _BRANCHES and len(raw_bytes := bytes(raw)) <= MAX_VALUE
-        found[path] = type_value(raw_bytes.decode(errors="replace")) if short else None
+        value = type_value(raw_bytes.decode(errors="replace")) if short else None
+        found[path] = None if value is None or is_shown(value) else value
     return found
 
 
@@ -96,7 +98,7 @@ class PathSource:
             return
         self._seen.add(session.id)
         self.sessions += 1
-        for path, value in _collect_values(Raw(session.context_json())).items():
+        for path, value in _collect_values(Raw(session.context_json()), session.mask).items():
             if path not in self._found and len(self._found) >= MAX_PATHS:
                 continue
             values = self._found.setdefault(path, {})

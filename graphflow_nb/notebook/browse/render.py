@@ -7,12 +7,14 @@ from typing import Any, Final
 
 import pandas as pd
 from markupsafe import Markup
+from msgspec import Raw
 
 from ... import cards
 from ...changes import Clash, Merge
 from ...diagrams import shorten as shorten_name
 from ...journal import Entry
 from ...model import Session, exactjson
+from ...model.masks import DEFAULT_MASK, Mask
 from .columns import COLUMNS, MAX_HINT, cell_of_text, cell_of_time, rows_of, shorten
 from .shown import ShownSession
 
@@ -53,8 +55,15 @@ def journal_rows(entries: Sequence[Entry], changes: Sequence[str]) -> list[list[
     ]
 
 
-def clash_html(clash: Clash) -> Markup:
-    """Return the three values of a place that both sides changed."""
+def clash_html(clash: Clash, mask: Mask = DEFAULT_MASK) -> Markup:
+    """Return the three values of a place that both sides changed.
+
+    Args:
+        clash: The values.
+        mask: What is hidden of them.
+    """
+    values = clash.base, clash.stored, clash.mine
+    base, stored, mine = (cards.value_html(value, clash.path, mask) for value in values)
     return Markup(
         '<table class="gfnb-diff"><tbody>'
         "<tr><th>path</th><td>%s</td></tr>"
@@ -63,9 +72,9 @@ def clash_html(clash: Clash) -> Markup:
         "<tr><th>you want</th><td>%s</td></tr></tbody></table>"
     ) % (
         cards.place_html(clash.path),
-        cards.value_html(clash.base),
-        cards.value_html(clash.stored),
-        cards.value_html(clash.mine),
+        base,
+        stored,
+        mine,
     )
 
 
@@ -102,11 +111,12 @@ def named_sessions_html(sessions: Sequence[ShownSession], changed: Collection[st
 def raw_html(session: Session) -> Markup:
     """Return the JSON of a session, as graph-flow writes it."""
     try:
-        text = exactjson.pretty(session.to_json())
+        text = exactjson.pretty(session.mask.hide(Raw(session.to_json().encode())))
     except Exception as error:  # a context that is not JSON can still be shown
         context = session.context_json()
         text = context if isinstance(context, str) else context.decode(errors="replace")
-        return cards.notice_html("error", str(error)) + Markup("<pre>%s</pre>") % text[:MAX_RAW]
+        text = session.mask.scrub(text[:MAX_RAW])
+        return cards.notice_html("error", str(error)) + Markup("<pre>%s</pre>") % text
     shown = Markup("<pre>%s</pre>") % text[:MAX_RAW]
     if len(text) <= MAX_RAW:
         return shown

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from ... import cards
 from ...client import Client
 from ...errors import QueryError
+from ...model.masks import Mask
 from ...storage.paths import ContextPath
 from ...storage.query import DEFAULT_ORDER
 from ..html import Html
@@ -40,8 +41,12 @@ class SavedView(NamedTuple):
     order: str
     context: Sequence[ContextPath]
 
-    def call(self) -> str:
-        """Return the call of ``browse`` that shows it, for ``Listing.name_call``."""
+    def call(self, mask: Mask) -> str:
+        """Return the call of ``browse`` that shows it, for ``Listing.name_call``.
+
+        Args:
+            mask: What is hidden of the values that are looked for.
+        """
         arguments = dict(self.filters)
         if seconds := WINDOWS[self.window]:
             name = "updated_since" if seconds > 0 else "updated_until"
@@ -50,7 +55,7 @@ class SavedView(NamedTuple):
             arguments["context"] = list(self.context)
         if self.order != DEFAULT_ORDER:
             arguments["order"] = self.order
-        return write_call("browse", arguments)
+        return write_call("browse", arguments, mask)
 
 
 def views_of(client: Client) -> dict[str, SavedView]:
@@ -113,7 +118,7 @@ class ViewBar:
 
     def call(self) -> str:
         """Return the line of Python that makes what the list shows."""
-        return self._stage.listing.name_call(self._current().call())
+        return self._stage.listing.name_call(self._current().call(self._stage.listing.mask))
 
     def _keep(self) -> None:
         name = str(self.name.value).strip()

@@ -178,7 +178,7 @@ class Saving:
                 layout={"width": "auto"},
             )
             self._choices.append((clash.path, choice))
-            children += [Html(plain_box(clash_html(clash))), choice]
+            children += [Html(plain_box(clash_html(clash, desk.mask))), choice]
         use = widgets.Button(
             description="Preview the merged session",
             button_style="info",

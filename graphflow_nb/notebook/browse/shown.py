@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...frames import sessions_frame
 from ...model import Session
+from ...model.masks import DEFAULT_MASK, Mask
 from ...storage.paths import ContextPath
 from ...storage.table import Table
 
@@ -95,13 +96,15 @@ def problems_of_page(frame: pd.DataFrame) -> dict[str, str]:
     return problems
 
 
-def page_frame(table: Table, context: Sequence[ContextPath] = ()) -> pd.DataFrame:
-    """Return the rows of a page with the values at context paths.
+def page_frame(
+    table: Table, context: Sequence[ContextPath] = (), mask: Mask = DEFAULT_MASK
+) -> pd.DataFrame:
+    """Return the rows of a page with the values at context paths, secrets hidden.
 
     ``attrs["context"]`` has the paths, ``attrs["marks"]`` the mark of each row, where there are
     marks.
     """
-    frame = sessions_frame(table, context)
+    frame = sessions_frame(table, context, mask)
     frame.attrs["context"] = tuple(context)
     if table.marks is not None:
         frame.attrs["marks"] = dict(zip(table.id, table.marks, strict=True))

@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from ...changes import json_value
-from ...changes.patch import parse_pointer
+from ...changes.patch import SECRET, parse_pointer
 from ...errors import ContextError, QueryError
 from ...model import exactjson
+from ...model.masks import DEFAULT_MASK, Mask
 from ...storage.paths import DATA, POINTER, ContextPath, parse_path
 from ...storage.query import DEFAULT_ORDER
 
 __all__ = [
     "WORKBENCH",
+    "is_secret",
     "parse_typed_path",
     "parse_typed_value",
     "sessions_call",
@@ -56,6 +58,11 @@ def type_value(text: str) -> str:
     return value if plain and parse_typed_value(value) == value else text
 
 
+def is_secret(path: ContextPath, mask: Mask) -> bool:
+    """Return whether the value at a context path is hidden."""
+    return mask.covers((*DATA, *(path.split(".") if isinstance(path, str) else map(str, path))))
+
+
 def parse_typed_path(text: str) -> ContextPath:
     """Return a context path as a person types it.
 
@@ -89,14 +96,24 @@ def parse_typed_path(text: str) -> ContextPath:
     return cast(ContextPath, path)
 
 
-def sessions_call(arguments: Mapping[str, Any]) -> str:
+def sessions_call(arguments: Mapping[str, Any], mask: Mask = DEFAULT_MASK) -> str:
     """Return the call of ``wb.sessions`` with these arguments, as Python that needs no import."""
-    return write_call("sessions", arguments)
+    return write_call("sessions", arguments, mask)
 
 
-def write_call(method: str, arguments: Mapping[str, Any]) -> str:
-    """Return the call of a method of the workbench that lists sessions, as Python."""
+def write_call(method: str, arguments: Mapping[str, Any], mask: Mask = DEFAULT_MASK) -> str:
+    """Return the call of a method of the workbench that lists sessions, as Python.
+
+    Args:
+        method: The name of the method.
+        arguments: The arguments.
+        mask: What is hidden of values that are looked for: ``SECRET`` is written for each.
+    """
     shown = dict(arguments)
+    if where := shown.get("where"):
+        shown["where"] = {p: SECRET if is_secret(p, mask) else v for p, v in where.items()}
+    if compare := shown.get("compare"):
+        shown["compare"] = [(p, o, SECRET if is_secret(p, mask) else v) for p, o, v in compare]
     if shown.get("order") == DEFAULT_ORDER:
         del shown["order"]
     for name, value in shown.items():

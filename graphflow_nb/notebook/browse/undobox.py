@@ -13,6 +13,7 @@ from ...changes import diff
 from ...errors import JournalError, PatchError
 from ...frames import describe_changes
 from ...journal import Entry
+from ...model.masks import Mask
 from ...storage.paths import place_text
 from ..html import Html
 from ..progress import Bar
@@ -204,7 +205,9 @@ class Undo(Dialog):
         if not entries:
             raise PatchError(f"there is nothing to {word.lower()} any more")
         self._word, self._asked = word, [entry.number for entry in entries]
-        self.preview.value = plain_box(_describe_undoing(entries, word.lower()))
+        self.preview.value = plain_box(
+            _describe_undoing(entries, word.lower(), self._stage.desk.mask)
+        )
         self.sure.description = f"{word} {count_writes(len(entries))}"
         self.sure.icon = "undo" if word == "Undo" else "repeat"
         self.sure.tooltip = f"{word} these writes, newest first"
@@ -237,7 +240,7 @@ class Undo(Dialog):
         self.bar.show_count(done, total, "writes")
 
 
-def _describe_undoing(entries: Sequence[Entry], word: str) -> Markup:
+def _describe_undoing(entries: Sequence[Entry], word: str, mask: Mask) -> Markup:
     """Return what undoing or redoing writes changes: by what becomes of each session."""
     created = {entry.id for entry in entries if entry.version_before is None}
     deleted = {entry.id for entry in entries if entry.version_after is None}
@@ -257,11 +260,11 @@ def _describe_undoing(entries: Sequence[Entry], word: str) -> Markup:
         count_writes(len(entries)),
         Markup("").join(lines),
         "Sessions that others changed since are left alone.",
-        _render_changes(entries),
+        _render_changes(entries, mask),
     )
 
 
-def _render_changes(entries: Sequence[Entry]) -> Markup:
+def _render_changes(entries: Sequence[Entry], mask: Mask) -> Markup:
     """Return what changes in each session, of a few of them."""
     parts = []
     for entry in entries[:MAX_NAMED]:
@@ -274,7 +277,9 @@ def _render_changes(entries: Sequence[Entry]) -> Markup:
             continue
         assert before is not None
         assert after is not None
-        parts.append(Markup("<p>%s</p>%s") % (code(entry.id), patch_html(diff(after, before))))
+        parts.append(
+            Markup("<p>%s</p>%s") % (code(entry.id), patch_html(diff(after, before), mask=mask))
+        )
     more = len(entries) - MAX_NAMED
     if parts and more > 0:
         parts.append(Markup('<p class="q">%s more, not shown</p>') % count_writes(more))

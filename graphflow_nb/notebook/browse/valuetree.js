@@ -1,6 +1,7 @@
 // Values as lines: arrow keys move and fold, a click, Enter or F2 opens a value in place, Enter
 // keeps what was typed, Escape leaves it. Texts are set as text, never as markup, and numbers stay
-// texts: a number of JavaScript would lose digits.
+// texts: a number of JavaScript would lose digits. A secret is asked for when a person wants to see
+// it, and comes as a message: what is a value of the widget is saved in the notebook.
 
 function element(name, className, text) {
   const made = document.createElement(name);
@@ -21,7 +22,7 @@ function decode(raw) {
 
 // A string without needless escapes, as a person reads it; the rest to the letter.
 function readable(line) {
-  if (line.kind !== "text" || line.cut) return line.raw;
+  if (line.kind !== "text" || line.cut || line.secret) return line.raw;
   return line.head ? decode(line.raw) : JSON.stringify(decode(line.raw));
 }
 
@@ -83,6 +84,8 @@ function render({ model, el }) {
       page.editable && shown.length
         ? "Click a value to change it. Keys: ↑ ↓ move, ← → fold, Enter or F2 change."
         : "";
+    if (shown.some((line) => line.secret))
+      help.append(" R shows a secret until the values are shown again.");
     if (held) rowOf.get(focus)?.focus({ preventScroll: true });
   }
 
@@ -115,6 +118,12 @@ function render({ model, el }) {
       if (can(line)) value.classList.add("gfnb-can");
       row.append(line.head ? "" : ": ", value);
       if (line.cut) row.append(element("span", "gfnb-quiet", ` ${line.cut}`));
+      if (line.secret) {
+        const button = element("button", "gfnb-reveal", "show");
+        button.title = "Show it here; it is not saved in the notebook";
+        button.tabIndex = -1;
+        row.append(button);
+      }
       if (line.was) row.append(element("span", "gfnb-was", line.was));
     }
     if (!line.head && line.place !== line.name) {
@@ -163,7 +172,7 @@ function render({ model, el }) {
     else row.append(box);
     open = { line, of, label, turn, kind, text, wrong, mark: line.mark, typed: false, before: null };
     const known = !line.count && !line.cut;
-    if (known) put(line.kind === "text" ? decode(line.raw) : line.raw);
+    if (known) put(line.kind === "text" && !line.secret ? decode(line.raw) : line.raw);
     else {
       text.disabled = true;
       text.value = "Reading …";
@@ -259,6 +268,26 @@ function render({ model, el }) {
     }
   }
 
+  // A secret that a person asked for, or what hides it again.
+  function reveal(line) {
+    const row = rowOf.get(line.key);
+    const value = row?.querySelector(".gfnb-value");
+    if (!value) return;
+    if (row.dataset.revealed === undefined) return ask("reveal", { key: line.key });
+    delete row.dataset.revealed;
+    value.textContent = line.raw;
+    row.querySelector(".gfnb-reveal").textContent = "show";
+  }
+
+  function showRevealed({ revealed, text }) {
+    const row = rowOf.get(revealed);
+    const value = row?.querySelector(".gfnb-value");
+    if (!value || !lineOf(revealed)?.secret) return;
+    row.dataset.revealed = "";
+    value.textContent = text;
+    row.querySelector(".gfnb-reveal").textContent = "hide";
+  }
+
   function notice(text) {
     const box = element("div", "gfnb-notice gfnb-error");
     box.setAttribute("role", "alert");
@@ -291,6 +320,7 @@ function render({ model, el }) {
     const line = row && lineOf(row.dataset.key);
     if (!line || event.target.closest(".gfnb-edit, .gfnb-place")) return;
     if (event.target.closest(".gfnb-branch-edit")) return start(line);
+    if (event.target.closest(".gfnb-reveal")) return reveal(line);
     if (line.count) return fold(line, !isOpen(line));
     const picked = window.getSelection();
     // A person who selects a part of a text wants to copy it.
@@ -330,6 +360,7 @@ function render({ model, el }) {
       ArrowLeft: () => (line.count && isOpen(line) ? fold(line, false) : goTo(parent())),
       Enter: () => (line.count ? fold(line, !isOpen(line)) : start(line)),
       F2: () => start(line),
+      ...(line.secret ? { r: () => reveal(line) } : {}),
     };
     const act = event.ctrlKey || event.metaKey || event.altKey ? undefined : keys[event.key];
     if (!act) return;
@@ -340,10 +371,12 @@ function render({ model, el }) {
 
   model.on("change:page", fill);
   model.on("change:answer", answer);
+  model.on("msg:custom", showRevealed);
   fill();
   return () => {
     model.off("change:page", fill);
     model.off("change:answer", answer);
+    model.off("msg:custom", showRevealed);
   };
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final, Literal, NamedTuple
@@ -14,9 +15,11 @@ from msgspec import Raw
 from ...cards import CARD_CSS, MAX_TEXT, moment_text
 from ...cards.lines import Line, count_items
 from ...changes import KINDS, Path, json_value, pointer
+from ...changes.masked import MaskedText, mask_text
 from ...changes.patch import parse_pointer
 from ...errors import GraphflowError, PatchError
 from ...model import OddMessage, exactjson
+from ...model.masks import DEFAULT_MASK, Mask, contains_mask
 
 __all__ = ["Asked", "ValueTree", "mark_of"]
 
@@ -25,6 +28,7 @@ _FOLDER: Final = files(__package__)
 MAX_EDIT: Final = 200_000
 #: Lines up to which all branches of a tree are open at first.
 MAX_OPEN: Final = 150
+_KEY: Final = os.urandom(16)
 _FORMS: Final = {"string": "text", "object": "JSON", "array": "JSON"}
 
 
@@ -45,8 +49,11 @@ class Asked(NamedTuple):
 
 
 def mark_of(raw: Raw) -> str:
-    """Return what identifies a value, for a comparison with the one that was shown."""
-    return hashlib.blake2b(bytes(raw), digest_size=8).hexdigest()
+    """Return what identifies a value, for a comparison with the one that was shown.
+
+    With a key of this process, since it is kept in saved notebooks: no secret can be found by it.
+    """
+    return hashlib.blake2b(bytes(raw), digest_size=8, key=_KEY).hexdigest()
 
 
 class ValueTree(anywidget.AnyWidget):
@@ -81,6 +88,8 @@ class ValueTree(anywidget.AnyWidget):
     ):
         super().__init__(page={}, answer={})
         self._on_set, self._read, self._on_typing = on_set, read, on_typing
+        self._mask = DEFAULT_MASK
+        self._masked: MaskedText | None = None  # what was given to be edited, with masks in it
         self.typing = ""
         self.on_msg(lambda _, content, __: self.receive(content))
 
@@ -92,6 +101,7 @@ class ValueTree(anywidget.AnyWidget):
         label: Literal["Context", "Chat"],
         editable: bool,
         before: Callable[[Path], Raw | None] | None = None,
+        mask: Mask = DEFAULT_MASK,
         turn: int = 0,
         empty: str = "",
     ) -> None:
@@ -104,10 +114,12 @@ class ValueTree(anywidget.AnyWidget):
             editable: Whether values can be changed in place.
             before: Returns the value at a path before the changes of the draft, None if it was not
                 there. Default: there is no draft.
+            mask: What is hidden of values; those that the lines hide are shown on demand only.
             turn: A number; where it differs from the one before, a value that is open is left.
             empty: The text that is shown without lines.
         """
         opened = len(lines) <= MAX_OPEN
+        self._mask = mask
         page = {
             "of": of,
             "label": label,
@@ -115,7 +127,7 @@ class ValueTree(anywidget.AnyWidget):
             "editable": editable,
             "kinds": list(KINDS),
             "lines": [
-                _describe(line, before(line.path) if before else line.raw, opened=opened)
+                _describe(line, before(line.path) if before else line.raw, mask, opened=opened)
                 for line in lines
             ],
             "empty": empty,
@@ -128,8 +140,8 @@ class ValueTree(anywidget.AnyWidget):
 
         Args:
             message: The ``event``: ``set`` (``of``, ``key``, ``kind``, ``text``, ``mark``),
-                ``read`` (``key``), ``typing`` or ``left`` (``place``). Questions have a ``stamp``,
-                which comes back in the answer.
+                ``read`` or ``reveal`` (``key``), ``typing`` or ``left`` (``place``). Questions have
+                a ``stamp``, which comes back in the answer.
         """
         event = message.get("event")
         if event in ("typing", "left"):
@@ -144,7 +156,11 @@ class ValueTree(anywidget.AnyWidget):
             raw = self._read(path)
             answer["mark"] = mark_of(raw)
             if event == "read":
-                answer["text"] = _edit_text(raw)
+                answer["text"] = self._edit_text(path, raw)
+            elif event == "reveal":
+                # A message, and not a value of the widget, which a notebook would save.
+                self.send({"revealed": message.get("key"), "text": _show_whole(raw)})
+                return
         except GraphflowError as error:
             answer["error"] = str(error)
             answer["mark"] = self._current_mark(message)
@@ -155,12 +171,27 @@ class ValueTree(anywidget.AnyWidget):
         if kind not in KINDS or not isinstance(text, str):
             raise PatchError("this is not a value that can be set")
         value = json_value(kind, text)
+        masked = self._masked
+        if masked is not None and masked.path == path:
+            value = masked.restore(value)
+        elif self._mask.covers(path) and contains_mask(value):
+            raise PatchError("this is what is shown instead of the secret: type all of the new one")
         typing, self.typing = self.typing, ""  # it is what is put into the draft now
         try:
             self._on_set(Asked(str(message.get("of")), path, value, str(message.get("mark"))))
         except GraphflowError:
             self.typing = typing
             raise
+
+    def _edit_text(self, path: Path, raw: Raw) -> str:
+        """Return a value as it is edited, with masks in place of secrets."""
+        if len(bytes(raw)) > MAX_EDIT:
+            raise PatchError(
+                f"{len(bytes(raw)):,} bytes are too many to be changed in place: change single "
+                "values in it, or the session from a cell"
+            )
+        self._masked = mask_text(raw, self._mask, path)
+        return self._masked.text
 
     def _current_mark(self, message: dict[str, Any]) -> str:
         """Return what identifies the value as it is now, so that Enter again replaces that."""
@@ -170,7 +201,7 @@ class ValueTree(anywidget.AnyWidget):
             return ""
 
 
-def _describe(line: Line, before: Raw | None, *, opened: bool) -> dict[str, Any]:
+def _describe(line: Line, before: Raw | None, mask: Mask, *, opened: bool) -> dict[str, Any]:
     """Return a line as the front end shows it."""
     form = exactjson.kind(line.raw)
     text = bytes(line.raw).decode(errors="replace")
@@ -190,10 +221,12 @@ def _describe(line: Line, before: Raw | None, *, opened: bool) -> dict[str, Any]
         shown |= {"count": count_items(line), "open": opened, "mark": mark_of(line.raw)}
         return shown
     shown |= {"raw": text[:MAX_TEXT], "mark": mark_of(line.raw)}
-    if len(text) > MAX_TEXT:
+    if line.hidden:
+        shown |= {"raw": line.hidden, "secret": True}
+    elif len(text) > MAX_TEXT:
         shown["cut"] = f"… {len(text):,} characters in all"
     if changed:
-        shown["was"] = "new" if before is None else f"was {_shorten(before)}"
+        shown["was"] = "new" if before is None else f"was {_shorten(mask.hide(before, line.path))}"
     return shown
 
 
@@ -212,13 +245,8 @@ def _shorten(raw: Raw) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-def _edit_text(raw: Raw) -> str:
-    """Return a value as it is edited: a text as it is, the rest as JSON."""
-    if len(bytes(raw)) > MAX_EDIT:
-        raise PatchError(
-            f"{len(bytes(raw)):,} bytes are too many to be changed in place: change single values "
-            "in it, or the session from a cell"
-        )
+def _show_whole(raw: Raw) -> str:
+    """Return a secret as a person reads it: a text as it is, the rest as JSON."""
     if exactjson.kind(raw) == "string":
-        return str(exactjson.decode(raw))
-    return exactjson.pretty(raw)
+        return str(exactjson.decode(raw))[:MAX_EDIT]
+    return exactjson.pretty(raw)[:MAX_EDIT]

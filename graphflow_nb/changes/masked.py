@@ -1,0 +1,130 @@
+"""Texts to be edited in which secrets are masked, and the values that go back into them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from msgspec import Raw
+
+from ..errors import ContextError, PatchError
+from ..model import exactjson
+from ..model.masks import Mask, is_shown, number_mask
+from .patch import Path, pointer
+
+__all__ = ["MaskedText", "mask_text"]
+
+
+class Kept(NamedTuple):
+    """A value that a mask is shown instead of.
+
+    Attributes:
+        path: The keys from the session down; of elements of lists, which may move, empty.
+        raw: The JSON text of the value.
+    """
+
+    path: Path
+    raw: Raw
+
+
+class MaskedText(NamedTuple):
+    """A JSON text with line breaks, in which each secret is replaced by a mask with a number.
+
+    A text value that is edited by itself is without quotes.
+
+    Attributes:
+        text: The text.
+        path: Where it is, from the session down.
+        kept: The values by their masks.
+        original: The JSON text without masks.
+    """
+
+    text: str
+    path: Path
+    kept: Mapping[str, Kept]
+    original: Raw
+
+    def restore(self, edited: Raw, path: Path | None = None) -> Raw:
+        """Return an edited JSON text with the values back in place of their masks, to the letter.
+
+        Args:
+            edited: The JSON text.
+            path: Where it is put. Default: where it was.
+
+        Raises:
+            PatchError: A mask was changed, copied, or moved to another key.
+        """
+        used: set[str] = set()
+        where = self.path if path is None else path
+        try:
+            return self._restore(edited, where, used)
+        except (ContextError, RecursionError):
+            return edited  # nested too deep: said by what takes it
+
+    def _restore(self, raw: Raw, path: Path, used: set[str]) -> Raw:
+        form = exactjson.kind(raw)
+        if form == "object":
+            parts = exactjson.split_object(raw, "")
+            return Raw(
+                exactjson.join({k: self._restore(v, (*path, k), used) for k, v in parts.items()})
+            )
+        if form == "array":
+            items = exactjson.split_array(raw, "")
+            return Raw(exactjson.join([self._restore(v, (*path, ""), used) for v in items]))
+        if form != "string" or not (text := exactjson.decode(raw)) or "•••" not in text:
+            return raw
+        kept = self.kept.get(text)
+        if kept is None:
+            if is_shown(text) and not self._has(raw):
+                raise PatchError(
+                    f"{text!r} at {pointer(path)} is shown instead of a secret that is not "
+                    "there. Type the value itself, or discard the changes"
+                )
+            return raw
+        if kept.path != path:
+            raise PatchError(
+                f"{text!r} was moved to {pointer(path)}: it is shown instead of the value at "
+                f"{pointer(kept.path)} and keeps that one only. Type the value itself here"
+            )
+        if text in used:
+            raise PatchError(
+                f"{text!r} is there twice: it is shown instead of one secret. Type the value "
+                "itself in the second place"
+            )
+        used.add(text)
+        return kept.raw
+
+    def _has(self, raw: Raw) -> bool:
+        """Return whether a text that looks like a mask was stored as such."""
+        return bytes(raw) in bytes(self.original)
+
+
+def mask_text(raw: Raw, mask: Mask, path: Path) -> MaskedText:
+    """Return a JSON text as it is edited, with masks in place of secrets.
+
+    Example:
+        >>> from msgspec import Raw
+        >>> from graphflow_nb.changes.masked import mask_text
+        >>> from graphflow_nb.model.masks import DEFAULT_MASK
+        >>> masked = mask_text(Raw(b'{"password":"x1"}'), DEFAULT_MASK, ("context", "data"))
+        >>> masked.text
+        '{\\n  "password": "••• 1 (text, 2 characters)"\\n}'
+        >>> bytes(masked.restore(Raw(masked.text.encode())))
+        b'{"password":"x1"}'
+
+    Args:
+        raw: The JSON text.
+        mask: What is hidden of it.
+        path: Where it is, from the session down.
+    """
+    kept: dict[str, Kept] = {}
+
+    def show(hidden: Raw, value: Raw, at: Path) -> Raw:
+        text = number_mask(exactjson.decode(hidden), len(kept) + 1)
+        kept[text] = Kept(at, value)
+        return Raw(exactjson.encode(text))
+
+    shown = mask.hide(raw, path, show)
+    whole = exactjson.kind(shown) == "string"
+    text = str(exactjson.decode(shown)) if whole else exactjson.pretty(shown)
+    return MaskedText(text, path, kept, raw)
