@@ -83,6 +83,7 @@ from graphflow_nb.notebook.kernelwatch import KernelWatch, View
 from graphflow_nb.notebook.live import LiveLatency, Picture
 from graphflow_nb.notebook.observing import Observation
 from graphflow_nb.notebook.opschart import OperationsChart
+from graphflow_nb.notebook.overview import Overview
 from graphflow_nb.notebook.panel import Action, ActionBar, Panel
 from graphflow_nb.notebook.progress import Bar
 from graphflow_nb.notebook.running import FlowRun
@@ -91,6 +92,7 @@ from graphflow_nb.notebook.timelines import Timeline
 from graphflow_nb.storage.copying import CopyReport
 from graphflow_nb.storage.history import Steps
 from graphflow_nb.storage.migration import Migration
+from graphflow_nb.storage.overview import count_columns
 from graphflow_nb.testing.report import Report
 from graphflow_nb.workflow import FanOutTask, Graph, GraphBuilder, TaskResult
 
@@ -492,6 +494,16 @@ def make_timeline(text: str) -> Timeline:
     return Timeline(stays_frame(Steps.from_rows(steps, 10), now), text)
 
 
+def make_overviews(text: str) -> Iterator[Overview]:
+    with make_store(text) as wb:
+        yield wb.overview()
+    times = [0, 10**15, 2 * 10**15]
+    now = datetime(1970, 1, 2, tzinfo=UTC)
+    yield Overview(
+        count_columns([text] * 3, ["a", text, text], times, times, times, now, note=text)
+    )
+
+
 def make_comparison(text: str) -> RunComparison:
     sessions = ({1: make_session(text), 2: make_session(text)}, {1: make_session("b", text)})
     return RunComparison((text, "z"), make_timeline(text).stays, sessions)
@@ -601,6 +613,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     GraphView: make_graph_views,
     FlowRun: lambda text: [make_flow_run(text)],
     Timeline: lambda text: [make_timeline(text)],
+    Overview: make_overviews,
     Migration: lambda text: [fill(Migration, text)],
     Observation: lambda text: [make_observation(text)],
     g.Recording: lambda text: [

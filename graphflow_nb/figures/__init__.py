@@ -42,6 +42,14 @@ from .board import latency_board
 from .compare import difference, plot_difference
 from .distribution import plot_boxes, plot_ecdf, plot_histogram
 from .figure import LatencyFigure
+from .overview import (
+    overview_board,
+    plot_ages,
+    plot_context_sizes,
+    plot_growth,
+    plot_hot_graphs,
+    plot_stuck,
+)
 from .percentiles import naive_and_corrected, plot_percentiles
 from .phases import plot_phase_shares, plot_phases
 from .recording import plot_task_runs, plot_token_rate
@@ -66,16 +74,22 @@ __all__ = [
     "locate_bars",
     "locate_moments",
     "naive_and_corrected",
+    "overview_board",
+    "plot_ages",
     "plot_boxes",
+    "plot_context_sizes",
     "plot_difference",
     "plot_ecdf",
     "plot_figures",
+    "plot_growth",
     "plot_heatmap",
     "plot_histogram",
+    "plot_hot_graphs",
     "plot_percentiles",
     "plot_phase_shares",
     "plot_phases",
     "plot_stays",
+    "plot_stuck",
     "plot_task_runs",
     "plot_tasks",
     "plot_throughput",

@@ -7,7 +7,10 @@ import math
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 __all__ = [
+    "about_text",
+    "bytes_text",
     "change_text",
+    "compact_text",
     "count_text",
     "duration_text",
     "escape_formulas",
@@ -70,6 +73,35 @@ def change_text(nanos: float) -> str:
 def ratio_text(ratio: float, digits: int = 3) -> str:
     """Return a ratio in words: ×1.5."""
     return f"×{ratio:.{digits}g}"
+
+
+def bytes_text(count: float) -> str:
+    """Return a number of bytes in words: ``64 bytes``, ``4 KiB``, ``1.2 GiB``."""
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if count >= 1024**power:
+            return f"{count / 1024**power:,.3g} {unit}"
+    return f"{count:,.0f} bytes"
+
+
+def about_text(number: float, share: float) -> str:
+    """Return a number that was multiplied up from a share: ``about 1,230,000`` for less than all.
+
+    Args:
+        number: The number.
+        share: The part of the whole that was counted.
+    """
+    if share == 1 or not number:
+        return number_text(number)
+    return f"about {round(number, 2 - math.floor(math.log10(number))):,.0f}"
+
+
+def compact_text(number: float) -> str:
+    """Return a number in few characters, with three digits at most: ``950``, ``1.2 k``, ``3 M``."""
+    for unit, size in (("", 1), (" k", 1e3), (" M", 1e6)):
+        text = f"{number / size:.3g}"
+        if abs(float(text)) < 1000:
+            return text + unit
+    return f"{number / 1e9:,.3g} G"
 
 
 def number_text(number: float) -> str:

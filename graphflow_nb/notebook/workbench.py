@@ -53,6 +53,7 @@ from .waiting import describe_left_out, find_waits, join_waits
 
 if TYPE_CHECKING:
     from .browse import Browser
+    from .overview import Overview
 
 __all__ = ["Workbench", "open", "wrap"]
 
@@ -243,6 +244,36 @@ class Workbench(HistoryViews, LargeReads, Exports):
                     self._warn_of_note(f"the total is {note_of(total.sessions)}")
             _warn(f"showing {len(frame):,}{of} sessions; limit=None shows all")
         return frame
+
+    @dual
+    async def overview(self, *, exact: bool = False) -> Overview:
+        """Return where sessions are, which are stuck, and whether they grow, as pictures.
+
+        The store counts. Of a large one (in PostgreSQL a table of more than 128 MB, else more than
+        250,000 sessions) a part that stands for the whole is read, so that it takes no longer the
+        larger it is; the pictures then say *about*, and from what. A storage that can't count reads
+        its 250,000 newest sessions.
+
+        Example:
+            >>> import graphflow_nb
+            >>> overview = graphflow_nb.open("demo").overview()
+            >>> int(overview.tasks["sessions"].sum()), overview.note
+            (120, '')
+
+        Args:
+            exact: Whether to read all sessions, however many there are.
+
+        Returns:
+            The overview, which shows itself; ``tasks``, ``ages``, ``graphs``, ``days``, ``hours``
+            and ``sizes`` are its figures as DataFrames.
+
+        Raises:
+            CapabilityError: The storage has neither ``overview`` nor ``table``.
+            StorageError: The store failed.
+        """
+        from .overview import Overview, read_counts  # with matplotlib: only when it is wanted
+
+        return Overview(await read_counts(self.storage, datetime.now(UTC), exact=exact))
 
     @dual
     async def stuck(

@@ -10,6 +10,7 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsTable        table(query, context)                     the same by column
     SupportsCount        count(query)                              count them
     SupportsCounts       counts(query)                             count them by graph and task
+    SupportsOverview     overview(now, exact)                      count by task, age, hour and size
     SupportsEstimate     estimate()                                report about how many there are
     SupportsUpsert       upsert(session)                           save, whatever is stored
     SupportsSaveMany     save_many(sessions)                       save each, and return conflicts
@@ -60,6 +61,7 @@ from .protocols import (
     SupportsImportMany,
     SupportsIndex,
     SupportsMigration,
+    SupportsOverview,
     SupportsQuery,
     SupportsRaw,
     SupportsRestore,
@@ -115,6 +117,7 @@ __all__ = [
     "SupportsImportMany",
     "SupportsIndex",
     "SupportsMigration",
+    "SupportsOverview",
     "SupportsQuery",
     "SupportsRaw",
     "SupportsRestore",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Self
 from uuid import uuid4
 
@@ -16,9 +17,10 @@ from .checks import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
 from .memory_history import MemoryHistory, MemoryRow
 from .origin import is_as_read
+from .overview import READ_ROWS, OverviewCounts, count_columns
 from .paths import ContextPath
 from .query import Query
-from .rows import GroupCounter, RowsById, build_table, select_rows, take_page
+from .rows import GroupCounter, RowsById, build_table, select_rows, size_of, take_page
 from .table import GroupCount, Table
 
 __all__ = ["InMemorySessionStorage"]
@@ -274,6 +276,26 @@ class InMemorySessionStorage:
         groups = GroupCounter()
         groups.add(self._filtered(query))
         return groups.counts()
+
+    async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
+        """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
+
+        Of many sessions every so many are counted, unless ``exact``.
+        """
+        with self._lock:
+            rows = list(self._rows.values())
+        total = len(rows)
+        if not exact:
+            rows = rows[:: max(1, round(total / READ_ROWS))]
+        return count_columns(
+            [row.graph_id for row in rows],
+            [row.current_task_id for row in rows],
+            [row.created for row in rows],
+            [row.updated for row in rows],
+            [size_of(row.context) for row in rows],
+            now,
+            share=len(rows) / max(total, 1) or 1.0,
+        )
 
     async def facts(self) -> StoreFacts:
         """Return facts that name the store; memory has no settings to report."""

@@ -9,6 +9,7 @@ raises a ``CapabilityError`` that says how to get a missing one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from inspect import isfunction
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
 
@@ -16,6 +17,7 @@ from ..errors import CapabilityError, SessionConflict, StorageError
 from ..model import Session
 from .facts import StoreFacts
 from .migration import Migration
+from .overview import OverviewCounts
 from .paths import ContextPath
 from .query import Query
 from .table import GroupCount, Table
@@ -34,6 +36,7 @@ __all__ = [
     "SupportsImportMany",
     "SupportsIndex",
     "SupportsMigration",
+    "SupportsOverview",
     "SupportsQuery",
     "SupportsRaw",
     "SupportsRestore",
@@ -106,6 +109,17 @@ class SupportsCounts(Protocol):
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
+
+
+@runtime_checkable
+class SupportsOverview(Protocol):
+    """A storage that counts its sessions by task and age, by the hour and by size, in the store."""
+
+    async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
+        """Return the counts, with ages up to ``now``.
+
+        A part that stands for the whole is enough where there are many sessions, unless ``exact``.
+        """
 
 
 @runtime_checkable
@@ -322,6 +336,12 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
         SupportsCounts,
         _BY_SCANNING,
         "only wb.summary() and the choices in the browser need it",
+    ),
+    Capability(
+        SupportsOverview,
+        "add overview(now, exact=False); without it wb.overview() reads the newest sessions by "
+        "table()",
+        "without it wb.overview() reads the newest sessions",
     ),
     Capability(
         SupportsUpsert,

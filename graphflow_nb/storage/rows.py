@@ -46,6 +46,7 @@ __all__ = [
     "build_table",
     "filter_rows",
     "select_rows",
+    "size_of",
     "table_of",
     "take_page",
 ]
@@ -275,14 +276,20 @@ def build_table(
         version=np.array([row.version for row in rows], np.int64),
         created=np.array([row.created for row in rows], np.int64),
         updated=np.array([row.updated for row in rows], np.int64),
-        context_bytes=np.array(
-            [len(t.encode() if isinstance(t, str) else t) for t in contexts], np.int64
-        ),
+        context_bytes=np.array([size_of(text) for text in contexts], np.int64),
         messages=np.array([message_count(text) for text in contexts], np.int64),
         context=[values(spellings(path)) for path in context],
         next=None,
     )
     return cut_page(columns, query)
+
+
+def size_of(context: str | bytes) -> int:
+    """Return the bytes of a context's JSON text."""
+    # Most texts are ASCII, and need not be encoded to know their size.
+    if isinstance(context, str) and not context.isascii():
+        return len(context.encode())
+    return len(context)
 
 
 def table_of(sessions: Sequence[Session], now: int) -> Table:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ..errors import StorageError
 from ..storage.attributes import attributes_of
 from ..storage.facts import StoreFacts
 from ..storage.migration import Migration
+from ..storage.overview import OverviewCounts
 from ..storage.protocols import (
     SupportsEstimate,
     SupportsFacts,
     SupportsIndex,
     SupportsMigration,
+    SupportsOverview,
     SupportsRaw,
     SupportsSlowOrders,
     SupportsTable,
@@ -86,6 +89,21 @@ async def an_estimate_is_a_number(kit: Kit) -> None:
     if about is not None and (type(about) is not int or about < 0):
         raise Deviation(f"estimate() returned {about!r}, and should return an integer or None")
     expect_same(await _contents(kit), before, "the sessions after estimate()")
+
+
+@add_property(_ADVICE, "count each session at its task, in its hour and its size", SupportsOverview)
+async def an_overview_counts_each_session(kit: Kit) -> None:
+    """The overview has each session once in each of its counts, and changes nothing."""
+    before = await _save_two(kit)
+    for exact in (False, True):
+        found = await kit.storage.overview(datetime.now(UTC) + timedelta(minutes=1), exact=exact)
+        if not isinstance(found, OverviewCounts):
+            raise Deviation(f"overview() returned {found!r}, and should return an OverviewCounts")
+        expect_same((found.read, found.share), (2, 1.0), "the sessions and the share of them")
+        expect_same(sum(place.sessions for place in found.places), 2, "the sessions at the tasks")
+        for hours, name in ((found.created, "created"), (found.saved, "saved")):
+            expect_same(int(hours.counts[-3:].sum()), 2, f"the sessions {name} just now")
+    expect_same(await _contents(kit), before, "the sessions after overview()")
 
 
 @add_property(_ADVICE, "return a text for each slow order, by its column", SupportsSlowOrders)

@@ -6,6 +6,7 @@ import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Self, TypeVar
 
@@ -20,6 +21,7 @@ from ..facts import PostgresFacts, with_history
 from ..history import measure_history
 from ..migration import Migration
 from ..odd import Found, bytes_of_name, format_error
+from ..overview import OverviewCounts
 from ..paths import ContextPath
 from ..query import Query
 from ..table import GroupCount, Table, cut_page
@@ -45,6 +47,7 @@ from .odd import (
     read_raw,
     read_rows,
 )
+from .overview import read_overview
 from .selects import Way
 from .sql import TableForm
 from .table import OpenTable, Work
@@ -467,6 +470,14 @@ class PostgresSessionStorage:
         if rows is None or not all(map(is_count, rows)):
             return await count_odd(table, query)
         return [GroupCount(*row) for row in sorted(rows, key=tuple)]
+
+    async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
+        """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
+
+        Of a table of more than 128 MB a part of the pages is read, unless ``exact``. The size of a
+        context is that on disk.
+        """
+        return await read_overview(self._table, now, exact=exact)
 
     async def _fetch(self, read: Work[Any]) -> Any:
         result = await self._table.run_query(read)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from types import NoneType
@@ -22,6 +23,7 @@ from ..facts import SqliteFacts, with_history
 from ..history import measure_history
 from ..limits import QUICK_ROWS
 from ..odd import Found
+from ..overview import OverviewCounts
 from ..paths import ContextPath
 from ..query import Query
 from ..rows import build_table
@@ -43,6 +45,7 @@ from .odd import (
     read_page,
     read_raw,
 )
+from .overview import read_overview
 from .records import (
     Saved,
     check_made,
@@ -437,6 +440,13 @@ class SqliteSessionStorage:
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
         return await self._queries.run(lambda db: count_groups(db, query))
+
+    async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
+        """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
+
+        Of many sessions those of some thousand places in the table are read, unless ``exact``.
+        """
+        return await self._queries.run(lambda db: read_overview(db, now, exact=exact))
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help.

@@ -1,0 +1,443 @@
+"""A board of where the sessions of a store are, which are stuck, and how their number grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, MaxNLocator
+from numpy.typing import NDArray
+
+from .axis import set_count_axis, set_log_axis, set_ticks_text, set_time_axis
+from .checks import check_columns
+from .figure import LatencyFigure, Row, axes_for, theme_of
+from .parts import SMALL, Entry, Style, add_legend, finish_axes, finish_empty, name_rows
+from .text import about_text, bytes_text, compact_text, long_text, share_text, short_name
+from .theme import HATCHES, Theme, ThemeName
+
+__all__ = [
+    "overview_board",
+    "plot_ages",
+    "plot_context_sizes",
+    "plot_growth",
+    "plot_hot_graphs",
+    "plot_stuck",
+]
+
+ROWS: Final = 12  # that have a name; the rest are one more
+WEEK: Final = 7
+_HOUR, _DAY = 3_600, 86_400
+
+
+class _Class(NamedTuple):
+    """Ages that are drawn alike.
+
+    Attributes:
+        name: How the legend calls them.
+        seconds: The ages are less than this.
+        shade: Their place among the shades from few to many.
+    """
+
+    name: str
+    seconds: float
+    shade: float
+
+
+_CLASSES: Final = (
+    _Class("within 1 hour", _HOUR, 0.0),
+    _Class("1 day", _DAY, 0.27),
+    _Class("7 days", 7 * _DAY, 0.5),
+    _Class("30 days", 30 * _DAY, 0.75),
+    _Class("longer ago", np.inf, 1.0),
+)
+_NO_AGE: Final = "in the future or unknown"
+
+
+def overview_board(
+    tasks: pd.DataFrame,
+    ages: pd.DataFrame,
+    graphs: pd.DataFrame,
+    days: pd.DataFrame,
+    hours: pd.DataFrame,
+    sizes: pd.DataFrame,
+    *,
+    large: bool = False,
+    theme: ThemeName = "both",
+) -> LatencyFigure:
+    """Draw where sessions are, which are stuck, growth, hot graphs and the sizes of contexts.
+
+    Args:
+        tasks, ages, graphs, days, hours, sizes: The frames of an ``Overview``.
+        large: Whether it is for a projector: one picture below the other, and larger.
+        theme: ``both`` (transparent, for a light and a dark ground), ``light`` or ``dark``.
+
+    Returns:
+        A figure that shows itself in a notebook; ``savefig`` works on it, ``said`` is it in words.
+
+    Raises:
+        QueryError: A frame lacks a column, or the theme is unknown.
+    """
+    check_columns(tasks, ("stuck",))
+    rows = min(len(tasks), ROWS + 1)
+    stuck = min(int((tasks["stuck"] > 0).sum()), ROWS + 1)
+    few = max(rows, stuck, min(len(graphs), ROWS + 1), 3)
+    figure, axes = LatencyFigure.stacked(
+        [Row(2.0 + 0.3 * max(rows, stuck, 3), 2), Row(3.6, 2), Row(1.9 + 0.24 * few, 2)],
+        theme=theme,
+        large=large,
+    )
+    places, slow, by_day, by_hour, hot, contexts = axes
+    plot_ages(ages, ax=places)
+    plot_stuck(tasks, ax=slow)
+    plot_growth(days, ax=by_day)
+    plot_growth(hours, ax=by_hour)
+    plot_hot_graphs(graphs, ax=hot)
+    plot_context_sizes(sizes, ax=contexts)
+    return figure
+
+
+def plot_ages(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both") -> Axes:
+    """Draw how many sessions are at each task, by the time since their last save.
+
+    Args:
+        frame: The frame ``ages`` of an ``Overview``.
+        ax: The axes to draw on; None makes a figure.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
+
+    Raises:
+        QueryError: The frame lacks a column, or the theme is unknown.
+    """
+    check_columns(frame, ("graph_id", "current_task_id", "kind", "at_least", "sessions"))
+    ax = axes_for(ax, theme)
+    share = _share_of(frame)
+    total = int(frame["sessions"].sum())
+    title = f"Where they are, n = {about_text(total, share)}"
+    if not total:
+        return finish_empty(ax, title, "there is no session")
+    names = _names_of(frame)
+    counts = _counts_by_class(frame)
+    totals = counts.groupby(names.to_numpy()).sum()
+    totals["all"] = totals.sum(axis=1)
+    # A stable order: most first, then by name.
+    totals = totals.sort_index().sort_values("all", ascending=False, kind="stable")
+    shown, rest = totals[:ROWS], totals[ROWS:]
+    if len(rest):
+        shown = pd.concat([shown, rest.sum().to_frame(_others(len(rest), "task")).T])
+    styles = _class_styles(theme_of(ax))
+    left = np.zeros(len(shown))
+    entries = []
+    for name, style in styles.items():
+        width = shown[name].to_numpy(np.float64)
+        if not width.any():
+            continue
+        ax.barh(-np.arange(len(shown)), width, 0.72, left=left, linewidth=0.4, **style)
+        left += width
+        entries.append(Entry(Patch(**style), name))
+    for row, number in enumerate(left):
+        ax.annotate(
+            compact_text(number),
+            (number, -row),
+            xytext=(4, 0),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color=theme_of(ax).ink,
+            va="center",
+        )
+    name_rows(ax, list(shown.index))
+    ax.set_ylim(-len(shown) + 0.4, 0.6)
+    _set_axis(ax.xaxis, 1.06 * left.max())
+    add_legend(ax, entries)
+    texts = [
+        f"{short_name(str(name))}: {about_text(row['all'], share)} ("
+        + ", ".join(f"{each} {about_text(row[each], share)}" for each in styles if row[each])
+        + ")."
+        for name, row in shown.iterrows()
+    ]
+    notes = ["by the time since the last save", *_sample_notes(frame)]
+    return finish_axes(ax, title, *texts, notes=notes, rows=True)
+
+
+def plot_stuck(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both") -> Axes:
+    """Draw how many sessions were not saved for much longer than is usual at their task.
+
+    Args:
+        frame: The frame ``tasks`` of an ``Overview``.
+        ax: The axes to draw on; None makes a figure.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
+
+    Raises:
+        QueryError: The frame lacks a column, or the theme is unknown.
+    """
+    columns = ("graph_id", "current_task_id", "sessions", "usual_age", "stuck", "stuck_after")
+    check_columns(frame, columns)
+    ax = axes_for(ax, theme)
+    share = _share_of(frame)
+    total = int(frame["stuck"].sum())
+    title = f"Stuck, n = {about_text(total, share)}"
+    if not total:
+        why = "no session is at its task for that long" if len(frame) else "there is no session"
+        return finish_empty(ax, title, why)
+    found = frame[frame["stuck"] > 0].sort_values("stuck", ascending=False, kind="stable")
+    shown, rest = found[:ROWS], found[ROWS:]
+    names = [*_names_of(shown)]
+    counts = [*shown["stuck"]]
+    limits = [
+        f"{compact_text(stuck)} for {_time_text(after)} or more, usual: up to {_time_text(usual)}"
+        for stuck, after, usual in zip(
+            shown["stuck"], shown["stuck_after"], shown["usual_age"], strict=True
+        )
+    ]
+    if len(rest):
+        names.append(_others(len(rest), "task"))
+        counts.append(rest["stuck"].sum())
+        limits.append(compact_text(counts[-1]))
+    palette = theme_of(ax)
+    style: Style = {"facecolor": palette.colours[1], "edgecolor": palette.edge, "linewidth": 0.4}
+    ax.barh(-np.arange(len(counts)), counts, 0.36, **style)
+    for row, text in enumerate(limits):
+        ax.annotate(
+            text,
+            (0, -row + 0.24),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color=palette.ink,
+            va="bottom",
+        )
+    name_rows(ax, names)
+    ax.set_ylim(-len(counts) + 0.4, 0.9)
+    _set_axis(ax.xaxis, max(counts))
+    texts = [f"{short_name(name)}: {text}." for name, text in zip(names, limits, strict=True)]
+    notes = ["not saved for ten times what is usual at the task", "ended ones included"]
+    return finish_axes(ax, title, *texts, notes=notes, rows=True)
+
+
+def plot_growth(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both") -> Axes:
+    """Draw how many sessions were created, and how many saved last, over time.
+
+    Args:
+        frame: The frame ``days`` or ``hours`` of an ``Overview``.
+        ax: The axes to draw on; None makes a figure.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
+
+    Raises:
+        QueryError: The frame lacks a column, or the theme is unknown.
+    """
+    check_columns(frame, ("created", "saved"))
+    unit = "day" if "day" in frame.columns else "hour"
+    check_columns(frame, (unit,))
+    ax = axes_for(ax, theme)
+    share = _share_of(frame)
+    total = int(frame["created"].sum())
+    title = f"Growth by {unit}, n = {about_text(total, share)} created in {len(frame):,} {unit}s"
+    if not total and not frame["saved"].any():
+        return finish_empty(ax, title, f"none was created or saved in {len(frame):,} {unit}s")
+    palette = theme_of(ax)
+    times = frame[unit].dt.tz_convert(None).to_numpy("M8[ns]").view(np.int64)
+    step = (_DAY if unit == "day" else _HOUR) * 10**9
+    place = set_time_axis(ax.xaxis, int(times[0]), int(times[-1]) + step)
+    ax.set_xlabel(ax.get_xlabel().replace("began at", unit))
+    wide = float(place(np.array([step]))[0] - place(np.array([0]))[0])
+    middle = place(times) + wide / 2
+    bars: Style = {"facecolor": palette.colours[0], "edgecolor": palette.edge, "linewidth": 0.3}
+    ax.bar(middle, frame["created"], 0.86 * wide, **bars)
+    line: Style = {"color": palette.colours[1], "linewidth": 1.5, "linestyle": "--"}
+    ax.plot(middle, frame["saved"], drawstyle="steps-mid", **line)
+    _set_axis(ax.yaxis, max(frame["created"].max(), frame["saved"].max()))
+    add_legend(
+        ax,
+        [
+            Entry(Patch(**bars), "created"),
+            Entry(Line2D([], [], **line), "saved then, and not since"),
+        ],
+    )
+    peak = frame[unit].iloc[int(frame["created"].to_numpy().argmax())]
+    most_text = (
+        f"Most in one {unit}: {about_text(frame['created'].max(), share)} on "
+        f"{peak:{'%Y-%m-%d' if unit == 'day' else '%Y-%m-%d %H:%M'}}."
+    )
+    notes = [growth_text(frame)] if unit == "day" else [_last_day_text(frame)]
+    return finish_axes(ax, title, most_text, notes=notes)
+
+
+def growth_text(days: pd.DataFrame) -> str:
+    """Return how many sessions were created in the last seven whole days, and in those before.
+
+    Args:
+        days: The frame ``days`` of an ``Overview``.
+    """
+    share = _share_of(days)
+    created = days["created"].to_numpy()[:-1]
+    last, before = int(created[-WEEK:].sum()), int(created[-2 * WEEK : -WEEK].sum())
+    text = f"created in the 7 days before today: {about_text(last, share)}"
+    if not before:
+        return f"{text}, none in the 7 days before" if last else f"{text}, as in the 7 days before"
+    change = last / before - 1
+    sign = "+" if change >= 0 else "−"
+    return f"{text}, {sign}{share_text(abs(change))} on the 7 days before"
+
+
+def plot_hot_graphs(
+    frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both"
+) -> Axes:
+    """Draw how many sessions of each graph were saved in the last hour and in the last day.
+
+    Args:
+        frame: The frame ``graphs`` of an ``Overview``.
+        ax: The axes to draw on; None makes a figure.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
+
+    Raises:
+        QueryError: The frame lacks a column, or the theme is unknown.
+    """
+    check_columns(frame, ("graph_id", "sessions", "saved_last_hour", "saved_last_day"))
+    ax = axes_for(ax, theme)
+    share = _share_of(frame)
+    total = int(frame["saved_last_day"].sum())
+    title = f"Hot graphs, n = {about_text(total, share)} saved in the last 24 hours"
+    if not total:
+        return finish_empty(ax, title, "none was saved in the last 24 hours")
+    frame = frame[frame["saved_last_day"] > 0]
+    names = [*frame["graph_id"].astype(str)]
+    hour, day = frame["saved_last_hour"].to_numpy(), frame["saved_last_day"].to_numpy()
+    if len(names) > ROWS:
+        names[ROWS:] = [_others(len(names) - ROWS, "graph")]
+        hour, day = (np.append(each[:ROWS], each[ROWS:].sum()) for each in (hour, day))
+    palette = theme_of(ax)
+    rows = -np.arange(len(names))
+    pale: Style = {"facecolor": palette.shades(0.0), "edgecolor": palette.edge, "linewidth": 0.4}
+    full: Style = {"facecolor": palette.shades(0.5), "edgecolor": palette.edge, "linewidth": 0.4}
+    ax.barh(rows, day, 0.76, **pale)
+    ax.barh(rows, hour, 0.36, **full)
+    name_rows(ax, names)
+    ax.set_ylim(-len(names) + 0.4, 0.6)
+    _set_axis(ax.xaxis, day.max())
+    add_legend(
+        ax, [Entry(Patch(**full), "saved in the last hour"), Entry(Patch(**pale), "last 24 hours")]
+    )
+    texts = [
+        f"{short_name(name)}: {about_text(h, share)} in the last hour, {about_text(d, share)} in "
+        "the last 24 hours."
+        for name, h, d in zip(names, hour, day, strict=True)
+    ]
+    return finish_axes(ax, title, *texts, rows=True)
+
+
+def plot_context_sizes(
+    frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both"
+) -> Axes:
+    """Draw how many contexts there are of each size, as the store keeps them.
+
+    Args:
+        frame: The frame ``sizes`` of an ``Overview``.
+        ax: The axes to draw on; None makes a figure.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
+
+    Raises:
+        QueryError: The frame lacks a column, or the theme is unknown.
+    """
+    check_columns(frame, ("at_least", "below", "sessions", "context_bytes"))
+    ax = axes_for(ax, theme)
+    share = _share_of(frame)
+    total = int(frame["sessions"].sum())
+    title = f"Sizes of contexts, n = {about_text(total, share)}"
+    if not total:
+        return finish_empty(ax, title, "there is no session")
+    # A class is drawn as wide as each other: from half of its end, or to twice its beginning.
+    left = np.maximum(frame["at_least"].to_numpy(np.float64), 32)
+    palette = theme_of(ax)
+    style: Style = {"facecolor": palette.colours[0], "edgecolor": palette.edge, "linewidth": 0.4}
+    ax.bar(left, frame["sessions"], left, align="edge", **style)
+    set_log_axis(ax.xaxis, float(left.min()), float(2 * left.max()), bytes_text)
+    ticks = np.append(left, 2 * left[-1])
+    ax.xaxis.set_major_locator(FixedLocator([*ticks[:: 1 + len(ticks) // 6]]))
+    ax.set_xlabel("size of the context in the store (log scale)")
+    set_count_axis(ax.yaxis, float(frame["sessions"].max()), "sessions")
+    together = int(frame["context_bytes"].sum())
+    about = "" if share == 1 else "about "
+    texts = [
+        f"{bytes_text(size)} or more: {about_text(number, share)}."
+        for size, number in zip(frame["at_least"], frame["sessions"], strict=True)
+    ]
+    notes = [
+        f"together {about}{bytes_text(together)}",
+        f"mean {about}{bytes_text(together / total)}",
+        f"largest {_largest_text(frame)}",
+    ]
+    return finish_axes(ax, title, *texts, notes=notes)
+
+
+def _largest_text(frame: pd.DataFrame) -> str:
+    last = frame.iloc[-1]
+    if pd.isna(last["below"]):
+        return f"{bytes_text(last['at_least'])} or more"
+    return f"below {bytes_text(last['below'])}"
+
+
+def _last_day_text(hours: pd.DataFrame) -> str:
+    share = _share_of(hours)
+    created = hours["created"].to_numpy()
+    return (
+        f"created in the current hour and the 23 before: {about_text(created[-24:].sum(), share)}; "
+        f"in the 24 before those: {about_text(created[:-24].sum(), share)}"
+    )
+
+
+def _set_axis(axis: Axis, most: float) -> None:
+    set_count_axis(axis, max(float(most), 1.0), "sessions", stacked=True)
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    set_ticks_text(axis, compact_text)
+
+
+def _share_of(frame: pd.DataFrame) -> float:
+    """Return the part of the store that was counted for a frame of an overview."""
+    return float(frame.attrs.get("share", 1.0))
+
+
+def _sample_notes(frame: pd.DataFrame) -> Sequence[str]:
+    return [str(frame.attrs["note"])] if frame.attrs.get("note") else []
+
+
+def _names_of(frame: pd.DataFrame) -> pd.Series[str]:
+    """Return the name of each row's task, with its graph where there are several."""
+    tasks = frame["current_task_id"].astype(str)
+    graphs = frame["graph_id"].astype(str)
+    return tasks if graphs.nunique() < 2 else tasks + " · " + graphs
+
+
+def _others(count: int, what: str) -> str:
+    return f"{count:,} other {what}{'' if count == 1 else 's'}"
+
+
+def _counts_by_class(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the sessions of each row in the column of its class."""
+    seconds = frame["at_least"].dt.total_seconds().to_numpy()
+    ends = [each.seconds for each in _CLASSES]
+    classes: NDArray[np.intp] = np.searchsorted(ends, np.nan_to_num(seconds), side="right")
+    classes[np.isnan(seconds)] = len(ends)
+    names = [*(each.name for each in _CLASSES), _NO_AGE]
+    sessions = frame["sessions"].to_numpy()
+    return pd.DataFrame(
+        {name: np.where(classes == number, sessions, 0) for number, name in enumerate(names)}
+    )
+
+
+def _class_styles(palette: Theme) -> dict[str, Style]:
+    """Return how each class of ages is drawn, lightest first; ages that are none are hatched."""
+    styles: dict[str, Style] = {
+        each.name: {"facecolor": palette.shades(each.shade), "edgecolor": palette.edge}
+        for each in _CLASSES
+    }
+    styles[_NO_AGE] = {"facecolor": palette.rest, "edgecolor": palette.edge, "hatch": HATCHES[1]}
+    return styles
+
+
+def _time_text(time: pd.Timedelta) -> str:
+    return long_text(float(time.value))
