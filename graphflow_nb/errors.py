@@ -21,6 +21,8 @@
     │   ├── JournalError         the journal can't note a write, or can't be read
     │   ├── HistoryError         a version of a session can't be read
     │   └── CapabilityError      the storage lacks the method that this needs  (also AttributeError)
+    ├── ScanRefused          a read that would go through a large table, and was not allowed
+    ├── ChangeRefused        a change of many sessions that was not confirmed
     ├── BridgeError          a call from a thread or loop from which it can't be served
     └── LocalServerError     a private server could not be started
         └── LocalPostgresError   that of PostgreSQL
@@ -47,6 +49,7 @@ __all__ = [
     "BenchmarkError",
     "BridgeError",
     "CapabilityError",
+    "ChangeRefused",
     "ContextError",
     "GraphError",
     "GraphflowError",
@@ -60,6 +63,7 @@ __all__ = [
     "QueryError",
     "ReadOnlyError",
     "RecordingError",
+    "ScanRefused",
     "SessionConflict",
     "SessionFormatError",
     "SessionNotFound",
@@ -278,6 +282,36 @@ class CapabilityError(StorageError, AttributeError):
 
     def _text(self) -> str:
         return f"{self.storage} has no method {self.method!r}, which this needs; {self.remedy}"
+
+
+class ScanRefused(GraphflowError):
+    """The error for a read that would go through a large table, and was not allowed.
+
+    Nothing was read; with ``allow_scan=True`` it is.
+
+    Attributes:
+        kind: Why it would read so much: ``full read``, ``search``, ``sort`` or ``count``.
+        bytes: About how many bytes it would read.
+        seconds: About how long that would take.
+    """
+
+    def __init__(self, *text: object, kind: str = "", bytes: int = 0, seconds: float = 0.0):
+        super().__init__(*text)
+        self.kind, self.bytes, self.seconds = kind, bytes, seconds
+
+
+class ChangeRefused(GraphflowError):
+    """The error for a change of many sessions that was not confirmed.
+
+    Nothing was written; with ``confirm=`` it is.
+
+    Attributes:
+        count: How many would be changed.
+    """
+
+    def __init__(self, *text: object, count: int = 0):
+        super().__init__(*text)
+        self.count = count
 
 
 class BridgeError(GraphflowError):

@@ -40,6 +40,7 @@ from ..storage.protocols import (
     require,
 )
 from ..storage.table import Table
+from .asking import Asking, Confirm
 from .observed import Observed, Way
 from .shown import Shown
 
@@ -66,9 +67,10 @@ class Client:
         recorder: The recorder of the storage's operations.
         journal: The journal of the writes. Default: a new one in memory.
         mask: What of contexts is hidden where it is shown. Default: what looks secret.
+        asking: What is asked before the store does it. Default: as ``graphflow_nb.open`` documents.
 
     Attributes:
-        storage, bridge, recorder, mask: As passed.
+        storage, bridge, recorder, mask, asking: As passed.
         journaled: The same storage for writes by hand: each is noted and can be undone.
         orders: The columns by which pages were asked for, for advice on indexes.
         filters: The names of the filters by which sessions were asked for, for advice too.
@@ -82,11 +84,13 @@ class Client:
         recorder: Recorder,
         journal: Journal | None = None,
         mask: Mask = DEFAULT_MASK,
+        asking: Asking | None = None,
     ):
         self.mask = mask
         self.storage = storage
         self.bridge = bridge
         self.recorder = recorder
+        self.asking = Asking.about(storage) if asking is None else asking
         self.journaled = JournaledStorage(
             storage,
             Journal() if journal is None else journal,
@@ -319,7 +323,11 @@ class Client:
 
     @dual
     async def delete(
-        self, ids: str | Iterable[str] | Mapping[str, int | Session], *, undo: bool = True
+        self,
+        ids: str | Iterable[str] | Mapping[str, int | Session],
+        *,
+        undo: bool = True,
+        confirm: Confirm = None,
     ) -> list[str]:
         """Delete one session or several; unknown ids are skipped.
 
@@ -337,23 +345,29 @@ class Client:
                 write); of a session that it never showed at that version the number alone is
                 compared.
             undo: Whether the journal notes it, so that it can be undone.
+            confirm: The number of different ids, or True for any: needed for more than 1,000 in a
+                server's database (``open(ask_above_sessions=…)``).
 
         Returns:
             The ids that were deleted.
 
         Raises:
             QueryError: ``ids`` is something else.
+            ChangeRefused: They are many, and it was not confirmed; or ``confirm`` is another
+                number.
             JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed.
         """
         writer = self._writer(undo)
-        if isinstance(ids, Mapping):
-            return await writer.delete_many(list(ids), list(self._expect(ids).values()))
         if isinstance(ids, str):
-            return await writer.delete_many([ids])
+            ids = [ids]
         if not isinstance(ids, Iterable):
             raise QueryError(f"delete takes an id or a list of ids, not {ids!r}")
-        return await writer.delete_many(list(ids))
+        versions = list(self._expect(ids).values()) if isinstance(ids, Mapping) else None
+        ids = list(ids)
+        count = len({id for id in ids if isinstance(id, str)})
+        self.asking.check_change(count, confirm, "deleted", "wb.delete(ids")
+        return await writer.delete_many(ids, versions)
 
     def _expect(self, versions: Mapping[str, int | Session]) -> dict[str, Session]:
         """Return the state that each session must still have, without its content.
@@ -379,7 +393,7 @@ class Client:
 
     @dual
     async def delete_unchanged(
-        self, sessions: Sequence[Session], *, undo: bool = True
+        self, sessions: Sequence[Session], *, undo: bool = True, confirm: Confirm = None
     ) -> list[str]:
         """Delete sessions that are still exactly as they were read.
 
@@ -396,15 +410,20 @@ class Client:
         Args:
             sessions: The sessions as they were read.
             undo: Whether the journal notes it, so that it can be undone.
+            confirm: As for ``delete``.
 
         Returns:
             The ids that were deleted, in the order given.
 
         Raises:
+            ChangeRefused: They are many, and it was not confirmed.
             JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed.
         """
-        return await self._writer(undo).delete_unchanged([_check_session(s) for s in sessions])
+        checked = [_check_session(session) for session in sessions]
+        count = len({session.id for session in checked})
+        self.asking.check_change(count, confirm, "deleted", "wb.delete_unchanged(sessions")
+        return await self._writer(undo).delete_unchanged(checked)
 
     # Undo
 
@@ -477,22 +496,26 @@ class Client:
         *,
         progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] | None = None,
+        confirm: Confirm = None,
     ) -> list[str]:
         """Undo all writes of the journal, newest first for each session.
 
         Interrupting the kernel (■) stops it; called again, it goes on with what is left.
 
         Args:
-            progress, stop: See ``undo_many``.
+            progress, stop, confirm: See ``undo_many``.
 
         Returns:
             The ids of sessions that were not undone: others changed them since, or the store
             refused what was there before, of which a warning gives the reason.
 
         Raises:
+            ChangeRefused: They are many, and it was not confirmed.
             JournalError: Lines of the journal can't be read.
             StorageError: The store failed; what was undone until then stays undone.
         """
+        count = len(self.journaled.undoable())
+        self.asking.check_change(count, confirm, "changed by undoing", "wb.undo_all(")
         report = await self.journaled.undo_many(progress=progress, stop=stop)
         if report.failed:
             id, reason = next(iter(report.failed.items()))
@@ -507,6 +530,7 @@ class Client:
         *,
         progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] | None = None,
+        confirm: Confirm = None,
     ) -> UndoReport:
         """Undo several writes of the journal in batches, newest first for each session.
 
@@ -527,16 +551,22 @@ class Client:
                 number of writes looked at and of all.
             stop: A function that is asked before each batch, on the storage's thread; True ends the
                 work there.
+            confirm: The number of writes, or True for any: needed for more than 1,000 in a
+                server's database (``open(ask_above_sessions=…)``).
 
         Returns:
             The report: how many were undone, which sessions were not and why, how many remain.
 
         Raises:
             PatchError: An entry does not exist, or it was undone already; nothing was undone.
+            ChangeRefused: They are many, and it was not confirmed.
             JournalError: Lines of the journal can't be read, and ``entries`` was left out.
             StorageError: The store failed; what was undone until then stays undone.
         """
-        return await self.journaled.undo_many(entries, progress=progress, stop=stop)
+        numbers = None if entries is None else list(entries)
+        count = len(self.journaled.undoable() if numbers is None else numbers)
+        self.asking.check_change(count, confirm, "changed by undoing", "wb.undo_many(entries")
+        return await self.journaled.undo_many(numbers, progress=progress, stop=stop)
 
     # The store as a whole
 

@@ -21,8 +21,10 @@ from ..storage import (
 )
 from ..storage.connect import read_url
 from ..storage.protocols import missing_capability
+from ..storage.scans import LARGE_BYTES
 from ..storage.stores import find_kind
 from ..storage.url import StoreUrl
+from .asking import MANY_SESSIONS, Asking
 from .client import Client
 
 __all__ = ["open_client", "wrap_client"]
@@ -37,6 +39,8 @@ def open_client(
     writable: bool | None = None,
     journal: str | os.PathLike[str] | None = None,
     mask: MaskChoice = True,
+    ask_above_bytes: int | None = LARGE_BYTES,
+    ask_above_sessions: int | None = MANY_SESSIONS,
     **options: Any,
 ) -> C:
     """Open a store; see ``graphflow_nb.open`` for the arguments.
@@ -47,6 +51,7 @@ def open_client(
         writable: Whether sessions can be changed. Default: not on a server's database.
         journal: A file that keeps the journal.
         mask: What of contexts is hidden where it is shown.
+        ask_above_bytes, ask_above_sessions: What is asked before the store does it.
         options: Options of the storage's ``connect``.
 
     Raises:
@@ -54,6 +59,7 @@ def open_client(
         QueryError: ``mask`` is invalid.
     """
     hidden = _read_mask(mask)
+    Asking(ask_above_bytes, ask_above_sessions)  # which checks them before anything is opened
     url = None if url is None else read_url(url)
     read_only = writable is False
     named = url is not None and url.reveal()
@@ -72,7 +78,8 @@ def open_client(
     if read_only and not attributes.read_only:
         storage = _make_read_only(storage)
     bridge = LoopThread.shared() if attributes.suspends else InPlace()
-    return _make(kind, storage, bridge, journal, hidden)
+    asking = Asking.about(storage, ask_above_bytes, ask_above_sessions)
+    return _make(kind, storage, bridge, journal, hidden, asking)
 
 
 def wrap_client(
@@ -130,6 +137,7 @@ def _make(
     bridge: Bridge,
     journal: str | os.PathLike[str] | None,
     mask: Mask,
+    asking: Asking | None = None,
 ) -> C:
     recorder = Recorder()
     kept = None if journal is None else Journal.at(journal)
@@ -137,4 +145,4 @@ def _make(
         storage.add_hook(recorder)
     else:
         storage = MonitoredStorage(storage, [recorder])
-    return kind(storage, bridge, recorder, kept, mask)
+    return kind(storage, bridge, recorder, kept, mask, asking)

@@ -17,6 +17,7 @@ from .. import cards
 from ..advice import Findings, advise
 from ..bridge import Bridge, dual
 from ..client import open_client, wrap_client
+from ..client.asking import MANY_SESSIONS, Asking, Confirm
 from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
@@ -36,10 +37,13 @@ from ..storage.protocols import (
     SupportsQuery,
     require,
 )
+from ..storage.query import DEFAULT_ORDER
+from ..storage.scans import LARGE_BYTES
 from ..storage.table import note_of
 from ..storage.url import StoreUrl
 from ..workflow import Graph
 from .benchmarks import Benchmark
+from .calls import allowing_call
 from .copying import CopyTo
 from .display import register
 from .exporting import Exports
@@ -86,8 +90,9 @@ class Workbench(HistoryViews, LargeReads, Exports):
         recorder: Recorder,
         journal: Journal | None = None,
         mask: Mask = DEFAULT_MASK,
+        asking: Asking | None = None,
     ):
-        super().__init__(storage, bridge, recorder, journal, mask)
+        super().__init__(storage, bridge, recorder, journal, mask, asking)
         self.latency = Latency(recorder, self)
         self._warned_of_note = False
         register()
@@ -148,6 +153,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         limit: int | None = DEFAULT_LIMIT,
         after: Cursor | Mapping[str, Any] | None = None,
         reveal: bool = False,
+        allow_scan: bool = False,
     ) -> pd.DataFrame:
         """Return sessions as a DataFrame, newest first.
 
@@ -186,6 +192,9 @@ class Workbench(HistoryViews, LargeReads, Exports):
             after: ``frame.attrs["next"]`` of the page before.
             reveal: Whether values under keys that look secret are in the context columns; else
                 ``•••`` and their kind are in place of them. See ``mask`` of ``graphflow_nb.open``.
+            allow_scan: Whether to read although that goes through more than 1 GB of a server's
+                table (``open(ask_above_bytes=…)``), as a full read does, and a filter or an order
+                that no index serves. Allowed once, it is not asked again for this kind of read.
 
         Returns:
             ``id`` (text), ``graph_id``, ``current_task_id`` (category), ``status_message`` (text),
@@ -208,6 +217,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
 
         Raises:
             QueryError: A filter is invalid.
+            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
             CapabilityError: The storage has no method ``table``.
             StorageError: The store failed.
         """
@@ -230,7 +240,12 @@ class Workbench(HistoryViews, LargeReads, Exports):
             "ignore_case": ignore_case,
         }
         query = Query.from_filters(filters, order=order, limit=limit, after=after)
-        table = await self.table(query, context)
+        given: dict[str, object] = filters | {"context": context, "after": after, "reveal": reveal}
+        given |= {} if order == DEFAULT_ORDER else {"order": order}
+        given |= {} if limit == DEFAULT_LIMIT else {"limit": limit}
+        call = allowing_call(self, "sessions", given)
+        with self.asking.guard(allow=allow_scan, call=call):
+            table = await self.table(query, context)
         frame = sessions_frame(table, context, NO_MASK if reveal else self.mask)
         if "note" in frame.attrs:
             self._warn_of_note(frame.attrs["note"])
@@ -284,6 +299,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         task: str | None = None,
         status: str | None = None,
         limit: int | None = 1000,
+        allow_scan: bool = False,
     ) -> pd.DataFrame:
         """Return sessions that no one has saved for longer than this, longest untouched first.
 
@@ -304,7 +320,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
                 what is usual at the task: the median time since the last save, of up to 500
                 sessions there. Tasks with fewer than five sessions are left out, and all but the 50
                 with the most; a warning says so.
-            graph, task, status, limit: See ``sessions``.
+            graph, task, status, limit, allow_scan: See ``sessions``.
 
         Returns:
             The columns of ``sessions``, with ``untouched_for`` (timedelta64[us], since
@@ -313,28 +329,37 @@ class Workbench(HistoryViews, LargeReads, Exports):
 
         Raises:
             QueryError: An argument is invalid.
+            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
             CapabilityError: The storage has no method ``table``; or, for ``"usual"``, none to count
                 by task.
             StorageError: The store failed.
         """
+        given: dict[str, object] = {"longer_than": longer_than, "graph": graph, "task": task}
+        given |= {"status": status} | ({} if limit == 1000 else {"limit": limit})
+        call = allowing_call(self, "stuck", given)
         read = partial(self.sessions.__wrapped__, status=status, order="updated_at", limit=limit)
-        if longer_than == "usual":
-            waits = await find_waits(self.storage, None, graph=graph, task=task)
-            frame = await join_waits(
-                waits,
-                lambda wait: read(graph=wait.graph_id, task=wait.task, updated_until=wait.until),
-                empty=await read(ids=[]),
-            )
-            if left_out := describe_left_out(waits):
-                _warn(f"not compared with what is usual: {left_out}")
-            now = datetime.now(UTC)
-        else:
-            try:
-                duration = parse_duration(longer_than)
-            except ValueError as error:
-                raise QueryError(f'longer_than: {error}; or "usual"') from error
-            now = datetime.now(UTC)
-            frame = await read(graph=graph, task=task, updated_until=parse_moment(duration, now))
+        with self.asking.guard(allow=allow_scan, call=call):
+            if longer_than == "usual":
+                waits = await find_waits(self.storage, None, graph=graph, task=task)
+                frame = await join_waits(
+                    waits,
+                    lambda wait: read(
+                        graph=wait.graph_id, task=wait.task, updated_until=wait.until
+                    ),
+                    empty=await read(ids=[]),
+                )
+                if left_out := describe_left_out(waits):
+                    _warn(f"not compared with what is usual: {left_out}")
+                now = datetime.now(UTC)
+            else:
+                try:
+                    duration = parse_duration(longer_than)
+                except ValueError as error:
+                    raise QueryError(f'longer_than: {error}; or "usual"') from error
+                now = datetime.now(UTC)
+                frame = await read(
+                    graph=graph, task=task, updated_until=parse_moment(duration, now)
+                )
         untouched = (pd.Timestamp(now) - frame["updated_at"]).astype("timedelta64[us]")
         place = frame.columns.get_loc("updated_at")
         assert isinstance(place, int)
@@ -361,6 +386,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         id_prefix: str | None = None,
         where: Mapping[Any, Any] | None = None,
         limit: int | None = 1000,
+        allow_scan: bool = False,
     ) -> pd.DataFrame:
         """Return chat messages as a DataFrame: of one session, or of the newest that match.
 
@@ -374,6 +400,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
             id: The id of one session. Default: the sessions that the other arguments select.
             graph, task, status, id_prefix, where: See ``sessions``.
             limit: The number of sessions at most, None for all; a warning says when there are more.
+            allow_scan: See ``sessions``.
 
         Returns:
             ``session_id`` (category), ``position`` (int64, 0 is the oldest kept), ``role``
@@ -384,6 +411,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         Raises:
             SessionNotFound: No session has this id.
             ContextError: The chat of the one session can't be read at all.
+            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
             CapabilityError: No id is given, and the storage has no method ``query``.
             StorageError: The store failed.
         """
@@ -403,7 +431,11 @@ class Workbench(HistoryViews, LargeReads, Exports):
             context={} if where is None else where,
             limit=limit,
         )
-        found = await require(self.storage, SupportsQuery).query(query.one_more())
+        given: dict[str, object] = {"graph": graph, "task": task, "status": status}
+        given |= {"id_prefix": id_prefix, "where": where}
+        given |= {} if limit == 1000 else {"limit": limit}
+        with self.asking.guard(allow=allow_scan, call=allowing_call(self, "messages", given)):
+            found = await require(self.storage, SupportsQuery).query(query.one_more())
         if limit is not None and len(found) > limit:
             _warn(f"messages of the newest {limit:,} sessions; there are more, raise limit=")
         frame = messages_frame(found[:limit])
@@ -415,7 +447,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         return _warn_of_odd_messages(frame)
 
     @dual
-    async def summary(self) -> pd.DataFrame:
+    async def summary(self, *, allow_scan: bool = False) -> pd.DataFrame:
         """Return the number of sessions at each task, and since when they are unchanged.
 
         Example:
@@ -426,6 +458,9 @@ class Workbench(HistoryViews, LargeReads, Exports):
             0   claims          payout        57
             1   claims          intake        13
 
+        Args:
+            allow_scan: See ``sessions``: each session is counted.
+
         Returns:
             ``graph_id``, ``current_task_id`` (category), ``sessions`` (int64), ``oldest_update``,
             ``newest_update`` (datetime64[us, UTC]), ``longest_untouched`` (timedelta64[us]).
@@ -434,10 +469,13 @@ class Workbench(HistoryViews, LargeReads, Exports):
             warning once.
 
         Raises:
+            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
             CapabilityError: The storage has no method ``counts``.
             StorageError: The store failed.
         """
-        frame = counts_frame(await require(self.storage, SupportsCounts).counts(Query()))
+        with self.asking.guard(allow=allow_scan, call=allowing_call(self, "summary", {})):
+            counts = await require(self.storage, SupportsCounts).counts(Query())
+        frame = counts_frame(counts)
         if "note" in frame.attrs:
             self._warn_of_note(frame.attrs["note"])
         return frame
@@ -523,6 +561,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         *,
         progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] | None = None,
+        confirm: Confirm = None,
     ) -> Coroutine[Any, Any, list[str]]:
         """Undo all writes of the journal, newest first for each session.
 
@@ -538,23 +577,24 @@ class Workbench(HistoryViews, LargeReads, Exports):
             []
 
         Args:
-            progress, stop: See ``undo_many``.
+            progress, stop, confirm: See ``undo_many``.
 
         Returns:
             The ids of sessions that were not undone: others changed them since, or the store
             refused what was there before, of which a warning gives the reason.
 
         Raises:
+            ChangeRefused: They are many, and it was not confirmed.
             JournalError: Lines of the journal can't be read.
             StorageError: The store failed; what was undone until then stays undone.
         """
         # Not a coroutine function: the bar belongs to the cell's thread, which calls this.
         undo = super().undo_all.__wrapped__
         if progress is not None or len(self.journaled.journal) <= MANY:
-            return undo(progress=progress, stop=stop)
+            return undo(progress=progress, stop=stop, confirm=confirm)
         if len(self.journaled.undoable()) <= MANY:
-            return undo(stop=stop)
-        return show_undo(undo, stop)
+            return undo(stop=stop, confirm=confirm)
+        return show_undo(partial(undo, confirm=confirm), stop)
 
     @property
     def copy_to(self) -> CopyTo:
@@ -587,7 +627,13 @@ class Workbench(HistoryViews, LargeReads, Exports):
         return RunFlow(self)
 
     @dual
-    async def graph(self, graph: Graph | str | None = None, id: str | None = None) -> GraphView:
+    async def graph(
+        self,
+        graph: Graph | str | None = None,
+        id: str | None = None,
+        *,
+        allow_scan: bool = False,
+    ) -> GraphView:
         """Return a picture of a graph, with its sessions and the transitions that were observed.
 
         Each task has the number of sessions and their ages; each edge how often sessions were seen
@@ -611,6 +657,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
                 of Rust workers: then the picture has the tasks of the store and only transitions
                 that were observed.
             id: The id of a session whose current task is marked; then no sessions are counted.
+            allow_scan: See ``sessions``: each session is counted.
 
         Returns:
             The picture, which shows itself; ``.tasks`` and ``.transitions`` are its figures as
@@ -619,9 +666,12 @@ class Workbench(HistoryViews, LargeReads, Exports):
         Raises:
             SessionNotFound: No session has this id.
             GraphError: ``graph`` is something else.
+            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
             StorageError: The store failed.
         """
-        return await build_view(self, graph, id)
+        call = allowing_call(self, "graph", {"graph": graph if isinstance(graph, str) else None})
+        with self.asking.guard(allow=allow_scan, call=call):
+            return await build_view(self, graph, id)
 
     @property
     def benchmark(self) -> Benchmark:
@@ -710,6 +760,8 @@ def open(
     writable: bool | None = None,
     journal: str | os.PathLike[str] | None = None,
     mask: MaskChoice = True,
+    ask_above_bytes: int | None = LARGE_BYTES,
+    ask_above_sessions: int | None = MANY_SESSIONS,
     **options: Any,
 ) -> Workbench:
     """Open a store.
@@ -738,6 +790,12 @@ def open(
             ``iban``, ``email`` and ``phone`` are kinds that are secret by choice;
             ``{"cookie": False}`` shows one; False shows all. What a program reads, such as
             ``wb.get(id).context["password"]``, copies and Parquet files are never masked.
+        ask_above_bytes: Reads that go through more bytes of a server's table are asked about once:
+            they raise ``ScanRefused`` with an estimate of size and time, until ``allow_scan=True``.
+            That needs the server's statistics, so only PostgreSQL asks. Those that read everything
+            by their name (``scan``, ``to_parquet``, ``copy_to``) do not ask. None never asks.
+        ask_above_sessions: Calls that would change more sessions of a server's database raise
+            ``ChangeRefused``, until ``confirm=`` gives their number, or is True. None never asks.
         options: Options of the storage's ``connect``: ``create=True`` for a new SQLite file,
             ``table="schema.table"``, ``timeout=30.0`` seconds, ``max_connections=4``, …
 
@@ -747,7 +805,14 @@ def open(
     """
     url = None if url is None else read_url(url)
     return open_client(
-        url, kind=Workbench, writable=writable, journal=journal, mask=mask, **options
+        url,
+        kind=Workbench,
+        writable=writable,
+        journal=journal,
+        mask=mask,
+        ask_above_bytes=ask_above_bytes,
+        ask_above_sessions=ask_above_sessions,
+        **options,
     )
 
 

@@ -165,7 +165,7 @@ class Desk(OpenSession):
             )
         found = {session.id: session for session in stored}
         same = [found[row.id] for row in shown if row.is_state_of(found.get(row.id))]
-        deleted = self._client.delete_unchanged(same, undo=undo)
+        deleted = self._client.delete_unchanged(same, undo=undo, confirm=True)
         for id in odd:
             self._client.bridge.run(self._client.storage.delete(id))
         deleted += odd
@@ -266,7 +266,7 @@ class Desk(OpenSession):
             call = f"redo({min(numbers)})"
         self._undone = [] if redo else list(numbers)
         self._calls.append(f"{WORKBENCH}.{call}")
-        report = self._client.undo_many(numbers, progress=progress, stop=stop)
+        report = self._client.undo_many(numbers, progress=progress, stop=stop, confirm=True)
         if redo:  # what was redone together is undone together
             redone = set(numbers)
             self.changed_together = [e.number for e in self.undoable() if e.undoes in redone]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import pandas as pd
 
 from ...client import Client
-from ...errors import CapabilityError, ContextError, QueryError
+from ...errors import CapabilityError, ContextError, QueryError, ScanRefused
 from ...model import Session
 from ...model.masks import Mask
 from ...storage import Query, SessionStorage
+from ...storage.estimates import Estimate, estimate_count
 from ...storage.paths import ContextPath
 from ...storage.protocols import (
     SupportsCount,
@@ -22,8 +25,10 @@ from ...storage.protocols import (
     SupportsEstimate,
     SupportsQuery,
     SupportsSlowOrders,
+    require,
 )
 from ...storage.query import DEFAULT_ORDER, FILTERS
+from ...storage.scans import unguarded
 from ...storage.table import GroupCount
 from .paths import PathSource
 from .shown import (
@@ -59,6 +64,11 @@ SAMPLE: Final = 50  # sessions from which paths are suggested
 MAX_SAMPLED: Final = 65_536  # bytes of a context from which paths are suggested
 COUNTING_SHARE: Final = 30  # what others change is counted again after so many times as long
 PAGE_SIZES: Final = (25, 50, 100, 200)
+
+
+async def _unasked(work: Coroutine[Any, Any, Found]) -> Found:
+    with unguarded():
+        return await work
 
 
 def _set_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +113,9 @@ class Listing:
         unlistable: Why the storage can't list its sessions; empty if it can.
         total: The number of sessions that the filters select; None while it is not known.
         whole: The number of all sessions, as it was last counted; None while it was not.
+        estimate: What is known of ``total`` where counting would read a large table; None if it was
+            counted.
+        refused: Why the page was not read, as that would read a large table; empty if it was.
         about: The store's estimate of it, for a list that began with filters; None without one.
         groups: The number of sessions at each task that the filters but for graph and task select.
         paths: The context paths and values that are suggested, of some of the sessions.
@@ -142,6 +155,8 @@ class Listing:
         self.total: int | None = None
         self.whole: int | None = None
         self.about: int | None = None
+        self.estimate: Estimate | None = None
+        self.refused = ""
         self._count_again_at = 0.0
         self.groups: list[GroupCount] = []
         self._counted: tuple[Mapping[str, Any], str] | None = None  # what the groups are of
@@ -154,6 +169,7 @@ class Listing:
         self.wb_name: Callable[[], str] = lambda: "wb"
         self._cursors: list[Mapping[str, Any] | None] = [None]
         self._loads = 0
+        self._exact: Future[int] | None = None
 
     def start(self) -> None:
         """Choose the order and read the first page."""
@@ -213,13 +229,17 @@ class Listing:
             query = self._page_query(filters)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
         try:
-            table = self._client.bridge.run(self._client.table(query, context))
+            table = self._client.bridge.run(self._ask_first(self._client.table(query, context)))
         except CapabilityError as error:  # a session can still be opened
             self._call, self.unlistable = "", str(error)
             return
+        except ScanRefused as error:
+            with self._lock:  # other rows than those that were asked for would mislead
+                self.frame, self.refused = None, error.kind
+            raise
         frame = page_frame(table, context, self._client.mask)
         with self._lock:
-            self.unlistable = ""
+            self.unlistable = self.refused = ""
             self.dropped = 0
             self._show(frame, 0)
 
@@ -308,10 +328,15 @@ class Listing:
             order = column if self.order.startswith("-") else f"-{column}"
         else:
             order = column if column == "id" else f"-{column}"
+        before = self.order, self._cursors
         with self._lock:
             self.order = order
             self._go_to_first()
-        self.load()
+        try:
+            self.load()
+        except ScanRefused:  # asked again, it sorts in the same direction
+            self.order, self._cursors = before
+            raise
 
     def resize(self, page_size: int) -> None:
         """Show this many sessions on a page, from the first page on."""
@@ -433,7 +458,15 @@ class Listing:
 
     def run(self, work: Callable[[SessionStorage], Coroutine[Any, Any, Found]]) -> Found:
         """Run a look at the store, as background traffic, and return what it found."""
-        return self._client.bridge.run(work(self._client.storage.background))
+        return self._client.bridge.run(self._ask_first(work(self._client.storage.background)))
+
+    async def _ask_first(
+        self, work: Coroutine[Any, Any, Found], *, by_itself: bool = False
+    ) -> Found:
+        """Await a read, unless it would go through a large table and was not allowed."""
+        asking = self._client.asking
+        with asking.guard(allow=False, call=lambda: "Read anyway", by_itself=by_itself):
+            return await work
 
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.
@@ -456,17 +489,22 @@ class Listing:
         news = False
         if isinstance(storage, SupportsCounts) and (again or self._counted != self._others()):
             counted = self._others()
-            groups = self._client.bridge.run(storage.counts(Query.from_filters(others)))
-            with self._lock:
-                if counted == self._others():
-                    news = groups != self.groups or self._counted != counted
-                    self.groups, self._counted = groups, counted
+            counting = storage.counts(Query.from_filters(others))
+            with suppress(ScanRefused):  # the choices of graphs and tasks have no numbers then
+                groups = self._client.bridge.run(self._ask_first(counting, by_itself=True))
+                with self._lock:
+                    if counted == self._others():
+                        news = groups != self.groups or self._counted != counted
+                        self.groups, self._counted = groups, counted
         if isinstance(storage, SupportsCount) and (again or self.total is None):
-            total = self._client.bridge.run(storage.count(Query.from_filters(filters)))
-            with self._lock:
-                if asked == (self.filters, self.window):
-                    news, self.total = news or total != self.total, total
-                    self.whole = self.whole if self.filtered else total
+            query = Query.from_filters(filters)
+            try:
+                counting = self._ask_first(storage.count(query), by_itself=True)
+                found: int | Estimate = self._client.bridge.run(counting)
+            except ScanRefused:
+                counting = estimate_count(storage, query, seen=len(self.ids()))
+                found = self._client.bridge.run(counting)
+            news = self._take_total(asked, found) or news
         if self.whole is None and isinstance(storage, SupportsEstimate):
             about = self._client.bridge.run(storage.estimate())
             news, self.about = news or about != self.about, about
@@ -477,6 +515,49 @@ class Listing:
             self.read_paths()
             news = True
         return news
+
+    def _take_total(self, asked: tuple[Mapping[str, Any], str], found: int | Estimate) -> bool:
+        """Show how many sessions filters select, if they are still set; return whether it is new.
+
+        Args:
+            asked: The filters and the window of time that it is of.
+            found: The number, or what is known of it.
+        """
+        with self._lock:
+            if asked != (self.filters, self.window):
+                return False
+            before = self.total, self.estimate
+            if isinstance(found, Estimate) and found.known != "exactly":
+                self.total, self.estimate = None, found
+            else:
+                self.total, self.estimate = found if isinstance(found, int) else found[0], None
+                self.whole = self.whole if self.filtered else self.total
+            return before != (self.total, self.estimate)
+
+    def begin_exact_count(self) -> Callable[[], None]:
+        """Begin to count what the filters select, however long that takes; see ``stop_counting``.
+
+        Returns:
+            A function that waits for the number and shows it; it raises the store's error.
+        """
+        storage = require(self._client.storage.background, SupportsCount)
+        asked, query = (self.filters, self.window), Query.from_filters(self._current_filters())
+        counting = self._exact = self._client.bridge.submit(_unasked(storage.count(query)))
+
+        def finish() -> None:
+            with suppress(CancelledError):  # what is known stays
+                self._take_total(asked, counting.result())
+
+        return finish
+
+    def allow_scan(self, kind: str) -> None:
+        """Read from now on although it goes through a large table, for a reason of this kind."""
+        self._client.asking.allow(kind)
+
+    def stop_counting(self) -> None:
+        """Stop what ``begin_exact_count`` began, in the store too."""
+        if self._exact is not None:
+            self._exact.cancel()
 
     def read_paths(self) -> None:
         """Read some sessions of this page for ``paths``, as background traffic.
@@ -498,7 +579,7 @@ class Listing:
         Returns:
             The page for ``take_page``; None if the sessions can't be listed.
         """
-        if self.unlistable:
+        if self.unlistable or self.refused:
             return None
         with self._lock:
             loads, query = self._loads, self._page_query(self._current_filters())
@@ -581,7 +662,9 @@ class Listing:
         total = None if self.total is None else max(self.total, last)
         if not self.has_next:
             total = last
-        of = "…" if total is None else f"{total:,}"
+        of = "…" if self.estimate is None else str(self.estimate)
+        if total is not None:
+            of = f"{total:,}"
         kept = f", and {self.kept:,} that left this page" if self.kept else ""
         return f"showing {first:,} to {last:,} of {of}{kept}"
 
@@ -599,6 +682,8 @@ class Listing:
                 f"{self.unlistable}. A session can be opened by its id: "
                 "browser.open_session('the id')"
             )
+        if self.refused:
+            return "Not read, since that would go through a large table; Read anyway reads it."
         if self.frame is None:
             return "The sessions could not be read; Refresh tries again."
         if len(self.frame):

@@ -28,6 +28,7 @@ class Pager:
     def __init__(self, stage: Stage, columns: ColumnBar):
         self._stage = stage
         listing = stage.listing
+        self.notice = Html()
         self.previous = widgets.Button(
             description="Previous", icon="chevron-left", tooltip="Go to the page before (Page Up)"
         )
@@ -35,17 +36,20 @@ class Pager:
             description="Next", icon="chevron-right", tooltip="Go to the page after (Page Down)"
         )
         self.shown = widgets.Label()
+        self.count = widgets.Button(layout={"width": "auto"})
+        self.count.on_click(lambda _: stage.act(stage.count_exactly, place=self.notice))
         self.size = widgets.Dropdown(
             description="Rows per page",
             options=sorted({*PAGE_SIZES, listing.page_size}),
             value=listing.page_size,
             tooltip="The number of sessions on a page",
         )
-        self.notice = Html()
         self.previous.on_click(lambda _: self.turn(-1))
         self.next.on_click(lambda _: self.turn(1))
         self.size.observe(self._resize, "value")
-        bar = widgets.HBox([self.previous, self.shown, self.next, self.size, columns.open])
+        bar = widgets.HBox(
+            [self.previous, self.shown, self.count, self.next, self.size, columns.open]
+        )
         bar.add_class("gfnb-bar")
         self.box = widgets.VBox([bar, columns.box, self.notice])
 
@@ -63,5 +67,14 @@ class Pager:
         listing = self._stage.listing
         parts = [listing.describe_page(), listing.describe_selection()]
         self.shown.value = ", ".join(part for part in parts if part)
+        counting = self._stage.counting_exactly
+        self.count.layout.display = "" if counting or listing.estimate is not None else "none"
+        self.count.description = "Stop counting" if counting else "Count"
+        self.count.icon = "stop" if counting else "calculator"
+        self.count.tooltip = (
+            "Stop; what is known of the total stays"
+            if counting
+            else "Count the sessions exactly, which reads a large table"
+        )
         self.previous.disabled = not listing.page
         self.next.disabled = not listing.has_next

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 from markupsafe import Markup
 
 from ...cards import NoticeKind, notice_html
-from ...errors import GraphflowError, PatchError
+from ...errors import GraphflowError, PatchError, ScanRefused
 from .desk import Desk
 from .listing import Listing
 from .past import Past
@@ -39,6 +39,13 @@ class _State(NamedTuple):
     preview: object | None
     conflict: bool
     dialog: object | None
+
+
+class _Refused(NamedTuple):
+    """An action that was not done, since it would read a large table, and why it would."""
+
+    kind: str
+    action: Callable[[], None]
 
 
 class Stage:
@@ -87,6 +94,8 @@ class Stage:
         self._lock = threading.RLock()
         self._rendering: int | None = None  # the thread that sets the widgets' values
         self._counting = False
+        self._counting_exactly = False
+        self._refused: _Refused | None = None
         self._working = False
         self._to_count: Literal["new", "all"] | None = None
 
@@ -108,16 +117,35 @@ class Stage:
             if not quiet:
                 self.place.value = notice_html("info", "Working …")
             before = self._state()
+            self._refused = None
             try:
                 action()
                 if self.part == "History" and not self.past.is_read:
                     self.past.load()
+            except ScanRefused as error:
+                self._turn_to(self.top)  # where the button is that allows it
+                self.notice = notice_html("warning", str(error))
+                self._refused = _Refused(error.kind, action)
             except Exception as error:
                 self.notice = _error_html(error)
             self.render()
             goal = self._find_goal(before)
             if goal is not None and not quiet:  # a key is pressed where the next one will be, too
                 self._lead(goal)
+
+    @property
+    def may_read_anyway(self) -> bool:
+        """Whether something was not read, since that would go through a large table."""
+        return bool(self._refused or self.listing.refused)
+
+    def read_anyway(self) -> None:
+        """Do again what was not done since it would read a large table, and ask no longer."""
+        listing = self.listing
+        refused = self._refused or _Refused(listing.refused, listing.load)
+        if refused.kind:
+            listing.allow_scan(refused.kind)
+            self.act(refused.action)
+            self.count_later()
 
     def _state(self) -> _State:
         desk = self.desk
@@ -235,6 +263,31 @@ class Stage:
             with suppress(GraphflowError):
                 self.listing.count(again=wanted == "all")
             self.render()
+
+    @property
+    def counting_exactly(self) -> bool:
+        """Whether a total is being counted that a person asked for."""
+        return self._counting_exactly
+
+    def count_exactly(self) -> None:
+        """Count the total on a thread of its own; stop that if it is being counted."""
+        with self._lock:
+            if self._counting_exactly:
+                self.listing.stop_counting()
+                return
+            finish = self.listing.begin_exact_count()
+            self._counting_exactly = True
+            threading.Thread(
+                target=self._count_exactly, args=(finish,), name="graphflow_nb-count", daemon=True
+            ).start()
+
+    def _count_exactly(self, finish: Callable[[], None]) -> None:
+        try:
+            finish()
+        except Exception as error:
+            self.notice = _error_html(error)
+        self._counting_exactly = False
+        self.render()
 
     @property
     def working(self) -> bool:

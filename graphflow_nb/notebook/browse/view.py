@@ -217,6 +217,13 @@ class Browser(View):
         row.add_class("gfnb-bar")
         top = widgets.HBox([self.heading, row])
         top.add_class("gfnb-top")
+        self.anyway = widgets.Button(
+            description="Read anyway",
+            icon="play",
+            tooltip="Read it, and ask no longer about reads of this kind",
+            layout={"width": "auto"},
+        )
+        self.anyway.on_click(lambda _: stage.read_anyway())
         self.hint = Html()
         self.code = Html()
         self.table = RowTable("sessions", [], self._open, self._select, self._sort, self.pager.turn)
@@ -232,6 +239,7 @@ class Browser(View):
             self.views.box,
             self.following,
             self.notice,
+            self.anyway,
             *(dialog.box for dialog in self.dialogs),
             self.hint,
             self.split,
@@ -279,6 +287,7 @@ class Browser(View):
         if not note and (about_total := note_of(listing.total)) is not None:
             note = f"The total is {about_total}"
         hints = (self._order_hint(), note, self._odd_hint(), self._newer_hint())
+        self.anyway.layout.display = "" if self.stage.may_read_anyway else "none"
         self.hint.value = Markup("").join(cards.notice_html("warning", hint) for hint in hints)
         # Before what is open is shown, so that it is brought into view where it stays.
         (self.split.add_class if self._reads_beside else self.split.remove_class)("gfnb-two")

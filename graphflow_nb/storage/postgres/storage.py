@@ -24,6 +24,7 @@ from ..odd import Found, bytes_of_name, format_error
 from ..overview import OverviewCounts
 from ..paths import ContextPath
 from ..query import Query
+from ..scans import current_guard
 from ..table import GroupCount, Table, cut_page
 from ..trace import current
 from ..url import StoreUrl
@@ -48,7 +49,7 @@ from .odd import (
     read_rows,
 )
 from .overview import read_overview
-from .selects import Way
+from .selects import Statement, Way
 from .sql import TableForm
 from .table import OpenTable, Work
 from .watch import watch_table
@@ -374,8 +375,10 @@ class PostgresSessionStorage:
             selects = table.statements.selects
 
             async def fetch(way: Way) -> Any:
-                text, arguments = selects.select(query, way)
-                return await connection.fetch(text, *arguments)
+                statement = selects.select(query, way)
+                if not way.walk:
+                    await self._check_scan(connection, statement, query)
+                return await connection.fetch(statement.text, *statement.arguments)
 
             try:
                 return await table.pages.find(connection, selects, query, fetch, len)
@@ -404,8 +407,10 @@ class PostgresSessionStorage:
             selects = opened.statements.selects
 
             async def fetch(way: Way) -> Any:
-                text, arguments = selects.columns(wider, context, way)
-                return await connection.fetchrow(text, *arguments)
+                statement = selects.columns(wider, context, way)
+                if not way.walk:
+                    await self._check_scan(connection, statement, wider)
+                return await connection.fetchrow(statement.text, *statement.arguments)
 
             try:
                 row = await opened.pages.find(connection, selects, wider, fetch, itemgetter(0))
@@ -417,9 +422,10 @@ class PostgresSessionStorage:
             return row
 
         async def read_unpacked(connection: Connection) -> Any:
-            text, arguments = opened.statements.selects.columns(wider, context, packed=False)
+            statement = opened.statements.selects.columns(wider, context, packed=False)
+            await self._check_scan(connection, statement, wider)
             try:
-                return await connection.fetch(text, *arguments)
+                return await connection.fetch(statement.text, *statement.arguments)
             except UNSENT:
                 return None
 
@@ -450,8 +456,9 @@ class PostgresSessionStorage:
         table = self._table
 
         async def read(connection: Connection) -> Any:
-            text, arguments = table.statements.selects.count(query)
-            return await connection.fetchval(text, *arguments)
+            statement = table.statements.selects.count(query)
+            await self._check_scan(connection, statement, query, counts=True)
+            return await connection.fetchval(statement.text, *statement.arguments)
 
         return int(await self._fetch(read))
 
@@ -460,9 +467,10 @@ class PostgresSessionStorage:
         table = self._table
 
         async def read(connection: Connection) -> Any:
-            text, arguments = table.statements.selects.counts(query)
+            statement = table.statements.selects.counts(query)
+            await self._check_scan(connection, statement, query, counts=True)
             try:
-                return await connection.fetch(text, *arguments)
+                return await connection.fetch(statement.text, *statement.arguments)
             except UNSENT:
                 return None
 
@@ -478,6 +486,14 @@ class PostgresSessionStorage:
         context is that on disk.
         """
         return await read_overview(self._table, now, exact=exact)
+
+    async def _check_scan(
+        self, connection: Connection, statement: Statement, query: Query, *, counts: bool = False
+    ) -> None:
+        """Ask before a large read, where a person is to be asked."""
+        if (guard := current_guard()) is not None:
+            scans = self._table.scans
+            await scans.check(guard, connection, statement, query, counts=counts)
 
     async def _fetch(self, read: Work[Any]) -> Any:
         result = await self._table.run_query(read)

@@ -28,6 +28,7 @@ from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
 from .history_sql import HistoryForm
 from .link import Opener
 from .pages import Pages
+from .scans import Scans
 from .states import RowStates
 
 __all__ = ["OpenTable", "Work", "has_triggers"]
@@ -70,6 +71,7 @@ class OpenTable:
         form: The form of the table, as last seen.
         statements: The SQL for a table of this form.
         pages: The ways in which pages are found.
+        scans: What reads would go through.
         packs: Whether the server can pack columns; True until it turns out to lack the functions.
         address: The table, for tools that watch databases.
         identity: The server, the database and the table by what they call themselves, so that no
@@ -86,6 +88,7 @@ class OpenTable:
     form: sql.TableForm
     statements: sql.Statements
     pages: Pages
+    scans: Scans
     packs: bool
     address: Address
     identity: str
@@ -153,6 +156,7 @@ class OpenTable:
         self.statements = sql.Statements(form, self._history)
         self.states = RowStates(self.identity, form)
         self.pages = Pages()
+        self.scans = Scans(form.table)
         self.packs = True
 
     def note_in(self, history: HistoryForm | None) -> None:

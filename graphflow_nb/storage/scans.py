@@ -1,0 +1,125 @@
+"""Reads that go through a large part of a store: what they would take, and whether they may.
+
+A storage that can tell what a read would go through asks ``current_guard()`` before it reads. Who
+reads for a person sets the guard by ``ScanGuard.watch``; without one, as in a program that
+connects by itself, nothing is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ..errors import ScanRefused
+
+__all__ = ["LARGE_BYTES", "ScanEstimate", "ScanGuard", "ScanKind", "current_guard", "unguarded"]
+
+#: Reads of more bytes are asked about, unless ``open(ask_above_bytes=…)`` says otherwise.
+LARGE_BYTES: Final = 1_000_000_000
+
+ScanKind = Literal["full read", "search", "sort", "count"]
+_REASONS: Final[dict[ScanKind, str]] = {
+    "full read": "it reads every session that it selects",
+    "search": "no index serves its filters",
+    "sort": "no index serves its order",
+    "count": "it counts each session",
+}
+_INDEXED: Final = ("search", "sort")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanEstimate:
+    """What a read would go through, as a store's statistics say.
+
+    Example:
+        >>> from graphflow_nb.storage.scans import ScanEstimate
+        >>> print(ScanEstimate("search", 1_000_000, 1_800_000_000, 8.2))
+        reads about 1.8 GB, some 8 s
+
+    Attributes:
+        kind: Why it goes through so much.
+        sessions: About how many sessions the store holds.
+        bytes: About how many bytes are read.
+        seconds: About how long that takes.
+    """
+
+    kind: ScanKind
+    sessions: int
+    bytes: int
+    seconds: float
+
+    def __str__(self) -> str:
+        size = f"{self.bytes / 1e9:,.1f} GB" if self.bytes >= 1e9 else f"{self.bytes / 1e6:,.0f} MB"
+        seconds = f"{self.seconds:,.0f}" if self.seconds >= 2 else f"{max(self.seconds, 0.1):.1f}"
+        return f"reads about {size}, some {seconds} s"
+
+    @property
+    def reason(self) -> str:
+        """Why it goes through so much, as a part of a sentence."""
+        return _REASONS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanGuard:
+    """Which reads of a store a person is asked about.
+
+    Args:
+        above_bytes: Reads of more bytes are refused unless they were allowed; None to refuse none.
+        allowed: The kinds that were allowed, shared by the guards of a store.
+        allow: Whether this read may go through as much as it needs.
+        call: Returns the call that allows it, as Python.
+    """
+
+    above_bytes: int | None
+    allowed: set[str]
+    allow: bool
+    call: Callable[[], str]
+
+    def watch(self) -> AbstractContextManager[None]:
+        """Return a context in which storages ask this guard before they read."""
+        return _set_guard(None if self.above_bytes is None else self)
+
+    def check(self, scan: ScanEstimate) -> None:
+        """Let a read pass, or raise the error that says what it would take.
+
+        Raises:
+            ScanRefused: It is large, and its kind was not allowed yet.
+        """
+        if self.above_bytes is None or scan.bytes <= self.above_bytes or scan.kind in self.allowed:
+            return
+        if not self.allow:
+            helps = "; wb.advise() names an index that helps" if scan.kind in _INDEXED else ""
+            raise ScanRefused(
+                f"this {scan}, since {scan.reason} and the table has about {scan.sessions:,} "
+                f"sessions. Nothing was read. {self.call()} reads it, and then this kind of read "
+                f"is not asked about again{helps}",
+                kind=scan.kind,
+                bytes=scan.bytes,
+                seconds=scan.seconds,
+            )
+        self.allowed.add(scan.kind)
+
+
+_GUARD: ContextVar[ScanGuard | None] = ContextVar("graphflow_nb_scan_guard", default=None)
+
+
+@contextmanager
+def _set_guard(guard: ScanGuard | None) -> Iterator[None]:
+    token = _GUARD.set(guard)
+    try:
+        yield
+    finally:
+        _GUARD.reset(token)
+
+
+def unguarded() -> AbstractContextManager[None]:
+    """Return a context in which nothing is asked: what is read there has a bound of its own."""
+    return _set_guard(None)
+
+
+def current_guard() -> ScanGuard | None:
+    """Return the guard that is to be asked before a large read; None where nobody is asked."""
+    return _GUARD.get()

@@ -1,0 +1,151 @@
+"""What a person is asked before a store does it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.client.asking import MANY_SESSIONS
+from graphflow_nb.storage.scans import LARGE_BYTES, ScanEstimate
+
+from ..storage.postgres.kit import execute
+
+FILL = """
+INSERT INTO sessions (id, graph_id, current_task_id, status_message, context)
+SELECT 's' || n, 'g', 't', 'waiting', jsonb_build_object('data', jsonb_build_object('n', n, 'text',
+    repeat('x', 900)), 'chat_history', '{"messages": [], "max_messages": 1000}'::jsonb)
+FROM generate_series(1, 600) AS n
+"""
+#: The calls that read all of a table that has no index, and why.
+READS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "wb.sessions(limit=None, allow_scan=True)": (
+        "full read",
+        lambda wb, **k: wb.sessions(limit=None, **k),
+    ),
+    "wb.sessions(text='x', limit=9, allow_scan=True)": (
+        "search",
+        lambda wb, **k: wb.sessions(text="x", limit=9, **k),
+    ),
+    "wb.sessions(where={'n': 7}, allow_scan=True)": (
+        "search",
+        lambda wb, **k: wb.sessions(where={"n": 7}, **k),
+    ),
+    "wb.sessions(order='created_at', limit=9, allow_scan=True)": (
+        "sort",
+        lambda wb, **k: wb.sessions(order="created_at", limit=9, **k),
+    ),
+    "wb.stuck(longer_than='1 day', task='t', allow_scan=True)": (
+        "sort",
+        lambda wb, **k: wb.stuck("1 day", task="t", **k),
+    ),
+    "wb.messages(limit=None, allow_scan=True)": (
+        "full read",
+        lambda wb, **k: wb.messages(limit=None, **k),
+    ),
+    "wb.summary(allow_scan=True)": ("count", lambda wb, **k: wb.summary(**k)),
+    "wb.graph(graph='g', allow_scan=True)": ("count", lambda wb, **k: wb.graph("g", **k)),
+}
+
+
+@pytest.fixture(scope="module")
+def large(databases) -> str:
+    """A table of 700 kB, which the tests take for a large one."""
+    url = databases.create()
+    g.open(url, writable=True).close()  # creates the table
+    asyncio.run(execute(url, FILL))
+    asyncio.run(execute(url, "ANALYZE sessions"))
+    return url
+
+
+@pytest.mark.parametrize("call", READS)
+def test_a_read_of_a_large_table_is_asked_about_once(large, call):
+    kind, read = READS[call]
+    with g.open(large, ask_above_bytes=100_000) as wb, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(2):
+            with pytest.raises(g.ScanRefused, match=re.escape(call)) as refused:
+                read(wb)
+        assert refused.value.kind == kind
+        assert 100_000 < refused.value.bytes < 2_000_000
+        assert refused.value.seconds > 0
+        assert "about 600 sessions. Nothing was read" in str(refused.value)
+        read(wb, allow_scan=True)
+        read(wb)
+
+
+def test_what_an_index_serves_and_a_small_table_is_not_asked_about(large):
+    with g.open(large, ask_above_bytes=100_000) as wb:
+        wb.sessions(order="id", limit=5)
+        wb.sessions(ids=["s7"], limit=5)
+        wb.get("s7")
+        repr(wb)
+        assert sum(len(frame) for frame in wb.scan()) == 600
+    for options in ({}, {"ask_above_bytes": None}):
+        with g.open(large, **options) as wb:
+            assert len(wb.sessions(text="s7", limit=None)) == 11
+            wb.summary()
+
+
+def test_what_was_allowed_for_one_reason_is_asked_about_for_another(large):
+    with g.open(large, ask_above_bytes=100_000) as wb:
+        wb.summary(allow_scan=True)
+        with pytest.raises(g.ScanRefused, match="no index serves its order"):
+            wb.sessions(limit=5)
+    with g.open(large, ask_above_bytes=100_000) as wb, pytest.raises(g.ScanRefused):
+        wb.summary()
+
+
+def test_a_program_of_its_own_is_not_asked(large, run):
+    storage = run(g.connect(large, read_only=True))
+    assert run(storage.count(g.Query())) == 600
+    run(storage.close())
+
+
+def test_a_change_of_many_sessions_is_confirmed_by_their_number(database):
+    with g.open(database, writable=True, ask_above_sessions=2) as wb:
+        for id in "abcd":
+            wb.create(id, "t")
+        with pytest.raises(g.ChangeRefused, match=r"wb.delete\(ids, confirm=3\) does it") as error:
+            wb.delete(["a", "b", "c", "c"])
+        assert error.value.count == 3
+        with pytest.raises(g.ChangeRefused, match="confirm=2 was given, but 3 sessions"):
+            wb.delete(["a", "b", "c"], confirm=2)
+        with pytest.raises(g.ChangeRefused, match="confirm=3 was given, but 1 session would"):
+            wb.delete("a", confirm=3)
+        with pytest.raises(g.ChangeRefused, match="delete_unchanged"):
+            wb.delete_unchanged([wb.get(id) for id in "abc"])
+        assert len(wb.sessions()) == 4
+        assert len(wb.delete(["a", "b", "c"], confirm=3)) == 3
+        with pytest.raises(g.ChangeRefused, match=r"wb.undo_all\(confirm=7\)"):
+            wb.undo_all()
+        with pytest.raises(g.ChangeRefused, match="undo_many"):
+            wb.undo_many([5, 6, 7])
+        assert wb.undo_many([5, 6, 7], confirm=3).undone == 3
+        assert len(wb.delete(list("abcd"), confirm=True)) == 4
+
+
+def test_own_stores_and_few_sessions_are_not_asked_about(tmp_path):
+    with g.open(f"sqlite:{tmp_path / 'a.db'}", create=True, ask_above_sessions=0) as wb:
+        wb.create("a", "t")
+        assert wb.delete(["a"]) == ["a"]
+        with pytest.raises(g.ChangeRefused, match="nothing was changed"):
+            wb.delete(["a"], confirm=2)
+
+
+@pytest.mark.parametrize("name", ["ask_above_bytes", "ask_above_sessions"])
+@pytest.mark.parametrize("value", [-1, "1 GB", True, 1.5])
+def test_a_limit_that_is_no_number_is_refused(name, value):
+    with pytest.raises(g.StorageError, match=f"{name} must be an integer >= 0 or None"):
+        g.open("memory:", **{name: value})
+
+
+def test_the_limits_and_how_an_estimate_reads():
+    assert (LARGE_BYTES, MANY_SESSIONS) == (1_000_000_000, 1_000)
+    assert str(ScanEstimate("count", 1, 12_000_000, 0.03)) == "reads about 12 MB, some 0.1 s"
+    assert str(ScanEstimate("count", 1, 1_800_000_000, 1.44)) == "reads about 1.8 GB, some 1.4 s"
