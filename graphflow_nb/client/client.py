@@ -652,8 +652,12 @@ class Client:
     @dual
     async def close(self) -> None:
         """Release connections and files; the recorded operations stay."""
+        self._end_background_work()
         if isinstance(self.storage, SupportsClose):
             await self.storage.close()
+
+    def _end_background_work(self) -> None:
+        """End what works beside the calls; nothing here does."""
 
     def __enter__(self) -> Self:
         return self

@@ -7,7 +7,8 @@ by a ``Retention``. Where a version comes from is said in its ``source``: ``writ
 ``storage/history.py`` says what a store's history table keeps, and each database has its own in
 its folder; ``archive.py`` reads, compacts and prunes any of them, ``encoding.py`` makes patches of
 contexts and contexts of patches, ``changes.py`` says where versions differ, and ``storage.py`` is
-the storage that keeps what it writes. ``upkeep.py`` keeps a history small while it is written.
+the storage that keeps what it writes. ``upkeep.py`` keeps a history small while it is written
+here, ``sweep.py`` one that triggers write.
 ``recordings.py`` reads what graphflow-stream recorded within the tasks of a run.
 """
 

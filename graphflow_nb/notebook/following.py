@@ -30,6 +30,7 @@ class Follower:
         report: The function that shows how it goes: a text, and whether something is wrong.
         watch: The function that starts to watch the store; None where it reports no changes.
         interval: Seconds between polls, where the store does not report changes.
+        limit: Seconds after which it stops by itself; None for never.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class Follower:
         report: Callable[[str, bool], None],
         watch: Watch | None = None,
         interval: float = INTERVAL,
+        limit: float | None = LIMIT,
     ):
-        self._interval = interval
+        self._interval, self._limit = interval, limit
         self._poll, self._report, self._watch = poll, report, watch
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -72,7 +74,7 @@ class Follower:
             self._watcher = self._watch(lambda _: self._wake.set(), self._set_watching)
         began, pause, lost = time.monotonic(), self._interval, False
         while not self._stopped.is_set():
-            if time.monotonic() - began > LIMIT:
+            if self._limit is not None and time.monotonic() - began > self._limit:
                 self._stopped.set()
                 self._report(
                     "stopped following after an hour; switch it on again to continue", False

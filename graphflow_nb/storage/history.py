@@ -344,7 +344,7 @@ class HistoryTable(Protocol):
 
 
 @runtime_checkable
-class TriggeredTable(Protocol):
+class TriggeredTable(HistoryTable, Protocol):
     """A history table that triggers of its database can write, whoever saves: workers, too."""
 
     async def plan_trigger(self, versions: int | None, age: timedelta | None = None) -> Migration:
@@ -366,6 +366,9 @@ class TriggeredTable(Protocol):
 
     async def is_triggered(self) -> bool:
         """Return whether triggers of the database note what every client writes."""
+
+    async def count_whole(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return by id how many versions of sessions have a context and no patch; not for none."""
 
 
 #: The methods of a history table that write.

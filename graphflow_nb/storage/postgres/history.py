@@ -105,6 +105,14 @@ class PostgresHistory:
         """Return whether a trigger of the database notes what every client writes."""
         return bool((await self._find())["triggered"])
 
+    async def count_whole(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return by id how many versions of sessions have a context and no patch."""
+
+        async def count(connection: Connection, statements: sql.HistoryStatements) -> Any:
+            return await connection.fetch(statements.count_whole, list(ids))
+
+        return dict(await self._run(count, writes=False))
+
     async def start(self) -> None:
         """Note every write of this storage from now on, in the statement that writes.
 

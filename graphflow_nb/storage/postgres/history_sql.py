@@ -374,6 +374,11 @@ class HistoryStatements:
             f"SELECT (SELECT min(h.id) FROM {name} AS h WHERE h.id > next.id) FROM next "
             "WHERE next.id IS NOT NULL) SELECT id FROM next WHERE id IS NOT NULL LIMIT $2"
         )
+        self.count_whole = (
+            "SELECT w.id, c.whole FROM unnest($1::text[]) AS w (id) CROSS JOIN LATERAL ("
+            f"SELECT count(*) AS whole FROM {name} AS h WHERE h.id = w.id "
+            "AND h.context IS NOT NULL) AS c WHERE c.whole > 0"
+        )
         self.compact = (
             f"UPDATE {name} AS h SET context = NULL, patch = n.patch, bytes = n.bytes FROM "
             "unnest($2::text[]::bigint[], $3::text[], $4::text[]::integer[]) "

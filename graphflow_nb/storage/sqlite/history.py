@@ -98,6 +98,12 @@ class SqliteHistory:
         found = await self._connection.run(lambda db: db.execute(sql.TRIGGERED).fetchone())
         return bool(found[0])
 
+    async def count_whole(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return by id how many versions of sessions have a context and no patch."""
+        listed = msgspec.json.encode([id for id in ids if is_encodable(id)]).decode()
+        rows = await self._run(lambda db: db.execute(sql.COUNT_WHOLE, (listed,)).fetchall())
+        return dict(rows)
+
     async def start(self) -> None:
         """Note every write of this connection from now on, in the transaction of the write."""
         self._check_writable()

@@ -184,6 +184,11 @@ WITH RECURSIVE next (id) AS (
 SELECT id FROM next WHERE id IS NOT NULL LIMIT ?2
 """
 FIRST_ID: Final = f"SELECT min(id) FROM {TABLE}"
+#: How many versions have a context, of the sessions whose ids are a JSON array.
+COUNT_WHOLE: Final = (
+    f"SELECT id, count(*) FROM {TABLE} WHERE id IN (SELECT value FROM json_each(?)) "
+    "AND context IS NOT NULL GROUP BY id"
+)
 COMPACT: Final = (
     f"UPDATE {TABLE} SET context = NULL, patch = ?, bytes = ? "
     "WHERE id = ? AND number = ? AND context IS NOT NULL"
