@@ -5,6 +5,9 @@ This module imports matplotlib, so ``Run`` imports it only when a figure is want
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import pandas as pd
 
 from ..errors import BenchmarkError
@@ -23,7 +26,17 @@ from ..figures.groups import count_groups
 from ..figures.summary import table_height
 from ..figures.theme import ThemeName
 
-__all__ = ["draw_difference", "draw_run"]
+__all__ = ["draw_difference", "draw_run", "name_requests"]
+
+#: The operations that a request makes; of those in one tuple the first that the store has.
+_MADE: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "read": (("get",),),
+    "update": (("upsert", "save"),),
+    "insert": (("save",),),
+    "scan": (("query",),),
+    "modify": (("get",), ("save",)),
+    "flow": (("get",), ("save",)),
+}
 
 
 def draw_run(
@@ -42,14 +55,14 @@ def draw_run(
     and request has its row.
 
     Args:
-        requests: The requests, as ``Run.requests_as_operations`` returns them.
+        requests: The requests, as ``name_requests`` returns them.
         operations: The operations, as ``Run.frame`` returns them.
         open_loop: Whether requests were to start at set times.
         large: Whether it is for a projector.
         theme: ``both``, ``light`` or ``dark``.
     """
     several = requests["storage"].nunique() > 1
-    by: str | list[str] = ["op", "storage"] if several else "op"
+    by: str | list[str] = ["storage", "op"] if several else "op"
     phases = bool(operations[["wait_ns", "encode_ns", "execute_ns", "decode_ns"]].any(axis=None))
     rows = count_groups(requests, by)
     layout = [Row(table_height(requests, by)), Row(4.8, 2)]
@@ -72,13 +85,47 @@ def draw_run(
     return figure
 
 
+def name_requests(requests: pd.DataFrame, operations: pd.DataFrame) -> pd.DataFrame:
+    """Return requests under the names of the operations that they make, so that these have one.
+
+    A request of several operations keeps its name before theirs: ``modify (get, save)``; so do two
+    that make the same operation: ``save (insert)``.
+
+    Args:
+        requests: The requests, as ``Run.requests_as_operations`` returns them.
+        operations: The operations of the same run, as ``Run.frame`` returns them.
+    """
+    names = requests["op"].astype(object)
+    for store, rows in requests.groupby("storage", observed=True).groups.items():
+        known = set(operations.loc[operations["storage"] == store, "op"])
+        here = names.loc[rows]
+        made = {request: _find_made(request, known) for request in here.unique()}
+        names.loc[rows] = here.map({request: _name(request, made) for request in made})
+    return requests.assign(op=names.astype("category"))
+
+
+def _find_made(request: str, known: set[str]) -> tuple[str, ...]:
+    """Return the operations that a request makes in a store, which are known to have been made."""
+    found = (next(filter(known.__contains__, one), None) for one in _MADE.get(request, ()))
+    return tuple(op for op in found if op is not None)
+
+
+def _name(request: str, made: Mapping[str, tuple[str, ...]]) -> str:
+    mine = made[request]
+    if len(mine) == 1 and list(made.values()).count(mine) == 1:
+        return mine[0]
+    if len(mine) == 1:
+        return f"{mine[0]} ({request})"
+    return f"{request} ({', '.join(mine)})" if mine else request
+
+
 def draw_difference(
     before: pd.DataFrame, after: pd.DataFrame, *, theme: ThemeName
 ) -> LatencyFigure:
     """Draw how much slower or quicker a run was than another, for each store and request.
 
     Args:
-        before: The requests of the other run, as ``Run.requests_as_operations`` returns them.
+        before: The requests of the other run, as ``name_requests`` returns them.
         after: The requests of the run.
         theme: ``both``, ``light`` or ``dark``.
 
@@ -92,5 +139,5 @@ def draw_difference(
             "graphflow_nb.compare({'name': wb})"
         )
     figure = LatencyFigure((9, 5.4), theme=theme)
-    plot_difference(before, after, ax=figure.panels(1, 1)[0], by=["op", "storage"])
+    plot_difference(before, after, ax=figure.panels(1, 1)[0], by=["storage", "op"])
     return figure

@@ -284,8 +284,9 @@ class Run:
     def plot(self, *, large: bool = False, theme: ThemeName = "both") -> LatencyFigure:
         """Draw the figures of the requests, how long they took, and where time was spent.
 
-        Each store and request has its row: nothing is merged. In an open loop the naive curve is
-        beside the corrected one.
+        Each store and request has its row: nothing is merged. Requests have the names of the
+        operations that they make: ``read`` is ``get``, ``modify`` is ``modify (get, save)``. In an
+        open loop the naive curve is beside the corrected one.
 
         Args:
             large: Whether it is for a projector: larger, and one picture below the other.
@@ -294,9 +295,11 @@ class Run:
         Raises:
             BenchmarkError: The run was stopped before its first turn ended.
         """
-        from .plots import draw_run  # matplotlib takes its time: only when it is wanted
+        # matplotlib takes its time: only when it is wanted
+        from .plots import draw_run, name_requests
 
-        requests, operations = self.requests_as_operations(), self.frame()
+        operations = self.frame()
+        requests = name_requests(self.requests_as_operations(), operations)
         open_loop = self.settings.rate is not None
         return draw_run(requests, operations, open_loop=open_loop, large=large, theme=theme)
 
@@ -310,9 +313,11 @@ class Run:
         Raises:
             BenchmarkError: They have no store and request in common.
         """
-        from .plots import draw_difference  # with matplotlib, as in plot
+        from .plots import draw_difference, name_requests  # with matplotlib, as in plot
 
-        before, after = other.requests_as_operations(), self.requests_as_operations()
+        before, after = (
+            name_requests(run.requests_as_operations(), run.frame()) for run in (other, self)
+        )
         return draw_difference(before, after, theme=theme)
 
     def points(self) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from matplotlib.dates import HOURLY, MINUTELY, AutoDateLocator, ConciseDateForma
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from .figure import host_of
+from .figure import NARROW, host_of, width_of
 from .text import nanos_text, number_text, rate_text, share_text
 
 __all__ = [
@@ -216,7 +216,8 @@ def set_time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int
         _set_limits(axis, first / DAY, last / DAY, room=0.02)
         return time_places(first, last)
     # Dates would have no more than microseconds, and some bursts last no longer.
-    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    most = 6 if width_of(axis.axes) > NARROW else 4
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
     set_ticks_text(axis, nanos_text)
     axis.set_label_text(f"began after {began:%Y-%m-%d %H:%M:%S.%f} UTC")
     _set_limits(axis, 0, max(last - first, 1), room=0.02)

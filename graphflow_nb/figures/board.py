@@ -37,7 +37,8 @@ def latency_board(
     """Draw the figures of each operation, then percentiles, then when it was, and where time went.
 
     The table has all operations; those with fewer than five calls are not drawn in the axes.
-    Several storages get a colour and a box each, and a row for each operation of each in the table.
+    Several stores get a colour and a box each, and a row in the table, with one for each of their
+    operations below it.
     Phases are drawn where a storage reported them. Failed operations and stalls are marked.
 
     Args:
@@ -64,7 +65,7 @@ def latency_board(
     """
     check_columns(frame, [*COLUMNS, *(f"{phase}_ns" for phase in PHASES)])
     several = frame["storage"].nunique() > 1
-    each: str | Sequence[str] = ["op", "storage"] if several else "op"
+    each: str | Sequence[str] = ["storage", "op"] if several else "op"
     together = "storage" if several else "op"
     rows = count_groups(frame, each)
     has_phases = any(frame[f"{phase}_ns"].any() for phase in PHASES)

@@ -26,7 +26,7 @@ from .parts import (
     name_rows,
 )
 from .registry import register
-from .text import nanos_text, number_text
+from .text import column_text, nanos_text, number_text
 from .theme import ThemeName
 
 __all__ = ["plot_boxes", "plot_ecdf", "plot_histogram"]
@@ -193,7 +193,8 @@ def plot_boxes(
         QueryError: The frame lacks a column, or the theme is unknown.
     """
     groups = group_operations(frame, by, ROWS)
-    title = title_of(f"Durations by {by if isinstance(by, str) else ' and '.join(by)}", frame)
+    columns = [by] if isinstance(by, str) else by
+    title = title_of(f"Durations by {' and '.join(map(column_text, columns))}", frame)
     ax = axes_for(ax, theme, (9, 2.4 + 0.4 * max(len(groups), 3)))
     palette = theme_of(ax)
     if not groups:

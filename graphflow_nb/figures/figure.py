@@ -15,10 +15,20 @@ from PIL import Image
 from ..errors import QueryError
 from .theme import THEMES, Theme, ThemeName, theme_named
 
-__all__ = ["LatencyAxes", "LatencyFigure", "Row", "axes_for", "host_of", "theme_of", "width_of"]
+__all__ = [
+    "NARROW",
+    "LatencyAxes",
+    "LatencyFigure",
+    "Row",
+    "axes_for",
+    "host_of",
+    "theme_of",
+    "width_of",
+]
 
 DPI = 110
 LARGE_DPI = 165
+NARROW = 6  # inches, before names and labels are laid out: axes that share a row are narrower
 
 
 class Row(NamedTuple):
@@ -56,7 +66,7 @@ class LatencyFigure(Figure):
         >>> axes = plot_timeline(frame, ax=left), plot_boxes(frame, ax=right)
         >>> print(figure.said)
         Timeline, n = 0. No operation was recorded yet.
-        Durations by storage, n = 0. No operation was recorded yet.
+        Durations by store, n = 0. No operation was recorded yet.
     """
 
     def __init__(
@@ -87,7 +97,8 @@ class LatencyFigure(Figure):
         """
         if large:
             rows = [Row(row.height) for row in rows for _ in range(row.panels)]
-        width = 9 if large else 12.5
+        # As wide as a notebook shows it, or its letters would become smaller.
+        width = 9 if large else 11
         figure = cls((width, sum(row.height for row in rows)), theme=theme, large=large)
         grid = figure.add_gridspec(len(rows), 1, height_ratios=[row.height for row in rows])
         made = [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .checks import check_columns
 from .frame import failed_of
-from .looks import Look, look_of, rest_look
+from .looks import Look, look_of, name_of, rest_look
 from .text import count_text, nanos_text, percentile_name, short_name
 
 __all__ = [
@@ -47,6 +47,7 @@ class Group:
         nanos: The durations of those rows.
         failed: Whether each of them failed.
         look: How it is drawn, wherever it is drawn.
+        parts: The name of each column's value.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Group:
     nanos: Nanos
     failed: NDArray[np.bool_]
     look: Look
+    parts: tuple[str, ...] = ()
 
     @cached_property
     def sorted(self) -> Nanos:
@@ -90,8 +92,8 @@ def group_operations(
 
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
-        by: The column; or two, whose values are named together: then the first gives the shape and
-            the second the colour.
+        by: The column; or two, whose values are named together: then the first gives the colour
+            and the second the shape.
         most: The number of groups that have a name.
 
     Raises:
@@ -116,23 +118,27 @@ def group_operations(
         chosen = present[np.sort(np.argsort(-spent, kind="stable")[:most])]
         place[present] = most
         place[chosen] = np.arange(most)
-    shown = [[short_name(value) for value in parts[code]] for code in chosen]
-    labels = [(" · ".join(each), _find_look(columns, each)) for each in shown]
+    shown = [tuple(map(_name_value, columns, parts[code])) for code in chosen]
+    labels = [(" · ".join(each), _find_look(columns, each), each) for each in shown]
     if len(chosen) < len(present):
-        labels.append((f"{len(present) - most:,} others", rest_look()))
+        labels.append((f"{len(present) - most:,} others", rest_look(), ()))
     numbers = place[codes]
     order = np.argsort(numbers, kind="stable")
     ends = np.cumsum(np.bincount(numbers, minlength=len(labels)))[:-1]
     split = np.split(order, ends) if labels else []
     return [
-        Group(label, i, rows, nanos[rows], failed[rows], look)
-        for i, ((label, look), rows) in enumerate(zip(labels, split, strict=True))
+        Group(label, i, rows, nanos[rows], failed[rows], look, each)
+        for i, ((label, look, each), rows) in enumerate(zip(labels, split, strict=True))
     ]
+
+
+def _name_value(column: str, value: object) -> str:
+    return short_name(name_of(column, value))
 
 
 def _find_look(columns: Sequence[str], names: Sequence[str]) -> Look:
     first, last = (look_of(columns[i], names[i]) for i in (0, -1))
-    return first._replace(colour=last.colour)
+    return last._replace(colour=first.colour)
 
 
 def _number_values(column: pd.Series) -> tuple[NDArray[np.intp], list[object]]:
@@ -212,7 +218,7 @@ def percentile_of(ordered: Nanos, tail: int) -> int:
 
 
 def groups_text(groups: Iterable[Group], tails: Iterable[int] = (2, 100)) -> str:
-    """Return each group's count, the percentiles it has enough operations for, and its slowest."""
+    """Return each group's count, the percentiles it has enough operations for, and its maximum."""
     parts = []
     for group in groups:
         text = f"{group.name}: {count_text(len(group), failed_count([group]))}"
@@ -220,5 +226,5 @@ def groups_text(groups: Iterable[Group], tails: Iterable[int] = (2, 100)) -> str
             if len(group) >= tail:
                 value = nanos_text(percentile_of(group.sorted, tail))
                 text += f", {percentile_name(tail)} {value}"
-        parts.append(f"{text}, slowest {nanos_text(int(group.sorted[-1]))}")
+        parts.append(f"{text}, max {nanos_text(int(group.sorted[-1]))}")
     return "; ".join(parts) + "."

@@ -19,7 +19,7 @@ from zlib import crc32
 
 from .theme import DASHES, MARKERS
 
-__all__ = ["OPERATIONS", "PHASE_COLOURS", "STORES", "Look", "look_of", "rest_look"]
+__all__ = ["OPERATIONS", "PHASE_COLOURS", "STORES", "Look", "look_of", "name_of", "rest_look"]
 
 OPERATIONS: Final = ("#2b7fc4", "#d9730d", "#1f9a63", "#c64f9f", "#ac00e6", "#bd301c")
 STORES: Final = ("#8a5cf0", "#12a0b5", "#8c8400", "#d8415f", "#19a819", "#8d6094")
@@ -129,6 +129,20 @@ def look_of(column: str, name: str) -> Look:
         if looks is None:
             looks = _columns[column] = _Looks(OPERATIONS, {})
     return looks.find(name)
+
+
+#: A frame has the classes of storages; a person knows them by the names of the databases.
+_DATABASES: Final = {
+    "PostgresSessionStorage": "PostgreSQL",
+    "SqliteSessionStorage": "SQLite",
+    "InMemorySessionStorage": "memory",
+    "RedisSessionStorage": "Redis",
+}
+
+
+def name_of(column: str, value: object) -> object:
+    """Return the value of a column as figures name it: ``Redis`` for ``RedisSessionStorage``."""
+    return _DATABASES.get(str(value), value) if column == "storage" else value
 
 
 def rest_look() -> Look:

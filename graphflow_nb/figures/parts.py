@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from .figure import LatencyAxes, host_of, theme_of, width_of
+from .figure import NARROW, LatencyAxes, host_of, theme_of, width_of
 from .groups import Group, failed_count
 from .text import escape_formulas, short_name
 
@@ -36,6 +36,8 @@ Style: TypeAlias = dict[str, Any]  # what matplotlib calls an artist's propertie
 
 SMALL = 9.5  # points: ticks, legends, notes
 LONGEST_OF_ROW = 26  # characters of a name at the side of the axes
+LONGEST_OF_NARROW = 18  # of one beside axes that share a row
+TOP = 0.95  # of the height of the axes: a name above it would reach into the title
 CROSSES = 15  # of one group: more would hide each other
 
 
@@ -74,7 +76,8 @@ def finish_axes(
     """
     notes = list(notes)
     theme = theme_of(ax)
-    lines = textwrap.wrap(", ".join(notes), int(width_of(ax) * 14))
+    words = "; ".join(notes).replace(" %", "\u00a0%")  # a number stays with its unit
+    lines = textwrap.wrap(words, int(width_of(ax) * 14))
     ax.set_title(
         escape_formulas(textwrap.fill(title, int(width_of(ax) * 14))),
         fontsize=11.5,
@@ -199,7 +202,9 @@ def label_groups(
     places = to_axes.transform(np.array(ends))[:, 1]
     # About four fifths of the height are left beside title and labels.
     height = float(ax.get_window_extent().height / host_of(ax).dpi) * 0.8
-    for group, end, place in zip(groups, ends, spread(places, 0.19 / height), strict=True):
+    longest = LONGEST_OF_ROW if width_of(ax) > NARROW else LONGEST_OF_NARROW
+    spread_out = TOP * spread(places / TOP, 0.19 / height / TOP)
+    for group, end, place in zip(groups, ends, spread_out, strict=True):
         ax.annotate(
             "",
             end,
@@ -223,7 +228,7 @@ def label_groups(
             )
         )
         ax.annotate(
-            escape_formulas(f"{short_name(group.name, LONGEST_OF_ROW)}, n = {len(group):,}"),
+            escape_formulas(f"{short_name(group.name, longest)}, n = {len(group):,}"),
             (1.045, place),
             xycoords="axes fraction",
             xytext=(7, 0),

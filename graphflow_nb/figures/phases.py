@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -95,7 +96,7 @@ def plot_phases(
     spent = np.sum([bar.spent for bar in bars], axis=0)
     shown = [i for i, total in enumerate(spent) if total > 0] or [len(_PARTS) - 1]
     add_legend(ax, [Entry(Patch(**styles[i]), _PARTS[i]) for i in shown])
-    notes = [_longest_text(bars), "typical: p45 to p55", "slowest 1 %: from p99 on"]
+    notes = [_longest_text(bars), "typical: p45 to p55", "slowest 1 %: p99 and slower"]
     notes += rows_note(groups)
     return finish_axes(ax, title, "; ".join(map(_bar_text, bars)) + ".", notes=notes, rows=True)
 
@@ -127,7 +128,7 @@ def plot_phase_shares(
 
 def _make_styles(ax: Axes) -> list[Style]:
     """Return the style of each part of a bar."""
-    edge = theme_of(ax).edge
+    edge = to_rgba(theme_of(ax).edge, 0.55)  # a hatch, that text is to be read on
     return [
         {"facecolor": colour, "hatch": hatch, "edgecolor": edge}
         for colour, hatch in zip(PHASE_COLOURS.values(), HATCHES, strict=True)
@@ -174,7 +175,7 @@ def _longest_text(bars: Sequence[_Bar]) -> str:
     bar = max(bars, key=lambda bar: float(bar.spent.sum()))
     part = int(bar.spent.argmax())
     share = bar.spent[part] / max(bar.spent.sum(), 1)
-    return f"longest: {bar.group}, {bar.which}, {share_text(share)} {_PARTS[part]}"
+    return f"longest bar: {bar.group}, {bar.which}, {share_text(share)} {_PARTS[part]}"
 
 
 def _bar_text(bar: _Bar) -> str:

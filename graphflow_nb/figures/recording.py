@@ -23,14 +23,14 @@ BINS: Final = 100
 
 
 def plot_task_runs(
-    frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "light"
+    frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both"
 ) -> Axes:
     """Draw each run of a task as a bar; one that failed is hatched, one without an end is pale.
 
     Args:
         frame: Runs, as ``Recording.tasks`` has them.
         ax: The axes to draw on; None makes a figure.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Raises:
         QueryError: The frame lacks a column, or the theme is unknown.
@@ -49,7 +49,7 @@ def plot_task_runs(
     outcomes = shown["outcome"].astype(object).to_numpy()
     looks = {
         "finished": {"facecolor": palette.colours[0]},
-        "failed": {"facecolor": palette.colours[1], "hatch": "////", "edgecolor": palette.paper},
+        "failed": {"facecolor": palette.colours[1], "hatch": "////", "edgecolor": palette.edge},
         "no end": {"facecolor": palette.colours[0], "alpha": 0.4},
     }
     entries = []
@@ -71,14 +71,14 @@ def plot_task_runs(
 
 
 def plot_token_rate(
-    frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "light"
+    frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both"
 ) -> Axes:
     """Draw how many tokens a second came, of all tasks together.
 
     Args:
         frame: Events, as ``Recording.events`` has them.
         ax: The axes to draw on; None makes a figure.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Raises:
         QueryError: The frame lacks a column, or the theme is unknown.

@@ -73,7 +73,7 @@ class Moment(NamedTuple):
     height: float
 
 
-def plot_stays(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "light") -> Axes:
+def plot_stays(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both") -> Axes:
     """Draw each session as a row of bars, one for each stay at a task.
 
     A stay that began with the session staying where it was (it waits, for input or to be tried
@@ -82,7 +82,7 @@ def plot_stays(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
     Args:
         frame: Stays, as ``Timeline.stays`` has them, of at most 150 sessions.
         ax: The axes to draw on; None makes a figure.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Raises:
         QueryError: The frame lacks a column, or the theme is unknown.
@@ -112,7 +112,7 @@ def plot_stays(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
                     list(_boxes(place(start[chosen]), place(end[chosen]), rows[chosen])),
                     facecolors=colour,
                     alpha=0.4 if pale else 1.0,
-                    edgecolors=palette.paper,
+                    edgecolors=palette.edge,
                     linewidths=0.4 if len(ids) <= NAMED else 0,
                     zorder=2,
                 )
@@ -140,13 +140,13 @@ def plot_stays(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
     return finish_axes(ax, title, _time_text(frame), *_task_texts(frame, names))
 
 
-def plot_tasks(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "light") -> Axes:
+def plot_tasks(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both") -> Axes:
     """Draw how many sessions were at each task over time, however many there are.
 
     Args:
         frame: Stays, as ``Timeline.stays`` has them.
         ax: The axes to draw on; None makes a figure.
-        theme: The theme of a new figure, ``light`` or ``dark``.
+        theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Raises:
         QueryError: The frame lacks a column, or the theme is unknown.
@@ -169,7 +169,7 @@ def plot_tasks(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
         colors=colours,
         step="post",
         linewidth=0.5,
-        edgecolor=palette.paper,
+        edgecolor=palette.edge,
         zorder=2,
     )
     most = int(np.sum(heights, axis=0).max())

@@ -24,15 +24,15 @@ from .groups import (
     rows_note,
 )
 from .objective import share_beyond
-from .parts import finish_axes, finish_empty, name_rows
+from .parts import SMALL, finish_axes, finish_empty, name_rows
 from .registry import register
 from .text import (
+    column_text,
     fine_share_text,
     nanos_text,
     number_text,
     percentile_name,
     rate_text,
-    short_name,
 )
 from .theme import ThemeName
 
@@ -40,6 +40,21 @@ __all__ = ["plot_figures", "table_height"]
 
 TEXT = 10.5  # points
 SAMPLE = 5.0  # characters: the width of the line and mark before the first figure
+
+
+class _Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        group: The operations.
+        label: Its name at the side.
+        whole: Whether it is drawn in other figures, by its line and mark; the others are parts of
+            the row above.
+    """
+
+    group: Group
+    label: str
+    whole: bool
 
 
 class _Column(NamedTuple):
@@ -73,7 +88,7 @@ def plot_figures(
         frame: Operations as ``Latency.frame()`` returns them.
         ax: The axes to draw on; None makes a figure.
         by: The column to group by, or two; each of up to thirty groups has a row. Of two, each
-            value of the second has a row for all its operations before.
+            value of the first has a row for all its operations, above those of the second.
         objective: A duration in ns; a column has the share of operations that took longer.
         theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
@@ -88,50 +103,44 @@ def plot_figures(
     title = title_of("Figures", frame)
     if not detailed:
         return finish_empty(ax, title)
-    totals = _sum_up(frame, by)
-    groups = [*totals, *detailed]
+    rows = _arrange_rows(frame, by, detailed)
     columns = _make_columns(frame, objective)
-    cells = [[column.text(group) for column in columns] for group in groups]
+    cells = [[column.text(row.group) for column in columns] for row in rows]
     widths = [
         2.5 + max(len(column.head), *(len(row[i]) for row in cells))
         for i, column in enumerate(columns)
     ]
     ends = SAMPLE + np.cumsum(widths)  # numbers end there, below each other
-    slowest = _find_slowest(totals or detailed)
-    for row, (group, texts) in enumerate(zip(groups, cells, strict=True)):
-        line = Line2D(
-            [0.2, SAMPLE - 1],
-            [-row, -row],
-            color=group.colour,
-            linestyle=group.dashes,
-            linewidth=1.8,
-            marker=group.marker,
-            markersize=6,
-            markevery=[1],
-        )
-        ax.add_line(line)
+    highest = _find_highest(rows)
+    for number, (row, texts) in enumerate(zip(rows, cells, strict=True)):
+        if row.whole:
+            ax.add_line(_make_sample(row.group, -number))
         for column, end, text in zip(columns, ends, texts, strict=True):
             ax.text(
                 end,
-                -row,
+                -number,
                 text,
                 ha="right",
                 va="center",
                 fontsize=TEXT,
                 color=theme_of(ax).ink,
-                weight="bold" if group is slowest and column.head == "p99" else "normal",
+                weight="bold" if row is highest and column.head == "p99" else "normal",
             )
-    name_rows(ax, [group.name for group in groups])
-    ax.set(xlim=(0, ends[-1] + 0.5), ylim=(-len(groups) + 0.4, 0.6))
+    name_rows(ax, [row.label for row in rows])
+    if any(not row.whole for row in rows):
+        for label, row in zip(ax.get_yticklabels(), rows, strict=True):
+            label.set_fontweight("bold" if row.whole else "normal")
+    _name_first_column(ax, by)
+    ax.set(xlim=(0, ends[-1] + 0.5), ylim=(-len(rows) + 0.4, 0.6))
     ax.set_xticks(ends, [column.head for column in columns], ha="right")
     notes = rows_note(detailed)
-    if slowest is not None:
-        p99 = nanos_text(percentile_of(slowest.sorted, 100))
-        notes.insert(0, f"slowest p99: {slowest.name}, {p99}")
+    if highest is not None:
+        p99 = nanos_text(percentile_of(highest.group.sorted, 100))
+        notes.insert(0, f"highest p99, in bold: {highest.label}, {p99}")
     sentences = (
-        f"{group.name}: "
+        f"{row.group.name}: "
         + ", ".join(f"{c.head} {text}" for c, text in zip(columns, texts, strict=True))
-        for group, texts in zip(groups, cells, strict=True)
+        for row, texts in zip(rows, cells, strict=True)
     )
     ax.xaxis.tick_top()
     finish_axes(ax, title, "; ".join(sentences) + ".", notes=notes, rows=True, above=18)
@@ -145,7 +154,7 @@ def table_height(frame: pd.DataFrame, by: str | Sequence[str]) -> float:
     """Return the inches that the table needs; the arguments are those of ``plot_figures``."""
     rows = count_groups(frame, by)
     if _has_totals(frame, by):
-        rows += count_groups(frame, by[-1])
+        rows += count_groups(frame, by[0])
     return 1.3 + 0.3 * max(rows, 2)
 
 
@@ -153,12 +162,50 @@ def _has_totals(frame: pd.DataFrame, by: str | Sequence[str]) -> bool:
     return not isinstance(by, str) and len(by) > 1 and frame[by[0]].nunique() > 1
 
 
-def _sum_up(frame: pd.DataFrame, by: str | Sequence[str]) -> list[Group]:
-    """Return a group for each value of the second of two columns; nothing for one column."""
+def _arrange_rows(
+    frame: pd.DataFrame, by: str | Sequence[str], detailed: Sequence[Group]
+) -> list[_Row]:
+    """Return a row for each group; of two columns, below one for each value of the first."""
     if not _has_totals(frame, by):
-        return []
-    groups = group_operations(frame, by[-1], ROWS)
-    return [replace(group, name=f"{short_name(group.name, 20)}, all") for group in groups]
+        return [_Row(group, group.name, True) for group in detailed]
+    rows = []
+    for total in group_operations(frame, by[0], ROWS):
+        rows.append(_Row(replace(total, name=f"{total.name}, all"), total.name, True))
+        parts = [group for group in detailed if group.parts[:1] == total.parts]
+        rows += [_Row(group, group.parts[-1], False) for group in parts]
+    others = [group for group in detailed if not group.parts]
+    return rows + [_Row(group, group.name, False) for group in others]
+
+
+def _make_sample(group: Group, y: float) -> Line2D:
+    """Return the line and mark by which a group is known in other figures."""
+    return Line2D(
+        [0.2, SAMPLE - 1],
+        [y, y],
+        color=group.colour,
+        linestyle=group.dashes,
+        linewidth=1.8,
+        marker=group.marker,
+        markersize=6,
+        markevery=[1],
+    )
+
+
+def _name_first_column(ax: Axes, by: str | Sequence[str]) -> None:
+    """Write above the names of the rows what they are names of."""
+    columns = [by] if isinstance(by, str) else by
+    ax.annotate(
+        ", ".join(map(column_text, columns)),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(-4, 4),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=SMALL,
+        color=theme_of(ax).ink,
+        annotation_clip=False,
+    )
 
 
 def _make_columns(frame: pd.DataFrame, objective: float | None) -> list[_Column]:
@@ -217,9 +264,9 @@ def _measure_turns(frame: pd.DataFrame, turns: NDArray[np.intp]) -> NDArray[np.f
     return np.asarray((last - first) / 1e9, np.float64)
 
 
-def _find_slowest(groups: Sequence[Group]) -> Group | None:
-    """Return the group with the highest p99; None if fewer than two have enough operations."""
-    enough = [group for group in groups if len(group) >= 100]
+def _find_highest(rows: Sequence[_Row]) -> _Row | None:
+    """Return the row with the highest p99; None if fewer than two have enough operations."""
+    enough = [row for row in rows if row.whole and len(row.group) >= 100]
     if len(enough) < 2:
         return None
-    return max(enough, key=lambda group: percentile_of(group.sorted, 100))
+    return max(enough, key=lambda row: percentile_of(row.group.sorted, 100))

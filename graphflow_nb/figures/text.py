@@ -10,6 +10,7 @@ __all__ = [
     "about_text",
     "bytes_text",
     "change_text",
+    "column_text",
     "compact_text",
     "count_text",
     "duration_text",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 LONGEST = 36  # characters of a name
+
+_COLUMNS = {"op": "operation", "storage": "store"}
 
 
 def duration_text(micros: float) -> str:
@@ -168,6 +171,11 @@ def short_name(name: object, longest: int = LONGEST) -> str:
     # Similar names differ least in the middle.
     end = longest // 3
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
+
+
+def column_text(column: str) -> str:
+    """Return the name of a column of operations as a person would say it: ``store``."""
+    return _COLUMNS.get(column, column)
 
 
 def escape_formulas(text: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from .axis import set_duration_axis, set_log_ticks, set_time_axis
@@ -29,7 +29,7 @@ from .parts import (
     mark_failed,
 )
 from .registry import register
-from .stalling import stalls
+from .stalling import SHORTEST, stalls
 from .text import nanos_text, number_text, short_name
 from .theme import ThemeName
 
@@ -41,6 +41,8 @@ INTERVALS = 75  # of the time, for medians
 FEWEST = 5  # operations in an interval that are enough for a median
 CELLS = (150, 50)  # of a heat map
 CROSSES = (40, 16)  # these have room beside and above each other
+STALLS = 10  # the longest, which are marked: more would hide what is drawn
+SEEN = 1 / 300  # of the width: a narrower stall has its mark alone
 
 COLUMNS = ("started_at", "duration_ns", "op", "storage", "outcome")
 
@@ -57,12 +59,12 @@ def plot_timeline(
     fewest: int = 1,
     theme: ThemeName = "both",
 ) -> Axes:
-    """Draw how long operations took at the time they began, failed ones crossed, stalls shaded.
+    """Draw how long operations took at the time they began, failed ones crossed, stalls marked.
 
     Each operation is a dot. Of a group of a thousand or more, the median of each of 75 intervals
     is a line, from it to the 95th percentile is a band, and the slowest 0.5 % are dots, at most a
     thousand; a note below the title says so. Of failed operations all are crossed that do not hide
-    each other.
+    each other; of stalls the ten longest have a mark, and a shade as wide as they lasted.
 
     Args:
         frame: Operations as ``Latency.frame()`` returns them.
@@ -111,18 +113,18 @@ def plot_timeline(
             color=group.colour,
             markersize=4.5,
             markeredgewidth=0,
-            alpha=0.7,
+            alpha=0.85,
         )
     last = float(place(started.max(keepdims=True))[0])
     middles = [(last, float(on_log_scale(group.sorted)[len(group) // 2])) for group in groups]
     label_groups(ax, groups, middles, line=any(len(group) >= LINES_FROM for group in groups))
     notes = []
     if max(map(len, groups)) >= LINES_FROM:
-        notes = ["line: median", "band: to p95", f"{number_text(drawn)} drawn, the slowest 0.5 %"]
-    events, sentence = _draw_events(ax, frame, place, started, nanos, crossed)
+        notes = ["line: median", "band: to p95", f"{number_text(drawn)} dots: the slowest 0.5 %"]
+    events, sentence, what = _draw_events(ax, frame, place, started, nanos, crossed)
     add_legend(ax, events)
     words = _time_text(frame, started, nanos)
-    return finish_axes(ax, title, words, sentence, notes=[*notes, *left_out])
+    return finish_axes(ax, title, words, sentence, notes=[*notes, *what, *left_out])
 
 
 def _draw_band(
@@ -145,7 +147,7 @@ def _draw_band(
     edges = np.linspace(low, high, INTERVALS + 1)
     x = (edges[:-1] + edges[1:]) / 2
     ax.plot(x, middle, color=group.colour, linestyle=group.dashes, linewidth=1.8, zorder=3)
-    ax.fill_between(x, middle, top, color=group.colour, alpha=0.22, linewidth=0)
+    ax.fill_between(x, middle, top, color=group.colour, alpha=0.28, linewidth=0)
 
 
 @register("heatmap", "How many operations began when and took how long.", order=50)
@@ -156,7 +158,7 @@ def plot_heatmap(
     objective: float | None = None,
     theme: ThemeName = "both",
 ) -> Axes:
-    """Draw how many operations began when and took how long; failed crossed, stalls shaded.
+    """Draw how many operations began when and took how long; failed crossed, stalls marked.
 
     Args:
         frame: Operations as ``Latency.frame()`` returns them, any number of them. Failed
@@ -203,7 +205,7 @@ def plot_heatmap(
     bar.set_label("operations in a cell (log scale)", color=palette.ink, fontsize=SMALL)
     bar.outline.set_visible(False)
     crossed = _rows_to_cross(started, nanos, failed_of(frame))
-    events, sentence = _draw_events(ax, frame, place, started, nanos, crossed)
+    events, sentence, what = _draw_events(ax, frame, place, started, nanos, crossed)
     add_legend(ax, events)
     return finish_axes(
         ax,
@@ -211,6 +213,7 @@ def plot_heatmap(
         _time_text(frame, started, nanos),
         sentence,
         f"At most {number_text(most)} in one cell.",
+        notes=what,
     )
 
 
@@ -219,7 +222,7 @@ def _time_text(frame: pd.DataFrame, started: Nanos, nanos: Nanos) -> str:
     first, last = (pd.Timestamp(int(at)) for at in (started.min(), started.max()))
     slowest = frame.iloc[int(nanos.argmax())]
     return (
-        f"They began from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC; the slowest, "
+        f"They began from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC; the longest, "
         f"{short_name(slowest['op'])}, took {nanos_text(int(nanos.max()))} from "
         f"{slowest['started_at']:%H:%M:%S} on."
     )
@@ -232,11 +235,11 @@ def _draw_events(
     started: Nanos,
     nanos: Nanos,
     crossed: NDArray[np.intp],
-) -> tuple[list[Entry], str]:
+) -> tuple[list[Entry], str, list[str]]:
     """Draw failed operations and stalls.
 
     Returns:
-        Their entries in the legend, and a sentence about the stalls.
+        Their entries in the legend, a sentence about the stalls, and the notes that explain them.
     """
     palette = theme_of(ax)
     entries = []
@@ -245,34 +248,37 @@ def _draw_events(
         entries.append(mark_failed(ax, x, y, int(failed_of(frame).sum())))
     found = stalls(frame)
     if not len(found):
-        return entries, "No stall."
+        return entries, "No stall.", []
     begins, lasts = started_ns(found), found["duration_ns"].to_numpy()
     low, high = ax.get_xlim()
     starts, ends = place(begins), np.minimum(place(begins + lasts), high)
-    # As many as can be distinguished: the first of a cell represents all in it.
-    _, kept = np.unique(_number_cells(starts, low, high, CELLS[0]), return_index=True)
-    _, marked = np.unique(_number_cells(starts, low, high, CROSSES[0]), return_index=True)
-    shade: Style = {"facecolor": palette.quiet, "alpha": 0.3, "linewidth": 0}
+    longest = np.argsort(-lasts, kind="stable")[:STALLS]
+    wide = longest[(ends - starts)[longest] > (high - low) * SEEN]
     ax.broken_barh(
-        list(zip(starts[kept], (ends - starts)[kept], strict=True)),
+        list(zip(starts[wide], (ends - starts)[wide], strict=True)),
         (0, 1),
         transform=ax.get_xaxis_transform(),
         zorder=1,
-        **shade,
+        facecolor=palette.quiet,
+        alpha=0.3,
+        linewidth=0,
     )
-    # A stall that is narrower than a pixel is seen by its mark.
+    mark: Style = {"marker": "v", "color": palette.ink, "markersize": 7, "linestyle": "none"}
     ax.plot(
-        ((starts + ends) / 2)[marked],
-        np.full(len(marked), 0.97),
-        "v",
+        ((starts + ends) / 2)[longest],
+        np.full(len(longest), 0.97),
         transform=ax.get_xaxis_transform(),
-        color=palette.ink,
-        markersize=7,
         zorder=6,
+        **mark,
     )
     text = f"{number_text(len(found))}, longest {nanos_text(int(lasts.max()))}"
-    entries.append(Entry(Patch(**shade), f"stalls: {text}"))
-    return entries, f"Stalls: {text}."
+    marked = f" ({STALLS} marked)" if len(found) > STALLS else ""
+    entries.append(Entry(Line2D([], [], **mark), f"stalls: {text}{marked}"))
+    return (
+        entries,
+        f"Stalls: {text}.",
+        [f"stall: nothing finished for {nanos_text(SHORTEST)} or more"],
+    )
 
 
 def _rows_to_cross(started: Nanos, nanos: Nanos, failed: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -142,12 +142,12 @@ class RunComparison:
         self.frame = _steps_frame(ids, rows, sessions)
         self.parted = _describe_parting(ids, visits)
 
-    def plot(self, *, ax: Any = None, theme: ThemeName = "light") -> Any:
+    def plot(self, *, ax: Any = None, theme: ThemeName = "both") -> Any:
         """Draw both runs as if they had begun at the same time.
 
         Args:
             ax: The axes to draw on; None makes a figure.
-            theme: The theme of a new figure, ``light`` or ``dark``.
+            theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
         Returns:
             The axes; those of a new figure show themselves in a notebook.
@@ -160,11 +160,11 @@ class RunComparison:
 
         return plot_stays(stays, ax=ax, theme=theme)
 
-    def to_html(self, theme: ThemeName = "light") -> str:
+    def to_html(self, theme: ThemeName = "both") -> str:
         """Return the comparison as HTML that needs neither a kernel nor a script.
 
         Args:
-            theme: The theme of the picture, ``light`` or ``dark``.
+            theme: The theme of the picture: ``both`` (transparent), ``light`` or ``dark``.
         """
         return str(self.to_card(theme))
 

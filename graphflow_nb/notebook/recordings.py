@@ -78,13 +78,13 @@ class Recording:
         tokens = (e.text for e in self._events if e.kind == "Token" and e.task == task_id)
         return "".join(tokens)
 
-    def plot(self, *, history: Timeline | None = None, theme: ThemeName = "light") -> Any:
+    def plot(self, *, history: Timeline | None = None, theme: ThemeName = "both") -> Any:
         """Draw the runs of tasks and the rate of tokens; below them a session's history.
 
         Args:
             history: ``wb.timeline(id)`` of the session that was recorded. Its times are of the
                 clock and those of the recording are not, so the two are drawn below each other.
-            theme: ``light`` or ``dark``.
+            theme: ``both`` (transparent), ``light`` or ``dark``.
 
         Returns:
             The figure, which shows itself in a notebook.

@@ -67,12 +67,12 @@ class Timeline:
         """
         return transitions_frame(self.stays)
 
-    def plot(self, *, ax: Any = None, theme: ThemeName = "light") -> Any:
+    def plot(self, *, ax: Any = None, theme: ThemeName = "both") -> Any:
         """Draw each session as a row; of more than 150, how many were at each task.
 
         Args:
             ax: The axes to draw on; None makes a figure.
-            theme: The theme of a new figure, ``light`` or ``dark``.
+            theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
         Returns:
             The axes; those of a new figure show themselves in a notebook.
@@ -82,12 +82,12 @@ class Timeline:
         """
         return (plot_tasks if self._is_binned else plot_stays)(self.stays, ax=ax, theme=theme)
 
-    def to_html(self, theme: ThemeName = "light") -> str:
+    def to_html(self, theme: ThemeName = "both") -> str:
         """Return the picture as HTML, which says what is where it is pointed at: each stay, or the
         number of sessions at each task.
 
         Args:
-            theme: The theme, ``light`` or ``dark``.
+            theme: ``both`` (transparent), ``light`` or ``dark``.
         """
         return self._render_card(theme)
 

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.benchmark.plots import name_requests
 from graphflow_nb.figures import plot_throughput
 
+from ..figures.data import operations
 from .kit import QUICK
 
 
@@ -27,3 +29,26 @@ def test_the_figures_of_a_run(measured, database):
     with g.open(database, writable=True) as wb:
         phases = wb.benchmark("A", **QUICK).plot()
     assert "execute" in phases.said
+    # The names of operations, in the table, the curves and the boxes as in the phases.
+    for name in ("get", "upsert"):
+        assert (
+            sum(f"{name}: n" in ax.said or f"{name}, typical" in ax.said for ax in phases.axes) == 4
+        )
+    assert not any(request in phases.said for request in ("read", "update"))
+
+
+def test_requests_have_the_names_of_their_operations():
+    requests = operations(
+        [1] * 8,
+        op=["read", "update", "insert", "modify", "read", "update", "insert", "none"],
+        storage=["A"] * 4 + ["B"] * 4,
+    )
+    made = operations(
+        [1] * 6,
+        op=["get", "upsert", "save", "get", "get", "save"],
+        storage=["A"] * 4 + ["B"] * 2,
+    )
+    assert name_requests(requests, made)["op"].tolist() == [
+        *("get", "upsert", "save", "modify (get, save)"),
+        *("get", "save (update)", "save (insert)", "none"),
+    ]

@@ -25,7 +25,7 @@ def test_a_board_starts_with_the_figures_and_fits_what_there_is():
     assert titles(latency_board(operations([1] * 999))) == FIRST
     assert titles(latency_board(operations([2] * 10, execute_ns=[1] * 10)))[3:] == ["Phases"]
     two = operations([1, 2], storage=["A", "B"])
-    assert titles(latency_board(two))[3:] == ["Durations by storage"]
+    assert titles(latency_board(two))[3:] == ["Durations by store"]
     assert titles(latency_board(measured(10_001)))[:4] == [*FIRST, "Phases"]
 
 
@@ -43,7 +43,7 @@ def test_a_comparison_of_four_stores_has_a_row_for_each_operation_of_each():
     stores = ["memory", "sqlite", "postgres", "redis"]
     frame = operations(
         [1000] * 800,
-        op=["read", "update"] * 400,
+        op=["get", "upsert"] * 400,
         storage=[store for store in stores for _ in range(200)],
         execute_ns=[500] * 800,
     )
@@ -51,10 +51,14 @@ def test_a_comparison_of_four_stores_has_a_row_for_each_operation_of_each():
     figure = latency_board(frame)
     table, phases = figure.axes[0].said, figure.axes[3].said
     assert "redis, all: n 200, failed 0" in table
-    assert "slowest p99: redis, all, 7 µs." in table
+    assert "highest p99, in bold: redis, 7 µs." in table
     assert "others" not in figure.said
     for said in (table, phases):
-        assert all(f"{op} · {store}" in said for op in ("read", "update") for store in stores)
+        assert all(f"{store} · {op}" in said for op in ("get", "upsert") for store in stores)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[:6] == ["memory", "get", "upsert", "postgres", "get", "upsert"]
+    # A store's line and mark are in its row alone, since other figures have no other lines.
+    assert len(figure.axes[0].lines) == 4
 
 
 def test_an_objective_is_drawn_with_the_share_beyond_it():
@@ -101,6 +105,6 @@ def test_the_rate_of_a_store_is_that_of_its_own_turns():
         started=started,
     )
     said = latency_board(frame.assign(repeat=[0] * 200 + [1] * 100)).axes[0].said
-    assert "get · A: n 200, failed 0, per s 100," in said
-    assert "get · B: n 100, failed 0, per s 100," in said
-    assert "get · B: n 100, failed 0, per s 4.76," in latency_board(frame).axes[0].said
+    assert "A · get: n 200, failed 0, per s 100," in said
+    assert "B · get: n 100, failed 0, per s 100," in said
+    assert "B · get: n 100, failed 0, per s 4.76," in latency_board(frame).axes[0].said

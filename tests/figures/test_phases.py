@@ -34,7 +34,7 @@ def test_phases_are_parts_of_the_mean():
     assert "wait 896 µs" in texts
     assert "get, typical: mean 500 µs (n = 101), wait 50 µs (10 %)" in ax.said
     assert "get, slowest 1 %: mean 995 µs (n = 11), wait 896 µs (90 %)" in ax.said
-    assert "longest: get, slowest 1 %, 90 % wait" in ax.said
+    assert "longest bar: get, slowest 1 %, 90 % wait" in ax.said
     few = plot_phases(frame.iloc[:50])
     assert "get, slowest: mean 50 µs (n = 1)" in few.said
     shares, totals = measure(plot_phases(frame, shares=True))

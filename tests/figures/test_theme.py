@@ -106,7 +106,7 @@ def test_the_usual_names_have_fixed_colours_and_others_do_not_share_a_look():
     assert look_of("op", "get").colour == look_of("op", "read").colour == OPERATIONS[0]
     assert look_of("storage", "postgres").colour == STORES[0]
     assert len({look_of("a column", f"name {i}") for i in range(LOOKS)}) == LOOKS
-    (group, _) = group_operations(measured(50, ops=["get"]), ["op", "storage"])
-    assert group.name == "get · A"
+    (group, _) = group_operations(measured(50, ops=["get"]), ["storage", "op"])
+    assert group.name == "A · get"
     assert group.colour == look_of("storage", "A").colour
     assert group.marker == look_of("op", "get").marker

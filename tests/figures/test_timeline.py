@@ -27,8 +27,23 @@ def test_a_timeline_keeps_the_slow_the_failed_and_the_rare():
     assert [len(line.get_xdata()) for line in dots][1] == 3
     (bad,) = lines(ax, marker="X")
     assert sorted(bad.get_ydata()) == sorted(nanos[outcome == "conflict"])
-    assert f"{len(drawn):,} drawn, the slowest 0.5 %" in ax.said
+    assert f"{len(drawn):,} dots: the slowest 0.5 %" in ax.said
     assert "200 failed" in ax.get_title()
+
+
+def test_of_many_stalls_the_longest_are_marked_and_the_marks_explained():
+    nanos = np.full(2000, 50_000)
+    nanos[::50] = np.arange(40) * 1_000_000 + 20_000_000
+    ax = plot_timeline(operations(nanos))
+    (marks,) = lines(ax, marker="v")
+    assert len(marks.get_xdata()) == 10
+    ends = np.cumsum(nanos)[::50][-10:]
+    assert sorted(marks.get_xdata()) == pytest.approx(ends - nanos[::50][-10:] / 2)
+    assert "Stalls: 40, longest 59 ms." in ax.said
+    assert "stall: nothing finished for 10 ms or more." in ax.said
+    assert "stalls: 40, longest 59 ms (10 marked)" in [
+        text.get_text() for text in ax.get_legend().get_texts()
+    ]
 
 
 def test_the_line_of_many_is_their_median_and_the_band_reaches_to_p95():
