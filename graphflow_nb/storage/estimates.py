@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final, Literal, NamedTuple
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from .attributes import attributes_of
-from .protocols import SupportsCount, SupportsCounts, SupportsEstimate, require
+from .protocols import SupportsCount, SupportsCounts, SupportsEstimate, SupportsTable, require
 from .query import Query
 from .scans import unguarded
-from .table import GroupCount
+from .table import GroupCount, NotedCount, note_of
 
-__all__ = ["COUNT_SECONDS", "Estimate", "count_groups_briefly", "estimate_count"]
+__all__ = [
+    "COUNT_SECONDS",
+    "Counted",
+    "Estimate",
+    "answer_briefly",
+    "count_by_task",
+    "count_groups_briefly",
+    "estimate_count",
+    "sample_groups",
+]
+
+T = TypeVar("T")
 
 #: Up to so many sessions a store counts in some 10 ms.
 CHEAP: Final = 100_000
+#: Up to so many sessions a store counts by task in some 100 ms.
+CHEAP_BY_TASK: Final = 300_000
 #: Seconds that counting may take where nobody asked for it.
-COUNT_SECONDS: Final = 0.5
+COUNT_SECONDS: Final = 0.25
+SAMPLE: Final = 1_000  # sessions whose tasks are named where counting them takes long
 
 
 class Estimate(NamedTuple):
@@ -64,12 +80,9 @@ async def estimate_count(storage: Any, query: Query, *, seen: int = 0) -> Estima
         about = await storage.estimate()
         if about is not None and about > CHEAP:
             return Estimate(about, "about")
-    if not attributes_of(storage).suspends:
-        return Estimate(await counting.count(query))
     try:
-        with unguarded():
-            async with asyncio.timeout(COUNT_SECONDS):
-                return Estimate(await counting.count(query))
+        async with _briefly(storage):
+            return Estimate(await counting.count(query))
     except TimeoutError:
         return Estimate(seen, "more than")
 
@@ -85,11 +98,102 @@ async def count_groups_briefly(storage: Any) -> Sequence[GroupCount] | Estimate:
         StorageError: The store failed.
     """
     counting = require(storage, SupportsCounts)
-    if not attributes_of(storage).suspends:
-        return await counting.counts(Query())
+    if isinstance(storage, SupportsEstimate):
+        about = await storage.estimate()
+        if about is not None and about > CHEAP_BY_TASK:
+            return Estimate(about, "about")
     try:
-        with unguarded():
-            async with asyncio.timeout(COUNT_SECONDS):
-                return await counting.counts(Query())
+        async with _briefly(storage):
+            return await counting.counts(Query())
     except TimeoutError:
         return await estimate_count(storage, Query())
+
+
+class Counted(NamedTuple):
+    """The numbers beside a page.
+
+    Attributes:
+        groups: The sessions at each task that all conditions but those on graph and task select;
+            None where counting them took too long, or the storage does not count by task.
+        total: The sessions that the query selects.
+    """
+
+    groups: Sequence[GroupCount] | None
+    total: int | Estimate
+
+
+async def count_by_task(
+    storage: Any, query: Query, *, seconds: float | None, seen: int = 0
+) -> Counted:
+    """Count the selected sessions, and those at each task, by one read of the store.
+
+    Args:
+        storage: A storage that counts.
+        query: The selection; limit and page are ignored.
+        seconds: The time that it may take; None for any.
+        seen: How many were seen, where there are more.
+
+    Raises:
+        CapabilityError: The storage has neither ``counts`` nor ``count``.
+        ScanRefused: It would go through a large table, and was not allowed.
+        StorageError: The store failed.
+    """
+    if not isinstance(storage, SupportsCounts):
+        if seconds is not None:
+            return Counted(None, _plain(await estimate_count(storage, query, seen=seen)))
+        return Counted(None, await require(storage, SupportsCount).count(query))
+    try:
+        async with _at_most(storage, seconds):
+            groups = await storage.counts(replace(query, graph=None, task=None))
+    except TimeoutError:
+        if seconds is None:
+            raise
+        if not isinstance(storage, SupportsCount):
+            return Counted(None, Estimate(seen, "more than"))
+        return Counted(None, _plain(await estimate_count(storage, query, seen=seen)))
+    chosen = (
+        group.sessions
+        for group in groups
+        if query.graph in (None, group.graph_id) and query.task in (None, group.current_task_id)
+    )
+    total, note = sum(chosen), note_of(groups)
+    return Counted(groups, total if note is None else NotedCount(total, note))
+
+
+def _plain(estimate: Estimate) -> int | Estimate:
+    return estimate.sessions if estimate.known == "exactly" else estimate
+
+
+async def sample_groups(storage: Any) -> list[GroupCount]:
+    """Return tasks of a large store without their numbers: those of its first sessions by id."""
+    with unguarded():
+        table = await require(storage, SupportsTable).table(Query(order="id", limit=SAMPLE))
+    places = sorted(set(zip(table.graph_id, table.current_task_id, strict=True)))
+    return [GroupCount(graph, task, 0, None, None) for graph, task in places]
+
+
+async def answer_briefly(storage: Any, answer: Awaitable[T]) -> T | None:
+    """Return an answer of a storage; None where it takes longer than ``COUNT_SECONDS``."""
+    try:
+        async with _briefly(storage):
+            return await answer
+    except TimeoutError:
+        return None
+
+
+@asynccontextmanager
+async def _briefly(storage: Any) -> AsyncIterator[None]:
+    """Raise TimeoutError after ``COUNT_SECONDS``; nothing is asked, since this is the bound."""
+    with unguarded():
+        async with _at_most(storage, COUNT_SECONDS):
+            yield
+
+
+@asynccontextmanager
+async def _at_most(storage: Any, seconds: float | None) -> AsyncIterator[None]:
+    """Raise TimeoutError after so many seconds, where the storage can be cancelled."""
+    if seconds is None or not attributes_of(storage).suspends:
+        yield
+    else:
+        async with asyncio.timeout(seconds):
+            yield

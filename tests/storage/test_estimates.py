@@ -9,7 +9,13 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Query, Session
 from graphflow_nb.storage import estimates
-from graphflow_nb.storage.estimates import Estimate, count_groups_briefly, estimate_count
+from graphflow_nb.storage.estimates import (
+    Estimate,
+    count_by_task,
+    count_groups_briefly,
+    estimate_count,
+    sample_groups,
+)
 
 from .postgres.kit import connect, execute
 
@@ -65,20 +71,66 @@ def test_what_takes_long_is_estimated(brief, run):
     assert run(count_groups_briefly(Estimating())) == (1_234_567, "about")
 
 
-def test_the_card_of_a_large_store_says_about_how_many_and_counts_once(brief):
+@pytest.mark.parametrize(("about", "times"), [(1_234_567, 0), (150_000, 1)])
+def test_the_card_of_a_large_store_says_about_how_many_and_counts_once(brief, about, times):
     counted = []
 
-    class Counted(Estimating):
+    class Counting(Estimating):
         async def counts(self, query):
             counted.append(query)
             await super().counts(query)
 
-    wb = g.wrap(Counted())
+    storage = Counting()
+    storage.about = about
+    wb = g.wrap(storage)
     shown = wb._repr_mimebundle_()
-    assert len(counted) == 1
+    assert len(counted) == times
+    if not times:
+        check_card(wb, shown)
+
+
+def check_card(wb, shown):
     assert "about 1.2 million sessions; wb.summary() counts them" in shown["text/plain"]
     assert "about 1.2 million" in shown["text/html"]
     assert shown == {"text/plain": repr(wb), "text/html": wb._repr_html_()}
+
+
+def test_one_read_counts_the_total_and_the_tasks(run):
+    asked = []
+
+    class Asked(g.InMemorySessionStorage):
+        async def counts(self, query):
+            asked.append(query)
+            return await super().counts(query)
+
+        async def count(self, query):
+            raise AssertionError("counted twice")
+
+    sessions = [Session(f"s{n}", f"t{n % 3}", graph_id=f"g{n % 2}") for n in range(12)]
+    storage = Asked.from_sessions(sessions)
+    found = run(count_by_task(storage, Query(task="t1", text="s"), seconds=1))
+    assert (found.total, len(found.groups)) == (4, 6)
+    assert run(count_by_task(storage, Query(task="t1", graph="g0"), seconds=None)).total == 2
+    assert asked == [Query(text="s"), Query()]
+
+
+def test_a_count_that_takes_long_ends_in_time(brief, run):
+    found = run(count_by_task(Slow(), Query(), seconds=0.01, seen=7))
+    assert found == (None, (7, "more than"))
+    assert run(count_by_task(Estimating(), Query(), seconds=0.01)) == (
+        None,
+        (1_234_567, "about"),
+    )
+
+
+def test_tasks_of_a_large_store_are_named_by_some_of_its_sessions(run):
+    sessions = [Session(f"s{n}", f"t{n % 3}") for n in range(9)]
+    named = run(sample_groups(g.InMemorySessionStorage.from_sessions(sessions)))
+    assert [(group.current_task_id, group.sessions) for group in named] == [
+        ("t0", 0),
+        ("t1", 0),
+        ("t2", 0),
+    ]
 
 
 def test_a_table_estimates_by_its_statistics(database, run):

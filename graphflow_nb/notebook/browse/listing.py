@@ -17,7 +17,13 @@ from ...errors import CapabilityError, ContextError, QueryError, ScanRefused
 from ...model import Session
 from ...model.masks import Mask
 from ...storage import Query, SessionStorage
-from ...storage.estimates import Estimate, estimate_count
+from ...storage.estimates import (
+    Counted,
+    Estimate,
+    count_by_task,
+    estimate_count,
+    sample_groups,
+)
 from ...storage.paths import ContextPath
 from ...storage.protocols import (
     SupportsCount,
@@ -25,7 +31,7 @@ from ...storage.protocols import (
     SupportsEstimate,
     SupportsQuery,
     SupportsSlowOrders,
-    require,
+    SupportsTable,
 )
 from ...storage.query import DEFAULT_ORDER, FILTERS
 from ...storage.scans import unguarded
@@ -62,6 +68,7 @@ WINDOWS: Final[dict[str, int]] = {
 }
 SAMPLE: Final = 50  # sessions from which paths are suggested
 MAX_SAMPLED: Final = 65_536  # bytes of a context from which paths are suggested
+COUNT_SECONDS: Final = 2.0  # that counting behind the view may take
 COUNTING_SHARE: Final = 30  # what others change is counted again after so many times as long
 PAGE_SIZES: Final = (25, 50, 100, 200)
 
@@ -81,6 +88,12 @@ def _set_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(found.get(name), str):
             found[name] = (found[name],)
     return found
+
+
+def _others(filters: Mapping[str, Any], window: str) -> tuple[Mapping[str, Any], str]:
+    """Return the filters that the numbers at graphs and tasks follow."""
+    named = ("graph", "task")
+    return {name: value for name, value in filters.items() if name not in named}, window
 
 
 class Listing:
@@ -169,7 +182,7 @@ class Listing:
         self.wb_name: Callable[[], str] = lambda: "wb"
         self._cursors: list[Mapping[str, Any] | None] = [None]
         self._loads = 0
-        self._exact: Future[int] | None = None
+        self._exact: Future[Counted] | None = None
 
     def start(self) -> None:
         """Choose the order and read the first page."""
@@ -279,17 +292,19 @@ class Listing:
             QueryError: A filter is invalid; then all are as they were.
             StorageError: The store failed.
         """
-        before = self.filters, self.window, self.total, self._cursors
+        before = self.filters, self.window, self.total, self.estimate, self._cursors
         filters, window = _set_filters({**self.filters, **changes}), window or self.window
-        total = self.total if before[:2] == (filters, window) else None
+        same = before[:2] == (filters, window)
         try:
             with self._lock:  # together, since a page is polled by all of them
-                self.filters, self.window, self.total = filters, window, total
+                self.filters, self.window = filters, window
+                if not same:
+                    self.total = self.estimate = None
                 self._go_to_first()
             self.load()
         except (QueryError, ContextError):
             with self._lock:
-                self.filters, self.window, self.total, self._cursors = before
+                self.filters, self.window, self.total, self.estimate, self._cursors = before
             raise
 
     def show(
@@ -301,7 +316,8 @@ class Listing:
     ) -> None:
         """Show the first page of these filters, in this order, with these context paths."""
         with self._lock:
-            self.filters, self.window, self.total = _set_filters(filters), window, None
+            self.filters, self.window = _set_filters(filters), window
+            self.total = self.estimate = None
             self.order, self.context = order, tuple(context)
             self._go_to_first()
         self.load()
@@ -309,7 +325,8 @@ class Listing:
     def clear(self) -> None:
         """Remove all filters and go to the first page."""
         with self._lock:
-            self.filters, self.window, self.total = {}, ANY_TIME, None
+            self.filters, self.window = {}, ANY_TIME
+            self.total = self.estimate = None
             self._go_to_first()
         self.load()
 
@@ -446,15 +463,10 @@ class Listing:
         """What is wrong with each row of the page that is not as graph-flow writes it, by id."""
         return {} if self.frame is None else problems_of_page(self.frame)
 
-    def _others(self) -> tuple[Mapping[str, Any], str]:
-        """Return the filters that the numbers at graphs and tasks follow."""
-        named = ("graph", "task")
-        return {n: value for n, value in self.filters.items() if n not in named}, self.window
-
     @property
     def groups_known(self) -> bool:
         """Whether ``groups`` are those of the filters, and not of others that were set before."""
-        return self._counted == self._others()
+        return self._counted == _others(*self._asked())
 
     def run(self, work: Callable[[SessionStorage], Coroutine[Any, Any, Found]]) -> Found:
         """Run a look at the store, as background traffic, and return what it found."""
@@ -479,32 +491,25 @@ class Listing:
     def count(self, *, again: bool = False) -> bool:
         """Count the total and the groups; return whether anything is new.
 
+        Where that takes long, ``estimate`` has what is known of the total.
+
         Args:
             again: Whether to count again what is known already.
+
+        Raises:
+            StorageError: The store failed.
         """
         began = time.monotonic()
-        storage, filters = self._client.storage.background, self._current_filters()
-        asked = self.filters, self.window
-        others = {name: filters[name] for name in filters if name not in ("graph", "task")}
+        storage = self._client.storage.background
+        known = self.total is not None and self.groups_known
         news = False
-        if isinstance(storage, SupportsCounts) and (again or self._counted != self._others()):
-            counted = self._others()
-            counting = storage.counts(Query.from_filters(others))
-            with suppress(ScanRefused):  # the choices of graphs and tasks have no numbers then
-                groups = self._client.bridge.run(self._ask_first(counting, by_itself=True))
-                with self._lock:
-                    if counted == self._others():
-                        news = groups != self.groups or self._counted != counted
-                        self.groups, self._counted = groups, counted
-        if isinstance(storage, SupportsCount) and (again or self.total is None):
-            query = Query.from_filters(filters)
-            try:
-                counting = self._ask_first(storage.count(query), by_itself=True)
-                found: int | Estimate = self._client.bridge.run(counting)
-            except ScanRefused:
-                counting = estimate_count(storage, query, seen=len(self.ids()))
-                found = self._client.bridge.run(counting)
-            news = self._take_total(asked, found) or news
+        if isinstance(storage, SupportsCounts | SupportsCount) and (
+            again or not (known or self.estimate is not None)
+        ):
+            asked, query = self._asked(), Query.from_filters(self._current_filters())
+            news = self._take_counted(asked, self._count_briefly(storage, query))
+            if not self.groups and isinstance(storage, SupportsTable):
+                self.groups = self._client.bridge.run(sample_groups(storage))
         if self.whole is None and isinstance(storage, SupportsEstimate):
             about = self._client.bridge.run(storage.estimate())
             news, self.about = news or about != self.about, about
@@ -516,37 +521,53 @@ class Listing:
             news = True
         return news
 
-    def _take_total(self, asked: tuple[Mapping[str, Any], str], found: int | Estimate) -> bool:
-        """Show how many sessions filters select, if they are still set; return whether it is new.
+    def _count_briefly(self, storage: SessionStorage, query: Query) -> Counted:
+        """Count what a query selects, or return what is known of it without a long read."""
+        seen = self.page * self.page_size + len(self.ids()) - self.kept
+        counting = count_by_task(storage, query, seconds=COUNT_SECONDS, seen=seen)
+        try:
+            return self._client.bridge.run(self._ask_first(counting, by_itself=True))
+        except ScanRefused:
+            total = self._client.bridge.run(estimate_count(storage, query, seen=seen))
+            return Counted(None, total.sessions if total.known == "exactly" else total)
+        except QueryError:  # the store would have to read more than it allows
+            return Counted(None, Estimate(seen, "more than"))
 
-        Args:
-            asked: The filters and the window of time that it is of.
-            found: The number, or what is known of it.
-        """
+    def _asked(self) -> tuple[Mapping[str, Any], str]:
+        return self.filters, self.window
+
+    def _take_counted(self, asked: tuple[Mapping[str, Any], str], found: Counted) -> bool:
+        """Take the numbers of filters, if they are still set; return whether any is new."""
         with self._lock:
-            if asked != (self.filters, self.window):
-                return False
-            before = self.total, self.estimate
-            if isinstance(found, Estimate) and found.known != "exactly":
-                self.total, self.estimate = None, found
-            else:
-                self.total, self.estimate = found if isinstance(found, int) else found[0], None
-                self.whole = self.whole if self.filtered else self.total
-            return before != (self.total, self.estimate)
+            before = self.groups, self._counted, self.total, self.estimate
+            if _others(*asked) == _others(*self._asked()):
+                self._counted = None
+                if found.groups is not None:
+                    self.groups, self._counted = list(found.groups), _others(*asked)
+            if asked == self._asked():
+                if not isinstance(found.total, Estimate):
+                    self.total, self.estimate = found.total, None
+                    self.whole = self.whole if self.filtered else found.total
+                elif self.total is not None:  # what was counted once says more than what was seen
+                    self.estimate, self.total = Estimate(self.total, "about"), None
+                elif self.estimate is None or found.total.known == "about":
+                    self.estimate = found.total
+            return before != (self.groups, self._counted, self.total, self.estimate)
 
     def begin_exact_count(self) -> Callable[[], None]:
         """Begin to count what the filters select, however long that takes; see ``stop_counting``.
 
         Returns:
-            A function that waits for the number and shows it; it raises the store's error.
+            A function that waits for the numbers and shows them; it raises the store's error.
         """
-        storage = require(self._client.storage.background, SupportsCount)
-        asked, query = (self.filters, self.window), Query.from_filters(self._current_filters())
-        counting = self._exact = self._client.bridge.submit(_unasked(storage.count(query)))
+        storage = self._client.storage.background
+        asked, query = self._asked(), Query.from_filters(self._current_filters())
+        counting = _unasked(count_by_task(storage, query, seconds=None))
+        exact = self._exact = self._client.bridge.submit(counting)
 
         def finish() -> None:
             with suppress(CancelledError):  # what is known stays
-                self._take_total(asked, counting.result())
+                self._take_counted(asked, exact.result())
 
         return finish
 

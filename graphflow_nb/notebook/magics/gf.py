@@ -12,7 +12,12 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from ...errors import GraphflowError, QueryError
-from ...storage.estimates import Estimate, count_groups_briefly
+from ...storage.estimates import (
+    Estimate,
+    answer_briefly,
+    count_groups_briefly,
+    sample_groups,
+)
 from ...storage.protocols import SupportsTable, require
 from ...storage.query import ORDERS, Query
 from ...storage.table import GroupCount
@@ -270,16 +275,21 @@ class GfMagic:
         wb = self._workbench()
         known = self._groups
         if known is None or known.store is not wb or time.monotonic() - known.at > GROUPS_SECONDS:
-            counted = wb.bridge.run(count_groups_briefly(wb.storage.background))
-            # Where counting takes long, Tab offers nothing, and does not try again for a while.
-            groups = () if isinstance(counted, Estimate) else counted
+            storage = wb.storage.background
+            groups = wb.bridge.run(count_groups_briefly(storage))
+            if isinstance(groups, Estimate):
+                # Where counting takes long, Tab offers what some of the sessions have.
+                groups = wb.bridge.run(answer_briefly(storage, sample_groups(storage))) or ()
             known = self._groups = _Groups(wb, groups, time.monotonic())
         return known.groups
 
     def _find_ids(self, prefix: str) -> Sequence[str]:
         wb = self._workbench()
+        storage = wb.storage.background
         query = Query(id_prefix=prefix, order="id", limit=MAX_OFFERED)
-        return wb.bridge.run(require(wb.storage.background, SupportsTable).table(query)).id
+        reading = require(storage, SupportsTable).table(query)
+        table = wb.bridge.run(answer_briefly(storage, reading))
+        return () if table is None else table.id
 
 
 class _Groups(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import warnings
@@ -235,6 +236,31 @@ STRANGE = [
     "%gf",
     "0f8c1a52-6b1e-4c43-9f0e-0d7e2f6f8a11",
 ]
+
+
+def test_tab_in_a_large_store_takes_little_time(ip, monkeypatch):
+    class Large(g.InMemorySessionStorage):
+        suspends = True
+        slow = False
+
+        async def estimate(self):
+            return 1_234_567
+
+        async def counts(self, query):
+            raise AssertionError("all were counted")
+
+        async def table(self, query, context=()):
+            if self.slow:
+                await asyncio.Event().wait()
+            return await super().table(query, context)
+
+    storage = Large.from_sessions([g.Session("a", "intake"), g.Session("b", "payout")])
+    ip.user_ns["wb"] = g.wrap(storage)
+    assert complete(ip, "%gf sessions --task pay") == ["%gf sessions --task payout"]
+    monkeypatch.setattr("graphflow_nb.storage.estimates.COUNT_SECONDS", 0.01)
+    assert complete(ip, "%gf show b") == ["%gf show b"]
+    storage.slow = True
+    assert "%gf show b" not in complete(ip, "%gf show b")
 
 
 @pytest.mark.parametrize("id", STRANGE)
