@@ -328,8 +328,13 @@ class Client:
         *,
         undo: bool = True,
         confirm: Confirm = None,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[str]:
-        """Delete one session or several; unknown ids are skipped.
+        """Delete one session or several, in batches; unknown ids are skipped.
+
+        Interrupted or stopped, it can be called again with the same ids and goes on with what is
+        left. What was deleted until then can be undone.
 
         Example:
             >>> import graphflow_nb
@@ -347,6 +352,10 @@ class Client:
             undo: Whether the journal notes it, so that it can be undone.
             confirm: The number of different ids, or True for any: needed for more than 1,000 in a
                 server's database (``open(ask_above_sessions=…)``).
+            progress: A function that is called after each batch, on the storage's thread, with the
+                number of ids looked at and of all.
+            stop: A function that is asked before each batch, on the storage's thread; True ends the
+                work there.
 
         Returns:
             The ids that were deleted.
@@ -358,7 +367,6 @@ class Client:
             JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed.
         """
-        writer = self._writer(undo)
         if isinstance(ids, str):
             ids = [ids]
         if not isinstance(ids, Iterable):
@@ -367,7 +375,8 @@ class Client:
         ids = list(ids)
         count = len({id for id in ids if isinstance(id, str)})
         self.asking.check_change(count, confirm, "deleted", "wb.delete(ids")
-        return await writer.delete_many(ids, versions)
+        delete = self._writer(undo).delete_many
+        return await delete(ids, versions, progress=progress, stop=stop)
 
     def _expect(self, versions: Mapping[str, int | Session]) -> dict[str, Session]:
         """Return the state that each session must still have, without its content.
@@ -393,7 +402,13 @@ class Client:
 
     @dual
     async def delete_unchanged(
-        self, sessions: Sequence[Session], *, undo: bool = True, confirm: Confirm = None
+        self,
+        sessions: Sequence[Session],
+        *,
+        undo: bool = True,
+        confirm: Confirm = None,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[str]:
         """Delete sessions that are still exactly as they were read.
 
@@ -411,6 +426,7 @@ class Client:
             sessions: The sessions as they were read.
             undo: Whether the journal notes it, so that it can be undone.
             confirm: As for ``delete``.
+            progress, stop: See ``delete``.
 
         Returns:
             The ids that were deleted, in the order given.
@@ -423,7 +439,8 @@ class Client:
         checked = [_check_session(session) for session in sessions]
         count = len({session.id for session in checked})
         self.asking.check_change(count, confirm, "deleted", "wb.delete_unchanged(sessions")
-        return await self._writer(undo).delete_unchanged(checked)
+        delete = self._writer(undo).delete_unchanged
+        return await delete(checked, progress=progress, stop=stop)
 
     # Undo
 

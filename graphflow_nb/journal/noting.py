@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
+from uuid import UUID
 
 from ..errors import GraphflowError, PatchError, SessionFormatError
 from ..model import Session
@@ -169,7 +170,7 @@ async def read_sessions(
     Args:
         storage: The storage.
         ids: The ids.
-        exact: Those that are spelled as the store does; the others may be UUIDs in another
+        exact: Those that are spelled as the store does; of the others, UUIDs may be in another
             spelling, which only ``get`` understands.
     """
     known: dict[str, Session] = {}
@@ -183,7 +184,7 @@ async def read_sessions(
     sessions = {}
     for id in dict.fromkeys(ids):
         session = known.get(id)
-        if session is None and id not in odd and not (asked and id in exact):
+        if session is None and id not in odd and not (asked and (id in exact or _is_exact(id))):
             try:
                 session = await storage.get(id)
             except SessionFormatError as error:
@@ -191,6 +192,14 @@ async def read_sessions(
         if session is not None:
             sessions[id] = session
     return Stored(sessions, {id: odd[id] for id in ids if id in odd})
+
+
+def _is_exact(id: str) -> bool:
+    """Return whether an id can't be a UUID in another spelling than a store's."""
+    try:
+        return str(UUID(id)) == id
+    except ValueError:
+        return True
 
 
 async def delete_unchanged(storage: SessionStorage, sessions: Sequence[Session]) -> list[str]:

@@ -12,14 +12,12 @@ from ..storage.protocols import SessionStorage, SupportsUpsert, require
 from .entries import Entry, Op, UndoReport
 from .journal import Journal
 from .noting import NotedWrites, delete_unchanged, read_sessions
+from .portions import Portions
 from .undoing import undo, undo_many
 
 __all__ = ["JournaledStorage", "UnnotedStorage"]
 
 _TRIES = 10
-_FIRST_PORTION = 50  # sessions that are read and deleted at once, until their size is known
-_MAX_PORTION = 1000
-_PORTION_BYTES = 8_000_000
 
 
 class JournaledStorage:
@@ -122,7 +120,12 @@ class JournaledStorage:
         raise _contention_error(id, "not deleted")
 
     async def delete_many(
-        self, ids: Sequence[str], versions: Sequence[int | Session] | None = None
+        self,
+        ids: Sequence[str],
+        versions: Sequence[int | Session] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[str]:
         """Delete sessions, where versions are given only those that still have them.
 
@@ -130,6 +133,7 @@ class JournaledStorage:
             ids: The ids; unknown ones are skipped.
             versions: The version that each session must still have, or the session in the state
                 that it must still have; None for any.
+            progress, stop: See ``Client.delete``.
 
         Returns:
             The ids that were deleted, in the order given.
@@ -141,40 +145,51 @@ class JournaledStorage:
         order = list(dict.fromkeys(ids))
         deleted: list[str] = []
         odd: dict[str, str] = {}
-        # In portions, so that neither memory nor a transaction grows without bound.
-        at, size = 0, _FIRST_PORTION
+        portions = Portions()
+        at = 0
         while at < len(order):
-            stored = await self._writes.read(order[at : at + size])
-            at += size
+            if stop is not None and stop():
+                break
+            stored = await self._writes.read(order[at : at + portions.size])
+            at += portions.size
             found = stored.sessions
             if wanted is None:
                 odd |= stored.odd
             else:
                 found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
             try:
-                deleted += await self._delete_portion(found, again=wanted is None)
+                with portions.written(found.values()):
+                    deleted += await self._delete_portion(found, again=wanted is None)
             except JournalError as error:
                 if not deleted:
                     raise
                 raise JournalError(f"{error}. {_describe_deleted(deleted, order)}") from error
-            average = sum(len(s.context_json()) for s in found.values()) // (len(found) or 1)
-            size = max(1, min(_MAX_PORTION, _PORTION_BYTES // (average + 500)))
+            if progress is not None:
+                progress(min(at, len(order)), len(order))
         if odd:
             raise _odd_error(odd, len(deleted))
         return deleted
 
-    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+    async def delete_unchanged(
+        self,
+        sessions: Sequence[Session],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[str]:
         """Delete the sessions that are still exactly as they were read.
 
         Args:
             sessions: The sessions as they were read.
+            progress, stop: See ``Client.delete``.
 
         Returns:
             The ids that were deleted, in the order given.
         """
         # Read again: what is noted is what is stored, also where the caller has changed a session
         # since, or has not asked when it expires.
-        return await self.delete_many([session.id for session in sessions], sessions)
+        ids = [session.id for session in sessions]
+        return await self.delete_many(ids, sessions, progress=progress, stop=stop)
 
     async def _delete_portion(self, found: dict[str, Session], *, again: bool) -> list[str]:
         """Delete sessions that were read, and return the ids of those that are gone.
@@ -297,7 +312,12 @@ class UnnotedStorage:
         await self._storage.delete(id)
 
     async def delete_many(
-        self, ids: Sequence[str], versions: Sequence[int | Session] | None = None
+        self,
+        ids: Sequence[str],
+        versions: Sequence[int | Session] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> list[str]:
         """Delete sessions, where versions are given only those that still have them.
 
@@ -307,12 +327,19 @@ class UnnotedStorage:
         wanted = None if versions is None else dict(zip(ids, versions, strict=True))
         order = list(dict.fromkeys(ids))
         deleted: list[str] = []
-        for start in range(0, len(order), _MAX_PORTION):
-            stored = await read_sessions(self._reading, order[start : start + _MAX_PORTION])
+        portions = Portions()
+        at = 0
+        while at < len(order):
+            if stop is not None and stop():
+                break
+            portion = order[at : at + portions.size]
+            at += len(portion)
+            stored = await read_sessions(self._reading, portion)
             found = stored.sessions
             if wanted is not None:
                 found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
-            gone = set(await delete_unchanged(self._storage, list(found.values())))
+            with portions.written(found.values()):
+                gone = set(await delete_unchanged(self._storage, list(found.values())))
             if wanted is None:
                 for session in found.values():
                     if session.id not in gone:
@@ -322,14 +349,34 @@ class UnnotedStorage:
                     await self._storage.delete(id)
             deleted += [
                 id
-                for id in order[start : start + _MAX_PORTION]
+                for id in portion
                 if (id in found and found[id].id in gone) or (wanted is None and id in stored.odd)
             ]
+            if progress is not None:
+                progress(at, len(order))
         return deleted
 
-    async def delete_unchanged(self, sessions: Sequence[Session]) -> list[str]:
+    async def delete_unchanged(
+        self,
+        sessions: Sequence[Session],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> list[str]:
         """Delete the sessions that are still exactly as they were read, and return their ids."""
-        return await delete_unchanged(self._storage, sessions)
+        deleted: list[str] = []
+        portions = Portions()
+        at = 0
+        while at < len(sessions):
+            if stop is not None and stop():
+                break
+            portion = sessions[at : at + portions.size]
+            at += len(portion)
+            with portions.written(portion):
+                deleted += await delete_unchanged(self._storage, portion)
+            if progress is not None:
+                progress(at, len(sessions))
+        return deleted
 
 
 def _knows_less(session: Session, stored: Session) -> bool:

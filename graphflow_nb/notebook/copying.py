@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from ..bridge import Bridge, CalledAsMethod, meeting_point
@@ -16,7 +17,7 @@ from ..storage.copying import CopyReport, copy
 from ..storage.stores import check_may_write
 from ..storage.url import StoreUrl
 from ..storage.wrappers import Wrapper
-from .progress import show_count
+from .stopping import show_work
 
 __all__ = ["CopyTo"]
 
@@ -34,6 +35,7 @@ class CopyTo(CalledAsMethod):
         *,
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
         strict: bool = False,
         writable: bool = False,
         **filters: Any,
@@ -61,7 +63,9 @@ class CopyTo(CalledAsMethod):
             redact: A function that takes a copy of each session and returns what is stored instead,
                 under the same id, or None to leave the session out.
             progress: A function that is called with the number of sessions done, and of how many
-                (None if unknown). Default: a notebook shows a bar.
+                (None if unknown). Default: a notebook shows a bar with a Stop button.
+            stop: A function that is asked before each batch of 500 sessions; True ends the copy
+                there. Interrupting the kernel (■) ends it too.
             strict: Whether to stop at the first session that can't be copied.
             writable: Whether to write to a server's database that ``other`` names by its URL.
             filters: The sessions to copy, by the filters of ``wb.sessions``: ``graph``, ``task``,
@@ -79,7 +83,7 @@ class CopyTo(CalledAsMethod):
                 copied.
         """
         other = _read_target(other)
-        bridge, coroutine = self._start(other, redact, progress, strict, writable, filters)
+        bridge, coroutine = self._start(other, redact, progress, stop, strict, writable, filters)
         return bridge.run(coroutine)
 
     def aio(
@@ -88,13 +92,14 @@ class CopyTo(CalledAsMethod):
         *,
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
         strict: bool = False,
         writable: bool = False,
         **filters: Any,
     ) -> Awaitable[CopyReport]:
         """Return the same copy to be awaited."""
         other = _read_target(other)
-        bridge, coroutine = self._start(other, redact, progress, strict, writable, filters)
+        bridge, coroutine = self._start(other, redact, progress, stop, strict, writable, filters)
         return bridge.wait(coroutine)
 
     def _start(
@@ -102,6 +107,7 @@ class CopyTo(CalledAsMethod):
         other: Client | StoreUrl,
         redact: Any,
         progress: Any,
+        stop: Any,
         strict: bool,
         writable: bool,
         filters: dict[str, Any],
@@ -111,12 +117,20 @@ class CopyTo(CalledAsMethod):
             check_may_write(other, writable)
         mine = self._client.bridge
         bridges = [mine] if isinstance(other, StoreUrl) else [mine, other.bridge]
-        if progress is None:
-            progress = show_count("copying …", "sessions")
-        options = {"redact": redact, "progress": progress, "strict": strict}
-        return meeting_point(bridges), self._copy(other, query, options)
+        copy = partial(self._copy, other, query, redact=redact, strict=strict)
+        if progress is not None:
+            return meeting_point(bridges), copy(progress=progress, stop=stop)
+        work = show_work(
+            copy,
+            stop,
+            step="copying …",
+            unit="sessions",
+            done="copied",
+            again="the same wb.copy_to(…) continues",
+        )
+        return meeting_point(bridges), work
 
-    async def _copy(self, other: Any, query: Query, options: dict[str, Any]) -> CopyReport:
+    async def _copy(self, other: Any, query: Query, **options: Any) -> CopyReport:
         source = _Reached(self._client.storage, self._client.bridge)
         if not isinstance(other, StoreUrl):
             _check_apart(self._client.storage.inner, other.storage.inner)

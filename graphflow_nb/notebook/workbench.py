@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -22,6 +22,7 @@ from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
 from ..journal.overwriting import Overwritten, find_overwritten
+from ..model import Session
 from ..model.masks import DEFAULT_MASK, NO_MASK, Mask, MaskChoice
 from ..model.moments import Moment, parse_duration, parse_moment
 from ..monitoring import MonitoredStorage, Recorder
@@ -52,7 +53,7 @@ from .history import HistoryViews
 from .latency import Latency
 from .running import RunFlow
 from .scanning import LargeReads
-from .undoing import MANY, show_undo
+from .stopping import MANY, show_work
 from .waiting import describe_left_out, find_waits, join_waits
 
 if TYPE_CHECKING:
@@ -594,7 +595,72 @@ class Workbench(HistoryViews, LargeReads, Exports):
             return undo(progress=progress, stop=stop, confirm=confirm)
         if len(self.journaled.undoable()) <= MANY:
             return undo(stop=stop, confirm=confirm)
-        return show_undo(partial(undo, confirm=confirm), stop)
+        return show_work(
+            partial(undo, confirm=confirm),
+            stop,
+            step="undoing …",
+            unit="writes",
+            done="undone",
+            again="wb.undo_all() continues",
+        )
+
+    @dual
+    def delete(
+        self,
+        ids: str | Iterable[str] | Mapping[str, int | Session],
+        *,
+        undo: bool = True,
+        confirm: Confirm = None,
+        progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Coroutine[Any, Any, list[str]]:
+        """Delete one session or several, in batches; unknown ids are skipped.
+
+        In a notebook a bar with a Stop button is shown where there are many, if ``progress`` is not
+        given. Interrupting the kernel (■) stops it too; called again with the same ids, it goes on
+        with what is left. What was deleted until then can be undone.
+
+        Example:
+            >>> import graphflow_nb
+            >>> wb = graphflow_nb.open("demo")
+            >>> wb.delete(["claim-0014", "no such id"])
+            ['claim-0014']
+
+        Args:
+            ids: An id, several (a column of a DataFrame too), or a mapping from id to the version
+                that the session must still have, or to the session that was read: one that was
+                saved, or deleted and created again, meanwhile stays. A version is the one that this
+                object showed last under that id (by ``get``, ``sessions``, the browser or a
+                write); of a session that it never showed at that version the number alone is
+                compared.
+            undo: Whether the journal notes it, so that it can be undone.
+            confirm: The number of different ids, or True for any: needed for more than 1,000 in a
+                server's database (``open(ask_above_sessions=…)``).
+            progress, stop: See ``undo_many``.
+
+        Returns:
+            The ids that were deleted.
+
+        Raises:
+            QueryError: ``ids`` is something else.
+            ChangeRefused: They are many, and it was not confirmed; or ``confirm`` is another
+                number.
+            JournalError: The journal can't note it; the write was not made.
+            StorageError: The store failed.
+        """
+        delete = partial(super().delete.__wrapped__, undo=undo, confirm=confirm)
+        if isinstance(ids, Iterable) and not isinstance(ids, (str, Mapping)):
+            ids = list(ids)
+        if progress is not None or not isinstance(ids, (list, Mapping)) or len(ids) <= MANY:
+            return delete(ids, progress=progress, stop=stop)
+        return show_work(
+            partial(delete, ids),
+            stop,
+            step="deleting …",
+            unit="sessions",
+            done="deleted, which can be undone" if undo else "deleted",
+            again="wb.delete(…) with the same ids continues",
+        )
 
     @property
     def copy_to(self) -> CopyTo:

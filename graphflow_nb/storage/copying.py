@@ -82,6 +82,7 @@ class CopyReport:
             copy in the target.
         unexpiring: The number of sessions that expire in the source and not in the target.
         failures: The sessions that could not be copied, with the reasons.
+        stopped: Whether it was stopped before its end; the same copy again goes on.
     """
 
     read: int
@@ -99,6 +100,7 @@ class CopyReport:
     untimed: int = 0
     unexpiring: int = 0
     failures: tuple[CopyFailure, ...] = ()
+    stopped: bool = False
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -118,13 +120,14 @@ class CopyReport:
 
     @property
     def verified(self) -> bool:
-        """Whether every session that was read, and not left out, is in the target unchanged.
+        """Whether every selected session that was not left out is in the target unchanged.
 
-        By content, and by its times where it was there before. What the target can't keep of a
-        session that was copied is reported by ``times_kept`` and ``versions_kept``.
+        Never of a copy that was stopped. By content, and by its times where it was there before.
+        What the target can't keep of a session that was copied is reported by ``times_kept`` and
+        ``versions_kept``.
         """
         accounted = self.copied + self.present + self.left_out
-        odd = self.different or self.wrong or self.outdated or self.failures
+        odd = self.different or self.wrong or self.outdated or self.failures or self.stopped
         return accounted == self.read and not odd
 
     @property
@@ -132,6 +135,8 @@ class CopyReport:
         """The result in some words: verified, or what is not the same."""
         if self.verified:
             return "verified by count and content"
+        if self.stopped:
+            return "STOPPED before its end: the same copy again goes on"
         same = self.outdated and not (self.different or self.wrong or self.failures)
         return "NOT the same times" if same else "NOT the same content"
 
@@ -184,6 +189,7 @@ async def copy(
     *,
     redact: Redact | None = None,
     progress: Progress | None = None,
+    stop: Callable[[], bool] | None = None,
     strict: bool = False,
 ) -> CopyReport:
     """Copy the sessions that a query selects; the source is only read.
@@ -201,6 +207,7 @@ async def copy(
         redact: Takes a copy of each session and returns what to store instead, under the same id,
             or None to leave it out.
         progress: Called with the number of sessions done, and of all; None if that is unknown.
+        stop: Asked before each batch; True ends the copy there.
         strict: Whether to stop at the first session that can't be copied.
 
     Raises:
@@ -215,7 +222,8 @@ async def copy(
         total = await source.count(replace(query, order="id", limit=None, after=None))
     tally = _Tally()
     after: Cursor | None = None
-    while True:
+    stopped = False
+    while not (stopped := stop is not None and stop()):
         found = await find(replace(query, order="id", limit=_PAGE, after=after))
         page, odd = _split_odd(found)
         tally.note_odd(odd, strict=strict)
@@ -253,6 +261,7 @@ async def copy(
         untimed=tally.untimed,
         unexpiring=tally.unexpiring,
         failures=tuple(tally.failures),
+        stopped=stopped,
     )
 
 

@@ -1,0 +1,127 @@
+"""Many deletes in portions: stopped or interrupted anywhere, none is lost and all are undone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import Session
+from graphflow_nb.journal import portions
+from graphflow_nb.journal.portions import Portions
+
+from ..interrupts import interrupted_when
+from ..stores import Store
+
+COUNT = 60
+
+
+@pytest.fixture
+def wb(store: Store, monkeypatch) -> Any:
+    monkeypatch.setattr(portions, "_FIRST", 10)
+    monkeypatch.setattr(portions, "_MAX", 20)
+    workbench = g.open(store.url, writable=True)
+    yield workbench
+    workbench.close()
+
+
+@pytest.fixture
+def ids(wb: Any, store: Store) -> list[str]:
+    """The ids of sessions that are stored."""
+    ids = [store.id(f"s{n:02}") for n in range(COUNT)]
+    sessions = [Session(id, "t", context={"n": n}) for n, id in enumerate(ids)]
+    wb.bridge.run(wb.storage.inner.import_many(sessions))
+    return ids
+
+
+def content(wb: g.Workbench) -> dict[str, Any]:
+    found = wb.bridge.run(wb.storage.inner.query(g.Query()))
+    return {s.id: (s.current_task_id, s.context, s.created_at) for s in found}
+
+
+@pytest.mark.parametrize("undo", [True, False])
+def test_stopped_it_goes_on_with_the_same_ids(wb, ids, undo):
+    start = content(wb)
+    seen: list[tuple[int, int]] = []
+    gone = wb.delete(
+        ids,
+        undo=undo,
+        progress=lambda done, total: seen.append((done, total)),
+        stop=lambda: len(seen) == 2,
+    )
+    assert len(gone) == seen[-1][0]
+    assert seen == [(10, COUNT), (len(gone), COUNT)]
+    assert set(content(wb)) == set(ids) - set(gone)
+    assert wb.delete(ids, undo=undo) == ids[len(gone) :]
+    assert wb.delete(ids, undo=undo) == []
+    if undo:
+        assert wb.undo_all() == []
+        assert content(wb) == start
+
+
+def test_sessions_as_they_were_read_are_deleted_in_portions_too(wb, ids):
+    sessions = wb.bridge.run(wb.storage.query(g.Query(order="id")))
+    for undo in (True, False):
+        seen: list[int] = []
+        deleted = wb.delete_unchanged(
+            sessions,
+            undo=undo,
+            progress=lambda done, total, seen=seen: seen.append(done),
+            stop=lambda seen=seen: bool(seen),
+        )
+        assert deleted == [s.id for s in sessions[:10]]
+        sessions = sessions[10:]
+    assert len(content(wb)) == COUNT - 20
+
+
+def test_an_interrupt_ends_it_and_the_next_call_goes_on(wb, ids):
+    start = content(wb)
+    begun, interrupted = threading.Event(), threading.Event()
+
+    def wait(done: int, total: int) -> None:
+        begun.set()
+        interrupted.wait(20)
+
+    with interrupted_when(begun), pytest.raises(KeyboardInterrupt):
+        wb.delete(ids, progress=wait)
+    interrupted.set()
+    wb.delete(ids)
+    assert content(wb) == {}
+    assert wb.undo_all() == []
+    assert content(wb) == start
+
+
+def test_cancelled_at_any_point_nothing_is_lost(wb, ids):
+    start = content(wb)
+
+    async def cancel(steps: int) -> None:
+        call = asyncio.ensure_future(wb.journaled.delete_many(ids))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+
+    if wb.storage.suspends:
+        for steps in (1, 3, 6, 10, 20, 50, 200):
+            wb.bridge.run(cancel(steps))
+    wb.delete(ids)
+    assert content(wb) == {}
+    assert wb.undo_all() == []
+    assert content(wb) == start
+    assert wb.undo_many().undone == 0
+
+
+def test_a_portion_is_bounded_by_what_the_last_one_took():
+    sizes = Portions()
+    sessions = [Session(f"s{n}", "t") for n in range(1000)]
+    for seconds, size in ((0.0, 200), (0.0, 800), (0.0, 1000), (0.3, 250), (3.0, 62), (3.0, 15)):
+        sizes.adapt(sessions[: sizes.size], seconds)
+        assert sizes.size == size
+    sizes.adapt([], 0.0)
+    assert sizes.size == 15
+    large = Session("large", "t", context={"text": "x" * 5_000_000})
+    sizes.adapt([large], 0.0)
+    assert sizes.size == 1
