@@ -124,7 +124,8 @@ class Patch(Sequence[Change]):
         elif isinstance(changes, Iterable):
             steps = list(changes)
         else:
-            raise PatchError(f"a patch is a list of changes, not {changes!r}")
+            shown = DEFAULT_MASK.scrub(repr(changes))
+            raise PatchError(f"a patch is a list of changes, not {shown}")
         self._changes = tuple(s if isinstance(s, Change) else _parse_step(s) for s in steps)
 
     def to_json(self) -> str:
@@ -162,7 +163,8 @@ class Patch(Sequence[Change]):
 
 def _parse_step(step: Any) -> Change:
     if not isinstance(step, Mapping):
-        raise PatchError(f"a change is a mapping with op, path and value, not {step!r}")
+        shown = DEFAULT_MASK.scrub(repr(step))
+        raise PatchError(f"a change is a mapping with op, path and value, not {shown}")
     try:
         plain = {
             name: exactjson.decode(text) if isinstance(text := step[name], Raw) else text

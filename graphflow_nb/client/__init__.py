@@ -8,5 +8,6 @@ with DataFrames, cards and views.
 
 from .client import Client, clients
 from .opening import open_client, wrap_client
+from .raw import StoredRow
 
-__all__ = ["Client", "clients", "open_client", "wrap_client"]
+__all__ = ["Client", "StoredRow", "clients", "open_client", "wrap_client"]

@@ -42,6 +42,7 @@ from ..storage.protocols import (
 from ..storage.table import Table
 from .asking import Asking, Confirm
 from .observed import Observed, Way
+from .raw import StoredRow
 from .shown import Shown
 
 __all__ = ["Client", "clients"]
@@ -139,7 +140,7 @@ class Client:
         return session
 
     @dual
-    async def raw(self, id: str) -> dict[str, Any]:
+    async def raw(self, id: str) -> StoredRow:
         """Return what is stored under an id as it is, also where it is not a session.
 
         Example:
@@ -154,7 +155,8 @@ class Client:
 
         Returns:
             Each column of the store with its value, text that is not UTF-8 as bytes; in Redis
-            ``key`` and ``value``.
+            ``key`` and ``value``. A dict with the real values, which hides secrets where it is
+            shown.
 
         Raises:
             SessionNotFound: Nothing is stored under this id.
@@ -164,7 +166,7 @@ class Client:
         stored = await require(self.storage, SupportsRaw).raw(id)
         if stored is None:
             raise SessionNotFound(id)
-        return stored
+        return StoredRow(stored, self.mask)
 
     @dual
     async def save(self, session: Session, *, undo: bool = True) -> None:

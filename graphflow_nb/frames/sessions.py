@@ -22,7 +22,7 @@ from ..model import MessageRole, OddMessage, Session, exactjson
 from ..model.masks import DEFAULT_MASK, Mask
 from ..model.times import FIRST, LAST, UNKNOWN_TIME, micros_or_unknown
 from ..monitoring import Records
-from ..storage.paths import DATA, ContextPath, path_label
+from ..storage.paths import ContextPath, data_path, path_label
 from ..storage.table import GroupCount, Table, add_problem, note_of
 
 __all__ = [
@@ -97,8 +97,7 @@ def sessions_frame(
 
 def _hide(texts: Sequence[str | None], path: ContextPath, mask: Mask) -> Sequence[str | None]:
     """Return JSON texts of the values at a path, with what is shown instead of secrets."""
-    keys = path.split(".") if isinstance(path, str) else path
-    where = (*DATA, *map(str, keys))
+    where = data_path(path)
     # A value with nothing in it is masked by its path alone, which most columns are not.
     if not mask.covers(where) and not any(text is not None and text[:1] in "{[" for text in texts):
         return texts

@@ -8,6 +8,7 @@ from typing import Final
 from markupsafe import Markup
 
 from ..cards import code, fact_table
+from ..client import StoredRow
 from .ledger import Effect
 from .story import Story
 
@@ -37,7 +38,11 @@ def draw_crash(
     parts = [fact_table([(name, code(value)) for name, value in facts])]
     parts.append(_HEADING % "The row in the store")
     if row:
-        parts.append(fact_table([(name, code(_cut(value))) for name, value in row.items()]))
+        parts.append(
+            fact_table(
+                [(name, code(_cut(value))) for name, value in StoredRow(row).shown().items()]
+            )
+        )
     else:
         parts.append(_NOTHING % "nothing is stored")
     parts.append(_HEADING % "The ledger: what happened outside")

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from ..errors import LessonError
 from ..model import Session, exactjson
 from ..printable import printable
+from ..storage.paths import DATA
 from .schedule import WRITERS
 
 __all__ = [
@@ -183,7 +184,8 @@ def show_state(session: Session | None, *, version: bool = False) -> str:
     if session is None:
         return ""
     values = sorted(session.context.items())  # stores order them in different ways
-    text = ", ".join(f"{key} {exactjson.show(value)}" for key, value in values)
+    shown = ((key, session.mask.hide_object(value, (*DATA, key))) for key, value in values)
+    text = ", ".join(f"{key} {exactjson.show(value)}" for key, value in shown)
     text = printable(text or "empty")
     if len(text) > MAX_STATE:
         text = f"{text[: MAX_STATE - 1]}…"

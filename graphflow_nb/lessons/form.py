@@ -15,6 +15,7 @@ from ..errors import ContextError, LessonError, SessionConflict
 from ..model import Session, exactjson
 from ..notebook.saved import show_saved
 from ..printable import printable_lines
+from ..storage.paths import DATA
 
 if TYPE_CHECKING:
     from ..notebook.formpanel import FormPanel
@@ -226,7 +227,7 @@ class Form:
             yield "context", f"can't be read: {error}"
             return
         for key, value in items[:MAX_ITEMS]:
-            text = exactjson.show(value)
+            text = exactjson.show(self.session.mask.hide_object(value, (*DATA, key)))
             more = f" … ({len(text):,} characters)" if len(text) > MAX_TEXT else ""
             yield key, text[:MAX_TEXT] + more
         if len(items) > MAX_ITEMS:

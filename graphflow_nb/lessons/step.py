@@ -17,6 +17,7 @@ from ..figures.text import duration_text
 from ..model import Session, exactjson
 from ..monitoring import Operation
 from ..printable import printable_lines
+from ..storage.paths import DATA
 from ..workflow import ExecutionResult
 
 __all__ = ["Step", "ValuePair", "compare_sessions"]
@@ -180,6 +181,9 @@ class Step:
         return str(card(f"step {self.number}", self.render()))
 
 
+_IN_DATA: Final = "data: "
+
+
 def compare_sessions(memory: Session | None, stored: Session | None) -> list[ValuePair]:
     """Return the values of a session in memory beside those of its row.
 
@@ -196,7 +200,8 @@ def compare_sessions(memory: Session | None, stored: Session | None) -> list[Val
     for name in [*mine, *(name for name in theirs if name not in mine)]:
         one, other = mine.get(name), theirs.get(name)
         differs = both and not exactjson.same(one, other)
-        pairs.append(ValuePair(name, _decode(one), _decode(other), differs))
+        mine_shown, stored_shown = _hide(name, one, memory), _hide(name, other, stored)
+        pairs.append(ValuePair(name, _decode(mine_shown), _decode(stored_shown), differs))
     return pairs
 
 
@@ -215,8 +220,16 @@ def _collect_values(session: Session | None) -> dict[str, Raw]:
         count = len(exactjson.split_array(messages, "messages"))
     except GraphflowError:  # a context of another form is one value
         return values | {"context": value_at(text, ("context",))}
-    values |= {f"data: {key}": value for key, value in data.items()}
+    values |= {f"{_IN_DATA}{key}": value for key, value in data.items()}
     return values | ({"messages": Raw(exactjson.encode(count))} if count else {})
+
+
+def _hide(name: str, raw: Raw | None, session: Session | None) -> Raw | None:
+    """Return a value as it is shown, with secrets masked."""
+    if raw is None or session is None:
+        return raw
+    path = (*DATA, name.removeprefix(_IN_DATA)) if name.startswith(_IN_DATA) else (name,)
+    return session.mask.hide(raw, path)
 
 
 def _decode(raw: Raw | None) -> str | None:

@@ -148,6 +148,20 @@ class Mask:
             return value
         return _describe_text(len(value)) if isinstance(value, str) else f"{MASK} (number)"
 
+    def hide_text(self, text: str) -> str:
+        """Return a stored text with secrets replaced: JSON as by ``hide``, any other by ``scrub``.
+
+        What has no secret in it is returned as it is.
+        """
+        if not self._on or text[:1] not in ("{", "["):
+            return self.scrub(text)
+        raw = Raw(text.encode(errors="surrogateescape"))
+        try:
+            shown = self._hide(raw, (), None, covered=False)
+        except (ContextError, RecursionError):
+            return self.scrub(text)
+        return text if shown is raw else bytes(shown).decode()
+
     def scrub(self, text: str) -> str:
         """Return a text in which values may be quoted, such as an error's, without secrets.
 

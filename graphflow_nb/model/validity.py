@@ -23,7 +23,9 @@ import msgspec
 from msgspec import Raw
 
 from . import exactjson
+from .masks import DEFAULT_MASK
 from .message import MessageRole
+from .secret_keys import MASK
 
 __all__ = ["MAX_USIZE", "Problem", "describe", "find_new_problems", "find_problems"]
 
@@ -290,13 +292,15 @@ def _check_numbers(text: bytes, path: Path) -> Iterator[Problem]:
         json.loads(text, parse_int=_Number, parse_float=_Number), path
     ):
         shown = literal if len(literal) <= 60 else f"{literal[:60]} … ({len(literal):,} characters)"
+        if DEFAULT_MASK.covers(place):
+            shown = MASK
         if math.isinf(float(literal)):
             reason = f"is {shown}, a number beyond f64, which graph-flow could not read back"
             yield Problem(place, reason, literal.encode())
         elif literal.lstrip("-").isdigit() and not _MIN_I64 <= int(literal) <= MAX_USIZE:
             reason = (
                 f"is {shown}, an integer beyond 64 bits: graph-flow reads it as a float, and would "
-                f"write {float(literal)!r} at its next save"
+                f"write {float(literal) if shown != MASK else shown} at its next save"
             )
             yield Problem(place, reason, literal.encode(), respelled=True)
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from ..cards import CARD_CSS, card, code_html, notice_html, plain_box
 from ..errors import GraphflowError, QueryError
+from ..model.masks import DEFAULT_MASK
 from ..printable import printable, printable_lines
 from .html import Html
 from .kernelwatch import View
@@ -280,7 +281,8 @@ def _describe_error(error: Exception, row: int) -> _Notice:
     """Return the notice of an error: of one of ours its text, of any other all that is known."""
     if isinstance(error, GraphflowError):
         cause = "" if error.__cause__ is None else printable(repr(error.__cause__))
-        return _Notice("error", row, str(error)[:MAX_NOTICE], cause[: 10 * MAX_NOTICE])
-    text = printable(f"{type(error).__name__}: {error}")
-    detail = printable_lines("".join(traceback.format_exception(error)))
+        text, cause = DEFAULT_MASK.scrub(str(error)), DEFAULT_MASK.scrub(cause)
+        return _Notice("error", row, text[:MAX_NOTICE], cause[: 10 * MAX_NOTICE])
+    text = printable(DEFAULT_MASK.scrub(f"{type(error).__name__}: {error}"))
+    detail = printable_lines(DEFAULT_MASK.scrub("".join(traceback.format_exception(error))))
     return _Notice("error", row, text[:MAX_NOTICE], detail[-10 * MAX_NOTICE :])

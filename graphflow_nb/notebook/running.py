@@ -101,7 +101,7 @@ class FlowRun:
         lines = [f"run of session {self.id!r}"]
         lines += [f"  {name}: {value}" for name, value in self._collect_facts()]
         changes = self.changes
-        lines += [f"  {change}" for change in changes[:MAX_CHANGES]]
+        lines += [f"  {change.describe(changes.mask)}" for change in changes[:MAX_CHANGES]]
         if len(changes) > MAX_CHANGES:
             lines.append(f"  {len(changes) - MAX_CHANGES:,} more changes, not shown")
         return printable_lines("\n".join(lines))

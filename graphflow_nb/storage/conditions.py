@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import QueryError
 from ..model import exactjson
-from .paths import Spellings, find_value, path_label, spellings
+from ..model.masks import DEFAULT_MASK
+from .paths import Spellings, data_path, find_value, path_label, spellings
 
 __all__ = [
     "COMPARISONS",
@@ -53,13 +54,13 @@ def make_comparison(comparison: object) -> Condition:
     """
     if not isinstance(comparison, Sequence) or isinstance(comparison, str) or len(comparison) != 3:
         raise QueryError(
-            f"a comparison is a path, an operator and a value, not {comparison!r}: write "
+            f"a comparison is a path, an operator and a value, not {_show(comparison)}: write "
             "('amount', '>', 100)"
         )
     path, operator, value = comparison
     if operator not in COMPARISONS:
         raise QueryError(
-            f"unknown operator {operator!r} in the comparison {comparison!r}: use "
+            f"unknown operator {operator!r} in the comparison {_show(comparison)}: use "
             f"{', '.join(COMPARISONS)}; where= finds what is equal"
         )
     keys = spellings(path)
@@ -69,16 +70,26 @@ def make_comparison(comparison: object) -> Condition:
     return Condition(keys, operator, text)
 
 
+def _show(comparison: object) -> str:
+    """Return a comparison for an error, without the value if it looks secret."""
+    if isinstance(comparison, Sequence) and not isinstance(comparison, str) and comparison:
+        path = comparison[0]
+        if isinstance(path, (str, tuple)) and DEFAULT_MASK.covers(data_path(path)):
+            return f"({path!r}, …)"
+    return DEFAULT_MASK.scrub(repr(comparison))
+
+
 def _check_ordered(comparison: object, text: bytes) -> None:
     """Raise QueryError if nothing is greater or less than a JSON text in every store."""
     if exactjson.kind(text) not in ("string", "number"):
         raise QueryError(
-            f"{comparison!r}: only a number or a text is greater or less than another; use '!='"
+            f"{_show(comparison)}: only a number or a text is greater or less than another; use "
+            "'!='"
         )
     if exactjson.too_wide(text.decode()):
         raise QueryError(
-            f"{comparison!r}: the number has more than 131,072 digits before the point or 16,383 "
-            "after it, and PostgreSQL compares none like it"
+            f"{_show(comparison)}: the number has more than 131,072 digits before the point or "
+            "16,383 after it, and PostgreSQL compares none like it"
         )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "MESSAGES",
     "POINTER",
     "ContextPath",
+    "data_path",
     "Spellings",
     "find_value",
     "is_encodable",
@@ -133,6 +134,16 @@ def place_text(path: Sequence[str]) -> str:
 def path_label(path: ContextPath) -> str:
     """Return the name of a path's column."""
     return path if isinstance(path, str) else ".".join(path)
+
+
+def data_path(path: ContextPath) -> tuple[str, ...]:
+    """Return the keys of a context path from the session down, a text split at its dots.
+
+    Example:
+        >>> data_path("customer.tier")
+        ('context', 'data', 'customer', 'tier')
+    """
+    return (*DATA, *(path.split(".") if isinstance(path, str) else map(str, path)))
 
 
 def is_encodable(text: str) -> bool:

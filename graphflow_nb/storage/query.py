@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 
 from ..errors import ContextError, QueryError
 from ..model import exactjson
+from ..model.masks import DEFAULT_MASK
 from ..model.moments import parse_moment
 from ..model.times import EPOCH
 from .conditions import Condition, make_comparison
@@ -254,13 +255,14 @@ class Query:
         if not isinstance(self.compare, Sequence):
             raise QueryError(
                 f"compare must be a list of comparisons such as ('amount', '>', 100), not "
-                f"{self.compare!r}"
+                f"{DEFAULT_MASK.scrub(repr(self.compare))}"
             )
         if not isinstance(self.ignore_case, bool):
             raise QueryError(f"ignore_case must be True or False, not {self.ignore_case!r}")
         if not isinstance(self.context, Mapping):
             raise QueryError(
-                f"conditions on the context must map paths to values, not {self.context!r}"
+                "conditions on the context must map paths to values, not "
+                f"{DEFAULT_MASK.scrub(repr(self.context))}"
             )
         number = sum(map(len, (self.context, self.has, self.lacks, self.compare)))
         if number > MAX_CONDITIONS:

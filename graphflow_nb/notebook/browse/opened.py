@@ -120,8 +120,7 @@ class OpenSession:
         except GraphflowError as error:
             return str(error)
         self._calls.append(f"{WORKBENCH}.raw({id!r})")
-        mask = self.mask
-        return "\n".join(f"{name}: {mask.scrub(repr(value))}" for name, value in stored.items())
+        return "\n".join(f"{name}: {value!r}" for name, value in stored.shown().items())
 
     def close(self) -> None:
         """Clear the desk; a draft is dropped."""

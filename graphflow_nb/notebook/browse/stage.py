@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ...cards import NoticeKind, notice_html
 from ...errors import GraphflowError, PatchError, ScanRefused
+from ...model.masks import Mask
 from .desk import Desk
 from .listing import Listing
 from .past import Past
@@ -127,7 +128,7 @@ class Stage:
                 self.notice = notice_html("warning", str(error))
                 self._refused = _Refused(error.kind, action)
             except Exception as error:
-                self.notice = _error_html(error)
+                self.notice = _error_html(error, self.desk.mask)
             self.render()
             goal = self._find_goal(before)
             if goal is not None and not quiet:  # a key is pressed where the next one will be, too
@@ -191,8 +192,9 @@ class Stage:
                 self._render()
                 self.place.value = self.notice
             except Exception as error:
-                text = f"this could not be shown: {type(error).__name__}: {error}"
-                self.place.value = notice_html("error", text, traceback.format_exc())
+                scrub = self.desk.mask.scrub
+                text = scrub(f"this could not be shown: {type(error).__name__}: {error}")
+                self.place.value = notice_html("error", text, scrub(traceback.format_exc()))
 
     @property
     def rendering(self) -> bool:
@@ -285,7 +287,7 @@ class Stage:
         try:
             finish()
         except Exception as error:
-            self.notice = _error_html(error)
+            self.notice = _error_html(error, self.desk.mask)
         self._counting_exactly = False
         self.render()
 
@@ -331,7 +333,7 @@ class Stage:
         try:
             notice = notice_html(*work())
         except Exception as error:
-            notice = _error_html(error)
+            notice = _error_html(error, self.desk.mask)
         with suppress(GraphflowError):  # the notice says what became of the work itself
             self._show_news(mark=False)
         with self._lock:
@@ -367,10 +369,10 @@ class Stage:
         return news
 
 
-def _error_html(error: Exception) -> Markup:
+def _error_html(error: Exception, mask: Mask) -> Markup:
     """Return the notice of an error: of one of ours its text, of any other all that is known."""
     if isinstance(error, GraphflowError):
         cause = "" if error.__cause__ is None else repr(error.__cause__)
-        return notice_html("error", str(error), cause)
-    text = f"unexpected error: {type(error).__name__}: {error}"
-    return notice_html("error", text, "".join(traceback.format_exception(error)))
+        return notice_html("error", mask.scrub(str(error)), mask.scrub(cause))
+    text = mask.scrub(f"unexpected error: {type(error).__name__}: {error}")
+    return notice_html("error", text, mask.scrub("".join(traceback.format_exception(error))))

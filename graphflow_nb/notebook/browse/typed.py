@@ -12,11 +12,12 @@ from ...changes.patch import SECRET, parse_pointer
 from ...errors import ContextError, QueryError
 from ...model import exactjson
 from ...model.masks import DEFAULT_MASK, Mask
-from ...storage.paths import DATA, POINTER, ContextPath, parse_path
+from ...storage.paths import DATA, POINTER, ContextPath, data_path, parse_path
 from ...storage.query import DEFAULT_ORDER
 
 __all__ = [
     "WORKBENCH",
+    "hide_filters",
     "is_secret",
     "parse_typed_path",
     "parse_typed_value",
@@ -60,7 +61,7 @@ def type_value(text: str) -> str:
 
 def is_secret(path: ContextPath, mask: Mask) -> bool:
     """Return whether the value at a context path is hidden."""
-    return mask.covers((*DATA, *(path.split(".") if isinstance(path, str) else map(str, path))))
+    return mask.covers(data_path(path))
 
 
 def parse_typed_path(text: str) -> ContextPath:
@@ -101,6 +102,21 @@ def sessions_call(arguments: Mapping[str, Any], mask: Mask = DEFAULT_MASK) -> st
     return write_call("sessions", arguments, mask)
 
 
+def hide_filters(filters: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
+    """Return filters with ``SECRET`` in place of each value that is looked for and hidden."""
+
+    def hide(path: ContextPath, value: Any) -> Any:
+        keys = data_path(path)
+        return SECRET if mask.covers(keys) else mask.hide_object(value, keys)
+
+    shown = dict(filters)
+    if where := shown.get("where"):
+        shown["where"] = {path: hide(path, value) for path, value in where.items()}
+    if compare := shown.get("compare"):
+        shown["compare"] = [(path, sign, hide(path, value)) for path, sign, value in compare]
+    return shown
+
+
 def write_call(method: str, arguments: Mapping[str, Any], mask: Mask = DEFAULT_MASK) -> str:
     """Return the call of a method of the workbench that lists sessions, as Python.
 
@@ -109,11 +125,7 @@ def write_call(method: str, arguments: Mapping[str, Any], mask: Mask = DEFAULT_M
         arguments: The arguments.
         mask: What is hidden of values that are looked for: ``SECRET`` is written for each.
     """
-    shown = dict(arguments)
-    if where := shown.get("where"):
-        shown["where"] = {p: SECRET if is_secret(p, mask) else v for p, v in where.items()}
-    if compare := shown.get("compare"):
-        shown["compare"] = [(p, o, SECRET if is_secret(p, mask) else v) for p, o, v in compare]
+    shown = hide_filters(arguments, mask)
     if shown.get("order") == DEFAULT_ORDER:
         del shown["order"]
     for name, value in shown.items():

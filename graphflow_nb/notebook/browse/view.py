@@ -44,6 +44,7 @@ from .rowtable import RowTable
 from .saved_views import ViewBar
 from .shown import ShownPage
 from .stage import Stage
+from .typed import hide_filters
 from .undobox import Undo
 from .versions import static_history
 from .waitbox import Waiting
@@ -451,7 +452,8 @@ class Browser(View):
         shown = listing.unlistable or listing.describe_page()
         body = static_table(listing.frame, shown, None if opened is None else opened.id)
         if listing.filters:
-            words = ", ".join(f"{name}={value!r}" for name, value in listing.filters.items())
+            filters = hide_filters(listing.filters, listing.mask)
+            words = ", ".join(f"{name}={value!r}" for name, value in filters.items())
             body = Markup("<p>filtered by %s</p>%s") % (words, body)
         html = cards.card(self._render_title(), body)
         if opened is not None:

@@ -9,6 +9,7 @@ import asyncpg
 
 from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
 from ...model.exactjson import too_wide
+from ...model.masks import DEFAULT_MASK
 from ..url import StoreUrl, raise_without_secrets
 
 __all__ = ["LOST", "OUTDATED", "check_jsonb", "is_jsonb", "raise_read_only", "raise_translated"]
@@ -32,6 +33,9 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
 )
+
+#: What is shown instead of the server's DETAIL where that quotes a row.
+_NO_DETAIL = "not shown, since it quotes the row, in which there may be secrets"
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # Written out, because it is searched in each save and \d{4} takes twice as long.
@@ -71,10 +75,26 @@ def raise_translated(
         sent: Whether a statement may have been sent; False where there was no connection.
         writes: Whether it may have been a write; the error of a read says nothing about writes.
     """
+    _hide_rows(error)
     translated = _translate(error, url, sent, writes)
     if not sent:
         translated.nothing_written = True
     raise_without_secrets(translated, error, url)
+
+
+def _hide_rows(error: Exception) -> None:
+    """Take out of a driver's exception what it quotes of rows: their contexts may hold secrets."""
+    scrubbed = tuple(DEFAULT_MASK.scrub(a) if isinstance(a, str) else a for a in error.args)
+    if scrubbed != error.args:
+        error.args = scrubbed
+    if not isinstance(error, asyncpg.PostgresError) or not (detail := error.detail):
+        return
+    # By the class, since a server says it in its own language.
+    quoted = isinstance(error, (asyncpg.CheckViolationError, asyncpg.NotNullViolationError))
+    quoted = quoted or (
+        isinstance(error, asyncpg.IntegrityConstraintViolationError) and ("context" in detail)
+    )
+    error.detail = _NO_DETAIL if quoted else DEFAULT_MASK.scrub(detail)
 
 
 def raise_read_only(error: Exception, url: StoreUrl) -> NoReturn:

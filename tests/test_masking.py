@@ -1,0 +1,238 @@
+"""Secrets inside contexts: no output shows one until it is revealed, and what is innocent stays."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb import workflow
+
+from . import test_rich_outputs as rich
+from .model.test_secrets import INNOCENT, SECRETS, spellings
+from .notebook.browse.kit import save_theirs, settle
+from .scope import only_complete
+
+#: What each secret begins with, and each value that is innocent.
+SECRET, PLAIN = "Zq7", "Pl4"
+
+
+def secret_data(turn: int = 0) -> dict[str, Any]:
+    """Return 200 secrets under as many keys, in all spellings, nested and in lists."""
+    made = [
+        (spellings(key)[n % 5], f"{SECRET}{turn}-{n}é\n") for n, key in enumerate(SECRETS[:200])
+    ]
+    data: dict[str, Any] = dict(made[:50])
+    data["nested"] = {"deep": [{"more": dict(made[50:100])}]}
+    data["lists"] = [{key: [value, {"inside": value}]} for key, value in made[100:150]]
+    data["keys.with.dots"] = {key: {"a": {"b": value}} for key, value in made[150:]}
+    data["пароль"] = data["ｐａｓｓｗｏｒｄ"] = data["X-Api-Key"] = f"{SECRET}{turn}"
+    return data
+
+
+def innocent_data() -> dict[str, Any]:
+    return {key: f"{PLAIN}{n}" for n, key in enumerate(INNOCENT)}
+
+
+def make_session(text: str, id: str = "", **values: Any) -> g.Session:
+    """Return a session as ``test_rich_outputs`` makes it, with secrets in its context."""
+    session = g.Session(
+        id or text, text, graph_id=text, status_message=text, context=secret_data() | values
+    )
+    session.context.add_user_message(text)
+    return session
+
+
+def outputs_of(thing: Any) -> str:
+    """Return all that a notebook shows and saves of an object."""
+    shown = list(rich.bundle(thing).values())
+    if isinstance(thing, rich.ipywidgets.Widget):
+        shown += [repr(part.get_state()) for part in rich.widgets_of(thing)]
+    return "\n".join(map(str, shown)) + repr(thing) + str(thing)
+
+
+@only_complete
+@pytest.mark.parametrize("kind", rich.MAKERS, ids=lambda kind: kind.__name__)
+def test_no_rich_output_shows_a_secret(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rich, "make_session", make_session)
+    for thing in rich.MAKERS[kind]("t"):
+        assert SECRET not in outputs_of(thing)
+
+
+@pytest.fixture
+def wb() -> Iterator[g.Workbench]:
+    """A store with a history, in which two sessions have secrets that changed."""
+    wb = g.open("memory:")
+    wb.install_history()
+    for id in ("one", "two"):
+        session = wb.create(id, "intake", graph_id="claims", context=secret_data())
+        session.context.update(innocent_data() | {"step": 1})
+        session.current_task_id = "checks"
+        wb.save(session)
+        session.context.update(secret_data(turn=1 if id == "one" else 2))
+        session.current_task_id = "payout"
+        wb.save(session)
+    yield wb
+    wb.close()
+
+
+def check(place: str, *things: Any) -> None:
+    """Check that no output of these shows a secret."""
+    for thing in things:
+        shown = outputs_of(thing)
+        assert SECRET not in shown, (place, shown[max(0, shown.find(SECRET) - 300) :][:600])
+
+
+@only_complete
+def test_no_view_of_a_browser_shows_a_secret(wb: g.Workbench) -> None:
+    browser = wb.browse(context=["password", "nested", "customer_id", ("пароль",)])
+    settle(browser)
+    check("list", browser)
+    browser.listing.filter(where={"password": f"{SECRET}0-0"}, compare=[("dbPass", "<", SECRET)])
+    browser.stage.render()
+    browser.views.open.value = True
+    check("filters", browser, browser.views.call(), browser.listing.call)
+    browser.listing.clear()
+    browser.open_session("one")
+    for part in ("Overview", "Context", "Chat", "JSON", "History"):
+        browser.reader.parts.value = part
+        settle(browser)
+        check(part, browser)
+    browser.reader.history.slider.value = 2
+    page = browser.reader.history.compare
+    page.button.click()
+    page.id.value = "two"
+    page.confirm.click()
+    check("runs", browser)
+    browser.reader.parts.value = "Context"
+    browser.reader.portion.below.value = "password"
+    check("below", browser)
+    browser.listing.select(["one", "two"])
+    browser.compare.click()
+    check("comparison", browser)
+    browser.comparison.hide()
+    change_and_undo(browser, wb)
+    browser.close()
+
+
+def change_and_undo(browser: Any, wb: g.Workbench) -> None:
+    reader = browser.reader
+    reader.parts.value = "Edit"
+    check("draft", browser)
+    editor = reader.editor
+    for path in ("password", "nested", "lists"):
+        editor.path.value = path
+        check(f"value at {path}", browser)
+        editor.path.value = editor.value.value = ""
+    edited = json.loads(editor.json.value)
+    edited["data"]["password"], edited["data"]["step"] = f"{SECRET}new", 2
+    editor.json.value = json.dumps(edited)
+    reader.saving.preview.click()
+    check("preview", browser)
+    save_theirs(wb, "one", context={"password": f"{SECRET}theirs", "step": 3})
+    reader.saving.save.click()
+    assert browser.desk.conflict is not None
+    check("conflict", browser)
+    browser.desk.resolve({clash.path: "mine" for clash in browser.desk.conflict.clashes})
+    browser.stage.render()
+    check("merged", browser)
+    reader.saving.save.click()
+    assert wb.get("one").context["password"] == f"{SECRET}new"
+    check("saved", browser, *browser.calls)
+    browser.dialogs[2].open()
+    browser.dialogs[2].all.click()
+    check("undo", browser)
+    browser.dialogs[2].sure.click()
+    settle(browser)
+    check("undone", browser)
+
+
+def test_no_frame_and_no_answer_shows_a_secret(wb: g.Workbench) -> None:
+    paths = ["password", "nested.deep", "lists", ("keys.with.dots",), "customer_id", "X-Api-Key"]
+    frames = [wb.sessions(context=paths), *wb.scan(context=paths), wb.journal, wb.history("one")]
+    frames += [wb.summary(), wb.messages(), wb.latency.frame()]
+    for frame in frames:
+        assert SECRET not in frame.to_html() + frame.to_csv() + repr(frame.to_dict())
+    assert PLAIN in frames[0].to_csv()
+    assert wb.sessions(context=paths, reveal=True)["password"].str.startswith(SECRET).all()
+    first, changed = wb.at("one", 1), wb.diff("one", 1)
+    check("history", first, first.context, changed, *changed, wb.timeline("one"))
+    check("runs", wb.compare_runs("one", "two"), wb.graph("claims"), wb.raw("one"), wb.advise())
+    check("journal", *wb.journaled.entries(), wb.undo(), wb.redo())
+
+    def step(context: g.Context) -> workflow.TaskResult:
+        context["password"], context["more"] = f"{SECRET}run", {"apiKey": [f"{SECRET}run"]}
+        return workflow.TaskResult("done")
+
+    graph = workflow.GraphBuilder("claims").add_task(workflow.task("payout")(step)).build()
+    check("run", wb.run(graph, "two"))
+
+
+def shown_by_error(call: Callable[[], Any]) -> str:
+    """Return all that is printed of an error and of warnings before it."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            call()
+        except g.GraphflowError as error:
+            chain = "".join(traceback.format_exception(error))
+            return chain + repr(error) + " ".join(str(each.message) for each in warned)
+    raise AssertionError("it raised no error")
+
+
+def test_no_error_shows_a_secret(wb: g.Workbench) -> None:
+    logged = io.StringIO()
+    logging.getLogger("graphflow_nb").addHandler(handler := logging.StreamHandler(logged))
+    stale, value = wb.get("one"), f"{SECRET}x"
+    base, mine, theirs = (
+        g.Session("a", "t", context={"password": f"{SECRET}{n}"}) for n in range(3)
+    )
+    wb.patch("one", [{"op": "replace", "path": "/context/data/password", "value": value}])
+    calls = [
+        lambda: wb.save(stale),
+        lambda: wb.patch("one", [{"op": "test", "path": "/context/data/password", "value": "?"}]),
+        lambda: wb.patch("one", [{"password": value}]),
+        lambda: wb.patch("one", {"password": value}),  # type: ignore[arg-type]
+        lambda: wb.sessions(where=[{"password": value}]),
+        lambda: wb.sessions(compare=[("password", "~", value)]),
+        lambda: wb.sessions(compare={"password": value}),
+        lambda: g.Merge(base, theirs, mine).session({}),
+        lambda: wb.create("one", "t", context={"password": value}),
+    ]
+    for number, call in enumerate(calls):
+        assert SECRET not in shown_by_error(call), number
+    logging.getLogger("graphflow_nb").removeHandler(handler)
+    assert SECRET not in logged.getvalue()
+
+
+def test_what_is_innocent_is_shown_and_so_is_all_without_a_mask() -> None:
+    data = {"groups": [innocent_data()]}
+    session = g.Session("a", "t", context=data)
+    formatter_text = "".join(map(str, rich.bundle(session).values()))
+    tree = rich.lines.context_lines(
+        g.Session(
+            "a", "t", context={"groups": [{key: value} for key, value in innocent_data().items()]}
+        ),
+        below="groups",
+    )
+    assert not [line for line in tree.lines if line.hidden]
+    assert f"{PLAIN}0" in formatter_text
+    wb = g.open("memory:", mask=False)
+    open_ = wb.create("a", "t", context=secret_data())
+    assert outputs_of(open_).count(SECRET) > 100
+    assert outputs_of(g.diff(open_, g.Session("a", "t"))).count(SECRET) > 100
+    assert SECRET in wb.sessions(context=["password"]).to_csv()
+    wb = g.open("memory:", mask={"iban": True, "password": False, "customer id": True})
+    data = {"iban": "DE1", "dbPassword": "shown", "CustomerId": "C-1", "token": "T-1"}
+    shown = outputs_of(wb.create("a", "t", context=data))
+    assert "shown" in shown
+    assert not {text for text in ("DE1", "C-1", "T-1") if text in shown}
+    with pytest.raises(g.QueryError, match="mask must be"):
+        g.open("memory:", mask=[3])
