@@ -185,7 +185,7 @@ def plot_stuck(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
         return finish_empty(ax, title, why)
     found = frame[frame["stuck"] > 0].sort_values("stuck", ascending=False, kind="stable")
     shown, rest = found[:ROWS], found[ROWS:]
-    names = [*_names_of(shown)]
+    names = [*_names_of(frame)[shown.index]]
     counts = [*shown["stuck"]]
     limits = [
         f"{compact_text(stuck)} for {_time_text(after)} or more, usual: up to {_time_text(usual)}"
@@ -220,7 +220,9 @@ def plot_stuck(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
 
 
 def plot_growth(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName = "both") -> Axes:
-    """Draw how many sessions were created, and how many saved last, over time.
+    """Draw how many sessions were created over time, and by the hour how many were saved last.
+
+    The last saves by the day would hide the rest: nearly all are of the last days.
 
     Args:
         frame: The frame ``days`` or ``hours`` of an ``Overview``.
@@ -237,8 +239,8 @@ def plot_growth(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName
     share = _share_of(frame)
     total = int(frame["created"].sum())
     title = f"Growth by {unit}, n = {about_text(total, share)} created in {len(frame):,} {unit}s"
-    if not total and not frame["saved"].any():
-        return finish_empty(ax, title, f"none was created or saved in {len(frame):,} {unit}s")
+    if not total and (unit == "day" or not frame["saved"].any()):
+        return finish_empty(ax, title, f"none was created in {len(frame):,} {unit}s")
     palette = theme_of(ax)
     times = frame[unit].dt.tz_convert(None).to_numpy("M8[ns]").view(np.int64)
     step = (_DAY if unit == "day" else _HOUR) * 10**9
@@ -248,16 +250,15 @@ def plot_growth(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName
     middle = place(times) + wide / 2
     bars: Style = {"facecolor": palette.colours[0], "edgecolor": palette.edge, "linewidth": 0.3}
     ax.bar(middle, frame["created"], 0.86 * wide, **bars)
-    line: Style = {"color": palette.colours[1], "linewidth": 1.5, "linestyle": "--"}
-    ax.plot(middle, frame["saved"], drawstyle="steps-mid", **line)
-    _set_axis(ax.yaxis, max(frame["created"].max(), frame["saved"].max()))
-    add_legend(
-        ax,
-        [
-            Entry(Patch(**bars), "created"),
-            Entry(Line2D([], [], **line), "saved then, and not since"),
-        ],
-    )
+    most = int(frame["created"].max())
+    entries = [Entry(Patch(**bars), "created")]
+    if unit == "hour":
+        line: Style = {"color": palette.colours[1], "linewidth": 1.5, "linestyle": "--"}
+        ax.plot(middle, frame["saved"], drawstyle="steps-mid", **line)
+        most = max(most, int(frame["saved"].max()))
+        entries.append(Entry(Line2D([], [], **line), "saved then, and not since"))
+    _set_axis(ax.yaxis, most)
+    add_legend(ax, entries)
     peak = frame[unit].iloc[int(frame["created"].to_numpy().argmax())]
     most_text = (
         f"Most in one {unit}: {about_text(frame['created'].max(), share)} on "
@@ -402,7 +403,7 @@ def _share_of(frame: pd.DataFrame) -> float:
 
 
 def _sample_notes(frame: pd.DataFrame) -> Sequence[str]:
-    return [str(frame.attrs["note"])] if frame.attrs.get("note") else []
+    return [short_name(frame.attrs["note"], 200)] if frame.attrs.get("note") else []
 
 
 def _names_of(frame: pd.DataFrame) -> pd.Series[str]:

@@ -19,6 +19,8 @@ __all__ = ["HOURS", "STUCK_FACTOR", "OverviewFrames", "overview_frames", "sample
 STUCK_FACTOR: Final = 10
 #: … and for so many seconds at least.
 STUCK_SECONDS: Final = 60
+#: Sessions of which it is said what is usual; of fewer it is chance.
+USUAL_SESSIONS: Final = 5
 #: The hours that ``hours`` has.
 HOURS: Final = 48
 
@@ -95,8 +97,11 @@ def sample_note(counts: OverviewCounts) -> str:
 def _find_usual(ages: _Ages) -> _Usual:
     """Return what is usual: the age within which half of the sessions were saved."""
     known = sorted((age, sessions) for age, sessions in ages.items() if age >= 0)
-    rank = (sum(sessions for _, sessions in known) + 1) // 2
+    total = sum(sessions for _, sessions in known)
     nothing = _Usual(np.nan, np.nan, 0)
+    if total < USUAL_SESSIONS:
+        return nothing
+    rank = (total + 1) // 2
     for age, sessions in known:
         rank -= sessions
         if rank > 0:

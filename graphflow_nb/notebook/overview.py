@@ -47,9 +47,9 @@ class Overview:
     Attributes:
         counts: As passed.
         tasks: One row for each task, most sessions first: ``graph_id``, ``current_task_id``
-            (category), ``sessions`` (int64), ``usual_age`` (timedelta64[us], missing where it is
-            not known), ``stuck`` (int64), ``stuck_after`` (timedelta64[us], the age from which on
-            they are; ``wb.stuck(stuck_after, graph=…, task=…)`` lists them).
+            (category), ``sessions`` (int64), ``usual_age`` (timedelta64[us], missing where fewer
+            than five sessions have an age), ``stuck`` (int64), ``stuck_after`` (timedelta64[us],
+            the age from which on they are; ``wb.stuck(stuck_after, graph=…, task=…)`` lists them).
         ages: One row for each task and class of ages: ``graph_id``, ``current_task_id``, ``kind``
             (category: ``past``, ``future``, ``unknown``), ``at_least`` (timedelta64[us], missing
             unless past), ``sessions`` (int64).
@@ -97,7 +97,8 @@ class Overview:
     def _describe_stuck(self) -> str:
         found = self.tasks[self.tasks["stuck"] > 0]
         if not len(found):
-            return "none for ten times the usual time of its task"
+            where = "" if self.counts.share == 1 else " in the part that was read"
+            return f"none{where} for ten times the usual time of its task"
         first = found.iloc[int(found["stuck"].to_numpy().argmax())]
         return (
             f"{self._about(found['stuck'].sum())} at {len(found):,} {_plural('task', len(found))}, "

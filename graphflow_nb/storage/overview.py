@@ -54,7 +54,7 @@ DAYS: Final = 60
 #: The most tasks with their ages that are told apart, those with most sessions.
 MAX_PLACES: Final = 50_000
 #: About the most rows that are read of a store that has more.
-READ_ROWS: Final = 250_000
+READ_ROWS: Final = 150_000
 
 
 class PlaceCount(NamedTuple):

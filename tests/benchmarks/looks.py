@@ -103,6 +103,7 @@ def _looks(wb: g.Workbench, url: str, size: int, folder: str) -> Iterator[tuple[
     yield "Tab: --task", tab("%gf sessions --task task-1")
     yield "Tab: show session-00", tab("%gf show session-0000")
     yield "advise()", wb.advise
+    yield "overview()", wb.overview
     yield "latency", lambda: repr(wb.latency)
     yield from _browser_looks(wb, some)
     yield "summary(), exact", wb.summary

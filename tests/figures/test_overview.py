@@ -95,9 +95,17 @@ def test_more_tasks_than_have_room_are_others():
 def test_what_is_stuck():
     found = frames(*[("g", "a", 1.5, 9)] * 8, ("g", "a", 25, 9), ("g", "b", 1.5, 9))
     ax = plot_stuck(found.tasks)
+    tasks = found.tasks.astype({"graph_id": str})
+    tasks.loc[1, "graph_id"] = "h"
     assert [bar.get_width() for bar in ax.patches] == [1]
+    assert [text.get_text() for text in plot_stuck(tasks).get_yticklabels()] == ["a · g"]
     assert "a: 1 for 24 h or more, usual: up to 120 min." in ax.said.replace("2 h", "120 min")
     assert "no session is at its task for that long" in plot_stuck(found.tasks[1:]).said.lower()
+
+
+def test_of_a_few_sessions_nothing_is_usual():
+    tasks = frames(*[("g", "a", 0.01, 9)] * 3, ("g", "a", 1e3, 9)).tasks
+    assert (tasks["usual_age"].isna().all(), tasks["stuck"].sum()) == (True, 0)
 
 
 def test_growth():

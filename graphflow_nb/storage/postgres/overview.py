@@ -33,8 +33,8 @@ from .table import OpenTable
 
 __all__ = ["read_overview"]
 
-#: Bytes of the table that are read at most: some 0.4 s from memory, and 1 s from a slow disk.
-READ_BYTES: Final = 128 * 2**20
+#: Bytes of the table that are read at most: some 0.3 s from memory, and 1 s from a slow disk.
+READ_BYTES: Final = 96 * 2**20
 
 # The kind of the table, and the bytes of it or of what it is divided into. $1 is the quoted name.
 _SIZE: Final = """
