@@ -318,7 +318,9 @@ class PostgresHistory:
         statements = self._statements
         try:
             return await self._table.run(
-                lambda connection: work(connection, statements), writes=writes
+                lambda connection: work(connection, statements),
+                writes=writes,
+                beside=statements.table,
             )
         except StorageError as error:
             if not isinstance(error.__cause__, asyncpg.UndefinedTableError):

@@ -345,10 +345,13 @@ class HistoryStatements:
 
     Args:
         form: The names of the history.
+
+    Attributes:
+        table: The quoted name of the table.
     """
 
     def __init__(self, form: HistoryForm):
-        name = form.name
+        name = self.table = form.name
         columns = "id, number, version, at, graph_id, current_task_id, status_message, created_at"
         size = "coalesce(bytes, octet_length(context::text))"
         which = (

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+
+from ...errors import StorageError
 from ..migration import Migration
 from .connections import Connection
 from .sql import TableForm
@@ -16,6 +22,8 @@ __all__ = [
     "plan_trigger",
     "remove_trigger",
 ]
+
+T = TypeVar("T")
 
 
 async def plan_migration(table: OpenTable) -> Migration:
@@ -58,7 +66,7 @@ async def migrate(table: OpenTable) -> Migration:
         await table.readopt(connection)
         return plan
 
-    return await table.run(work)
+    return await _change(table, work)
 
 
 def plan_trigger(table: OpenTable) -> Migration:
@@ -86,7 +94,23 @@ async def apply_plan(table: OpenTable, plan: Migration) -> Migration:
             await _execute(connection, plan)
         return plan
 
-    return await table.run(work)
+    return await _change(table, work)
+
+
+async def _change(table: OpenTable, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run work that creates, changes or drops something; say what it takes if it is refused."""
+    try:
+        return await table.run(work)
+    except StorageError as error:
+        cause = error.__cause__
+        if not isinstance(cause, asyncpg.InsufficientPrivilegeError):
+            raise
+        raise StorageError(
+            f"{table.url}: {table.url.mask(cause)}: nothing was changed. Such statements take the "
+            f"rights of the owner of {table.form.table}, and CREATE on its schema: run them as "
+            "that user, or open the store as one",
+            nothing_written=True,
+        ) from cause
 
 
 async def _limit_lock_time(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -194,18 +195,21 @@ class OpenTable:
 
     # Running
 
-    def run(self, work: Work[T], *, writes: bool = True) -> Awaitable[T]:
+    def run(self, work: Work[T], *, writes: bool = True, beside: str | None = None) -> Awaitable[T]:
         """Return the result of ``work(connection)``.
 
         Args:
             work: A coroutine function that takes a connection. Where the table was opened for
                 reading only through a pooler, it runs in a read-only transaction.
             writes: Whether it may write; the error of what reads says nothing about writes.
+            beside: The quoted name of another table that it reads or writes.
 
         Raises:
             StorageError: The driver raised an error.
         """
-        return self.lend(lambda connection: self._run_scoped(connection, work), writes=writes)
+        return self.lend(
+            lambda connection: self._run_scoped(connection, work), writes=writes, beside=beside
+        )
 
     def run_adapting(self, work: Work[T], *, writes: bool = True) -> Awaitable[T]:
         """Run as ``run`` does, and once more if the table turns out to have another form."""
@@ -222,13 +226,20 @@ class OpenTable:
             lambda connection: self.run_adapting_on(connection, run), query=True, writes=False
         )
 
-    async def lend(self, work: Work[T], *, query: bool = False, writes: bool = True) -> T:
+    async def lend(
+        self,
+        work: Work[T],
+        *,
+        query: bool = False,
+        writes: bool = True,
+        beside: str | None = None,
+    ) -> T:
         """Lend a connection to several steps of work; each runs by ``run_adapting_on``.
 
         Args:
             work: A coroutine function that takes a connection.
             query: Whether it may take long, and leaves a connection to what is short.
-            writes: Whether it may write, as of ``run``.
+            writes, beside: As of ``run``.
         """
         lend = self._connections.run_query if query else self._connections.run
 
@@ -255,7 +266,7 @@ class OpenTable:
         except GraphflowError:
             raise
         except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError) as error:
-            if (lacking := await self._find_missing_rights()) is None:
+            if (lacking := await self._find_missing_rights(error, beside)) is None:
                 raise_translated(error, self.url)
             raise StorageError(
                 f"{self.url}: {self.url.mask(error)}: this user lacks {lacking}. {_RIGHTS}",
@@ -423,14 +434,23 @@ class OpenTable:
                 nothing_written=True,
             ) from error
 
-    async def _find_missing_rights(self) -> str | None:
-        """Return the rights that the user lacks, and on what; None where that is not known."""
+    async def _find_missing_rights(self, error: Exception, beside: str | None) -> str | None:
+        """Return the rights that the user lacks, and on what; None where that is not known.
+
+        Args:
+            error: The error of the driver, which names what it is about.
+            beside: The quoted name of another table than that of the sessions.
+        """
 
         async def find(connection: Connection) -> str | None:
             if hidden := await self._find_hidden_schemas(connection):
                 return f"USAGE on the schema {hidden}"
-            found = await connection.fetchval(sql.MISSING_RIGHTS, self.form.table)
-            return f"{found} on {self.form.table}" if found else None
+            history = None if self._history is None else self._history.name
+            for table in filter(None, (self.form.table, beside or history)):
+                if _is_named(table, str(error)):
+                    found = await connection.fetchval(sql.MISSING_RIGHTS, table)
+                    return f"{found} on {table}" if found else None
+            return None
 
         with suppress(Exception):
             return await self._connections.run(find)
@@ -577,3 +597,9 @@ def _form_of(row: Any) -> sql.TableForm:
     return sql.TableForm(
         row["quoted"], columns["id"] == "uuid", "version" in columns, bool(row["xmin"])
     )
+
+
+def _is_named(table: str, text: str) -> bool:
+    """Return whether a text of the server names a table, and not another one that begins so."""
+    name = (sql.parse_name(table) or [table])[-1]
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
