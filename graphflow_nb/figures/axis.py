@@ -26,6 +26,7 @@ __all__ = [
     "set_share_axis",
     "set_ticks_text",
     "set_time_axis",
+    "tick_text",
     "time_places",
 ]
 
@@ -134,7 +135,7 @@ def set_duration_axis(axis: Axis, nanos: ArrayLike, scale: Scale = "log") -> Non
         set_log_axis(axis, max(low, 1), max(high, 1), nanos_text)
         label += " (log scale; 0 ns at 1 ns)" if low < 1 else " (log scale)"
     else:
-        _set_linear_axis(axis, high, nanos_text)
+        _set_linear_axis(axis, high, tick_text)
     axis.set_label_text(label)
 
 
@@ -172,6 +173,16 @@ def set_rate_axis(axis: Axis, rates: ArrayLike, label: str, scale: Scale = "log"
     else:
         _set_linear_axis(axis, values.max(), rate_text)
     axis.set_label_text(label)
+
+
+def tick_text(nanos: float, text: Callable[[float], str] = nanos_text) -> str:
+    """Return the text of a tick at a duration; at 0 without a unit, which would not be the others'.
+
+    Args:
+        nanos: The duration in nanoseconds.
+        text: The function that makes the text of others.
+    """
+    return text(nanos) if nanos else "0"
 
 
 def _set_linear_axis(axis: Axis, high: float, text: Callable[[float], str]) -> None:
@@ -218,7 +229,7 @@ def set_time_axis(axis: Axis, first: int, last: int) -> Callable[[NDArray[np.int
     # Dates would have no more than microseconds, and some bursts last no longer.
     most = 6 if width_of(axis.axes) > NARROW else 4
     axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
-    set_ticks_text(axis, nanos_text)
+    set_ticks_text(axis, tick_text)
     axis.set_label_text(f"began after {began:%Y-%m-%d %H:%M:%S.%f} UTC")
     _set_limits(axis, 0, max(last - first, 1), room=0.02)
     return time_places(first, last)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from .axis import set_log_axis, set_ticks_text
+from .axis import set_log_axis, set_ticks_text, tick_text
 from .checks import check_choice, check_columns
 from .figure import axes_for, theme_of
 from .frame import failed_of, note_of, on_log_scale, started_ns
@@ -240,7 +240,7 @@ def plot_difference(
         ax.set_ylabel("after ÷ before (below ×1: faster)")
     else:
         ax.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
-        set_ticks_text(ax.yaxis, change_text)
+        set_ticks_text(ax.yaxis, lambda nanos: tick_text(nanos, change_text))
         ax.set_ylabel("after − before (below 0: faster)")
     add_legend(ax, entries)
     every = {group.name for run in (before, after) for group in group_operations(run, by, ROWS)}

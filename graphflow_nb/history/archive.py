@@ -339,6 +339,15 @@ class HistoryArchive:
 
     # Keeping it small
 
+    async def check_writable(self) -> None:
+        """Check that versions could be removed; removes nothing.
+
+        Raises:
+            ReadOnlyError: The store was opened for reading only.
+            StorageError: There is no history table, or the user lacks a right.
+        """
+        await self.table.remove_expired([], None, None, 0)
+
     async def compact(self, id: str) -> int:
         """Replace contexts of a session by patches where that is shorter; return how many.
 

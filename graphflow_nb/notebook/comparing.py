@@ -16,6 +16,7 @@ from ..history import HistoryArchive
 from ..model import Session
 from ..printable import printable, printable_lines
 from .finding import describe_unknown
+from .forking import find_origin
 from .pictures import THEMES, render_picture, render_themes
 from .places import find_places
 from .visits import MAX_STEPS, Visit, align, read_stays, visits_of
@@ -140,7 +141,7 @@ class RunComparison:
         visits = [visits_of(stays[stays["id"] == id]) for id in ids]
         rows = align(*visits)
         self.frame = _steps_frame(ids, rows, sessions)
-        self.parted = _describe_parting(ids, visits)
+        self.parted = _describe_parting(ids, visits, sessions)
 
     def plot(self, *, ax: Any = None, theme: ThemeName = "both") -> Any:
         """Draw both runs as if they had begun at the same time.
@@ -250,13 +251,21 @@ def _last(visit: Visit | None) -> Any:
     return pd.NaT if visit is None else visit.end - visit.start
 
 
-def _describe_parting(ids: tuple[str, str], visits: Sequence[Sequence[Visit]]) -> str:
+def _describe_parting(
+    ids: tuple[str, str],
+    visits: Sequence[Sequence[Visit]],
+    sessions: tuple[Mapping[int, Session], Mapping[int, Session]],
+) -> str:
     """Return where two runs first went different ways; empty if they did not."""
-    visits = _from_where_both_are(*visits)
     names = [short_id(id) for id in ids]
+    forked = _from_the_fork(ids, visits, sessions)
+    visits = _from_where_both_are(*visits) if forked is None else forked
     for n, (a, b) in enumerate(zip(*visits, strict=False)):
-        if a.key != b.key:
+        # From a fork on both have the same tasks so far, so the numbers of visits say no more.
+        if (a.task != b.task) if forked is not None else (a.key != b.key):
             before = f"after {short_id(visits[0][n - 1].task)}" if n else "from the start"
+            if forked is not None and not n:
+                before = "at the fork"
             return (
                 f"{before}: {names[0]} went to {short_id(a.task)}, {names[1]} to {short_id(b.task)}"
             )
@@ -282,3 +291,21 @@ def _from_where_both_are(
     if starts[1] is None:
         return one[starts[0] or 0 :], other
     return (one, other[starts[1] :]) if starts[0] is None else (one, other)
+
+
+def _from_the_fork(
+    ids: tuple[str, str],
+    visits: Sequence[Sequence[Visit]],
+    sessions: tuple[Mapping[int, Session], Mapping[int, Session]],
+) -> tuple[Sequence[Visit], Sequence[Visit]] | None:
+    """Return two runs from where one was forked from the other; None where none was."""
+    for fork, origin in ((1, 0), (0, 1)):
+        first = min(sessions[fork], default=None)
+        found = None if first is None else find_origin(sessions[fork][first])
+        if found is None or found[0] != ids[origin]:
+            continue
+        begun = [n for n, visit in enumerate(visits[origin]) if visit.versions[0] <= found[1]]
+        if begun:  # else what it was forked from is not kept any more
+            since = visits[origin][begun[-1] :]
+            return (since, visits[fork]) if fork else (visits[fork], since)
+    return None

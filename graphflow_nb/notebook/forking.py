@@ -12,14 +12,14 @@ from ..bridge import CalledAsMethod
 from ..cards import card, code, fact_table
 from ..changes import Patch, apply
 from ..client import Client
-from ..errors import ContextError, HistoryError, PatchError
+from ..errors import ContextError, GraphflowError, HistoryError, PatchError
 from ..history import HistoryArchive, Version
 from ..model import Session
 from ..printable import printable_lines
 from ..workflow import Graph
 from .running import MAX_STEPS, FlowRun, RunFlow
 
-__all__ = ["Fork", "ORIGIN", "Replay", "make_fork"]
+__all__ = ["Fork", "ORIGIN", "Replay", "find_origin", "make_fork"]
 
 MAX_TASKS: Final = 20  # that are named
 MAX_NAME: Final = 200  # characters of a task's name
@@ -118,6 +118,18 @@ async def make_fork(
     ended = next((n for n, version in enumerate(following) if version.deleted), len(following))
     tasks = dict.fromkeys(version.current_task_id for version in following[:ended])
     return Fork(forked, origin, tuple(tasks))
+
+
+def find_origin(session: Session) -> tuple[str, int] | None:
+    """Return the id and the version that a session is a fork of; None if it is none."""
+    try:
+        origin = session.context.get(ORIGIN)
+    except GraphflowError:  # a context that is not JSON
+        return None
+    if not isinstance(origin, dict):
+        return None
+    id, version = origin.get("id"), origin.get("version")
+    return (id, version) if isinstance(id, str) and type(version) is int else None
 
 
 def _check_origin(session: Session) -> None:

@@ -219,6 +219,8 @@ class HistoryKeeper(Client):
             StorageError: There is no history table, or the store failed.
         """
         kept = _parse_retention(versions, age)
+        if not dry_run:  # also where there is nothing to remove
+            await self.archive.check_writable()
         return await self.archive.prune(kept, dry_run=dry_run)
 
     @dual
@@ -242,6 +244,7 @@ class HistoryKeeper(Client):
             StorageError: There is no history table, or the store failed.
         """
         table = self._own_table() if follow else self.archive.table
+        await self.archive.check_writable()
         done = await self.archive.compact_all()
         if follow and isinstance(table, TriggeredTable) and await table.is_triggered():
             self._compact_beside(table)

@@ -69,13 +69,15 @@ def test_shares(ax):
 def test_durations(ax, nanos, scale, label):
     set_duration_axis(ax.yaxis, nanos, scale)
     assert ax.get_ylabel() == label
-    assert all(text.endswith((" ns", " µs")) for text in ticks(ax))
+    assert all(text.endswith((" ns", " µs")) or text == "0" for text in ticks(ax))
+    assert ("0" in ticks(ax)) == (scale == "linear")
 
 
 def test_time_is_since_the_first_within_two_minutes_and_of_the_clock_beyond(ax):
     first = 1_770_000_000_000_000_000
     place = set_time_axis(ax.yaxis, first, first + 1_000_000)
     assert place(np.array([first + 500])) == [500]
+    assert ticks(ax)[:2] == ["0", "200 µs"]
     assert ax.get_ylabel() == "began after 2026-02-02 02:40:00.000000 UTC"
     place = set_time_axis(ax.yaxis, first, first + 86_400 * 10**9)
     assert np.diff(place(np.array([first, first + 86_400 * 10**9]))) == pytest.approx(1)

@@ -296,7 +296,12 @@ def test_the_workbench_shows_installs_prunes_and_removes_it(tmp_path: Path):
     wb.close()
     reading = g.open(f"sqlite:{tmp_path}/s.db", writable=False)
     assert "CREATE TRIGGER" in str(reading.plan_history())
-    for call in (reading.install_history, reading.remove_history):
+    for call in (
+        reading.install_history,
+        reading.remove_history,
+        reading.prune_history,  # also where there is nothing to remove, or no history
+        reading.compact_history,
+    ):
         with pytest.raises(g.ReadOnlyError):
             call()
     reading.close()

@@ -142,6 +142,28 @@ def test_a_fork_parts_from_its_origin_where_it_goes_another_way(wb: g.Workbench)
         assert wb.compare_runs(*ids).parted == f"after decide: {ways}"
 
 
+def test_a_fork_that_begins_at_another_task_parts_at_the_fork(wb: g.Workbench):
+    changes = [{"op": "replace", "path": "/current_task_id", "value": "payout"}]
+    wb.fork("claim-14", 3, changes=changes, as_id="claim-18")
+    for ids, ways in (
+        (("claim-14", "claim-18"), "claim-14 went to decide, claim-18 to payout"),
+        (("claim-18", "claim-14"), "claim-18 went to payout, claim-14 to decide"),
+    ):
+        assert wb.compare_runs(*ids).parted == f"at the fork: {ways}"
+
+
+def test_a_fork_from_a_second_visit_is_compared_from_there_on(wb: g.Workbench):
+    session = wb.create("loop", "ask")
+    for task in ("answer", "ask", "answer", "end"):
+        session.current_task_id = task
+        wb.save(session)
+    fork = wb.fork("loop", 3, as_id="fork").session
+    for task in ("answer", "other"):
+        fork.current_task_id = task
+        wb.save(fork)
+    assert wb.compare_runs("loop", "fork").parted == "after answer: loop went to end, fork to other"
+
+
 def test_groups_of_runs(wb: g.Workbench):
     ids = wb.sessions()["id"]
     found = wb.compare_runs(ids[ids == "claim-14"], ["claim-15"])

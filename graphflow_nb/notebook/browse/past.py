@@ -17,7 +17,7 @@ from ...errors import (
 from ...history import HistoryArchive, Version, history_of
 from ...model import Session
 from ..comparing import RunComparison, compare_two
-from ..forking import ORIGIN, Fork, make_fork
+from ..forking import Fork, find_origin, make_fork
 from ..keeping import HistoryKeeper
 from .desk import Desk
 from .typed import WORKBENCH
@@ -336,12 +336,8 @@ class Past:
     def forked_from(self) -> str:
         """The id of the session that the open one is a fork of; empty if it is none."""
         session = self._desk.session
-        try:
-            origin = None if session is None else session.context.get(ORIGIN)
-        except GraphflowError:  # a context that is not JSON
-            return ""
-        id = origin.get("id") if isinstance(origin, dict) else None
-        return id if isinstance(id, str) else ""
+        origin = None if session is None else find_origin(session)
+        return "" if origin is None else origin[0]
 
 
 def _call_of(look: Look) -> str:
