@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,12 +17,22 @@ from numpy.typing import NDArray
 from ..changes import Path, diff, pointer
 from ..errors import ContextError, JournalError
 from ..journal import Entry
-from ..model import MessageRole, OddMessage, Session, exactjson
+from ..model import MessageRole, OddMessage, Session
 from ..model.masks import DEFAULT_MASK, Mask
-from ..model.times import FIRST, LAST, UNKNOWN_TIME, micros_or_unknown
+from ..model.times import micros_or_unknown
 from ..monitoring import Records
 from ..storage.paths import ContextPath, data_path, path_label
 from ..storage.table import GroupCount, Table, add_problem, note_of
+from ..storage.texts import Portion, Texts, list_texts
+from .columns import (
+    TEXT,
+    category_column,
+    holds_nested,
+    object_array,
+    text_column,
+    time_column,
+    value_column,
+)
 
 __all__ = [
     "TEXT",
@@ -51,7 +60,6 @@ _SESSION_COLUMNS = (
     "messages",
     "expires_at",
 )
-TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
 
 
 def frame_html(frame: pd.DataFrame) -> Markup:
@@ -76,15 +84,15 @@ def sessions_frame(
         "current_task_id": category_column(table.current_task_id),
         "status_message": text_column(table.status_message),
         "version": table.version,
-        "created_at": _time_column(table.created),
-        "updated_at": _time_column(table.updated),
+        "created_at": time_column(table.created),
+        "updated_at": time_column(table.updated),
         "context_bytes": table.context_bytes,
         "messages": table.messages,
     }
     if table.expires is not None:
-        columns["expires_at"] = _time_column(table.expires)
+        columns["expires_at"] = time_column(table.expires)
     for name, path, texts in zip(context_columns(context), context, table.context, strict=True):
-        columns[name] = _narrowest_column(_hide(texts, path, mask))
+        columns[name] = value_column(_hide(texts, path, mask))
     frame = pd.DataFrame(columns, copy=False)
     # Plain values: what writes a file or compares frames takes the attributes along.
     frame.attrs["next"] = None if table.next is None else table.next.to_plain()
@@ -98,12 +106,19 @@ def sessions_frame(
 def _hide(texts: Sequence[str | None], path: ContextPath, mask: Mask) -> Sequence[str | None]:
     """Return JSON texts of the values at a path, with what is shown instead of secrets."""
     where = data_path(path)
-    # A value with nothing in it is masked by its path alone, which most columns are not.
-    if not mask.covers(where) and not any(text is not None and text[:1] in "{[" for text in texts):
-        return texts
-    raws = (None if text is None else Raw(text.encode(errors="replace")) for text in texts)
-    shown = (mask.hide_or_none(raw, where) for raw in raws)
-    return [None if raw is None else bytes(raw).decode() for raw in shown]
+
+    def hide(portion: Portion) -> Portion:
+        # A value with nothing in it is masked by its path alone, which most columns are not.
+        if not (mask.covers(where) or holds_nested(portion)):
+            return portion
+        raws = (t if t is None else Raw(t.encode(errors="replace")) for t in list_texts(portion))
+        shown = (mask.hide_or_none(raw, where) for raw in raws)
+        return [None if raw is None else bytes(raw).decode() for raw in shown]
+
+    if isinstance(texts, Texts):
+        return Texts([hide(portion) for portion in texts.portions])
+    hidden: Sequence[str | None] = hide(texts if isinstance(texts, list) else list(texts))
+    return hidden
 
 
 def context_columns(context: Sequence[ContextPath]) -> list[str]:
@@ -134,72 +149,6 @@ def context_columns(context: Sequence[ContextPath]) -> list[str]:
         taken.add(name)
         names[path] = name
     return [names[path] for path in paths]
-
-
-def text_column(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
-    make: Any = pd.array  # its stubs know no dtype that is not a literal
-    return make(_object_array(values), dtype=TEXT)
-
-
-def _object_array(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
-    if isinstance(values, np.ndarray):
-        return values
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
-def category_column(values: Sequence[str]) -> pd.Categorical:
-    """Return texts as a column of few distinct values."""
-    # Few distinct values among many: a dict finds the codes quicker than a sort.
-    codes: dict[str, int] = {name: i for i, name in enumerate(sorted(set(values)))}
-    numbers = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
-    return pd.Categorical.from_codes(numbers, categories=pd.Index(list(codes), dtype=TEXT))
-
-
-def _time_column(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
-    # PostgreSQL's infinities and what Python's datetime can't hold show as missing.
-    known = (micros >= FIRST) & (micros <= LAST)
-    dates = np.where(known, micros, UNKNOWN_TIME).view("M8[us]")
-    return pd.DatetimeIndex(dates).tz_localize("UTC")
-
-
-def _narrowest_column(texts: Sequence[str | None]) -> Any:
-    """Return JSON texts as the narrowest column that holds all; absent and null are missing."""
-    present = [text for text in texts if text is not None]
-    try:
-        found = msgspec.json.decode("[" + ",".join(present) + "]")
-    except msgspec.MsgspecError:  # for example a number beyond float or int
-        found = [_decode_or_text(text) for text in present]
-    if len(present) < len(texts):
-        each = iter(found)
-        values = [None if text is None else next(each) for text in texts]
-    else:
-        values = found
-    kinds = set(map(type, values))
-    missing = type(None) in kinds
-    kinds.discard(type(None))
-    if kinds == {str}:
-        return text_column(values)
-    if kinds == {bool}:
-        return pd.array(values, dtype="boolean") if missing else np.array(values, bool)
-    if kinds == {int} and all(v is None or -(2**63) <= v < 2**63 for v in values):
-        return pd.array(values, dtype="Int64") if missing else np.array(values, np.int64)
-    if (
-        kinds
-        and kinds <= {int, float}
-        and all(type(v) is not int or abs(v) <= 2**53 for v in values)
-    ):
-        return np.array([np.nan if v is None else v for v in values], np.float64)
-    return _object_array(values)
-
-
-def _decode_or_text(text: str) -> Any:
-    try:
-        value = exactjson.decode(text)
-    except ContextError:  # an integer of thousands of digits
-        return text
-    return text if isinstance(value, float) and math.isinf(value) else value
 
 
 class _Message(msgspec.Struct):
@@ -243,7 +192,7 @@ def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
             "position": np.array(positions, np.int64),
             "role": category_column([m.role for m in found]),
             "content": text_column([m.content for m in found]),
-            "timestamp": _time_column(np.array([micros_or_unknown(t) for t in times], np.int64)),
+            "timestamp": time_column(np.array([micros_or_unknown(t) for t in times], np.int64)),
         }
     )
     if problems:
@@ -390,12 +339,12 @@ def operations_frame(
     columns: dict[str, Any] = {
         "op": _coded_column([kind.label if labels else kind.op for kind in kinds], shown.kind),
         "storage": _coded_column([kind.storage for kind in kinds], shown.kind),
-        "session_id": text_column(_object_array(shown.sessions)[shown.session]),
+        "session_id": text_column(object_array(shown.sessions)[shown.session]),
         "started_at": pd.DatetimeIndex(shown.started_ns.view("M8[ns]")).tz_localize("UTC"),
         "duration_ns": shown.duration_ns,
         **_measure_columns(shown.measures),
         "outcome": _coded_column([kind.outcome for kind in kinds], shown.kind),
-        "error": text_column(_object_array([kind.error for kind in kinds])[shown.kind]),
+        "error": text_column(object_array([kind.error for kind in kinds])[shown.kind]),
         "origin": _coded_column([kind.origin for kind in kinds], shown.kind),
     }
     if background:

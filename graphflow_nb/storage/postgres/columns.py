@@ -13,7 +13,7 @@ from ..table import Table
 from .sql import SEPARATOR
 from .times import EPOCH_2000, INFINITY
 
-__all__ = ["columns_of_rows", "holds_odd", "unpack_columns"]
+__all__ = ["columns_of_rows", "holds_odd", "unpack_columns", "unpack_times"]
 
 _NULL: Final = np.iinfo(np.int64).min + 1  # what the statement sends for a time that is null
 
@@ -72,8 +72,8 @@ def unpack_columns(row: Any, paths: int) -> Table | None:
         # The mark in front of a status is cut off; see Selects.columns.
         status_message=[value[1:] if value else None for value in statuses],
         version=_unpack_integers(version, ">i8"),
-        created=_unpack_times(created),
-        updated=_unpack_times(updated),
+        created=unpack_times(_unpack_integers(created, ">i8")),
+        updated=unpack_times(_unpack_integers(updated, ">i8")),
         context_bytes=_unpack_integers(size, ">i4"),
         messages=_unpack_integers(messages, ">i4"),
         context=[[value or None for value in column] for column in contexts],
@@ -111,10 +111,16 @@ def _unpack_integers(data: bytes | None, form: str) -> NDArray[np.int64]:
     return np.frombuffer(data or b"", form).astype(np.int64)
 
 
-def _unpack_times(data: bytes | None) -> NDArray[np.int64]:
-    times = _unpack_integers(data, ">i8")
+def unpack_times(sent: NDArray[Any]) -> NDArray[np.int64]:
+    """Return times as a ``Table`` has them.
+
+    Args:
+        sent: The times as the server sends them, µs since 2000.
+    """
+    times = sent.astype(np.int64)
     if not len(times) or (times.max() <= FINITE - EPOCH_2000 and times.min() > _NULL):
-        return times + EPOCH_2000
+        times += EPOCH_2000
+        return times
     # PostgreSQL's last thirty years are beyond int64 from 1970 on.
     shifted = np.where(times > FINITE - EPOCH_2000, FINITE, times + EPOCH_2000)
     shifted[times == INFINITY] = FINITE + 1

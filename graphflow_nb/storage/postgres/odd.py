@@ -27,6 +27,7 @@ from ..paths import ContextPath
 from ..query import Cursor, Query
 from ..rows import build_table
 from ..table import GroupCount, Table, add_problem, merge_counts
+from .connections import Connection
 from .selects import Statement
 from .table import OpenTable
 
@@ -42,6 +43,7 @@ __all__ = [
     "is_session",
     "read_raw",
     "read_rows",
+    "read_rows_on",
 ]
 
 #: The server can't send a text as UTF-8.
@@ -92,6 +94,12 @@ async def read_rows(table: OpenTable, query: Query) -> list[OddRow]:
     """Return the rows that a query selects, in order, whatever is in them."""
     statement = table.statements.selects.select_odd(query)
     return [_read_row(row) for row in await _fetch(table, statement)]
+
+
+async def read_rows_on(connection: Connection, table: OpenTable, query: Query) -> list[OddRow]:
+    """Return the rows as ``read_rows`` does, by a connection that was lent already."""
+    text, arguments = table.statements.selects.select_odd(query)
+    return [_read_row(row) for row in await connection.fetch(text, *arguments)]
 
 
 async def find_odd(table: OpenTable, id: str) -> OddRow | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -39,6 +40,8 @@ _DATES: Final = (
     "AND updated_at <= '9999-12-31 23:59:59.999999+00')"
 )
 _MESSAGES: Final = "context #> '{chat_history,messages}'"
+#: The values of the context, once decompressed.
+_JOINED: Final = "whole"
 _COUNT_MESSAGES: Final = (
     f"CASE jsonb_typeof({_MESSAGES}) WHEN 'array' THEN jsonb_array_length({_MESSAGES}) ELSE "
     "CASE jsonb_typeof(context) WHEN 'object' THEN 0 ELSE -1 END END"
@@ -136,11 +139,11 @@ class Selects:
 
     def select(self, query: Query, way: Way = DIRECT) -> Statement:
         """Return the statement for whole rows of the selected sessions."""
-        return self._page(self._columns, query, way, [])
+        return self._page(self._columns, query, way)
 
     def select_odd(self, query: Query) -> Statement:
         """Return the statement for whole rows, texts as bytes, and the sizes of the contexts."""
-        return self._page(self._odd_columns, query, DIRECT, [])
+        return self._page(self._odd_columns, query, DIRECT)
 
     def count(self, query: Query) -> Statement:
         """Return the statement for the number of selected sessions."""
@@ -186,14 +189,15 @@ class Selects:
                 the separator inside, and on servers that lack the functions for packing.
         """
         arguments: list[Any] = []
+        put = _putting(arguments)
         columns = (
             f"{self._id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
             f"{self._version} AS v, created_at AS c, updated_at AS u, "
             f"pg_column_size(context) AS b, {_COUNT_MESSAGES} AS m"
         )
         for i, path in enumerate(context):
-            columns += f", {_value_at(spellings(path), _putting(arguments))}::text AS c{i}"
-        rows = self._page(columns, query, way, arguments)
+            columns += f", {_value_at(spellings(path), put)}::text AS c{i}"
+        rows = Statement(self._rows(columns, query, way, put), arguments)
         if not packed:
             return rows
         # A limit keeps the order of rows through the aggregates.
@@ -219,6 +223,45 @@ class Selects:
         packing = f"SELECT count(*), {', '.join(values)} FROM ({rows.text}{limit}) AS r"
         return Statement(packing, arguments)
 
+    def copy(self, query: Query, context: Sequence[ContextPath]) -> str | None:
+        """Return the statement that sends the columns of all selected sessions, for ``COPY``.
+
+        Its columns are the numbers of a row in hexadecimal digits (see ``streaming.NUMBERS``), id,
+        graph_id, current_task_id and status_message, and then the values at the paths. A number
+        that is NULL and must not be is -1.
+
+        Args:
+            query: The query that selects the sessions, without a limit.
+            context: The paths into the context whose values are columns too.
+
+        Returns:
+            The statement; None if a value can't be written into one.
+        """
+        # ``COPY`` takes no parameters. A value of the context is decompressed once for all that is
+        # derived from it: a function in FROM stays, and leaves the plan parallel.
+        source = (
+            f"(SELECT {self._stored} FROM {self._table}) AS stored CROSS JOIN LATERAL "
+            f"unnest(ARRAY[context #> '{{}}'::text[]]) AS {_JOINED} (document)"
+        )
+        whole = f"{_JOINED}.document"
+        times = (
+            f"coalesce(timestamptz_send({time}), '\\x8000000000000001'::bytea)"
+            for time in ("created_at", "updated_at")
+        )
+        numbers = (
+            f"int8send(coalesce({self._version}, -1))",
+            *times,
+            "int4send(coalesce(pg_column_size(context), 0))",
+            f"int4send({_COUNT_MESSAGES.replace('context', whole)})",
+        )
+        texts = f"{self._id}, graph_id, current_task_id, status_message"
+        try:
+            values = (f"{_value_at(spellings(p), _write, whole)}::text" for p in context)
+            columns = ", ".join([f"encode({' || '.join(numbers)}, 'hex')", texts, *values])
+            return self._rows(columns, query, DIRECT, _write, source)
+        except ValueError:
+            return None
+
     def explain_order(self, query: Query) -> str:
         """Return the statement for the plan of a page in a query's order, without conditions."""
         order = self._order(query)
@@ -226,16 +269,27 @@ class Selects:
 
     # The page
 
-    def _page(self, columns: str, query: Query, way: Way, arguments: list[Any]) -> Statement:
+    def _page(self, columns: str, query: Query, way: Way) -> Statement:
         """Return the statement for columns of the rows on a page, in order."""
-        put = _putting(arguments)
+        arguments: list[Any] = []
+        return Statement(self._rows(columns, query, way, _putting(arguments)), arguments)
+
+    def _rows(self, columns: str, query: Query, way: Way, put: _Put, source: str = "") -> str:
+        """Return the SQL for columns of the rows on a page, in order.
+
+        Args:
+            columns: The columns.
+            query: The query.
+            way: How the rows are found.
+            put: Puts a value into the statement.
+            source: What is read instead of the table, where the query has no limit.
+        """
         order = self._order(query)
         filters = [*self._filter(query, put)]
         range_terms = [*_bound(query, put, of_order=True)]
         if query.limit is None:  # all are derived from, so a sort takes the narrow rows
             terms = [*range_terms, *filters, *self._beyond(query, put)]
-            text = f"SELECT {columns} FROM {self._table}{_where(terms)}{order}"
-            return Statement(text, arguments)
+            return f"SELECT {columns} FROM {source or self._table}{_where(terms)}{order}"
         limit = f" LIMIT {put(query.limit)}"
         stored = f"SELECT {self._stored} FROM {self._table}"
         if way.walk:
@@ -259,7 +313,7 @@ class Selects:
                     f"WITH head AS ({head}) SELECT * FROM head UNION ALL "
                     f"SELECT * FROM ({rest}) AS rest{order}{limit}"
                 )
-        return Statement(f"SELECT {columns} FROM ({chosen}) AS chosen", arguments)
+        return f"SELECT {columns} FROM ({chosen}) AS chosen"
 
     def _order(self, query: Query) -> str:
         way = " DESC" if query.descending else ""
@@ -361,6 +415,27 @@ def _putting(arguments: list[Any]) -> _Put:
     return put
 
 
+def _write(value: Any) -> str:
+    """Return a value as SQL writes it, whatever the server's settings are.
+
+    Raises:
+        ValueError: The value can't be written.
+    """
+    if isinstance(value, list):
+        quoted = (re.sub(r'(["\\])', r"\\\1", _check_text(text)) for text in value)
+        value = "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+    elif isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(UTC).isoformat()
+    text = _check_text(value).replace("\\", "\\\\").replace("'", "''")
+    return f"E'{text}'"
+
+
+def _check_text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value or not is_encodable(value):
+        raise ValueError(f"{value!r} can't be written into a statement")
+    return value
+
+
 def _bound(query: Query, put: _Put, *, of_order: bool) -> Iterator[str]:
     """Yield the conditions on times: those on the column of the order, or the others."""
     for name in ("updated", "created"):
@@ -446,10 +521,10 @@ def _has_scalar(value: Any) -> bool:
     return any(map(_has_scalar, value)) if isinstance(value, list) else True
 
 
-def _value_at(path: Spellings, put: _Put) -> str:
+def _value_at(path: Spellings, put: _Put, context: str = "context") -> str:
     """Return the SQL of the value at a path."""
     values = [
-        f"context #> {put(['data', *keys])}::text[]"
+        f"{context} #> {put(['data', *keys])}::text[]"
         for keys in path
         if not any("\0" in key for key in keys)  # JSONB has no such key
     ]

@@ -51,6 +51,7 @@ from .odd import (
 from .overview import read_overview
 from .selects import Statement, Way
 from .sql import TableForm
+from .streaming import Unstreamed, stream_table
 from .table import OpenTable, Work
 from .watch import watch_table
 from .writes import restore, save
@@ -58,6 +59,8 @@ from .writes import restore, save
 __all__ = ["PostgresSessionStorage"]
 
 T = TypeVar("T")
+#: What servers raise that can't send rows by ``COPY``, or not these rows.
+_UNSENT = (UNSENT, asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError)
 _ODD: Final = object()  # a row that the server can't send
 #: From so many rows on, decoding would hold up what else runs on the loop.
 _MANY_ROWS: Final = 5_000
@@ -401,6 +404,8 @@ class PostgresSessionStorage:
         ``context_bytes`` is the size of a context on disk.
         """
         opened = self._table
+        if query.limit is None and (whole := await self._stream(query, context)) is not None:
+            return whole
         wider = query.one_more()
 
         async def read_packed(connection: Connection) -> Any:
@@ -449,6 +454,23 @@ class PostgresSessionStorage:
                 table.next = replace(table.next, time=time)
         current().size(int(table.context_bytes.sum()), len(table))
         current().lap("decode")
+        return table
+
+    async def _stream(self, query: Query, context: Sequence[ContextPath]) -> Table | None:
+        """Return all selected sessions by column; None where the server can't stream them."""
+        opened = self._table
+
+        async def read(connection: Connection) -> Table | None:
+            try:
+                return await stream_table(connection, opened, query, context, None)
+            except (Unstreamed, *_UNSENT):
+                return None
+
+        table: Table | None = await self._fetch(read) if opened.packs else None
+        if table is not None:
+            cut_page(table, query)
+            current().size(int(table.context_bytes.sum()), len(table))
+            current().lap("decode")
         return table
 
     async def count(self, query: Query) -> int:

@@ -93,7 +93,7 @@ def test_many_rows_are_decoded_beside_the_loop(database, run, monkeypatch):
     monkeypatch.setattr(postgres_storage, "_MANY_ROWS", 2)
     storage = run(connect(database))
     run(storage.save_many([Session(f"s{i}", "t") for i in range(3)]))
-    assert len(run(storage.table(Query()))) == 3
+    assert len(run(storage.table(Query(limit=5)))) == 3
     assert len(run(storage.query(Query()))) == 3
     assert len(run(storage.table(Query(limit=1)))) == 1
     assert threads == [False, True]

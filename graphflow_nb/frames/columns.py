@@ -1,0 +1,321 @@
+"""Columns of a DataFrame from texts, JSON texts and times, portion by portion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import ContextError
+from ..model import exactjson
+from ..model.times import FIRST, LAST, UNKNOWN_TIME
+from ..storage.texts import Portion, Texts, list_texts
+
+try:
+    import pyarrow
+    import pyarrow.compute
+except ImportError:  # an extra
+    pyarrow = None
+
+__all__ = [
+    "TEXT",
+    "category_column",
+    "holds_nested",
+    "object_array",
+    "text_column",
+    "time_column",
+    "value_column",
+]
+
+TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
+#: Whether pandas takes texts as Arrow has them.
+_TAKES_ARROW: Final = pyarrow is not None and getattr(TEXT, "storage", None) == "pyarrow"
+_PORTION: Final = 50_000  # values of a column that is decoded at once
+_EXACT: Final = 2**53  # the greatest integer up to which floats have all
+_NO_VALUES: Final = frozenset[type]()
+
+
+def text_column(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
+    """Return texts as a column."""
+    make: Any = pd.array  # its stubs know no dtype that is not a literal
+    if isinstance(values, Texts) and _TAKES_ARROW:
+        arrays = [_as_arrow(portion) for portion in values.portions]
+        return make(pyarrow.chunked_array(arrays, pyarrow.large_string()), dtype=TEXT)
+    return make(object_array(values), dtype=TEXT)
+
+
+def _as_arrow(portion: Portion) -> Any:
+    if isinstance(portion, list):
+        return pyarrow.array(portion, pyarrow.large_string())
+    return portion.cast(pyarrow.large_string())
+
+
+def object_array(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
+    """Return values as an array of objects, each as it is."""
+    if isinstance(values, np.ndarray):
+        return values
+    if isinstance(values, Texts):
+        return np.fromiter(values, object, len(values))
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def category_column(values: Sequence[str]) -> pd.Categorical:
+    """Return texts as a column of few distinct values."""
+    known: dict[str, int] = {}
+    numbers = np.concatenate([*_number(values, known), np.zeros(0, np.int8)])
+    # Few distinct values among many: a dict finds the codes quicker than a sort.
+    names = sorted(known)
+    places = np.empty(len(names), _narrowest(len(names)))
+    places[[known[name] for name in names]] = np.arange(len(names))
+    return pd.Categorical.from_codes(
+        places[numbers] if len(names) else numbers, categories=pd.Index(names, dtype=TEXT)
+    )
+
+
+def _narrowest(count: int) -> np.dtype[Any]:
+    """Return the type for so many numbers from 0, and for -1."""
+    return np.min_scalar_type(-count - 1)
+
+
+def _number(values: Sequence[str], known: dict[str, int]) -> Iterator[NDArray[np.signedinteger]]:
+    """Yield the number of each text, portion by portion; ``known`` has the number by the text."""
+
+    def number(text: str) -> int:
+        return known.setdefault(text, len(known))
+
+    for portion in values.portions if isinstance(values, Texts) else [values]:
+        if pyarrow is not None and isinstance(portion, pyarrow.Array):
+            coded = portion.dictionary_encode()
+            numbers = [number(text) for text in coded.dictionary.to_pylist()]
+            yield np.array(numbers, _narrowest(len(known)))[coded.indices.to_numpy()]
+        else:
+            for text in set(portion):
+                number(text)
+            dtype = _narrowest(len(known))
+            yield np.fromiter(map(known.__getitem__, portion), dtype, len(portion))
+
+
+def time_column(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
+    """Return times as a column; what Python's datetime can't hold is missing.
+
+    Args:
+        micros: The times as a ``Table`` has them.
+    """
+    if len(micros) and (micros.min() < FIRST or micros.max() > LAST):
+        known = (micros >= FIRST) & (micros <= LAST)
+        micros = np.where(known, micros, UNKNOWN_TIME)
+    return pd.DatetimeIndex(micros.view("M8[us]"), copy=False).tz_localize("UTC")
+
+
+# Values of contexts
+
+
+def holds_nested(portion: Portion) -> bool:
+    """Return whether one of the JSON texts of a portion is an object or a list."""
+    if pyarrow is not None and isinstance(portion, pyarrow.Array):
+        nested = pyarrow.compute.match_substring_regex(portion, r"^[\[{]")
+        return bool(pyarrow.compute.any(nested).as_py())
+    return any(text is not None and text[:1] in "{[" for text in portion)
+
+
+class _Values(NamedTuple):
+    """The values of a portion of a column.
+
+    Attributes:
+        values: The values: an array of their type, or of objects.
+        missing: Where there is none; None where all are there, or where the array has it.
+        kinds: The types of the values.
+        exact: Whether a float has each of the integers.
+        source: The JSON texts, where integers and floats are values of one array.
+    """
+
+    values: Any
+    missing: NDArray[np.bool_] | None
+    kinds: frozenset[type]
+    exact: bool = True
+    source: Portion | None = None
+
+
+def value_column(texts: Sequence[str | None]) -> Any:
+    """Return JSON texts as the narrowest column that holds all; absent and null are missing."""
+    portions = [_read_values(portion) for portion in _portions(texts)]
+    kinds = frozenset[type]().union(*(each.kinds for each in portions))
+    missing = any(each.missing is not None for each in portions)
+    if kinds == {str}:
+        return _join_texts(portions)
+    if len(kinds) == 1 and kinds <= _ARRAYS.keys() and all(_is_typed(p) for p in portions):
+        kind = next(iter(kinds))
+        values = _join(portions, _ARRAYS[kind])
+        if kind is float:
+            return values
+        return _NULLABLE[kind](values, _join_missing(portions)) if missing else values
+    if kinds == {int, float} and all(_is_typed(p) and p.exact for p in portions):
+        return _join(portions, np.float64)
+    return np.concatenate([*map(_as_objects, portions), np.empty(0, object)])
+
+
+_ARRAYS: Final[dict[type, Any]] = {bool: np.bool_, int: np.int64, float: np.float64}
+_NULLABLE: Final[dict[type, Callable[..., Any]]] = {
+    bool: pd.arrays.BooleanArray,
+    int: pd.arrays.IntegerArray,
+}
+
+
+def _portions(texts: Sequence[str | None]) -> Iterator[Portion]:
+    if isinstance(texts, Texts):
+        yield from texts.portions
+    else:
+        for start in range(0, len(texts), _PORTION):
+            yield texts[start : start + _PORTION]
+
+
+def _is_typed(portion: _Values) -> bool:
+    return not portion.kinds or portion.values.dtype != object
+
+
+def _join(portions: Sequence[_Values], dtype: Any) -> Any:
+    """Return the values of portions as one array; NaN, or 0, is where one is missing."""
+    nothing = np.nan if dtype is np.float64 else 0
+    arrays = []
+    for values, missing, kinds, *_ in portions:
+        array = values.astype(dtype) if kinds else np.full(len(values), nothing, dtype)
+        if missing is not None:
+            array[missing] = nothing
+        arrays.append(array)
+    return np.concatenate(arrays)
+
+
+def _join_missing(portions: Sequence[_Values]) -> NDArray[np.bool_]:
+    return np.concatenate(
+        [
+            np.zeros(len(each.values), bool) if each.missing is None else each.missing
+            for each in portions
+        ]
+    )
+
+
+def _join_texts(portions: Sequence[_Values]) -> Any:
+    columns = []
+    for values, _, kinds, *_ in portions:
+        if isinstance(values, np.ndarray):
+            columns.append(values.tolist() if kinds else [None] * len(values))
+        else:
+            columns.append(values)
+    return text_column(Texts(columns))
+
+
+def _as_objects(portion: _Values) -> NDArray[np.object_]:
+    values, missing, kinds, _, source = portion
+    if source is not None:
+        return object_array(_decode(list_texts(source)))
+    if not isinstance(values, np.ndarray):  # of Arrow
+        return object_array(values.to_pylist())
+    objects = values.astype(object) if kinds else np.full(len(values), None, object)
+    if missing is not None:
+        objects[missing] = None
+    return objects
+
+
+def _read_values(portion: Portion) -> _Values:
+    if pyarrow is not None and isinstance(portion, pyarrow.Array):
+        return _read_arrow(portion) or _read_list(list_texts(portion))
+    return _read_list(portion)
+
+
+def _decode(texts: Sequence[str | None]) -> list[Any]:
+    """Return the value of each JSON text; None where there is none."""
+    present = [text for text in texts if text is not None]
+    try:
+        found: list[Any] = msgspec.json.decode("[" + ",".join(present) + "]")
+    except msgspec.MsgspecError:  # for example a number beyond float or int
+        found = [_decode_or_text(text) for text in present]
+    if len(present) == len(texts):
+        return found
+    each = iter(found)
+    return [None if text is None else next(each) for text in texts]
+
+
+def _read_list(texts: Sequence[str | None]) -> _Values:
+    values = _decode(texts)
+    kinds = frozenset(map(type, values)) - {type(None)}
+    missing = np.fromiter((value is None for value in values), bool, len(values))
+    absent = missing if missing.any() else None
+    if kinds == {int} and not all(v is None or -(2**63) <= v < 2**63 for v in values):
+        return _Values(object_array(values), absent, kinds)
+    if kinds and kinds <= {int, float}:
+        exact = all(type(v) is not int or abs(v) <= _EXACT for v in values)
+        if exact and float in kinds:
+            array = np.array([np.nan if v is None else v for v in values], np.float64)
+            return _Values(array, absent, kinds, source=list(texts) if int in kinds else None)
+        if kinds == {int}:
+            array = np.array([0 if v is None else v for v in values], np.int64)
+            return _Values(array, absent, kinds, exact)
+    if kinds == {bool}:
+        return _Values(np.array([v is True for v in values], bool), absent, kinds)
+    return _Values(object_array(values), absent, kinds)
+
+
+def _read_arrow(texts: Any) -> _Values | None:
+    """Return the values of an array of JSON texts; None where they have several types."""
+    compute = pyarrow.compute
+    present = texts.drop_null()
+    if not len(present):
+        absent = np.ones(len(texts), bool) if len(texts) else None
+        return _Values(np.empty(len(texts), object), absent, _NO_VALUES)
+    firsts = set(compute.binary_slice(present.cast(pyarrow.binary()), 0, 1).unique().to_pylist())
+    if b"n" in firsts:  # null
+        texts = compute.if_else(compute.equal(texts, "null"), None, texts)
+        firsts.discard(b"n")
+    missing = texts.is_null().to_numpy(zero_copy_only=False) if texts.null_count else None
+    if firsts == {b'"'}:
+        if compute.any(compute.match_substring(texts, "\\")).as_py():
+            return None
+        inside = compute.binary_slice(texts.cast(pyarrow.binary()), 1, -1)
+        return _Values(inside.cast(pyarrow.string()), missing, frozenset({str}))
+    if firsts and firsts <= {b"t", b"f"}:
+        values = compute.equal(texts, "true").fill_null(False)
+        return _Values(values.to_numpy(zero_copy_only=False), missing, frozenset({bool}))
+    if firsts and firsts <= _NUMERIC:
+        return _read_numbers(texts, missing)
+    return None
+
+
+_NUMERIC: Final = frozenset({b"-", *(str(digit).encode() for digit in range(10))})
+
+
+def _read_numbers(texts: Any, missing: NDArray[np.bool_] | None) -> _Values | None:
+    """Return the values of numbers as JSON; None where an array of them would not be exact."""
+    compute = pyarrow.compute
+    fractions = compute.match_substring_regex(texts, "[.eE]").fill_null(False)
+    some = compute.any(fractions).as_py()
+    try:
+        integers = compute.if_else(fractions, None, texts) if some else texts
+        whole = integers.cast(pyarrow.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+        if compute.any(compute.equal(integers, "-0")).as_py():
+            return None
+        exact = not len(whole) or bool(whole.min() >= -_EXACT and whole.max() <= _EXACT)
+        if not some:
+            return _Values(whole, missing, frozenset({int}), exact)
+        numbers = texts.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
+    except pyarrow.ArrowInvalid:  # an integer beyond int64
+        return None
+    if not exact or np.isinf(numbers).any():
+        return None
+    if integers.null_count == len(texts):
+        return _Values(numbers, missing, frozenset({float}))
+    return _Values(numbers, missing, frozenset({int, float}), source=texts)
+
+
+def _decode_or_text(text: str) -> Any:
+    try:
+        value = exactjson.decode(text)
+    except ContextError:  # an integer of thousands of digits
+        return text
+    return text if isinstance(value, float) and math.isinf(value) else value

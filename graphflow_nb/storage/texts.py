@@ -1,0 +1,92 @@
+"""A column of many texts, held in portions as it was read."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any, overload
+
+__all__ = ["Portion", "Texts", "list_texts"]
+
+#: Texts as one list, or as one array of Arrow, which takes a fifth of the memory.
+Portion = Any
+
+
+class Texts(Sequence[str | None]):
+    """A column of texts in portions, each a list or an array of Arrow.
+
+    It is a sequence like another one. What takes many texts takes ``portions``, so that no text
+    becomes a Python object where it need not.
+
+    Example:
+        >>> from graphflow_nb.storage.texts import Texts
+        >>> texts = Texts([["a", None], ["b"]])
+        >>> len(texts), texts[-1], list(texts), texts[1:]
+        (3, 'b', ['a', None, 'b'], [None, 'b'])
+
+    Args:
+        portions: The portions, in order.
+
+    Attributes:
+        portions: As given.
+    """
+
+    def __init__(self, portions: Sequence[Portion]):
+        self.portions = portions
+        self._ends = list(accumulate(map(len, portions)))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[str | None]:
+        for portion in self.portions:
+            yield from list_texts(portion)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (list, Texts)):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Texts: {len(self):,} in {len(self.portions):,} portions>"
+
+    @overload
+    def __getitem__(self, place: int) -> str | None: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str | None]: ...
+
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            start, stop, step = place.indices(len(self))
+            if step == 1:
+                return self._slice(start, stop)
+            return [self[each] for each in range(start, stop, step)]
+        at = place + len(self) if place < 0 else place
+        if not 0 <= at < len(self):
+            raise IndexError(f"there are {len(self):,} texts, and none at {place}")
+        number = bisect_right(self._ends, at)
+        portion = self.portions[number]
+        text = portion[at - self._ends[number] + len(portion)]
+        return text if text is None or isinstance(text, str) else text.as_py()
+
+    def _slice(self, start: int, stop: int) -> list[str | None]:
+        found: list[str | None] = []
+        for portion, end in zip(self.portions, self._ends, strict=True):
+            first = end - len(portion)
+            if first < stop and end > start:
+                found += list_texts(portion[max(0, start - first) : stop - first])
+        return found
+
+
+def list_texts(portion: Portion) -> list[str | None]:
+    """Return the texts of a portion as a list.
+
+    Args:
+        portion: The portion, a list or an array of Arrow.
+    """
+    texts: list[str | None] = portion if isinstance(portion, list) else portion.to_pylist()
+    return texts
