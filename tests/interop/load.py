@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -80,6 +81,7 @@ class Report:
 
 def work(url: str, number: int, path: str) -> None:
     """Save, patch, read and browse until the standard input ends; note each good save."""
+    warnings.simplefilter("ignore")  # that there are more messages
     chance = random.Random(f"{number} {path}")
     with open(path, "a", buffering=1) as ledger:
         print("working", flush=True)

@@ -78,6 +78,8 @@ class Link(asyncpg.Connection):
     schemas: tuple[str, ...] = ()
     #: Whether what ran on it has ended the read-only mode of the session.
     switched_off = False
+    #: Whether a request to cancel may still be on its way, which would hit the next statement.
+    doubtful = False
     #: After how many milliseconds the server ends what runs, see ``limits.py``.
     limits: Mapping[str, int] = MappingProxyType({})
     # What each transaction begins with where the session can't keep it, after BEGIN.

@@ -20,7 +20,7 @@ from graphflow_nb.storage.postgres.table import OpenTable
 from graphflow_nb.storage.url import StoreUrl
 
 from ...scope import one_in
-from .kit import connect, fetch, wait_until
+from .kit import connect, fetch, fetch_value, until, wait_until
 
 
 def test_a_storage_belongs_to_its_loop(database, run):
@@ -183,3 +183,35 @@ def test_the_time_of_what_ends_in_a_conflict_is_that_of_the_server(database, run
     assert len(conflicts) == 2
     for operation in conflicts:
         assert operation.execute_ns > 0.5 * operation.duration_ns
+
+
+SLEEPING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' "
+    "AND state = 'active' AND datname = current_database()"
+)
+
+
+def test_a_request_to_cancel_that_comes_too_early_is_made_again(database, run, monkeypatch):
+    forgotten = []
+
+    async def forget(**request: Any) -> None:
+        forgotten.append(request["backend_pid"])  # as the server does between two statements
+
+    async def cancel() -> set[int]:
+        storage = await connect(database, max_connections=2)
+        call = asyncio.ensure_future(storage.run(lambda c: c.fetchval("SELECT pg_sleep(60)")))
+        await until(lambda: fetch_value(database, SLEEPING))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await fetch_value(database, SLEEPING) == 0
+        ask = "SELECT pg_backend_pid()"
+        pids = {await storage.run(lambda c: c.fetchval(ask)) for _ in range(3)}
+        await storage.close()
+        return pids
+
+    monkeypatch.setattr("asyncpg.connect_utils._cancel", forget)
+    pids = run(cancel())
+    assert len(forgotten) == 1
+    # A late request would hit the next statement, so the connection is not used again.
+    assert not pids & set(forgotten)
