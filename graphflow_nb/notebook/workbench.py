@@ -35,6 +35,7 @@ from ..storage.protocols import (
     SupportsCount,
     SupportsCounts,
     SupportsFacts,
+    SupportsIndex,
     SupportsQuery,
     require,
 )
@@ -664,6 +665,45 @@ class Workbench(HistoryViews, LargeReads, Exports):
             unit="sessions",
             done="deleted, which can be undone" if undo else "deleted",
             again="wb.delete(…) with the same ids continues",
+        )
+
+    @dual
+    def build_index(
+        self,
+        *,
+        progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Coroutine[Any, Any, int]:
+        """Build an index for quick pages in Redis, or update it; no session is changed.
+
+        What this package writes afterwards is kept in it. Workers don't know it: what they save
+        keeps its place, and what they create is not shown until the index is built again. One that
+        was interrupted or stopped before it was whole is not used: build it again.
+
+        Args:
+            progress: A function that is called after each batch, on the storage's thread, with the
+                number of sessions read, and of how many (None if unknown). Default: a notebook
+                shows a bar with a Stop button.
+            stop: A function that is asked before each batch, on the storage's thread; True ends the
+                work there.
+
+        Returns:
+            The number of sessions in the index; of those that were read, if it was stopped.
+
+        Raises:
+            CapabilityError: The storage has no method ``build_index``.
+            StorageError: The store failed.
+        """
+        build = super().build_index.__wrapped__
+        if progress is not None or not isinstance(self.storage, SupportsIndex):
+            return build(progress=progress, stop=stop)
+        return show_work(
+            build,
+            stop,
+            step="reading …",
+            unit="sessions",
+            done="read",
+            again="wb.build_index() begins again; until it is whole, pages are read without it",
         )
 
     @property

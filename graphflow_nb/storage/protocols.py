@@ -252,8 +252,19 @@ class SupportsTrigger(Protocol):
 class SupportsIndex(Protocol):
     """A storage that builds an index for quick pages, where the store itself has no order."""
 
-    async def build_index(self) -> int:
-        """Build the index or update it; return the number of sessions in it."""
+    async def build_index(
+        self,
+        *,
+        progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> int:
+        """Build the index or update it; return the number of sessions in it.
+
+        Args:
+            progress: Called after each batch with the number of sessions done, and of all; None if
+                that is unknown.
+            stop: Asked before each batch; True ends the work there.
+        """
 
     async def drop_index(self) -> None:
         """Remove the index, if there is one; no session is changed."""

@@ -33,11 +33,12 @@ __all__ = [
     "next_cursor",
 ]
 
-# KEYS[1] the hash of places; ARGV: base of the names, 1 to write only if the index was built, then
-# id, score and place of each session, score and place empty for one that is gone.
+# KEYS[1] the hash of places; ARGV: base of the names, 1 to write only if the index was built or is
+# being built, then id, score and place of each session, score and place empty for one that is gone.
 _PUT: Final = """
 local base = ARGV[1]
-if ARGV[2] == '1' and redis.call('EXISTS', base .. ':built') == 0 then return 0 end
+if ARGV[2] == '1' and redis.call('EXISTS', base .. ':built') == 0
+    and redis.call('EXISTS', base .. ':building') == 0 then return 0 end
 for i = 3, #ARGV, 3 do
     local id, score, place = ARGV[i], ARGV[i + 1], ARGV[i + 2]
     local was = redis.call('HGET', KEYS[1], id)
@@ -110,7 +111,8 @@ class RedisIndex:
     """The index of the sessions under one prefix.
 
     Attributes:
-        exists: Whether there was an index when the server was last asked.
+        exists: Whether there was an index when the server was last asked, or one that was being
+            built, into which what is written must be put too.
     """
 
     def __init__(self, client: RedisClient, prefix: str):
@@ -122,24 +124,38 @@ class RedisIndex:
         return self._base + f":{name}{place}".encode()
 
     async def refresh(self) -> bool:
-        """Ask the server whether there is an index, set ``exists`` and return it."""
-        self.exists = await self.built_at() is not None
-        return self.exists
+        """Ask the server, set ``exists``, and return whether there is a whole index to read."""
+        is_built = await self.built_at() is not None
+        self.exists = is_built or await self._time_of("building") is not None
+        return is_built
 
     async def built_at(self) -> datetime | None:
         """Return the time at which the index was built, None without an index."""
+        return await self._time_of("built")
+
+    async def _time_of(self, name: str) -> datetime | None:
         try:
-            text = await self._client.get(self._key("built"))
+            text = await self._client.get(self._key(name))
         except StorageError as error:
             if is_refused(error):  # a user who may not read it has none
                 return None
             raise
         return None if text is None else datetime_of(int(text))
 
+    async def begin(self) -> None:
+        """Have all that is written from now on put in; a first index is not read yet."""
+        if not await self.refresh():
+            await self._mark("building")
+        self.exists = True
+
     async def mark_built(self) -> None:
         """Set the time at which the index was built to now."""
+        await self._mark("built")
+        await self._client.command("UNLINK", self._key("building"))
+
+    async def _mark(self, name: str) -> None:
         now = time.time_ns() // 1000
-        await self._client.command("SET", self._key("built"), b"%d" % now)
+        await self._client.command("SET", self._key(name), b"%d" % now)
 
     async def put(self, positions: Iterable[Position], *, always: bool = False) -> None:
         """Add sessions, or move those that the index contains already.
@@ -172,7 +188,7 @@ class RedisIndex:
     async def drop(self) -> None:
         """Delete all keys of the index."""
         places = await self._client.command("SMEMBERS", self._key("places"))
-        keys = [self._key(name) for name in ("built", "where", "updated", "places")]
+        keys = [self._key(name) for name in ("built", "building", "where", "updated", "places")]
         keys += [self._key("at:", place.decode()) for place in places]
         for key in keys:
             await self._client.command("UNLINK", key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 from ...errors import SessionConflict, StorageError
@@ -19,13 +19,14 @@ from ..query import Query
 from ..table import GroupCount, Table
 from ..trace import current
 from ..url import StoreUrl
-from .batches import PORTION, Batches, position_of, restored
+from .batches import Batches, position_of, restored
+from .building import build
 from .client import RedisClient
 from .clock import next_time, next_version
 from .facts import collect_facts
 from .form import digest, encode
 from .history import RedisHistory
-from .index import Position, RedisIndex
+from .index import RedisIndex
 from .queries import Queries
 from .records import TRIES, New, Records, Write, contention_error
 
@@ -467,36 +468,28 @@ class RedisSessionStorage:
 
     # The index
 
-    async def build_index(self) -> int:
+    async def build_index(
+        self,
+        *,
+        progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> int:
         """Build the index for quick pages, or bring it up to date; other writes go on meanwhile.
 
         What this package writes afterwards is kept in it. Workers do not know it: a session that
         they save stays at its old place, and one that they create is missing until the index is
-        built again.
+        built again. One that was stopped before it was whole is not read.
+
+        Args:
+            progress: Called after each batch with the number of sessions read, and of keys if the
+                storage has no prefix.
+            stop: Asked before each batch; True ends the work there.
 
         Returns:
-            The number of sessions in the index.
+            The number of sessions in the index; of those that were read, if it was stopped.
         """
         self._check_writable()
-        # From now on what is written here is put in, so that nothing is missed while it is built.
-        self._index.exists = True
-        await self._index.mark_built()
-        known = 0
-        async for portion in self._queries.scan(Query(order="id"), bounded=False):
-            known += len(portion)
-            await self._index.put(
-                (Position(id, s.updated, s.graph_id, s.current_task_id) for id, s in portion),
-                always=True,
-            )
-        ids = await self._index.ids()
-        for start in range(0, len(ids), PORTION):
-            part = ids[start : start + PORTION]
-            found = await self._records.find_many(part)
-            await self._index.remove(
-                [id for id, entry in zip(part, found, strict=True) if entry is None]
-            )
-        await self._index.mark_built()
-        return known
+        return await build(self._client, self._records, self._queries, self._index, progress, stop)
 
     async def drop_index(self) -> None:
         """Delete the index, if there is one; sessions are not changed."""

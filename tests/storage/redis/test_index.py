@@ -84,3 +84,38 @@ def test_an_index_built_while_others_write_misses_nothing_of_ours(connect, run):
     assert len(table) == 2000
     assert {f"new{i}" for i in range(200)} <= set(table.id)
     assert "other keys" not in table.note
+
+
+def test_an_index_that_was_stopped_hides_nothing_and_is_built_again(connect, run):
+    storage, other = connect(), connect()
+    run(storage.save_many([Session(f"s{i:04}", "t") for i in range(1500)]))
+    seen = []
+
+    def note(done, total):
+        seen.append(done)
+        assert total is None or total >= done
+
+    known = run(storage.build_index(progress=note, stop=lambda: bool(seen)))
+    assert known == seen[-1] < 1500
+    for reader in (storage, other):  # by the sessions themselves
+        table = run(reader.table(Query(limit=5000)))
+        assert (len(table), table.note) == (1500, None)
+        assert run(reader.count(Query())) == 1500
+    # What is written here meanwhile is put in, and what is deleted is not.
+    run(storage.save(Session("new", "t")))
+    run(storage.delete("s0000"))
+    assert run(storage.build_index(progress=note)) == seen[-1] == 1500
+    table = run(other.table(Query(limit=5000)))
+    assert len(table) == 1500
+    assert table.id[0] == "new"
+    assert "other keys" not in table.note
+
+
+def test_an_update_that_was_stopped_leaves_the_index_as_old_as_it_was(connect, run):
+    storage = connect()
+    run(storage.save_many([Session(f"s{i}", "t") for i in range(9)]))
+    run(storage.build_index())
+    built = run(storage.facts()).indexed
+    run(storage.build_index(stop=lambda: True))
+    assert run(storage.facts()).indexed == built
+    assert len(run(storage.table(Query(limit=20)))) == 9

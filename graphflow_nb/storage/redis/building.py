@@ -1,0 +1,61 @@
+"""Building the index in Redis: all sessions are read, while others write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..query import Query
+from .batches import PORTION
+from .client import RedisClient
+from .index import Position, RedisIndex
+from .queries import Queries
+from .records import Records
+
+__all__ = ["build"]
+
+
+async def build(
+    client: RedisClient,
+    records: Records,
+    queries: Queries,
+    index: RedisIndex,
+    progress: Callable[[int, int | None], None] | None,
+    stop: Callable[[], bool] | None,
+) -> int:
+    """Build the index or bring it up to date; see ``RedisSessionStorage.build_index``.
+
+    Until it is whole a first index is not read, so that one that was stopped hides no session.
+
+    Args:
+        client: The client that sends the commands.
+        records: The stored sessions.
+        queries: The queries on them.
+        index: The index.
+        progress, stop: See there.
+    """
+    await index.begin()
+    total = None
+    if progress is not None and not records.prefix:
+        total = await client.key_count()
+    known = 0
+    async for portion in queries.scan(Query(order="id"), bounded=False):
+        if stop is not None and stop():
+            return known
+        known += len(portion)
+        await index.put(
+            (Position(id, s.updated, s.graph_id, s.current_task_id) for id, s in portion),
+            always=True,
+        )
+        if progress is not None:
+            progress(known, None if total is None else max(total, known + 1))
+    ids = await index.ids()
+    for start in range(0, len(ids), PORTION):
+        if stop is not None and stop():
+            return known
+        part = ids[start : start + PORTION]
+        found = await records.find_many(part)
+        await index.remove([id for id, entry in zip(part, found, strict=True) if entry is None])
+    await index.mark_built()
+    if progress is not None:
+        progress(known, known)
+    return known
