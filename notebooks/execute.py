@@ -1,6 +1,7 @@
 """Execute notebooks in place: ``python notebooks/execute.py [notebook …]``, all of them by default.
 
-What differs between machines and is not content is left out: times of execution, kernel details.
+What differs between machines and is not content is left out: times of execution, kernel details,
+the folder of a private server's socket.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -44,12 +46,22 @@ def execute(path: Path, kind: str | None = None) -> nbformat.NotebookNode:
             if data.pop("application/vnd.jupyter.widget-view+json", None) is None or len(data) > 1:
                 kept.append(output)
         if "outputs" in cell:
-            cell.outputs = kept
+            cell.outputs = _without_sockets(kept)
     notebook.metadata = {
         "kernelspec": notebook.metadata["kernelspec"],
         "language_info": {"name": "python"},
     }
     return notebook
+
+
+def _without_sockets(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub(r"host=%2F[\w%.-]+", "host=…", value)
+    if isinstance(value, list):
+        return [_without_sockets(each) for each in value]
+    if isinstance(value, dict):
+        return type(value)({key: _without_sockets(each) for key, each in value.items()})
+    return value
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -42,4 +43,4 @@ def check_executed(path: Path, limit: int) -> None:
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
     assert len(text.encode()) < limit
-    assert not re.search(r"/(home|root|Users|tmp|work)/|://[^/\s\"]+:[^/\s\"]+@", text)
+    assert not re.search(r"/(home|root|Users|tmp|work)/|://[^/\s\"]+:[^/\s\"]+@", unquote(text))
