@@ -461,6 +461,9 @@ class PostgresSessionStorage:
         opened = self._table
 
         async def read(connection: Connection) -> Table | None:
+            # Explained as the rows that are streamed, since COPY itself can't be.
+            rows = opened.statements.selects.columns(query, context, packed=False)
+            await self._check_scan(connection, rows, query)
             try:
                 return await stream_table(connection, opened, query, context, None)
             except (Unstreamed, *_UNSENT):
