@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -24,7 +25,15 @@ __all__ = [
 
 MAX_TEXT: Final = 2_000  # characters of one text
 
-CARD_CSS: Final = files(__package__).joinpath("card.css").read_text()
+
+def _shorten_css(text: str) -> str:
+    """Return CSS without comments and needless space: each card in a notebook carries it."""
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s+", " ", text)
+    return re.sub(r" ?([{},;]) ?|(:) ", r"\1\2", text).replace(";}", "}").strip()
+
+
+CARD_CSS: Final = _shorten_css(files(__package__).joinpath("card.css").read_text())
 _STYLE: Final = Markup("<style>%s</style>") % Markup(CARD_CSS)  # noqa: S704  our own file
 
 

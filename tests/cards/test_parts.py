@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 import pytest
 
-from graphflow_nb.cards import MAX_TEXT, age, code, moment_text
+from graphflow_nb.cards import CARD_CSS, MAX_TEXT, age, code, moment_text
 from graphflow_nb.cards.parts import size
 
 
@@ -44,3 +45,10 @@ def test_a_time_has_its_age_beside_it():
 
 def test_a_size_in_words():
     assert [size(9_999), size(10_000)] == ["9,999 bytes", "10 kB"]
+
+
+def test_the_css_of_each_card_is_short_and_has_every_rule():
+    written = files("graphflow_nb.cards").joinpath("card.css").read_text()
+    assert CARD_CSS.count("{") == CARD_CSS.count("}") == written.count("{")
+    assert len(CARD_CSS) < 4_500, "a notebook has it in each output"
+    assert "/*" not in CARD_CSS

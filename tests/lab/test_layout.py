@@ -60,6 +60,16 @@ def test_the_layout_follows_the_width(person: Person, tmp_path: Any) -> None:
     person.open("claim-0116")
     person.expect(reader).to_be_in_viewport()
 
+    # So do Preview and Save, under the fields of a long context.
+    page.set_viewport_size({"width": 800, "height": 600})
+    person.click("Edit")
+    person.click("Context as JSON")
+    person.expect(person.button("Preview changes")).to_be_in_viewport(ratio=1)
+    person.type("Status", "seen")
+    person.click("Preview changes")
+    person.expect(person.button("Save 1 change")).to_be_in_viewport(ratio=1)
+    person.click("Discard changes")
+
     # Columns are as wide as a person makes them, by key and by mouse.
     page.set_viewport_size({"width": 1440, "height": 900})
     cell = page.get_by_role("columnheader", name="task")

@@ -458,8 +458,13 @@ function render({ model, el }) {
     if (!view || view.hasAttribute("data-lm-suppress-shortcuts")) return;
     view.setAttribute("data-lm-suppress-shortcuts", "true");
     const watch = { childList: true, subtree: true, attributeFilter: ["class"] };
-    new MutationObserver(() => describe(view)).observe(view, watch); // it ends with the view
-    describe(view);
+    const follow = followSaving(view);
+    const look = () => {
+      describe(view);
+      follow();
+    };
+    new MutationObserver(look).observe(view, watch); // it ends with the view
+    look();
   })();
   return () => {
     gone = true;
@@ -481,6 +486,33 @@ function find(view, name) {
   const box = [...view.querySelectorAll(`.gfnb-${name}`)].find((box) => box.offsetParent);
   const all = box?.querySelectorAll("button, input, select, textarea, [tabindex='0']") ?? [];
   return [...all].find(usable);
+}
+
+// Preview and Save are under what is changed: when that grows they are brought into view, unless
+// there is no room for both.
+function followSaving(view) {
+  let followed = null;
+  let height = 0;
+  const growth = new ResizeObserver(() => {
+    const grown = followed.offsetHeight > height;
+    height = followed.offsetHeight;
+    const active = view.getRootNode().activeElement;
+    const saving = followed.querySelector(".gfnb-saving");
+    // A button that disappears when it is pressed leaves the focus to the page.
+    const elsewhere = active && active !== document.body && !followed.contains(active);
+    if (!grown || !saving?.offsetHeight || elsewhere) return;
+    const from = followed.contains(active) ? active : saving;
+    const needed = saving.getBoundingClientRect().bottom - from.getBoundingClientRect().top;
+    if (needed > 0.85 * window.innerHeight) return;
+    saving.scrollIntoView({ block: "nearest", inline: "nearest" });
+  });
+  return () => {
+    const reader = view.querySelector(".gfnb-reader");
+    if (!reader || reader === followed) return;
+    growth.disconnect();
+    followed = reader;
+    growth.observe(reader);
+  };
 }
 
 // What ipywidgets leaves out for those who do not see it: what a slider is for, and which button is

@@ -64,6 +64,7 @@ class Saving:
         self.box = widgets.VBox(
             [self._buttons, self.notice, self.conflict, self._confirm, self._save_notice]
         )
+        self.box.add_class("gfnb-saving")
         self._merge: Any = None
         self._choices: list[tuple[Path, widgets.RadioButtons]] = []
         self._wire()
