@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import time_ns
@@ -22,6 +23,7 @@ from ..monitoring.loading import import_pyarrow
 from ..printable import printable
 from ..storage import Cursor, Query, problems_of
 from ..storage.copying import redacted
+from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath
 from ..storage.protocols import SupportsQuery, SupportsTable, require
 from ..storage.rows import table_of
@@ -300,21 +302,30 @@ class ParquetExport:
             self._exhausted = after is None
             self._after = after or self._after
             if len(table):
-                return self._arrow.batch(table, contexts), (table.id[0], table.id[-1])
+                batch = await run_off_loop(
+                    len(table),
+                    partial(self._arrow.batch, table, contexts),
+                    self._client.storage,
+                )
+                return batch, (table.id[0], table.id[-1])
         return None, ("", "")
 
     async def _read_whole(self, query: Query) -> tuple[Table, list[str | bytes], Cursor | None]:
         found = await require(self._client.storage, SupportsQuery).query(query)
         self._note_odd(problems_of(found))
-        wanted = [s for session in found if (s := redacted(session, self._redact)) is not None]
+        now = time_ns() // 1000
+
+        def build() -> tuple[list[Session], Table, list[str | bytes]]:
+            wanted = [s for session in found if (s := redacted(session, self._redact)) is not None]
+            return wanted, table_of(wanted, now), [s.context_json() for s in wanted]
+
+        wanted, table, contexts = await run_off_loop(len(found), build, self._client.storage)
         self._report.left_out += len(found) - len(wanted)
-        table = table_of(wanted, time_ns() // 1000)
         for id, problem in table.problems.items():
             raise StorageError(
                 f"redact= returned what can't be stored for {id!r}: {problem}; the files before "
                 "are complete, and the same call continues after them"
             )
-        contexts = [session.context_json() for session in wanted]
         if found:
             mean = 1 + sum(map(len, contexts)) // len(found)
             # Small steps up: contexts may be larger further on.

@@ -15,6 +15,7 @@ from ..frames import sessions_frame
 from ..model import Session
 from ..model.masks import NO_MASK, Mask
 from ..storage import Cursor, Query
+from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
 from ..storage.protocols import SupportsTable, require
 from .parquet import ParquetExport, ParquetReport
@@ -90,7 +91,13 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
         self._cursor = table.next
         self._done = table.next is None
         self.rows += len(table)
-        return sessions_frame(table, self._context, self._mask) if len(table) else None
+        if not len(table):
+            return None
+        return await run_off_loop(
+            len(table),
+            lambda: sessions_frame(table, self._context, self._mask),
+            self._client.storage,
+        )
 
     def __repr__(self) -> str:
         state = "complete" if self._done else f"{self._batch_size:,} in each DataFrame"

@@ -29,6 +29,7 @@ from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Cursor, Query, SessionStorage, problems_of
 from ..storage.connect import read_url
 from ..storage.estimates import Estimate, count_groups_briefly, estimate_count
+from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
 from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import (
@@ -252,7 +253,10 @@ class Workbench(HistoryViews, LargeReads, Exports):
         call = allowing_call(self, "sessions", given)
         with self.asking.guard(allow=allow_scan, call=call):
             table = await self.table(query, context)
-        frame = sessions_frame(table, context, NO_MASK if reveal else self.mask)
+        mask = NO_MASK if reveal else self.mask
+        frame = await run_off_loop(
+            len(table), lambda: sessions_frame(table, context, mask), self.storage
+        )
         if "note" in frame.attrs:
             self._warn_of_note(frame.attrs["note"])
         _warn_of_problems(table.problems)
@@ -444,7 +448,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
             found = await require(self.storage, SupportsQuery).query(query.one_more())
         if limit is not None and len(found) > limit:
             _warn(f"messages of the newest {limit:,} sessions; there are more, raise limit=")
-        frame = messages_frame(found[:limit])
+        frame = await run_off_loop(len(found), lambda: messages_frame(found[:limit]), self.storage)
         if problems := {**problems_of(found), **frame.attrs.get("problems", {})}:
             frame.attrs["problems"] = problems
         if note := note_of(found):

@@ -20,7 +20,7 @@ from .origin import is_as_read
 from .overview import READ_ROWS, OverviewCounts, count_columns
 from .paths import ContextPath
 from .query import Query
-from .rows import GroupCounter, RowsById, build_table, select_rows, size_of, take_page
+from .rows import GroupCounter, RowsById, build_table, find_page, select_rows, size_of
 from .table import GroupCount, Table
 
 __all__ = ["InMemorySessionStorage"]
@@ -260,21 +260,21 @@ class InMemorySessionStorage:
 
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order."""
-        return [_build_session(id, row) for id, row in take_page(self._filtered(query), query)]
+        return [_build_session(id, row) for id, row in find_page(self._stored(query), query)]
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column."""
         wider = query.one_more()
-        return build_table(take_page(self._filtered(wider), wider), query, context)
+        return build_table(find_page(self._stored(wider), wider), query, context)
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
-        return len(self._filtered(query))
+        return len(select_rows(self._stored(query), query))
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
         groups = GroupCounter()
-        groups.add(self._filtered(query))
+        groups.add(select_rows(self._stored(query), query))
         return groups.counts()
 
     async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
@@ -321,14 +321,12 @@ class InMemorySessionStorage:
             Seen(self.identity, session.version, now),
         )
 
-    def _filtered(self, query: Query) -> Sequence[tuple[str, MemoryRow]]:
-        stored: Sequence[tuple[str, MemoryRow]]
+    def _stored(self, query: Query) -> Sequence[tuple[str, MemoryRow]]:
+        """Return the rows among which are those that a query selects."""
         with self._lock:
             if query.ids is None:
-                stored = RowsById(self._rows)
-            else:
-                stored = [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
-        return select_rows(stored, query)
+                return RowsById(self._rows)
+            return [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
 
     def __repr__(self) -> str:
         return f"<InMemorySessionStorage: {len(self._rows)} sessions>"

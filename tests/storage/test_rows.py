@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 
@@ -179,3 +180,28 @@ def test_a_page_of_many_rows_is_that_of_all_in_order(order):
                 order, id, None if "id" in order or time == UNKNOWN_TIME else time_of(time)
             )
     assert page
+
+
+@pytest.mark.parametrize("order", [f"{way}{name}" for name in ORDERS for way in ("", "-")])
+def test_a_page_by_what_is_in_contexts_is_the_same_however_much_is_looked_into(order):
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    sessions = []
+    for n in range(1_500):
+        session = Session(f"s{n * 7 % 1_500:04}", "t", context={"rare": n == 700, "even": n % 2})
+        session.raw_created = session.raw_updated = now + timedelta(seconds=n // 3)
+        session.version = 1
+        sessions.append(session)
+    storage = g.InMemorySessionStorage.from_sessions(sessions)
+    for value in ({"even": 0}, {"rare": True}, {"rare": 5}):
+        whole = asyncio.run(storage.query(Query(order=order, context=value)))
+        paged, after = [], None
+        while len(paged) < 100:
+            table = asyncio.run(
+                storage.table(Query(order=order, context=value, limit=40, after=after))
+            )
+            paged += table.id
+            after = table.next
+            if after is None:
+                break
+        assert paged == [session.id for session in whole][: len(paged)]
+        assert len(paged) == min(len(whole), 120)

@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import QueryError, StorageError
 from ...model.times import UNKNOWN_TIME
 from ..limits import QUICK_ROWS
+from ..offloop import run_off_loop
 from ..paths import ContextPath, is_encodable
 from ..query import Query
 from ..rows import GroupCounter, build_table, filter_rows, take_page
@@ -106,7 +107,8 @@ class Queries:
             kept += portion
             if query.limit is not None and len(kept) > 4 * query.limit + 1000:
                 kept = take_page(kept, query)
-        return Page(take_page(kept, query), [], _hidden_note(hidden))
+        page = await run_off_loop(len(kept), lambda: take_page(kept, query))
+        return Page(page, [], _hidden_note(hidden))
 
     async def _select_by_id(self, query: Query, limit: int) -> Page:
         """Return a page in the order of the ids, for which the keys alone say what to read."""
@@ -152,7 +154,7 @@ class Queries:
         if await self._may_exceed():
             portions = _each(await self._list_keys(portions))
         ids = [self._records.id_of(key) async for keys in portions for key in keys]
-        ids.sort()
+        await run_off_loop(len(ids), ids.sort)
         if limit >= _BULK:
             self._listed = _Listed(pattern, ids, (), now)
         return ids
@@ -234,14 +236,20 @@ class Queries:
         now = time.time_ns() // 1000
         trace = current()
         trace.lap("execute")
-        table = build_table(page.found, query, context)
-        for id, stored in shown:
-            wrong = stored.problem if isinstance(stored, OddStored) else time_problem(stored)
-            if wrong:
-                add_problem(table.problems, id, wrong)
-        table.expires = np.array([now + ms * 1000 if ms else UNKNOWN_TIME for ms in left], np.int64)
-        # Workers keep no times, by which a state could be told.
-        table.marks = [digest(stored.text) for _, stored in shown]
+
+        def build() -> Table:
+            table = build_table(page.found, query, context)
+            for id, stored in shown:
+                wrong = stored.problem if isinstance(stored, OddStored) else time_problem(stored)
+                if wrong:
+                    add_problem(table.problems, id, wrong)
+            expires = [now + ms * 1000 if ms else UNKNOWN_TIME for ms in left]
+            table.expires = np.array(expires, np.int64)
+            # Workers keep no times, by which a state could be told.
+            table.marks = [digest(stored.text) for _, stored in shown]
+            return table
+
+        table = await run_off_loop(len(shown), build)
         table.note = page.note
         if page.entries and table.next is not None:
             # The next page goes on from the entry, also if its session was saved since.

@@ -12,6 +12,7 @@ from ...model import Seen, Session, mark_saved
 from ..checks import check_text
 from ..history import WRITTEN
 from ..odd import bytes_of_name, format_error, name_of_bytes
+from ..offloop import run_off_loop
 from ..origin import is_as_read
 from .client import RedisClient
 from .form import UNCOUNTED, Stored, decode_stored, digest
@@ -247,11 +248,15 @@ class Records:
             hidden: Receives the keys that the user may not read.
         """
         texts = await self._client.mget([self.key(id) for id in ids], hidden)
-        found: list[Found | None] = []
-        for id, text in zip(ids, texts, strict=True):
-            stored = decode_stored(text, id) or decode_odd(text, id)
-            found.append(None if stored is None else (id, stored))
-        return found
+
+        def decode() -> list[Found | None]:
+            found: list[Found | None] = []
+            for id, text in zip(ids, texts, strict=True):
+                stored = decode_stored(text, id) or decode_odd(text, id)
+                found.append(None if stored is None else (id, stored))
+            return found
+
+        return await run_off_loop(len(ids), decode)
 
     async def find_all(self, ids: Sequence[str]) -> list[Stored | OddStored | None]:
         """Return the values with these ids, None for each that does not exist.

@@ -14,6 +14,7 @@ from ..checks import check_ids_once, check_text, check_texts, refuse_write
 from ..facts import RedisFacts, with_history
 from ..history import measure_history
 from ..odd import Found
+from ..offloop import run_off_loop
 from ..paths import ContextPath
 from ..query import Query
 from ..table import GroupCount, Table
@@ -411,9 +412,14 @@ class RedisSessionStorage:
         left = await self._records.expiries([stored.id for stored in page.found])
         trace = current()
         trace.lap("execute")
-        sessions = [self._records.session(stored) for stored in page.found]
-        for session, milliseconds in zip(sessions, left, strict=True):
-            session.expires_in = milliseconds
+
+        def build() -> list[Session]:
+            sessions = [self._records.session(stored) for stored in page.found]
+            for session, milliseconds in zip(sessions, left, strict=True):
+                session.expires_in = milliseconds
+            return sessions
+
+        sessions = await run_off_loop(len(left), build)
         trace.size(sum(len(stored.text) for stored in page.found), len(sessions))
         trace.lap("decode")
         return Found(sessions, page.problems, page.note)

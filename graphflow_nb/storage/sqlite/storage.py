@@ -23,6 +23,7 @@ from ..facts import SqliteFacts, with_history
 from ..history import measure_history
 from ..limits import QUICK_ROWS
 from ..odd import Found
+from ..offloop import run_off_loop
 from ..overview import OverviewCounts
 from ..paths import ContextPath
 from ..query import Query
@@ -402,7 +403,10 @@ class SqliteSessionStorage:
         """Return the selected sessions, in order; ``problems`` of the list names the odd rows."""
         rows, problems = await self._queries.run(lambda db: find_sessions(db, query))
         current().size(sum(len(row[CONTEXT]) for row in rows), len(rows))
-        found = Found([read_session(row, self.identity) for row in rows], problems)
+        decoded = await run_off_loop(
+            len(rows), lambda: [read_session(row, self.identity) for row in rows]
+        )
+        found = Found(decoded, problems)
         current().lap("decode")
         return found
 

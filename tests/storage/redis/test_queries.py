@@ -141,7 +141,7 @@ def test_pages_by_a_stale_index_come_to_an_end(connect, raw, run):
 
 def test_a_page_by_id_reads_the_values_of_its_rows_alone(connect, run, monkeypatch):
     storage = connect()
-    run(storage.save_many([Session(f"s{i:04}", f"t{i % 10}") for i in range(3_000)]))
+    run(storage.save_many([Session(f"s{i:04}", f"t{i % 10}") for i in range(1_200)]))
     read, listed = [], []
     find_many, scan = Records.find_many, RedisClient.scan
 
@@ -155,7 +155,7 @@ def test_a_page_by_id_reads_the_values_of_its_rows_alone(connect, run, monkeypat
 
     monkeypatch.setattr(Records, "find_many", noting)
     monkeypatch.setattr(RedisClient, "scan", listing)
-    ids = [f"s{i:04}" for i in range(3_000)]
+    ids = [f"s{i:04}" for i in range(1_200)]
     page = run(storage.table(Query(order="id", limit=10)))
     assert page.id == ids[:10]
     assert run(storage.table(Query(order="id", limit=10, after=page.next))).id == ids[10:20]
@@ -169,7 +169,7 @@ def test_a_page_by_id_reads_the_values_of_its_rows_alone(connect, run, monkeypat
     listed.clear()
     pages, after = [], None
     while not pages or after is not None:
-        table = run(storage.table(Query(order="id", limit=1_000, after=after)))
+        table = run(storage.table(Query(order="id", limit=500, after=after)))
         pages += table.id
         after = table.next
     assert (pages, len(listed)) == (ids, 1)

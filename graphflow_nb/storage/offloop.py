@@ -1,0 +1,35 @@
+"""Work on many rows beside an event loop, which others wait for meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from .attributes import attributes_of
+
+__all__ = ["run_off_loop"]
+
+T = TypeVar("T")
+
+#: Work on more rows than these would keep a loop for some 20 ms.
+MANY_ROWS: Final = 1_000
+
+
+async def run_off_loop(rows: int, work: Callable[[], T], storage: Any = None) -> T:
+    """Return ``work()``, run on a thread of its own where it is about many rows.
+
+    Example:
+        >>> from graphflow_nb.storage.offloop import run_off_loop
+        >>> await run_off_loop(1, lambda: "done")
+        'done'
+
+    Args:
+        rows: The number of rows that it is about.
+        work: The function; it must not use what belongs to the loop.
+        storage: The storage that the coroutine reads, which has a loop only if it suspends.
+            Default: one that does.
+    """
+    if rows <= MANY_ROWS or (storage is not None and not attributes_of(storage).suspends):
+        return work()
+    return await asyncio.to_thread(work)

@@ -1,0 +1,69 @@
+"""What is made of many rows is made beside the loop, on which others wait for their answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.frames import arrow
+from graphflow_nb.notebook import parquet, scanning, workbench
+from graphflow_nb.storage import offloop
+from graphflow_nb.storage.redis import queries, records
+from graphflow_nb.storage.sqlite import storage as sqlite
+
+#: What takes long on many rows, each where it is called.
+WORK = [
+    (workbench, "sessions_frame"),
+    (workbench, "messages_frame"),
+    (scanning, "sessions_frame"),
+    (parquet, "redacted"),
+    (arrow.SessionArrow, "batch"),
+    (queries, "build_table"),
+    (queries, "take_page"),
+    (records, "decode_stored"),
+    (sqlite, "read_session"),
+]
+
+
+@pytest.fixture
+def threads(monkeypatch) -> Iterator[dict[str, set[str]]]:
+    """The names of the threads on which each of it was done."""
+    found: dict[str, set[str]] = {}
+    for place, name in WORK:
+        work = getattr(place, name)
+
+        def noting(*words, _work=work, _name=f"{place.__name__}.{name}", **named):
+            found.setdefault(_name, set()).add(threading.current_thread().name)
+            return _work(*words, **named)
+
+        monkeypatch.setattr(place, name, noting)
+    return found
+
+
+@pytest.fixture(params=["sqlite", "database", "redis_server"])
+def url(request, tmp_path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:{tmp_path / 'sessions.db'}"
+    place = request.getfixturevalue(request.param)
+    return place if isinstance(place, str) else place.url
+
+
+def test_the_loop_is_free_while_many_rows_are_read(url, threads, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(offloop, "MANY_ROWS", 5)
+    wb = g.open(url, writable=True)
+    assert not wb.bridge.run(wb.storage.save_many([g.Session(f"s{n}", "t") for n in range(20)]))
+    assert len(wb.sessions(limit=None)) == 20
+    assert len(wb.sessions(limit=None, order="id")) == 20
+    assert len(wb.messages(limit=None)) == 0
+    assert [len(frame) for frame in wb.scan()] == [20]
+    assert wb.to_parquet(tmp_path / "all").rows == 20
+    assert len(threads) >= 5
+    assert [name for name, seen in threads.items() if "graphflow_nb-loop" in seen] == []
+    # A few rows are quicker where they are than on a thread of their own.
+    threads.clear()
+    assert len(wb.sessions(limit=3)) == 3
+    assert threads["graphflow_nb.notebook.workbench.sessions_frame"] == {"graphflow_nb-loop"}
+    wb.close()
