@@ -130,6 +130,8 @@ class SessionConflict(GraphflowError):
         super().__init__(session, stored)
         self.session = session
         self.stored = stored
+        if stored is not None:
+            stored.mask = session.mask  # it is shown as the one that was to be saved
 
     def _text(self) -> str:
         mine, theirs = self.session, self.stored

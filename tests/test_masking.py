@@ -154,6 +154,7 @@ def change_and_undo(browser: Any, wb: g.Workbench) -> None:
     check("undone", browser)
 
 
+@only_complete
 def test_no_frame_and_no_answer_shows_a_secret(wb: g.Workbench) -> None:
     paths = ["password", "nested.deep", "lists", ("keys.with.dots",), "customer_id", "X-Api-Key"]
     frames = [wb.sessions(context=paths), *wb.scan(context=paths), wb.journal, wb.history("one")]
@@ -236,3 +237,44 @@ def test_what_is_innocent_is_shown_and_so_is_all_without_a_mask() -> None:
     assert not {text for text in ("DE1", "C-1", "T-1") if text in shown}
     with pytest.raises(g.QueryError, match="mask must be"):
         g.open("memory:", mask=[3])
+
+
+def test_what_was_chosen_is_hidden_in_what_the_workbench_returns() -> None:
+    wb = g.open("memory:", mask=["iban"])
+    wb.install_history()
+    session = wb.create("a", "t", context={"customer_iban": SECRET, "list": [{"IBAN": [SECRET]}]})
+    stale = wb.get("a")
+    session.context["customer_iban"] = f"{SECRET}2"
+    wb.save(session)
+    steps = [{"op": "add", "path": "/context/data/iban", "value": f"{SECRET}3"}]
+    fork = wb.fork("a", 1, as_id="b")
+    things = [session, stale.context, wb.at("a", 1), wb.diff("a", 1), wb.diff("a", 1, 2), fork]
+    things += [fork.session, session.copy(), wb.patch("a", steps), wb.undo(), wb.redo()]
+    with pytest.raises(g.SessionConflict) as conflict:
+        wb.save(stale)
+    merge = g.Merge(wb.at("a", 1), conflict.value.stored, stale)
+    check("chosen", *things, conflict.value.stored, merge.theirs, wb.raw("a"))
+    browser = wb.browse(session="a", context=["customer_iban"])
+    for part in ("Context", "JSON", "History", "Edit"):
+        browser.reader.parts.value = part
+        settle(browser)
+        check(part, browser)
+    browser.close()
+
+
+def test_the_server_does_not_quote_rows(database: str) -> None:
+    with g.open(database, writable=True) as wb:
+        wb.create("a", "t", context={"password": SECRET, "step": 1})
+        run = wb.storage.inner.run  # type: ignore[attr-defined]
+        for constraint in (
+            "ADD CONSTRAINT small CHECK ((context->'data'->>'step')::int < 2)",
+            "ADD CONSTRAINT once EXCLUDE USING btree ((context->'data'->>'password') WITH =)",
+        ):
+            wb.bridge.run(run(lambda c, sql=constraint: c.execute(f"ALTER TABLE sessions {sql}")))
+        session = wb.get("a")
+        session.context["step"] = 2
+        other = g.Session("b", "t", context={"password": SECRET, "step": 1})
+        for call in (lambda: wb.save(session), lambda: wb.save(other)):
+            shown = shown_by_error(call)
+            assert "violates" in shown
+            assert SECRET not in shown

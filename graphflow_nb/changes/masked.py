@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import NamedTuple
 
 from msgspec import Raw
@@ -118,11 +119,16 @@ def mask_text(raw: Raw, mask: Mask, path: Path) -> MaskedText:
         path: Where it is, from the session down.
     """
     kept: dict[str, Kept] = {}
+    stored = bytes(raw)
 
     def show(hidden: Raw, value: Raw, at: Path) -> Raw:
-        text = number_mask(exactjson.decode(hidden), len(kept) + 1)
+        for number in count(len(kept) + 1):  # not one that someone stored as a text
+            text = number_mask(exactjson.decode(hidden), number)
+            encoded = exactjson.encode(text)
+            if text not in kept and encoded not in stored:
+                break
         kept[text] = Kept(at, value)
-        return Raw(exactjson.encode(text))
+        return Raw(encoded)
 
     shown = mask.hide(raw, path, show)
     whole = exactjson.kind(shown) == "string"

@@ -605,6 +605,16 @@ class Client:
         self.observed.note_table(table)
         return table
 
+    def hide_secrets(self, session: Session) -> Session:
+        """Return a session after its mask was set: that is, what of it is hidden where it is shown.
+
+        Args:
+            session: A session that the storage returned past the client.
+        """
+        if self.mask is not DEFAULT_MASK:
+            session.mask = self.mask
+        return session
+
     def note_shown(self, session: Session, way: Way | None = "read") -> None:
         """Remember the state of a session that is shown, or was saved.
 
@@ -614,8 +624,7 @@ class Client:
             session: The session.
             way: How the state became known; see ``Observed.note``.
         """
-        if self.mask is not DEFAULT_MASK:
-            session.mask = self.mask
+        self.hide_secrets(session)
         self._shown.note(session)
         self.observed.note(session, way)
 

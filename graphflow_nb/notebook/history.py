@@ -120,7 +120,7 @@ class HistoryViews(HistoryKeeper):
             CapabilityError: The store keeps no history.
             StorageError: There is no history table, or the store failed.
         """
-        return (await find_version(self.archive, id, version))[1]
+        return self.hide_secrets((await find_version(self.archive, id, version))[1])
 
     @dual
     async def diff(self, id: str, before: int | Moment, after: int | Moment | None = None) -> Patch:
@@ -135,7 +135,7 @@ class HistoryViews(HistoryKeeper):
             SessionNotFound: ``after`` is not given, and the session is not stored.
             HistoryError, QueryError, StorageError: See ``at``.
         """
-        first = (await find_version(self.archive, id, before))[1]
+        first = self.hide_secrets((await find_version(self.archive, id, before))[1])
         if after is not None:
             return diff(first, (await find_version(self.archive, id, after))[1])
         stored = await self.storage.get(id)

@@ -587,8 +587,7 @@ class Listing:
             StorageError: The store failed.
         """
         for session in self._sample():
-            session.mask = self._client.mask
-            self.paths.add(session)
+            self.paths.add(self._client.hide_secrets(session))
 
     def read_page(self, keep: str | None = None) -> PolledPage | None:
         """Read the page as it is stored now, as background traffic; nothing that is shown changes.

@@ -129,7 +129,7 @@ class OpenSession:
     def _place(self, session: Session | None) -> None:
         """Put a session on the desk, without a draft."""
         if session is not None:
-            session.mask = self.mask
+            self._client.hide_secrets(session)
         self.session = session
         self.draft = self.preview = self.conflict = self.newer = self.fork = None
         self.new = self.deleted_meanwhile = False

@@ -259,7 +259,9 @@ class Past:
             return Look(version, session, before, None, str(error))
 
     def _read_sessions(self, id: str, first: int, last: int) -> list[tuple[Version, Session]]:
-        return self._client.bridge.run(self._archive().sessions(id, first, last))
+        client = self._client
+        found = client.bridge.run(self._archive().sessions(id, first, last))
+        return [(version, client.hide_secrets(session)) for version, session in found]
 
     def _chosen(self) -> Look:
         """Return the version that is looked at, if something can begin with it.

@@ -1,0 +1,83 @@
+"""Texts with masks: what is not touched goes back to the letter, and no mask is ever stored."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import Raw
+
+import graphflow_nb as g
+from graphflow_nb.changes import Draft
+from graphflow_nb.changes.masked import mask_text
+from graphflow_nb.model.masks import DEFAULT_MASK, contains_mask
+
+DATA = """{"user":"ann","password":"x\\u0031","pin":1.10,"logins":[{"token":"t1"},{"token":"t2"}],
+"secrets":{"a":[1e2,true,null,""]},"tokens_used":12345678901234567890123}"""
+TEXT = '{"data":' + DATA.replace("\n", "") + ',"chat_history":{"messages":[],"max_messages":1000}}'
+
+
+def draft_of(text: str = TEXT) -> Draft:
+    return Draft(g.Session("a", "t").with_context_json(text))
+
+
+def edit(old: str, new: str) -> str:
+    """Return the context after an edit of the text that a person was given."""
+    draft = draft_of()
+    masked = mask_text(draft.context, DEFAULT_MASK, ("context",))
+    assert old in masked.text
+    draft.set_context_text(masked.text.replace(old, new), masked)
+    assert not contains_mask(draft.context)
+    return bytes(draft.context).decode()
+
+
+def test_what_is_masked_stays_to_the_letter() -> None:
+    assert edit('"ann"', '"bob"') == TEXT.replace('"ann"', '"bob"')
+    draft = draft_of()
+    masked = mask_text(draft.context, DEFAULT_MASK, ("context",))
+    for secret in ("x", "1.10", "t1", "t2", "1e2"):
+        assert f'"{secret}' not in masked.text
+    assert "12345678901234567890123" in masked.text
+    draft.set_context_text(masked.text, masked)
+    assert not len(draft.changes())
+
+
+def test_a_new_value_and_a_removed_element_are_taken() -> None:
+    assert '"password":"new"' in edit('"••• 1 (text, 2 characters)"', '"new"')
+    first = """      {
+        "token": "••• 3 (text, 2 characters)"
+      },
+"""
+    assert '"logins":[{"token":"t2"}]' in edit(first, "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"ann"', '"••• 1 (text, 2 characters)"', "was moved to /context/data/user"),
+        ("••• 4 (", "••• 3 (", "is there twice"),
+        ("••• 4 (", "••• 44 (", "is shown instead of a secret that is not there"),
+        ('"ann"', '"••• (number)"', "is shown instead of a secret that is not there"),
+        ('"••• 2 (number)"', '["••• 2 (number)"]', "was moved to /context/data/pin/"),
+    ],
+)
+def test_a_mask_elsewhere_is_refused(old: str, new: str, said: str) -> None:
+    with pytest.raises(g.ContextError, match=said):
+        edit(old, new)
+
+
+def test_a_stored_text_that_looks_like_a_mask_stays() -> None:
+    text = '{"data":{"note":"••• 1 (number)","pin":12},"chat_history":{"messages":[]}}'
+    draft = draft_of(text)
+    masked = mask_text(draft.context, DEFAULT_MASK, ("context",))
+    assert '"pin": "••• 2 (number)"' in masked.text
+    draft.set_context_text(masked.text, masked)
+    assert bytes(draft.context).decode() == text
+
+
+def test_a_patch_with_a_mask_is_refused_before_anything_is_written() -> None:
+    wb = g.open("memory:")
+    wb.create("a", "t", context={"password": "x"})
+    shown = bytes(DEFAULT_MASK.hide(Raw(b'"x"'), ("context", "data", "password"))).decode()
+    changes = f'[{{"op": "add", "path": "/context/data/b", "value": {{"c": [{shown}]}}}}]'
+    with pytest.raises(g.PatchError, match="shown instead of a secret"):
+        wb.patch("a", changes)
+    assert dict(wb.get("a").context) == {"password": "x"}

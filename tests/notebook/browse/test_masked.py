@@ -1,0 +1,95 @@
+"""Secrets are edited without being shown, and shown by a message that no notebook saves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.notebook.browse import Browser
+
+from ...scope import only_complete
+from .kit import find_button, said
+from .test_inplace import ask, line_of
+
+CONTEXT = r"""{"data":{"password":"Zq7\u0031","pin":12.50,"login":{"user":"ann","token":"Zq72"}},"""
+CONTEXT += '"chat_history":{"messages":[],"max_messages":1000}}'
+ID = "claim-0014"
+
+
+@pytest.fixture
+def browser(wb: g.Workbench) -> Browser:
+    session = wb.get(ID)
+    session.context = g.Context.from_json(CONTEXT)
+    wb.save(session)
+    return wb.browse(session=ID)
+
+
+def stored(browser: Browser) -> str:
+    text = browser.wb.get(ID).context_json()
+    return text if isinstance(text, str) else text.decode()
+
+
+def put(browser: Browser, key: str, kind: str, text: str) -> str:
+    error: str = ask(browser, "set", line_of(browser, key), kind=kind, text=text)["error"]
+    return error
+
+
+def test_a_secret_is_replaced_in_the_tree_and_its_mask_is_never_stored(browser: Browser) -> None:
+    key = "/context/data/password"
+    line = line_of(browser, key)
+    assert (line["raw"], line["secret"]) == ("••• (text, 4 characters)", True)
+    assert "type all of the new one" in put(browser, key, "text", f"{line['raw']} and more")
+    assert put(browser, key, "text", "new one") == ""
+    find_button(browser, "Save 1 change").click()
+    assert stored(browser) == CONTEXT.replace(r'"Zq7\u0031"', '"new one"')
+    assert "new one" not in str(browser.reader.values.tree.page) + "".join(browser.calls)
+    assert "'value': SECRET" in browser.calls[-1]
+
+
+@only_complete
+def test_an_object_is_edited_as_json_with_its_secrets_masked(browser: Browser) -> None:
+    key = "/context/data/login"
+    text = ask(browser, "read", line_of(browser, key))["text"]
+    assert json.loads(text) == {"user": "ann", "token": "••• 1 (text, 4 characters)"}
+    moved = json.dumps({"user": "••• 1 (text, 4 characters)"})
+    assert "was moved to /context/data/login/user" in put(browser, key, "JSON", moved)
+    assert put(browser, key, "JSON", text.replace("ann", "bob")) == ""
+    find_button(browser, "Save 1 change").click()
+    assert stored(browser) == CONTEXT.replace("ann", "bob")
+
+
+@only_complete
+def test_a_secret_is_shown_by_a_message_alone(browser: Browser, monkeypatch: Any) -> None:
+    tree, sent = browser.reader.values.tree, []
+    monkeypatch.setattr(tree, "send", sent.append)
+    before = tree.get_state()
+    for key in ("password", "pin"):
+        ask(browser, "reveal", line_of(browser, f"/context/data/{key}"))
+    assert sent == [
+        {"revealed": "/context/data/password", "text": "Zq71"},
+        {"revealed": "/context/data/pin", "text": "12.50"},
+    ]
+    assert tree.get_state() == before
+
+
+@only_complete
+def test_the_editor_keeps_masked_values_and_drops_what_was_typed(browser: Browser) -> None:
+    browser.reader.parts.value = "Edit"
+    editor, saving = browser.reader.editor, browser.reader.saving
+    editor.path.value = "pin"
+    assert (editor.kind.value, editor.value.value) == ("number", "••• 1 (number)")
+    editor.set.click()  # as it is stored
+    assert not len(browser.desk.edit().changes())
+    editor.path.value, editor.kind.value, editor.value.value = "note", "text", "••• 1 (number)"
+    editor.set.click()
+    assert "shown instead of a secret" in said(browser)
+    editor.path.value = editor.value.value = ""
+    editor.json.value = editor.json.value.replace('"••• 3 (text, 4 characters)"', '"Zq9"')
+    saving.preview.click()
+    assert "Zq9" not in editor.json.value + saving.preview_text.value
+    saving.save.click()
+    assert stored(browser) == CONTEXT.replace("Zq72", "Zq9")
+    assert editor.json.value == ""
