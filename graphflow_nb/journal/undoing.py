@@ -176,22 +176,32 @@ async def _make(
     make_one: _MakeOne,
 ) -> None:
     """Make writes at once; where the store refuses one of them, each by itself."""
-    if not steps:
-        return
-    # Where a part of a batch may be stored, an error would leave open which.
-    if make_all is not None and len(steps) > 1 and writes.atomic:
+    if make_all is not None and len(steps) > 1:
+        made: set[str] = set()
         try:
             with _note(writes, steps) as noted:
-                changed = await make_all(writes.storage, steps)
+                try:
+                    changed = await make_all(writes.storage, steps)
+                except GraphflowError as error:
+                    if error.nothing_written and not writes.atomic:
+                        # True of the part that the store refused; others may have been made.
+                        made = await _find_made(writes, steps)
+                        for entry, step in zip(noted.entries, steps, strict=True):
+                            noted.settle(entry, made=step.entry.id in made)
+                    raise
                 for entry, step in zip(noted.entries, steps, strict=True):
                     noted.settle(entry, made=step.entry.id not in changed)
         except GraphflowError as error:
             if not error.nothing_written:
                 raise
+            tally.undone += len(made)
+            steps = [step for step in steps if step.entry.id not in made]
         else:
             tally.undone += len(steps) - len(changed)
             tally.changed |= dict.fromkeys(changed)
             return
+    if not steps:
+        return
     with _note(writes, steps) as noted:
         pending = deque(zip(noted.entries, steps, strict=True))
         try:
@@ -214,6 +224,16 @@ async def _make(
             for entry, _ in pending:
                 noted.settle(entry, made=False)
             raise
+
+
+async def _find_made(writes: NotedWrites, steps: Sequence[_Step]) -> set[str]:
+    """Return the ids of the sessions that are as their write was to leave them."""
+    stored = (await writes.read([step.entry.id for step in steps])).sessions
+    return {
+        step.entry.id
+        for step in steps
+        if is_same(stored.get(step.entry.id), step.back, by_mark=False)
+    }
 
 
 def _note(writes: NotedWrites, steps: Sequence[_Step]) -> AbstractContextManager[Noted]:

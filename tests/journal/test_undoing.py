@@ -149,6 +149,35 @@ def test_what_the_store_refuses_is_named_and_hinders_no_other():
     assert wb.undo().id == "s7"
 
 
+class Partial(Failing):
+    """Writes the sessions of a batch until it refuses one."""
+
+    atomic_batches = False
+
+    async def restore_many(self, sessions):
+        for session in sessions:
+            await self.restore(session)
+        return []
+
+
+def test_a_batch_that_was_refused_in_its_middle_is_noted_as_it_was_made():
+    storage = Partial()
+    wb = g.wrap(storage)
+    ids = [f"s{n}" for n in range(20)]
+    for id in ids:
+        wb.create(id, "t", undo=False)
+    wb.delete(ids)
+    storage.refused = "s7"
+    report = wb.undo_many()
+    assert (report.undone, report.failed) == (19, {"s7": "a rule refused it"})
+    assert sorted(content(wb)) == sorted(set(ids) - {"s7"})
+    assert set(wb.journal["state"]) == {"done"}
+    storage.refused = None
+    assert wb.undo_all() == []
+    assert wb.undo_many().undone == 0
+    assert sorted(content(wb)) == sorted(ids)
+
+
 def test_what_is_not_a_session_is_deleted_only_without_undo(tmp_path):
     """It can't be noted, so it could not be put back."""
     wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True)
