@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import graphflow_nb as g
 from graphflow_nb import Cursor
-from graphflow_nb.errors import GraphflowError
+from graphflow_nb.errors import GraphflowError, ScanRefused
 from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.waitbox import USUAL
 from graphflow_nb.notebook.magics.gf import GfMagic
@@ -36,11 +36,13 @@ class Figure(NamedTuple):
         ms: The median of its calls, in milliseconds.
         mib: By how much the process's memory rose above what it was before; None if unknown.
         failed: The error that it ended with; empty for none.
+        asked: What it reads, where it was asked about first; empty where it was not.
     """
 
     ms: float
     mib: float | None
     failed: str = ""
+    asked: str = ""
 
 
 class _Shell:
@@ -103,6 +105,7 @@ def _looks(wb: g.Workbench, url: str, size: int, folder: str) -> Iterator[tuple[
     yield "Tab: --task", tab("%gf sessions --task task-1")
     yield "Tab: show session-00", tab("%gf show session-0000")
     yield "advise()", wb.advise
+    yield "overview()", wb.overview
     yield "overview()", wb.overview
     yield "latency", lambda: repr(wb.latency)
     yield from _browser_looks(wb, some)
@@ -167,8 +170,9 @@ def _reset_peak() -> None:
         _CLEAR.write_text("5")
 
 
-def _measure(look: Callable[[], Any], calls: int) -> Figure:
+def _measure(wb: g.Workbench, look: Callable[[], Any], calls: int) -> Figure:
     times: list[float] = []
+    asked = ""
     began = time.perf_counter()
     _reset_peak()
     before = _peak_mib()
@@ -176,12 +180,16 @@ def _measure(look: Callable[[], Any], calls: int) -> Figure:
         started = time.perf_counter()
         try:
             look()
+        except ScanRefused as error:
+            wb.asking.allow(error.kind)
+            asked = f"{error.bytes / 1e9:.1f} GB"
+            continue
         except (GraphflowError, LookupError) as error:
             return Figure(1e3 * (time.perf_counter() - started), None, str(error).split(";")[0])
         times.append(time.perf_counter() - started)
     after = _peak_mib()
     mib = None if before is None or after is None else after - before
-    return Figure(1e3 * statistics.median(times), mib)
+    return Figure(1e3 * statistics.median(times), mib, asked=asked)
 
 
 def measure_looks(wb: g.Workbench, url: str, size: int) -> dict[str, Figure]:
@@ -195,6 +203,6 @@ def measure_looks(wb: g.Workbench, url: str, size: int) -> dict[str, Figure]:
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {
-            name: _measure(look, 1 if name in FULL_READS else CALLS)
+            name: _measure(wb, look, 1 if name in FULL_READS else CALLS)
             for name, look in _looks(wb, url, size, folder)
         }

@@ -201,7 +201,7 @@ def _judge(look: str, figures: list[Figure]) -> str:
         return f"refused: {last.failed[:90]}"
     if look in FULL_READS:
         return "reads all"
-    said = []
+    said = [f"asked about first: {last.asked}"] if last.asked else []
     if last.ms > SLOW_MS:
         said.append(f"**over {SLOW_MS:.0f} ms**")
     if len(figures) > 1 and last.ms > NOTICED_MS and last.ms > GROWTH * figures[-2].ms:
