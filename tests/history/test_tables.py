@@ -389,6 +389,38 @@ def test_who_may_not_write_the_history_saves_nothing_and_is_told_why(
 
 
 @pytest.mark.parametrize("store", ["crate-0.6"], indirect=True)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP FUNCTION sessions_history_keep(tid, text, bigint)",  # made by an earlier version
+        "CREATE TABLE more () INHERITS (sessions)",  # whose rows are at places of their own
+    ],
+)
+def test_a_row_that_is_not_found_by_its_place_is_kept_too(
+    run: Run, store: Store, inner: Any, change: str
+) -> None:
+    async def alter() -> None:
+        connection = await asyncpg.connect(store.url)
+        await connection.execute(change)
+        if "more" in change:
+            await connection.execute(
+                "ALTER TABLE more ADD PRIMARY KEY (id); INSERT INTO more (id, graph_id, "
+                "current_task_id, context, version) VALUES ('m', 'g', 'one', '{\"data\": {}}', 1)"
+            )
+        await connection.close()
+
+    run(alter())
+    storage = HistoryStorage(inner)
+    for id in ("a", "m") if "more" in change else ("a",):
+        session = run(inner.get(id)) or Session(id, "one")
+        for _ in range(2):
+            run(storage.save(session))
+    assert [v.number for v in run(storage.archive.versions("a"))] == [2, 1]
+    if "more" in change:
+        assert [v.number for v in run(storage.archive.versions("m"))] == [2, 1]
+
+
+@pytest.mark.parametrize("store", ["crate-0.6"], indirect=True)
 def test_a_name_too_long_for_a_history_is_refused(run: Run, store: Store) -> None:
     storage = run(g.connect(store.url, table="s" * 49))
     with pytest.raises(StorageError, match="too long"):

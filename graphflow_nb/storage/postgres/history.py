@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -333,7 +334,7 @@ class PostgresHistory:
 
 
 def _form_of(found: Any) -> sql.HistoryForm:
-    return sql.HistoryForm(found["name"], found["next"], found["note"])
+    return sql.HistoryForm(**{field.name: found[field.name] for field in fields(sql.HistoryForm)})
 
 
 def _row_of(row: Any) -> VersionRow:

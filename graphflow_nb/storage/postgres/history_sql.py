@@ -39,17 +39,24 @@ __all__ = [
 #: The name of the trigger by which a database keeps the history of what every client writes.
 TRIGGER: Final = "graphflow_nb_history"
 
-#: Where the history of a table is. $1 is the table's quoted name. The last two columns are whether
-#: the history is there, and whether a trigger of the table writes it.
+#: Where the history of a table is. $1 is the table's quoted name. The last columns are whether the
+#: history is there, whether a trigger of the table writes it, and of its function ``keep`` whether
+#: the table can have it and whether it is there.
 FIND: Final = f"""
 SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history') AS name,
     quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history_next') AS next,
     quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history_note') AS note,
+    quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history_keep') AS keep,
+    quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS sessions,
     octet_length(c.relname::text) <= 48 AS fits,
     to_regclass(quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history')) IS NOT NULL
         AS present,
     EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = '{TRIGGER}'
-        AND t.tgenabled IN ('O', 'A')) AS triggered
+        AND t.tgenabled IN ('O', 'A')) AS triggered,
+    c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = c.oid)
+        AS plain,
+    to_regprocedure(quote_ident(n.nspname) || '.' || quote_ident(c.relname || '_history_keep')
+        || '(tid,text,bigint)') IS NOT NULL AS kept
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.oid = $1::text::regclass
 """
@@ -104,15 +111,23 @@ class HistoryForm:
         name: The table.
         next: The function that returns the next number of a session.
         note: The function of the trigger.
+        keep: The function that appends a stored row, which is read where it is.
+        sessions: The table of sessions.
+        plain: Whether that has all its rows itself, so that ``keep`` can find one by its place.
+        kept: Whether ``keep`` is there.
     """
 
     name: str
     next: str
     note: str
+    keep: str
+    sessions: str
+    plain: bool
+    kept: bool
 
 
 def create_statements(form: HistoryForm) -> tuple[str, ...]:
-    """Return the statements that create a history table and its function.
+    """Return the statements that create a history table and its functions.
 
     What compacting frees is used again after a vacuum: with PostgreSQL's own bound of a fifth of
     the rows the table would become twice as large.
@@ -144,7 +159,38 @@ BEGIN
         ORDER BY h.number DESC LIMIT 1;
     RETURN coalesce(newest, 0) + 1;
 END $function$""",
+        *([_keep_statement(form)] if form.plain else []),
     )
+
+
+def _keep_statement(form: HistoryForm) -> str:
+    """Return the statement that creates ``keep``.
+
+    A context that was stored compressed is copied so. One that a write returns is as it came, and
+    compressing 10 kB again would take a fifth of a save.
+    """
+    values = {
+        "id": "wanted",
+        "number": f"coalesce((SELECT h.number FROM {form.name} AS h WHERE h.id = wanted "
+        "ORDER BY h.number DESC LIMIT 1), 0) + 1",
+        "version": "counted",
+        **{column: f"s.{column}" for column in _COPIED},
+        "deleted": "false",
+        "source": f"'{WRITTEN}'",
+        "writer": WRITER,
+    }
+    listed = ", ".join(values[column] for column in COLUMNS)
+    return f"""CREATE OR REPLACE FUNCTION {form.keep}(place tid, wanted text, counted bigint)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $function$
+BEGIN
+    INSERT INTO {form.name} ({", ".join(COLUMNS)})
+        SELECT {listed} FROM ONLY {form.sessions} AS s WHERE s.ctid = place;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the stored row of session % is not in the table itself', wanted;
+    END IF;
+    RETURN true;
+END $function$"""
 
 
 def trigger_statements(
@@ -252,6 +298,7 @@ def drop_statements(form: HistoryForm, table: str) -> tuple[str, ...]:
         *drop_trigger_statements(form, table),
         f"DROP TABLE IF EXISTS {form.name}",
         f"DROP FUNCTION IF EXISTS {form.next}(text)",
+        f"DROP FUNCTION IF EXISTS {form.keep}(tid, text, bigint)",
     )
 
 
@@ -279,8 +326,8 @@ def note_statement(
     return f"INSERT INTO {form.name} ({', '.join(COLUMNS)}) SELECT {listed} {rows}".rstrip()
 
 
-def copied_columns(id: str, *, versioned: bool) -> str:
-    """Return what a write returns of its rows for the history.
+def copied_columns(id: str, *, versioned: bool) -> list[str]:
+    """Return what a write returns of its rows for the history, id and version first.
 
     Args:
         id: The id as text, as an expression.
@@ -288,7 +335,7 @@ def copied_columns(id: str, *, versioned: bool) -> str:
     """
     version = "version" if versioned else "NULL::bigint"
     columns = {"id": id, "version": version} | {column: column for column in _COPIED}
-    return ", ".join(f"{expression} AS h_{name}" for name, expression in columns.items())
+    return [f"{expression} AS h_{name}" for name, expression in columns.items()]
 
 
 def note_copied(form: HistoryForm, rows: str, *, deleted: bool) -> str:
@@ -304,7 +351,7 @@ def note_copied(form: HistoryForm, rows: str, *, deleted: bool) -> str:
 
 
 def return_noted(
-    form: HistoryForm, write: str, returned: Sequence[str], copied: str, *, deleted: bool
+    form: HistoryForm, write: str, returned: Sequence[str], copied: Sequence[str], *, deleted: bool
 ) -> str:
     """Return a statement that writes, appends what it wrote to the history, and returns columns.
 
@@ -317,8 +364,14 @@ def return_noted(
     """
     named = {f"r{number}": column for number, column in enumerate(returned)}
     listed = ", ".join(f"{column} AS {name}" for name, column in named.items())
+    if form.plain and form.kept and not deleted:
+        id, version = copied[:2]
+        return (
+            f"WITH written AS ({write} RETURNING {listed}, ctid AS h_place, {id}, {version}) "
+            f"SELECT {', '.join(named)} FROM written WHERE {form.keep}(h_place, h_id, h_version)"
+        )
     return (
-        f"WITH written AS ({write} RETURNING {listed}, {copied}), "
+        f"WITH written AS ({write} RETURNING {listed}, {', '.join(copied)}), "
         f"noted AS ({note_copied(form, 'written', deleted=deleted)}) "
         f"SELECT {', '.join(named)} FROM written"
     )

@@ -253,7 +253,7 @@ class Statements:
         # Fails, and so is rolled back, where the row was there and was not deleted.
         gone, noted = "1", ""
         if history is not None:
-            gone = self._copied
+            gone = ", ".join(self._copied)
             noted = f", noted AS ({note_copied(history, 'gone', deleted=True)})"
         self.delete = (
             f"WITH gone AS (DELETE FROM {table} WHERE id = $1 RETURNING {gone}){noted} SELECT 1 / "
@@ -309,7 +309,7 @@ class Statements:
         old, new = ", ".join(compared), ", ".join(f"new.{column}" for column in compared)
         copied = noted = ""
         if history is not None:
-            copied = f", {self._copied}"
+            copied = f", {', '.join(self._copied)}"
             noted = f", noted AS ({note_copied(history, 'new', deleted=False)})"
         self.upsert = (
             f"WITH old AS (SELECT {old} FROM {table} WHERE id = $1), new AS ({insert} DO UPDATE "
