@@ -215,7 +215,8 @@ def plot_stuck(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
     ax.set_ylim(-len(counts) + 0.4, 0.9)
     _set_axis(ax.xaxis, max(counts))
     texts = [f"{short_name(name)}: {text}." for name, text in zip(names, limits, strict=True)]
-    notes = ["not saved for ten times what is usual at the task", "ended ones included"]
+    ax.set_xlabel("sessions, those included that ended there")
+    notes = ["not saved for ten times what is usual"]
     return finish_axes(ax, title, *texts, notes=notes, rows=True)
 
 
