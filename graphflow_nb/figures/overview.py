@@ -188,7 +188,7 @@ def plot_stuck(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
     names = [*_names_of(frame)[shown.index]]
     counts = [*shown["stuck"]]
     limits = [
-        f"{compact_text(stuck)} for {_time_text(after)} or more, usual: up to {_time_text(usual)}"
+        f"{compact_text(stuck)} over {_time_text(after)} (usual {_time_text(usual)})"
         for stuck, after, usual in zip(
             shown["stuck"], shown["stuck_after"], shown["usual_age"], strict=True
         )
