@@ -28,6 +28,7 @@ from ..model.validity import Problem, describe, find_new_problems
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Migration, Query, get_or_create
 from ..storage.attributes import StorageAttributes, attributes_of
+from ..storage.offloop import run_off_loop
 from ..storage.origin import is_same_state
 from ..storage.paths import ContextPath
 from ..storage.protocols import (
@@ -602,7 +603,7 @@ class Client:
         self.filters.update(query.filters)
         table = await require(self.storage, SupportsTable).table(query, context)
         self._shown.note_table(table, self.attributes.identity)
-        self.observed.note_table(table)
+        await run_off_loop(len(table), lambda: self.observed.note_table(table), self.storage)
         return table
 
     def hide_secrets(self, session: Session) -> Session:

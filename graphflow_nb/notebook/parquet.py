@@ -144,15 +144,27 @@ class ParquetExport:
             {"filters": filters, "context": paths, "redacted": redact is not None}
         )
 
-    async def run(self, progress: Callable[[int, int | None], None] | None) -> ParquetReport:
-        """Write what is missing in the folder, and return the report of all of it."""
+    async def run(
+        self,
+        *,
+        progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> ParquetReport:
+        """Write what is missing in the folder, and return the report of all of it.
+
+        Args:
+            progress: A function that is called with the number of sessions done, and None.
+            stop: A function that is asked after each batch whether to end with it.
+        """
         import_pyarrow()
         report = self._report
         with _alone(report.folder):
             self._resume()
             while not report.complete:
-                await self._write_file(progress)
+                await self._write_file(progress, stop)
                 self._note()
+                if stop is not None and stop():
+                    break
         return report
 
     # The folder
@@ -264,7 +276,11 @@ class ParquetExport:
 
     # The rows
 
-    async def _write_file(self, progress: Callable[[int, int | None], None] | None) -> None:
+    async def _write_file(
+        self,
+        progress: Callable[[int, int | None], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
         """Write the next file; with no session left, none, and the report is complete."""
         _, pq = import_pyarrow()
         report = self._report
@@ -280,7 +296,7 @@ class ParquetExport:
                 rows, last = rows + batch.num_rows, ends[1]
                 if progress is not None:
                     progress(report.rows + rows, None)
-                if rows >= self._rows_per_file:
+                if rows >= self._rows_per_file or (stop is not None and stop()):
                     break
                 batch, ends = await self._read(self._rows_per_file - rows)
         report.files.append(ParquetFile(name, rows, path.stat().st_size, first, last))

@@ -19,7 +19,7 @@ from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
 from ..storage.protocols import SupportsTable, require
 from .parquet import ParquetExport, ParquetReport
-from .progress import show_count
+from .stopping import show_work
 
 __all__ = ["LargeReads", "Scan"]
 
@@ -161,6 +161,7 @@ class LargeReads(Client):
         redact: Callable[[Session], Session | None] | None = None,
         rows_per_file: int = 100_000,
         progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
         **filters: Any,
     ) -> Coroutine[Any, Any, ParquetReport]:
         """Write all sessions to a folder of Parquet files, in the order of their ids.
@@ -188,7 +189,9 @@ class LargeReads(Client):
             redact: As for ``copy_to``; not together with ``context``, which the store extracts.
             rows_per_file: The number of sessions in a file, 1 to 10,000,000.
             progress: A function that is called with the number of sessions done, and None. Default:
-                a notebook shows a bar.
+                a notebook shows a bar with a Stop button.
+            stop: A function that is asked after each batch whether to end with it: the last file is
+                complete then, if shorter, and the same call continues.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
 
         Returns:
@@ -210,9 +213,13 @@ class LargeReads(Client):
             context = dict.fromkeys(_paths(context), "json")
         if context is not None and redact is not None:
             raise QueryError("redact= needs the whole context: leave context= out")
-        show = show_count("writing …", "sessions") if progress is None else progress
         export = ParquetExport(self, os.fspath(folder), context, redact, rows_per_file, filters)
-        return export.run(show)
+        if progress is not None:
+            return export.run(progress=progress, stop=stop)
+        again = "the same call continues"
+        return show_work(
+            export.run, stop, step="writing …", unit="sessions", done="written", again=again
+        )
 
 
 def _paths(context: Sequence[ContextPath]) -> Sequence[ContextPath]:

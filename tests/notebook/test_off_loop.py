@@ -44,16 +44,20 @@ def threads(monkeypatch) -> Iterator[dict[str, set[str]]]:
 
 
 @pytest.fixture(params=["sqlite", "database", "redis_server"])
-def url(request, tmp_path) -> str:
+def wb(request, tmp_path) -> Iterator[g.Workbench]:
     if request.param == "sqlite":
-        return f"sqlite:{tmp_path / 'sessions.db'}"
-    place = request.getfixturevalue(request.param)
-    return place if isinstance(place, str) else place.url
+        wb = g.open(f"sqlite:{tmp_path / 'sessions.db'}", create=True)
+    elif request.param == "database":
+        wb = g.open(request.getfixturevalue("database"), writable=True)
+    else:
+        server = request.getfixturevalue("redis_server")
+        wb = g.open(server.url, writable=True, prefix="off-loop:")
+    yield wb
+    wb.close()
 
 
-def test_the_loop_is_free_while_many_rows_are_read(url, threads, run, tmp_path, monkeypatch):
+def test_the_loop_is_free_while_many_rows_are_read(wb, threads, tmp_path, monkeypatch):
     monkeypatch.setattr(offloop, "MANY_ROWS", 5)
-    wb = g.open(url, writable=True)
     assert not wb.bridge.run(wb.storage.save_many([g.Session(f"s{n}", "t") for n in range(20)]))
     assert len(wb.sessions(limit=None)) == 20
     assert len(wb.sessions(limit=None, order="id")) == 20
@@ -66,4 +70,3 @@ def test_the_loop_is_free_while_many_rows_are_read(url, threads, run, tmp_path, 
     threads.clear()
     assert len(wb.sessions(limit=3)) == 3
     assert threads["graphflow_nb.notebook.workbench.sessions_frame"] == {"graphflow_nb-loop"}
-    wb.close()

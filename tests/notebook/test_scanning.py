@@ -236,6 +236,27 @@ def test_it_goes_on_behind_the_last_complete_file(tmp_path):
     assert (report.rows, report.resumed, report.complete) == (1000, 500, True)
     assert pd.read_parquet(folder)["id"].is_unique
     assert wb.to_parquet(folder, rows_per_file=250).resumed == 1000
+
+
+def test_files_are_stopped_after_a_batch_and_the_same_call_goes_on(tmp_path):
+    wb = filled(tmp_path / "a.db", 1_000)
+    folder, asked = tmp_path / "out", []
+
+    def stop() -> bool:
+        asked.append(len(asked))
+        return len(asked) > 1
+
+    report = wb.to_parquet(folder, stop=stop)
+    assert not report.complete
+    assert 0 < report.rows < 1_000
+    assert "NOT complete" in str(report)
+    before = report.rows
+    report = wb.to_parquet(folder)
+    assert (report.complete, report.rows, report.resumed) == (True, 1_000, before)
+    ids = [
+        id for file in report.files for id in pq.read_table(folder / file.name)["id"].to_pylist()
+    ]
+    assert ids == [f"s-{n:05}" for n in range(1_000)]
     wb.close()
 
 

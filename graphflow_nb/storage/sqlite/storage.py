@@ -423,7 +423,9 @@ class SqliteSessionStorage:
         wider = query.one_more()
         statement = sql.select_table(wider, context)
         columns = await self._queries.run(lambda db: read_columns(db, wider, statement))
-        table = None if columns is None else _build_table(columns)
+        table = None
+        if columns is not None:
+            table = await run_off_loop(len(columns[0]), lambda: _build_table(columns))
         if table is None:  # an odd row is on the page
             odd = await self._queries.run(lambda db: read_page(db, wider))
             table = build_table([(row.id, row) for row in odd], query, context)
