@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 async def plan_migration(table: OpenTable) -> Migration:
     """Return the statements that bring a table to graph-flow 0.6's form, without running them."""
-    return _plan(await table.run(table.read_form))
+    return _plan(await table.run(table.read_form, writes=False))
 
 
 def _plan(form: TableForm) -> Migration:

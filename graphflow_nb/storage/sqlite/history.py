@@ -95,7 +95,9 @@ class SqliteHistory:
 
     async def is_triggered(self) -> bool:
         """Return whether triggers of the file note what every program writes."""
-        found = await self._connection.run(lambda db: db.execute(sql.TRIGGERED).fetchone())
+        found = await self._connection.run(
+            lambda db: db.execute(sql.TRIGGERED).fetchone(), writes=False
+        )
         return bool(found[0])
 
     async def count_whole(self, ids: Sequence[str]) -> dict[str, int]:
