@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import traceback
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
@@ -19,7 +20,9 @@ import graphflow_nb as g
 
 from ..scope import one_in, size
 
-EXAMPLES = size(1000, 5)
+EXAMPLES = size(500, 5)
+#: What takes longer than all else is done for the first examples of a run, and then for one in ten.
+FIRST = 6
 
 #: What begins and ends each secret, to be found in outputs in whatever way it was spelled.
 MARK = "Zq7"
@@ -88,7 +91,7 @@ def test_no_output_of_an_open_store_shows_it(database, form, secret, spell):
     logging.getLogger("graphflow_nb").addHandler(handler)
     try:
         with g.open(url, writable=True) as wb:
-            shown = shown_by(wb)
+            shown = shown_by(wb) if is_turn(_opened) else {"storage": repr(wb) + repr(wb.storage)}
             shown["errors"] = " ".join(errors_of(wb))
         shown["no table"] = error_of(lambda: g.open(url, table="missing"))
         shown["closed"] = error_of(lambda: wb.get("a"))
@@ -126,18 +129,18 @@ def error_of(call: Any) -> str:
     return ""
 
 
-_printed = count()
+_opened, _printed = count(), count()
+
+
+def is_turn(counted: Iterator[int]) -> bool:
+    """Return whether it is the turn of an example for what takes longer."""
+    number = next(counted)
+    return number < FIRST or number % 10 == 1  # in turn with the kinds of errors
 
 
 def _print_verbosely(error: Exception, frames: Any) -> str:
-    """Return what ``%xmode Verbose`` prints: of the first errors, and then of one in twenty.
-
-    It takes longer than all else.
-    """
-    number = next(_printed)
-    if number > 100 and number % 20:
-        return ""
-    return str(VerboseTB().text(type(error), error, frames))
+    """Return what ``%xmode Verbose`` prints of an error, if it is its turn."""
+    return str(VerboseTB().text(type(error), error, frames)) if is_turn(_printed) else ""
 
 
 @one_in(4)
