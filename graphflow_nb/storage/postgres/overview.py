@@ -61,7 +61,9 @@ WITH counted AS (
             coalesce(width_bucket(updated_at, (SELECT $2::text[]::timestamptz[])), 0) AS u,
             width_bucket(b, (SELECT $3::text[]::bigint[])) AS s, b
         FROM (
-            SELECT *, coalesce(pg_column_size(context), 0)::bigint AS b FROM {table}
+            SELECT graph_id, current_task_id, created_at, updated_at,
+                coalesce(pg_column_size(context), 0)::bigint AS b
+            FROM {table}
         ) AS sized
     ) AS classed
     GROUP BY GROUPING SETS ((g, t, a), (c), (u), (s))

@@ -71,6 +71,7 @@ def test_reading_takes_select_alone(database, run, role, view):
         assert wb.sessions(context=["n"])["n"].tolist() == [1]
         assert wb.summary()["sessions"].sum() == 1
         wb.advise()
+        assert wb.overview().sessions == 1
     if view in ("distinct", "union", "aggregate"):
         with pytest.raises(g.StorageError, match="can only be read"):
             g.open(database, table=table, writable=True)
