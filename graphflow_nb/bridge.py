@@ -13,17 +13,20 @@ Each has ``run`` (wait here, interruptible), ``wait`` (await from any loop) and 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
 import os
+import signal
 import sys
 import threading
 from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from functools import update_wrapper
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from .errors import BridgeError
 
@@ -87,6 +90,12 @@ class InPlace:
         return done
 
 
+#: The calls that run on other threads' loops.
+_calls: set[asyncio.Task[Any] | None] = set()
+#: How long a program that ends waits for its calls to be cancelled, in the store too.
+END_SECONDS: Final = 2.0
+
+
 class _Call:
     """A coroutine on another thread's loop, and the lock on which its caller waits.
 
@@ -110,6 +119,7 @@ class _Call:
             self._coroutine.close()
         elif self._task is None:
             self._task = loop.create_task(self._run())
+            _calls.add(self._task)
 
     async def _run(self) -> None:
         try:
@@ -117,6 +127,7 @@ class _Call:
         except BaseException as error:
             self._error = error
         finally:
+            _calls.discard(self._task)
             self._done.release()
 
     def cancel(self) -> None:
@@ -177,11 +188,23 @@ def _submit(
 def _schedule(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]
 ) -> concurrent.futures.Future[T]:
+    noted = _note(coroutine)
     try:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        return asyncio.run_coroutine_threadsafe(noted, loop)
     except RuntimeError as error:
+        noted.close()
         coroutine.close()
         raise BridgeError("the event loop of this storage is closed: open it again") from error
+
+
+async def _note(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine as one of the calls that are cancelled when the program ends."""
+    task = asyncio.current_task()
+    _calls.add(task)
+    try:
+        return await coroutine
+    finally:
+        _calls.discard(task)
 
 
 def _await_elsewhere(
@@ -257,6 +280,22 @@ class LoopThread:
         self._check(coroutine)
         return _schedule(self.loop, coroutine)
 
+    def end_calls(self) -> None:
+        """Cancel what runs, and wait until the stores have ended it, two seconds at most."""
+        if os.getpid() != self.pid or not self._alive():
+            return
+        ending = asyncio.run_coroutine_threadsafe(self._end_calls(), self.loop)
+        with suppress(TimeoutError, concurrent.futures.CancelledError):
+            ending.result(END_SECONDS + 0.5)
+
+    async def _end_calls(self) -> None:
+        running = [task for task in _calls if task is not None and task.get_loop() is self.loop]
+        for task in running:
+            if not task.cancelling():  # twice, it would not wait for the store
+                task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=END_SECONDS)
+
     _shared: LoopThread | None = None
     _lock = threading.Lock()
 
@@ -266,7 +305,25 @@ class LoopThread:
         with cls._lock:
             if cls._shared is None or cls._shared.pid != os.getpid():
                 cls._shared = cls()
+                atexit.register(cls._shared.end_calls)
+                _end_calls_on_sigterm()
             return cls._shared
+
+
+def _end_calls_on_sigterm() -> None:
+    """Cancel what runs before SIGTERM ends the process, if nobody else handles that signal.
+
+    Otherwise a server would go on with a statement until its limit.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    LoopThread.shared().end_calls()
+    os.kill(os.getpid(), number)
 
 
 class ForeignLoop:

@@ -336,3 +336,24 @@ def test_help_shows_the_arguments():
         assert "Return sessions as a DataFrame" in text
     assert len(type(wb).sessions(wb)) == len(wb.sessions())
     assert repr(wb.sessions) == "<Workbench.sessions(…), or await sessions.aio(…)>"
+
+
+def test_a_program_that_ends_waits_for_what_it_cancels():
+    thread, ended = LoopThread(), []
+    begun = threading.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # as a driver that tells the server
+            ended.append("told")
+
+    calls = [thread.submit(work()), thread.submit(work())]
+    begun.wait(10)
+    thread.end_calls()
+    assert ended == ["told", "told"]
+    assert all(call.cancelled() for call in calls)
+    thread.end_calls()  # nothing runs any more
+    thread.loop.call_soon_threadsafe(thread.loop.stop)

@@ -71,8 +71,9 @@ class Log:
         return [match[1] for match in found if match]
 
     def first_words(self) -> set[str]:
-        """Return the first word of each statement."""
-        parts = (part.split() for text in self.statements() for part in text.split(";"))
+        """Return the first word of each statement; of ``COPY (SELECT …)`` that of the query."""
+        texts = (text.replace("COPY (", "") for text in self.statements())
+        parts = (part.split() for text in texts for part in text.split(";"))
         return {words[0].upper() if words else "" for words in parts}
 
 

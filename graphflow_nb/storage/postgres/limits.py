@@ -1,7 +1,8 @@
 """The limits after which the server itself ends what we left running.
 
 A kernel that is killed can't cancel its statement, and the server would only notice when it sends
-the answer. So each connection has limits near the time that a call waits anyway. A limit that the
+the answer. So each connection has limits near the time that a call waits anyway, and since
+PostgreSQL 14 the server looks every two seconds whether the kernel is still there. A limit that the
 role or the database has is kept where it is stricter, one in the URL in any case. Where a pooler
 shares the connection, each transaction sets them for itself.
 """
@@ -15,6 +16,7 @@ from typing import Any, Final
 import asyncpg
 
 __all__ = [
+    "CHECK_SECONDS",
     "LIMITS",
     "MARGIN",
     "STATEMENT",
@@ -27,14 +29,18 @@ __all__ = [
 STATEMENT: Final = "statement_timeout"
 _LOCK: Final = "lock_timeout"
 _IDLE: Final = "idle_in_transaction_session_timeout"
+_CHECK: Final = "client_connection_check_interval"  # since PostgreSQL 14
 #: The settings of the server, each with what it ends.
 LIMITS: Final[Mapping[str, str]] = {
     STATEMENT: "a statement",
     _LOCK: "a wait for a lock",
     _IDLE: "an idle transaction",
+    _CHECK: "what a killed program left",
 }
 #: Seconds by which the server's limit is later than our own, which says more.
 MARGIN: Final = 2.0
+#: Seconds after which the server looks whether this program is still there.
+CHECK_SECONDS: Final = 2.0
 
 _NAMES: Final = ", ".join(f"'{name}'" for name in LIMITS)
 _READ: Final = f"SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ({_NAMES})"
@@ -49,13 +55,25 @@ async def find_limits(connection: Any, timeout: float, given: Mapping[str, str])
         given: The limits that the URL names, as it names them.
     """
     wanted = {STATEMENT: timeout + MARGIN, _LOCK: timeout, _IDLE: timeout + MARGIN}
+    wanted[_CHECK] = CHECK_SECONDS
     found = {}
     # Servers that only speak PostgreSQL's protocol may lack the catalog, or a limit.
     with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError, ValueError):
         for name, setting in await connection.fetch(_READ):
             has, ours = int(setting), min(max(1, round(1000 * wanted[name])), 2**31 - 1)
             found[name] = has if name in given or 0 < has < ours else ours
+    if (check := found.get(_CHECK)) and not await _takes(connection, _CHECK, check):
+        del found[_CHECK]
     return found
+
+
+async def _takes(connection: Any, name: str, ms: int) -> bool:
+    """Return whether the server can have a setting, which depends on its system."""
+    with suppress(asyncpg.PostgresError):
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL {name} = {ms}")
+            return True
+    return False
 
 
 async def set_limits(connection: Any, limits: Mapping[str, int]) -> None:

@@ -78,7 +78,8 @@ class Link(asyncpg.Connection):
     schemas: tuple[str, ...] = ()
     #: Whether what ran on it has ended the read-only mode of the session.
     switched_off = False
-    #: Whether a request to cancel may still be on its way, which would hit the next statement.
+    #: Whether it must not be used again: a request to cancel may still be on its way, which would
+    #: hit the next statement, or a setting of the user's is left.
     doubtful = False
     #: After how many milliseconds the server ends what runs, see ``limits.py``.
     limits: Mapping[str, int] = MappingProxyType({})
@@ -224,7 +225,9 @@ class ReadOnlyLink(Link):
         try:
             result = await work(connection)
         except BaseException:
-            self.terminate()  # it would keep the path
+            # It keeps the path. It is not closed here, or the server would go on with a statement
+            # that was cancelled.
+            self.doubtful = True
             raise
         if not self.is_closed():
             await self.execute(f"SET {_FIXED_PATH}")

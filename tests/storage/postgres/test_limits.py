@@ -19,8 +19,8 @@ from graphflow_nb.storage.url import StoreUrl
 from ...scope import only_complete
 from .kit import connect, execute, fetch_value, until
 
-STATEMENT, LOCK, IDLE = LIMITS
-OURS = {STATEMENT: "22s", LOCK: "20s", IDLE: "22s", "application_name": "graphflow_nb"}
+STATEMENT, LOCK, IDLE, CHECK = LIMITS
+OURS = {STATEMENT: "22s", LOCK: "20s", IDLE: "22s", CHECK: "2s", "application_name": "graphflow_nb"}
 
 
 async def _read(connection: Any) -> dict[str, str]:
@@ -34,7 +34,7 @@ def test_a_connection_has_limits_near_the_timeout(database, run, read_only):
     assert run(storage.run(_read)) == OURS
     assert storage.limits == (
         "the server ends a statement after 22 s, a wait for a lock after 20 s, "
-        "an idle transaction after 22 s"
+        "an idle transaction after 22 s, what a killed program left after 2 s"
     )
     run(storage.close())
 
