@@ -38,20 +38,29 @@ def execute(path: Path, kind: str | None = None) -> nbformat.NotebookNode:
         notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(FOLDER)}}
     )
     client.execute()
-    # Without a kernel a widget can't be shown. Its static form is an output of its own.
     for cell in notebook.cells:
-        kept = []
-        for output in cell.get("outputs", ()):
-            data = output.get("data", {})
-            if data.pop("application/vnd.jupyter.widget-view+json", None) is None or len(data) > 1:
-                kept.append(output)
         if "outputs" in cell:
-            cell.outputs = _without_sockets(kept)
+            cell.outputs = _without_sockets(_without_widgets(cell.outputs))
     notebook.metadata = {
         "kernelspec": notebook.metadata["kernelspec"],
         "language_info": {"name": "python"},
     }
     return notebook
+
+
+def _without_widgets(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Return the outputs of a cell without widgets, which can't be shown without a kernel.
+
+    A view's static form is the output before its widget, and hides what comes after it: so an empty
+    output stays in the widget's place, unless it would be the last one.
+    """
+    kept = []
+    for place, output in enumerate(outputs):
+        data = output.get("data", {})
+        widget = data.pop("application/vnd.jupyter.widget-view+json", None)
+        if widget is None or len(data) > 1 or place < len(outputs) - 1:
+            kept.append(output)
+    return kept
 
 
 def _without_sockets(value: Any) -> Any:

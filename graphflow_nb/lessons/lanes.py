@@ -19,6 +19,7 @@ _WIDTH, _HEIGHT, _TOP = 860, 46, 62  # of the picture, of an event, above the fi
 _LANES: Final = {"A": 150, "row": 430, "B": 710}
 _BOX: Final = 104  # half of a box's width
 _LETTERS: Final = 25  # of a box
+_BOLD_LETTERS: Final = 22
 _COLUMN: Final = 30  # letters of a column of the text
 
 # The colours of Okabe and Ito that the cards have, darker or lighter where text needs it.
@@ -146,12 +147,14 @@ def _draw_event(number: int, event: Event, y: int) -> Markup:
     near, far = lane + toward * (_BOX + 2), row - toward * (_BOX + 4)
     middle = (near + far) // 2
     parts, kinds = [_TEXT % (14, y + 5, "small", number)], []
+    bad = event.ending in ("refused", "skipped", "clash") or bool(event.lost) or event.back
+    held = _cut(event.held or "", _BOLD_LETTERS if bad else _LETTERS)
     if event.action == "load":
         kinds.append("load")
         parts.append(_arrow(far, near, y) + _TEXT % (middle, y - 6, "small", "load"))
-        parts.append(_box(lane, y, event.held or "no row"))
+        parts.append(_box(lane, y, held or "no row"))
     elif event.action in ("change", "merge"):
-        parts.append(_box(lane, y, event.held))
+        parts.append(_box(lane, y, held))
         parts.append(_TEXT % (middle, y + 5, "small", event.action))
         if event.ending == "clash":
             parts.append(_TEXT % (row, y - 2, "", "both changed"))
@@ -159,9 +162,9 @@ def _draw_event(number: int, event: Event, y: int) -> Markup:
     elif event.action == "begin":
         parts.append(_box(lane, y, "BEGIN: its time is now"))
     else:
-        parts.append(_box(lane, y, event.held or "delete"))
+        parts.append(_box(lane, y, held or "delete"))
         parts += _draw_write(event, (near, far, y))
-    if event.ending in ("refused", "skipped", "clash") or event.lost or event.back:
+    if bad:
         kinds.append("bad")
     if event.ending == "skipped":
         kinds.append("dashed")
@@ -184,8 +187,9 @@ def _draw_write(event: Event, place: tuple[int, int, int]) -> Iterator[Markup]:
         yield _TEXT % (row, y + 15, "", "no error")
     else:
         yield _arrow(near, far, y)
-        box = _box(row, y, event.row or "no row")
-        yield Markup('<g class="row">%s</g>') % box if not (event.lost or event.back) else box
+        bad = bool(event.lost) or event.back
+        box = _box(row, y, _cut(event.row or "no row", _BOLD_LETTERS if bad else _LETTERS))
+        yield box if bad else Markup('<g class="row">%s</g>') % box
     yield _TEXT % (middle, y - 6, "small", event.action)
     said = [f"{name}'s change is lost" for name in event.lost]
     said += ["it came back"] if event.back else []

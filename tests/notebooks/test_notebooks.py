@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -43,4 +44,9 @@ def check_executed(path: Path, limit: int) -> None:
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
     assert len(text.encode()) < limit
+    for cell in code:
+        for saved, after in pairwise(cell["outputs"]):
+            if "gfnb-saved" in "".join(saved.get("data", {}).get("text/html", "")):
+                # A saved view hides it, as the place of its widget.
+                assert not "".join(after.get("data", {"text": "more"}).get("text/html", "more"))
     assert not re.search(r"/(home|root|Users|tmp|work)/|://[^/\s\"]+:[^/\s\"]+@", unquote(text))

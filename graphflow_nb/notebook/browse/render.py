@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -15,7 +15,15 @@ from ...diagrams import shorten as shorten_name
 from ...journal import Entry
 from ...model import Session, exactjson
 from ...model.masks import DEFAULT_MASK, Mask
-from .columns import COLUMNS, MAX_HINT, cell_of_text, cell_of_time, rows_of, shorten
+from .columns import (
+    COLUMNS,
+    DEFAULT_COLUMNS,
+    MAX_HINT,
+    cell_of_text,
+    cell_of_time,
+    rows_of,
+    shorten,
+)
 from .shown import ShownSession
 
 __all__ = [
@@ -129,6 +137,7 @@ def raw_html(session: Session) -> Markup:
 _NAMES: Final = {"id", "graph_id", "current_task_id"}
 _HEAD, _NUMBER_HEAD = Markup("<th>%s</th>"), Markup('<th class="n">%s</th>')
 _CELL, _NUMBER_CELL = Markup("<td>%s</td>"), Markup('<td class="n">%s</td>')
+_LONG_CELL = Markup('<td class="long">%s</td>')
 _ROW, _OPEN_ROW = Markup("<tr>%s</tr>"), Markup('<tr class="gfnb-open">%s</tr>')
 
 
@@ -142,20 +151,21 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
     """
     if frame is None or not len(frame):
         return Markup("<p>%s</p>") % shown
+    columns = {name: COLUMNS[name] for name in DEFAULT_COLUMNS}
     heads = Markup("").join(
         (_NUMBER_HEAD if column.get("number") else _HEAD) % column["label"]
-        for column in COLUMNS.values()
+        for column in columns.values()
     )
     rows = []
-    for id, cells in zip(frame["id"], rows_of(frame, COLUMNS), strict=True):
+    for id, cells in zip(frame["id"], rows_of(frame, columns), strict=True):
         # The time of day and not how long ago: this is read at another time.
         texts = (
             cell if isinstance(cell, str) else cell[name.endswith("_at")]
-            for name, cell in zip(COLUMNS, cells, strict=True)
+            for name, cell in zip(columns, cells, strict=True)
         )
         row = Markup("").join(
-            (_NUMBER_CELL if column.get("number") else _CELL) % _code_cell(name, text)
-            for (name, column), text in zip(COLUMNS.items(), texts, strict=True)
+            _cell_of(column) % _code_cell(name, text)
+            for (name, column), text in zip(columns.items(), texts, strict=True)
         )
         rows.append((_OPEN_ROW if id == opened else _ROW) % row)
     return Markup('<p>%s</p><table class="gfnb-list"><tr>%s</tr>%s</table>') % (
@@ -163,6 +173,12 @@ def static_table(frame: pd.DataFrame | None, shown: str, opened: str | None) -> 
         heads,
         Markup("").join(rows),
     )
+
+
+def _cell_of(column: Mapping[str, Any]) -> Markup:
+    if column.get("number"):
+        return _NUMBER_CELL
+    return _LONG_CELL if column.get("grow") else _CELL
 
 
 def _code_cell(column: str, text: str) -> Markup:

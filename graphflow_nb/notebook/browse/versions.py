@@ -108,8 +108,8 @@ def static_history(past: Past) -> Markup:
 
 def _render_list(versions: Sequence[Version]) -> Markup:
     row = Markup(
-        '<tr><td class="n">%s</td><td>%s</td><td>%s</td><td>%s</td><td class="n">%s</td>'
-        "<td>%s</td></tr>"
+        '<tr><td class="n">%s</td><td>%s</td><td>%s</td><td class="long">%s</td>'
+        '<td class="n">%s</td><td>%s</td></tr>'
     )
     rows = Markup("").join(
         row

@@ -314,3 +314,10 @@ def test_keys_with_dots_are_suggested_found_and_edited():
     editor.set.click()
     browser.reader.saving.preview.click()
     assert [c.path for c in browser.desk.preview] == [("context", "data", "fanout.a.response")]
+
+
+def test_a_long_status_of_a_saved_list_is_wrapped_and_nothing_else(wb):
+    browser = wb.browse(text="failed")
+    html = browser.to_html()
+    assert html.count('<td class="long">') == len(browser.listing.ids())
+    assert '<td class="long"><code>Task &#39;payout&#39; failed' in html
