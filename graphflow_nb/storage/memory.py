@@ -298,8 +298,9 @@ class InMemorySessionStorage:
         )
 
     async def facts(self) -> StoreFacts:
-        """Return facts that name the store; memory has no settings to report."""
-        return StoreFacts(place=self.place)
+        """Return facts that name the store, with the size of a history that has versions."""
+        size = await self._history.size()
+        return StoreFacts(place=self.place, history=size if size.versions else None)
 
     def _build_row(self, session: Session) -> MemoryRow:
         """Return the row of a session with its own version and times."""

@@ -160,7 +160,7 @@ def test_each_committed_version_is_in_the_history_once_and_in_order(
     asyncio.run(create_table(database, form))
     _execute(database, COMMITTED)
     ids = make_ids(form)
-    with g.open(database, writable=True) as wb:
+    with g.open(database, writable=True, ask_above_sessions=None) as wb:
         wb.install_history(versions=None)
         for id in ids:
             wb.create(id, "t", graph_id="g", context={"worked": 0})

@@ -146,7 +146,7 @@ def test_no_save_of_a_worker_is_lost(kind, request, program):
         asyncio.run(_run(url, WATCH))
     peer = Peer(program, version, url)
     ids = [peer.id(f"worker-{number:02}") for number in range(SESSIONS)]
-    with g.open(url, writable=True) as wb:
+    with g.open(url, writable=True, ask_above_sessions=None) as wb:
         for id in ids:
             wb.create(id, "t", graph_id="g", context={"worked": 0})
         created = len(wb.journaled.entries())

@@ -39,3 +39,11 @@ def test_a_large_history_is_named_and_pruned(
         assert found.evidence["versions"] == "21"
         wb.prune_history(versions=1)
         assert find_advice(wb.advise(), "history") is None
+
+
+def test_a_history_in_memory_has_its_size_told() -> None:
+    with g.open("memory:") as wb:
+        assert "history" not in repr(wb.advise())
+        wb.install_history()
+        wb.create("a", "t")
+        assert "history: 1 versions take" in repr(wb.advise())
