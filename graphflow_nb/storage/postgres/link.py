@@ -250,7 +250,8 @@ class Opener:
         statement_cache_size: The number of prepared statements to keep per connection; None for
             as many as the connection allows.
         on_open: Called for each new connection with whether its server is a replica, with the
-            server's version, and with the limits after which it ends what runs.
+            server's version, with the limits after which it ends what runs, and with whether a
+            pooler shares it.
 
     Attributes:
         guards: Whether it has opened a guarded link.
@@ -264,7 +265,7 @@ class Opener:
         read_only: bool,
         timeout: float,
         statement_cache_size: int | None,
-        on_open: Callable[[bool, str, Mapping[str, int]], None],
+        on_open: Callable[[bool, str, Mapping[str, int], bool], None],
     ):
         self._parameters = parameters = read_parameters(url)
         url = parameters.url
@@ -329,7 +330,7 @@ class Opener:
             await link.set_limits(self._timeout, self._parameters.limits)
             await read_times_exactly(link)
             version = getattr(link.get_settings(), "server_version", "")
-            self._on_open(await link.is_standby(), version, link.limits)
+            self._on_open(await link.is_standby(), version, link.limits, link.shared)
         except BaseException:
             link.terminate()
             raise

@@ -211,7 +211,7 @@ class PostgresSessionStorage:
     @property
     def limits(self) -> str:
         """After which times the server ends what was left running; empty if it does not."""
-        return describe_limits(self._table.limits)
+        return describe_limits(self._table.limits, shared=self._table.shared)
 
     async def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run statements of your own on one of the storage's connections.

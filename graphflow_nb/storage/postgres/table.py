@@ -83,6 +83,7 @@ class OpenTable:
             server to refuse, because a replica can be promoted at any time.
         server_version: The version of the server that was connected to last.
         limits: After how many milliseconds that server ends what runs, by the setting's name.
+        shared: Whether a pooler shares its connections.
         url, opened_read_only, timeout: As given.
     """
 
@@ -104,6 +105,7 @@ class OpenTable:
         self.standby = False
         self.server_version = ""
         self.limits: Mapping[str, int] = {}
+        self.shared = False
         self._name = name
         self._history: HistoryForm | None = None
         self._lacks_xmin = False  # whatever its catalog says
@@ -141,10 +143,13 @@ class OpenTable:
             raise
         return self
 
-    def _see_server(self, standby: bool, server_version: str, limits: Mapping[str, int]) -> None:
+    def _see_server(
+        self, standby: bool, server_version: str, limits: Mapping[str, int], shared: bool
+    ) -> None:
         self.standby = standby
         self.server_version = server_version
         self.limits = limits
+        self.shared = shared
 
     def _adopt(self, found: _Found) -> None:
         self.address = found.address

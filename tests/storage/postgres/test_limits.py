@@ -83,6 +83,15 @@ def test_behind_a_pooler_each_query_has_them(pooler, database, run, read_only):
     assert left == "0"
 
 
+def test_it_is_told_that_single_operations_through_a_pooler_have_none(pooler, database, run):
+    run(run_and_close(database))
+    storage = run(connect(pooler.url(database)))
+    assert storage.limits.endswith(
+        "but through the pooler not what a get, save or delete by id left"
+    )
+    run(storage.close())
+
+
 def test_a_large_batch_may_take_longer(database, run, monkeypatch):
     seen = []
     storage = run(connect(database, timeout=3))
