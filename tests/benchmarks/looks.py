@@ -18,7 +18,7 @@ from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.waitbox import USUAL
 from graphflow_nb.notebook.magics.gf import GfMagic
 
-__all__ = ["FULL_READS", "Figure", "measure_looks"]
+__all__ = ["FULL_READS", "Figure", "measure_history", "measure_looks"]
 
 CALLS = 5
 SECONDS = 1.5  # for the calls of one look, which is called once in any case
@@ -206,3 +206,26 @@ def measure_looks(wb: g.Workbench, url: str, size: int) -> dict[str, Figure]:
             name: _measure(wb, look, 1 if name in FULL_READS else CALLS)
             for name, look in _looks(wb, url, size, folder)
         }
+
+
+def measure_history(wb: g.Workbench) -> dict[str, Figure]:
+    """Return what looks at the history take, of sessions that are saved for it.
+
+    Args:
+        wb: The workbench, which can write.
+    """
+    wb.install_history()
+    ids = wb.sessions(order="id", limit=40)["id"].tolist()
+    for number in range(5):
+        for id in ids:
+            session = wb.get(id)
+            session.current_task_id = f"step-{number}"
+            wb.save(session, undo=False)
+    looks: dict[str, Callable[[], Any]] = {
+        "history(id)": lambda: wb.history(ids[0]),
+        "timeline(ids)": lambda: wb.timeline(ids[:10]),
+        "timeline(graph=)": lambda: wb.timeline(graph="graph-1"),
+    }
+    found = {name: _measure(wb, look, CALLS) for name, look in looks.items()}
+    wb.remove_history()
+    return found

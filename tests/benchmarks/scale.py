@@ -24,7 +24,7 @@ from graphflow_nb import Query
 from graphflow_nb.model import stored_session
 from graphflow_nb.private_server import LocalRedis
 
-from .looks import FULL_READS, Figure, measure_looks
+from .looks import FULL_READS, Figure, measure_history, measure_looks
 
 SIZES, FULL_SIZES = (1_000, 100_000), (1_000, 100_000, 1_000_000)
 REDIS_MOST = 200_000
@@ -161,10 +161,26 @@ async def _memory(size: int) -> g.InMemorySessionStorage:
 _Results = dict[str, dict[int, dict[str, Figure]]]
 
 
-def _note(results: _Results, store: str, size: int, wb: g.Workbench, url: str) -> None:
+def _note(
+    results: _Results,
+    store: str,
+    size: int,
+    url: str,
+    wb: g.Workbench | None = None,
+    **options: Any,
+) -> None:
+    """Measure a store by its URL, or one in memory by its workbench."""
     began = time.perf_counter()
+    if wb is None:
+        wb = g.open(url, **options)
     with wb:
-        results.setdefault(store, {})[size] = measure_looks(wb, url, size)
+        found = measure_looks(wb, url, size)
+        if not url:
+            found |= measure_history(wb)
+    if url:
+        with g.open(url, writable=True, **options) as writer:
+            found |= measure_history(writer)
+    results.setdefault(store, {})[size] = found
     print(f"  {store}, {size:,} sessions: {time.perf_counter() - began:.0f} s", flush=True)
 
 
@@ -174,11 +190,11 @@ def _measure_all(server: g.LocalPostgres, sizes: tuple[int, ...], folder: str) -
         with _postgres(server, size) as prepare:
             for store in ("PostgreSQL", "PostgreSQL, indexes"):
                 url = prepare(store)
-                _note(results, store, size, g.open(url, timeout=60), url)
+                _note(results, store, size, url, timeout=60)
     for size in sizes:
         path = Path(folder) / f"{size}.db"
         url = _fill_sqlite(path, size)
-        _note(results, "SQLite", size, g.open(url), url)
+        _note(results, "SQLite", size, url)
         path.unlink()
     for size in sorted({min(size, REDIS_MOST) for size in sizes}):
         with LocalRedis() as redis_server:
@@ -188,9 +204,9 @@ def _measure_all(server: g.LocalPostgres, sizes: tuple[int, ...], folder: str) -
                 wb.build_index()
                 print(f"  Redis, index of {size:,}: {time.perf_counter() - began:.1f} s")
             url = redis_server.url
-            _note(results, "Redis, index", size, g.open(url), url)
+            _note(results, "Redis, index", size, url)
     for size in sizes:
-        _note(results, "memory", size, g.wrap(asyncio.run(_memory(size))), "")
+        _note(results, "memory", size, "", g.wrap(asyncio.run(_memory(size))))
     return results
 
 
