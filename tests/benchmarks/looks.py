@@ -26,7 +26,7 @@ _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
 #: What reads all sessions by its nature: it shows progress, and can be stopped.
-FULL_READS: Final = frozenset({"summary(), exact", "scan()", "to_parquet()"})
+FULL_READS: Final = frozenset({"summary(), exact", "scan()", "to_parquet()", "build_index()"})
 
 
 class Figure(NamedTuple):

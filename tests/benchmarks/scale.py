@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -54,7 +55,7 @@ FILL_SQLITE = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :size)
 INSERT INTO sessions (id, graph_id, current_task_id, status_message, context, version,
     created_at, updated_at)
-SELECT printf('session-%08d', n * 7919 % :size), 'graph-' || n % 5, 'task-' || n % 20,
+SELECT printf('session-%08d', n * 7919 % :size), 'graph-' || (n % 5), 'task-' || (n % 20),
     CASE WHEN n % 3 = 0 THEN 'waiting for the customer' END,
     printf('{"data":{"n":%d,"tier":%d,"text":"%s"},'
         || '"chat_history":{"messages":[],"max_messages":1000}}', n, n % 4,
@@ -158,56 +159,63 @@ async def _memory(size: int) -> g.InMemorySessionStorage:
     return storage
 
 
-_Results = dict[str, dict[int, dict[str, Figure]]]
+#: What each look took, by the number of sessions.
+_Figures = dict[int, dict[str, Figure]]
 
 
-def _note(
-    results: _Results,
-    store: str,
-    size: int,
-    url: str,
-    wb: g.Workbench | None = None,
-    **options: Any,
-) -> None:
+def _measure(
+    store: str, url: str, wb: g.Workbench | None = None, **options: Any
+) -> dict[str, Figure]:
     """Measure a store by its URL, or one in memory by its workbench."""
-    began = time.perf_counter()
-    if wb is None:
-        wb = g.open(url, **options)
-    with wb:
-        found = measure_looks(wb, url, size)
-        if not url:
+    size, began = options.pop("size"), time.perf_counter()
+    with g.open(url, **options) if wb is None else wb as reader:
+        found = measure_looks(reader, url, size)
+        if wb is not None:
             found |= measure_history(wb)
-    if url:
+    if wb is None:
         with g.open(url, writable=True, **options) as writer:
             found |= measure_history(writer)
-    results.setdefault(store, {})[size] = found
-    print(f"  {store}, {size:,} sessions: {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"{store}, {size:,}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    return found
 
 
-def _measure_all(server: g.LocalPostgres, sizes: tuple[int, ...], folder: str) -> _Results:
-    results: _Results = {}
+def _measure_postgres(server: g.LocalPostgres, sizes: tuple[int, ...]) -> dict[str, _Figures]:
+    found: dict[str, _Figures] = {"PostgreSQL": {}, "PostgreSQL, indexes": {}}
     for size in sizes:
         with _postgres(server, size) as prepare:
-            for store in ("PostgreSQL", "PostgreSQL, indexes"):
-                url = prepare(store)
-                _note(results, store, size, url, timeout=60)
+            for store, figures in found.items():
+                figures[size] = _measure(store, prepare(store), size=size, timeout=60)
+    return found
+
+
+def _measure_sqlite(sizes: tuple[int, ...], folder: str) -> _Figures:
+    found = {}
     for size in sizes:
         path = Path(folder) / f"{size}.db"
-        url = _fill_sqlite(path, size)
-        _note(results, "SQLite", size, url)
+        found[size] = _measure("SQLite", _fill_sqlite(path, size), size=size)
         path.unlink()
+    return found
+
+
+def _measure_redis(sizes: tuple[int, ...]) -> _Figures:
+    found = {}
     for size in sorted({min(size, REDIS_MOST) for size in sizes}):
-        with LocalRedis() as redis_server:
-            _fill_redis(redis_server.url, size)
-            with g.open(redis_server.url, writable=True) as wb:
-                began = time.perf_counter()
+        with LocalRedis() as server:
+            _fill_redis(server.url, size)
+            began = time.perf_counter()
+            with g.open(server.url, writable=True) as wb:
                 wb.build_index()
-                print(f"  Redis, index of {size:,}: {time.perf_counter() - began:.1f} s")
-            url = redis_server.url
-            _note(results, "Redis, index", size, url)
-    for size in sizes:
-        _note(results, "memory", size, "", g.wrap(asyncio.run(_memory(size))))
-    return results
+            took = time.perf_counter() - began
+            found[size] = _measure("Redis, index", server.url, size=size)
+            found[size]["build_index()"] = Figure(1e3 * took, None)
+    return found
+
+
+def _measure_memory(sizes: tuple[int, ...]) -> _Figures:
+    return {
+        size: _measure("memory", "", g.wrap(asyncio.run(_memory(size))), size=size)
+        for size in sizes
+    }
 
 
 def _judge(look: str, figures: list[Figure]) -> str:
@@ -225,23 +233,29 @@ def _judge(look: str, figures: list[Figure]) -> str:
     return ", ".join(said)
 
 
+def _print_rows(store: str, by_size: _Figures, columns: int) -> None:
+    names = list(dict.fromkeys(name for looks in by_size.values() for name in looks))
+    for name in names:
+        figures = [looks[name] for looks in by_size.values()]
+        times = [f"{figure.ms:,.1f}" for figure in figures]
+        times += [""] * (columns - len(times))
+        growth = f"{figures[-1].ms / figures[-2].ms:.1f}×" if len(figures) > 1 else ""
+        memory = "" if (mib := figures[-1].mib) is None else f"{mib:,.0f}"
+        print(f"| {' | '.join([store, name, *times, growth, memory, _judge(name, figures)])} |")
+    print(end="", flush=True)
+
+
 def scale(server: g.LocalPostgres, *, full: bool) -> None:
     """Print a table of each look in each store: its time at each size, growth and memory."""
     sizes = FULL_SIZES if full else SIZES
+    print("\nLooks at stores of growing size: ms at each number of sessions (Redis: 200,000 at")
+    print("most), growth to the largest from the size before it, and by how much the process's")
+    print("memory rose.\n")
+    print(f"| store | look | {' | '.join(f'{size:,}' for size in sizes)} | growth | MiB | |")
+    print(f"|---|---|{'--:|' * len(sizes)}--:|--:|---|", flush=True)
+    for store, figures in _measure_postgres(server, sizes).items():
+        _print_rows(store, figures, len(sizes))
     with TemporaryDirectory() as folder:
-        results = _measure_all(server, sizes, folder)
-    heads = [f"{size:,}" for size in sizes]
-    print("\nLooks at stores of growing size: ms at each number of sessions, growth to the largest")
-    print("from the size before it, and by how much the process's memory rose.\n")
-    print(f"| store | look | {' | '.join(heads)} | growth | MiB | |")
-    print(f"|---|---|{'--:|' * len(sizes)}--:|--:|---|")
-    for store, by_size in results.items():
-        names = list(dict.fromkeys(name for looks in by_size.values() for name in looks))
-        for name in names:
-            figures = [looks[name] for looks in by_size.values()]
-            times = [f"{figure.ms:,.1f}" for figure in figures]
-            times += [""] * (len(sizes) - len(times))
-            growth = f"{figures[-1].ms / figures[-2].ms:.1f}×" if len(figures) > 1 else ""
-            memory = "" if (mib := figures[-1].mib) is None else f"{mib:,.0f}"
-            row = [store, name, *times, growth, memory, _judge(name, figures)]
-            print(f"| {' | '.join(row)} |")
+        _print_rows("SQLite", _measure_sqlite(sizes, folder), len(sizes))
+    _print_rows("Redis, index", _measure_redis(sizes), len(sizes))
+    _print_rows("memory", _measure_memory(sizes), len(sizes))
