@@ -111,7 +111,10 @@ def _hide(texts: Sequence[str | None], path: ContextPath, mask: Mask) -> Sequenc
         # A value with nothing in it is masked by its path alone, which most columns are not.
         if not (mask.covers(where) or holds_nested(portion)):
             return portion
-        raws = (t if t is None else Raw(t.encode(errors="replace")) for t in list_texts(portion))
+        texts = list_texts(portion)
+        if not mask.covers(where) and not mask.may_hide("".join(filter(None, texts))):
+            return portion
+        raws = (t if t is None else Raw(t.encode(errors="replace")) for t in texts)
         shown = (mask.hide_or_none(raw, where) for raw in raws)
         return [None if raw is None else bytes(raw).decode() for raw in shown]
 

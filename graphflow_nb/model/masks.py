@@ -7,6 +7,7 @@ store (``Client.mask``), and what belongs to no store ``DEFAULT_MASK``.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -15,7 +16,7 @@ from msgspec import Raw
 
 from ..errors import ContextError, QueryError
 from . import exactjson
-from .secret_keys import MASK, key_words, secret_kind
+from .secret_keys import MASK, key_words, secret_kind, stems_of
 
 __all__ = [
     "DEFAULT_MASK",
@@ -69,6 +70,7 @@ class Mask:
         self._on = choice is not False
         also = frozenset(name for name, masked in names.items() if masked and name in _BY_CHOICE)
         chosen = {key_words(name): masked for name, masked in names.items() if name not in also}
+        self._stems = stems_of(also, chosen)
         # Each key is asked for many times, and few keys are different.
         self._kind = lru_cache(maxsize=10_000)(lambda key: secret_kind(key, also, chosen))
 
@@ -99,14 +101,30 @@ class Mask:
         """
         if not self._on:
             return raw
+        covered = self.covers(path)
+        if not covered:
+            text = bytes(raw)
+            if text[:1] not in (b"{", b"[") or not self.may_hide(text.decode(errors="replace")):
+                return raw
         try:
-            return self._hide(raw, path, show, covered=self.covers(path))
+            return self._hide(raw, path, show, covered=covered)
         except (ContextError, RecursionError):
             return Raw(exactjson.encode(f"{MASK} (JSON that can't be read)"))
 
     def hide_or_none(self, raw: Raw | None, path: tuple[str, ...]) -> Raw | None:
         """Return what ``hide`` returns; None for None."""
         return None if raw is None else self.hide(raw, path)
+
+    def may_hide(self, text: str) -> bool:
+        """Return whether something may be hidden in a JSON text, or several in one, by its keys.
+
+        Quick, for what is mostly innocent.
+        """
+        if not self._on or "\\u" in text:  # a key may be spelled with escapes
+            return self._on
+        plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+        lower = plain.lower()
+        return any(stem in lower for stem in self._stems)
 
     def _hide(self, raw: Raw, path: tuple[str, ...], show: Show | None, *, covered: bool) -> Raw:
         opening = bytes(memoryview(raw)[:1])

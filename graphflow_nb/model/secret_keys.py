@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["MASK", "key_words", "secret_kind"]
+__all__ = ["MASK", "key_words", "secret_kind", "stems_of"]
 
 #: What is written in place of a secret.
 MASK: Final = "•••"
@@ -157,6 +157,25 @@ def _kind_of(
             before = words[-count - 1] if len(words) > count else ""
             return "" if last == ("token",) and before in _INNOCENT_WORDS else kind
     return next((kind for end, kind in _GLUED.items() if words[-1].endswith(end)), None)
+
+
+def stems_of(
+    also: Collection[str] = (), chosen: Mapping[tuple[str, ...], bool] | None = None
+) -> tuple[str, ...]:
+    """Return texts of which one occurs, in lower case, in each text with a secret's key.
+
+    So has many a text without one. To look for them takes a fiftieth of splitting the text.
+
+    Args:
+        also, chosen: See ``secret_kind``.
+    """
+    names = [*_KINDS, *((word,) for word in (*_GLUED, *_ALONE))]
+    names += [words for words, kind in _BY_CHOICE.items() if kind in also]
+    names += [words for words, masked in (chosen or {}).items() if masked]
+    common = {"key", "keys", "token", "tokens", "pass"}
+    stems = {words[-1] if words[-1] in common else words[0] for words in names}
+    needed = {stem for stem in stems if not any(other != stem and other in stem for other in stems)}
+    return tuple(sorted(needed))
 
 
 def _is_form(word: str) -> bool:

@@ -8,8 +8,10 @@ import string
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
 import graphflow_nb as g
+from graphflow_nb.model.masks import DEFAULT_MASK, Mask
 from graphflow_nb.model.secret_keys import MASK, secret_kind
 
 _NAMES = """
@@ -156,3 +158,16 @@ def test_copies_and_parquet_can_be_without_secrets(tmp_path):
         content = b"".join(file.read_bytes() for file in (tmp_path / "out").iterdir())
         assert b"Zq7" not in content
         assert dict(wb.get("a").context)["password"] == "Zq7"
+
+
+def test_a_text_with_a_secret_has_a_stem_of_its_key():
+    for key in (spelling for name in SECRETS for spelling in spellings(name)):
+        raw = Raw(json.dumps({"a": {key: "x"}}).encode())
+        assert DEFAULT_MASK.hide(raw) is not raw, key
+    innocent = Raw(json.dumps([{key: key} for key in INNOCENT]).encode())
+    assert DEFAULT_MASK.hide(innocent) is innocent
+    for text in ('{"\\u0070assword": "x"}', '{"пароль": "x"}', '{"ｐａｓｓｗｏｒｄ": "x"}'):
+        assert "•••" in bytes(DEFAULT_MASK.hide(Raw(text.encode()))).decode()
+    chosen = Mask({"Customer-No": True, "iban": True, "cookie": False})
+    for text, masked in (('{"customerNo":"x"}', 1), ('{"iban":"x"}', 1), ('{"cookie":"x"}', 0)):
+        assert ("•••" in bytes(chosen.hide(Raw(text.encode()))).decode()) == bool(masked)
