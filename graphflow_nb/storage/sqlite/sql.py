@@ -17,6 +17,7 @@ from ..conditions import fold
 from ..odd import bytes_of_name
 from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
+from .needles import find_needles
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -230,22 +231,24 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         terms.append(term)
         values.extend(more)
 
-    contains = "instr(CAST({} AS BLOB), ?) > 0"
-    if query.ignore_case:
-        contains = "instr(fold(CAST({} AS BLOB)), ?) > 0"
-
-    def searched(text: str) -> bytes:
-        return (fold(text) if query.ignore_case else text).encode()
+    def search(columns: Sequence[str], text: str) -> None:
+        contains = "instr(CAST({} AS BLOB), ?) > 0"
+        if query.ignore_case:
+            text = fold(text)
+            # No letter beyond ASCII has a lower case in it.
+            ours = "CAST(lower({}) AS BLOB)" if text.isascii() else "fold(CAST({} AS BLOB))"
+            contains = f"instr({ours}, ?) > 0"
+        either = " OR ".join(contains.format(column) for column in columns)
+        put(f"({either})", *[text.encode()] * len(columns))
 
     if query.graph is not None:
         put("graph_id = ?", query.graph)
     if query.task is not None:
         put("current_task_id = ?", query.task)
     if query.status is not None:
-        put(contains.format("status_message"), searched(query.status))
+        search(["status_message"], query.status)
     if query.text is not None:
-        text = searched(query.text)
-        put(f"({contains.format('id')} OR {contains.format('status_message')})", text, text)
+        search(["id", "status_message"], query.text)
     if query.ids is not None:
         ids = [id for id in query.ids if is_encodable(id)]
         either = f"id IN ({', '.join('?' * len(ids))})"
@@ -254,17 +257,27 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         put(f"({either})", *ids, *(value for found in odd for value in found.values))
     if query.id_prefix is not None:
         prefix = query.id_prefix.encode()
-        put("id >= ? AND substr(CAST(id AS BLOB), 1, ?) = ?", query.id_prefix, len(prefix), prefix)
+        # A page by time walks the index of times, which has the ids: all that have a prefix would
+        # be sorted otherwise, with their contexts.
+        is_walk = page and query.limit is not None and query.order_by == "updated_at"
+        id = "+id" if is_walk else "id"
+        put(f"{id} >= ?", query.id_prefix)
         if prefix:
             # A range of the index. No byte of a text in UTF-8 is the last one.
-            put("id < CAST(? AS TEXT)", prefix[:-1] + bytes([prefix[-1] + 1]))
+            put(f"{id} < CAST(? AS TEXT)", prefix[:-1] + bytes([prefix[-1] + 1]))
+        put("substr(CAST(id AS BLOB), 1, ?) = ?", len(prefix), prefix)
     for name in ("updated", "created"):
         if (since := getattr(query, f"{name}_since")) is not None:
             # What is not a number is greater than all numbers, and is no time.
             put(f"{name}_at >= ? AND {name}_at < ''", micros_of(since))
         if (until := getattr(query, f"{name}_until")) is not None:
             put(f"{name}_at < ?", micros_of(until))
-    for path, operator, value in query.conditions():
+    for condition in query.conditions():
+        for needle in find_needles(condition):
+            patterns = (f"*{needle.text}*", *needle.unless)
+            either = " OR ".join(["context GLOB ?"] * len(patterns))
+            put(f"({either} OR typeof(context) = 'blob')", *patterns)
+        path, operator, value = condition
         put(f"holds({_CONTEXT}, ?, ?, ?)", _encode_path(path), operator, value)
     if page and query.after is not None:
         than, cursor = ("<" if query.descending else ">"), query.after
