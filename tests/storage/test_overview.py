@@ -22,6 +22,7 @@ from graphflow_nb.storage import Query
 from graphflow_nb.storage import memory as memory_module
 from graphflow_nb.storage.overview import AGES, FUTURE, SIZES, UNKNOWN, hour_edges
 from graphflow_nb.storage.postgres import overview as in_postgres
+from graphflow_nb.storage.redis import queries as in_redis
 from graphflow_nb.storage.sqlite import overview as in_sqlite
 
 from ..scope import only_complete
@@ -194,6 +195,21 @@ def test_a_part_of_a_large_table_stands_for_the_whole(database, tmp_path, run, m
         assert (exact.read, exact.share) == (5_000, 1.0)
         again = run(storage.overview(found.now))
         assert [*again.places] == [*found.places], "a second look shows the same"
+        run(storage.close())
+
+
+def test_of_many_keys_of_redis_the_values_of_some_are_read(request, tmp_path, run, monkeypatch):
+    monkeypatch.setattr(in_redis, "_VALUES", 50)
+    sessions = [Session(f"s{n}", f"t{n % 4}") for n in range(200)]
+    with empty_store("redis", request, tmp_path) as store:
+        storage = run(store.open())
+        run(storage.import_many(sessions))
+        found = run(storage.overview(datetime.now(UTC)))
+        assert (found.read, found.share, found.note) == (50, 0.25, None)
+        assert overview_frames(found).tasks["sessions"].sum() == 200
+        assert run(storage.overview(found.now, exact=True)).read == 200
+        monkeypatch.setattr(in_redis, "_LISTED", 1)
+        assert "keys alone that the server lists first" in run(storage.overview(found.now)).note
         run(storage.close())
 
 

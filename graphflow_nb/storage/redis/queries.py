@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,9 +14,10 @@ from ...errors import QueryError, StorageError
 from ...model.times import UNKNOWN_TIME
 from ..limits import QUICK_ROWS
 from ..offloop import run_off_loop
+from ..overview import OverviewCounts, count_columns
 from ..paths import ContextPath, is_encodable
 from ..query import Query
-from ..rows import GroupCounter, build_table, filter_rows, take_page
+from ..rows import GroupCounter, build_table, filter_rows, size_of, take_page
 from ..table import GroupCount, NotedCount, NotedList, Table, add_problem
 from ..trace import current
 from .client import RedisClient
@@ -28,6 +30,9 @@ from .records import Found, Records
 __all__ = ["Page", "Queries", "SessionPage"]
 
 
+# Of an overview: the keys that are listed, and the values that are read, at most.
+_LISTED: Final = 1_500_000
+_VALUES: Final = 20_000
 _PORTION: Final = 2_000  # values that are read in one step, at most
 _PROBED: Final = 10_000  # entries of the index, whose hits say how many more would be read
 _BULK: Final = 500  # rows of a page that is one of many, and not looked at by a person
@@ -280,6 +285,37 @@ class Queries:
         async for portion in self.scan(query, hidden=hidden):
             groups.add(portion)
         return NotedList(groups.counts(), _hidden_note(hidden)) if hidden else groups.counts()
+
+    async def overview(self, now: datetime, *, exact: bool) -> OverviewCounts:
+        """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
+
+        Keys are listed without their values, and of many keys the values of every so many are read.
+        """
+        keys: list[bytes] = []
+        notes = []
+        async for portion in self._client.scan(self._pattern(Query())):
+            keys += portion
+            if not exact and len(keys) >= _LISTED:
+                notes.append(f"of the {len(keys):,} keys alone that the server lists first")
+                break
+        chosen = keys if exact else keys[:: max(1, round(len(keys) / _VALUES))]
+        hidden: set[bytes] = set()
+        rows = []
+        for start in range(0, len(chosen), _PORTION):
+            ids = [self._records.id_of(key) for key in chosen[start : start + _PORTION]]
+            for each in await self._records.find_many(ids, hidden):
+                if each is not None:
+                    row = each[1]
+                    names = row.graph_id, row.current_task_id
+                    rows.append((*names, row.created, row.updated, size_of(row.context)))
+        if note := _hidden_note(hidden):
+            notes.append(note)
+        graphs, tasks, created, updated, sizes = zip(*rows, strict=True) if rows else ((),) * 5
+        return count_columns(
+            *(graphs, tasks, created, updated, sizes, now),
+            share=len(chosen) / len(keys) if keys else 1.0,
+            note="; ".join(notes) or None,
+        )
 
     async def scan(
         self, query: Query, *, bounded: bool = True, hidden: set[bytes] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from ...errors import SessionConflict, StorageError
@@ -15,6 +16,7 @@ from ..facts import RedisFacts, with_history
 from ..history import measure_history
 from ..odd import Found
 from ..offloop import run_off_loop
+from ..overview import OverviewCounts
 from ..paths import ContextPath
 from ..query import Query
 from ..table import GroupCount, Table
@@ -452,6 +454,13 @@ class RedisSessionStorage:
         Where the index answered, they are a ``NotedList``, whose note says so.
         """
         return await self._queries.counts(query)
+
+    async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
+        """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
+
+        Of many keys the values of some 20,000 are read, unless ``exact``.
+        """
+        return await self._queries.overview(now, exact=exact)
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help.
