@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,6 +27,7 @@ __all__ = [
     "category_column",
     "holds_nested",
     "object_array",
+    "portions_of",
     "text_column",
     "time_column",
     "value_column",
@@ -92,7 +93,7 @@ def _number(values: Sequence[str], known: dict[str, int]) -> Iterator[NDArray[np
 
     for portion in values.portions if isinstance(values, Texts) else [values]:
         if pyarrow is not None and isinstance(portion, pyarrow.Array):
-            coded = portion.dictionary_encode()
+            coded = portion.dictionary_encode()  # one that is coded already stays as it is
             numbers = [number(text) for text in coded.dictionary.to_pylist()]
             yield np.array(numbers, _narrowest(len(known)))[coded.indices.to_numpy()]
         else:
@@ -143,9 +144,13 @@ class _Values(NamedTuple):
     source: Portion | None = None
 
 
-def value_column(texts: Sequence[str | None]) -> Any:
-    """Return JSON texts as the narrowest column that holds all; absent and null are missing."""
-    portions = [_read_values(portion) for portion in _portions(texts)]
+def value_column(texts: Iterable[Portion]) -> Any:
+    """Return JSON texts as the narrowest column that holds all; absent and null are missing.
+
+    Args:
+        texts: The texts in portions.
+    """
+    portions = [_read_values(portion) for portion in texts]
     kinds = frozenset[type]().union(*(each.kinds for each in portions))
     missing = any(each.missing is not None for each in portions)
     if kinds == {str}:
@@ -168,12 +173,23 @@ _NULLABLE: Final[dict[type, Callable[..., Any]]] = {
 }
 
 
-def _portions(texts: Sequence[str | None]) -> Iterator[Portion]:
-    if isinstance(texts, Texts):
-        yield from texts.portions
-    else:
+def portions_of(texts: Sequence[str | None], *, consume: bool = False) -> Iterator[Portion]:
+    """Yield a column of texts in portions.
+
+    Args:
+        texts: The column.
+        consume: Whether it gives up each portion that it holds, so that memory holds only one of
+            them in two forms.
+    """
+    if not isinstance(texts, Texts):
         for start in range(0, len(texts), _PORTION):
             yield texts[start : start + _PORTION]
+    elif consume:
+        portions, texts.portions = list(reversed(texts.portions)), []
+        while portions:
+            yield portions.pop()
+    else:
+        yield from texts.portions
 
 
 def _is_typed(portion: _Values) -> bool:
@@ -183,13 +199,15 @@ def _is_typed(portion: _Values) -> bool:
 def _join(portions: Sequence[_Values], dtype: Any) -> Any:
     """Return the values of portions as one array; NaN, or 0, is where one is missing."""
     nothing = np.nan if dtype is np.float64 else 0
-    arrays = []
+    joined = np.empty(sum(len(each.values) for each in portions), dtype)
+    start = 0
     for values, missing, kinds, *_ in portions:
-        array = values.astype(dtype) if kinds else np.full(len(values), nothing, dtype)
+        here = joined[start : start + len(values)]
+        here[:] = values if kinds else nothing
         if missing is not None:
-            array[missing] = nothing
-        arrays.append(array)
-    return np.concatenate(arrays)
+            here[missing] = nothing
+        start += len(values)
+    return joined
 
 
 def _join_missing(portions: Sequence[_Values]) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,12 +23,13 @@ from ..model.times import micros_or_unknown
 from ..monitoring import Records
 from ..storage.paths import ContextPath, data_path, path_label
 from ..storage.table import GroupCount, Table, add_problem, note_of
-from ..storage.texts import Portion, Texts, list_texts
+from ..storage.texts import Portion, list_texts
 from .columns import (
     TEXT,
     category_column,
     holds_nested,
     object_array,
+    portions_of,
     text_column,
     time_column,
     value_column,
@@ -69,7 +70,11 @@ def frame_html(frame: pd.DataFrame) -> Markup:
 
 
 def sessions_frame(
-    table: Table, context: Sequence[ContextPath], mask: Mask = DEFAULT_MASK
+    table: Table,
+    context: Sequence[ContextPath],
+    mask: Mask = DEFAULT_MASK,
+    *,
+    consume: bool = False,
 ) -> pd.DataFrame:
     """Return one row for each session; see ``Workbench.sessions`` for the columns.
 
@@ -77,7 +82,13 @@ def sessions_frame(
         table: The sessions by column.
         context: The paths of the context columns.
         mask: What is hidden of their values.
+        consume: Whether the table gives up each context column, so that memory holds one of them
+            as texts and as values.
     """
+    values = [  # first: each is in memory as texts too for a while
+        value_column(_hide(portions_of(texts, consume=consume), path, mask))
+        for texts, path in zip(table.context, context, strict=True)
+    ]
     columns: dict[str, Any] = {
         "id": text_column(table.id),
         "graph_id": category_column(table.graph_id),
@@ -91,8 +102,7 @@ def sessions_frame(
     }
     if table.expires is not None:
         columns["expires_at"] = time_column(table.expires)
-    for name, path, texts in zip(context_columns(context), context, table.context, strict=True):
-        columns[name] = value_column(_hide(texts, path, mask))
+    columns |= zip(context_columns(context), values, strict=True)
     frame = pd.DataFrame(columns, copy=False)
     # Plain values: what writes a file or compares frames takes the attributes along.
     frame.attrs["next"] = None if table.next is None else table.next.to_plain()
@@ -103,25 +113,22 @@ def sessions_frame(
     return frame
 
 
-def _hide(texts: Sequence[str | None], path: ContextPath, mask: Mask) -> Sequence[str | None]:
-    """Return JSON texts of the values at a path, with what is shown instead of secrets."""
+def _hide(portions: Iterable[Portion], path: ContextPath, mask: Mask) -> Iterator[Portion]:
+    """Yield JSON texts of the values at a path, with what is shown instead of secrets."""
     where = data_path(path)
-
-    def hide(portion: Portion) -> Portion:
+    covered = mask.covers(where)
+    for portion in portions:
         # A value with nothing in it is masked by its path alone, which most columns are not.
-        if not (mask.covers(where) or holds_nested(portion)):
-            return portion
+        if not (covered or holds_nested(portion)):
+            yield portion
+            continue
         texts = list_texts(portion)
-        if not mask.covers(where) and not mask.may_hide("".join(filter(None, texts))):
-            return portion
-        raws = (t if t is None else Raw(t.encode(errors="replace")) for t in texts)
+        if not covered and not mask.may_hide("".join(filter(None, texts))):
+            yield portion
+            continue
+        raws = (None if t is None else Raw(t.encode(errors="replace")) for t in texts)
         shown = (mask.hide_or_none(raw, where) for raw in raws)
-        return [None if raw is None else bytes(raw).decode() for raw in shown]
-
-    if isinstance(texts, Texts):
-        return Texts([hide(portion) for portion in texts.portions])
-    hidden: Sequence[str | None] = hide(texts if isinstance(texts, list) else list(texts))
-    return hidden
+        yield [None if raw is None else bytes(raw).decode() for raw in shown]
 
 
 def context_columns(context: Sequence[ContextPath]) -> list[str]:

@@ -255,7 +255,9 @@ class Workbench(HistoryViews, LargeReads, Exports):
             table = await self.table(query, context)
         mask = NO_MASK if reveal else self.mask
         frame = await run_off_loop(
-            len(table), lambda: sessions_frame(table, context, mask), self.storage
+            len(table),
+            lambda: sessions_frame(table, context, mask, consume=True),
+            self.storage,
         )
         if "note" in frame.attrs:
             self._warn_of_note(frame.attrs["note"])

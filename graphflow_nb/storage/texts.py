@@ -88,5 +88,7 @@ def list_texts(portion: Portion) -> list[str | None]:
     Args:
         portion: The portion, a list or an array of Arrow.
     """
-    texts: list[str | None] = portion if isinstance(portion, list) else portion.to_pylist()
+    if isinstance(portion, (list, tuple)):
+        return list(portion)
+    texts: list[str | None] = portion.to_pylist()
     return texts

@@ -4,7 +4,8 @@
     python -m tests.benchmarks [memory] [monitoring] [postgres] [frame] [bridge] [browse] [bulk]
         [laboratory] [workflow] [durability] [history] [live] [peer]     (peer needs cargo)
         [scale]              (looks at stores of up to 10^5 sessions, or 10^6)
-        [--full]             (of history and scale: at the size that the aims name)
+        [frames]             (all of up to 2·10^5 sessions as a DataFrame, or 10^6)
+        [--full]             (of history, scale and frames: at the size that the aims name)
 
 A figure is the median of many calls in rounds that alternate between the contestants, so that a
 slow moment of the machine meets all of them. The aims are those of the project; a ratio says more
@@ -31,6 +32,7 @@ from graphflow_nb.workflow import FlowRunner, GraphBuilder, NextAction, Task, Ta
 from .browse import browse
 from .bulk import bulk
 from .durability import durability
+from .frames import frames
 from .history import history
 from .laboratory import laboratory
 from .live import live
@@ -452,7 +454,7 @@ def main(words: list[str]) -> None:
     options = {word for word in words if word.startswith("--")}
     parts = [word for word in words if word not in options] or [
         *("memory", "monitoring", "postgres", "frame", "bridge", "browse", "bulk"),
-        *("laboratory", "workflow", "durability", "history", "live", "peer", "scale"),
+        *("laboratory", "workflow", "durability", "history", "live", "peer", "scale", "frames"),
     ]
     if "memory" in parts:
         asyncio.run(memory())
@@ -481,6 +483,8 @@ def main(words: list[str]) -> None:
             bridge(server.create_database("calls"))
         if "scale" in parts:
             scale(server, full="--full" in options)
+        if "frames" in parts:
+            frames(server, full="--full" in options)
         if "browse" in parts:
             browse(server, Report("The browser in JupyterLab, click to rows (aim ≤ 300 ms)").row)
 

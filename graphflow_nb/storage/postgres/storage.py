@@ -465,7 +465,7 @@ class PostgresSessionStorage:
             rows = opened.statements.selects.columns(query, context, packed=False)
             await self._check_scan(connection, rows, query)
             try:
-                return await stream_table(connection, opened, query, context, None)
+                return await stream_table(connection, opened, query, context)
             except (Unstreamed, *_UNSENT):
                 return None
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from array import array
 from binascii import unhexlify
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,17 @@ except ImportError:  # an extra
 
 __all__ = ["NUMBERS", "Unstreamed", "stream_table"]
 
+#: The columns of a ``Table`` that are numbers.
+_NUMBERS: Final = ("version", "created", "updated", "context_bytes", "messages")
 #: The numbers of a row, as the statement sends them.
 NUMBERS: Final = np.dtype(
-    [("version", ">i8"), ("created", ">i8"), ("updated", ">i8"), ("size", ">i4"), ("count", ">i4")]
+    {
+        "names": _NUMBERS,
+        "formats": [">i8", ">i8", ">i8", ">i4", ">i4"],
+    }
 )
 _TEXTS: Final = ("id", "graph_id", "current_task_id", "status_message")
+_SPARE: Final = 1 << 17
 _PORTION: Final = 1 << 20  # bytes of a portion, and the row in which it ends
 #: How many times longer than one statement it may be silent, and the whole may take. A server is
 #: silent while it sorts all rows, and until it has found so many that they fill its buffer.
@@ -55,9 +62,9 @@ class Unstreamed(Exception):
 
 
 class _Portion(NamedTuple):
-    """Some rows by column."""
+    """Some rows by column: the numbers in the order of ``_NUMBERS``, and the texts."""
 
-    numbers: NDArray[Any]
+    numbers: list[NDArray[np.int64]]
     texts: list[Portion]
 
 
@@ -66,7 +73,6 @@ async def stream_table(
     table: OpenTable,
     query: Query,
     context: Sequence[ContextPath],
-    progress: Callable[[int], None] | None,
 ) -> Table:
     """Return the columns of all sessions that a query selects, from one snapshot.
 
@@ -75,7 +81,6 @@ async def stream_table(
         table: The table.
         query: The query, without a limit.
         context: The paths into the context whose values are columns too.
-        progress: Called with the number of sessions that have come; None for nothing.
 
     Raises:
         Unstreamed: The server can't send the answer in this way.
@@ -84,9 +89,9 @@ async def stream_table(
     if statement is None:
         raise Unstreamed
     if connection.is_in_transaction():
-        return await _stream(connection, table, statement, context, progress)
+        return await _stream(connection, table, statement, context)
     async with connection.transaction():
-        return await _stream(connection, table, statement, context, progress)
+        return await _stream(connection, table, statement, context)
 
 
 async def _stream(
@@ -94,12 +99,11 @@ async def _stream(
     table: OpenTable,
     statement: str,
     context: Sequence[ContextPath],
-    progress: Callable[[int], None] | None,
 ) -> Table:
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     if connection.limits.get(STATEMENT) == round(1000 * (table.timeout + MARGIN)):  # our own limit
         await connection.allow(_WHOLE * table.timeout)
-    reader = _Reader(len(_TEXTS) + len(context), progress)
+    reader = _Reader(len(_TEXTS) + len(context))
     try:
         silent = _SILENT * table.timeout
         async with asyncio.timeout(silent) as waiting:
@@ -124,68 +128,73 @@ class _Reader:
 
     Args:
         count: The number of texts in a row.
-        progress: Called with the number of rows that were decoded.
     """
 
-    def __init__(self, count: int, progress: Callable[[int], None] | None):
+    def __init__(self, count: int):
         self._count = count
-        self._progress = progress
-        self._pieces: list[bytes] = []
+        # What comes is copied into one of them while the other is decoded: many allocations of
+        # this size would leave as much memory unused between what stays.
+        self._buffers = [bytearray(_PORTION + _SPARE), bytearray(_PORTION + _SPARE)]
         self._size = 0
         self._decoding: asyncio.Future[_Portion] | None = None
-        self._portions: list[_Portion] = []
-        self._rows = 0
+        # Arrays that grow in place: joined at the end, the numbers would be there twice.
+        self._numbers = [array("q") for _ in _NUMBERS]
+        self._texts: list[list[Portion]] = [[] for _ in range(count)]
         self._known: dict[str | None, str | None] = {}
 
     async def take(self, data: bytes) -> None:
         """Take the next bytes, in which rows may begin and end anywhere."""
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size < _PORTION or b"\n" not in data:
+        buffer, end = self._buffers[0], self._size + len(data)
+        if end > len(buffer):
+            buffer.extend(bytes(end - len(buffer)))
+        buffer[self._size : end] = data
+        self._size = end
+        if end < _PORTION or b"\n" not in data:
             return
-        whole, _, rest = data.rpartition(b"\n")
-        self._pieces[-1] = whole + b"\n"
-        await self._decode()
-        self._pieces, self._size = [rest], len(rest)
+        whole = buffer.rindex(b"\n", 0, end) + 1
+        await self._decode(whole)
+        rest = buffer[whole:end]
+        self._buffers[0][: len(rest)] = rest
+        self._size = len(rest)
 
     async def end(self) -> None:
         """Decode the last portion."""
         if self._size:
-            await self._decode()
+            await self._decode(self._size)
         await self._wait()
 
     def stop(self) -> None:
         """Drop what is not decoded."""
-        self._pieces = []
         if self._decoding is not None:
             self._decoding.cancel()
 
-    async def _decode(self) -> None:
-        pieces, self._pieces = self._pieces, []
+    async def _decode(self, size: int) -> None:
+        """Begin to decode so many bytes of the first buffer, and put the other one in its place."""
         await self._wait()
+        self._buffers.reverse()
         work = self._read if pyarrow is None else self._read_arrow
-        self._decoding = asyncio.ensure_future(asyncio.to_thread(work, pieces))
+        self._decoding = asyncio.ensure_future(asyncio.to_thread(work, self._buffers[1], size))
 
     async def _wait(self) -> None:
         """Wait for the portion that is being decoded: memory holds two at most."""
         if self._decoding is not None:
             portion = await self._decoding
             self._decoding = None
-            self._portions.append(portion)
-            self._rows += len(portion.numbers)
-            if self._progress is not None:
-                self._progress(self._rows)
+            for column, numbers in zip(self._numbers, portion.numbers, strict=True):
+                column.frombytes(numbers.tobytes())
+            for portions, texts in zip(self._texts, portion.texts, strict=True):
+                portions.append(texts)
 
-    def _read_arrow(self, pieces: list[bytes]) -> _Portion:
-        data = b"".join(pieces)
-        pieces.clear()
+    def _read_arrow(self, buffer: bytearray, size: int) -> _Portion:
         names = [str(number) for number in range(1 + self._count)]
-        kinds = dict.fromkeys(names, pyarrow.string()) | {names[0]: pyarrow.binary()}
+        kinds = dict.fromkeys(names, pyarrow.string())
+        few = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+        kinds |= {names[0]: pyarrow.binary(), names[2]: few, names[3]: few}
+        # As pandas has texts, so that a DataFrame shares them.
+        kinds |= {names[1]: pyarrow.large_string(), names[4]: pyarrow.large_string()}
         rows = pyarrow.csv.read_csv(
-            pyarrow.BufferReader(data),
-            pyarrow.csv.ReadOptions(
-                use_threads=False, block_size=len(data) + 1, column_names=names
-            ),
+            pyarrow.BufferReader(memoryview(buffer)[:size]),
+            pyarrow.csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=names),
             pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False),
             pyarrow.csv.ConvertOptions(
                 column_types=kinds,
@@ -195,14 +204,16 @@ class _Reader:
             ),
         )
         digits, *texts = (column.combine_chunks() for column in rows.columns)
-        return _Portion(
-            _numbers(digits.buffers()[2]),
-            [_unescape(column, json=number >= len(_TEXTS)) for number, column in enumerate(texts)],
-        )
+        columns = []
+        for number, column in enumerate(texts):
+            if isinstance(column, pyarrow.DictionaryArray):
+                columns.append(_shrink(column))
+            else:
+                columns.append(_unescape(column, json=number >= len(_TEXTS)))
+        return _Portion(_read_numbers(digits.buffers()[2]), columns)
 
-    def _read(self, pieces: list[bytes]) -> _Portion:
-        text = b"".join(pieces).decode()
-        pieces.clear()
+    def _read(self, buffer: bytearray, size: int) -> _Portion:
+        text = str(memoryview(buffer)[:size], "utf-8")
         cells: list[Any] = text[:-1].replace("\n", "\t").split("\t")
         digits, *texts = (cells[place :: 1 + self._count] for place in range(1 + self._count))
         for number, column in enumerate(texts):
@@ -217,37 +228,41 @@ class _Reader:
                 texts[number] = [known.setdefault(cell, cell) for cell in texts[number]]
                 if len(known) > 10_000:
                     known.clear()
-        return _Portion(_numbers("".join(digits)), texts)
+        return _Portion(_read_numbers("".join(digits)), texts)
 
     def table(self) -> Table:
-        """Return the rows by column, and give them up here."""
-        portions, self._portions = self._portions, []
-        numbers = [portion.numbers for portion in portions]
-
-        def column(name: str) -> NDArray[Any]:
-            return np.concatenate([each[name] for each in numbers] or [_numbers("")[name]])
-
-        texts = [
-            Texts([portion.texts[number] for portion in portions]) for number in range(self._count)
-        ]
-        ids, graphs, tasks, statuses, *values = cast(list[Any], texts)
+        """Return the rows by column."""
+        columns: list[Any] = list(map(Texts, self._texts))
+        ids, graphs, tasks, statuses, *values = columns
+        numbers: dict[str, Any] = {
+            name: np.frombuffer(column, np.int64)
+            for name, column in zip(_NUMBERS, self._numbers, strict=True)
+        }
         return Table(
             id=ids,
             graph_id=graphs,
             current_task_id=tasks,
             status_message=statuses,
-            version=column("version").astype(np.int64),
-            created=unpack_times(column("created")),
-            updated=unpack_times(column("updated")),
-            context_bytes=column("size").astype(np.int64),
-            messages=column("count").astype(np.int64),
             context=values,
             next=None,
+            **numbers,
         )
 
 
-def _numbers(digits: Any) -> NDArray[Any]:
-    return np.frombuffer(unhexlify(digits), NUMBERS)
+def _read_numbers(digits: Any) -> list[NDArray[np.int64]]:
+    rows = np.frombuffer(unhexlify(digits), NUMBERS)
+    return [
+        unpack_times(rows[name]) if name in ("created", "updated") else rows[name].astype(np.int64)
+        for name in _NUMBERS
+    ]
+
+
+def _shrink(texts: Any) -> Any:
+    """Return texts of which few are distinct as they are stored, in a quarter of the memory."""
+    names, places = _unescape(texts.dictionary, json=False), texts.indices
+    if len(names) <= np.iinfo(np.int8).max:
+        places = places.cast(pyarrow.int8())
+    return pyarrow.DictionaryArray.from_arrays(places, names)
 
 
 def _unescape(texts: Any, *, json: bool) -> Any:
@@ -259,7 +274,7 @@ def _unescape(texts: Any, *, json: bool) -> Any:
     if json:  # no control character is in JSON as the server writes it
         return compute.replace_substring(texts, "\\\\", "\\")
     plain = [_unescape_text(text) for text in texts.filter(escaped).to_pylist()]
-    return compute.replace_with_mask(texts, escaped, pyarrow.array(plain, pyarrow.string()))
+    return compute.replace_with_mask(texts, escaped, pyarrow.array(plain, texts.type))
 
 
 def _unescape_json(text: str) -> str:
@@ -287,7 +302,7 @@ async def _mend_odd(
         if len(set(ids)) < len(ids) or len(rows) < len(ids):
             raise Unstreamed
         part = build_odd_table([rows[id] for id in ids], Query(), context)
-        for name in ("version", "created", "updated", "context_bytes", "messages"):
+        for name in _NUMBERS:
             getattr(found, name)[some] = getattr(part, name)
         for name in _TEXTS[1:]:
             setattr(found, name, _replace(getattr(found, name), some, getattr(part, name)))

@@ -157,9 +157,9 @@ def test_values_of_several_portions_are_one_column(monkeypatch, take_arrow):
                 ]
                 for v in (first, second)
             ]
-            expected = columns.value_column(texts[0] + texts[1])
+            expected = columns.value_column([texts[0] + texts[1]])
             for portions in (texts, [pyarrow.array(each, pyarrow.string()) for each in texts]):
-                found = columns.value_column(Texts(portions))
+                found = columns.value_column(portions)
                 one, other = pd.Series(found), pd.Series(expected)
                 assert one.dtype == other.dtype
                 assert one.dropna().tolist() == other.dropna().tolist()
