@@ -459,17 +459,23 @@ class PostgresSessionStorage:
     async def _stream(self, query: Query, context: Sequence[ContextPath]) -> Table | None:
         """Return all selected sessions by column; None where the server can't stream them."""
         opened = self._table
+        if not opened.packs:
+            return None
 
-        async def read(connection: Connection) -> Table | None:
-            # Explained as the rows that are streamed, since COPY itself can't be.
+        async def check(connection: Connection) -> None:
+            # As the rows that are streamed, since COPY itself can't be explained.
             rows = opened.statements.selects.columns(query, context, packed=False)
             await self._check_scan(connection, rows, query)
+
+        async def read(connection: Connection) -> Table | None:
             try:
                 return await stream_table(connection, opened, query, context)
             except (Unstreamed, *_UNSENT):
                 return None
 
-        table: Table | None = await self._fetch(read) if opened.packs else None
+        if current_guard() is not None:
+            await opened.run_query(check)  # by itself: nothing comes before the snapshot is set
+        table: Table | None = await self._fetch(read)
         if table is not None:
             cut_page(table, query)
             current().size(int(table.context_bytes.sum()), len(table))
