@@ -8,6 +8,7 @@ import weakref
 from typing import Final
 
 from ..client import Client
+from ..errors import StorageError
 from ..history.sweep import Sweep
 from ..storage.history import TriggeredTable
 from .following import Follower
@@ -23,8 +24,8 @@ LOOK: Final = 0.2  # seconds after which a look ends, so that a pause is short
 class Compacting:
     """A thread that compacts the history of a client's store, until it is stopped.
 
-    It takes at most 5 % of the time, and ends when the client is gone. A failure is logged, and it
-    tries again.
+    It takes at most 5 % of the time, and ends when the client or the history is gone. Another
+    failure is logged, and it tries again.
 
     Args:
         client: The client.
@@ -36,7 +37,7 @@ class Compacting:
 
     def __init__(self, client: Client, table: TriggeredTable):
         self._bridge = client.bridge
-        self._sweep = Sweep(table)
+        self._table, self._sweep = table, Sweep(table)
         self._failure = ""
         self._follower = Follower(self._look, self._report, interval=INTERVAL, limit=None)
         weakref.finalize(client, self._follower.stop).atexit = False
@@ -58,9 +59,14 @@ class Compacting:
 
     def _look(self) -> None:
         until = time.monotonic() + LOOK
-        while self.running and time.monotonic() < until:
-            if self._bridge.run(self._sweep.step()):
-                return
+        try:
+            while self.running and time.monotonic() < until:
+                if self._bridge.run(self._sweep.step()):
+                    return
+        except StorageError:
+            if self._bridge.run(self._table.exists()):
+                raise
+            self.stop()  # someone removed the history
 
     def _report(self, text: str, wrong: bool) -> None:
         if wrong and text != self._failure:

@@ -65,7 +65,11 @@ def test_another_one_goes_on_where_it_is_asked_to(tmp_path: Path):
         assert _followers() - before
         _save(wb, 20)
         _wait_until_small(wb)
-        wb.remove_history()
+        (thread,) = _followers() - before
+        with g.open(f"sqlite:{tmp_path}/s.db", writable=True) as other:
+            other.remove_history()
+        thread.join(30)
+        assert not thread.is_alive()
         assert wb.get("a").context["n"] == 19
     with g.open(f"sqlite:{tmp_path}/s.db", writable=False) as wb, pytest.raises(g.StorageError):
         wb.compact_history(follow=True)
