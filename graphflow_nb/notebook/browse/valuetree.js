@@ -320,7 +320,10 @@ function render({ model, el }) {
     const line = row && lineOf(row.dataset.key);
     if (!line || event.target.closest(".gfnb-edit, .gfnb-place")) return;
     if (event.target.closest(".gfnb-branch-edit")) return start(line);
-    if (event.target.closest(".gfnb-reveal")) return reveal(line);
+    if (event.target.closest(".gfnb-reveal")) {
+      goTo(shown.indexOf(line));
+      return reveal(line);
+    }
     if (line.count) return fold(line, !isOpen(line));
     const picked = window.getSelection();
     // A person who selects a part of a text wants to copy it.
