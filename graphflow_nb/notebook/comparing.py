@@ -159,7 +159,10 @@ class RunComparison:
         stays["start"], stays["end"] = stays["start"] - earlier, stays["end"] - earlier
         from ..figures import plot_stays  # which takes its time: only when it is wanted
 
-        return plot_stays(stays, ax=ax, theme=theme)
+        axes = plot_stays(stays, ax=ax, theme=theme)
+        if earlier.any():  # the times of the axis are those of one of both
+            axes.set_xlabel(f"{axes.get_xlabel()}, as if both had begun then")
+        return axes
 
     def to_html(self, theme: ThemeName = "both") -> str:
         """Return the comparison as HTML that needs neither a kernel nor a script.

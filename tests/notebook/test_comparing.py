@@ -77,7 +77,9 @@ def test_it_says_where_they_parted_and_what_differed_before(wb: g.Workbench):
         shown = re.sub('base64,[^"]*', "", html)
         assert "claim-14 went to review" in shown
         assert not any(odd in shown for odd in ("NaT", "&lt;NA&gt;", "<NA>", " days "))
-    assert "Sessions over time, n = 2" in found.plot().said
+    picture = found.plot()
+    assert "Sessions over time, n = 2" in picture.said
+    assert picture.get_xlabel().endswith("as if both had begun then")
 
 
 def test_messages_that_differ_in_their_times_alone_are_the_same(wb: g.Workbench):
