@@ -84,10 +84,10 @@ def work(url: str, number: int, path: str) -> None:
     warnings.simplefilter("ignore")  # that there are more messages
     chance = random.Random(f"{number} {path}")
     with open(path, "a", buffering=1) as ledger:
-        print("working", flush=True)
         while True:
             try:
                 with g.open(url, writable=True, timeout=TIMEOUT) as wb:
+                    print("working", flush=True)
                     while not _told_to_stop(PAUSE_MS / 1000):
                         _take_a_step(wb, chance, number, ledger)
                     return
@@ -192,6 +192,12 @@ class _Crew:
         pipe = subprocess.PIPE
         self.processes[name] = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True)
 
+    def wait(self) -> None:
+        """Wait until each writer works."""
+        for process in self.processes.values():
+            assert process.stdout is not None
+            assert "working" in process.stdout.readline()
+
     def renew(self) -> int:
         """Start those again that have ended, as a worker does whose connection was cut.
 
@@ -255,6 +261,7 @@ def run_load(program: Path, seconds: float) -> Report:
                     crew.start(f"workbench{number}")
                 for number in range(WORKERS):
                     crew.start(f"worker{number}")
+                crew.wait()
                 _disturb(crew, server, proxy, own, seconds, report)
                 crew.stop()
             finally:

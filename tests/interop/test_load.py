@@ -7,7 +7,7 @@ import pytest
 from ..scope import FULL, only_complete
 from .load import run_load
 
-SECONDS = 600 if FULL else 20
+SECONDS = 600 if FULL else 12
 GROWTH = 64.0  # MB that a workbench may grow by: its records and its journal are kept in memory
 
 

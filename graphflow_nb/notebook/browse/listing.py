@@ -673,6 +673,8 @@ class Listing:
         """Return which sessions are shown, such as ``showing 51 to 100 of 12,345``."""
         if self.unlistable:
             return "the sessions can't be listed"
+        if self.refused:
+            return "not read"
         rows = len(self.ids()) - self.kept
         if not rows:
             return "no session"

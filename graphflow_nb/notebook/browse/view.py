@@ -222,7 +222,7 @@ class Browser(View):
             description="Read anyway",
             icon="play",
             tooltip="Read it, and ask no longer about reads of this kind",
-            layout={"width": "auto"},
+            layout={"width": "auto", "align_self": "flex-start"},
         )
         self.anyway.on_click(lambda _: stage.read_anyway())
         self.hint = Html()

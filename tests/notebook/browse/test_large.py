@@ -40,6 +40,7 @@ def test_a_filter_that_no_index_serves_is_asked_about(browser):
     assert browser.anyway.layout.display == ""
     assert listing.ids() == []
     assert "Read anyway" in listing.describe_lack()
+    assert listing.describe_page() == "not read"
     browser.stage.poll_once()  # as following does: it reads nothing either
     assert listing.ids() == []
     browser.anyway.click()
