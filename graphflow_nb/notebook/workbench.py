@@ -22,7 +22,7 @@ from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
 from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
 from ..journal import Journal
 from ..journal.overwriting import Overwritten, find_overwritten
-from ..model import Session
+from ..model import Session, stored_session
 from ..model.masks import DEFAULT_MASK, NO_MASK, Mask, MaskChoice
 from ..model.moments import Moment, parse_duration, parse_moment
 from ..monitoring import MonitoredStorage, Recorder
@@ -33,6 +33,7 @@ from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
 from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import (
+    SupportsChats,
     SupportsCount,
     SupportsCounts,
     SupportsFacts,
@@ -412,6 +413,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
             id: The id of one session. Default: the sessions that the other arguments select.
             graph, task, status, id_prefix, where: See ``sessions``.
             limit: The number of sessions at most, None for all; a warning says when there are more.
+                In PostgreSQL it is one of sessions that have messages, and chats alone are read.
             allow_scan: See ``sessions``.
 
         Returns:
@@ -447,7 +449,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         given |= {"id_prefix": id_prefix, "where": where}
         given |= {} if limit == 1000 else {"limit": limit}
         with self.asking.guard(allow=allow_scan, call=allowing_call(self, "messages", given)):
-            found = await require(self.storage, SupportsQuery).query(query.one_more())
+            found = await self._find_chats(query.one_more())
         if limit is not None and len(found) > limit:
             _warn(f"messages of the newest {limit:,} sessions; there are more, raise limit=")
         frame = await run_off_loop(len(found), lambda: messages_frame(found[:limit]), self.storage)
@@ -457,6 +459,17 @@ class Workbench(HistoryViews, LargeReads, Exports):
             frame.attrs["note"] = note
             self._warn_of_note(note)
         return _warn_of_odd_messages(frame)
+
+    async def _find_chats(self, query: Query) -> list[Session]:
+        """Return sessions to show the messages of, whose contexts may have nothing else."""
+        if isinstance(self.storage, SupportsChats):
+            chats = await self.storage.chats(query)
+            if chats is not None:
+                return [
+                    stored_session(id, "", "", None, context, 0, None, None)
+                    for id, context in chats
+                ]
+        return await require(self.storage, SupportsQuery).query(query)
 
     @dual
     async def summary(self, *, allow_scan: bool = False) -> pd.DataFrame:

@@ -10,6 +10,7 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsTable        table(query, context)                     the same by column
     SupportsCount        count(query)                              count them
     SupportsCounts       counts(query)                             count them by graph and task
+    SupportsChats        chats(query)                              return chats that have messages
     SupportsOverview     overview(now, exact)                      count by task, age, hour and size
     SupportsEstimate     estimate()                                report about how many there are
     SupportsUpsert       upsert(session)                           save, whatever is stored
@@ -51,6 +52,7 @@ from .odd import Found, problems_of
 from .postgres import PostgresSessionStorage
 from .protocols import (
     SessionStorage,
+    SupportsChats,
     SupportsClose,
     SupportsCount,
     SupportsCounts,
@@ -117,6 +119,7 @@ __all__ = [
     "SupportsImportMany",
     "SupportsIndex",
     "SupportsMigration",
+    "SupportsChats",
     "SupportsOverview",
     "SupportsQuery",
     "SupportsRaw",

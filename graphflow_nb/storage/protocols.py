@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast, runtime_chec
 
 from ..errors import CapabilityError, SessionConflict, StorageError
 from ..model import Session
+from .chats import Chat
 from .facts import StoreFacts
 from .migration import Migration
 from .overview import OverviewCounts
@@ -36,6 +37,7 @@ __all__ = [
     "SupportsImportMany",
     "SupportsIndex",
     "SupportsMigration",
+    "SupportsChats",
     "SupportsOverview",
     "SupportsQuery",
     "SupportsRaw",
@@ -109,6 +111,18 @@ class SupportsCounts(Protocol):
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
+
+
+@runtime_checkable
+class SupportsChats(Protocol):
+    """A storage that returns chats without the rest of the sessions."""
+
+    async def chats(self, query: Query) -> list[Chat] | None:
+        """Return the chats that have messages of the selected sessions, in order.
+
+        The limit is one on these. None is returned where one of them can only be read as part of
+        its session.
+        """
 
 
 @runtime_checkable
@@ -347,6 +361,11 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
         SupportsCounts,
         _BY_SCANNING,
         "only wb.summary() and the choices in the browser need it",
+    ),
+    Capability(
+        SupportsChats,
+        "add chats(query); without it wb.messages() reads whole sessions by query()",
+        "without it wb.messages() reads whole sessions",
     ),
     Capability(
         SupportsOverview,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,6 +14,7 @@ from ..storage.facts import StoreFacts
 from ..storage.migration import Migration
 from ..storage.overview import OverviewCounts
 from ..storage.protocols import (
+    SupportsChats,
     SupportsEstimate,
     SupportsFacts,
     SupportsIndex,
@@ -89,6 +91,22 @@ async def an_estimate_is_a_number(kit: Kit) -> None:
     if about is not None and (type(about) is not int or about < 0):
         raise Deviation(f"estimate() returned {about!r}, and should return an integer or None")
     expect_same(await _contents(kit), before, "the sessions after estimate()")
+
+
+@add_property(_ADVICE, "return the chats that have messages, and no others", SupportsChats)
+async def chats_have_messages(kit: Kit) -> None:
+    """The chats are those with messages, newest first, and nothing is changed."""
+    before = await _save_two(kit)
+    talking = await kit.save_new("chat")
+    talking.context.add_user_message("hello")
+    await kit.storage.save(talking)
+    found = await kit.storage.chats(Query())
+    if found is not None:
+        expect_same([chat.id for chat in found], [talking.id], "the sessions with messages")
+        history = json.loads(found[0].context)["chat_history"]
+        expect_same(history["messages"][0]["content"], "hello", "the message")
+        expect_same(await kit.storage.chats(Query(limit=0)), [], "the chats of no session")
+    expect_same(await _contents(kit), before, "the sessions after chats()")
 
 
 @add_property(_ADVICE, "count each session at its task, in its hour and its size", SupportsOverview)

@@ -40,6 +40,15 @@ _DATES: Final = (
     "AND updated_at <= '9999-12-31 23:59:59.999999+00')"
 )
 _MESSAGES: Final = "context #> '{chat_history,messages}'"
+_CHAT: Final = (
+    "CASE jsonb_typeof(context) WHEN 'object' THEN "
+    "jsonb_build_object('chat_history', context -> 'chat_history')::text END"
+)
+#: True also where nobody knows, so that what is odd is looked at.
+_HAS_CHAT: Final = (
+    "(jsonb_typeof(context) = 'object' AND "
+    f"coalesce({_MESSAGES} = '[]', context -> 'chat_history' IS NULL)) IS NOT TRUE"
+)
 #: The values of the context, once decompressed.
 _JOINED: Final = "whole"
 _COUNT_MESSAGES: Final = (
@@ -144,6 +153,16 @@ class Selects:
     def select_odd(self, query: Query) -> Statement:
         """Return the statement for whole rows, texts as bytes, and the sizes of the contexts."""
         return self._page(self._odd_columns, query, DIRECT)
+
+    def chats(self, query: Query) -> Statement:
+        """Return the statement for the ids and chats of the selected sessions with messages.
+
+        A context that is not an object is NULL.
+        """
+        arguments: list[Any] = []
+        put = _putting(arguments)
+        columns = f"{self._id}, {_CHAT}"
+        return Statement(self._rows(columns, query, DIRECT, put, also=(_HAS_CHAT,)), arguments)
 
     def count(self, query: Query) -> Statement:
         """Return the statement for the number of selected sessions."""
@@ -274,7 +293,15 @@ class Selects:
         arguments: list[Any] = []
         return Statement(self._rows(columns, query, way, _putting(arguments)), arguments)
 
-    def _rows(self, columns: str, query: Query, way: Way, put: _Put, source: str = "") -> str:
+    def _rows(
+        self,
+        columns: str,
+        query: Query,
+        way: Way,
+        put: _Put,
+        source: str = "",
+        also: Sequence[str] = (),
+    ) -> str:
         """Return the SQL for columns of the rows on a page, in order.
 
         Args:
@@ -283,9 +310,10 @@ class Selects:
             way: How the rows are found.
             put: Puts a value into the statement.
             source: What is read instead of the table, where the query has no limit.
+            also: Further conditions.
         """
         order = self._order(query)
-        filters = [*self._filter(query, put)]
+        filters = [*self._filter(query, put), *also]
         range_terms = [*_bound(query, put, of_order=True)]
         if query.limit is None:  # all are derived from, so a sort takes the narrow rows
             terms = [*range_terms, *filters, *self._beyond(query, put)]

@@ -16,6 +16,7 @@ from ...errors import SessionConflict
 from ...model import Session
 from ...model.times import FINITE
 from ..address import Address
+from ..chats import Chat
 from ..checks import check_text
 from ..facts import PostgresFacts, with_history
 from ..history import measure_history
@@ -397,6 +398,25 @@ class PostgresSessionStorage:
         current().size(sum(len(row[4]) for row in rows), len(rows))
         current().lap("decode")
         return sessions
+
+    async def chats(self, query: Query) -> list[Chat] | None:
+        """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
+
+        async def read(connection: Connection) -> Any:
+            statement = self._table.statements.selects.chats(query)
+            await self._check_scan(connection, statement, query)
+            try:
+                return await connection.fetch(statement.text, *statement.arguments)
+            except _UNSENT:
+                return None
+
+        rows = await self._fetch(read)
+        if rows is None or any(row[1] is None for row in rows):
+            return None
+        chats = await _decode(len(rows), lambda: [Chat(*row) for row in rows])
+        current().size(sum(len(chat.context) for chat in chats), len(chats))
+        current().lap("decode")
+        return chats
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column.

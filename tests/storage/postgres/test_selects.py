@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+import graphflow_nb as g
 from graphflow_nb import Cursor, Query
 from graphflow_nb.storage.postgres.plans import plan_of
 from graphflow_nb.storage.postgres.selects import DIRECT, Way
@@ -107,3 +108,24 @@ def test_texts_are_found_as_they_are_written(filled, run):
     assert run(storage.count(Query(status="tus 1"))) == 12_500
     assert run(storage.count(Query(id_prefix="s0000"))) == 10
     run(storage.close())
+
+
+def test_chats_are_read_alone_and_only_where_there_are_messages(database, run):
+    with g.open(database) as wb:
+        for n in range(6):
+            session = g.Session(f"s-{n}", "t", context={"secret of the data": "x" * 3000})
+            if n % 2:
+                session.context.add_user_message(f"message {n}")
+            wb.save(session)
+        with pytest.warns(UserWarning, match="newest 2 sessions"):
+            found = wb.messages(limit=2)
+        assert found["content"].tolist() == ["message 5", "message 3"]
+        chats = wb.bridge.run(wb.storage.chats(Query(task="t")))
+        assert [chat.id for chat in chats] == ["s-5", "s-3", "s-1"]
+        assert not any("secret" in chat.context for chat in chats)
+        # A row that is no session is told, so all are read as sessions.
+        run(execute(database, "UPDATE sessions SET context = '[1]' WHERE id = 's-0'"))
+        with pytest.warns(UserWarning, match="s-0"):
+            odd = wb.messages()
+        assert odd["content"].tolist() == ["message 5", "message 3", "message 1"]
+        assert list(odd.attrs["problems"]) == ["s-0"]
