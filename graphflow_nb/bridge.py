@@ -306,24 +306,25 @@ class LoopThread:
             if cls._shared is None or cls._shared.pid != os.getpid():
                 cls._shared = cls()
                 atexit.register(cls._shared.end_calls)
-                _end_calls_on_sigterm()
+                cls._handle_sigterm()
             return cls._shared
 
+    @classmethod
+    def _handle_sigterm(cls) -> None:
+        """Cancel what runs before SIGTERM ends the process, if nobody else handles that signal.
 
-def _end_calls_on_sigterm() -> None:
-    """Cancel what runs before SIGTERM ends the process, if nobody else handles that signal.
+        Otherwise a server would go on with a statement until its limit.
+        """
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, cls._end)
 
-    Otherwise a server would go on with a statement until its limit.
-    """
-    main = threading.current_thread() is threading.main_thread()
-    if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _end)
-
-
-def _end(number: int, _: object) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
-    LoopThread.shared().end_calls()
-    os.kill(os.getpid(), number)
+    @classmethod
+    def _end(cls, number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        if cls._shared is not None:  # without the lock, which this thread may hold
+            cls._shared.end_calls()
+        os.kill(os.getpid(), number)
 
 
 class ForeignLoop:

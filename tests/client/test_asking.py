@@ -101,6 +101,15 @@ def test_what_was_allowed_for_one_reason_is_asked_about_for_another(large):
         wb.summary()
 
 
+def test_a_view_of_a_large_table_is_asked_about_too(large, run):
+    run(execute(large, "CREATE OR REPLACE VIEW seen AS SELECT * FROM sessions"))
+    with g.open(large, table="seen", ask_above_bytes=100_000) as wb:
+        with pytest.raises(g.ScanRefused):
+            wb.sessions(where={"n": 7})
+        assert len(wb.sessions(where={"n": 7}, allow_scan=True)) == 1
+    run(execute(large, "DROP VIEW seen"))
+
+
 def test_a_program_of_its_own_is_not_asked(large, run):
     storage = run(g.connect(large, read_only=True))
     assert run(storage.count(g.Query())) == 600

@@ -29,17 +29,25 @@ ROWS_PER_SECOND_BYTES: Final = 1_000_000_000
 #: The same where contexts are looked into.
 CONTEXTS_PER_SECOND_BYTES: Final = 225_000_000
 
-# The rows of the table and its parts, and the bytes of its pages and of what is stored outside of
-# them. $1 is the quoted name.
+# The rows of the table and its parts, or of the tables below a view, and the bytes of its pages and
+# of what is stored outside of them. $1 is the quoted name.
 _SIZE: Final = """
 SELECT coalesce(sum(greatest(p.reltuples, 0)), 0)::bigint,
     coalesce(sum(pg_relation_size(p.oid)), 0)::bigint,
     coalesce(sum(pg_relation_size(nullif(p.reltoastrelid, 0))), 0)::bigint,
     current_setting('seq_page_cost')::float8, current_setting('random_page_cost')::float8,
     current_setting('block_size')::bigint
-FROM pg_class AS p, (SELECT $1::text::regclass::oid AS oid) AS t
-WHERE p.relkind <> 'p'
-    AND (p.oid = t.oid OR p.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = t.oid))
+FROM pg_class AS p WHERE p.relkind <> 'p' AND p.oid IN (
+    WITH named AS (
+        SELECT $1::text::regclass::oid AS oid
+        UNION SELECT d.refobjid FROM pg_rewrite AS r JOIN pg_depend AS d
+            ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+            AND d.refclassid = 'pg_class'::regclass
+        WHERE r.ev_class = $1::text::regclass
+    )
+    SELECT oid FROM named
+    UNION SELECT inhrelid FROM pg_inherits WHERE inhparent IN (SELECT oid FROM named)
+)
 """
 
 
