@@ -75,7 +75,7 @@ def read_once(contestant: str, url: str, columns: int) -> dict[str, float]:
         wb.sessions(limit=1)
 
         def read() -> Any:
-            return wb.sessions(context=paths, limit=None)
+            return wb.sessions(context=paths, limit=None, allow_scan=True)
 
     elif contestant == "ADBC":
         import adbc_driver_postgresql.dbapi as adbc

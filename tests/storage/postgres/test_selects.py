@@ -111,7 +111,7 @@ def test_texts_are_found_as_they_are_written(filled, run):
 
 
 def test_chats_are_read_alone_and_only_where_there_are_messages(database, run):
-    with g.open(database) as wb:
+    with g.open(database, writable=True) as wb:
         for n in range(6):
             session = g.Session(f"s-{n}", "t", context={"secret of the data": "x" * 3000})
             if n % 2:
