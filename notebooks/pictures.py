@@ -46,7 +46,7 @@ for warm in (False, True):
             session = pg.get(id)
             session.context["step"] = step
             pg.save(session)
-board = pg.latency.plot()"""
+board = pg.latency.plot(theme="light")"""
 STOP = "pg.close(); server.stop()"
 # What a worker saves while the store keeps the history.
 HISTORY = """\
@@ -118,7 +118,7 @@ def take(element: Any, name: str, below: int = 0) -> None:
 
 def save(picture: Image.Image, name: str) -> None:
     """Save a picture in few colours and so in few bytes."""
-    picture.convert("RGB").quantize(64).save(PICTURES / f"{name}.png", optimize=True)
+    picture.convert("RGB").quantize(128).save(PICTURES / f"{name}.png", optimize=True)
 
 
 def take_browser(page: Any) -> None:
@@ -136,7 +136,9 @@ def take_browser(page: Any) -> None:
     wait("Overview")
     take(view, "found")
     click("Edit")
-    view.get_by_label("Status", exact=True).fill("account asked for by phone")
+    status = view.get_by_label("Status", exact=True)
+    expect(status).to_have_value(re.compile("Task 'payout' failed"))  # the kernel put it there
+    status.fill("account asked for by phone")
     page.keyboard.press("Tab")
     wait("has changes that are not saved")
     click("Preview changes")
@@ -160,7 +162,7 @@ def take_history(page: Any) -> None:
     view = page.locator(".gfnb-browser").last
     view.get_by_role("button", name="History").click()
     view.get_by_role("slider").press("ArrowLeft")
-    view.get_by_text("difference", exact=True).first.wait_for()
+    view.get_by_text("difference", exact=True).locator("visible=true").first.wait_for()
     take(view, "history")
 
 
