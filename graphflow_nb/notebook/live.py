@@ -120,6 +120,8 @@ class LiveLatency(View):
             tooltip="Latency over time; the figures are in the text around it",
             layout={"max_width": "100%"},
         )
+        if theme == "both":
+            self.picture.add_class("gfnb-both")
         self.table = RowTable("slowest operations", _COLUMNS, self._open)
         self._place = widgets.VBox()
         self.running.observe(self._switch, "value")
