@@ -255,7 +255,7 @@ def test_a_plot_says_what_it_left_out():
     figure = latency_board(wb.latency.frame())
     titles = " ".join(ax.get_title() for ax in figure.axes)
     assert "n = 30,001" in titles
-    assert "drawn" in wb.latency.plot("timeline").said
+    assert "dots: the slowest 0.5 %" in wb.latency.plot("timeline").said
     assert "1 failed" in titles
     assert len(figure._repr_png_()) < 300_000
 
