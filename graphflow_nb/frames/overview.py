@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from ..storage.overview import AGES, FUTURE, SIZES, UNKNOWN, OverviewCounts, hour_edges
 from .sessions import category_column
 
-__all__ = ["HOURS", "STUCK_FACTOR", "OverviewFrames", "overview_frames", "sample_note"]
+__all__ = [
+    "HOURS",
+    "STUCK_FACTOR",
+    "USUAL_SESSIONS",
+    "OverviewFrames",
+    "overview_frames",
+    "sample_note",
+]
 
 #: A session is stuck when it was not saved for so many times its task's usual time …
 STUCK_FACTOR: Final = 10

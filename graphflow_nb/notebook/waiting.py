@@ -11,21 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..frames.overview import STUCK_FACTOR, USUAL_SESSIONS
 from ..model.times import UNKNOWN_TIME
 from ..storage import Query, SessionStorage
 from ..storage.protocols import SupportsCount, SupportsCounts, SupportsTable, require
 from ..storage.table import GroupCount, Table
 
-__all__ = ["FACTOR", "SAMPLE", "TaskWait", "describe_left_out", "find_waits", "join_waits"]
+__all__ = ["SAMPLE", "TaskWait", "describe_left_out", "find_waits", "join_waits"]
 
-#: A wait is unusual if it is longer than so many times the median of its task.
-FACTOR: Final = 2
 SAMPLE: Final = 500  # sessions of a task whose median is taken
 #: Sessions of which those at each task are taken: one read for all tasks and not one for each,
 #: since a store without an index of tasks reads much of the table for each.
 SAMPLE_OF_ALL: Final = 10_000
 ENOUGH: Final = 100  # sessions of a task, with which it needs no read of its own
-MIN_SAMPLE: Final = 5
 MAX_TASKS: Final = 50  # whose median is taken
 MAX_NAMED: Final = 3  # tasks that a text names
 
@@ -114,18 +112,18 @@ async def _compare_with_usual(
 ) -> TaskWait:
     graph, task = group.graph_id, group.current_task_id
     known = await _sample_updates(storage, group, sample)
-    if len(known) < MIN_SAMPLE:
+    if len(known) < USUAL_SESSIONS:
         few = (graph, task, group.sessions, None, None, None, 0, _longest(group, now))
         return TaskWait(*few)
     middle = float(np.median(known)) / 1e6
     usual = timedelta(seconds=max(0.0, now.timestamp() - middle))
-    until = now - FACTOR * usual
+    until = now - STUCK_FACTOR * usual
     waiting = 0
     if group.oldest is None or group.oldest < until:
         query = Query(graph=graph, task=task, updated_until=until)
         waiting = int(await require(storage, SupportsCount).count(query))
     return TaskWait(
-        *(graph, task, group.sessions, usual, FACTOR * usual, until, waiting),
+        *(graph, task, group.sessions, usual, STUCK_FACTOR * usual, until, waiting),
         _longest(group, now),
     )
 
@@ -197,7 +195,7 @@ def describe_left_out(waits: Sequence[TaskWait]) -> str:
     parts = []
     if few:
         names = ", ".join(few[:MAX_NAMED]) + (" and others" if len(few) > MAX_NAMED else "")
-        parts.append(f"fewer than {MIN_SAMPLE} sessions with a known time at {names}")
+        parts.append(f"fewer than {USUAL_SESSIONS} sessions with a known time at {names}")
     if len(waits) == MAX_TASKS:
         parts.append(f"only the {MAX_TASKS} tasks with the most sessions were looked at")
     return "; ".join(parts)

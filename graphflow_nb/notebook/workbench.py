@@ -325,12 +325,12 @@ class Workbench(HistoryViews, LargeReads, Exports):
             >>> bool((found["untouched_for"] > "1 day").all())
             True
             >>> found = wb.stuck("usual", graph="claims")
-            >>> bool((found["untouched_for"] > 2 * found["usual"]).all())
+            >>> bool((found["untouched_for"] > 10 * found["usual"]).all())
             True
 
         Args:
-            longer_than: The time: ``"1 day"``, ``"90 min"``, a timedelta; or ``"usual"`` for twice
-                what is usual at the task: the median time since the last save, of up to 500
+            longer_than: The time: ``"1 day"``, ``"90 min"``, a timedelta; or ``"usual"`` for ten
+                times what is usual at the task: the median time since the last save, of up to 500
                 sessions there. Tasks with fewer than five sessions are left out, and all but the 50
                 with the most; a warning says so.
             graph, task, status, limit, allow_scan: See ``sessions``.

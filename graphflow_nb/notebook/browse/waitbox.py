@@ -9,9 +9,10 @@ import ipywidgets as widgets
 
 from ...cards import duration, notice_html
 from ...errors import QueryError
+from ...frames.overview import STUCK_FACTOR
 from ...model.moments import parse_duration
 from ..html import Html
-from ..waiting import FACTOR, SAMPLE, TaskWait, find_waits
+from ..waiting import SAMPLE, TaskWait, find_waits
 from .columns import cell_of_text
 from .dialogs import Dialog, count_sessions
 from .listing import ANY_TIME
@@ -22,7 +23,7 @@ from .typed import WORKBENCH
 __all__ = ["Waiting"]
 
 GIVEN: Final = "a given time"
-USUAL: Final = "twice what is usual at the task"
+USUAL: Final = f"{STUCK_FACTOR} times what is usual at the task"
 WAIT_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "graph", "label": "graph"},
     {"name": "task", "label": "task"},
@@ -102,7 +103,7 @@ class Waiting(Dialog):
         if usual:
             text += (
                 f" Usual is the median time since the last save, of up to {SAMPLE} sessions at "
-                f"the task; longer than {FACTOR} times that is unusual."
+                f"the task; longer than {STUCK_FACTOR} times that is unusual."
             )
         self.about.value = notice_html("info", text)
         self.table.show(

@@ -16,7 +16,7 @@ from .kit import Plain, find_button, said, send, settle
 
 @pytest.fixture
 def wb() -> g.Workbench:
-    """Sessions untouched for 1 to 9 hours and one for 50 at a task, and two at another."""
+    """Sessions untouched for 1 to 9 hours and one for 80 at a task, and two at another."""
     now = datetime.now(UTC)
 
     def at(id: str, task: str, hours: float) -> g.Session:
@@ -26,7 +26,7 @@ def wb() -> g.Workbench:
         return session
 
     sessions = [at(f"s{n}", "review", n) for n in range(1, 10)]
-    sessions += [at("late", "review", 50), at("x", "rare", 30), at("y", "rare", 1)]
+    sessions += [at("late", "review", 80), at("x", "rare", 30), at("y", "rare", 1)]
     return g.wrap(g.InMemorySessionStorage.from_sessions(sessions))
 
 
