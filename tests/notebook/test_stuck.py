@@ -41,7 +41,11 @@ def test_a_bound_is_said(wb: g.Workbench):
 def test_what_is_usual_differs_by_task():
     now = datetime.now(UTC)
     sessions = []
-    for task, hours in (("slow", [20, 30, 40, 50, 410]), ("fast", [1, 1, 1, 1, 13]), ("rare", [99])):
+    for task, hours in (
+        ("slow", [20, 30, 40, 50, 410]),
+        ("fast", [1, 1, 1, 1, 13]),
+        ("rare", [99]),
+    ):
         for number, hour in enumerate(hours):
             session = g.Session(f"{task}{number}", task, graph_id="g", status_message=f"{hour}")
             session.raw_created = session.raw_updated = now - timedelta(hours=hour)
