@@ -9,6 +9,7 @@ next operation.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -61,6 +62,18 @@ class Holder(ABC):
 
 
 _holders: WeakSet[Holder] = WeakSet()
+
+
+def _begin_anew() -> None:
+    """Forget what other threads of the parent had and did when this process was forked."""
+    global _changed
+    _changed = threading.Condition(threading.RLock())
+    _alone.clear()
+    _holders.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def read_header(path: str, size: int) -> bytes | None:

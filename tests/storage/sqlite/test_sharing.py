@@ -19,6 +19,8 @@ from graphflow_nb.errors import StorageTimeout
 from graphflow_nb.storage.sqlite.reading import Reading
 from graphflow_nb.storage.sqlite.sharing import alone_with, read_header
 
+from ...scope import only_complete
+
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
@@ -129,6 +131,34 @@ def test_many_threads_open_to_read_and_to_write(url):
         assert min(pool.map(work, range(24))) >= 1
     with g.open(url, writable=False) as wb:
         assert len(wb.sessions()) == 13
+
+
+@only_complete
+def test_a_forked_process_does_not_wait_for_its_parents_readings(url, tmp_path):
+    code = f"""
+import multiprocessing, threading
+import graphflow_nb as g
+from graphflow_nb.storage.sqlite.reading import Reading
+begun, end = threading.Event(), threading.Event()
+reading = Reading({str(tmp_path / "s.db")!r}, 20, lambda db: db)
+def hold(db):
+    begun.set()
+    end.wait(20)
+thread = threading.Thread(target=reading.run, args=(hold,))
+thread.start()
+begun.wait(20)
+def child():
+    with g.open({url!r}, writable=True, timeout=5) as wb:
+        wb.create("child", "t")
+process = multiprocessing.get_context("fork").Process(target=child)
+process.start()
+process.join(20)
+end.set()
+thread.join()
+print(process.exitcode)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "0\n", done.stderr
 
 
 def test_the_last_writer_leaves_nothing_beside_the_file(tmp_path):
