@@ -79,7 +79,8 @@ def read_sessions(
         url: The URL of the store. It goes to the workers with its password, as a part of the tasks;
             where they have it in DATABASE_URL, leave it out.
         context: Context paths, a column each with its values as JSON text; a mapping gives each
-            path its type: ``json``, ``string``, ``boolean``, ``int64`` or ``float64``.
+            path its type: ``json``, ``string``, ``boolean``, ``int64`` or ``float64``. They
+            are for programs, so secrets in them are not masked.
         parts: About how many parts there are, 1 to 10,000. Default: one for 100,000 sessions.
         options: Options of ``graphflow_nb.open``, e.g. ``{"table": "app.sessions"}``.
         filters: The filters of ``wb.sessions``: ``graph``, ``task``, ``where``, …

@@ -14,6 +14,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import workflow
+from graphflow_nb.changes import json_value
 
 from . import test_rich_outputs as rich
 from .model.test_secrets import INNOCENT, SECRETS, spellings
@@ -206,6 +207,9 @@ def test_no_error_shows_a_secret(wb: g.Workbench) -> None:
         lambda: wb.sessions(compare={"password": value}),
         lambda: g.Merge(base, theirs, mine).session({}),
         lambda: wb.create("one", "t", context={"password": value}),
+        lambda: wb.save({"context": {"password": value}}),  # type: ignore[arg-type]
+        lambda: g.Session.from_json(f'{{"id": {{"password": "{value}"}}}}'),
+        lambda: json_value("number", value, secret=True),
     ]
     for number, call in enumerate(calls):
         assert SECRET not in shown_by_error(call), number

@@ -22,12 +22,13 @@ KINDS: tuple[Kind, ...] = ("text", "number", "true", "false", "null", "JSON")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 
 
-def json_value(kind: Kind, text: str) -> Raw:
+def json_value(kind: Kind, text: str, *, secret: bool = False) -> Raw:
     """Return the JSON text of a value that a person entered.
 
     Args:
         kind: The kind of the value, one of ``KINDS``.
         text: The text that was entered.
+        secret: Whether the error does not quote the text.
 
     Raises:
         ContextError: The text is not a value of this kind; for JSON, the error names line and
@@ -37,7 +38,8 @@ def json_value(kind: Kind, text: str) -> Raw:
         return Raw(exactjson.encode(text, "the text"))
     if kind == "number":
         if not _NUMBER.fullmatch(text.strip()):
-            raise ContextError(f"{text!r} is not a number in JSON: write it as 12, -1.5 or 1e6")
+            what = "this" if secret else repr(text)
+            raise ContextError(f"{what} is not a number in JSON: write it as 12, -1.5 or 1e6")
         return Raw(text.strip().encode())
     if kind == "JSON":
         return exactjson.typed(text)

@@ -723,7 +723,8 @@ def _check_session(session: Session) -> Session:
     What a store returned like that is not refused.
     """
     if not isinstance(session, Session):
-        raise StorageError(f"what is saved must be a Session, not {session!r}")
+        shown = DEFAULT_MASK.scrub(repr(session))
+        raise StorageError(f"what is saved must be a Session, not {shown}")
     problems = session.find_new_problems()
     unreadable = [problem for problem in problems if not problem.respelled]
     if unreadable:

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..errors import QueryError
+from ..model.masks import DEFAULT_MASK, Mask
 from ..model.times import FIRST, LAST, UNKNOWN_TIME
 from ..monitoring.loading import import_pyarrow
 from ..printable import printable
-from ..storage.paths import ContextPath, parse_path
+from ..storage.paths import ContextPath, data_path, parse_path
 from ..storage.table import Table
 from .sessions import context_columns
 
@@ -46,11 +48,13 @@ class SessionArrow:
     Attributes:
         context: For each context path the type of its column, one of ``TYPES``; None for the whole
             context as JSON text, in a column ``context``.
+        mask: What is hidden of the values in ``misfits``; the batches have the real ones.
         misfits: What typed columns could not hold, by the column's name.
         problems: The number of texts that are not Unicode, and are shown with escapes.
     """
 
     context: Mapping[ContextPath, str] | None
+    mask: Mask = DEFAULT_MASK
     misfits: dict[str, Misfit] = field(default_factory=dict)
     problems: int = 0
 
@@ -147,6 +151,8 @@ class SessionArrow:
         if name in self.misfits:
             self.misfits[name].count += 1
         else:
+            raw = Raw(value.encode(errors="replace"))
+            value = bytes(self.mask.hide(raw, data_path(name))).decode()
             shown = printable(value[:100])
             shown = shown if len(shown) <= 80 else f"{shown[:80]}…"
             self.misfits[name] = Misfit(1, id, shown)

@@ -281,8 +281,9 @@ class Session:
             optional = name == "status_message" and value is None
             negative = type(value) is int and value < 0
             if not optional and (type(value) is not kind or negative):
+                shown = DEFAULT_MASK.scrub(repr(value))
                 raise SessionFormatError(
-                    f"this is not a session: {name} is {value!r}, but must be "
+                    f"this is not a session: {name} is {shown}, but must be "
                     + ("an integer >= 0" if kind is int else "text")
                 )
         context = parts.pop("context", None)

@@ -130,7 +130,7 @@ class ParquetExport:
         filters: Mapping[str, Any],
     ):
         self._client = client
-        self._arrow = SessionArrow(context)
+        self._arrow = SessionArrow(context, client.mask)
         self._report = ParquetReport(Path(folder), misfits=self._arrow.misfits)
         self._odd: set[int] = set()  # hashes of all odd ids: there may be many
         self._redact = redact

@@ -181,7 +181,7 @@ class Editor:
         path = (*DATA, *self._parse_path())
         if masked is not None and masked.path == path and (kind, text) == self._offered:
             return masked.original
-        value = json_value(kind, text)
+        value = json_value(kind, text, secret=self._stage.desk.mask.covers(path))
         return (masked or mask_text(Raw(b"null"), self._stage.desk.mask, path)).restore(value, path)
 
     def _is_typed(self) -> bool:

@@ -170,7 +170,7 @@ class ValueTree(anywidget.AnyWidget):
         kind, text = message.get("kind"), message.get("text")
         if kind not in KINDS or not isinstance(text, str):
             raise PatchError("this is not a value that can be set")
-        value = json_value(kind, text)
+        value = json_value(kind, text, secret=self._mask.covers(path))
         masked = self._masked
         if masked is not None and masked.path == path:
             value = masked.restore(value)
