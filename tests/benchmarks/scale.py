@@ -218,14 +218,40 @@ def _measure_memory(sizes: tuple[int, ...]) -> _Figures:
     }
 
 
-def _judge(look: str, figures: list[Figure]) -> str:
+#: Looks that no index of a store serves, by how their names begin.
+_BY_TIME = ("page by -", "page by u", "page in the middle by -", "page in the middle by u")
+_CREATED = ("page by -created", "page in the middle by -created")
+_RARE = ("status=, none", "text=, none", "where=, one", "browse(where")
+_NOT_SERVED = {
+    "PostgreSQL": (
+        *(*_BY_TIME, "task=", "status=", "text=", "where=", "browse(where"),
+        *("stuck", "sessions()", "messages(task"),
+    ),
+    "SQLite": (*_CREATED, *_RARE, "task=", "messages(task"),
+    "Redis, index": (*_CREATED, *_RARE),
+}
+#: Looks that count by their nature, and what bounds them.
+_COUNTS = {
+    "browse(), counted": "counts all behind the view, for 2 s at most",
+    "browse(task=), counted": "counts all behind the view, for 2 s at most",
+    "Waiting…, a day": "counts all",
+    "Waiting…, usual": "counts all",
+    "overview()": "reads a sample",
+}
+
+
+def _judge(store: str, look: str, figures: list[Figure]) -> str:
     """Return what is to be said of a look: why it may be slow, or that it is not good."""
     last = figures[-1]
     if last.failed:
         return f"refused: {last.failed[:90]}"
-    if look in FULL_READS:
-        return "reads all"
     said = [f"asked about first: {last.asked}"] if last.asked else []
+    if look in FULL_READS or look in _COUNTS:
+        return ", ".join([*said, _COUNTS.get(look, "reads all")])
+    if look.startswith(_NOT_SERVED.get(store, ())):
+        return ", ".join([*said, "reads all: no index"])
+    if store == "memory":
+        return "looks at all, in memory" if last.ms > NOTICED_MS else ""
     if last.ms > SLOW_MS:
         said.append(f"**over {SLOW_MS:.0f} ms**")
     if len(figures) > 1 and last.ms > NOTICED_MS and last.ms > GROWTH * figures[-2].ms:
@@ -241,7 +267,9 @@ def _print_rows(store: str, by_size: _Figures, columns: int) -> None:
         times += [""] * (columns - len(times))
         growth = f"{figures[-1].ms / figures[-2].ms:.1f}×" if len(figures) > 1 else ""
         memory = "" if (mib := figures[-1].mib) is None else f"{mib:,.0f}"
-        print(f"| {' | '.join([store, name, *times, growth, memory, _judge(name, figures)])} |")
+        print(
+            f"| {' | '.join([store, name, *times, growth, memory, _judge(store, name, figures)])} |"
+        )
     print(end="", flush=True)
 
 
