@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..errors import CapabilityError, HistoryError
 from ..model import Session, exactjson, stored_session
@@ -26,6 +27,9 @@ from .changes import changed_paths
 from .encoding import MAX_CHAIN, MAX_CHAIN_BYTES, encode, rebuild
 
 __all__ = ["HistoryArchive", "PruneReport", "Tail", "Version", "history_of"]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,13 +375,16 @@ class HistoryArchive:
             ]
             last = whole[-1] if whole else rows[-1].number
 
-    async def compact_newest(self, id: str, count: int, after: Tail | None = None) -> Tail | None:
+    async def compact_newest(
+        self, id: str, count: int, after: Tail | None = None, *, pause: float = 0
+    ) -> Tail | None:
         """Replace contexts of a session's newest versions by patches, as ``compact`` does.
 
         Args:
             id: The session's id.
             count: How many of the newest versions may be whole.
             after: What an earlier call returned: the versions before it are not read again.
+            pause: The seconds for which other threads go first after each patch.
 
         Returns:
             What to pass to the next call; None where there is no version.
@@ -392,7 +399,7 @@ class HistoryArchive:
             below = after.patches
         elif after is None and len(rows) < limit:
             below = 0
-        patches = await self._replace(id, rows, below)
+        patches = await self._replace(id, rows, below, pause)
         chain = 0
         for row in rows[1:]:
             if row.context is not None and row.number not in patches:
@@ -401,7 +408,7 @@ class HistoryArchive:
         return Tail(rows[0].number, chain + below)
 
     async def _replace(
-        self, id: str, rows: Sequence[VersionRow], below: int
+        self, id: str, rows: Sequence[VersionRow], below: int, pause: float = 0
     ) -> Mapping[int, tuple[str, int]]:
         """Replace contexts by patches, and return those by number.
 
@@ -409,8 +416,11 @@ class HistoryArchive:
             id: The session's id.
             rows: Its versions, the newest first, beginning with a whole one.
             below: How many patches build on the oldest of them.
+            pause: As of ``compact_newest``.
         """
         found = _patches_of(rows, below)
+        if pause:
+            found = _paced(found, pause)
         # On a thread, because large contexts would hold up every save on this loop.
         patches = await asyncio.to_thread(dict, found) if self._suspends else dict(found)
         if patches:
@@ -584,6 +594,13 @@ def _patches_of(rows: Sequence[VersionRow], below: int) -> Iterator[tuple[int, t
         else:
             chain, size = chain + 1, size + row.bytes
             yield row.number, (patch, row.bytes)
+
+
+def _paced(items: Iterator[T], pause: float) -> Iterator[T]:
+    """Yield items with a pause after each, in which other threads go first."""
+    for item in items:
+        yield item
+        time.sleep(pause)
 
 
 def _count_patches(rows: Sequence[VersionRow], start: int, below: int) -> int:
