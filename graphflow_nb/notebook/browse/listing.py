@@ -509,7 +509,8 @@ class Listing:
             asked, query = self._asked(), Query.from_filters(self._current_filters())
             news = self._take_counted(asked, self._count_briefly(storage, query))
             if not self.groups and isinstance(storage, SupportsTable):
-                self.groups = self._client.bridge.run(sample_groups(storage))
+                with suppress(QueryError):  # such a store has no choices then
+                    self.groups = self._client.bridge.run(sample_groups(storage))
         if self.whole is None and isinstance(storage, SupportsEstimate):
             about = self._client.bridge.run(storage.estimate())
             news, self.about = news or about != self.about, about

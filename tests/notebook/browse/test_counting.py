@@ -87,3 +87,19 @@ def test_an_exact_count_that_fails_says_why(storage: Gated):
     wait_until(lambda: "Error: gave no answer in time" in said(browser))
     assert browser.pager.count.description == "Count"
     browser.close()
+
+
+def test_a_store_that_refuses_to_count_is_listed_all_the_same(redis_server: Any):
+    with g.open(redis_server.url, writable=True, prefix="counting:", scan_limit=150) as wb:
+        sessions = [g.Session(f"s{n:03}", "t") for n in range(160)]
+        assert not wb.bridge.run(wb.storage.save_many(sessions))
+        wb.build_index()
+        browser: Any = wb.browse(text="s0", page_size=25)
+        settle(browser)
+        assert browser.pager.shown.value == "showing 1 to 25 of more than 25"
+        assert browser.listing.paths.sessions == 25
+        browser.pager.count.click()
+        wait_until(lambda: "more than 150 keys" in said(browser))
+        browser.close()
+        wb.drop_index()
+        wb.bridge.run(wb.storage.delete_many([session.id for session in sessions]))
