@@ -79,11 +79,17 @@ def select(columns: str, query: Query, first: Sequence[Any] = ()) -> Statement:
     where, values = _where(query, page=True)
     way = " DESC" if query.descending else ""
     order = ["id"] if query.order_by == "id" else [query.order_by, "id"]
-    text = f"SELECT {columns} FROM sessions{where} ORDER BY " + ", ".join(c + way for c in order)
-    if query.limit is not None:
-        text += " LIMIT ?"
+    ordered = " ORDER BY " + ", ".join(column + way for column in order)
+    text = f"SELECT {columns} FROM sessions{where}{ordered}"
+    if query.limit is None:
+        return Statement(text, [*first, *values])
+    values.append(query.limit)
+    if query.order_by == "created_at":
+        # No index serves it: all rows would get their columns before most of them are dropped.
+        chosen = f"SELECT id FROM sessions{where}{ordered} LIMIT ?"
+        text = f"SELECT {columns} FROM sessions WHERE id IN ({chosen}){ordered}"
         values.append(query.limit)
-    return Statement(text, [*first, *values])
+    return Statement(f"{text} LIMIT ?", [*first, *values])
 
 
 def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
