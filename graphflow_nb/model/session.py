@@ -192,7 +192,8 @@ class Session:
             context=self.context,
         )
         twin.extra = self.extra
-        twin.mask = self.mask
+        if self.mask is not DEFAULT_MASK:
+            twin.mask = self.mask
         return twin
 
     def __copy__(self) -> Session:

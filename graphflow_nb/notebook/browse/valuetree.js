@@ -119,7 +119,8 @@ function render({ model, el }) {
       row.append(line.head ? "" : ": ", value);
       if (line.cut) row.append(element("span", "gfnb-quiet", ` ${line.cut}`));
       if (line.secret) {
-        const button = element("button", "gfnb-reveal", "show");
+        const button = element("button", "gfnb-reveal");
+        label(button, "show", line);
         button.title = "Show it here; it is not saved in the notebook";
         button.tabIndex = -1;
         row.append(button);
@@ -268,6 +269,11 @@ function render({ model, el }) {
     }
   }
 
+  function label(button, word, line) {
+    button.textContent = word;
+    button.setAttribute("aria-label", `${word} ${line.place}`);
+  }
+
   // A secret that a person asked for, or what hides it again.
   function reveal(line) {
     const row = rowOf.get(line.key);
@@ -276,16 +282,17 @@ function render({ model, el }) {
     if (row.dataset.revealed === undefined) return ask("reveal", { key: line.key });
     delete row.dataset.revealed;
     value.textContent = line.raw;
-    row.querySelector(".gfnb-reveal").textContent = "show";
+    label(row.querySelector(".gfnb-reveal"), "show", line);
   }
 
   function showRevealed({ revealed, text }) {
     const row = rowOf.get(revealed);
     const value = row?.querySelector(".gfnb-value");
-    if (!value || !lineOf(revealed)?.secret) return;
+    const line = lineOf(revealed);
+    if (!value || !line?.secret) return;
     row.dataset.revealed = "";
     value.textContent = text;
-    row.querySelector(".gfnb-reveal").textContent = "hide";
+    label(row.querySelector(".gfnb-reveal"), "hide", line);
   }
 
   function notice(text) {
