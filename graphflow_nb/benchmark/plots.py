@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from ..errors import BenchmarkError
@@ -95,13 +96,17 @@ def name_requests(requests: pd.DataFrame, operations: pd.DataFrame) -> pd.DataFr
         requests: The requests, as ``Run.requests_as_operations`` returns them.
         operations: The operations of the same run, as ``Run.frame`` returns them.
     """
-    names = requests["op"].astype(object)
-    for store, rows in requests.groupby("storage", observed=True).groups.items():
-        known = set(operations.loc[operations["storage"] == store, "op"])
-        here = names.loc[rows]
-        made = {request: _find_made(request, known) for request in here.unique()}
-        names.loc[rows] = here.map({request: _name(request, made) for request in made})
-    return requests.assign(op=names.astype("category"))
+    pairs = requests[["storage", "op"]].drop_duplicates()
+    present = operations[["storage", "op"]].drop_duplicates()
+    stores, ops = requests["storage"].cat, requests["op"].cat
+    names = np.full((len(stores.categories), len(ops.categories)), "", object)
+    for number, store in enumerate(stores.categories):
+        known = set(present.loc[present["storage"] == store, "op"])
+        here = pairs.loc[pairs["storage"] == store, "op"]
+        made = {request: _find_made(request, known) for request in here}
+        for request in made:
+            names[number, ops.categories.get_loc(request)] = _name(request, made)
+    return requests.assign(op=pd.Categorical(names[stores.codes, ops.codes]))
 
 
 def _find_made(request: str, known: set[str]) -> tuple[str, ...]:
