@@ -49,8 +49,6 @@ _HAS_CHAT: Final = (
     "(jsonb_typeof(context) = 'object' AND "
     f"coalesce({_MESSAGES} = '[]', context -> 'chat_history' IS NULL)) IS NOT TRUE"
 )
-#: The values of the context, once decompressed.
-_JOINED: Final = "whole"
 _COUNT_MESSAGES: Final = (
     f"CASE jsonb_typeof({_MESSAGES}) WHEN 'array' THEN jsonb_array_length({_MESSAGES}) ELSE "
     "CASE jsonb_typeof(context) WHEN 'object' THEN 0 ELSE -1 END END"
@@ -242,41 +240,38 @@ class Selects:
         packing = f"SELECT count(*), {', '.join(values)} FROM ({rows.text}{limit}) AS r"
         return Statement(packing, arguments)
 
-    def copy(self, query: Query, context: Sequence[ContextPath]) -> str | None:
+    def copy(self, query: Query, context: Sequence[ContextPath], *, large: bool) -> str | None:
         """Return the statement that sends the columns of all selected sessions, for ``COPY``.
 
-        Its columns are the numbers of a row in hexadecimal digits (see ``streaming.NUMBERS``), id,
-        graph_id, current_task_id and status_message, and then the values at the paths. A number
-        that is NULL and must not be is -1.
+        Its columns are version, created_at and updated_at (as the server sends them in binary), the
+        size of the context, the number of messages, id, graph_id, current_task_id,
+        status_message, and then the values at the paths.
 
         Args:
             query: The query that selects the sessions, without a limit.
             context: The paths into the context whose values are columns too.
+            large: Whether most contexts are stored outside of their rows. Then each is read once
+                for all that is derived from it, which would take longer where they are small.
 
         Returns:
-            The statement; None if a value can't be written into one.
+            The statement; None if a value can't be written into one, since ``COPY`` takes no
+            parameters.
         """
-        # ``COPY`` takes no parameters. A value of the context is decompressed once for all that is
-        # derived from it: a function in FROM stays, and leaves the plan parallel.
-        source = (
-            f"(SELECT {self._stored} FROM {self._table}) AS stored CROSS JOIN LATERAL "
-            f"unnest(ARRAY[context #> '{{}}'::text[]]) AS {_JOINED} (document)"
+        whole, source = "context", self._table
+        if large:  # a function in FROM stays, and leaves the plan parallel
+            whole = "whole.document"
+            source = (
+                f"(SELECT {self._stored} FROM {self._table}) AS stored CROSS JOIN LATERAL "
+                "unnest(ARRAY[context #> '{}'::text[]]) AS whole (document)"
+            )
+        columns = (
+            f"{self._version}, timestamptz_send(created_at), timestamptz_send(updated_at), "
+            f"pg_column_size(context), {_COUNT_MESSAGES.replace('context', whole)}, "
+            f"{self._id}, graph_id, current_task_id, status_message"
         )
-        whole = f"{_JOINED}.document"
-        times = (
-            f"coalesce(timestamptz_send({time}), '\\x8000000000000001'::bytea)"
-            for time in ("created_at", "updated_at")
-        )
-        numbers = (
-            f"int8send(coalesce({self._version}, -1))",
-            *times,
-            "int4send(coalesce(pg_column_size(context), 0))",
-            f"int4send({_COUNT_MESSAGES.replace('context', whole)})",
-        )
-        texts = f"{self._id}, graph_id, current_task_id, status_message"
         try:
-            values = (f"{_value_at(spellings(p), _write, whole)}::text" for p in context)
-            columns = ", ".join([f"encode({' || '.join(numbers)}, 'hex')", texts, *values])
+            for path in context:
+                columns += f", {_value_at(spellings(path), _write, whole)}::text"
             return self._rows(columns, query, DIRECT, _write, source)
         except ValueError:
             return None

@@ -32,17 +32,11 @@ try:
 except ImportError:  # an extra
     pyarrow = None
 
-__all__ = ["NUMBERS", "Unstreamed", "stream_table"]
+__all__ = ["Unstreamed", "stream_table"]
 
-#: The columns of a ``Table`` that are numbers.
+#: The columns of a ``Table`` that are numbers, as the statement sends them.
 _NUMBERS: Final = ("version", "created", "updated", "context_bytes", "messages")
-#: The numbers of a row, as the statement sends them.
-NUMBERS: Final = np.dtype(
-    {
-        "names": _NUMBERS,
-        "formats": [">i8", ">i8", ">i8", ">i4", ">i4"],
-    }
-)
+_TIMES: Final = ("created", "updated")
 _TEXTS: Final = ("id", "graph_id", "current_task_id", "status_message")
 _SPARE: Final = 1 << 17
 _PORTION: Final = 1 << 20  # bytes of a portion, and the row in which it ends
@@ -50,6 +44,13 @@ _PORTION: Final = 1 << 20  # bytes of a portion, and the row in which it ends
 #: silent while it sorts all rows, and until it has found so many that they fill its buffer.
 _SILENT: Final = 20
 _WHOLE: Final = 120
+#: A time that is NULL, and the characters of each: of a bytea, whose backslash COPY doubles.
+_NULL: Final = "\\\\x8000000000000001"
+#: Whether most of a table is stored outside of its rows; $1 is its quoted name.
+_LARGE: Final = (
+    "SELECT pg_relation_size(reltoastrelid) > pg_relation_size(oid) FROM pg_class "
+    "WHERE oid = $1::text::regclass"
+)
 _ODD: Final = 1_000  # odd rows, read with their whole contexts at once
 
 # What COPY writes for characters of a text.
@@ -85,22 +86,22 @@ async def stream_table(
     Raises:
         Unstreamed: The server can't send the answer in this way.
     """
-    statement = table.statements.selects.copy(query, context)
-    if statement is None:
-        raise Unstreamed
     if connection.is_in_transaction():
-        return await _stream(connection, table, statement, context)
+        return await _stream(connection, table, query, context)
     async with connection.transaction():
-        return await _stream(connection, table, statement, context)
+        return await _stream(connection, table, query, context)
 
 
 async def _stream(
-    connection: Connection,
-    table: OpenTable,
-    statement: str,
-    context: Sequence[ContextPath],
+    connection: Connection, table: OpenTable, query: Query, context: Sequence[ContextPath]
 ) -> Table:
-    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    await connection.execute(
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL bytea_output = hex"
+    )
+    large = bool(await connection.fetchval(_LARGE, table.form.table))
+    statement = table.statements.selects.copy(query, context, large=large)
+    if statement is None:
+        raise Unstreamed
     if connection.limits.get(STATEMENT) == round(1000 * (table.timeout + MARGIN)):  # our own limit
         await connection.allow(_WHOLE * table.timeout)
     reader = _Reader(len(_TEXTS) + len(context))
@@ -186,12 +187,15 @@ class _Reader:
                 portions.append(texts)
 
     def _read_arrow(self, buffer: bytearray, size: int) -> _Portion:
-        names = [str(number) for number in range(1 + self._count)]
+        names = [*_NUMBERS, *_TEXTS]
+        names += [str(number) for number in range(self._count - len(_TEXTS))]
         kinds = dict.fromkeys(names, pyarrow.string())
+        kinds |= dict.fromkeys(_NUMBERS, pyarrow.int64())
+        kinds |= dict.fromkeys(_TIMES, pyarrow.binary())
         few = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-        kinds |= {names[0]: pyarrow.binary(), names[2]: few, names[3]: few}
+        kinds |= dict.fromkeys(("graph_id", "current_task_id"), few)
         # As pandas has texts, so that a DataFrame shares them.
-        kinds |= {names[1]: pyarrow.large_string(), names[4]: pyarrow.large_string()}
+        kinds |= dict.fromkeys(("id", "status_message"), pyarrow.large_string())
         rows = pyarrow.csv.read_csv(
             pyarrow.BufferReader(memoryview(buffer)[:size]),
             pyarrow.csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=names),
@@ -203,19 +207,34 @@ class _Reader:
                 check_utf8=False,  # the server has checked it
             ),
         )
-        digits, *texts = (column.combine_chunks() for column in rows.columns)
-        columns = []
-        for number, column in enumerate(texts):
-            if isinstance(column, pyarrow.DictionaryArray):
-                columns.append(_shrink(column))
+        numbers: list[NDArray[np.int64]] = []
+        texts: list[Portion] = []
+        for name, column in zip(names, (c.combine_chunks() for c in rows.columns), strict=True):
+            if name in _TIMES:
+                found = column.fill_null(_NULL.encode()) if column.null_count else column
+                numbers.append(_read_times(found.buffers()[2], len(found)))
+            elif name in _NUMBERS:
+                numbers.append(column.fill_null(-1).to_numpy(zero_copy_only=False))
+            elif isinstance(column, pyarrow.DictionaryArray):
+                texts.append(_shrink(column))
             else:
-                columns.append(_unescape(column, json=number >= len(_TEXTS)))
-        return _Portion(_read_numbers(digits.buffers()[2]), columns)
+                texts.append(_unescape(column, json=name not in _TEXTS))
+        return _Portion(numbers, texts)
 
     def _read(self, buffer: bytearray, size: int) -> _Portion:
         text = str(memoryview(buffer)[:size], "utf-8")
         cells: list[Any] = text[:-1].replace("\n", "\t").split("\t")
-        digits, *texts = (cells[place :: 1 + self._count] for place in range(1 + self._count))
+        width = len(_NUMBERS) + self._count
+        columns = [cells[place::width] for place in range(width)]
+        numbers = []
+        for name, column in zip(_NUMBERS, columns, strict=False):
+            if name in _TIMES:
+                joined = "".join([_NULL if cell == "\\N" else cell for cell in column])
+                numbers.append(_read_times(joined.encode(), len(column)))
+            else:
+                found = [-1 if cell == "\\N" else int(cell) for cell in column]
+                numbers.append(np.array(found, np.int64))
+        texts = columns[len(_NUMBERS) :]
         for number, column in enumerate(texts):
             unescape = _unescape_json if number >= len(_TEXTS) else _unescape_text
             if "\\" in "".join(column):
@@ -228,7 +247,7 @@ class _Reader:
                 texts[number] = [known.setdefault(cell, cell) for cell in texts[number]]
                 if len(known) > 10_000:
                     known.clear()
-        return _Portion(_read_numbers("".join(digits)), texts)
+        return _Portion(numbers, texts)
 
     def table(self) -> Table:
         """Return the rows by column."""
@@ -249,12 +268,11 @@ class _Reader:
         )
 
 
-def _read_numbers(digits: Any) -> list[NDArray[np.int64]]:
-    rows = np.frombuffer(unhexlify(digits), NUMBERS)
-    return [
-        unpack_times(rows[name]) if name in ("created", "updated") else rows[name].astype(np.int64)
-        for name in _NUMBERS
-    ]
+def _read_times(digits: Any, count: int) -> NDArray[np.int64]:
+    """Return times from what the server sends of each, one behind the other."""
+    width = len(_NULL)
+    characters = np.frombuffer(digits, np.uint8)[: count * width].reshape(count, width)
+    return unpack_times(np.frombuffer(unhexlify(characters[:, 3:].tobytes()), ">i8"))
 
 
 def _shrink(texts: Any) -> Any:

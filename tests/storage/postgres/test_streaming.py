@@ -133,6 +133,14 @@ def test_a_frame_of_all_is_that_of_a_page(database, run, monkeypatch, form, arro
     run(storage.close())
 
 
+def test_contexts_outside_of_their_rows_are_read_once(database, run, monkeypatch):
+    run(fill(database, "crate-0.6", 40))
+    monkeypatch.setattr(streaming, "_LARGE", "SELECT $1::text <> ''")
+    storage = run(connect(database))
+    assert len(check(run, storage, Query(limit=None), PATHS)) == 40
+    run(storage.close())
+
+
 @only_complete
 def test_a_frame_of_all_through_a_pooler(pooler, database, run):
     run(fill(database, "crate-0.6", 60))
