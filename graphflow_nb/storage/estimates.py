@@ -32,7 +32,7 @@ CHEAP: Final = 100_000
 #: Up to so many sessions a store counts by task in some 100 ms.
 CHEAP_BY_TASK: Final = 300_000
 #: Seconds that counting may take where nobody asked for it.
-COUNT_SECONDS: Final = 0.25
+COUNT_SECONDS: Final = 0.2
 SAMPLE: Final = 1_000  # sessions whose tasks are named where counting them takes long
 
 
