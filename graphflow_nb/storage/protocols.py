@@ -428,7 +428,7 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     Capability(
         SupportsEstimate,
         "add estimate(), which returns about how many sessions there are, without reading them",
-        "without it sessions are counted, for a fifth of a second at most where nobody asked",
+        "without it sessions are counted, for half a second at most where nobody asked",
     ),
     Capability(
         SupportsSlowOrders,
