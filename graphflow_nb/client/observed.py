@@ -135,6 +135,7 @@ class Observed:
             states = self._states
             versions = table.version[:MAX_ROWS].tolist()
             updates = table.updated[:MAX_ROWS].tolist()
+            graphs, tasks = table.graph_id[:MAX_ROWS], table.current_task_id[:MAX_ROWS]
             for row, (id, version, updated) in enumerate(
                 zip(table.id[:MAX_ROWS], versions, updates, strict=True)
             ):
@@ -142,8 +143,8 @@ class Observed:
                 if last is None or last.version != version or last.updated != updated:
                     created = int(table.created[row])
                     state = _State(
-                        table.graph_id[row],
-                        table.current_task_id[row],
+                        graphs[row],
+                        tasks[row],
                         version,
                         created if abs(created) <= FINITE else None,
                         updated if abs(updated) <= FINITE else None,

@@ -10,6 +10,7 @@ import re
 from array import array
 from binascii import unhexlify
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -138,6 +139,8 @@ class _Reader:
         self._buffers = [bytearray(_PORTION + _SPARE), bytearray(_PORTION + _SPARE)]
         self._size = 0
         self._decoding: asyncio.Future[_Portion] | None = None
+        # One thread for all portions: each thread keeps memory of its own that it has freed.
+        self._thread = ThreadPoolExecutor(1, "graphflow_nb-decode")
         # Arrays that grow in place: joined at the end, the numbers would be there twice.
         self._numbers = [array("q") for _ in _NUMBERS]
         self._texts: list[list[Portion]] = [[] for _ in range(count)]
@@ -168,13 +171,15 @@ class _Reader:
         """Drop what is not decoded."""
         if self._decoding is not None:
             self._decoding.cancel()
+        self._thread.shutdown(wait=False)
 
     async def _decode(self, size: int) -> None:
         """Begin to decode so many bytes of the first buffer, and put the other one in its place."""
         await self._wait()
         self._buffers.reverse()
         work = self._read if pyarrow is None else self._read_arrow
-        self._decoding = asyncio.ensure_future(asyncio.to_thread(work, self._buffers[1], size))
+        loop = asyncio.get_running_loop()
+        self._decoding = loop.run_in_executor(self._thread, work, self._buffers[1], size)
 
     async def _wait(self) -> None:
         """Wait for the portion that is being decoded: memory holds two at most."""
