@@ -58,10 +58,13 @@ def wb(request, tmp_path) -> Iterator[g.Workbench]:
 
 def test_the_loop_is_free_while_many_rows_are_read(wb, threads, tmp_path, monkeypatch):
     monkeypatch.setattr(offloop, "MANY_ROWS", 5)
-    assert not wb.bridge.run(wb.storage.save_many([g.Session(f"s{n}", "t") for n in range(20)]))
+    sessions = [g.Session(f"s{n}", "t") for n in range(20)]
+    for session in sessions:
+        session.context.add_user_message("hello")
+    assert not wb.bridge.run(wb.storage.save_many(sessions))
     assert len(wb.sessions(limit=None)) == 20
     assert len(wb.sessions(limit=None, order="id")) == 20
-    assert len(wb.messages(limit=None)) == 0
+    assert len(wb.messages(limit=None)) == 20
     assert [len(frame) for frame in wb.scan()] == [20]
     assert wb.to_parquet(tmp_path / "all").rows == 20
     assert len(threads) >= 5
