@@ -11,6 +11,7 @@ from msgspec import Raw
 from ..errors import ContextError, PatchError
 from ..model import exactjson
 from ..model.masks import Mask, is_shown, number_mask
+from ..model.secret_keys import MASK
 from .patch import Path, pointer
 
 __all__ = ["MaskedText", "mask_text"]
@@ -72,7 +73,7 @@ class MaskedText(NamedTuple):
         if form == "array":
             items = exactjson.split_array(raw, "")
             return Raw(exactjson.join([self._restore(v, (*path, ""), used) for v in items]))
-        if form != "string" or not (text := exactjson.decode(raw)) or "•••" not in text:
+        if form != "string" or not (text := exactjson.decode(raw)) or MASK not in text:
             return raw
         kept = self.kept.get(text)
         if kept is None:
@@ -119,7 +120,8 @@ def mask_text(raw: Raw, mask: Mask, path: Path) -> MaskedText:
         path: Where it is, from the session down.
     """
     kept: dict[str, Kept] = {}
-    stored = bytes(raw)
+    # Where someone stored the sign of a mask, a number is looked for that no text has.
+    stored = bytes(raw) if MASK.encode() in bytes(raw) or b"\\u2022" in bytes(raw) else b""
 
     def show(hidden: Raw, value: Raw, at: Path) -> Raw:
         for number in count(len(kept) + 1):  # not one that someone stored as a text

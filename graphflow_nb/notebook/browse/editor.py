@@ -288,8 +288,7 @@ class Editor:
 
     def _fill_context(self) -> None:
         draft = self._draft
-        self._masked = mask_text(draft.context, self._stage.desk.mask, ("context",))
-        text = self._masked.text
+        self._masked, text = None, draft.context_text
         self.json.disabled = len(text) > MAX_TEXT
         self._show_wrong("")
         if self.json.disabled:
@@ -298,5 +297,6 @@ class Editor:
                 f"{len(text):,} characters are too many for a text box: change single values"
             )
         else:
-            self.json.value = text
+            self._masked = mask_text(draft.context, self._stage.desk.mask, ("context",))
+            self.json.value = self._masked.text
         self.path.options = suggest_paths(draft.context)
