@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from .errors import StorageError
+from .errors import QueryError, StorageError
 
 __all__ = [
     "TEMPORARY",
+    "as_path",
     "create_privately",
     "open_privately",
     "read_file",
@@ -24,6 +25,21 @@ __all__ = [
 
 #: How the names of files begin that take the place of another when they are complete.
 TEMPORARY = ".graphflow_nb-"
+
+
+def as_path(path: object, name: str = "path") -> Path:
+    """Return a path that a caller gave.
+
+    Args:
+        path: The path, as text or as another object that is one.
+        name: What the caller calls it.
+
+    Raises:
+        QueryError: It is something else.
+    """
+    if isinstance(path, (str, os.PathLike)) and isinstance(named := os.fspath(path), str):
+        return Path(named)
+    raise QueryError(f"{name} must be the path of a file or folder, as text or Path, not {path!r}")
 
 
 def write_privately(path: str | os.PathLike[str], content: bytes, *, replace: bool = True) -> None:
@@ -37,6 +53,7 @@ def write_privately(path: str | os.PathLike[str], content: bytes, *, replace: bo
         replace: Whether to replace a file that exists; False raises.
 
     Raises:
+        QueryError: It is not the path of a file.
         StorageError: The file can't be written, is a symbolic link or no file; nothing was changed.
     """
     with open_privately(path, replace=replace) as file:
@@ -52,9 +69,9 @@ def open_privately(path: str | os.PathLike[str], *, replace: bool = True) -> Ite
         replace: Whether to replace a file that exists; False raises.
 
     Raises:
-        StorageError: See ``write_privately``.
+        QueryError, StorageError: See ``write_privately``.
     """
-    target, temporary, fd = Path(path), "", -1
+    target, temporary, fd = as_path(path), "", -1
     try:
         before = _check_target(target)
         if before is not None and not replace:
@@ -106,18 +123,20 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     """Return the content of a file.
 
     Raises:
+        QueryError: It is not the path of a file.
         StorageError: The file can't be read, or is something else, such as a pipe.
     """
+    path = as_path(path)
     try:
         # Without waiting for the other end of a pipe.
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise StorageError(f"{os.fspath(path)} can't be read: it is not a file")
+                raise StorageError(f"{path} can't be read: it is not a file")
             return file.read()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise StorageError(f"{os.fspath(path)!s} can't be read: {reason}") from error
+        raise StorageError(f"{path} can't be read: {reason}") from error
 
 
 def sync_folder(folder: Path) -> None:

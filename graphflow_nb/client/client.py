@@ -28,6 +28,7 @@ from ..model.validity import Problem, describe, find_new_problems
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Migration, Query, get_or_create
 from ..storage.attributes import StorageAttributes, attributes_of
+from ..storage.checks import check_callables
 from ..storage.offloop import run_off_loop
 from ..storage.origin import is_same_state
 from ..storage.paths import ContextPath
@@ -364,12 +365,13 @@ class Client:
             The ids that were deleted.
 
         Raises:
-            QueryError: ``ids`` is something else.
+            QueryError: ``ids`` or another argument is something else.
             ChangeRefused: They are many, and it was not confirmed; or ``confirm`` is another
                 number.
             JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed.
         """
+        check_callables(progress=progress, stop=stop)
         if isinstance(ids, str):
             ids = [ids]
         if not isinstance(ids, Iterable):
@@ -435,10 +437,14 @@ class Client:
             The ids that were deleted, in the order given.
 
         Raises:
+            QueryError: An argument is something else.
             ChangeRefused: They are many, and it was not confirmed.
             JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed.
         """
+        check_callables(progress=progress, stop=stop)
+        if not isinstance(sessions, Iterable):
+            raise QueryError(f"delete_unchanged takes a list of sessions, not {sessions!r}")
         checked = [_check_session(session) for session in sessions]
         count = len({session.id for session in checked})
         self.asking.check_change(count, confirm, "deleted", "wb.delete_unchanged(sessions")
@@ -530,10 +536,12 @@ class Client:
             refused what was there before, of which a warning gives the reason.
 
         Raises:
+            QueryError: An argument is something else.
             ChangeRefused: They are many, and it was not confirmed.
             JournalError: Lines of the journal can't be read.
             StorageError: The store failed; what was undone until then stays undone.
         """
+        check_callables(progress=progress, stop=stop)
         count = len(self.journaled.undoable())
         self.asking.check_change(count, confirm, "changed by undoing", "wb.undo_all(")
         report = await self.journaled.undo_many(progress=progress, stop=stop)
@@ -578,11 +586,17 @@ class Client:
             The report: how many were undone, which sessions were not and why, how many remain.
 
         Raises:
+            QueryError: An argument is something else.
             PatchError: An entry does not exist, or it was undone already; nothing was undone.
             ChangeRefused: They are many, and it was not confirmed.
             JournalError: Lines of the journal can't be read, and ``entries`` was left out.
             StorageError: The store failed; what was undone until then stays undone.
         """
+        check_callables(progress=progress, stop=stop)
+        if not (entries is None or isinstance(entries, Iterable)):
+            raise QueryError(
+                f"entries must be a list of the numbers in wb.journal, not {entries!r}"
+            )
         numbers = None if entries is None else list(entries)
         count = len(self.journaled.undoable() if numbers is None else numbers)
         self.asking.check_change(count, confirm, "changed by undoing", "wb.undo_many(entries")
@@ -687,6 +701,7 @@ class Client:
             CapabilityError: The storage has no method ``build_index``.
             StorageError: The store failed.
         """
+        check_callables(progress=progress, stop=stop)
         build = require(self.storage, SupportsIndex).build_index
         return await build(progress=progress, stop=stop)
 

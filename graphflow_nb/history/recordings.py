@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ..errors import RecordingError
+from ..files import as_path
 from ..printable import printable
 
 __all__ = ["KINDS", "Event", "read_events"]
@@ -64,9 +65,11 @@ def read_events(path: str | os.PathLike[str]) -> list[Event]:
         path: The JSON file.
 
     Raises:
+        QueryError: ``path`` is not the path of a file.
         RecordingError: The file can't be read, is larger than 500 MB, or is not a recording.
     """
-    name = printable(repr(os.fspath(path)))
+    path = as_path(path)
+    name = printable(repr(str(path)))
     try:
         if (size := os.stat(path).st_size) > MAX_BYTES:
             raise RecordingError(f"the recording {name} has {size:,} bytes; at most {MAX_BYTES:,}")

@@ -24,6 +24,7 @@ from typing import ClassVar, Final, Self, SupportsIndex
 import msgspec
 
 from ..errors import GraphflowError, JournalError, StorageError
+from ..files import as_path
 from ..model import Session
 from ..model.times import EPOCH, micros_of
 from ..printable import printable
@@ -132,7 +133,7 @@ class Journal:
         Raises:
             StorageError: The file can't be opened, is not a journal, or another process has it.
         """
-        named = Path(path).expanduser().absolute()
+        named = as_path(path, "journal").expanduser().absolute()
         whole = named.parent.resolve() / named.name
         with cls._opening:
             journal = cls._open.get(whole)

@@ -12,6 +12,7 @@ from ..errors import StorageError
 from ..model import Session
 from ..storage import Query, connect
 from ..storage.attributes import attributes_of
+from ..storage.checks import check_callables
 from ..storage.connect import read_url
 from ..storage.copying import CopyReport, copy
 from ..storage.stores import check_may_write
@@ -112,6 +113,7 @@ class CopyTo(CalledAsMethod):
         writable: bool,
         filters: dict[str, Any],
     ) -> tuple[Bridge, Coroutine[Any, Any, CopyReport]]:
+        check_callables(redact=redact, progress=progress, stop=stop)
         query = Query.from_filters(filters)
         if isinstance(other, StoreUrl):
             check_may_write(other, writable)

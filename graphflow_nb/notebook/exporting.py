@@ -18,13 +18,14 @@ import msgspec
 from ..bridge import dual
 from ..client import Client
 from ..errors import QueryError, StorageError
-from ..files import open_privately
+from ..files import as_path, open_privately
 from ..frames.arrow import SessionArrow
 from ..model import Session
 from ..model.times import datetime_of
 from ..monitoring.loading import import_pyarrow
 from ..printable import printable
 from ..storage import Cursor, Query, problems_of
+from ..storage.checks import check_callables
 from ..storage.protocols import SupportsQuery, require
 from ..storage.rows import table_of
 from .progress import show_count
@@ -179,7 +180,8 @@ def export_sessions(
     progress: Callable[[int, int | None], None] | None,
 ) -> Coroutine[Any, Any, ExportReport]:
     """Return the export to be awaited; see ``wb.export``."""
-    target = Path(path)
+    target = as_path(path)
+    check_callables(progress=progress)
     make = EXPORT_FORMS.get(target.suffix.lower())
     if make is None:
         raise QueryError(

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ..client import Client
 from ..errors import QueryError, StorageError
-from ..files import TEMPORARY, open_privately, read_file, write_privately
+from ..files import TEMPORARY, as_path, open_privately, read_file, write_privately
 from ..frames.arrow import Misfit, SessionArrow
 from ..model import Session
 from ..monitoring.loading import import_pyarrow
@@ -123,7 +123,7 @@ class ParquetExport:
     def __init__(
         self,
         client: Client,
-        folder: str,
+        folder: str | os.PathLike[str],
         context: Mapping[ContextPath, str] | None,
         redact: Callable[[Session], Session | None] | None,
         rows_per_file: int,
@@ -131,7 +131,7 @@ class ParquetExport:
     ):
         self._client = client
         self._arrow = SessionArrow(context, client.mask)
-        self._report = ParquetReport(Path(folder), misfits=self._arrow.misfits)
+        self._report = ParquetReport(as_path(folder, "folder"), misfits=self._arrow.misfits)
         self._odd: set[int] = set()  # hashes of all odd ids: there may be many
         self._redact = redact
         self._rows_per_file = rows_per_file

@@ -15,6 +15,7 @@ from ..frames import sessions_frame
 from ..model import Session
 from ..model.masks import NO_MASK, Mask
 from ..storage import Cursor, Query
+from ..storage.checks import check_callables
 from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
 from ..storage.protocols import SupportsTable, require
@@ -209,11 +210,12 @@ class LargeReads(Client):
                 store's, a file can't be written, or the store failed.
         """
         _check_size("rows_per_file", rows_per_file, 10_000_000)
+        check_callables(redact=redact, progress=progress, stop=stop)
         if not (context is None or isinstance(context, Mapping)):
             context = dict.fromkeys(_paths(context), "json")
         if context is not None and redact is not None:
             raise QueryError("redact= needs the whole context: leave context= out")
-        export = ParquetExport(self, os.fspath(folder), context, redact, rows_per_file, filters)
+        export = ParquetExport(self, folder, context, redact, rows_per_file, filters)
         if progress is not None:
             return export.run(progress=progress, stop=stop)
         again = "the same call continues"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from ..errors import ReadOnlyError, StorageError
+from ..errors import QueryError, ReadOnlyError, StorageError
 from ..model import Session
 
 __all__ = [
     "WRITABLE",
+    "check_callables",
     "check_ids_once",
     "check_no_extra",
     "check_text",
@@ -125,3 +126,10 @@ def check_ids_once(ids: Iterable[str]) -> None:
                 f"the batch has session {id!r} twice; nothing was written", nothing_written=True
             )
         seen.add(id)
+
+
+def check_callables(**given: object) -> None:
+    """Raise QueryError if one of the arguments is neither a function nor None."""
+    for name, value in given.items():
+        if not (value is None or callable(value)):
+            raise QueryError(f"{name}= must be a function or None, not {value!r}")

@@ -139,6 +139,7 @@ class InMemorySessionStorage:
 
     async def raw(self, id: str) -> dict[str, Any] | None:
         """Return what is stored under an id, by column; see ``SupportsRaw``."""
+        check_text(id, "id", nul=True)
         row = self._rows.get(id)
         if row is None:
             return None
