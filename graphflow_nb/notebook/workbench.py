@@ -193,10 +193,10 @@ class Workbench(HistoryViews, LargeReads, Exports):
                 there, it is the key with dots in it. ``("a.b", "c")`` has exactly these keys.
             order: ``updated_at``, ``created_at`` or ``id``; with ``-`` in front descending.
             limit: The number of rows at most, None for all; a warning says when there are more.
-                All are one snapshot. In PostgreSQL they are one ``COPY``, which ``timeout=`` does
-                not cut off: it ends if the server is silent for 20 times as long or is at work for
-                120 times as long, and leaves no snapshot open. ``scan`` reads in short
-                transactions, at constant memory.
+                In PostgreSQL all are read by one ``COPY`` from one snapshot, which is released
+                when the last row has come. ``timeout=`` does not cut it off: it ends if the server
+                is silent for 20 times as long, or is at work for 120 times as long. ``scan`` reads
+                in short transactions, at constant memory.
             after: ``frame.attrs["next"]`` of the page before.
             reveal: Whether values under keys that look secret are in the context columns; else
                 ``•••`` and their kind are in place of them. See ``mask`` of ``graphflow_nb.open``.
