@@ -180,6 +180,8 @@ class Queries:
             if not portion:
                 break
             after = portion[-1]
+            if query.id_prefix is not None:  # the entries alone say which values to read
+                portion = [entry for entry in portion if entry.id.startswith(query.id_prefix)]
             read += len(portion)
             if read > self._scan_limit:
                 raise await self._too_many_keys()
