@@ -8,6 +8,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.storage import Migration, StoreFacts
+from graphflow_nb.storage.chats import Chat
 from graphflow_nb.testing import Traits, extras
 
 from .kit import Broken, find_failing, properties_of
@@ -24,6 +25,10 @@ class Offers(Broken):
 
     async def estimate(self):
         return 1_000
+
+    async def chats(self, query):
+        talking = [s for s in await self.query(query) if len(s.context.chat_history)]
+        return [Chat(s.id, s.context_json()) for s in talking]
 
     async def slow_orders(self):
         return {"created_at": "an index on created_at makes it quick"}
@@ -96,6 +101,17 @@ class FactsWrite(Broken):
 class EstimatesInWords(Offers):
     async def estimate(self):
         return "many"
+
+
+class SilentChats(Offers):
+    async def chats(self, query):
+        return [Chat(s.id, s.context_json()) for s in await self.query(query)]
+
+
+class OverviewOfOne(Broken):
+    async def overview(self, now, *, exact=False):
+        first = (await self.query(g.Query()))[:1]
+        return await g.InMemorySessionStorage.from_sessions(first).overview(now, exact=exact)
 
 
 class SlowByColour(Offers):
@@ -175,6 +191,8 @@ MUTANTS = {
     FactsOfAnother: {"facts_are_those_of_the_store"},
     FactsWrite: {"facts_are_those_of_the_store"},
     EstimatesInWords: {"an_estimate_is_a_number"},
+    SilentChats: {"chats_have_messages"},
+    OverviewOfOne: {"an_overview_counts_each_session"},
     SlowByColour: {"slow_orders_are_orders"},
     SlowForNoReason: {"slow_orders_are_orders"},
     PlansByDoing: {"migrating_loses_nothing"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,19 +13,36 @@ from graphflow_nb.testing import queries
 from .kit import Broken, find_failing, properties_of
 
 
-class IgnoresTheTask(Broken):
-    def _filtered(self, query):
-        return super()._filtered(replace(query, task=None))
+class Misreads(Broken):
+    """Answers another query than the one that is asked."""
+
+    def misread(self, query):
+        raise NotImplementedError
+
+    async def query(self, query):
+        return await super().query(self.misread(query))
+
+    async def table(self, query, context=()):
+        return await super().table(self.misread(query), context)
+
+    async def count(self, query):
+        return await super().count(self.misread(query))
+
+    async def counts(self, query):
+        return await super().counts(self.misread(query))
 
 
-class IncludesUntil(Broken):
-    def _filtered(self, query):
-        from datetime import timedelta
+class IgnoresTheTask(Misreads):
+    def misread(self, query):
+        return replace(query, task=None)
 
+
+class IncludesUntil(Misreads):
+    def misread(self, query):
         for name in ("updated_until", "created_until"):
             if (until := getattr(query, name)) is not None:
                 query = replace(query, **{name: until + timedelta(microseconds=1)})
-        return super()._filtered(query)
+        return query
 
 
 class PagesByNumber(Broken):

@@ -188,16 +188,24 @@ class RedisClient:
             )
         if self._closed:
             raise StorageError("the storage is closed: connect again", nothing_written=True)
+        task = asyncio.current_task()
+        assert task is not None
         async with self._free:
             current().lap("wait")
+            cancelled = task.cancelling()
             try:
                 # The driver's own timeout applies to each piece of an answer.
                 async with asyncio.timeout(self._timeout):
-                    return await call(self._redis)
+                    result = await call(self._redis)
             except GraphflowError:
                 raise
             except Exception as error:
                 raise_translated(error, self.url, writes=writes)
+            if task.cancelling() > cancelled:
+                # Python 3.11's asyncio.wait_for, by which the driver sends, drops a cancellation
+                # that comes as it ends. What was interrupted would go on, and write.
+                raise asyncio.CancelledError
+            return result
 
     async def command(self, *words: Any) -> Any:
         """Return the answer to one command."""

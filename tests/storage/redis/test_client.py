@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 
@@ -10,6 +11,8 @@ import redis
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session, StorageError
+from graphflow_nb.storage.redis.client import RedisClient
+from graphflow_nb.storage.url import StoreUrl
 
 from ...scope import only_complete
 from ...servers import redis as redis_servers
@@ -108,6 +111,30 @@ def test_a_cluster_that_loses_a_primary_goes_on_with_its_replica(program, run):
                         time.sleep(0.05)
         assert run(storage.count(Query(status="after"))) == 30
         run(storage.close())
+
+
+def test_a_cancellation_that_the_driver_drops_ends_the_call(redis_server, run):
+    """As Python 3.11's asyncio.wait_for drops one that comes when what it waits for is done."""
+
+    async def dropping(redis):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return "an answer"
+
+    async def call():
+        client = await RedisClient.connect(StoreUrl(redis_server.url), 1, 5.0)
+        task = asyncio.ensure_future(client.run(dropping))
+        await asyncio.sleep(0)
+        task.cancel()
+        try:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await client.command("PING") is True
+        finally:
+            await client.close()
+
+    run(call())
 
 
 def test_no_driver(monkeypatch, run):
