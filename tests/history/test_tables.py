@@ -421,6 +421,36 @@ def test_a_row_that_is_not_found_by_its_place_is_kept_too(
 
 
 @pytest.mark.parametrize("store", ["crate-0.6"], indirect=True)
+def test_what_makes_a_history_smaller_waits_for_no_row(run: Run, store: Store, inner: Any) -> None:
+    """Or it and a save, whose trigger removes versions, might wait for each other."""
+    storage = HistoryStorage(inner, retention=None)
+    archive = storage.archive
+    session = Session("a", "one")
+    for n in range(40):
+        session.context["n"] = n
+        run(storage.save(session))
+
+    async def hold_and(work: Coroutine[Any, Any, Any]) -> Any:
+        connection = await asyncpg.connect(store.url)
+        try:
+            async with connection.transaction(), asyncio.timeout(20):
+                await connection.execute(
+                    "SELECT FROM sessions_history WHERE id = 'a' AND number = 6 FOR UPDATE"
+                )
+                return await work
+        finally:
+            await connection.close()
+
+    run(hold_and(archive.compact("a")))
+    held = run(hold_and(archive.prune(Retention(versions=10), ids=["a"])))
+    assert held.versions == 5, "what is older than the held one, and nothing behind it"
+    found = list(reversed(run(archive.sessions("a", 1, 10**9))))
+    assert [(v.number, s.context["n"]) for v, s in found] == [(n, n - 1) for n in range(6, 41)]
+    assert run(archive.prune(Retention(versions=10), ids=["a"])).versions == 25
+    assert [v.number for v in run(archive.versions("a"))] == list(range(40, 30, -1))
+
+
+@pytest.mark.parametrize("store", ["crate-0.6"], indirect=True)
 def test_a_name_too_long_for_a_history_is_refused(run: Run, store: Store) -> None:
     storage = run(g.connect(store.url, table="s" * 49))
     with pytest.raises(StorageError, match="too long"):

@@ -435,10 +435,14 @@ class HistoryStatements:
             f"SELECT count(*) AS whole FROM {name} AS h WHERE h.id = w.id "
             "AND h.context IS NOT NULL) AS c WHERE c.whole > 0"
         )
+        # Neither this nor what removes versions waits for a row: a save whose trigger removes
+        # versions takes them in an order of its own, and may be what a deadlock ends.
         self.compact = (
+            f"WITH free AS (SELECT h.number FROM {name} AS h WHERE h.id = $1 "
+            "AND h.number = ANY($2::text[]::bigint[]) FOR UPDATE SKIP LOCKED) "
             f"UPDATE {name} AS h SET context = NULL, patch = n.patch, bytes = n.bytes FROM "
             "unnest($2::text[]::bigint[], $3::text[], $4::text[]::integer[]) "
-            "AS n (number, patch, bytes) "
+            "AS n (number, patch, bytes) JOIN free ON free.number = n.number "
             "WHERE h.id = $1 AND h.number = n.number AND h.context IS NOT NULL"
         )
         # Where the newest version before the time was a delete, it goes too.
@@ -460,11 +464,17 @@ WITH bounds AS (
             f"{bounds} SELECT count(DISTINCT h.id), count(*), coalesce(sum({kept}), 0)::bigint "
             f"FROM bounds AS b JOIN {name} AS h ON h.id = b.id AND h.number <= b.last"
         )
+        # Older versions are rebuilt from newer ones: behind one that is held, none is removed.
         self.remove_expired = (
             f"{bounds}, expired AS (SELECT h.id, h.number FROM bounds AS b JOIN {name} AS h "
             "ON h.id = b.id AND h.number <= b.last ORDER BY h.id, h.number LIMIT $4), "
-            f"gone AS (DELETE FROM {name} AS h USING expired AS x WHERE h.id = x.id "
-            f"AND h.number = x.number RETURNING h.id, {kept} AS bytes) "
+            f"free AS (SELECT h.id, h.number FROM expired AS x JOIN {name} AS h "
+            "ON h.id = x.id AND h.number = x.number FOR UPDATE OF h SKIP LOCKED), "
+            "held AS (SELECT x.id, min(x.number) AS number FROM expired AS x WHERE NOT EXISTS "
+            "(SELECT FROM free AS f WHERE f.id = x.id AND f.number = x.number) GROUP BY x.id), "
+            f"gone AS (DELETE FROM {name} AS h USING free AS f "
+            "LEFT JOIN held ON held.id = f.id WHERE h.id = f.id AND h.number = f.number "
+            f"AND (held.id IS NULL OR h.number < held.number) RETURNING h.id, {kept} AS bytes) "
             "SELECT count(DISTINCT id), count(*), coalesce(sum(bytes), 0)::bigint FROM gone"
         )
         literal = name.replace("'", "''")
