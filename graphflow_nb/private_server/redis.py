@@ -124,7 +124,7 @@ class LocalRedis:
                 "log": str(log),
                 "user": {},
                 "temporary": [str(runtime)],
-                "discards": False,  # it has nothing to write when it ends
+                "discards": True,
                 "owner": identify_process(os.getpid()),
             }
         )

@@ -43,8 +43,8 @@ def ask(url: str, statement: str) -> object:
 
 
 def are_gone(pid: int, path: Path) -> bool:
-    """Return whether a server and its folder go away within ten seconds."""
-    for _ in range(200):
+    """Return whether a server and its folder go away within twenty seconds."""
+    for _ in range(400):
         if not path.exists() and find_command_line(pid) is None:
             return True
         time.sleep(0.05)
@@ -172,7 +172,7 @@ def test_it_ends_when_its_guard_is_killed():
         guard = find_parent(private.pid)
         assert guard is not None
         os.kill(guard, signal.SIGKILL)
-        for _ in range(200):
+        for _ in range(400):
             if not private.running:
                 break
             time.sleep(0.05)
