@@ -490,9 +490,8 @@ def test_several_are_changed_undone_redone_and_what_waits_is_listed(person, stor
     person.sees("Wrote 1 session in sessions.jsonl")
 
 
-@pytest.mark.parametrize(
-    "told", [pytest.param(False, marks=only_complete), True], ids=["polling", "told"]
-)
+@only_complete
+@pytest.mark.parametrize("told", [False, True], ids=["polling", "told"])
 def test_live(person, store, tmp_path, told):
     person.run(cells(store, writable=True))
     person.open("claim-0118")
