@@ -99,7 +99,7 @@ class PruneReport:
         versions: The number of the versions.
         bytes: What their contexts and patches took.
         dry_run: Whether nothing was removed.
-        done: False if ``limit`` was reached before the end.
+        done: False if ``limit`` was reached before the end, or another transaction held versions.
     """
 
     sessions: int
@@ -462,21 +462,26 @@ class HistoryArchive:
         moment = datetime.now(UTC) if now is None else now
         before = None if kept.age is None else _micros_of(moment - kept.age)
         sessions = versions = size = 0
+        done = True
         async for part in _Portions(self.table, ids):
             found = await self.table.find_expired(part, kept.versions, before)
             sessions += found.sessions
             if dry_run or not found.versions:
                 versions, size = versions + found.versions, size + found.bytes
                 continue
+            removed = 0
             while True:
                 most = step if limit is None else min(step, limit - versions)
                 if most <= 0:
                     return PruneReport(sessions, versions, size, dry_run, done=False)
                 gone = await self.table.remove_expired(part, kept.versions, before, most)
                 versions, size = versions + gone.versions, size + gone.bytes
-                if gone.versions < most:
+                removed += gone.versions
+                # A step may leave out what another transaction holds, and have more behind it.
+                if not gone.versions or (gone.versions < most and removed >= found.versions):
                     break
-        return PruneReport(sessions, versions, size, dry_run)
+            done = done and removed >= found.versions
+        return PruneReport(sessions, versions, size, dry_run, done=done)
 
     def __repr__(self) -> str:
         return f"<HistoryArchive {self.table!r}>"

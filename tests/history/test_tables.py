@@ -442,8 +442,13 @@ def test_what_makes_a_history_smaller_waits_for_no_row(run: Run, store: Store, i
             await connection.close()
 
     run(hold_and(archive.compact("a")))
-    held = run(hold_and(archive.prune(Retention(versions=10), ids=["a"])))
+    other = Session("b", "one")
+    for _ in range(20):
+        run(storage.save(other))
+    held = run(hold_and(archive.prune(Retention(versions=10), ids=["a", "b"], step=10)))
     assert held.versions == 5, "what is older than the held one, and nothing behind it"
+    assert not held.done
+    assert run(archive.prune(Retention(versions=10), ids=["b"])).done
     found = list(reversed(run(archive.sessions("a", 1, 10**9))))
     assert [(v.number, s.context["n"]) for v, s in found] == [(n, n - 1) for n in range(6, 41)]
     assert run(archive.prune(Retention(versions=10), ids=["a"])).versions == 25
