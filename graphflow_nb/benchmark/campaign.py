@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ..storage.connect import read_url
 from ..storage.protocols import SupportsClose, SupportsCount, SupportsQuery, require
 from ..storage.stores import check_may_write, find_kind, label_of
 from ..storage.url import StoreUrl
+from ..warning import warn
 from .cleaning import Cleaning, clean_store
 from .load import Turn, measure
 from .machine import describe_machine
@@ -151,8 +151,7 @@ class Campaign:
         elif self._stop.is_set():
             notes.insert(0, "stopped before its end")
         if error is not None or any(cleaning.error for cleaning in cleanings):
-            # No place in a file: this runs on another thread, whose path would be noise.
-            warnings.warn_explicit("; ".join(notes), UserWarning, "graphflow_nb", 0)
+            warn("; ".join(notes))
         machine = describe_machine()
         return Run(self._settings, machine, described, began, tuple(self._turns), tuple(notes))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import typing
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from operator import index
@@ -42,6 +41,7 @@ from ..storage.protocols import (
     require,
 )
 from ..storage.table import Table
+from ..warning import warn
 from .asking import Asking, Confirm
 from .observed import Observed, Way
 from .raw import StoredRow
@@ -548,7 +548,7 @@ class Client:
         if report.failed:
             id, reason = next(iter(report.failed.items()))
             text = f"{len(report.failed):,} sessions were not undone, the first is {id!r}: {reason}"
-            warnings.warn_explicit(text, UserWarning, "graphflow_nb", 0)
+            warn(text)
         return [*report.changed, *report.failed]
 
     @dual
@@ -783,4 +783,4 @@ def _find_conflict(stored: Session, patch: Patch, version: int) -> SessionConfli
 def _warn_respelled(session: Session, problems: list[Problem]) -> None:
     if problems:
         text = f"session {session.id!r}: {describe(problems)}. Store it as a string to keep it"
-        warnings.warn_explicit(text, UserWarning, "graphflow_nb", 0)
+        warn(text)

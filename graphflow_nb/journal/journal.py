@@ -12,7 +12,6 @@ import logging
 import os
 import sys
 import threading
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from ..model import Session
 from ..model.times import EPOCH, micros_of
 from ..printable import printable
 from ..storage.checks import check_texts
+from ..warning import warn
 from .compaction import Compaction
 from .entries import DamagedLine, Entry, Op, Sides
 from .files import InheritedLines, Lines, NamedLines, PrivateLines
@@ -164,7 +164,7 @@ class Journal:
         except StorageError as error:
             log.warning("%s", error)
         if self.damaged:
-            warnings.warn_explicit(f"{self._describe_damage()}", UserWarning, "graphflow_nb", 0)
+            warn(self._describe_damage())
 
     # Writing
 

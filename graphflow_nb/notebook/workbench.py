@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,38 +14,31 @@ from .. import cards
 from ..advice import Findings, advise
 from ..bridge import Bridge, dual
 from ..client import open_client, wrap_client
-from ..client.asking import MANY_SESSIONS, Asking, Confirm
-from ..errors import GraphflowError, QueryError, SessionNotFound, StorageError
-from ..frames import counts_frame, journal_frame, messages_frame, sessions_frame
+from ..client.asking import MANY_SESSIONS, Asking
+from ..errors import GraphflowError, QueryError, StorageError
+from ..frames import journal_frame
 from ..journal import Journal
 from ..journal.overwriting import Overwritten, find_overwritten
-from ..model import Session, stored_session
-from ..model.masks import DEFAULT_MASK, NO_MASK, Mask, MaskChoice
-from ..model.moments import Moment, parse_duration, parse_moment
+from ..model.masks import DEFAULT_MASK, Mask, MaskChoice
+from ..model.moments import Moment
 from ..monitoring import MonitoredStorage, Recorder
-from ..storage import Cursor, Query, SessionStorage, problems_of
+from ..storage import SessionStorage
 from ..storage.connect import read_url
-from ..storage.estimates import Estimate, count_groups_briefly, estimate_count
-from ..storage.offloop import run_off_loop
-from ..storage.paths import ContextPath, parse_path
+from ..storage.estimates import Estimate, count_groups_briefly
+from ..storage.paths import ContextPath
 from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import (
-    SupportsChats,
-    SupportsCount,
-    SupportsCounts,
     SupportsFacts,
-    SupportsIndex,
-    SupportsQuery,
     require,
 )
-from ..storage.query import DEFAULT_ORDER
 from ..storage.scans import LARGE_BYTES
 from ..storage.table import note_of
 from ..storage.url import StoreUrl
+from ..warning import warn
 from ..workflow import Graph
 from .benchmarks import Benchmark
 from .calls import allowing_call
-from .copying import CopyTo
+from .changing import Changes
 from .display import register
 from .exporting import Exports
 from .graphs import GraphView, build_view
@@ -56,8 +46,7 @@ from .history import HistoryViews
 from .latency import Latency
 from .running import RunFlow
 from .scanning import LargeReads
-from .stopping import MANY, show_work
-from .waiting import describe_left_out, find_waits, join_waits
+from .tables import SessionTables, check_context
 
 if TYPE_CHECKING:
     from .browse import Browser
@@ -65,11 +54,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Workbench", "open", "wrap"]
 
-DEFAULT_LIMIT: Final = 10_000
-MAX_COLUMNS: Final = 500  # of a context: a database has a bound, and each path may mean 16 places
 
-
-class Workbench(HistoryViews, LargeReads, Exports):
+class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
     """One store in a notebook: see its sessions, change them, see what that cost.
 
     ``graphflow_nb.open(url)`` and ``graphflow_nb.wrap(storage)`` make one. Every method waits for
@@ -98,7 +84,6 @@ class Workbench(HistoryViews, LargeReads, Exports):
     ):
         super().__init__(storage, bridge, recorder, journal, mask, asking)
         self.latency = Latency(recorder, self)
-        self._warned_of_note = False
         register()
 
     @property
@@ -130,147 +115,7 @@ class Workbench(HistoryViews, LargeReads, Exports):
         damaged = self.journaled.journal.damaged
         if damaged:
             frame.attrs["damaged"] = [f"line {line}: {reason}" for line, reason in damaged]
-            _warn(f"{len(damaged):,} lines of the journal can't be read: {frame.attrs['damaged']}")
-        return frame
-
-    @dual
-    async def sessions(
-        self,
-        *,
-        graph: str | None = None,
-        task: str | None = None,
-        status: str | None = None,
-        text: str | None = None,
-        id_prefix: str | None = None,
-        ids: Sequence[str] | None = None,
-        updated_since: Moment | None = None,
-        updated_until: Moment | None = None,
-        created_since: Moment | None = None,
-        created_until: Moment | None = None,
-        where: Mapping[Any, Any] | None = None,
-        has: Sequence[ContextPath] = (),
-        lacks: Sequence[ContextPath] = (),
-        compare: Sequence[tuple[ContextPath, str, Any]] = (),
-        ignore_case: bool = False,
-        context: Sequence[ContextPath] = (),
-        order: str = "-updated_at",
-        limit: int | None = DEFAULT_LIMIT,
-        after: Cursor | Mapping[str, Any] | None = None,
-        reveal: bool = False,
-        allow_scan: bool = False,
-    ) -> pd.DataFrame:
-        """Return sessions as a DataFrame, newest first.
-
-        The store filters, orders and pages.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> found = wb.sessions(graph="claims", task="await_documents", context=["amount"])
-            >>> len(found), str(found["amount"].dtype)
-            (10, 'float64')
-
-        Args:
-            graph, task: The exact graph_id, the exact current_task_id.
-            status: A text that occurs in status_message.
-            text: A text that occurs in the id or in status_message.
-            id_prefix: The start of the id.
-            ids: The ids to look for, 10,000 at most: a list, or a column of a DataFrame.
-            updated_since, updated_until, created_since, created_until: Times; "since" is included,
-                "until" is not. A datetime, a date, a text (``"2026-11-24"``, ``"2026-11-24
-                10:00"``), or how long ago: ``"2 days"``, a timedelta. What has no time zone is read
-                as UTC, as all times are shown.
-            where: Context paths with the JSON value that each must have, e.g.
-                ``{"customer.tier": "gold"}``.
-            has: Context paths that must exist.
-            lacks: Context paths that must not exist.
-            compare: Comparisons with context values, e.g. ``[("amount", ">", 100)]``; the operators
-                are ``>``, ``>=``, ``<``, ``<=`` and ``!=``. Numbers are compared by value, texts by
-                code points; what is missing or of another kind is not found.
-            ignore_case: Whether ``text`` and ``status`` find upper and lower case alike.
-            context: Context paths to show, a column each, 500 at most.
-                ``"fanout.a.response"`` is first the nested path; where a session has nothing
-                there, it is the key with dots in it. ``("a.b", "c")`` has exactly these keys.
-            order: ``updated_at``, ``created_at`` or ``id``; with ``-`` in front descending.
-            limit: The number of rows at most, None for all; a warning says when there are more.
-                In PostgreSQL all are read by one ``COPY`` from one snapshot, which is released
-                when the last row has come. ``timeout=`` does not cut it off: it ends if the server
-                is silent for 20 times as long, or is at work for 120 times as long. ``scan`` reads
-                in short transactions, at constant memory.
-            after: ``frame.attrs["next"]`` of the page before.
-            reveal: Whether values under keys that look secret are in the context columns; else
-                ``•••`` and their kind are in place of them. See ``mask`` of ``graphflow_nb.open``.
-            allow_scan: Whether to read although that goes through more than 1 GB of a server's
-                table (``open(ask_above_bytes=…)``), as a full read does, and a filter or an order
-                that no index serves. Allowed once, it is not asked again for this kind of read.
-
-        Returns:
-            ``id`` (text), ``graph_id``, ``current_task_id`` (category), ``status_message`` (text),
-            ``version`` (int64), ``created_at``, ``updated_at`` (datetime64[us, UTC]),
-            ``context_bytes`` (int64, what the context takes in the store), ``messages`` (int64,
-            length of the chat history), in Redis ``expires_at`` (datetime64[us, UTC], missing for
-            never), then the context columns: text, boolean, Int64, float64 or object as their
-            values need, missing where a session has none. Each is named as its path is written;
-            one with the name of another column has ``context.`` in front, and a tuple that reads
-            like another path is named as Python writes it. Objects, lists and values of several
-            types are Python objects: CSV and pickle take them as they are, for Parquet make a
-            column of JSON texts (``frame["a"].map(json.dumps, na_action="ignore")``).
-            ``attrs["next"]`` is the place of the next page, None after the last. An odd row, which
-            graph-flow could not have written, is shown as far as it can be read; a warning and
-            ``attrs["problems"]`` (a text by id) say what is wrong with it, and ``wb.raw(id)`` shows
-            it as it is stored.
-
-            Where an index in Redis answered, ``frame.attrs["note"]`` says so each time, and a
-            warning once.
-
-        Raises:
-            QueryError: A filter is invalid.
-            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
-            CapabilityError: The storage has no method ``table``.
-            StorageError: The store failed.
-        """
-        context = _check_context(context)
-        filters = {
-            "graph": graph,
-            "task": task,
-            "status": status,
-            "text": text,
-            "id_prefix": id_prefix,
-            "ids": ids,
-            "updated_since": updated_since,
-            "updated_until": updated_until,
-            "created_since": created_since,
-            "created_until": created_until,
-            "where": where,
-            "has": has,
-            "lacks": lacks,
-            "compare": compare,
-            "ignore_case": ignore_case,
-        }
-        query = Query.from_filters(filters, order=order, limit=limit, after=after)
-        given: dict[str, object] = filters | {"context": context, "after": after, "reveal": reveal}
-        given |= {} if order == DEFAULT_ORDER else {"order": order}
-        given |= {} if limit == DEFAULT_LIMIT else {"limit": limit}
-        call = allowing_call(self, "sessions", given)
-        with self.asking.guard(allow=allow_scan, call=call):
-            table = await self.table(query, context)
-        mask = NO_MASK if reveal else self.mask
-        frame = await run_off_loop(
-            len(table),
-            lambda: sessions_frame(table, context, mask, consume=True),
-            self.storage,
-        )
-        if "note" in frame.attrs:
-            self._warn_of_note(frame.attrs["note"])
-        _warn_of_problems(table.problems)
-        if limit == DEFAULT_LIMIT and frame.attrs["next"] is not None:
-            of = ""
-            if isinstance(self.storage, SupportsCount):
-                total = await estimate_count(self.storage, query, seen=len(frame))
-                of = f" of {total}"
-                if "note" not in frame.attrs and note_of(total.sessions) is not None:
-                    self._warn_of_note(f"the total is {note_of(total.sessions)}")
-            _warn(f"showing {len(frame):,}{of} sessions; limit=None shows all")
+            warn(f"{len(damaged):,} lines of the journal can't be read: {frame.attrs['damaged']}")
         return frame
 
     @dual
@@ -302,208 +147,6 @@ class Workbench(HistoryViews, LargeReads, Exports):
         from .overview import Overview, read_counts  # with matplotlib: only when it is wanted
 
         return Overview(await read_counts(self.storage, datetime.now(UTC), exact=exact))
-
-    @dual
-    async def stuck(
-        self,
-        longer_than: str | timedelta = "1 day",
-        *,
-        graph: str | None = None,
-        task: str | None = None,
-        status: str | None = None,
-        limit: int | None = 1000,
-        allow_scan: bool = False,
-    ) -> pd.DataFrame:
-        """Return sessions that no one has saved for longer than this, longest untouched first.
-
-        A session that is complete is not saved again either: name the tasks at which sessions wait.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> found = wb.stuck("1 day", task="await_documents")
-            >>> bool((found["untouched_for"] > "1 day").all())
-            True
-            >>> found = wb.stuck("usual", graph="claims")
-            >>> bool((found["untouched_for"] > 10 * found["usual"]).all())
-            True
-
-        Args:
-            longer_than: The time: ``"1 day"``, ``"90 min"``, a timedelta; or ``"usual"`` for ten
-                times what is usual at the task: the median time since the last save, of up to 500
-                sessions there. Tasks with fewer than five sessions are left out, and all but the 50
-                with the most; a warning says so.
-            graph, task, status, limit, allow_scan: See ``sessions``.
-
-        Returns:
-            The columns of ``sessions``, with ``untouched_for`` (timedelta64[us], since
-            ``updated_at``) after ``updated_at``; for ``"usual"`` with ``usual`` (timedelta64[us])
-            after that.
-
-        Raises:
-            QueryError: An argument is invalid.
-            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
-            CapabilityError: The storage has no method ``table``; or, for ``"usual"``, none to count
-                by task.
-            StorageError: The store failed.
-        """
-        given: dict[str, object] = {"longer_than": longer_than, "graph": graph, "task": task}
-        given |= {"status": status} | ({} if limit == 1000 else {"limit": limit})
-        call = allowing_call(self, "stuck", given)
-        read = partial(self.sessions.__wrapped__, status=status, order="updated_at", limit=limit)
-        with self.asking.guard(allow=allow_scan, call=call):
-            if longer_than == "usual":
-                waits = await find_waits(self.storage, None, graph=graph, task=task)
-                frame = await join_waits(
-                    waits,
-                    lambda wait: read(
-                        graph=wait.graph_id, task=wait.task, updated_until=wait.until
-                    ),
-                    empty=await read(ids=[]),
-                )
-                if left_out := describe_left_out(waits):
-                    _warn(f"not compared with what is usual: {left_out}")
-                now = datetime.now(UTC)
-            else:
-                try:
-                    duration = parse_duration(longer_than)
-                except ValueError as error:
-                    raise QueryError(f'longer_than: {error}; or "usual"') from error
-                now = datetime.now(UTC)
-                frame = await read(
-                    graph=graph, task=task, updated_until=parse_moment(duration, now)
-                )
-        untouched = (pd.Timestamp(now) - frame["updated_at"]).astype("timedelta64[us]")
-        place = frame.columns.get_loc("updated_at")
-        assert isinstance(place, int)
-        frame.insert(place + 1, "untouched_for", untouched)
-        more = frame.attrs["next"] is not None
-        if "usual" in frame:
-            frame.insert(place + 2, "usual", frame.pop("usual"))
-            more = more or (limit is not None and len(frame) > limit)
-            frame = frame.sort_values("untouched_for", ascending=False, kind="stable")
-            frame = frame.head(len(frame) if limit is None else limit).reset_index(drop=True)
-            frame.attrs["next"] = None  # several tasks have no common place to go on from
-        if limit is not None and more:
-            _warn(f"showing the {len(frame):,} longest untouched sessions; limit=None shows all")
-        return frame
-
-    @dual
-    async def messages(
-        self,
-        id: str | None = None,
-        *,
-        graph: str | None = None,
-        task: str | None = None,
-        status: str | None = None,
-        id_prefix: str | None = None,
-        where: Mapping[Any, Any] | None = None,
-        limit: int | None = 1000,
-        allow_scan: bool = False,
-    ) -> pd.DataFrame:
-        """Return chat messages as a DataFrame: of one session, or of the newest that match.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> wb.messages("claim-0014")["role"].tolist()
-            ['User', 'System', 'Assistant']
-
-        Args:
-            id: The id of one session. Default: the sessions that the other arguments select.
-            graph, task, status, id_prefix, where: See ``sessions``.
-            limit: The number of sessions at most, None for all; a warning says when there are more.
-                In PostgreSQL it is one of sessions that have messages, and chats alone are read.
-            allow_scan: See ``sessions``.
-
-        Returns:
-            ``session_id`` (category), ``position`` (int64, 0 is the oldest kept), ``role``
-            (category), ``content`` (text), ``timestamp`` (datetime64[us, UTC]). An odd message,
-            such as one with an unknown role, has its JSON as ``content``; a warning and
-            ``attrs["problems"]`` (a text by session id) say what is wrong.
-
-        Raises:
-            SessionNotFound: No session has this id.
-            ContextError: The chat of the one session can't be read at all.
-            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
-            CapabilityError: No id is given, and the storage has no method ``query``.
-            StorageError: The store failed.
-        """
-        if id is not None:
-            session = await self.storage.get(id)
-            if session is None:
-                raise SessionNotFound(id)
-            frame = messages_frame([session])
-            if "problems" in frame.attrs and not len(frame):
-                len(session.copy().context.chat_history)  # raises, since it can't be read at all
-            return _warn_of_odd_messages(frame)
-        query = Query(
-            graph=graph,
-            task=task,
-            status=status,
-            id_prefix=id_prefix,
-            context={} if where is None else where,
-            limit=limit,
-        )
-        given: dict[str, object] = {"graph": graph, "task": task, "status": status}
-        given |= {"id_prefix": id_prefix, "where": where}
-        given |= {} if limit == 1000 else {"limit": limit}
-        with self.asking.guard(allow=allow_scan, call=allowing_call(self, "messages", given)):
-            found = await self._find_chats(query.one_more())
-        if limit is not None and len(found) > limit:
-            _warn(f"messages of the newest {limit:,} sessions; there are more, raise limit=")
-        frame = await run_off_loop(len(found), lambda: messages_frame(found[:limit]), self.storage)
-        if problems := {**problems_of(found), **frame.attrs.get("problems", {})}:
-            frame.attrs["problems"] = problems
-        if note := note_of(found):
-            frame.attrs["note"] = note
-            self._warn_of_note(note)
-        return _warn_of_odd_messages(frame)
-
-    async def _find_chats(self, query: Query) -> list[Session]:
-        """Return sessions to show the messages of, whose contexts may have nothing else."""
-        if isinstance(self.storage, SupportsChats):
-            chats = await self.storage.chats(query)
-            if chats is not None:
-                return [
-                    stored_session(id, "", "", None, context, 0, None, None)
-                    for id, context in chats
-                ]
-        return await require(self.storage, SupportsQuery).query(query)
-
-    @dual
-    async def summary(self, *, allow_scan: bool = False) -> pd.DataFrame:
-        """Return the number of sessions at each task, and since when they are unchanged.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> wb.summary()[["graph_id", "current_task_id", "sessions"]].head(2)
-              graph_id current_task_id  sessions
-            0   claims          payout        57
-            1   claims          intake        13
-
-        Args:
-            allow_scan: See ``sessions``: each session is counted.
-
-        Returns:
-            ``graph_id``, ``current_task_id`` (category), ``sessions`` (int64), ``oldest_update``,
-            ``newest_update`` (datetime64[us, UTC]), ``longest_untouched`` (timedelta64[us]).
-
-            Where an index in Redis answered, ``frame.attrs["note"]`` says so each time, and a
-            warning once.
-
-        Raises:
-            ScanRefused: It would go through a large table, and ``allow_scan`` is False.
-            CapabilityError: The storage has no method ``counts``.
-            StorageError: The store failed.
-        """
-        with self.asking.guard(allow=allow_scan, call=allowing_call(self, "summary", {})):
-            counts = await require(self.storage, SupportsCounts).counts(Query())
-        frame = counts_frame(counts)
-        if "note" in frame.attrs:
-            self._warn_of_note(frame.attrs["note"])
-        return frame
 
     def browse(
         self,
@@ -575,163 +218,10 @@ class Workbench(HistoryViews, LargeReads, Exports):
             "compare": compare,
             "ignore_case": ignore_case,
         }
-        context = _check_context(context)
+        context = check_context(context)
         return Browser(
             self, filters, order=order, page_size=page_size, session=session, context=context
         )
-
-    @dual
-    def undo_all(
-        self,
-        *,
-        progress: Callable[[int, int], None] | None = None,
-        stop: Callable[[], bool] | None = None,
-        confirm: Confirm = None,
-    ) -> Coroutine[Any, Any, list[str]]:
-        """Undo all writes of the journal, newest first for each session.
-
-        In a notebook a bar with a Stop button is shown where there are many, if ``progress`` is not
-        given. Interrupting the kernel (■) stops it too; called again, it goes on with what is left.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> wb.delete("claim-0014")
-            ['claim-0014']
-            >>> wb.undo_all()
-            []
-
-        Args:
-            progress, stop, confirm: See ``undo_many``.
-
-        Returns:
-            The ids of sessions that were not undone: others changed them since, or the store
-            refused what was there before, of which a warning gives the reason.
-
-        Raises:
-            ChangeRefused: They are many, and it was not confirmed.
-            JournalError: Lines of the journal can't be read.
-            StorageError: The store failed; what was undone until then stays undone.
-        """
-        # Not a coroutine function: the bar belongs to the cell's thread, which calls this.
-        undo = super().undo_all.__wrapped__
-        if progress is not None or len(self.journaled.journal) <= MANY:
-            return undo(progress=progress, stop=stop, confirm=confirm)
-        if len(self.journaled.undoable()) <= MANY:
-            return undo(stop=stop, confirm=confirm)
-        return show_work(
-            partial(undo, confirm=confirm),
-            stop,
-            step="undoing …",
-            unit="writes",
-            done="undone",
-            again="wb.undo_all() continues",
-        )
-
-    @dual
-    def delete(
-        self,
-        ids: str | Iterable[str] | Mapping[str, int | Session],
-        *,
-        undo: bool = True,
-        confirm: Confirm = None,
-        progress: Callable[[int, int], None] | None = None,
-        stop: Callable[[], bool] | None = None,
-    ) -> Coroutine[Any, Any, list[str]]:
-        """Delete one session or several, in batches; unknown ids are skipped.
-
-        In a notebook a bar with a Stop button is shown where there are many, if ``progress`` is not
-        given. Interrupting the kernel (■) stops it too; called again with the same ids, it goes on
-        with what is left. What was deleted until then can be undone.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> wb.delete(["claim-0014", "no such id"])
-            ['claim-0014']
-
-        Args:
-            ids: An id, several (a column of a DataFrame too), or a mapping from id to the version
-                that the session must still have, or to the session that was read: one that was
-                saved, or deleted and created again, meanwhile stays. A version is the one that this
-                object showed last under that id (by ``get``, ``sessions``, the browser or a
-                write); of a session that it never showed at that version the number alone is
-                compared.
-            undo: Whether the journal notes it, so that it can be undone.
-            confirm: The number of different ids, or True for any: needed for more than 1,000 in a
-                server's database (``open(ask_above_sessions=…)``).
-            progress, stop: See ``undo_many``.
-
-        Returns:
-            The ids that were deleted.
-
-        Raises:
-            QueryError: ``ids`` is something else.
-            ChangeRefused: They are many, and it was not confirmed; or ``confirm`` is another
-                number.
-            JournalError: The journal can't note it; the write was not made.
-            StorageError: The store failed.
-        """
-        delete = partial(super().delete.__wrapped__, undo=undo, confirm=confirm)
-        if isinstance(ids, Iterable) and not isinstance(ids, (str, Mapping)):
-            ids = list(ids)
-        if progress is not None or not isinstance(ids, (list, Mapping)) or len(ids) <= MANY:
-            return delete(ids, progress=progress, stop=stop)
-        return show_work(
-            partial(delete, ids),
-            stop,
-            step="deleting …",
-            unit="sessions",
-            done="deleted, which can be undone" if undo else "deleted",
-            again="wb.delete(…) with the same ids continues",
-        )
-
-    @dual
-    def build_index(
-        self,
-        *,
-        progress: Callable[[int, int | None], None] | None = None,
-        stop: Callable[[], bool] | None = None,
-    ) -> Coroutine[Any, Any, int]:
-        """Build an index for quick pages in Redis, or update it; no session is changed.
-
-        What this package writes afterwards is kept in it. Workers don't know it: what they save
-        keeps its place, and what they create is not shown until the index is built again. One that
-        was interrupted or stopped before it was whole is not used: build it again.
-
-        Args:
-            progress: A function that is called after each batch, on the storage's thread, with the
-                number of sessions read, and of how many (None if unknown). Default: a notebook
-                shows a bar with a Stop button.
-            stop: A function that is asked before each batch, on the storage's thread; True ends the
-                work there.
-
-        Returns:
-            The number of sessions in the index; of those that were read, if it was stopped.
-
-        Raises:
-            CapabilityError: The storage has no method ``build_index``.
-            StorageError: The store failed.
-        """
-        build = super().build_index.__wrapped__
-        if progress is not None or not isinstance(self.storage, SupportsIndex):
-            return build(progress=progress, stop=stop)
-        return show_work(
-            build,
-            stop,
-            step="reading …",
-            unit="sessions",
-            done="read",
-            again="wb.build_index() begins again; until it is whole, pages are read without it",
-        )
-
-    @property
-    def copy_to(self) -> CopyTo:
-        """Copy sessions into another store, verified: ``wb.copy_to(other, graph="claims")``.
-
-        See ``help(wb.copy_to)`` for its arguments.
-        """
-        return CopyTo(self)
 
     @property
     def run(self) -> RunFlow:
@@ -838,12 +328,6 @@ class Workbench(HistoryViews, LargeReads, Exports):
             pools=find_resetting_pools(inner),
             reason=reason,
         )
-
-    def _warn_of_note(self, note: str) -> None:
-        """Warn of an answer's note once; ``frame.attrs`` and the card have it each time."""
-        if not self._warned_of_note:
-            self._warned_of_note = True
-            _warn(note)
 
     def _describe(self) -> cards.StoreCard:
         note, counts = "", None
@@ -972,41 +456,3 @@ def wrap(
         QueryError: ``mask`` is invalid.
     """
     return wrap_client(storage, kind=Workbench, loop=loop, journal=journal, mask=mask)
-
-
-def _check_context(context: object) -> Sequence[ContextPath]:
-    """Return the context paths that are to be columns.
-
-    Raises:
-        QueryError: They are not a list of paths, or too many.
-    """
-    paths = [context] if isinstance(context, str) else context
-    if not isinstance(paths, Sequence):
-        raise QueryError(f"context= must be a list of context paths, not {context!r}")
-    if len(paths) > MAX_COLUMNS:
-        raise QueryError(f"context= takes at most {MAX_COLUMNS} paths, not {len(paths):,}")
-    for path in paths:
-        parse_path(path)
-    return paths
-
-
-def _warn_of_odd_messages(frame: pd.DataFrame) -> pd.DataFrame:
-    _warn_of_problems(frame.attrs.get("problems", {}))
-    return frame
-
-
-def _warn_of_problems(problems: Mapping[str, str]) -> None:
-    if not problems:
-        return
-    named = [f"{id!r}: {problem}" for id, problem in islice(problems.items(), 3)]
-    more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
-    _warn(
-        f"{len(problems):,} odd {'session' if len(problems) == 1 else 'sessions'}, shown as far as "
-        f"can be read: {'; '.join(named)}"
-        f'{more}. frame.attrs["problems"] names all, and wb.raw(id) shows what is stored'
-    )
-
-
-def _warn(text: str) -> None:
-    # No place in a file: the call may run on another thread, and its path would be noise.
-    warnings.warn_explicit(text, UserWarning, "graphflow_nb", 0)

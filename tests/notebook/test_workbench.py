@@ -77,7 +77,7 @@ def test_summary(wb):
 
 
 def test_bounds_are_said(monkeypatch):
-    monkeypatch.setattr("graphflow_nb.notebook.workbench.DEFAULT_LIMIT", 2)
+    monkeypatch.setattr("graphflow_nb.notebook.tables.DEFAULT_LIMIT", 2)
     wb = g.open("memory:")
     for i in range(5):
         wb.create(str(i), "t")

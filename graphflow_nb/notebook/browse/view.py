@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
@@ -21,6 +20,7 @@ from ...printable import printable
 from ...storage.paths import ContextPath
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
+from ...warning import warn
 from ..following import Follower, Watch
 from ..html import Html
 from ..kernelwatch import View
@@ -152,13 +152,9 @@ class Browser(View):
             self._follower.stop()
         draft = self.desk.draft
         if self.desk.dirty and draft is not None:
-            # No place in a file: a path would be noise.
-            warnings.warn_explicit(
+            warn(
                 f"the view was closed with changes of session {draft.base.id!r} that are not "
-                "saved: wb.save(browser.desk.draft.session()) saves them",
-                UserWarning,
-                "graphflow_nb",
-                0,
+                "saved: wb.save(browser.desk.draft.session()) saves them"
             )
         super().close()
 

@@ -1,0 +1,15 @@
+"""Warnings to the person at a cell or a script."""
+
+from __future__ import annotations
+
+import warnings
+
+__all__ = ["warn"]
+
+
+def warn(text: str) -> None:
+    """Warn of something that the person who called should know of, without a place in a file.
+
+    The call may run on another thread, and the path of this package would be noise.
+    """
+    warnings.warn_explicit(text, UserWarning, "graphflow_nb", 0)
