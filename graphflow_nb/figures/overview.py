@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,23 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from .axis import set_count_axis, set_log_axis, set_ticks_text, set_time_axis
+from ..storage.overview import SIZES, STUCK_FACTOR, USUAL_SESSIONS
+from .axis import set_count_axis, set_ticks_text, set_time_axis
 from .checks import check_columns
 from .figure import LatencyFigure, Row, axes_for, theme_of
-from .parts import SMALL, Entry, Style, add_legend, finish_axes, finish_empty, name_rows
+from .parts import (
+    LONGEST_OF_ROW,
+    SMALL,
+    Entry,
+    Style,
+    add_legend,
+    finish_axes,
+    finish_empty,
+    name_rows,
+)
 from .text import about_text, bytes_text, compact_text, long_text, share_text, short_name
 from .theme import HATCHES, Theme, ThemeName
 
@@ -30,7 +40,9 @@ __all__ = [
     "plot_stuck",
 ]
 
-ROWS: Final = 12  # that have a name; the rest are one more
+ROWS: Final = 12  # bars that a picture has; the others are in a note
+WRITTEN: Final = 9  # classes of sizes that have room for their number
+SIZE_TICKS: Final = 5  # spaces between ticks of the axis of sizes
 WEEK: Final = 7
 _HOUR, _DAY = 3_600, 86_400
 
@@ -50,11 +62,11 @@ class _Class(NamedTuple):
 
 
 _CLASSES: Final = (
-    _Class("within 1 hour", _HOUR, 0.0),
-    _Class("1 day", _DAY, 0.27),
-    _Class("7 days", 7 * _DAY, 0.5),
-    _Class("30 days", 30 * _DAY, 0.75),
-    _Class("longer ago", np.inf, 1.0),
+    _Class("less than 1 h", _HOUR, 0.0),
+    _Class("1 to 24 h", _DAY, 0.27),
+    _Class("1 to 7 days", 7 * _DAY, 0.5),
+    _Class("7 to 30 days", 30 * _DAY, 0.75),
+    _Class("30 days or more", np.inf, 1.0),
 )
 _NO_AGE: Final = "in the future or unknown"
 
@@ -84,9 +96,9 @@ def overview_board(
         QueryError: A frame lacks a column, or the theme is unknown.
     """
     check_columns(tasks, ("stuck",))
-    rows = min(len(tasks), ROWS + 1)
-    stuck = min(int((tasks["stuck"] > 0).sum()), ROWS + 1)
-    few = max(rows, stuck, min(len(graphs), ROWS + 1), 3)
+    rows = min(len(tasks), ROWS)
+    stuck = min(int((tasks["stuck"] > 0).sum()), ROWS)
+    few = max(rows, stuck, min(len(graphs), ROWS), 4)
     figure, axes = LatencyFigure.stacked(
         [Row(2.0 + 0.3 * max(rows, stuck, 3), 2), Row(3.6, 2), Row(1.9 + 0.24 * few, 2)],
         theme=theme,
@@ -117,49 +129,37 @@ def plot_ages(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName =
     ax = axes_for(ax, theme)
     share = _share_of(frame)
     total = int(frame["sessions"].sum())
-    title = f"Where they are, n = {about_text(total, share)}"
+    title = f"Where sessions are, n = {about_text(total, share)}"
     if not total:
         return finish_empty(ax, title, "there is no session")
-    names = _names_of(frame)
     counts = _counts_by_class(frame)
-    totals = counts.groupby(names.to_numpy()).sum()
+    places = [frame["graph_id"].astype(str), frame["current_task_id"].astype(str)]
+    totals = counts.groupby(places).sum()
     totals["all"] = totals.sum(axis=1)
     # A stable order: most first, then by name.
     totals = totals.sort_index().sort_values("all", ascending=False, kind="stable")
-    shown, rest = totals[:ROWS], totals[ROWS:]
-    if len(rest):
-        shown = pd.concat([shown, rest.sum().to_frame(_others(len(rest), "task")).T])
-    styles = _class_styles(theme_of(ax))
+    shown = totals[:ROWS]
+    names = _place_names(frame, shown.index)
+    rows = -np.arange(len(shown))
     left = np.zeros(len(shown))
     entries = []
-    for name, style in styles.items():
+    for name, style in _class_styles(theme_of(ax)).items():
         width = shown[name].to_numpy(np.float64)
-        if not width.any():
-            continue
-        ax.barh(-np.arange(len(shown)), width, 0.72, left=left, linewidth=0.4, **style)
+        if width.any():
+            ax.barh(rows, width, 0.72, left=left, linewidth=0.4, **style)
+            entries.append(Entry(Patch(**style), name))
         left += width
-        entries.append(Entry(Patch(**style), name))
-    for row, number in enumerate(left):
-        ax.annotate(
-            compact_text(number),
-            (number, -row),
-            xytext=(4, 0),
-            textcoords="offset points",
-            fontsize=SMALL,
-            color=theme_of(ax).ink,
-            va="center",
-        )
-    name_rows(ax, list(shown.index))
-    ax.set_ylim(-len(shown) + 0.4, 0.6)
-    _set_axis(ax.xaxis, 1.06 * left.max())
+    for row, number in enumerate(left.tolist()):
+        _write(ax, compact_text(number), (number, -row), va="center")
+    notes = _finish_rows(ax, names, 1.06 * left.max(), totals["all"], "task", share)
     add_legend(ax, entries)
     texts = [
-        f"{short_name(str(name))}: {about_text(row['all'], share)} ("
-        + ", ".join(f"{each} {about_text(row[each], share)}" for each in styles if row[each])
+        f"{name}: {about_text(row['all'], share)} ("
+        + ", ".join(f"{each} {about_text(row[each], share)}" for each in counts if row[each])
         + ")."
-        for name, row in shown.iterrows()
+        for name, row in zip(names, shown.to_dict("records"), strict=True)
     ]
-    notes = ["by the time since the last save", *_sample_notes(frame)]
+    notes = ["by the time since the last save", *notes, *_sample_notes(frame)]
     return finish_axes(ax, title, *texts, notes=notes, rows=True)
 
 
@@ -179,44 +179,29 @@ def plot_stuck(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
     ax = axes_for(ax, theme)
     share = _share_of(frame)
     total = int(frame["stuck"].sum())
-    title = f"Stuck, n = {about_text(total, share)}"
+    of_all = about_text(int(frame["sessions"].sum()), share)
+    title = f"Stuck, n = {about_text(total, share)} of {of_all}"
     if not total:
-        why = "no session is at its task for that long" if len(frame) else "there is no session"
-        return finish_empty(ax, title, why)
+        return finish_empty(ax, title, _why_none_is_stuck(frame))
     found = frame[frame["stuck"] > 0].sort_values("stuck", ascending=False, kind="stable")
-    shown, rest = found[:ROWS], found[ROWS:]
-    names = [*_names_of(frame)[shown.index]]
-    counts = [*shown["stuck"]]
+    shown = found[:ROWS]
+    places = pd.MultiIndex.from_frame(shown[["graph_id", "current_task_id"]].astype(str))
+    names = _place_names(frame, places)
     limits = [
-        f"{compact_text(stuck)} over {_time_text(after)} (usual {_time_text(usual)})"
+        f"{compact_text(stuck)} for {_time_text(after)} or more (usual: {_time_text(usual)})"
         for stuck, after, usual in zip(
             shown["stuck"], shown["stuck_after"], shown["usual_age"], strict=True
         )
     ]
-    if len(rest):
-        names.append(_others(len(rest), "task"))
-        counts.append(rest["stuck"].sum())
-        limits.append(compact_text(counts[-1]))
     palette = theme_of(ax)
     style: Style = {"facecolor": palette.colours[1], "edgecolor": palette.edge, "linewidth": 0.4}
-    ax.barh(-np.arange(len(counts)), counts, 0.36, **style)
+    ax.barh(-np.arange(len(shown)), shown["stuck"], 0.36, **style)
     for row, text in enumerate(limits):
-        ax.annotate(
-            text,
-            (0, -row + 0.24),
-            xycoords=("axes fraction", "data"),
-            xytext=(3, 0),
-            textcoords="offset points",
-            fontsize=SMALL,
-            color=palette.ink,
-            va="bottom",
-        )
-    name_rows(ax, names)
-    ax.set_ylim(-len(counts) + 0.4, 0.9)
-    _set_axis(ax.xaxis, max(counts))
-    texts = [f"{short_name(name)}: {text}." for name, text in zip(names, limits, strict=True)]
-    ax.set_xlabel("sessions, those included that ended there")
-    notes = ["not saved for ten times what is usual"]
+        _write(ax, text, (0, -row + 0.24), va="bottom")
+    notes = _finish_rows(ax, names, found["stuck"].max(), found["stuck"], "task", share, top=0.9)
+    ax.set_xlabel("sessions, those that ended included")
+    texts = [f"{name}: {text}." for name, text in zip(names, limits, strict=True)]
+    notes = [f"not saved for {STUCK_FACTOR} times what is usual at the task", *notes]
     return finish_axes(ax, title, *texts, notes=notes, rows=True)
 
 
@@ -278,12 +263,14 @@ def growth_text(days: pd.DataFrame) -> str:
     share = _share_of(days)
     created = days["created"].to_numpy()[:-1]
     last, before = int(created[-WEEK:].sum()), int(created[-2 * WEEK : -WEEK].sum())
-    text = f"created in the 7 days before today: {about_text(last, share)}"
-    if not before:
-        return f"{text}, none in the 7 days before" if last else f"{text}, as in the 7 days before"
-    change = last / before - 1
-    sign = "+" if change >= 0 else "−"
-    return f"{text}, {sign}{share_text(abs(change))} on the 7 days before"
+    change = ""
+    if before:
+        sign = "+" if last >= before else "−"
+        change = f", {sign}{share_text(abs(last / before - 1))}"
+    return (
+        f"created in the 7 days before today: {about_text(last, share)} "
+        f"(7 days before: {about_text(before, share)}{change})"
+    )
 
 
 def plot_hot_graphs(
@@ -306,30 +293,26 @@ def plot_hot_graphs(
     title = f"Hot graphs, n = {about_text(total, share)} saved in the last 24 hours"
     if not total:
         return finish_empty(ax, title, "none was saved in the last 24 hours")
-    frame = frame[frame["saved_last_day"] > 0]
-    names = [*frame["graph_id"].astype(str)]
-    hour, day = frame["saved_last_hour"].to_numpy(), frame["saved_last_day"].to_numpy()
-    if len(names) > ROWS:
-        names[ROWS:] = [_others(len(names) - ROWS, "graph")]
-        hour, day = (np.append(each[:ROWS], each[ROWS:].sum()) for each in (hour, day))
+    found = frame[frame["saved_last_day"] > 0]
+    shown = found[:ROWS]
+    names = [short_name(name, LONGEST_OF_ROW) for name in shown["graph_id"]]
+    hour, day = shown["saved_last_hour"], shown["saved_last_day"]
     palette = theme_of(ax)
-    rows = -np.arange(len(names))
+    rows = -np.arange(len(shown))
     pale: Style = {"facecolor": palette.shades(0.0), "edgecolor": palette.edge, "linewidth": 0.4}
     full: Style = {"facecolor": palette.shades(0.5), "edgecolor": palette.edge, "linewidth": 0.4}
     ax.barh(rows, day, 0.76, **pale)
     ax.barh(rows, hour, 0.36, **full)
-    name_rows(ax, names)
-    ax.set_ylim(-len(names) + 0.4, 0.6)
-    _set_axis(ax.xaxis, day.max())
+    notes = _finish_rows(ax, names, day.max(), found["saved_last_day"], "graph", share)
     add_legend(
         ax, [Entry(Patch(**full), "saved in the last hour"), Entry(Patch(**pale), "last 24 hours")]
     )
     texts = [
-        f"{short_name(name)}: {about_text(h, share)} in the last hour, {about_text(d, share)} in "
+        f"{name}: {about_text(h, share)} in the last hour, {about_text(d, share)} in "
         "the last 24 hours."
         for name, h, d in zip(names, hour, day, strict=True)
     ]
-    return finish_axes(ax, title, *texts, rows=True)
+    return finish_axes(ax, title, *texts, notes=notes, rows=True)
 
 
 def plot_context_sizes(
@@ -352,14 +335,18 @@ def plot_context_sizes(
     title = f"Sizes of contexts, n = {about_text(total, share)}"
     if not total:
         return finish_empty(ax, title, "there is no session")
-    # A class is drawn as wide as each other: from half of its end, or to twice its beginning.
-    left = np.maximum(frame["at_least"].to_numpy(np.float64), 32)
+    # Each class is twice the one before: all are drawn as wide as each other, empty ones too.
+    places = np.log2(np.maximum(frame["at_least"].to_numpy(np.float64), SIZES[0] / 2))
     palette = theme_of(ax)
     style: Style = {"facecolor": palette.colours[0], "edgecolor": palette.edge, "linewidth": 0.4}
-    ax.bar(left, frame["sessions"], left, align="edge", **style)
-    set_log_axis(ax.xaxis, float(left.min()), float(2 * left.max()), bytes_text)
-    ticks = np.append(left, 2 * left[-1])
-    ax.xaxis.set_major_locator(FixedLocator([*ticks[:: 1 + len(ticks) // 6]]))
+    ax.bar(places, frame["sessions"], 1, align="edge", **style)
+    first, last = int(places[0]), int(places[-1]) + 1
+    ax.set_xlim(first - 0.15, last + 0.15)
+    ax.set_xticks(range(first, last + 1, 1 + (last - first) // SIZE_TICKS))
+    set_ticks_text(ax.xaxis, _size_text)
+    if last - first <= WRITTEN:
+        for place, number in zip(places, frame["sessions"], strict=True):
+            _write(ax, compact_text(number), (place + 0.5, number), (0, 2), ha="center")
     ax.set_xlabel("size of the context in the store (log scale)")
     set_count_axis(ax.yaxis, float(frame["sessions"].max()), "sessions")
     together = int(frame["context_bytes"].sum())
@@ -407,15 +394,93 @@ def _sample_notes(frame: pd.DataFrame) -> Sequence[str]:
     return [short_name(frame.attrs["note"], 200)] if frame.attrs.get("note") else []
 
 
-def _names_of(frame: pd.DataFrame) -> pd.Series[str]:
-    """Return the name of each row's task, with its graph where there are several."""
-    tasks = frame["current_task_id"].astype(str)
-    graphs = frame["graph_id"].astype(str)
-    return tasks if graphs.nunique() < 2 else tasks + " · " + graphs
+def _why_none_is_stuck(tasks: pd.DataFrame) -> str:
+    """Return why no session is stuck at these tasks."""
+    if not len(tasks):
+        return "there is no session"
+    if tasks["stuck_after"].isna().all():
+        return f"what is usual is known\nof {USUAL_SESSIONS} sessions at a task or more"
+    return f"none was left for {STUCK_FACTOR} times\nwhat is usual at its task"
 
 
-def _others(count: int, what: str) -> str:
-    return f"{count:,} other {what}{'' if count == 1 else 's'}"
+def _place_names(frame: pd.DataFrame, places: pd.Index[Any]) -> list[str]:
+    """Return short names of graphs and tasks: both where the frame has several graphs.
+
+    Args:
+        frame: What the places are of.
+        places: The graph and the task of each.
+    """
+    several = frame["graph_id"].nunique() > 1
+    return [_place_name(task, graph if several else None) for graph, task in places]
+
+
+def _place_name(task: str, graph: str | None) -> str:
+    task = short_name(task, LONGEST_OF_ROW)
+    if graph is None:
+        return task
+    graph = short_name(graph, LONGEST_OF_ROW)
+    room = LONGEST_OF_ROW - len(" · ")
+    # Of two long names both are seen, and of one that is short nothing is left out.
+    graph = short_name(graph, max(room - len(task), room // 2))
+    return f"{short_name(task, room - len(graph))} · {graph}"
+
+
+def _finish_rows(
+    ax: Axes,
+    names: Sequence[str],
+    most: float,
+    numbers: pd.Series[Any],
+    what: str,
+    share: float,
+    *,
+    top: float = 0.6,
+) -> list[str]:
+    """Name the rows, set the axes, and return a note on what has no row.
+
+    The rest has no bar, which would often be so long that no other one could be seen.
+
+    Args:
+        ax: The axes.
+        names: The names of the rows.
+        most: The end of the longest bar.
+        numbers: The numbers of all rows, those that are left out at the end.
+        what: What a row is.
+        share: The part of the store that was counted.
+        top: The upper end of the axis.
+    """
+    name_rows(ax, names)
+    ax.set_ylim(-len(names) + 0.4, top)
+    _set_axis(ax.xaxis, most)
+    rest = numbers[len(names) :]
+    if not len(rest):
+        return []
+    others = f"{len(rest):,} other {what}{'' if len(rest) == 1 else 's'}"
+    return [f"not drawn: {about_text(int(rest.sum()), share)} in {others}"]
+
+
+def _write(
+    ax: Axes,
+    text: str,
+    place: tuple[float, float],
+    offset: tuple[int, int] = (4, 0),
+    **how: Any,
+) -> None:
+    """Write beside a bar, so many points from its end."""
+    ax.annotate(
+        text,
+        place,
+        xytext=offset,
+        textcoords="offset points",
+        fontsize=SMALL,
+        color=theme_of(ax).ink,
+        **how,
+    )
+
+
+def _size_text(place: float) -> str:
+    """Return the size at a place of the axis of sizes: the first class begins at nothing."""
+    size = round(2**place)
+    return bytes_text(size if size >= SIZES[0] else 0)
 
 
 def _counts_by_class(frame: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from .groups import Group, failed_count
 from .text import escape_formulas, short_name
 
 __all__ = [
+    "LONGEST_OF_ROW",
     "SMALL",
     "Entry",
     "Style",
@@ -117,7 +118,7 @@ def finish_empty(ax: Axes, title: str, why: str = "no operation was recorded yet
     Args:
         ax: The axes.
         title: The title, with the number of operations.
-        why: The reason, without a full stop.
+        why: The reason, without a full stop; its lines are kept in the picture.
 
     Returns:
         The axes.
@@ -133,14 +134,18 @@ def finish_empty(ax: Axes, title: str, why: str = "no operation was recorded yet
         fontsize=11,
         color=theme_of(ax).quiet,
     )
+    why = " ".join(why.split())
     return finish_axes(ax, title, f"{why.capitalize()}.")
 
 
 def add_legend(ax: Axes, entries: Sequence[Entry]) -> None:
-    """Add a legend below the axis label, in as many columns as there is room for; none if empty."""
+    """Add a legend below the axis label, in rows as long as there is room for; none if empty."""
     if not entries:
         return
     figure = host_of(ax)
+    columns = _count_columns([entry.text for entry in entries], width_of(ax) + 0.8)
+    # matplotlib fills it column by column.
+    entries = [entry for column in range(columns) for entry in entries[column::columns]]
     # Below ticks and label, whose size is in points and not in parts of the axes.
     below = ax.transAxes + ScaledTranslation(0, -38 / 72, figure.dpi_scale_trans)
     legend = ax.legend(
@@ -151,7 +156,7 @@ def add_legend(ax: Axes, entries: Sequence[Entry]) -> None:
         bbox_to_anchor=(0.5, 0),
         bbox_transform=below,
         borderaxespad=0,
-        ncols=_count_columns([entry.text for entry in entries], width_of(ax) + 0.8),
+        ncols=columns,
         frameon=False,
         fontsize=SMALL,
         labelcolor=theme_of(ax).ink,
@@ -163,10 +168,10 @@ def add_legend(ax: Axes, entries: Sequence[Entry]) -> None:
 
 
 def _count_columns(texts: Sequence[str], width: float) -> int:
-    """Return how many columns of a legend fit into so many inches; it is filled by column."""
+    """Return how many columns of a legend fit into so many inches; it is read row by row."""
     widths = np.array([0.65 + 0.077 * len(text) for text in texts])
     for columns in range(len(texts), 1, -1):
-        if sum(column.max() for column in np.array_split(widths, columns)) <= width:
+        if sum(widths[column::columns].max() for column in range(columns)) <= width:
             return columns
     return 1
 

@@ -10,24 +10,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..storage.overview import AGES, FUTURE, SIZES, UNKNOWN, OverviewCounts, hour_edges
+from ..storage.overview import (
+    AGES,
+    FUTURE,
+    SIZES,
+    STUCK_FACTOR,
+    STUCK_SECONDS,
+    UNKNOWN,
+    USUAL_SESSIONS,
+    OverviewCounts,
+    hour_edges,
+)
 from .sessions import category_column
 
 __all__ = [
     "HOURS",
-    "STUCK_FACTOR",
-    "USUAL_SESSIONS",
     "OverviewFrames",
     "overview_frames",
     "sample_note",
 ]
 
-#: A session is stuck when it was not saved for so many times its task's usual time …
-STUCK_FACTOR: Final = 10
-#: … and for so many seconds at least.
-STUCK_SECONDS: Final = 60
-#: Sessions of which it is said what is usual; of fewer it is chance.
-USUAL_SESSIONS: Final = 5
 #: The hours that ``hours`` has.
 HOURS: Final = 48
 

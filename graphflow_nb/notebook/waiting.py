@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..frames.overview import STUCK_FACTOR, USUAL_SESSIONS
 from ..model.times import UNKNOWN_TIME
 from ..storage import Query, SessionStorage
+from ..storage.overview import STUCK_FACTOR, USUAL_SESSIONS
 from ..storage.protocols import SupportsCount, SupportsCounts, SupportsTable, require
 from ..storage.table import GroupCount, Table
 
@@ -70,8 +70,8 @@ async def find_waits(
 
     Args:
         storage: The storage.
-        longer_than: The time; None for twice what is usual at each task, of the 50 tasks with the
-            most sessions.
+        longer_than: The time; None for ten times what is usual at each task, of the 50 tasks with
+            the most sessions.
         graph, task: The exact graph_id, the exact current_task_id; None for all.
 
     Raises:

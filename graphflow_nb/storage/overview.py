@@ -23,7 +23,10 @@ __all__ = [
     "MAX_PLACES",
     "READ_ROWS",
     "SIZES",
+    "STUCK_FACTOR",
+    "STUCK_SECONDS",
     "UNKNOWN",
+    "USUAL_SESSIONS",
     "Hours",
     "OverviewCounts",
     "PlaceCount",
@@ -53,6 +56,12 @@ SIZES: Final = tuple(2**n for n in range(6, 41))
 DAYS: Final = 60
 #: The most tasks with their ages that are told apart, those with most sessions.
 MAX_PLACES: Final = 50_000
+#: A session is stuck when it was not saved for so many times its task's usual time …
+STUCK_FACTOR: Final = 10
+#: … and for so many seconds at least.
+STUCK_SECONDS: Final = 60
+#: Sessions of which it is said what is usual; of fewer it is chance.
+USUAL_SESSIONS: Final = 5
 #: About the most rows that are read of a store that has more.
 READ_ROWS: Final = 150_000
 

@@ -84,20 +84,42 @@ def test_where_they_are():
     ax = plot_ages(found.ages)
     assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
     assert [bar.get_width() for bar in ax.patches] == [3, 0, 2, 0, 0, 1]
-    assert "a: 5 (within 1 hour 3, 7 days 2). b: 1 (longer ago 1)." in ax.said
+    assert "a: 5 (less than 1 h 3, 1 to 7 days 2). b: 1 (30 days or more 1)." in ax.said
 
 
 def test_times_that_are_no_ages_have_a_part_of_their_own():
     ax = plot_ages(frames(("g", "a", -1, 9), ("g", "a", UNKNOWN_TIME, 9), ("g", "a", 1, 9)).ages)
-    assert "a: 3 (1 day 1, in the future or unknown 2)." in ax.said
+    assert "a: 3 (1 to 24 h 1, in the future or unknown 2)." in ax.said
 
 
-def test_more_tasks_than_have_room_are_others():
-    ax = plot_ages(spread(500, 3_000).ages)
-    last = ax.get_yticklabels()[-1].get_text()
-    assert last == "488 other tasks"
-    assert ax.get_title() == "Where they are, n = 3,000"
-    assert sum(bar.get_width() for bar in ax.patches) == 3_000
+def test_what_has_no_room_is_said_and_makes_no_bar_invisible():
+    found = spread(300, 3_000)
+    ax = plot_ages(found.ages)
+    assert ax.get_title() == "Where sessions are, n = 3,000"
+    assert "not drawn: 2,880 in 288 other tasks." in ax.said
+    assert max(bar.get_x() + bar.get_width() for bar in ax.patches) == 10
+    assert ax.get_xlim()[1] < 12
+    assert "in 28 other graphs" in plot_hot_graphs(found.graphs).said
+    assert "other tasks" in plot_stuck(found.tasks).said
+
+
+def test_long_names_are_told_apart_by_task_and_graph():
+    graphs, tasks = (f"{'g' * 200}{n}" for n in range(2)), [f"{'t' * 200}{n}" for n in range(3)]
+    found = frames(*((graph, task, 1, 9) for graph in graphs for task in tasks), ("g", "t", 1, 9))
+    names = [text.get_text() for text in plot_ages(found.ages).get_yticklabels()]
+    assert len(set(names)) == 7
+    assert max(map(len, names)) == 26
+    assert names[0] == "t · g"
+    alike = frames(*((graph, task, 1, 9) for graph, task in (("c", "a · b"), ("b · c", "a"))))
+    assert [bar.get_width() for bar in plot_ages(alike.ages).patches] == [1, 1]
+
+
+def test_an_empty_context_is_at_0_bytes_beside_the_largest():
+    ax = plot_context_sizes(frames(("g", "t", 1, 0), ("g", "t", 1, 10**8)).sizes)
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(5, 1), (26, 1)]
+    ax.figure.canvas.draw()
+    ticks = [text.get_text() for text in ax.get_xticklabels()]
+    assert ticks == ["0 bytes", "1 KiB", "32 KiB", "1 MiB", "32 MiB"]
 
 
 def test_what_is_stuck():
@@ -107,8 +129,11 @@ def test_what_is_stuck():
     tasks.loc[1, "graph_id"] = "h"
     assert [bar.get_width() for bar in ax.patches] == [1]
     assert [text.get_text() for text in plot_stuck(tasks).get_yticklabels()] == ["a · g"]
-    assert "a: 1 over 24 h (usual 2 h)." in ax.said
-    assert "no session is at its task for that long" in plot_stuck(found.tasks[1:]).said.lower()
+    assert "a: 1 for 24 h or more (usual: 2 h)." in ax.said
+    assert plot_stuck(found.tasks).get_title() == "Stuck, n = 1 of 10"
+    assert "usual is known of 5 sessions" in plot_stuck(found.tasks[1:]).said
+    none = plot_stuck(frames(*[("g", "a", 1, 9)] * 5).tasks).said
+    assert none == "Stuck, n = 0 of 5. None was left for 10 times what is usual at its task."
 
 
 def test_of_a_few_sessions_nothing_is_usual():
@@ -123,7 +148,7 @@ def test_growth():
     assert len(heights) == 60
     assert heights[-3:] == [1, 1, 1]
     assert sum(heights) == 7
-    assert "created in the 7 days before today: 2, −50 % on the 7 days before" in ax.said
+    assert "created in the 7 days before today: 2 (7 days before: 4, −50 %)" in ax.said
     hours = plot_growth(found.hours)
     assert sum(bar.get_height() for bar in hours.patches) == 2
     assert hours.get_title() == "Growth by hour, n = 2 created in 48 hours"
@@ -142,7 +167,7 @@ def test_hot_graphs_and_sizes():
 def test_numbers_of_a_part_are_said_to_be_about():
     found = spread(3, 1_000, share=0.01)
     said = overview_board(*found).said
-    assert "Where they are, n = about 100,000." in said
+    assert "Where sessions are, n = about 100,000." in said
     assert "estimated from 1,000 sessions in 1 % of the store" in said
 
 

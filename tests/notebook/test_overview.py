@@ -50,7 +50,7 @@ def test_it_answers_in_words_first():
     for text in (repr(overview), overview.to_html("dark")):
         assert where in text
         assert stuck in text
-    assert "Where they are, n = 120." in overview.plot(large=True).said
+    assert "Where sessions are, n = 120." in overview.plot(large=True).said
 
 
 def test_an_empty_store_says_so():

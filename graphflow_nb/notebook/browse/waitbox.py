@@ -9,8 +9,8 @@ import ipywidgets as widgets
 
 from ...cards import duration, notice_html
 from ...errors import QueryError
-from ...frames.overview import STUCK_FACTOR
 from ...model.moments import parse_duration
+from ...storage.overview import STUCK_FACTOR
 from ..html import Html
 from ..waiting import SAMPLE, TaskWait, find_waits
 from .columns import cell_of_text
@@ -30,7 +30,7 @@ WAIT_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "sessions", "label": "sessions", "number": True},
     {"name": "waiting", "label": "waiting longer", "number": True},
     {"name": "usual", "label": "usual (median)", "number": True},
-    {"name": "limit", "label": "twice that", "number": True},
+    {"name": "limit", "label": f"{STUCK_FACTOR} times that", "number": True},
     {"name": "longest", "label": "longest untouched", "number": True},
 ]
 
