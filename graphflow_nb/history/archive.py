@@ -7,12 +7,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import reduce
 from typing import NamedTuple, TypeVar
 
-from ..errors import CapabilityError, HistoryError
-from ..model import Session, exactjson, stored_session
-from ..model.times import EPOCH, datetime_of, micros_of
+from ..errors import CapabilityError
+from ..model import Session
 from ..storage.attributes import attributes_of
 from ..storage.history import (
     HistorySize,
@@ -24,52 +22,14 @@ from ..storage.history import (
 )
 from ..storage.migration import Migration
 from .changes import changed_paths
-from .encoding import MAX_CHAIN, MAX_CHAIN_BYTES, encode, rebuild
+from .compaction import patches_of
+from .encoding import MAX_CHAIN
+from .versions import Version, micros_of_aware, sessions_of, version_of
 
-__all__ = ["HistoryArchive", "PruneReport", "Tail", "Version", "history_of"]
+__all__ = ["HistoryArchive", "PruneReport", "Tail", "history_of"]
 
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of a session, without its context; ``HistoryArchive.session_at`` returns that.
-
-    Example:
-        >>> from graphflow_nb import InMemorySessionStorage, Session
-        >>> from graphflow_nb.history import HistoryStorage
-        >>> storage = HistoryStorage(InMemorySessionStorage())
-        >>> await storage.save(Session("claim-1", "intake"))
-        >>> version = await storage.archive.version_at("claim-1", 1)
-        >>> version.current_task_id, version.deleted, version.source
-        ('intake', False, 'written')
-
-    Attributes:
-        id: The session's id.
-        number: The number in the session's history: 1, 2, 3 …, in the order of the commits, over
-            deletes too. Numbers stay when older versions are pruned.
-        version: The session's ``version`` in the store; None where the store does not count.
-        at: When it was written, aware, UTC; by the store's clock where the store has one.
-        graph_id, current_task_id, status_message: The session's columns.
-        deleted: Whether the session was deleted at this number.
-        bytes: The length of the context's JSON text in bytes.
-        source: ``written`` by a storage of this package, by a ``trigger`` of the database, or
-            ``observed``: noted after a look, so what happened before it since the last is unknown.
-        writer: Who wrote it, as far as the store knows; ``""`` if it does not.
-    """
-
-    id: str
-    number: int
-    version: int | None
-    at: datetime
-    graph_id: str
-    current_task_id: str
-    status_message: str | None
-    deleted: bool
-    bytes: int
-    source: str
-    writer: str
 
 
 class Tail(NamedTuple):
@@ -205,7 +165,7 @@ class HistoryArchive:
         """
         last = None if before is None else before - 1
         rows = await self.table.read(id, last=last, limit=limit, content=False)
-        return [_version_of(row) for row in rows]
+        return [version_of(row) for row in rows]
 
     async def version_at(self, id: str, when: int | datetime) -> Version | None:
         """Return the version with a number, or the newest one at a time; None without one.
@@ -221,7 +181,7 @@ class HistoryArchive:
         if number is None:
             return None
         rows = await self.table.read(id, first=number, last=number, content=False)
-        return _version_of(rows[0]) if rows else None
+        return version_of(rows[0]) if rows else None
 
     async def session_at(
         self, id: str, when: int | datetime, *, deleted: bool = False
@@ -245,7 +205,7 @@ class HistoryArchive:
         row = rows[-1] if rows and rows[-1].number == number else None
         if row is None or (row.deleted and not deleted):
             return None
-        (session,) = _sessions_of(rows, number)
+        (session,) = sessions_of(rows, number)
         return session
 
     async def sessions(self, id: str, first: int, last: int) -> list[tuple[Version, Session]]:
@@ -262,8 +222,8 @@ class HistoryArchive:
             HistoryError: A version can't be rebuilt.
         """
         rows = await self._read_with_base(id, first, last)
-        versions = [_version_of(row) for row in rows if row.number <= last]
-        return list(zip(versions, _sessions_of(rows, last), strict=True))
+        versions = [version_of(row) for row in rows if row.number <= last]
+        return list(zip(versions, sessions_of(rows, last), strict=True))
 
     async def changes(
         self, id: str, first: int, last: int
@@ -286,7 +246,7 @@ class HistoryArchive:
         rows = await self._read_with_base(id, first, last)
         paths = changed_paths(rows)
         return [
-            (_version_of(row), changed)
+            (version_of(row), changed)
             for row, changed in zip(rows, paths, strict=True)
             if row.number <= last
         ]
@@ -308,8 +268,8 @@ class HistoryArchive:
         """
         return await self.table.steps(
             ids,
-            since=None if since is None else _micros_of(since),
-            until=None if until is None else _micros_of(until),
+            since=None if since is None else micros_of_aware(since),
+            until=None if until is None else micros_of_aware(until),
             limit=limit,
         )
 
@@ -319,7 +279,7 @@ class HistoryArchive:
 
     async def _number_of(self, id: str, when: int | datetime) -> int | None:
         if isinstance(when, datetime):
-            return await self.table.number_at(id, _micros_of(when))
+            return await self.table.number_at(id, micros_of_aware(when))
         return when
 
     async def _read_with_base(self, id: str, first: int, last: int) -> list[VersionRow]:
@@ -418,7 +378,7 @@ class HistoryArchive:
             below: How many patches build on the oldest of them.
             pause: As of ``compact_newest``.
         """
-        found = _patches_of(rows, below)
+        found = patches_of(rows, below)
         if pause:
             found = _paced(found, pause)
         # On a thread, because large contexts would hold up every save on this loop.
@@ -460,7 +420,7 @@ class HistoryArchive:
         """
         kept = Retention() if retention is None else retention
         moment = datetime.now(UTC) if now is None else now
-        before = None if kept.age is None else _micros_of(moment - kept.age)
+        before = None if kept.age is None else micros_of_aware(moment - kept.age)
         sessions = versions = size = 0
         done = True
         async for part in _Portions(self.table, ids):
@@ -513,113 +473,8 @@ class _Portions:
         return part
 
 
-def _version_of(row: VersionRow) -> Version:
-    return Version(
-        id=row.id,
-        number=row.number,
-        version=row.version,
-        at=datetime_of(row.at) or EPOCH,
-        graph_id=row.graph_id,
-        current_task_id=row.current_task_id,
-        status_message=row.status_message,
-        deleted=row.deleted,
-        bytes=row.bytes,
-        source=row.source,
-        writer=row.writer,
-    )
-
-
-def _contexts_of(rows: Sequence[VersionRow]) -> Iterator[str]:
-    """Yield the context of each row, the newest first."""
-    text: str | None = None
-    number = 0
-    for row in rows:
-        if row.context is not None:
-            text = row.context
-        elif row.patch is None or text is None or row.number != number - 1:
-            raise HistoryError(
-                f"version {row.number} of session {row.id!r} can't be rebuilt: the version after "
-                "it, from which its context is made, is missing. The history table was changed by "
-                "hand; newer versions are not affected"
-            )
-        else:
-            text = rebuild(text, row.patch)
-        number = row.number
-        yield text
-
-
-def _sessions_of(rows: Sequence[VersionRow], last: int) -> Iterator[Session]:
-    """Yield the sessions of the rows up to a number, the newest first."""
-    for row, context in zip(rows, _contexts_of(rows), strict=True):
-        if row.number <= last:
-            yield stored_session(
-                row.id,
-                row.graph_id,
-                row.current_task_id,
-                row.status_message,
-                context,
-                row.version or 0,
-                row.created,
-                row.at,
-                exactjson.split_object(row.extra, "the session") if row.extra else None,
-            )
-
-
-def _patches_of(rows: Sequence[VersionRow], below: int) -> Iterator[tuple[int, tuple[str, int]]]:
-    """Yield the patches by which contexts can be replaced, by number, with the contexts' lengths.
-
-    Args:
-        rows: Versions, the newest first, beginning with a whole one.
-        below: How many patches build on the oldest of them.
-    """
-    # The context of the row before, which has the next number: a text, and the patches that make it
-    # from that text. It is rebuilt only where it is needed.
-    following: str | None = None
-    pending: list[str] = []
-    number = chain = size = 0
-    for index, row in enumerate(rows):
-        if row.number != number - 1:
-            following = None
-        number = row.number
-        if row.context is None:
-            if row.patch is None:
-                following = None
-            pending.append(row.patch or "")
-            chain, size = chain + 1, size + row.bytes
-            continue
-        under = _count_patches(rows, index + 1, below)
-        bounded = chain + 1 + under <= MAX_CHAIN and size + row.bytes <= MAX_CHAIN_BYTES
-        # One link is always allowed, however large the context is.
-        patch = None
-        if following is not None and (bounded or (chain == 0 and under == 0)):
-            patch = encode(row.context, reduce(rebuild, pending, following))
-        following, pending = row.context, []
-        if patch is None:
-            chain = size = 0
-        else:
-            chain, size = chain + 1, size + row.bytes
-            yield row.number, (patch, row.bytes)
-
-
 def _paced(items: Iterator[T], pause: float) -> Iterator[T]:
     """Yield items with a pause after each, in which other threads go first."""
     for item in items:
         yield item
         time.sleep(pause)
-
-
-def _count_patches(rows: Sequence[VersionRow], start: int, below: int) -> int:
-    """Return how many patches build on each other from an index on, with those below the rows."""
-    for index in range(start, len(rows)):
-        if rows[index].context is not None:
-            return index - start
-    return len(rows) - start + below
-
-
-def _micros_of(moment: datetime) -> int:
-    if moment.tzinfo is None:
-        raise HistoryError(
-            f"{moment} has no time zone, so it is not one moment: pass an aware datetime, e.g. "
-            "datetime(2026, 11, 24, 10, tzinfo=UTC)"
-        )
-    return micros_of(moment)

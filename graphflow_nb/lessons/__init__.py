@@ -8,10 +8,12 @@ panel of buttons, each of which calls one of these methods.
 from .crash import Crash
 from .durability import Durability, Finding, durability_table, tabulate, wilson_interval
 from .events import Change, Event, add, put
-from .exercise import Attempt, Comparison, Exercise, Outcome, Prediction, Remark, Solution
+from .exercise import Attempt, Exercise, Outcome, Solution
 from .expiry import expiry_table
 from .form import Field, Form
 from .ledger import Effect, Ledger, send
+from .prediction import Comparison, Prediction
+from .questions import Remark
 from .race import Race
 from .rounds import Round
 from .step import Step

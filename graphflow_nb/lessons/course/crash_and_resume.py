@@ -12,9 +12,10 @@ from uuid import uuid4
 from ...model import Context
 from ...workflow import Graph, GraphBuilder, NextAction, TaskResult, task
 from ..crash import Crash
-from ..exercise import Exercise, Prediction
+from ..exercise import Exercise
 from ..ledger import Effect, Ledger, send
 from ..points import SENT
+from ..prediction import Prediction
 from ..stores import LessonStore
 
 __all__ = [

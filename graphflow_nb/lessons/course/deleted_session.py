@@ -10,7 +10,8 @@ import pandas as pd
 from ...errors import SessionConflict
 from ...model import Session
 from ..events import put
-from ..exercise import Exercise, Prediction
+from ..exercise import Exercise
+from ..prediction import Prediction
 from ..race import Race
 from ..schedule import interleavings
 from ..stores import LessonStore

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..durability import Finding, wilson_interval
-from ..exercise import Exercise, Prediction
+from ..exercise import Exercise
+from ..prediction import Prediction
 
 __all__ = [
     "ALL",

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ...errors import SessionConflict
 from ...model import Session
-from ..exercise import Exercise, Prediction
+from ..exercise import Exercise
+from ..prediction import Prediction
 from ..race import Race, Remedy
 from ..schedule import interleavings
 from ..stores import LessonStore

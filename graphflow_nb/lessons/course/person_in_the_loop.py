@@ -14,8 +14,9 @@ from ...model import Context, Session
 from ...notebook import Workbench, wrap
 from ...storage.wrappers import READS, Wrapper
 from ...workflow import GraphBuilder, NextAction, TaskResult, task
-from ..exercise import Exercise, Prediction
+from ..exercise import Exercise
 from ..form import Field, Form
+from ..prediction import Prediction
 
 __all__ = [
     "GRAPH",

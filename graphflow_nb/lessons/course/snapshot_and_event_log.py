@@ -14,7 +14,8 @@ from ...errors import LessonError
 from ...model import Context, Session
 from ...notebook.workbench import Workbench
 from ...workflow import Graph, GraphBuilder, NextAction, TaskResult, task
-from ..exercise import Exercise, Prediction
+from ..exercise import Exercise
+from ..prediction import Prediction
 from ..step import Step
 
 __all__ = [

@@ -23,7 +23,8 @@ from ...model import Context, Session
 from ...notebook import Workbench
 from ...printable import printable_lines
 from ...workflow import Graph, GraphBuilder, NextAction, TaskResult, task
-from ..exercise import Exercise, Prediction
+from ..exercise import Exercise
+from ..prediction import Prediction
 
 __all__ = [
     "EXPENSES",

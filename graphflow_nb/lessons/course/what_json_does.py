@@ -20,7 +20,8 @@ from msgspec import Raw
 from ...client import Client
 from ...errors import GraphflowError
 from ...model import Session, exactjson
-from ..exercise import Exercise, Prediction
+from ..exercise import Exercise
+from ..prediction import Prediction
 from ..readers import READERS, through_rust
 
 __all__ = [

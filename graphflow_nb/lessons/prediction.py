@@ -1,0 +1,191 @@
+"""Predictions: questions about what will happen, whose choices are compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from ..cards import card
+from ..errors import LessonError
+from ..notebook.panel import Action, Panel, show_panel
+from ..notebook.saved import show_saved
+from ..printable import printable_lines
+from .questions import (
+    Remark,
+    call_and_describe,
+    check_choices,
+    is_choice,
+    join_choices,
+    render_choices,
+    render_notice,
+    render_text,
+)
+
+__all__ = ["Comparison", "Prediction"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A prediction beside what happened; it shows itself.
+
+    Example:
+        >>> from graphflow_nb.lessons import Comparison
+        >>> Comparison("once", "twice").matches
+        False
+
+    Attributes:
+        predicted: The choice; None if none was made.
+        happened: What happened.
+        because: Why, in words.
+    """
+
+    predicted: str | None
+    happened: str
+    because: str = ""
+
+    @property
+    def matches(self) -> bool:
+        """Whether what was predicted happened."""
+        return self.predicted == self.happened
+
+    def __repr__(self) -> str:
+        said = "you made no prediction"
+        if self.predicted is not None:
+            ending = "it happened" if self.matches else "not what happened"
+            said = f"you predicted: {self.predicted} ({ending})"
+        lines = [said, f"what happened: {self.happened}"]
+        return printable_lines("\n".join([*lines, self.because] if self.because else lines))
+
+    def render(self) -> Markup:
+        """Return it as HTML, to be shown in a card."""
+        kind: Literal["good", "warning", "info"] = "good" if self.matches else "warning"
+        if self.predicted is None:
+            kind = "info"
+        said, happened, *_ = repr(self).split("\n")
+        return render_notice(kind, f"{said}; {happened}") + render_text(self.because)
+
+    def _repr_html_(self) -> str:
+        return str(card("prediction", self.render()))
+
+
+class Prediction:
+    """A question about what will happen, with a choice that is kept and compared with it.
+
+    The choice is kept as long as the kernel runs.
+
+    Example:
+        >>> from graphflow_nb.lessons import Prediction
+        >>> sent = Prediction("How often is the e-mail sent?", ["once", "twice"])
+        >>> sent.choose("once")
+        you predict: once
+        >>> sent.compare("twice", because="The process died before it saved that it was sent.")
+        you predicted: once (not what happened)
+        what happened: twice
+        The process died before it saved that it was sent.
+
+    Args:
+        question: The question.
+        choices: What may happen, two or more.
+        name: How the notebook names the prediction, for the lines of code that it shows.
+
+    Attributes:
+        question, choices, name: As passed.
+        choice: The choice that was made; None before that.
+        comparison: The last comparison with what happened; None before that.
+
+    Raises:
+        LessonError: There are fewer than two choices, or two are equal.
+    """
+
+    def __init__(self, question: str, choices: Sequence[str], *, name: str = "prediction"):
+        self.question, self.choices, self.name = question, tuple(choices), name
+        self._title = f"Predict: {question}"
+        self.choice: str | None = None
+        self.comparison: Comparison | None = None
+        self._panel: Panel | None = None
+        check_choices(self.choices, at_least=2)
+
+    def choose(self, choice: str) -> Remark:
+        """Choose what will happen; a later choice replaces this one.
+
+        Args:
+            choice: One of the choices.
+
+        Raises:
+            LessonError: It is none of the choices; the choice made before is kept.
+        """
+        if not is_choice(choice, self.choices):
+            raise LessonError(f"{choice!r} is none of the choices: {join_choices(self.choices)}")
+        self.choice, self.comparison = choice, None
+        self._refresh()
+        return Remark("you predict", choice)
+
+    def compare(self, actual: str, because: str = "") -> Comparison:
+        """Compare the choice with what happened, and keep the comparison.
+
+        Args:
+            actual: What happened, one of the choices.
+            because: Why it happened, in words.
+
+        Raises:
+            LessonError: What happened is none of the choices.
+        """
+        if not is_choice(actual, self.choices):
+            raise LessonError(
+                f"what happened, {actual!r}, is none of the choices: {join_choices(self.choices)}"
+            )
+        self.comparison = Comparison(self.choice, actual, because)
+        self._refresh()
+        return self.comparison
+
+    @property
+    def panel(self) -> Panel:
+        """The panel of buttons as which it shows itself."""
+        if self._panel is None:
+            self._panel = Panel(self._title, self._draw, self._make_actions)
+        return self._panel
+
+    def _refresh(self) -> None:
+        if self._panel is not None:
+            self._panel.refresh()
+
+    def _make_actions(self) -> list[list[Action]]:
+        return [
+            [
+                Action(
+                    choice,
+                    f"{self.name}.choose({choice!r})",
+                    partial(call_and_describe, self.choose, choice),
+                    enabled=self.comparison is None,
+                    style="primary" if choice == self.choice else "",
+                )
+            ]
+            for choice in self.choices
+        ]
+
+    def _draw(self) -> Markup:
+        if self.comparison is not None:
+            said = self.comparison.render()
+        elif self.choice is not None:
+            said = render_notice("info", f"you predict: {self.choice}")
+        else:
+            said = render_notice("info", "no prediction yet: choose one")
+        return said
+
+    def __repr__(self) -> str:
+        lines = [f"prediction: {self.question}", *(f"  - {choice}" for choice in self.choices)]
+        if self.comparison is not None:
+            lines.append(repr(self.comparison))
+        else:
+            lines.append(f"you predict: {self.choice or 'nothing yet'}")
+        return printable_lines("\n".join(lines))
+
+    _ipython_display_ = show_saved
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        html = card(self._title, render_choices(self.choices) + self._draw())
+        return show_panel(self.panel, repr(self), html, **kwargs)
