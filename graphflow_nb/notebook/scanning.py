@@ -1,24 +1,37 @@
-"""``wb.scan`` and ``wb.to_parquet``: all sessions of a store, in memory that does not grow."""
+"""``wb.scan``, ``wb.scan_messages`` and ``wb.to_parquet``: a whole store in bounded memory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from ..bridge import dual
+from ..bridge import Bridge, dual
 from ..client import Client
 from ..errors import QueryError
-from ..frames import sessions_frame
+from ..frames import messages_frame, sessions_frame
 from ..model import Session
 from ..model.masks import NO_MASK, Mask
-from ..storage import Cursor, Query
+from ..storage import Cursor, Query, problems_of
 from ..storage.checks import check_callables
 from ..storage.offloop import run_off_loop
+from ..storage.pagesize import PAGE_BYTES, PageSize
 from ..storage.paths import ContextPath, parse_path
-from ..storage.protocols import SupportsTable, require
+from ..storage.protocols import SupportsChats, SupportsTable, require
+from ..storage.query import MAX_IDS
+from .chats import find_chats
 from .parquet import ParquetExport, ParquetReport
 from .stopping import show_work
 
@@ -28,12 +41,26 @@ BATCH = 10_000
 MAX_BATCH = 100_000
 
 
-class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
-    """Sessions in DataFrames of bounded size, in the order of their ids; ``wb.scan`` makes one.
+class Part(NamedTuple):
+    """What one read of a scan found.
 
-    Each DataFrame is a short read of its own, so that nothing is held open in the store while its
-    rows are worked on. ``for frame in scan`` goes on where it ended before, an error or an
-    interrupt included.
+    Attributes:
+        frame: Its rows; None if there are none.
+        sessions: The number of sessions that were read.
+        next: The place of the next read; None after the last.
+    """
+
+    frame: pd.DataFrame | None
+    sessions: int
+    next: Cursor | None
+
+
+class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
+    """Sessions or messages in DataFrames of bounded size, in the order of the sessions' ids.
+
+    ``wb.scan`` and ``wb.scan_messages`` make one. Each DataFrame is a short read of its own, so
+    that nothing is held open in the store while its rows are worked on. ``for frame in scan`` goes
+    on where it ended before, an error or an interrupt included.
 
     Example:
         >>> import graphflow_nb
@@ -45,23 +72,21 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
 
     Attributes:
         rows: The number of sessions so far.
-        after: The place from which ``wb.scan(after=…)`` goes on, in a new process too; None before
-            the first DataFrame and after the last.
+        after: The place from which ``after=…`` of another scan goes on, in a new process too; None
+            before the first DataFrame and after the last.
     """
 
     def __init__(
         self,
-        client: Client,
+        bridge: Bridge,
+        read: Callable[[Query], Awaitable[Part]],
         query: Query,
-        context: Sequence[ContextPath],
-        batch_size: int,
-        mask: Mask,
+        batch: PageSize,
     ):
-        self._mask = mask
-        self._client = client
+        self._bridge = bridge
+        self._read = read
         self._query = query
-        self._context = context
-        self._batch_size = batch_size
+        self._batch = batch
         self._cursor = query.after
         self._done = False
         self.rows = 0
@@ -72,37 +97,83 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
         return None if self._cursor is None else self._cursor.to_plain()
 
     def __next__(self) -> pd.DataFrame:
-        frame = self._client.bridge.run(self._next())
-        if frame is None:
-            raise StopIteration
-        return frame
+        while not self._done:
+            frame = self._bridge.run(self._next())
+            if frame is not None:
+                return frame
+        raise StopIteration
 
     async def __anext__(self) -> pd.DataFrame:
-        frame = await self._client.bridge.wait(self._next())
-        if frame is None:
-            raise StopAsyncIteration
-        return frame
+        while not self._done:
+            frame = await self._bridge.wait(self._next())
+            if frame is not None:
+                return frame
+        raise StopAsyncIteration
 
     async def _next(self) -> pd.DataFrame | None:
-        if self._done:
-            return None
-        query = self._query.following(self._cursor, self._batch_size)
-        # Not by the client, which remembers what it showed of each session.
-        table = await require(self._client.storage, SupportsTable).table(query, self._context)
-        self._cursor = table.next
-        self._done = table.next is None
-        self.rows += len(table)
-        if not len(table):
-            return None
-        return await run_off_loop(
-            len(table),
-            lambda: sessions_frame(table, self._context, self._mask),
-            self._client.storage,
-        )
+        part = await self._read(self._query.following(self._cursor, self._batch.rows))
+        self._cursor = part.next
+        self._done = part.next is None
+        self.rows += part.sessions
+        return part.frame
 
     def __repr__(self) -> str:
-        state = "complete" if self._done else f"{self._batch_size:,} in each DataFrame"
+        state = "complete" if self._done else f"{self._batch.most:,} at most in each DataFrame"
         return f"<Scan: {self.rows:,} sessions read, {state}>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """Reads sessions by column."""
+
+    storage: Any
+    context: Sequence[ContextPath]
+    mask: Mask
+    batch: PageSize
+
+    async def read(self, query: Query) -> Part:
+        # Not by the client, which remembers what it showed of each session.
+        table = await require(self.storage, SupportsTable).table(query, self.context)
+        if self.context:
+            sizes = (sum(map(len, filter(None, texts))) for texts in table.context)
+            self.batch.note(len(table), sum(sizes))
+        if not len(table):
+            return Part(None, 0, table.next)
+        frame = await run_off_loop(
+            len(table),
+            lambda: sessions_frame(table, self.context, self.mask, consume=True),
+            self.storage,
+        )
+        return Part(frame, len(table), table.next)
+
+
+@dataclass(frozen=True, slots=True)
+class _Messages:
+    """Reads the chats of sessions: of as many as a first look says that memory has room for."""
+
+    storage: Any
+    batch: PageSize
+
+    async def read(self, query: Query) -> Part:
+        table = await require(self.storage, SupportsTable).table(query)
+        alone = isinstance(self.storage, SupportsChats)
+        sizes = (
+            np.where(table.messages == 0, 0, table.context_bytes)
+            if alone
+            else (table.context_bytes)
+        )
+        self.batch.note(len(table), int(sizes.sum()))
+        count = max(1, int(np.searchsorted(np.cumsum(sizes), PAGE_BYTES, side="right")))
+        ids = table.id[:count]
+        next = table.next if count >= len(table) else Cursor("id", ids[-1])
+        if not ids:
+            return Part(None, 0, next)
+        found = await find_chats(self.storage, Query(ids=ids, order="id"))
+        frame = await run_off_loop(len(found), lambda: messages_frame(found), self.storage)
+        problems = {id: table.problems[id] for id in ids if id in table.problems}
+        if problems := {**problems, **problems_of(found), **frame.attrs.get("problems", {})}:
+            frame.attrs["problems"] = problems
+        return Part(frame if len(frame) or problems else None, len(ids), next)
 
 
 class LargeReads(Client):
@@ -119,8 +190,9 @@ class LargeReads(Client):
     ) -> Scan:
         """Return all sessions as an iterator of DataFrames, in the order of their ids.
 
-        No DataFrame is larger than ``batch_size``, however many sessions there are. Each is a short
-        read of its own: a session that is saved meanwhile is in it once, as it was when its
+        No DataFrame has more than ``batch_size`` sessions, and with ``context`` the first ones, and
+        those whose values are large, have fewer, so that memory does not grow. Each is a short read
+        of its own: a session that is saved meanwhile is in it once, as it was when its
         DataFrame was read; one that is created or deleted meanwhile may be missing.
 
         Example:
@@ -133,7 +205,7 @@ class LargeReads(Client):
         Args:
             context: Context paths to show, a column each; see ``sessions``. The dtype of a column
                 is that which the values of its DataFrame need.
-            batch_size: The number of sessions in a DataFrame, 1 to 100,000.
+            batch_size: The most sessions in a DataFrame, 1 to 100,000.
             after: ``scan.after`` of a scan that ended early, from which this one goes on.
             reveal: Whether values that look secret are in the context columns; see ``sessions``.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
@@ -150,7 +222,48 @@ class LargeReads(Client):
         context = _paths(context)
         _check_size("batch_size", batch_size, MAX_BATCH)
         query = Query.from_filters(filters, order="id", after=after)
-        return Scan(self, query, context, batch_size, NO_MASK if reveal else self.mask)
+        batch = PageSize(batch_size) if context else PageSize(batch_size, batch_size)
+        sessions = _Sessions(self.storage, context, NO_MASK if reveal else self.mask, batch)
+        return Scan(self.bridge, sessions.read, query, batch)
+
+    def scan_messages(
+        self,
+        *,
+        batch_size: int = BATCH,
+        after: Cursor | Mapping[str, Any] | None = None,
+        **filters: Any,
+    ) -> Scan:
+        """Return the chat messages of all sessions as an iterator of DataFrames.
+
+        The sessions come in the order of their ids, each with all of its messages, and none that
+        has no message. Chats alone are read, in short reads; from Redis the whole sessions come.
+
+        Example:
+            >>> import graphflow_nb
+            >>> scan = graphflow_nb.open("demo").scan_messages(batch_size=50)
+            >>> sum(len(frame) for frame in scan), scan.rows
+            (407, 120)
+
+        Args:
+            batch_size: The most sessions whose messages are in a DataFrame, 1 to 10,000; fewer
+                where they are large.
+            after: ``scan.after`` of such a scan that ended early, from which this one goes on.
+            filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
+
+        Returns:
+            The iterator, for ``for`` and ``async for``; each DataFrame has the columns and
+            ``attrs`` of ``messages``.
+
+        Raises:
+            QueryError: An argument is invalid.
+            CapabilityError: The storage has no method ``table``, or neither ``chats`` nor ``query``
+                (when the first is read).
+            StorageError: The store failed (when one is read); iterating again goes on.
+        """
+        _check_size("batch_size", batch_size, MAX_IDS)
+        query = Query.from_filters(filters, order="id", after=after)
+        batch = PageSize(batch_size)
+        return Scan(self.bridge, _Messages(self.storage, batch).read, query, batch)
 
     @dual
     def to_parquet(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, Self
 from uuid import uuid4
@@ -13,12 +14,13 @@ from ..errors import SessionConflict
 from ..model import Seen, Session, mark_saved, stored_session
 from ..model.times import micros_or_unknown
 from .address import Address
+from .chats import Chat
 from .checks import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
 from .memory_history import MemoryHistory, MemoryRow
 from .origin import is_as_read
 from .overview import READ_ROWS, OverviewCounts, count_columns
-from .paths import ContextPath
+from .paths import ContextPath, chat_of
 from .query import Query
 from .rows import GroupCounter, RowsById, build_table, find_page, select_rows, size_of
 from .table import GroupCount, Table
@@ -262,6 +264,20 @@ class InMemorySessionStorage:
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order."""
         return [_build_session(id, row) for id, row in find_page(self._stored(query), query)]
+
+    async def chats(self, query: Query) -> list[Chat] | None:
+        """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
+        most = None if query.limit is None else 10 * query.limit
+        while True:
+            rows = find_page(self._stored(query), replace(query, limit=most))
+            try:
+                found = [(id, chat_of(row.context)) for id, row in rows]
+            except (ValueError, RecursionError):
+                return None
+            chats = [Chat(id, chat) for id, chat in found if chat is not None]
+            if most is None or len(rows) < most or len(chats) >= (query.limit or 0):
+                return chats[: query.limit]
+            most = None  # few have messages: all are looked into
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column."""

@@ -25,6 +25,7 @@ __all__ = [
     "MESSAGES",
     "POINTER",
     "ContextPath",
+    "chat_of",
     "data_path",
     "Spellings",
     "find_value",
@@ -223,6 +224,18 @@ def _step(inside: Raw, key: str) -> Raw | None:
         items, index = _array.decode(inside), int(match[1] + match[2])
         return items[index] if -len(items) <= index < len(items) else None
     return None
+
+
+def chat_of(context: str | bytes) -> str | None:
+    """Return a context's JSON with the chat alone; None where it has no messages.
+
+    Raises:
+        ValueError: The context, or its chat, is odd.
+    """
+    history = _parts.decode(context).chat_history
+    if not _messages.decode(history).messages:
+        return None
+    return '{"chat_history":%s}' % bytes(history).decode()
 
 
 def message_count(context: str | bytes) -> int:

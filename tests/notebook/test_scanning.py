@@ -52,6 +52,57 @@ def test_a_scan_has_every_session_once(store, wb):
     assert list(wb.scan(task="nowhere")) == []
 
 
+@pytest.mark.parametrize("store", [*PLACES, "redis"], indirect=True)
+def test_a_scan_of_messages_has_every_message_once(store, wb):
+    for n in range(7):
+        session = wb.create(store.id(f"s-{n}"), "intake", context={"secret": "x" * n})
+        for number in range(n % 3):
+            session.context.add_user_message(f"é {n} {number}")
+        wb.save(session)
+    columns = ["session_id", "position", "role", "content", "timestamp"]
+    expected = wb.messages().sort_values(["session_id", "position"])[columns]
+    scan = wb.scan_messages(batch_size=2)
+    first = next(scan)
+    rest = [*wb.scan_messages(batch_size=3, after=scan.after)]
+    found = pd.concat([first, *rest])[columns]
+    assert found.astype(str).values.tolist() == expected.astype(str).values.tolist()
+    assert len(found) == 8
+    assert all(len(frame) for frame in rest)
+    assert sum(map(len, wb.scan_messages(task="intake"))) == 6
+    assert list(wb.scan_messages(task="nowhere")) == []
+
+
+def test_a_scan_reads_less_at_a_time_where_values_are_large(tmp_path, monkeypatch):
+    monkeypatch.setattr("graphflow_nb.storage.pagesize.PAGE_BYTES", 100_000)
+    monkeypatch.setattr("graphflow_nb.notebook.scanning.PAGE_BYTES", 100_000)
+    wb = filled(tmp_path / "a.db", 300, large="x" * 10_000)
+    sizes = [len(frame) for frame in wb.scan(context=["large"])]
+    assert sum(sizes) == 300
+    assert max(sizes[1:]) < 10
+    for id in ("s-00001", "s-00002", "s-00003"):
+        session = wb.get(id)
+        session.context.add_user_message("y" * 90_000)
+        wb.save(session)
+    assert [len(frame) for frame in wb.scan_messages()] == [1, 1, 1]
+    wb.close()
+
+
+def test_a_scan_of_messages_names_what_is_odd(tmp_path):
+    filled(tmp_path / "a.db", 5).close()
+    odd = (
+        "[1]",
+        '{"data":{},"chat_history":{"messages":"none"}}',
+        '{"chat_history":{"messages":[3]}}',
+    )
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        for n, text in enumerate(odd):
+            db.execute("UPDATE sessions SET context = ? WHERE id = ?", (text, f"s-0000{n}"))
+    with g.open(f"sqlite:{tmp_path / 'a.db'}") as wb:
+        frames = list(wb.scan_messages())
+        named = {id for frame in frames for id in frame.attrs.get("problems", {})}
+        assert named == {"s-00000", "s-00001", "s-00002"}
+
+
 def test_a_scan_goes_on_where_another_ended():
     wb = g.open("demo")
     scan = wb.scan(batch_size=50)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...model.times import UNKNOWN_TIME, clip_micros, datetime_of, is_datetime
+from ..chats import Chat
 from ..odd import (
     NO_VERSION,
     context_problem,
@@ -187,6 +188,17 @@ def read_columns(db: Database, query: Query, statement: sql.Statement) -> list[l
         return None
     columns: list[list[Any]] | None = _quick(lambda: _fetch_columns(db.execute(*statement)))
     return columns
+
+
+def read_chats(db: Database, query: Query) -> list[Chat] | None:
+    """Return the selected chats; None if they must be read with their sessions."""
+    if not _can_be_quick(db, query):
+        return None
+    statement = sql.select_chats(query)
+    rows = _quick(lambda: db.execute(*statement).fetchall())
+    if rows is None or not all(type(id) is str and chat is not None for id, chat in rows):
+        return None
+    return [Chat(*row) for row in rows]
 
 
 def _fetch_columns(cursor: sqlite3.Cursor) -> list[list[Any]]:

@@ -60,6 +60,16 @@ COUNT_TO = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT ?)"
 # As bytes, because a text that is not UTF-8 can't be passed to a function.
 _CONTEXT = "CAST(context AS BLOB)"
 
+# No blob is less than an empty one, and every text is.
+_IS_OBJECT = "(context < x'' AND json_valid(context) AND json_type(context) = 'object')"
+_HISTORY, _MESSAGES = "'$.chat_history'", "'$.chat_history.messages'"
+# True also where nobody knows, so that what is odd is looked at.
+_HAS_CHAT = (
+    f"CASE WHEN {_IS_OBJECT} THEN NOT coalesce("
+    f"json_type(context, {_MESSAGES}) = 'array' AND json_array_length(context, {_MESSAGES}) = 0, "
+    f"json_type(context, {_HISTORY}) IS NULL) ELSE 1 END"
+)
+
 
 class Statement(NamedTuple):
     """A statement with the values of its parameters; ``db.execute(*statement)`` runs it."""
@@ -68,15 +78,20 @@ class Statement(NamedTuple):
     values: list[Any]
 
 
-def select(columns: str, query: Query, first: Sequence[Any] = ()) -> Statement:
+def select(
+    columns: str, query: Query, first: Sequence[Any] = (), *, also: str | None = None
+) -> Statement:
     """Return the statement that reads columns of the selected sessions, in order.
 
     Args:
         columns: The columns as SQL.
         query: The selection.
         first: The values of the parameters in ``columns``.
+        also: One more condition as SQL, without parameters.
     """
     where, values = _where(query, page=True)
+    if also is not None:
+        where = f"{where} AND {also}" if where else f" WHERE {also}"
     way = " DESC" if query.descending else ""
     order = ["id"] if query.order_by == "id" else [query.order_by, "id"]
     ordered = " ORDER BY " + ", ".join(column + way for column in order)
@@ -100,13 +115,22 @@ def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
     """
     columns = (
         "id, graph_id, current_task_id, status_message, version, created_at, updated_at, context, "
-        # No blob is less than an empty one, and every text is.
         "CASE WHEN context < x'' AND json_valid(context) THEN "
         "coalesce(json_array_length(context, '$.chat_history.messages'), "
         "CASE json_type(context) WHEN 'object' THEN 0 END) END"
     )
     paths = [_encode_path(spellings(path)) for path in context]
     return select(columns + f", find_value({_CONTEXT}, ?)" * len(paths), query, paths)
+
+
+def select_chats(query: Query) -> Statement:
+    """Return the statement that reads ids and chats of the selected sessions with messages.
+
+    A chat is the context without its other members, and NULL where the context is not an object.
+    """
+    chat = f"json_object('chat_history', json_extract(context, {_HISTORY}))"
+    chat = f"CASE WHEN {_IS_OBJECT} THEN {chat} END"
+    return select(f"id, {chat}", query, also=_HAS_CHAT)
 
 
 def select_odd(query: Query, *, nullable: bool, limit: int | None) -> Statement:

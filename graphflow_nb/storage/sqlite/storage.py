@@ -18,6 +18,7 @@ from ...model import Session
 from ...model.times import UNKNOWN_TIME, micros_or_unknown
 from ...printable import printable
 from ..address import Address
+from ..chats import Chat
 from ..checks import check_ids_once, check_text, refuse_write
 from ..facts import SqliteFacts, with_history
 from ..history import measure_history
@@ -42,6 +43,7 @@ from .odd import (
     delete_odd,
     fetch_session,
     find_sessions,
+    read_chats,
     read_columns,
     read_page,
     read_raw,
@@ -409,6 +411,13 @@ class SqliteSessionStorage:
         found = Found(decoded, problems)
         current().lap("decode")
         return found
+
+    async def chats(self, query: Query) -> list[Chat] | None:
+        """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
+        chats = await self._queries.run(lambda db: read_chats(db, query))
+        if chats is not None:
+            current().size(sum(len(chat.context) for chat in chats), len(chats))
+        return chats
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column.

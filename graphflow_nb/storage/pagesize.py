@@ -1,0 +1,49 @@
+"""The number of rows of a page, so that its values take bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["PAGE_BYTES", "PageSize"]
+
+#: The bytes of values on a page, about.
+PAGE_BYTES: Final = 16_000_000
+_FIRST: Final = 100
+
+
+@dataclass(slots=True)
+class PageSize:
+    """The number of rows of the next page of a large read, by what the pages before had.
+
+    Example:
+        >>> from graphflow_nb.storage.pagesize import PageSize
+        >>> size = PageSize(most=10_000)
+        >>> size.rows
+        100
+        >>> size.note(rows=100, bytes=1_000_000_000)
+        >>> size.rows
+        1
+
+    Attributes:
+        most: The number of rows that is never exceeded.
+        rows: The number of rows of the next page.
+    """
+
+    most: int
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        self.rows = self.rows or min(_FIRST, self.most)
+
+    def note(self, rows: int, bytes: int) -> None:
+        """Take note of a page.
+
+        Args:
+            rows: The number of its rows.
+            bytes: The size of its values.
+        """
+        if rows:
+            mean = 1 + bytes // rows
+            # Small steps up: values may be larger further on.
+            self.rows = max(1, min(self.most, 4 * self.rows, PAGE_BYTES // mean))
