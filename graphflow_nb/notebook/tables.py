@@ -16,7 +16,6 @@ from ..client.asking import Asking
 from ..errors import QueryError, SessionNotFound
 from ..frames import counts_frame, messages_frame, sessions_frame
 from ..journal import Journal
-from ..model import Session, stored_session
 from ..model.masks import DEFAULT_MASK, NO_MASK, Mask
 from ..model.moments import Moment, parse_duration, parse_moment
 from ..monitoring import MonitoredStorage, Recorder
@@ -24,16 +23,18 @@ from ..storage import Cursor, Query, problems_of
 from ..storage.estimates import estimate_count
 from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
-from ..storage.protocols import SupportsChats, SupportsCount, SupportsCounts, SupportsQuery, require
+from ..storage.protocols import SupportsCount, SupportsCounts, require
 from ..storage.query import DEFAULT_ORDER
 from ..storage.table import note_of
 from ..warning import warn
 from .calls import allowing_call
+from .chats import find_chats
 from .waiting import describe_left_out, find_waits, join_waits
 
 __all__ = ["SessionTables", "check_context"]
 
 DEFAULT_LIMIT: Final = 10_000
+MAX_CHATS: Final = 100_000  # of one DataFrame, unless a limit is given
 MAX_COLUMNS: Final = 500  # of a context: a database has a bound, and each path may mean 16 places
 
 
@@ -301,8 +302,9 @@ class SessionTables(Client):
         Args:
             id: The id of one session. Default: the sessions that the other arguments select.
             graph, task, status, id_prefix, where: See ``sessions``.
-            limit: The number of sessions at most, None for all; a warning says when there are more.
-                In PostgreSQL it is one of sessions that have messages, and chats alone are read.
+            limit: The number of sessions at most, None for 100,000; a warning says when there are
+                more. Where the store reads chats alone (PostgreSQL, SQLite and memory), it is one
+                of sessions that have messages. ``scan_messages`` reads all, in bounded memory.
             allow_scan: See ``sessions``.
 
         Returns:
@@ -327,22 +329,24 @@ class SessionTables(Client):
                 len(session.copy().context.chat_history)  # raises, since it can't be read at all
             _warn_of_problems(frame.attrs.get("problems", {}))
             return frame
+        most = MAX_CHATS if limit is None else limit
         query = Query(
             graph=graph,
             task=task,
             status=status,
             id_prefix=id_prefix,
             context={} if where is None else where,
-            limit=limit,
+            limit=most,
         )
         given: dict[str, object] = {"graph": graph, "task": task, "status": status}
         given |= {"id_prefix": id_prefix, "where": where}
         given |= {} if limit == 1000 else {"limit": limit}
         with self.asking.guard(allow=allow_scan, call=allowing_call(self, "messages", given)):
-            found = await self._find_chats(query.one_more())
-        if limit is not None and len(found) > limit:
-            warn(f"messages of the newest {limit:,} sessions; there are more, raise limit=")
-        frame = await run_off_loop(len(found), lambda: messages_frame(found[:limit]), self.storage)
+            found = await find_chats(self.storage, query.one_more())
+        if len(found) > most:
+            more = "raise limit=" if limit is not None else "wb.scan_messages() reads all"
+            warn(f"messages of the newest {most:,} sessions; there are more, {more}")
+        frame = await run_off_loop(len(found), lambda: messages_frame(found[:most]), self.storage)
         if problems := {**problems_of(found), **frame.attrs.get("problems", {})}:
             frame.attrs["problems"] = problems
         if note := note_of(found):
@@ -350,17 +354,6 @@ class SessionTables(Client):
             self._warn_of_note(note)
         _warn_of_problems(frame.attrs.get("problems", {}))
         return frame
-
-    async def _find_chats(self, query: Query) -> list[Session]:
-        """Return sessions to show the messages of, whose contexts may have nothing else."""
-        if isinstance(self.storage, SupportsChats):
-            chats = await self.storage.chats(query)
-            if chats is not None:
-                return [
-                    stored_session(id, "", "", None, context, 0, None, None)
-                    for id, context in chats
-                ]
-        return await require(self.storage, SupportsQuery).query(query)
 
     @dual
     async def summary(self, *, allow_scan: bool = False) -> pd.DataFrame:

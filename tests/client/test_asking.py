@@ -45,7 +45,7 @@ READS: dict[str, tuple[str, Callable[..., Any]]] = {
         lambda wb, **k: wb.stuck("1 day", task="t", **k),
     ),
     "wb.messages(limit=None, allow_scan=True)": (
-        "full read",
+        "sort",
         lambda wb, **k: wb.messages(limit=None, **k),
     ),
     "wb.summary(allow_scan=True)": ("count", lambda wb, **k: wb.summary(**k)),

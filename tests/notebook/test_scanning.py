@@ -87,6 +87,18 @@ def test_a_scan_reads_less_at_a_time_where_values_are_large(tmp_path, monkeypatc
     wb.close()
 
 
+def test_messages_of_all_sessions_have_a_bound_and_it_is_said(monkeypatch):
+    monkeypatch.setattr("graphflow_nb.notebook.tables.MAX_CHATS", 2)
+    wb = g.open("memory:")
+    for id in "abc":
+        session = wb.create(id, "t")
+        session.context.add_user_message(id)
+        wb.save(session)
+        wb.create(f"{id}-silent", "t")
+    with pytest.warns(UserWarning, match=r"newest 2 sessions; .*wb\.scan_messages\(\) reads all"):
+        assert wb.messages(limit=None)["content"].tolist() == ["c", "b"]
+
+
 def test_a_scan_of_messages_names_what_is_odd(tmp_path):
     filled(tmp_path / "a.db", 5).close()
     odd = (
