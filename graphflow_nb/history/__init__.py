@@ -5,8 +5,8 @@ by a ``Retention``. Where a version comes from is said in its ``source``: ``writ
 ``HistoryStorage``, by a ``trigger`` of the database, or ``observed``.
 
 ``storage/history.py`` says what a store's history table keeps, and each database has its own in
-its folder; ``archive.py`` reads, compacts and prunes any of them, ``versions.py`` makes versions and
-sessions of its rows, ``encoding.py`` makes patches of contexts and contexts of patches,
+its folder; ``archive.py`` reads, compacts and prunes any of them, ``versions.py`` makes versions
+and sessions of its rows, ``encoding.py`` makes patches of contexts and contexts of patches,
 ``compaction.py`` says which contexts become patches, ``changes.py`` where versions differ, and
 ``storage.py`` is the storage that keeps what it writes. ``upkeep.py`` keeps a history small while
 it is written here, ``sweep.py`` one that triggers write.
