@@ -6,8 +6,9 @@ the recorder of its operations and the journal of its writes. ``open_client`` op
 with DataFrames, cards and views.
 """
 
-from .client import Client, clients
+from .client import Client
+from .connected import Connected, clients
 from .opening import open_client, wrap_client
 from .raw import StoredRow
 
-__all__ = ["Client", "StoredRow", "clients", "open_client", "wrap_client"]
+__all__ = ["Client", "Connected", "StoredRow", "clients", "open_client", "wrap_client"]

@@ -6,10 +6,9 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from operator import index
-from typing import Any, Self
-from weakref import WeakSet
+from typing import Any
 
-from ..bridge import Bridge, dual
+from ..bridge import dual
 from ..changes import Patch, apply, pointer
 from ..errors import (
     ContextError,
@@ -19,40 +18,23 @@ from ..errors import (
     SessionNotFound,
     StorageError,
 )
-from ..journal import Journal, JournaledStorage, UndoReport
-from ..journal.storage import UnnotedStorage
 from ..model import Context, Session, stored_session
-from ..model.masks import DEFAULT_MASK, Mask, contains_mask
+from ..model.masks import DEFAULT_MASK, contains_mask
 from ..model.validity import Problem, describe, find_new_problems
-from ..monitoring import MonitoredStorage, Recorder
-from ..storage import Migration, Query, get_or_create
-from ..storage.attributes import StorageAttributes, attributes_of
+from ..storage import get_or_create
 from ..storage.checks import check_callables
-from ..storage.offloop import run_off_loop
 from ..storage.origin import is_same_state
-from ..storage.paths import ContextPath
-from ..storage.protocols import (
-    SupportsClose,
-    SupportsIndex,
-    SupportsMigration,
-    SupportsRaw,
-    SupportsTable,
-    SupportsTrigger,
-    require,
-)
-from ..storage.table import Table
+from ..storage.protocols import SupportsRaw, require
 from ..warning import warn
-from .asking import Asking, Confirm
-from .observed import Observed, Way
+from .asking import Confirm
 from .raw import StoredRow
-from .shown import Shown
+from .undoing import Undoing
+from .upkeep import Upkeep
 
-__all__ = ["Client", "clients"]
-
-_known: WeakSet[Client] = WeakSet()
+__all__ = ["Client"]
 
 
-class Client:
+class Client(Undoing, Upkeep):
     """One open store: its storage, bridge, recorder and journal.
 
     Every method but ``table`` waits for its result, in a cell, a widget callback, a thread or a
@@ -79,43 +61,6 @@ class Client:
         filters: The names of the filters by which sessions were asked for, for advice too.
         observed: The transitions between tasks that were seen in what it showed and saved.
     """
-
-    def __init__(
-        self,
-        storage: MonitoredStorage,
-        bridge: Bridge,
-        recorder: Recorder,
-        journal: Journal | None = None,
-        mask: Mask = DEFAULT_MASK,
-        asking: Asking | None = None,
-    ):
-        self.mask = mask
-        self.storage = storage
-        self.bridge = bridge
-        self.recorder = recorder
-        self.asking = Asking.about(storage) if asking is None else asking
-        self.journaled = JournaledStorage(
-            storage,
-            Journal() if journal is None else journal,
-            storage.for_journal,
-            self.attributes.place or type(storage.inner).__name__,
-        )
-        self.orders = {"updated_at"}
-        self.filters: set[str] = set()
-        self.observed = Observed()
-        self._shown = Shown()
-        _known.add(self)
-
-    @property
-    def attributes(self) -> StorageAttributes:
-        """The attributes of the storage inside, such as ``read_only`` and ``place``."""
-        return attributes_of(self.storage.inner)
-
-    def _writer(self, undo: bool) -> JournaledStorage | UnnotedStorage:
-        """Return the storage for a write that is to be noted, or not."""
-        return self.journaled if undo else self.journaled.unnoted
-
-    # Sessions
 
     @dual
     async def get(self, id: str) -> Session:
@@ -450,286 +395,6 @@ class Client:
         self.asking.check_change(count, confirm, "deleted", "wb.delete_unchanged(sessions")
         delete = self._writer(undo).delete_unchanged
         return await delete(checked, progress=progress, stop=stop)
-
-    # Undo
-
-    @dual
-    async def undo(self, entry: int | None = None) -> Session | None:
-        """Undo one write of the journal, if the session is still as that write left it.
-
-        A deleted session comes back with the time of its creation, at a higher version.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> wb.delete("claim-0014")
-            ['claim-0014']
-            >>> wb.undo().id
-            'claim-0014'
-
-        Args:
-            entry: The entry's number in ``wb.journal``; None for the newest that was not undone.
-
-        Returns:
-            The session as it is stored now; None if the write had created it.
-
-        Raises:
-            SessionConflict: The session was changed since; nothing was written.
-            PatchError: The entry does not exist, or it was undone already.
-            StorageError: The store failed.
-        """
-        session = await self.journaled.undo(entry)
-        if session is not None:
-            self.note_shown(session, None)
-        return session
-
-    @dual
-    async def redo(self, entry: int | None = None) -> Session | None:
-        """Take back an undo: make its write again, if the session is still as the undo left it.
-
-        A redo is a write of the journal, which ``undo`` undoes again.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> wb.delete("claim-0014")
-            ['claim-0014']
-            >>> wb.undo().id
-            'claim-0014'
-            >>> wb.redo() is None  # it is deleted again
-            True
-
-        Args:
-            entry: The number of the undo in ``wb.journal``; None for the newest that was not taken
-                back.
-
-        Returns:
-            The session as it is stored now; None if the write had deleted it.
-
-        Raises:
-            SessionConflict: The session was changed since; nothing was written.
-            PatchError: There is nothing to redo, or the entry is not an undo.
-            StorageError: The store failed.
-        """
-        session = await self.journaled.redo(entry)
-        if session is not None:
-            self.note_shown(session, None)
-        return session
-
-    @dual
-    async def undo_all(
-        self,
-        *,
-        progress: Callable[[int, int], None] | None = None,
-        stop: Callable[[], bool] | None = None,
-        confirm: Confirm = None,
-    ) -> list[str]:
-        """Undo all writes of the journal, newest first for each session.
-
-        Interrupting the kernel (■) stops it; called again, it goes on with what is left.
-
-        Args:
-            progress, stop, confirm: See ``undo_many``.
-
-        Returns:
-            The ids of sessions that were not undone: others changed them since, or the store
-            refused what was there before, of which a warning gives the reason.
-
-        Raises:
-            QueryError: An argument is something else.
-            ChangeRefused: They are many, and it was not confirmed.
-            JournalError: Lines of the journal can't be read.
-            StorageError: The store failed; what was undone until then stays undone.
-        """
-        check_callables(progress=progress, stop=stop)
-        count = len(self.journaled.undoable())
-        self.asking.check_change(count, confirm, "changed by undoing", "wb.undo_all(")
-        report = await self.journaled.undo_many(progress=progress, stop=stop)
-        if report.failed:
-            id, reason = next(iter(report.failed.items()))
-            text = f"{len(report.failed):,} sessions were not undone, the first is {id!r}: {reason}"
-            warn(text)
-        return [*report.changed, *report.failed]
-
-    @dual
-    async def undo_many(
-        self,
-        entries: Iterable[int] | None = None,
-        *,
-        progress: Callable[[int, int], None] | None = None,
-        stop: Callable[[], bool] | None = None,
-        confirm: Confirm = None,
-    ) -> UndoReport:
-        """Undo several writes of the journal in batches, newest first for each session.
-
-        If others changed a session since, its earlier writes are not undone either. Interrupted or
-        stopped, it can be called again and goes on with what is left.
-
-        Example:
-            >>> import graphflow_nb
-            >>> wb = graphflow_nb.open("demo")
-            >>> wb.delete(["claim-0014", "claim-0118"])
-            ['claim-0014', 'claim-0118']
-            >>> wb.undo_many().undone
-            2
-
-        Args:
-            entries: The numbers of the entries in ``wb.journal``; None for all that can be undone.
-            progress: A function that is called after each batch, on the storage's thread, with the
-                number of writes looked at and of all.
-            stop: A function that is asked before each batch, on the storage's thread; True ends the
-                work there.
-            confirm: The number of writes, or True for any: needed for more than 1,000 in a
-                server's database (``open(ask_above_sessions=…)``).
-
-        Returns:
-            The report: how many were undone, which sessions were not and why, how many remain.
-
-        Raises:
-            QueryError: An argument is something else.
-            PatchError: An entry does not exist, or it was undone already; nothing was undone.
-            ChangeRefused: They are many, and it was not confirmed.
-            JournalError: Lines of the journal can't be read, and ``entries`` was left out.
-            StorageError: The store failed; what was undone until then stays undone.
-        """
-        check_callables(progress=progress, stop=stop)
-        if not (entries is None or isinstance(entries, Iterable)):
-            raise QueryError(
-                f"entries must be a list of the numbers in wb.journal, not {entries!r}"
-            )
-        numbers = None if entries is None else list(entries)
-        count = len(self.journaled.undoable() if numbers is None else numbers)
-        self.asking.check_change(count, confirm, "changed by undoing", "wb.undo_many(entries")
-        return await self.journaled.undo_many(numbers, progress=progress, stop=stop)
-
-    # The store as a whole
-
-    async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
-        """Return the selected sessions by column.
-
-        A coroutine, for views, which run it by ``bridge``.
-
-        Raises:
-            CapabilityError: The storage has no method ``table``.
-            StorageError: The store failed.
-        """
-        self.orders.add(query.order_by)
-        self.filters.update(query.filters)
-        table = await require(self.storage, SupportsTable).table(query, context)
-        self._shown.note_table(table, self.attributes.identity)
-        await run_off_loop(len(table), lambda: self.observed.note_table(table), self.storage)
-        return table
-
-    def hide_secrets(self, session: Session) -> Session:
-        """Return a session after its mask was set: that is, what of it is hidden where it is shown.
-
-        Args:
-            session: A session that the storage returned past the client.
-        """
-        if self.mask is not DEFAULT_MASK:
-            session.mask = self.mask
-        return session
-
-    def note_shown(self, session: Session, way: Way | None = "read") -> None:
-        """Remember the state of a session that is shown, or was saved.
-
-        A version that a person gives later is understood by it, and so are transitions.
-
-        Args:
-            session: The session.
-            way: How the state became known; see ``Observed.note``.
-        """
-        self.hide_secrets(session)
-        self._shown.note(session)
-        self.observed.note(session, way)
-
-    @dual
-    async def plan_migration(self) -> Migration:
-        """Return the SQL that brings an older PostgreSQL table to graph-flow 0.6's form.
-
-        Runs nothing.
-        """
-        return await require(self.storage, SupportsMigration).plan_migration()
-
-    @dual
-    async def migrate(self) -> Migration:
-        """Run what ``plan_migration`` shows, in one transaction."""
-        return await require(self.storage, SupportsMigration).migrate()
-
-    @dual
-    async def plan_trigger(self) -> Migration:
-        """Return the SQL of a trigger by which PostgreSQL announces each change; runs nothing.
-
-        With it ``browse()`` follows changes as they happen instead of polling every two seconds.
-        Each write costs some 10 µs more with it.
-        """
-        return await require(self.storage, SupportsTrigger).plan_trigger()
-
-    @dual
-    async def install_trigger(self) -> Migration:
-        """Run what ``plan_trigger`` shows."""
-        return await require(self.storage, SupportsTrigger).install_trigger()
-
-    @dual
-    async def remove_trigger(self) -> Migration:
-        """Remove the trigger, if there is one."""
-        return await require(self.storage, SupportsTrigger).remove_trigger()
-
-    @dual
-    async def build_index(
-        self,
-        *,
-        progress: Callable[[int, int | None], None] | None = None,
-        stop: Callable[[], bool] | None = None,
-    ) -> int:
-        """Build an index for quick pages in Redis, or update it; no session is changed.
-
-        What this package writes afterwards is kept in it. Workers don't know it: what they save
-        keeps its place, and what they create is not shown until the index is built again. One that
-        was interrupted or stopped before it was whole is not used: build it again.
-
-        Args:
-            progress: A function that is called after each batch, on the storage's thread, with the
-                number of sessions read, and of how many (None if unknown).
-            stop: A function that is asked before each batch, on the storage's thread; True ends the
-                work there.
-
-        Returns:
-            The number of sessions in the index; of those that were read, if it was stopped.
-
-        Raises:
-            CapabilityError: The storage has no method ``build_index``.
-            StorageError: The store failed.
-        """
-        check_callables(progress=progress, stop=stop)
-        build = require(self.storage, SupportsIndex).build_index
-        return await build(progress=progress, stop=stop)
-
-    @dual
-    async def drop_index(self) -> None:
-        """Remove the index of ``build_index``, if there is one."""
-        await require(self.storage, SupportsIndex).drop_index()
-
-    @dual
-    async def close(self) -> None:
-        """Release connections and files; the recorded operations stay."""
-        self._end_background_work()
-        if isinstance(self.storage, SupportsClose):
-            await self.storage.close()
-
-    def _end_background_work(self) -> None:
-        """End what works beside the calls; nothing here does."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def clients() -> list[Client]:
-    """Return all clients in use in this process, workbenches among them."""
-    return list(_known)
 
 
 def _check_session(session: Session) -> Session:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from ...client import Client, clients
+from ...client import Connected, clients
 from ...errors import QueryError
 from ...monitoring import Records
 from ..latency import Latency
@@ -30,7 +30,7 @@ class _Cell:
 
     info: Any
     names: Sequence[str]
-    marks: dict[Client, int]
+    marks: dict[Connected, int]
 
 
 class CellLatency:
@@ -92,7 +92,7 @@ class CellLatency:
         return next((n for n in names if n not in words and not self._is_workbench(n)), None)
 
     def _is_workbench(self, name: str) -> bool:
-        return isinstance(self._shell.user_ns.get(name), Client)
+        return isinstance(self._shell.user_ns.get(name), Connected)
 
     def _wrong_name(self, name: str) -> QueryError:
         known = [n for n in self._shell.user_ns if self._is_workbench(n) and n[0] != "_"]
@@ -114,12 +114,12 @@ class CellLatency:
         marks = {client: client.recorder.since()[1] for client in self._choose(names)}
         self._cells.append(_Cell(info, names, marks))
 
-    def _choose(self, names: Sequence[str]) -> list[Client]:
+    def _choose(self, names: Sequence[str]) -> list[Connected]:
         """Return the workbenches with these names; all without names."""
         if not names:
             return clients()
         named = [self._shell.user_ns.get(name) for name in names]
-        return [client for client in named if isinstance(client, Client)]
+        return [client for client in named if isinstance(client, Connected)]
 
     def show_latency(self, result: Any) -> None:
         """Show what was recorded since, after a cell with the magic."""
@@ -130,7 +130,7 @@ class CellLatency:
         # has none: all its operations are new.
         chosen = dict.fromkeys([*cell.marks, *self._choose(cell.names)])
         # Of several on one monitored storage, which all record the same, the first.
-        once: dict[int, Client] = {}
+        once: dict[int, Connected] = {}
         for client in chosen:
             once.setdefault(id(client.storage), client)
         news = [c.recorder.since(cell.marks.get(c, 0))[0] for c in once.values()]
