@@ -26,7 +26,10 @@ from .sessions import category_column
 __all__ = [
     "HOURS",
     "OverviewFrames",
+    "Usual",
+    "find_usual",
     "overview_frames",
+    "places_of",
     "sample_note",
 ]
 
@@ -36,7 +39,7 @@ HOURS: Final = 48
 _HOUR, _DAY = AGES.index(3_600), AGES.index(86_400)
 
 #: The sessions in each class of ages.
-_Ages = Mapping[int, int]
+Ages = Mapping[int, int]
 
 
 class OverviewFrames(NamedTuple):
@@ -50,8 +53,14 @@ class OverviewFrames(NamedTuple):
     sizes: pd.DataFrame
 
 
-class _Usual(NamedTuple):
-    """What is usual at a task, and what is stuck there; in seconds, NaN where unknown."""
+class Usual(NamedTuple):
+    """What is usual at a task, and what is stuck there; in seconds, NaN where unknown.
+
+    Attributes:
+        age: The age within which half of the sessions were saved, one of ``AGES``.
+        stuck_after: The age from which on a session is stuck, one of ``AGES``.
+        stuck: The number of sessions that are.
+    """
 
     age: float
     stuck_after: float
@@ -64,10 +73,8 @@ def overview_frames(counts: OverviewCounts) -> OverviewFrames:
     Args:
         counts: The counts.
     """
-    places: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
-    for graph, task, age, sessions in counts.places:
-        places[graph, task][age] = sessions
-    usual = {place: _find_usual(ages) for place, ages in places.items()}
+    places = places_of(counts)
+    usual = {place: find_usual(ages) for place, ages in places.items()}
     days, hours = _growth_frames(counts)
     frames = OverviewFrames(
         _tasks_frame(places, usual, counts.share),
@@ -103,11 +110,36 @@ def sample_note(counts: OverviewCounts) -> str:
     return "; ".join(notes)
 
 
-def _find_usual(ages: _Ages) -> _Usual:
-    """Return what is usual: the age within which half of the sessions were saved."""
+def places_of(counts: OverviewCounts) -> dict[tuple[str, str], dict[int, int]]:
+    """Return the sessions in each class of ages by graph and task, as they were counted.
+
+    Args:
+        counts: The counts of a store.
+    """
+    places: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for graph, task, age, sessions in counts.places:
+        places[graph, task][age] = sessions
+    return places
+
+
+def find_usual(ages: Ages) -> Usual:
+    """Return what is usual at a task, and what is stuck there.
+
+    A session is stuck if it was not saved for ``STUCK_FACTOR`` times the usual age, and for
+    ``STUCK_SECONDS`` at least.
+
+    Example:
+        >>> from graphflow_nb.storage.overview import AGES
+        >>> usual = find_usual({AGES.index(60): 9, AGES.index(86_400) + 1: 1})
+        >>> usual.age, usual.stuck_after, usual.stuck
+        (60, 600, 1)
+
+    Args:
+        ages: The sessions in each class of ages.
+    """
     known = sorted((age, sessions) for age, sessions in ages.items() if age >= 0)
     total = sum(sessions for _, sessions in known)
-    nothing = _Usual(np.nan, np.nan, 0)
+    nothing = Usual(np.nan, np.nan, 0)
     if total < USUAL_SESSIONS:
         return nothing
     rank = (total + 1) // 2
@@ -120,15 +152,15 @@ def _find_usual(ages: _Ages) -> _Usual:
         least = max(STUCK_FACTOR * AGES[age], STUCK_SECONDS)
         after = next((number for number, bound in enumerate(AGES) if bound >= least), None)
         if after is None:
-            return _Usual(AGES[age], np.nan, 0)
+            return Usual(AGES[age], np.nan, 0)
         stuck = sum(sessions for age, sessions in known if age > after)
-        return _Usual(AGES[age], AGES[after], stuck)
+        return Usual(AGES[age], AGES[after], stuck)
     return nothing
 
 
 def _tasks_frame(
-    places: Mapping[tuple[str, str], _Ages],
-    usual: Mapping[tuple[str, str], _Usual],
+    places: Mapping[tuple[str, str], Ages],
+    usual: Mapping[tuple[str, str], Usual],
     share: float,
 ) -> pd.DataFrame:
     order = sorted(places, key=lambda place: (-sum(places[place].values()), place))
@@ -162,8 +194,8 @@ def _ages_frame(counts: OverviewCounts) -> pd.DataFrame:
 
 
 def _graphs_frame(
-    places: Mapping[tuple[str, str], _Ages],
-    usual: Mapping[tuple[str, str], _Usual],
+    places: Mapping[tuple[str, str], Ages],
+    usual: Mapping[tuple[str, str], Usual],
     share: float,
 ) -> pd.DataFrame:
     sessions, tasks, stuck = Counter[str](), Counter[str](), Counter[str]()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -15,13 +14,10 @@ from ..figures.text import about_text, long_text
 from ..figures.theme import ThemeName
 from ..frames.overview import overview_frames, sample_note
 from ..printable import printable_lines
-from ..storage import Query
-from ..storage.estimates import estimate_count
-from ..storage.overview import READ_ROWS, OverviewCounts, count_columns
-from ..storage.protocols import SupportsCount, SupportsOverview, SupportsTable, require
+from ..storage.overview import OverviewCounts
 from .pictures import THEMES, render_picture, render_themes
 
-__all__ = ["Overview", "read_counts"]
+__all__ = ["Overview"]
 
 
 class Overview:
@@ -166,39 +162,6 @@ class Overview:
         if self.note:
             lines.append(self.note)
         return printable_lines("\n".join(lines))
-
-
-async def read_counts(storage: Any, now: datetime, *, exact: bool = False) -> OverviewCounts:
-    """Return the counts of a store; by reading its newest sessions where it can't count them.
-
-    Args:
-        storage: The storage.
-        now: The time from which ages are counted.
-        exact: Whether to read all sessions, however many there are.
-
-    Raises:
-        CapabilityError: The storage has neither ``overview`` nor ``table``.
-        StorageError: The store failed.
-    """
-    if isinstance(storage, SupportsOverview):
-        return await storage.overview(now, exact=exact)
-    query = Query(limit=None if exact else READ_ROWS)
-    table = await require(storage, SupportsTable).table(query)
-    notes = [table.note] if table.note else []
-    if table.next is not None:
-        of = ""
-        if isinstance(storage, SupportsCount):
-            of = f" of {await estimate_count(storage, Query(), seen=len(table))}"
-        notes.append(f"the newest {len(table):,}{of} sessions; older ones are not counted")
-    return count_columns(
-        table.graph_id,
-        table.current_task_id,
-        table.created,
-        table.updated,
-        table.context_bytes,
-        now,
-        note="; ".join(notes) or None,
-    )
 
 
 def _plural(word: str, count: int) -> str:

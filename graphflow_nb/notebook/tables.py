@@ -219,11 +219,13 @@ class SessionTables(Client):
             True
 
         Args:
-            longer_than: The time: ``"1 day"``, ``"90 min"``, a timedelta; or ``"usual"`` for ten
-                times what is usual at the task: the median time since the last save, of up to 500
-                sessions there. Tasks with fewer than five sessions are left out, and all but the 50
-                with the most; a warning says so.
-            graph, task, status, limit, allow_scan: See ``sessions``.
+            longer_than: The time: ``"1 day"``, ``"90 min"``, a timedelta; or ``"usual"`` for what
+                is ``stuck`` in ``overview()``: for ten times what is usual at the task. Of a large
+                store a part is read to find out what is usual, so that a task at which few are
+                stuck may be missing; tasks with fewer than five sessions are left out, and all but
+                the 50 with most that are stuck. A warning says so.
+            graph, task, status, limit: See ``sessions``.
+            allow_scan: See ``sessions``; for ``"usual"`` all sessions are read.
 
         Returns:
             The columns of ``sessions``, with ``untouched_for`` (timedelta64[us], since
@@ -243,7 +245,9 @@ class SessionTables(Client):
         read = partial(self.sessions.__wrapped__, status=status, order="updated_at", limit=limit)
         with self.asking.guard(allow=allow_scan, call=call):
             if longer_than == "usual":
-                waits = await find_waits(self.storage, None, graph=graph, task=task)
+                waits = await find_waits(
+                    self.storage, None, graph=graph, task=task, exact=allow_scan
+                )
                 frame = await join_waits(
                     waits,
                     lambda wait: read(
@@ -252,7 +256,7 @@ class SessionTables(Client):
                     empty=await read(ids=[]),
                 )
                 if left_out := describe_left_out(waits):
-                    warn(f"not compared with what is usual: {left_out}")
+                    warn(f"not all was compared with what is usual: {left_out}")
                 now = datetime.now(UTC)
             else:
                 try:

@@ -24,7 +24,8 @@ from ..model.moments import Moment
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import SessionStorage
 from ..storage.connect import read_url
-from ..storage.estimates import Estimate, count_groups_briefly
+from ..storage.estimates import Estimate, count_groups_briefly, read_counts
+from ..storage.offloop import MANY_ROWS, run_off_loop
 from ..storage.paths import ContextPath
 from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import (
@@ -144,9 +145,15 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
             CapabilityError: The storage has neither ``overview`` nor ``table``.
             StorageError: The store failed.
         """
-        from .overview import Overview, read_counts  # with matplotlib: only when it is wanted
+        counts = await read_counts(self.storage, datetime.now(UTC), exact=exact)
 
-        return Overview(await read_counts(self.storage, datetime.now(UTC), exact=exact))
+        def build() -> Overview:
+            from .overview import Overview  # with matplotlib: only when it is wanted
+
+            return Overview(counts)
+
+        # To import matplotlib takes as long as many rows.
+        return await run_off_loop(MANY_ROWS + 1, build, self.storage)
 
     def browse(
         self,

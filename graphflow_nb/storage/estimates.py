@@ -6,10 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from .attributes import attributes_of
-from .protocols import SupportsCount, SupportsCounts, SupportsEstimate, SupportsTable, require
+from .overview import READ_ROWS, OverviewCounts, count_columns
+from .protocols import (
+    SupportsCount,
+    SupportsCounts,
+    SupportsEstimate,
+    SupportsOverview,
+    SupportsTable,
+    require,
+)
 from .query import Query
 from .scans import unguarded
 from .table import GroupCount, NotedCount, note_of
@@ -22,6 +31,7 @@ __all__ = [
     "count_by_task",
     "count_groups_briefly",
     "estimate_count",
+    "read_counts",
     "sample_groups",
 ]
 
@@ -170,6 +180,39 @@ async def sample_groups(storage: Any) -> list[GroupCount]:
         table = await require(storage, SupportsTable).table(Query(order="id", limit=SAMPLE))
     places = sorted(set(zip(table.graph_id, table.current_task_id, strict=True)))
     return [GroupCount(graph, task, 0, None, None) for graph, task in places]
+
+
+async def read_counts(storage: Any, now: datetime, *, exact: bool = False) -> OverviewCounts:
+    """Return the counts of a store; by reading its newest sessions where it can't count them.
+
+    Args:
+        storage: The storage.
+        now: The time from which ages are counted.
+        exact: Whether to read all sessions, however many there are.
+
+    Raises:
+        CapabilityError: The storage has neither ``overview`` nor ``table``.
+        StorageError: The store failed.
+    """
+    if isinstance(storage, SupportsOverview):
+        return await storage.overview(now, exact=exact)
+    query = Query(limit=None if exact else READ_ROWS)
+    table = await require(storage, SupportsTable).table(query)
+    notes = [table.note] if table.note else []
+    if table.next is not None:
+        of = ""
+        if isinstance(storage, SupportsCount):
+            of = f" of {await estimate_count(storage, Query(), seen=len(table))}"
+        notes.append(f"the newest {len(table):,}{of} sessions; older ones are not counted")
+    return count_columns(
+        table.graph_id,
+        table.current_task_id,
+        table.created,
+        table.updated,
+        table.context_bytes,
+        now,
+        note="; ".join(notes) or None,
+    )
 
 
 async def answer_briefly(storage: Any, answer: Awaitable[T]) -> T | None:

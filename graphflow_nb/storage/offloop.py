@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from .attributes import attributes_of
 
-__all__ = ["run_off_loop"]
+__all__ = ["MANY_ROWS", "run_off_loop"]
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session
-from graphflow_nb.notebook import overview as module
 from graphflow_nb.storage import ByScanning
+from graphflow_nb.storage import estimates as module
 
 
 class Shelf(ByScanning):

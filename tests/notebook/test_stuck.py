@@ -42,8 +42,8 @@ def test_what_is_usual_differs_by_task():
     now = datetime.now(UTC)
     sessions = []
     for task, hours in (
-        ("slow", [20, 30, 40, 50, 410]),
-        ("fast", [1, 1, 1, 1, 13]),
+        ("slow", [20, 30, 40, 50, 1000]),
+        ("fast", [1, 1, 1, 1, 30]),
         ("rare", [99]),
     ):
         for number, hour in enumerate(hours):
@@ -56,7 +56,7 @@ def test_what_is_usual_differs_by_task():
         found = wb.stuck("usual")
     assert found["id"].tolist() == ["slow4", "fast4"]
     assert list(found.columns)[6:9] == ["updated_at", "untouched_for", "usual"]
-    assert found["usual"].dt.total_seconds().round(-2).tolist() == [40 * 3600, 3600]
+    assert found["usual"].dt.total_seconds().tolist() == [48 * 3600, 2 * 3600]
     assert (found["untouched_for"] > 10 * found["usual"]).all()
     assert str(found["current_task_id"].dtype) == "category"
     assert found.index.tolist() == [0, 1]

@@ -17,9 +17,9 @@ from graphflow_nb.frames import sessions_frame
 from graphflow_nb.frames.overview import overview_frames
 from graphflow_nb.model import stored_session
 from graphflow_nb.model.times import UNKNOWN_TIME
-from graphflow_nb.notebook.overview import read_counts
 from graphflow_nb.storage import Query
 from graphflow_nb.storage import memory as memory_module
+from graphflow_nb.storage.estimates import read_counts
 from graphflow_nb.storage.overview import AGES, FUTURE, SIZES, UNKNOWN, hour_edges
 from graphflow_nb.storage.postgres import overview as in_postgres
 from graphflow_nb.storage.redis import queries as in_redis

@@ -472,6 +472,10 @@ class Listing:
         """Run a look at the store, as background traffic, and return what it found."""
         return self._client.bridge.run(self._ask_first(work(self._client.storage.background)))
 
+    def submit(self, work: Callable[[SessionStorage], Coroutine[Any, Any, Found]]) -> Future[Found]:
+        """Start a read that a person asked for, however long it takes; the future can cancel it."""
+        return self._client.bridge.submit(_unasked(work(self._client.storage.background)))
+
     async def _ask_first(
         self, work: Coroutine[Any, Any, Found], *, by_itself: bool = False
     ) -> Found:
@@ -561,10 +565,10 @@ class Listing:
         Returns:
             A function that waits for the numbers and shows them; it raises the store's error.
         """
-        storage = self._client.storage.background
         asked, query = self._asked(), Query.from_filters(self._current_filters())
-        counting = _unasked(count_by_task(storage, query, seconds=None))
-        exact = self._exact = self._client.bridge.submit(counting)
+        exact = self._exact = self.submit(
+            lambda storage: count_by_task(storage, query, seconds=None)
+        )
 
         def finish() -> None:
             with suppress(CancelledError):  # what is known stays

@@ -291,6 +291,21 @@ class Stage:
         self._counting_exactly = False
         self.render()
 
+    def finish(self, action: Callable[[], None], *, place: Place) -> None:
+        """Do what ends something behind the view, and show the result; nothing else is announced.
+
+        Args:
+            action: The function that does it; it may wait, and errors are shown.
+            place: Where they are shown.
+        """
+        try:
+            action()
+        except Exception as error:
+            with self._lock:
+                self._turn_to(place)
+                self.notice = _error_html(error, self.desk.mask)
+        self.render()
+
     @property
     def working(self) -> bool:
         """Whether something long is being done behind the view."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,9 +13,10 @@ import ipywidgets as widgets
 from ...cards import duration, notice_html
 from ...errors import QueryError
 from ...model.moments import parse_duration
-from ...storage.overview import STUCK_FACTOR
+from ...storage.estimates import Estimate
+from ...storage.overview import STUCK_FACTOR, USUAL_SESSIONS
 from ..html import Html
-from ..waiting import SAMPLE, TaskWait, find_waits
+from ..waiting import TaskWait, Waits, find_waits
 from .columns import cell_of_text
 from .dialogs import Dialog, count_sessions
 from .listing import ANY_TIME
@@ -29,8 +33,8 @@ WAIT_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "task", "label": "task"},
     {"name": "sessions", "label": "sessions", "number": True},
     {"name": "waiting", "label": "waiting longer", "number": True},
-    {"name": "usual", "label": "usual (median)", "number": True},
-    {"name": "limit", "label": f"{STUCK_FACTOR} times that", "number": True},
+    {"name": "usual", "label": "usual, up to", "number": True},
+    {"name": "limit", "label": "unusual from", "number": True},
     {"name": "longest", "label": "longest untouched", "number": True},
 ]
 
@@ -57,11 +61,14 @@ class Waiting(Dialog):
             WAIT_COLUMNS,
             on_open=lambda key: stage.act(lambda: self._list(key), place=self.notice),
         )
-        self._waits: dict[tuple[str, str], TaskWait] = {}
+        self.count = widgets.Button(layout={"width": "auto"})
+        self.count.on_click(lambda _: stage.act(self._count_all, place=self.notice))
+        self._waits = Waits([], 1.0, True, "")
+        self._counting: Future[Waits] | None = None
         for control in (self.than, self.time):
             control.observe(self._change, "value")
         self.cancel.description, self.cancel.tooltip = "Close", "Close; the list stays as it is"
-        fields = widgets.HBox([self.than, self.time])
+        fields = widgets.HBox([self.than, self.time, self.count])
         fields.add_class("gfnb-bar")
         self.box.children = (
             *(self.title, fields, self.about, self.table),
@@ -78,9 +85,44 @@ class Waiting(Dialog):
             self._stage.act(self._find, place=self.notice)
 
     def _find(self) -> None:
-        limit = self._read_time() if self.than.value == GIVEN else None
-        waits = self._stage.listing.run(lambda storage: find_waits(storage, limit))
-        self._waits = {(wait.graph_id, wait.task): wait for wait in waits}
+        self._stop_counting()
+        limit = self._limit()
+        self._waits = self._stage.listing.run(lambda storage: find_waits(storage, limit))
+
+    def _limit(self) -> timedelta | None:
+        return self._read_time() if self.than.value == GIVEN else None
+
+    def _count_all(self) -> None:
+        """Count in the whole store, on a thread of its own; stop that if it is being done."""
+        if self._stop_counting():
+            return
+        limit = self._limit()
+        self._counting = counting = self._stage.listing.submit(
+            lambda storage: find_waits(storage, limit, exact=True)
+        )
+        threading.Thread(
+            target=self._take, args=(counting,), name="graphflow_nb-count", daemon=True
+        ).start()
+
+    def _stop_counting(self) -> bool:
+        """Stop counting in the whole store; return whether that was being done."""
+        counting, self._counting = self._counting, None
+        return counting is not None and counting.cancel()
+
+    def _take(self, counting: Future[Waits]) -> None:
+        """Wait for the numbers of the whole store, and show them unless others are wanted now."""
+
+        def take() -> None:
+            with suppress(CancelledError):  # what is shown stays
+                try:
+                    waits = counting.result()
+                    if self._counting is counting:
+                        self._waits = waits
+                finally:
+                    if self._counting is counting:
+                        self._counting = None
+
+        self._stage.finish(take, place=self.notice)
 
     def _read_time(self) -> timedelta:
         try:
@@ -95,29 +137,61 @@ class Waiting(Dialog):
             return
         usual = self.than.value == USUAL
         self.time.layout.display = "none" if usual else ""
-        total = sum(wait.waiting for wait in self._waits.values())
-        text = (
-            f"{count_sessions(total)} waiting longer. Click a task to list them, longest untouched "
-            "first. A session that is complete is not saved again either."
-        )
-        if usual:
-            text += (
-                f" Usual is the median time since the last save, of up to {SAMPLE} sessions at "
-                f"the task; longer than {STUCK_FACTOR} times that is unusual."
-            )
-        self.about.value = notice_html("info", text)
+        self._render_count()
+        self.about.value = notice_html("info", self._describe(usual=usual))
+        waits = self._waits
         self.table.show(
-            list(self._waits),
-            [_cells(wait, usual=usual) for wait in self._waits.values()],
+            [(wait.graph_id, wait.task) for wait in waits.tasks],
+            [_cells(wait, waits, usual=usual) for wait in waits.tasks],
             columns=[c for c in WAIT_COLUMNS if usual or c["name"] not in _USUAL],
             empty="This store has no sessions yet.",
         )
 
+    def _render_count(self) -> None:
+        counting = self._counting is not None
+        self.count.layout.display = "" if counting or self._waits.share < 1 else "none"
+        self.count.description = "Stop counting" if counting else "Count all"
+        self.count.icon = "stop" if counting else "calculator"
+        self.count.tooltip = (
+            "Stop; the numbers stay as they are"
+            if counting
+            else "Count in the whole store, which reads a large table"
+        )
+
+    def _describe(self, *, usual: bool) -> str:
+        """Return what is counted, and of what."""
+        waits = self._waits
+        total = sum(wait.waiting for wait in waits.tasks)
+        if waits.exact:
+            text = f"{count_sessions(total)} waiting longer. "
+        elif total:
+            text = f"{Estimate(total, 'about')} sessions waiting longer. "
+        else:
+            text = "None of the sessions that were read is waiting longer. "
+        if waits.note:
+            what = "The numbers of sessions are " if waits.exact else "Numbers are "
+            text += f"{what}{waits.note}. "
+        text += (
+            "Click a task to list them, longest untouched first. A store does not say which "
+            "sessions ended: those are not saved again either, and count."
+        )
+        if usual:
+            text += (
+                " Usual is the time since the last save within which half of the sessions at the "
+                f"task are; {STUCK_FACTOR} times that is unusual, as in wb.overview()."
+            )
+        return text
+
     def _list(self, key: tuple[str, str]) -> None:
         """List the sessions of a task that wait, longest untouched first."""
-        wait = self._waits[key]
+        wait = next(wait for wait in self._waits.tasks if (wait.graph_id, wait.task) == key)
         if wait.limit is None:
-            raise QueryError("there are too few sessions at this task to say what is usual")
+            raise QueryError(
+                f"fewer than {USUAL_SESSIONS} sessions with a known time were read at this task: "
+                "too few to say what is usual"
+                if wait.usual is None
+                else "the sessions at this task are so old that none is unusual"
+            )
         listing = self._stage.listing
         listing.order = "updated_at"
         listing.filter(
@@ -132,15 +206,18 @@ class Waiting(Dialog):
 _USUAL: Final = ("usual", "limit")
 
 
-def _cells(wait: TaskWait, *, usual: bool) -> list[str | list[str]]:
+def _cells(wait: TaskWait, waits: Waits, *, usual: bool) -> list[str | list[str]]:
     def show(time: timedelta | None) -> str:
         return "" if time is None else duration(time.total_seconds())
+
+    def number(count: int, *, exact: bool) -> str:
+        return str(Estimate(count, "about" if count and not exact else "exactly"))
 
     return [
         cell_of_text(wait.graph_id),
         cell_of_text(wait.task),
-        f"{wait.sessions:,}",
-        f"{wait.waiting:,}",
+        number(wait.sessions, exact=waits.share == 1),
+        number(wait.waiting, exact=waits.exact),
         *((show(wait.usual), show(wait.limit)) if usual else ()),
-        show(wait.longest),
+        f"{show(wait.longest)} or more" if wait.longest is not None else "",
     ]
