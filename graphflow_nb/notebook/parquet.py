@@ -6,28 +6,32 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
 
 from ..client import Client
 from ..errors import QueryError, StorageError
-from ..files import TEMPORARY, as_path, open_privately, read_file, write_privately
+from ..files import TEMPORARY, as_path, open_privately
 from ..frames.arrow import Misfit, SessionArrow
 from ..model import Session
 from ..monitoring.loading import import_pyarrow
 from ..printable import printable
 from ..storage import Cursor, Query, problems_of
 from ..storage.copying import redacted
+from ..storage.estimates import answer_briefly
 from ..storage.offloop import run_off_loop
+from ..storage.pagesize import PageSize
 from ..storage.paths import ContextPath
-from ..storage.protocols import SupportsQuery, SupportsTable, require
+from ..storage.protocols import SupportsCount, SupportsQuery, SupportsTable, require
 from ..storage.rows import table_of
 from ..storage.table import Table
+from .manifest import MANIFEST, append_line, create_manifest, read_manifest
 
 try:
     import fcntl
@@ -36,14 +40,10 @@ except ImportError:  # Windows
 
 __all__ = ["ParquetExport", "ParquetFile", "ParquetReport"]
 
-#: Readers of a folder of Parquet files pass over names that begin so.
-MANIFEST: Final = "_manifest.json"
 _FORM: Final = 1
 _NAMED: Final = 1_000  # odd sessions
-_PAGE: Final = 10_000  # rows of a read without contexts
-# Rows of a read with whole contexts: at first, and then as many as have this size.
-_FIRST_PAGE: Final = 100
-_PAGE_BYTES: Final = 16_000_000
+_PAGE: Final = 10_000  # rows of a read
+_CHANGED_SECONDS: Final = 5.0  # that counting what changed meanwhile may take
 _TIMES: Final = ("updated_since", "updated_until", "created_since", "created_until")
 
 
@@ -80,6 +80,9 @@ class ParquetReport:
         odd: What is wrong with rows that are not sessions, by id; 1,000 at most.
         odd_rows: The number of those.
         escaped: The number of texts with a lone surrogate, which is written as its escape.
+        began: When the first call began, by this machine's clock.
+        changed: Once complete, the number of selected sessions that were saved after that, which
+            may be here as they were before, or missing; None where counting them takes long.
     """
 
     folder: Path
@@ -91,6 +94,8 @@ class ParquetReport:
     odd: dict[str, str] = field(default_factory=dict)
     odd_rows: int = 0
     escaped: int = 0
+    began: datetime | None = None
+    changed: int | None = None
 
     @property
     def rows(self) -> int:
@@ -114,6 +119,13 @@ class ParquetReport:
             parts.append(f"{self.odd_rows:,} odd rows (first {id!r}: {printable(problem)})")
         if self.escaped:
             parts.append(f"{self.escaped:,} texts with a lone surrogate, written as its escape")
+        if self.complete and self.began is not None and self.changed != 0:
+            count = "an unknown number of" if self.changed is None else f"{self.changed:,}"
+            were = "session was" if self.changed == 1 else "sessions were"
+            parts.append(
+                f"{count} {were} saved since it began and may be missing or older here: "
+                f"updated_since={self.began.isoformat()!r} writes them to another folder"
+            )
         return "; ".join([*parts, "complete" if self.complete else "NOT complete"])
 
 
@@ -138,7 +150,9 @@ class ParquetExport:
         self._query = Query.from_filters(filters, order="id")
         self._after: Cursor | None = None
         self._exhausted = False
-        self._page = _FIRST_PAGE if context is None else _PAGE
+        self._page = PageSize(_PAGE)
+        self._noted: dict[str, dict[str, Any]] = {}  # misfits that the manifest has
+        self._named = 0  # odd sessions that it names
         paths = None if context is None else [[path, kind] for path, kind in context.items()]
         self._arguments = _plain(
             {"filters": filters, "context": paths, "redacted": redact is not None}
@@ -161,10 +175,12 @@ class ParquetExport:
         with _alone(report.folder):
             self._resume()
             while not report.complete:
-                await self._write_file(progress, stop)
-                self._note()
+                file = await self._write_file(progress, stop)
+                self._note(file)
                 if stop is not None and stop():
                     break
+            if report.complete:
+                report.changed = await self._count_changed()
         return report
 
     # The folder
@@ -186,33 +202,31 @@ class ParquetExport:
                     "Nothing was written",
                     nothing_written=True,
                 )
-            self._note()
+            report.began = datetime.now(UTC)
+            self._begin()
             return
         try:
-            manifest = json.loads(read_file(path))
-            if manifest["form"] != _FORM:
-                raise ValueError(f"its form is {manifest['form']!r}")
-            store, arguments = manifest["store"], manifest["arguments"]
-            files = [ParquetFile(**file) for file in manifest["files"]]
-            report.misfits = {k: Misfit(**m) for k, m in manifest["misfits"].items()}
-            report.odd = dict(manifest["odd"])
-            report.odd_rows, report.left_out = manifest["odd_rows"], manifest["left_out"]
-            report.escaped, report.complete = manifest["escaped"], manifest["complete"]
-            after = manifest["after"]
-            self._after = None if after is None else Cursor.from_plain(after)
-            times = {name: datetime.fromisoformat(t) for name, t in manifest["times"].items()}
+            header, *lines = read_manifest(path)
+            if header["form"] != _FORM:
+                raise ValueError(f"its form is {header['form']!r}")
+            store, arguments = header["store"], header["arguments"]
+            report.began = datetime.fromisoformat(header["began"])
+            times: dict[str, Any] = {
+                name: datetime.fromisoformat(time) for name, time in header["times"].items()
+            }
+            for line in lines:
+                self._take(line)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise StorageError(
                 f"{path} can't be read as what to_parquet wrote: {error}. Nothing was written; "
                 "name another folder",
                 nothing_written=True,
             ) from error
-        self._check(store, arguments, files, present)
-        report.files, report.resumed = files, sum(file.rows for file in files)
-        self._arrow.misfits, self._arrow.problems = report.misfits, report.escaped
+        self._check(store, arguments, report.files, present)
+        report.resumed = report.rows
+        self._arrow.problems = report.escaped
         # "2 days" means what it meant when the first file was written.
-        known = {name: getattr(self._query, name) for name in _FIELDS} | times
-        self._query = Query(**known)
+        self._query = replace(self._query, **times)
         for name in present:
             if name.startswith(TEMPORARY):  # of a call that was killed
                 with suppress(OSError):
@@ -253,26 +267,58 @@ class ParquetExport:
     def _store(self) -> str:
         return sha256(self._client.attributes.identity.encode()).hexdigest()
 
-    def _note(self) -> None:
-        """Write the manifest."""
-        report = self._report
+    def _begin(self) -> None:
+        """Create the manifest."""
         times = {name: getattr(self._query, name) for name in _TIMES}
-        manifest = {
+        header = {
             "form": _FORM,
             "store": self._store,
             "arguments": self._arguments,
             "times": {name: time.isoformat() for name, time in times.items() if time is not None},
-            "files": [asdict(file) for file in report.files],
+            "began": None if self._report.began is None else self._report.began.isoformat(),
+        }
+        create_manifest(self._report.folder / MANIFEST, header)
+
+    def _note(self, file: ParquetFile | None) -> None:
+        """Add a complete file to the manifest and to the report, with what is new in this."""
+        report = self._report
+        misfits = {name: asdict(misfit) for name, misfit in report.misfits.items()}
+        record = {
+            "file": None if file is None else asdict(file),
             "after": None if self._after is None else self._after.to_plain(),
-            "complete": report.complete,
-            "misfits": {name: asdict(misfit) for name, misfit in self._arrow.misfits.items()},
-            "odd": report.odd,
+            "complete": self._exhausted,
+            "misfits": {n: m for n, m in misfits.items() if self._noted.get(n) != m},
+            "odd": dict(islice(report.odd.items(), self._named, None)),
             "odd_rows": report.odd_rows,
             "left_out": report.left_out,
-            "escaped": report.escaped,
+            "escaped": self._arrow.problems,
         }
-        # ASCII: an odd id may hold a lone surrogate.
-        write_privately(report.folder / MANIFEST, json.dumps(manifest, indent=1).encode("ascii"))
+        append_line(report.folder / MANIFEST, record)
+        self._take(record)
+
+    def _take(self, record: Mapping[str, Any]) -> None:
+        """Add a line of the manifest to the report."""
+        report = self._report
+        if record["file"] is not None:
+            report.files.append(ParquetFile(**record["file"]))
+        after = record["after"]
+        self._after = None if after is None else Cursor.from_plain(after)
+        report.complete = record["complete"]
+        self._noted |= record["misfits"]
+        report.misfits.update((n, Misfit(**m)) for n, m in record["misfits"].items())
+        report.odd.update(record["odd"])
+        self._named = len(report.odd)
+        report.odd_rows, report.left_out = record["odd_rows"], record["left_out"]
+        report.escaped = record["escaped"]
+
+    async def _count_changed(self) -> int | None:
+        """Return how many selected sessions were saved since the first call began."""
+        storage, began = self._client.storage, self._report.began
+        if began is None or not isinstance(storage, SupportsCount):
+            return None
+        since = max(began, self._query.updated_since or began)
+        query = replace(self._query, updated_since=since)
+        return await answer_briefly(storage, storage.count(query), _CHANGED_SECONDS)
 
     # The rows
 
@@ -280,14 +326,13 @@ class ParquetExport:
         self,
         progress: Callable[[int, int | None], None] | None,
         stop: Callable[[], bool] | None,
-    ) -> None:
-        """Write the next file; with no session left, none, and the report is complete."""
+    ) -> ParquetFile | None:
+        """Write and return the next file; None with no session left."""
         _, pq = import_pyarrow()
         report = self._report
         batch, ends = await self._read()
         if batch is None:
-            report.complete = True
-            return
+            return None
         name, rows, first, last = _name(len(report.files)), 0, ends[0], ends[1]
         path = report.folder / name
         with open_privately(path) as file, pq.ParquetWriter(file, self._arrow.schema) as writer:
@@ -299,14 +344,12 @@ class ParquetExport:
                 if rows >= self._rows_per_file or (stop is not None and stop()):
                     break
                 batch, ends = await self._read(self._rows_per_file - rows)
-        report.files.append(ParquetFile(name, rows, path.stat().st_size, first, last))
-        report.complete = batch is None
-        report.escaped = self._arrow.problems
+        return ParquetFile(name, rows, path.stat().st_size, first, last)
 
     async def _read(self, most: int | None = None) -> tuple[Any, tuple[str, str]]:
         """Return the next sessions as a batch with its first and last id; no batch at the end."""
         while not self._exhausted:
-            limit = min(self._page, self._rows_per_file if most is None else most)
+            limit = min(self._page.rows, self._rows_per_file if most is None else most)
             query = self._query.following(self._after, limit)
             if self._arrow.context is None:
                 table, contexts, after = await self._read_whole(query)
@@ -314,6 +357,8 @@ class ParquetExport:
                 columns = require(self._client.storage, SupportsTable)
                 table, contexts = await columns.table(query, list(self._arrow.context)), []
                 after = table.next
+                sizes = (sum(map(len, filter(None, texts))) for texts in table.context)
+                self._page.note(len(table), sum(sizes))
                 self._note_odd(table.problems)
             self._exhausted = after is None
             self._after = after or self._after
@@ -342,10 +387,7 @@ class ParquetExport:
                 f"redact= returned what can't be stored for {id!r}: {problem}; the files before "
                 "are complete, and the same call continues after them"
             )
-        if found:
-            mean = 1 + sum(map(len, contexts)) // len(found)
-            # Small steps up: contexts may be larger further on.
-            self._page = max(1, min(_PAGE, 4 * self._page, _PAGE_BYTES // mean))
+        self._page.note(len(found), sum(map(len, contexts)))
         return table, contexts, Cursor("id", found[-1].id) if found else None
 
     def _note_odd(self, problems: Mapping[str, str]) -> None:
@@ -357,12 +399,6 @@ class ParquetExport:
             report.odd_rows += 1
             if len(report.odd) < _NAMED:
                 report.odd[id] = problem
-
-
-_FIELDS: Final = (
-    *("graph", "task", "status", "text", "id_prefix", "ids", "context", "has", "order"),
-    *_TIMES,
-)
 
 
 def _name(number: int) -> str:

@@ -281,7 +281,7 @@ class LargeReads(Client):
         """Write all sessions to a folder of Parquet files, in the order of their ids.
 
         Called again after an interrupt or an error, it goes on behind the last complete file:
-        ``_manifest.json`` in the folder says what was written. Each file is complete or not there,
+        ``_manifest.jsonl`` in the folder says what was written. Each file is complete or not there,
         and only its owner can read it. Memory does not grow with the number of sessions. What is
         written is the real data, unless ``redact`` changes it.
 

@@ -215,20 +215,22 @@ async def read_counts(storage: Any, now: datetime, *, exact: bool = False) -> Ov
     )
 
 
-async def answer_briefly(storage: Any, answer: Awaitable[T]) -> T | None:
-    """Return an answer of a storage; None where it takes longer than ``COUNT_SECONDS``."""
+async def answer_briefly(
+    storage: Any, answer: Awaitable[T], seconds: float = COUNT_SECONDS
+) -> T | None:
+    """Return an answer of a storage; None where it takes longer than so many seconds."""
     try:
-        async with _briefly(storage):
+        async with _briefly(storage, seconds):
             return await answer
     except TimeoutError:
         return None
 
 
 @asynccontextmanager
-async def _briefly(storage: Any) -> AsyncIterator[None]:
-    """Raise TimeoutError after ``COUNT_SECONDS``; nothing is asked, since this is the bound."""
+async def _briefly(storage: Any, seconds: float = COUNT_SECONDS) -> AsyncIterator[None]:
+    """Raise TimeoutError after so many seconds; nothing is asked, since this is the bound."""
     with unguarded():
-        async with _at_most(storage, COUNT_SECONDS):
+        async with _at_most(storage, seconds):
             yield
 
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zlib import crc32
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -289,7 +290,7 @@ def test_it_goes_on_behind_the_last_complete_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         wb.to_parquet(folder, rows_per_file=250, progress=stop)
     assert sorted(os.listdir(folder)) == [
-        "_manifest.json",
+        "_manifest.jsonl",
         "part-00000.parquet",
         "part-00001.parquet",
     ]
@@ -299,6 +300,35 @@ def test_it_goes_on_behind_the_last_complete_file(tmp_path):
     assert (report.rows, report.resumed, report.complete) == (1000, 500, True)
     assert pd.read_parquet(folder)["id"].is_unique
     assert wb.to_parquet(folder, rows_per_file=250).resumed == 1000
+    # The one that is not in a file is said to be new, with the call that writes it.
+    assert report.changed == 1
+    assert "1 session was saved since it began and may be missing or older here" in str(report)
+    newer = wb.to_parquet(tmp_path / "new", updated_since=report.began.isoformat())
+    assert pd.read_parquet(tmp_path / "new")["id"].tolist() == ["a"]
+    assert newer.changed == 0
+    # Beside the first and the last line one for each file, so that no line grows with their number.
+    assert len((folder / "_manifest.jsonl").read_bytes().splitlines()) == 2 + len(report.files)
+
+
+def test_it_goes_on_with_all_of_its_filters(tmp_path):
+    wb = filled(tmp_path / "a.db", 30)
+    for id in ("s-00027", "s-00028"):
+        session = wb.get(id)
+        session.context["extra"] = "Done" if id == "s-00027" else "x"
+        session.status_message = "DONE"
+        wb.save(session)
+
+    def stop(done, total):
+        if done > 5:
+            raise KeyboardInterrupt
+
+    filters = {"lacks": ["extra"], "compare": [("n", "<", 29)]}
+    with pytest.raises(KeyboardInterrupt):
+        wb.to_parquet(tmp_path / "out", rows_per_file=5, progress=stop, **filters)
+    assert wb.to_parquet(tmp_path / "out", rows_per_file=5, **filters).rows == 27
+    report = wb.to_parquet(tmp_path / "case", status="done", ignore_case=True)
+    assert report.rows == 2
+    wb.close()
 
 
 def test_files_are_stopped_after_a_batch_and_the_same_call_goes_on(tmp_path):
@@ -347,6 +377,55 @@ def test_a_killed_process_leaves_complete_files_and_another_goes_on(tmp_path):
     assert not any(name.endswith(".tmp") for name in os.listdir(folder))
 
 
+# Each process ends at a moment that nobody chose, and tidies up nothing: SIGALRM is not caught.
+KILLED_OFTEN = """
+import os, random, signal, sys, time
+import graphflow_nb as g
+import pyarrow.parquet as pq
+url, whole, folder, seed, rows = sys.argv[1:]
+moments = random.Random(seed)
+
+def export(folder, seconds):
+    pid = os.fork()
+    if not pid:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        report = g.open(url).to_parquet(folder, rows_per_file=int(rows))
+        os._exit(0 if report.complete else 2)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+start = time.perf_counter()
+assert export(whole, 0) == 0
+took, killed = time.perf_counter() - start, 0
+while killed < 10:
+    code = export(folder, moments.uniform(0.01, took / 3))
+    assert code in (0, -signal.SIGALRM), code
+    killed += code != 0
+    found = [n for n in os.listdir(folder) if n.endswith(".parquet")] if killed else []
+    assert all(pq.ParquetFile(f"{folder}/{name}").metadata.num_rows for name in found)
+    if code == 0 and killed < 10:  # it came to its end: once more
+        for name in os.listdir(folder):
+            os.unlink(f"{folder}/{name}")
+assert export(folder, 0) == 0
+print(killed)
+"""
+
+
+@only_complete
+def test_an_export_that_is_killed_at_ten_moments_has_what_one_run_has(tmp_path):
+    filled(tmp_path / "a.db", 20_000).close()
+    whole, folder = tmp_path / "whole", tmp_path / "folder"
+    arguments = [f"sqlite:{tmp_path / 'a.db'}", str(whole), str(folder), "1", "700"]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_OFTEN, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert pq.read_table(folder).sort_by("id").equals(pq.read_table(whole).sort_by("id"))
+    assert sorted(n for n in os.listdir(folder) if n.endswith(".tmp")) == []
+
+
 def test_two_days_ago_means_the_same_when_it_goes_on(tmp_path):
     wb = filled(tmp_path / "a.db", 30)
 
@@ -359,7 +438,8 @@ def test_two_days_ago_means_the_same_when_it_goes_on(tmp_path):
         wb.to_parquet(tmp_path / "out", rows_per_file=10, progress=stop, updated_since=since)
     with sqlite3.connect(tmp_path / "a.db") as db:
         # A second before what two days ago meant then, and so not within it now either.
-        began = json.loads((tmp_path / "out/_manifest.json").read_text())["times"]["updated_since"]
+        header = json.loads((tmp_path / "out/_manifest.jsonl").read_text().splitlines()[0][9:])
+        began = header["times"]["updated_since"]
         before = datetime.fromisoformat(began) - timedelta(seconds=1)
         micros = (before - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         db.execute("UPDATE sessions SET updated_at = ? WHERE id = 's-00029'", (micros,))
@@ -394,7 +474,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(g.StorageError, match="not the file that was written"):
         wb.to_parquet(out, graph="claims")
     for text in ("", "[]", "{}", '{"form": 2}', '{"form": 1}'):
-        (out / "_manifest.json").write_text(text)
+        line = f"{text}\n"
+        (out / "_manifest.jsonl").write_text(f"{crc32(line.encode()):08x} {line}")
         with pytest.raises(g.StorageError, match="can't be read as what to_parquet wrote"):
             wb.to_parquet(out, graph="claims")
 
