@@ -282,8 +282,9 @@ class LargeReads(Client):
 
         Called again after an interrupt or an error, it goes on behind the last complete file:
         ``_manifest.jsonl`` in the folder says what was written. Each file is complete or not there,
-        and only its owner can read it. Memory does not grow with the number of sessions. What is
-        written is the real data, unless ``redact`` changes it.
+        and only its owner can read it: pandas and Dask read the folder, DuckDB and Polars
+        ``folder/*.parquet``, also while more are written. Memory does not grow with the number of
+        sessions. What is written is the real data, unless ``redact`` changes it.
 
         Example:
             >>> import graphflow_nb, tempfile
@@ -309,12 +310,12 @@ class LargeReads(Client):
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
 
         Returns:
-            The report: the files, the number of rows, what a typed column could not hold, and odd
-            sessions. The columns are ``id``, ``status_message`` (string), ``graph_id``,
-            ``current_task_id`` (dictionary of strings), ``version``, ``context_bytes``,
-            ``messages`` (int64), ``created_at``, ``updated_at``, ``expires_at`` (timestamp in µs,
-            UTC; missing where unknown, or for never), then ``context`` or the context columns. All
-            files have the same schema.
+            The report: the files, the number of rows, what a typed column could not hold, odd
+            sessions, and how many were saved while this was written. The columns are ``id``,
+            ``status_message`` (string), ``graph_id``, ``current_task_id`` (dictionary of strings),
+            ``version``, ``context_bytes``, ``messages`` (int64), ``created_at``, ``updated_at``,
+            ``expires_at`` (timestamp in µs, UTC; missing where unknown, or for never), then
+            ``context`` or the context columns. All files have the same schema.
 
         Raises:
             QueryError: An argument is invalid, or is not that of the earlier call.

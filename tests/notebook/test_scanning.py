@@ -514,12 +514,28 @@ def test_duckdb_and_polars_read_it(tmp_path):
         import polars
     except ImportError:
         need("DuckDB and Polars", present=False)
-    wb = g.open("demo")
-    wb.to_parquet(tmp_path / "out", context={"amount": "float64"}, rows_per_file=50)
+    wb, meanwhile = g.open("demo"), []
     files = str(tmp_path / "out/*.parquet")
+
+    def read_part(done, total):
+        if done == 100:  # the second file is complete after this
+            counted = duckdb.sql(f"SELECT count(*) FROM '{files}'").fetchall()[0][0]
+            lazily = polars.scan_parquet(files).select(polars.len()).collect().item()
+            meanwhile.append((counted, lazily, len(pd.read_parquet(tmp_path / "out"))))
+
+    columns = {"amount": "float64", "customer": "json"}
+    wb.to_parquet(tmp_path / "out", context=columns, rows_per_file=50, progress=read_part)
+    assert meanwhile == [(50, 50, 50)]
     expected = wb.sessions(context=["amount"], limit=None).groupby("graph_id", observed=True)
     sums = {graph: round(total, 6) for graph, total in expected["amount"].sum().items()}
     rows = duckdb.sql(f"SELECT graph_id, sum(amount) FROM '{files}' GROUP BY ALL").fetchall()
     assert {graph: round(total or 0, 6) for graph, total in rows} == sums
-    frame = polars.scan_parquet(files).group_by("graph_id").agg(polars.col("amount").sum())
+    lazy = polars.scan_parquet(files)
+    frame = lazy.group_by("graph_id").agg(polars.col("amount").sum())
     assert {graph: round(total, 6) for graph, total in frame.collect().iter_rows()} == sums
+    kinds = {row[0]: row[1] for row in duckdb.sql(f"DESCRIBE FROM '{files}'").fetchall()}
+    assert (kinds["updated_at"], kinds["customer"]) == ("TIMESTAMP WITH TIME ZONE", "VARCHAR")
+    schema = lazy.collect_schema()
+    assert schema["updated_at"] == polars.Datetime("us", "UTC")
+    assert (schema["customer"], schema["version"]) == (polars.String, polars.Int64)
+    assert str(pd.read_parquet(tmp_path / "out")["updated_at"].dtype) == "datetime64[us, UTC]"
