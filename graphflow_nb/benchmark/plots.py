@@ -23,7 +23,7 @@ from ..figures import (
     plot_timeline,
 )
 from ..figures.figure import Row
-from ..figures.groups import count_groups
+from ..figures.groups import ROWS, count_groups, group_operations, highest_p99
 from ..figures.summary import table_height
 from ..figures.theme import ThemeName
 
@@ -81,7 +81,14 @@ def draw_run(
         plot_percentiles(requests, ax=next(panels), by=together)
     plot_timeline(requests, ax=next(panels), by=together)
     if phases:
-        plot_phases(operations, ax=next(panels), by=by)
+        highest = highest_p99(group_operations(requests, together, ROWS))
+        plot_phases(
+            operations,
+            ax=next(panels),
+            by=by,
+            highest=None if highest is None else highest.name,
+            notes=_count_made(requests),
+        )
     plot_boxes(requests, ax=next(panels), by=by)
     return figure
 
@@ -122,6 +129,15 @@ def _name(request: str, made: Mapping[str, tuple[str, ...]]) -> str:
     if len(mine) == 1:
         return f"{mine[0]} ({request})"
     return f"{request} ({', '.join(mine)})" if mine else request
+
+
+def _count_made(requests: pd.DataFrame) -> list[str]:
+    """Return how many operations a request is that makes several, since phases count these."""
+    return [
+        f"a {request} is {len(made)} operations"
+        for request, made in _MADE.items()
+        if len(made) > 1 and requests["op"].str.startswith(f"{request} (").any()
+    ]
 
 
 def draw_difference(

@@ -9,7 +9,7 @@ import pandas as pd
 from .checks import check_columns
 from .distribution import plot_boxes
 from .figure import LatencyFigure, Row
-from .groups import count_groups
+from .groups import ROWS, count_groups, group_operations, highest_p99
 from .percentiles import plot_percentiles
 from .phases import PHASES, plot_phases
 from .registry import register
@@ -81,7 +81,10 @@ def latency_board(
     for plot in (plot_percentiles, plot_timeline):
         plot(frame, ax=next(panels), by=together, objective=objective, fewest=FEWEST)
     if has_phases:
-        plot_phases(frame, ax=next(panels), by=each)
+        highest = highest_p99(group_operations(frame, together, ROWS))
+        plot_phases(
+            frame, ax=next(panels), by=each, highest=None if highest is None else highest.name
+        )
     if several:
         plot_boxes(frame, ax=next(panels))
     return figure

@@ -221,11 +221,11 @@ def plot_boxes(
     name_rows(ax, [group.name for group in groups], [f"n = {len(group):,}" for group in groups])
     ax.set_ylim(-len(groups) + 0.35, 0.6)
     set_duration_axis(ax.xaxis, ends_of(groups))
-    few = " (the ends of fewer than 100)" if min(map(len, groups)) < 100 else ""
+    few = " (n < 100: all)" if min(map(len, groups)) < 100 else ""
     notes = [
         *rows_note(groups),
         f"box p25 to p75, line p50, whiskers p1 and p99{few}",
-        "dots the ends",
+        "dots: fastest and slowest",
     ]
     return finish_axes(ax, title, groups_text(groups), notes=notes, rows=True)
 

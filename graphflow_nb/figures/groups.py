@@ -24,6 +24,7 @@ __all__ = [
     "ends_of",
     "failed_count",
     "group_operations",
+    "highest_p99",
     "groups_text",
     "percentile_of",
     "rows_note",
@@ -215,6 +216,14 @@ def percentile_of(ordered: Nanos, tail: int) -> int:
         The smallest measured duration that so many do not exceed.
     """
     return int(ordered[len(ordered) - len(ordered) // tail - 1])
+
+
+def highest_p99(groups: Iterable[Group]) -> Group | None:
+    """Return the group with the highest p99; None if fewer than two have a hundred operations."""
+    enough = [group for group in groups if len(group) >= 100]
+    if len(enough) < 2:
+        return None
+    return max(enough, key=lambda group: percentile_of(group.sorted, 100))
 
 
 def groups_text(groups: Iterable[Group], tails: Iterable[int] = (2, 100)) -> str:

@@ -36,8 +36,9 @@ __all__ = [
 Style: TypeAlias = dict[str, Any]  # what matplotlib calls an artist's properties
 
 SMALL = 9.5  # points: ticks, legends, notes
-LONGEST_OF_ROW = 26  # characters of a name at the side of the axes
-LONGEST_OF_NARROW = 18  # of one beside axes that share a row
+LONGEST_OF_ROW = 26  # characters of a name at the side of the axes, which may share a row
+LONGEST_OF_WIDE = 30  # of one beside axes that are alone in theirs
+LONGEST_OF_NARROW = 18  # of one at the right of axes that share a row
 TOP = 0.95  # of the height of the axes: a name above it would reach into the title
 CROSSES = 15  # of one group: more would hide each other
 
@@ -184,7 +185,8 @@ def name_rows(ax: Axes, names: Sequence[str], more: Sequence[str] | None = None)
         names: The name of each row.
         more: What is written after each name.
     """
-    texts = [short_name(name, LONGEST_OF_ROW) for name in names]
+    longest = LONGEST_OF_ROW if width_of(ax) <= NARROW else LONGEST_OF_WIDE
+    texts = [short_name(name, longest) for name in names]
     if more is not None:
         texts = [f"{text}, {last}" for text, last in zip(texts, more, strict=True)]
     ax.set_yticks(range(0, -len(names), -1), [*map(escape_formulas, texts)], fontsize=SMALL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,12 +35,14 @@ class _Bar(NamedTuple):
 
     Attributes:
         group: The name of the group.
+        whole: The first part of that name, e.g. the store.
         which: Which of its operations.
         spent: The nanoseconds in each part.
         n: The number of operations in words.
     """
 
     group: str
+    whole: str
     which: str
     spent: NDArray[np.float64]
     n: str
@@ -53,6 +55,8 @@ def plot_phases(
     ax: Axes | None = None,
     by: str | Sequence[str] = "op",
     shares: bool = False,
+    highest: str | None = None,
+    notes: Iterable[str] = (),
     theme: ThemeName = "both",
 ) -> Axes:
     """Draw how long typical and slowest operations spent in each phase.
@@ -66,6 +70,9 @@ def plot_phases(
         ax: The axes to draw on; None makes a figure.
         by: The column to group by, or two; each of up to thirty groups has two rows.
         shares: Whether to draw the share of each phase instead of its time.
+        highest: The group with the highest p99, a value of the first column: the note is on its
+            longest bar. None for the longest of all.
+        notes: More remarks, which are written first.
         theme: The theme of a new figure: ``both`` (transparent), ``light`` or ``dark``.
 
     Returns:
@@ -96,9 +103,14 @@ def plot_phases(
     spent = np.sum([bar.spent for bar in bars], axis=0)
     shown = [i for i, total in enumerate(spent) if total > 0] or [len(_PARTS) - 1]
     add_legend(ax, [Entry(Patch(**styles[i]), _PARTS[i]) for i in shown])
-    notes = [_longest_text(bars), "typical: p45 to p55", "slowest 1 %: p99 and slower"]
-    notes += rows_note(groups)
-    return finish_axes(ax, title, "; ".join(map(_bar_text, bars)) + ".", notes=notes, rows=True)
+    said = [
+        *notes,
+        _longest_text(bars, highest),
+        "typical: mean of p45 to p55",
+        "slowest 1 %: mean of p99 and slower",
+        *rows_note(groups),
+    ]
+    return finish_axes(ax, title, "; ".join(map(_bar_text, bars)) + ".", notes=said, rows=True)
 
 
 @register("phase_shares", "The share of each phase in typical and slowest operations.", order=65)
@@ -170,12 +182,17 @@ def _draw_bar(ax: Axes, y: float, bar: _Bar, full: float, shares: bool) -> None:
     )
 
 
-def _longest_text(bars: Sequence[_Bar]) -> str:
-    """Return which bar is the longest, and the phase that takes most of it."""
-    bar = max(bars, key=lambda bar: float(bar.spent.sum()))
+def _longest_text(bars: Sequence[_Bar], highest: str | None) -> str:
+    """Return which bar is the longest, of all or of a group, and the phase that takes most of it.
+
+    The longest of all may be another's than the highest p99: a mean of a few follows the slowest.
+    """
+    named = [bar for bar in bars if bar.whole == highest]
+    bar = max(named or bars, key=lambda bar: float(bar.spent.sum()))
     part = int(bar.spent.argmax())
     share = bar.spent[part] / max(bar.spent.sum(), 1)
-    return f"longest bar: {bar.group}, {bar.which}, {share_text(share)} {_PARTS[part]}"
+    which = f"longest bar of {highest}, whose p99 is the highest" if named else "longest bar"
+    return f"{which}: {bar.group}, {bar.which}, {share_text(share)} {_PARTS[part]}"
 
 
 def _bar_text(bar: _Bar) -> str:
@@ -191,7 +208,8 @@ def _bar_text(bar: _Bar) -> str:
 def _measure_group(frame: pd.DataFrame, group: Group) -> Iterator[_Bar]:
     for which, rows in _typical_and_slowest(group):
         n = count_text(len(rows), int(failed_of(frame.iloc[rows]).sum()))
-        yield _Bar(group.name, which, _mean_phases(frame, rows), n)
+        whole = group.parts[0] if group.parts else group.name
+        yield _Bar(group.name, whole, which, _mean_phases(frame, rows), n)
 
 
 def _typical_and_slowest(group: Group) -> Iterator[tuple[str, NDArray[np.intp]]]:

@@ -17,9 +17,9 @@ from .frame import started_ns, title_of
 from .groups import (
     ROWS,
     Group,
-    count_groups,
     failed_count,
     group_operations,
+    highest_p99,
     percentile_of,
     rows_note,
 )
@@ -111,7 +111,7 @@ def plot_figures(
         for i, column in enumerate(columns)
     ]
     ends = SAMPLE + np.cumsum(widths)  # numbers end there, below each other
-    highest = _find_highest(rows)
+    highest = highest_p99(row.group for row in rows if row.whole)
     for number, (row, texts) in enumerate(zip(rows, cells, strict=True)):
         if row.whole:
             ax.add_line(_make_sample(row.group, -number))
@@ -124,7 +124,7 @@ def plot_figures(
                 va="center",
                 fontsize=TEXT,
                 color=theme_of(ax).ink,
-                weight="bold" if row is highest and column.head == "p99" else "normal",
+                weight="bold" if row.group is highest and column.head == "p99" else "normal",
             )
     name_rows(ax, [row.label for row in rows])
     if any(not row.whole for row in rows):
@@ -135,8 +135,9 @@ def plot_figures(
     ax.set_xticks(ends, [column.head for column in columns], ha="right")
     notes = rows_note(detailed)
     if highest is not None:
-        p99 = nanos_text(percentile_of(highest.group.sorted, 100))
-        notes.insert(0, f"highest p99, in bold: {highest.label}, {p99}")
+        named = next(row.label for row in rows if row.group is highest)
+        p99 = nanos_text(percentile_of(highest.sorted, 100))
+        notes.insert(0, f"highest p99, in bold: {named}, {p99}")
     sentences = (
         f"{row.group.name}: "
         + ", ".join(f"{c.head} {text}" for c, text in zip(columns, texts, strict=True))
@@ -152,9 +153,7 @@ def plot_figures(
 
 def table_height(frame: pd.DataFrame, by: str | Sequence[str]) -> float:
     """Return the inches that the table needs; the arguments are those of ``plot_figures``."""
-    rows = count_groups(frame, by)
-    if _has_totals(frame, by):
-        rows += count_groups(frame, by[0])
+    rows = len(_arrange_rows(frame, by, group_operations(frame, by, ROWS)))
     return 1.3 + 0.3 * max(rows, 2)
 
 
@@ -165,13 +164,20 @@ def _has_totals(frame: pd.DataFrame, by: str | Sequence[str]) -> bool:
 def _arrange_rows(
     frame: pd.DataFrame, by: str | Sequence[str], detailed: Sequence[Group]
 ) -> list[_Row]:
-    """Return a row for each group; of two columns, below one for each value of the first."""
+    """Return a row for each group; of two columns, below one for each value of the first.
+
+    A value of the first with one of the second has one row: both would have the same figures.
+    """
     if not _has_totals(frame, by):
         return [_Row(group, group.name, True) for group in detailed]
     rows = []
     for total in group_operations(frame, by[0], ROWS):
-        rows.append(_Row(replace(total, name=f"{total.name}, all"), total.name, True))
         parts = [group for group in detailed if group.parts[:1] == total.parts]
+        if len(parts) == 1 and len(parts[0]) == len(total):
+            name = parts[0].name
+            rows.append(_Row(replace(total, name=name), name, True))
+            continue
+        rows.append(_Row(replace(total, name=f"{total.name}, all"), total.name, True))
         rows += [_Row(group, group.parts[-1], False) for group in parts]
     others = [group for group in detailed if not group.parts]
     return rows + [_Row(group, group.name, False) for group in others]
@@ -262,11 +268,3 @@ def _measure_turns(frame: pd.DataFrame, turns: NDArray[np.intp]) -> NDArray[np.f
     np.minimum.at(first, turns, started)
     np.maximum.at(last, turns, started + frame["duration_ns"].to_numpy(np.int64))
     return np.asarray((last - first) / 1e9, np.float64)
-
-
-def _find_highest(rows: Sequence[_Row]) -> _Row | None:
-    """Return the row with the highest p99; None if fewer than two have enough operations."""
-    enough = [row for row in rows if row.whole and len(row.group) >= 100]
-    if len(enough) < 2:
-        return None
-    return max(enough, key=lambda row: percentile_of(row.group.sorted, 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from .checks import check_columns
 from .figure import axes_for, host_of, theme_of
 from .frame import failed_of, on_log_scale, started_ns, title_of
 from .groups import Group, ends_of, group_operations, split_groups
+from .looks import look_of
 from .objective import draw_objective, with_objective
 from .parts import (
     SMALL,
@@ -41,6 +43,7 @@ INTERVALS = 75  # of the time, for medians
 FEWEST = 5  # operations in an interval that are enough for a median
 CELLS = (150, 50)  # of a heat map
 CROSSES = (40, 16)  # these have room beside and above each other
+STORES = 4  # whose stalls are counted in the note
 STALLS = 10  # the longest, which are marked: more would hide what is drawn
 SEEN = 1 / 300  # of the width: a narrower stall has its mark alone
 
@@ -121,7 +124,8 @@ def plot_timeline(
     notes = []
     if max(map(len, groups)) >= LINES_FROM:
         notes = ["line: median", "band: to p95", f"{number_text(drawn)} dots: the slowest 0.5 %"]
-    events, sentence, what = _draw_events(ax, frame, place, started, nanos, crossed)
+    by_store = by == "storage"
+    events, sentence, what = _draw_events(ax, frame, place, started, nanos, crossed, by_store)
     add_legend(ax, events)
     words = _time_text(frame, started, nanos)
     return finish_axes(ax, title, words, sentence, notes=[*notes, *what, *left_out])
@@ -235,8 +239,9 @@ def _draw_events(
     started: Nanos,
     nanos: Nanos,
     crossed: NDArray[np.intp],
+    by_store: bool = False,
 ) -> tuple[list[Entry], str, list[str]]:
-    """Draw failed operations and stalls.
+    """Draw failed operations and stalls, by store in the colours that stores have.
 
     Returns:
         Their entries in the legend, a sentence about the stalls, and the notes that explain them.
@@ -249,6 +254,7 @@ def _draw_events(
     found = stalls(frame)
     if not len(found):
         return entries, "No stall.", []
+    notes = [f"stall: nothing finished for {nanos_text(SHORTEST)} or more"]
     begins, lasts = started_ns(found), found["duration_ns"].to_numpy()
     low, high = ax.get_xlim()
     starts, ends = place(begins), np.minimum(place(begins + lasts), high)
@@ -264,21 +270,21 @@ def _draw_events(
         linewidth=0,
     )
     mark: Style = {"marker": "v", "color": palette.ink, "markersize": 7, "linestyle": "none"}
-    ax.plot(
-        ((starts + ends) / 2)[longest],
-        np.full(len(longest), 0.97),
-        transform=ax.get_xaxis_transform(),
-        zorder=6,
-        **mark,
-    )
+    stores = found["storage"].map(short_name).astype(str).to_numpy()
+    middles = (starts + ends) / 2
+    for store in dict.fromkeys(stores[longest]):
+        x = middles[longest[stores[longest] == store]]
+        style = mark | ({"color": look_of("storage", store).colour} if by_store else {})
+        ax.plot(x, np.full(len(x), 0.97), transform=ax.get_xaxis_transform(), zorder=6, **style)
     text = f"{number_text(len(found))}, longest {nanos_text(int(lasts.max()))}"
+    if frame["storage"].nunique() > 1:
+        text += f" ({stores[longest[0]]})"
+        counts = Counter(stores.tolist()).most_common()
+        named = [f"{store} {count:,}" for store, count in counts[:STORES]]
+        notes.append(f"stalls of {', '.join(named)}{', …' if len(counts) > STORES else ''}")
     marked = f" ({STALLS} marked)" if len(found) > STALLS else ""
     entries.append(Entry(Line2D([], [], **mark), f"stalls: {text}{marked}"))
-    return (
-        entries,
-        f"Stalls: {text}.",
-        [f"stall: nothing finished for {nanos_text(SHORTEST)} or more"],
-    )
+    return entries, f"Stalls: {text}.", notes
 
 
 def _rows_to_cross(started: Nanos, nanos: Nanos, failed: NDArray[np.bool_]) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.benchmark.plots import name_requests
+from graphflow_nb.benchmark.plots import draw_run, name_requests
 from graphflow_nb.figures import plot_throughput
 
 from ..figures.data import operations
@@ -35,6 +35,15 @@ def test_the_figures_of_a_run(measured, database):
             sum(f"{name}: n" in ax.said or f"{name}, typical" in ax.said for ax in phases.axes) == 4
         )
     assert not any(request in phases.said for request in ("read", "update"))
+
+
+def test_phases_say_how_many_operations_a_request_is():
+    requests = operations([2_000] * 3, op="flow (get, save)")
+    made = operations([1_000] * 6, op=["get", "save"] * 3, execute_ns=[900] * 6)
+    said = draw_run(requests, made, open_loop=False, theme="both").said
+    assert "Figures, n = 3." in said
+    assert "Phases, n = 6." in said
+    assert "a flow is 2 operations." in said
 
 
 def test_requests_have_the_names_of_their_operations():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphflow_nb.figures import plot_boxes, plot_phases
+from graphflow_nb.figures import latency_board, plot_boxes, plot_phases
+from graphflow_nb.figures.groups import group_operations, highest_p99
 
 from .data import measured, operations
 
@@ -47,3 +48,23 @@ def test_no_group_of_thirty_is_merged():
         assert (
             "others" not in plot(measured(400, ops=[f"op{i:02}" for i in range(30)]), by="op").said
         )
+
+
+def test_the_note_names_the_bar_of_the_group_with_the_highest_p99():
+    steady = np.arange(200) + 8_000_000
+    rare = steady // 8
+    rare[:2] = 90_000_000  # beyond p99, so that the mean of the slowest is the longest bar
+    frame = operations(
+        np.append(steady, rare), storage=["A"] * 200 + ["B"] * 200, execute_ns=[500_000] * 400
+    )
+    found = highest_p99(group_operations(frame, "storage"))
+    assert found is not None
+    by = ["storage", "op"]
+    assert "longest bar: B · get" in plot_phases(frame, by=by).said
+    said = plot_phases(frame, by=by, highest=found.name).said
+    assert "longest bar of A, whose p99 is the highest: A · get, slowest 1 %" in said
+    board = latency_board(frame).said
+    assert "highest p99, in bold: A · get, 8 ms" in board
+    assert "longest bar of A, whose p99 is the highest" in board
+    assert board.count("A · get: n 200") == 1  # one row, not one more for all of A
+    assert "A, all" not in board

@@ -46,6 +46,17 @@ def test_of_many_stalls_the_longest_are_marked_and_the_marks_explained():
     ]
 
 
+def test_stalls_name_their_stores():
+    nanos = [1_000_000] * 40
+    nanos[20], nanos[30] = 40_000_000, 90_000_000
+    ax = plot_timeline(operations(nanos, storage=["A"] * 25 + ["B"] * 15), by="storage")
+    assert "Stalls: 2, longest 90 ms (B)." in ax.said
+    assert "stalls of A 1, B 1." in ax.said
+    assert (
+        len({line.get_color() for line in lines(ax, marker="v") if len(line.get_xdata()) == 1}) == 2
+    )
+
+
 def test_the_line_of_many_is_their_median_and_the_band_reaches_to_p95():
     frame = operations(np.arange(1, 2001) * 1000, started=np.zeros(2000))
     ax = plot_timeline(frame)
