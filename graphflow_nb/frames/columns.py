@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import ContextError
 from ..model import exactjson
 from ..model.times import FIRST, LAST, UNKNOWN_TIME
-from ..storage.texts import Portion, Texts, list_texts
+from ..storage.texts import Portion, Texts, bytes_of_texts, first_bytes, list_texts
 
 try:
     import pyarrow
@@ -53,7 +53,8 @@ def text_column(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
 def _as_arrow(portion: Portion) -> Any:
     if isinstance(portion, list):
         return pyarrow.array(portion, pyarrow.large_string())
-    return portion.cast(pyarrow.large_string())
+    large = pyarrow.large_string()
+    return portion if portion.type == large else portion.cast(large)
 
 
 def object_array(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
@@ -121,8 +122,7 @@ def time_column(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
 def holds_nested(portion: Portion) -> bool:
     """Return whether one of the JSON texts of a portion is an object or a list."""
     if pyarrow is not None and isinstance(portion, pyarrow.Array):
-        nested = pyarrow.compute.match_substring_regex(portion, r"^[\[{]")
-        return bool(pyarrow.compute.any(nested).as_py())
+        return not _NESTED.isdisjoint(first_bytes(portion))
     return any(text is not None and text[:1] in "{[" for text in portion)
 
 
@@ -287,17 +287,17 @@ def _read_arrow(texts: Any) -> _Values | None:
     if not len(present):
         absent = np.ones(len(texts), bool) if len(texts) else None
         return _Values(np.empty(len(texts), object), absent, _NO_VALUES)
-    firsts = set(compute.binary_slice(present.cast(pyarrow.binary()), 0, 1).unique().to_pylist())
-    if b"n" in firsts:  # null
+    firsts = set(first_bytes(texts))
+    if ord("n") in firsts:  # null
         texts = compute.if_else(compute.equal(texts, "null"), None, texts)
-        firsts.discard(b"n")
+        firsts.discard(ord("n"))
     missing = texts.is_null().to_numpy(zero_copy_only=False) if texts.null_count else None
-    if firsts == {b'"'}:
-        if compute.any(compute.match_substring(texts, "\\")).as_py():
+    if firsts == {ord('"')}:
+        if b"\\" in bytes_of_texts(texts):
             return None
         inside = compute.binary_slice(texts.cast(pyarrow.binary()), 1, -1)
         return _Values(inside.cast(pyarrow.string()), missing, frozenset({str}))
-    if firsts and firsts <= {b"t", b"f"}:
+    if firsts and firsts <= _BOOLEAN:
         values = compute.equal(texts, "true").fill_null(False)
         return _Values(values.to_numpy(zero_copy_only=False), missing, frozenset({bool}))
     if firsts and firsts <= _NUMERIC:
@@ -305,19 +305,26 @@ def _read_arrow(texts: Any) -> _Values | None:
     return None
 
 
-_NUMERIC: Final = frozenset({b"-", *(str(digit).encode() for digit in range(10))})
+_NESTED: Final = frozenset(b"[{")
+_BOOLEAN: Final = frozenset(b"tf")
+_NUMERIC: Final = frozenset(b"-0123456789")
 
 
 def _read_numbers(texts: Any, missing: NDArray[np.bool_] | None) -> _Values | None:
     """Return the values of numbers as JSON; None where an array of them would not be exact."""
     compute = pyarrow.compute
-    fractions = compute.match_substring_regex(texts, "[.eE]").fill_null(False)
-    some = compute.any(fractions).as_py()
+    data = bytes_of_texts(texts)
+    exponents = b"e" in data or b"E" in data  # which PostgreSQL does not write
+    some = exponents or b"." in data
     try:
-        integers = compute.if_else(fractions, None, texts) if some else texts
-        whole = integers.cast(pyarrow.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-        if compute.any(compute.equal(integers, "-0")).as_py():
+        integers = texts
+        if some:
+            match = compute.match_substring_regex if exponents else compute.match_substring
+            fractions = match(texts, "[.eE]" if exponents else ".").fill_null(False)
+            integers = compute.if_else(fractions, None, texts)
+        if b"-0" in data and compute.any(compute.equal(integers, "-0")).as_py():
             return None
+        whole = integers.cast(pyarrow.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         exact = not len(whole) or bool(whole.min() >= -_EXACT and whole.max() <= _EXACT)
         if not some:
             return _Values(whole, missing, frozenset({int}), exact)

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, overload
 
-__all__ = ["Portion", "Texts", "list_texts"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Portion", "Texts", "bytes_of_texts", "first_bytes", "list_texts"]
 
 #: Texts as one list, or as one array of Arrow, which takes a fifth of the memory.
 Portion = Any
@@ -92,3 +95,42 @@ def list_texts(portion: Portion) -> list[str | None]:
         return list(portion)
     texts: list[str | None] = portion.to_pylist()
     return texts
+
+
+def bytes_of_texts(texts: Any) -> bytes:
+    """Return the bytes of all texts of an array of Arrow, one behind the other.
+
+    To search them at once takes a hundredth of the time that it takes text by text. What is
+    missing may have bytes too.
+
+    Args:
+        texts: The array, of texts of either size.
+    """
+    ends = _ends_of(texts)
+    data = texts.buffers()[2]
+    if not len(texts) or data is None:
+        return b""
+    return bytes(memoryview(data)[int(ends[0]) : int(ends[-1])])
+
+
+def first_bytes(texts: Any) -> bytes:
+    """Return the different bytes with which the texts of an array of Arrow begin.
+
+    Args:
+        texts: The array, of texts of either size. What is missing may have bytes too.
+    """
+    ends = _ends_of(texts)
+    data = texts.buffers()[2]
+    if not len(texts) or data is None:
+        return b""
+    starts = ends[:-1][ends[1:] > ends[:-1]]
+    found = np.zeros(256, bool)
+    found[np.frombuffer(data, np.uint8)[starts]] = True
+    return bytes(np.flatnonzero(found).tolist())
+
+
+def _ends_of(texts: Any) -> NDArray[Any]:
+    """Return where each text begins in the bytes, and where the last one ends."""
+    large = str(texts.type) == "large_string"
+    ends = np.frombuffer(texts.buffers()[1], np.int64 if large else np.int32)
+    return ends[texts.offset : texts.offset + len(texts) + 1]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..paths import ContextPath
 from ..query import Query
 from ..table import Table, add_problem
-from ..texts import Portion, Texts, list_texts
+from ..texts import Portion, Texts, bytes_of_texts, list_texts
 from .columns import unpack_times
 from .connections import Connection
 from .limits import MARGIN, STATEMENT
@@ -187,7 +187,7 @@ class _Reader:
             portion = await self._decoding
             self._decoding = None
             for column, numbers in zip(self._numbers, portion.numbers, strict=True):
-                column.frombytes(numbers.tobytes())
+                column.frombytes(numbers.data.cast("B"))
             for portions, texts in zip(self._texts, portion.texts, strict=True):
                 portions.append(texts)
 
@@ -219,7 +219,8 @@ class _Reader:
                 found = column.fill_null(_NULL.encode()) if column.null_count else column
                 numbers.append(_read_times(found.buffers()[2], len(found)))
             elif name in _NUMBERS:
-                numbers.append(column.fill_null(-1).to_numpy(zero_copy_only=False))
+                found = column.fill_null(-1) if column.null_count else column
+                numbers.append(found.to_numpy(zero_copy_only=False))
             elif isinstance(column, pyarrow.DictionaryArray):
                 texts.append(_shrink(column))
             else:
@@ -290,12 +291,12 @@ def _shrink(texts: Any) -> Any:
 
 def _unescape(texts: Any, *, json: bool) -> Any:
     """Return an array of texts as they are stored."""
-    compute = pyarrow.compute
-    escaped = compute.match_substring(texts, "\\")
-    if not compute.any(escaped).as_py():
+    if b"\\" not in bytes_of_texts(texts):
         return texts
+    compute = pyarrow.compute
     if json:  # no control character is in JSON as the server writes it
         return compute.replace_substring(texts, "\\\\", "\\")
+    escaped = compute.match_substring(texts, "\\")
     plain = [_unescape_text(text) for text in texts.filter(escaped).to_pylist()]
     return compute.replace_with_mask(texts, escaped, pyarrow.array(plain, texts.type))
 
