@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -194,11 +195,14 @@ def test_every_store_answers_as_the_model(kinds, request, tmp_path, run):
     _check_kinds(kinds, request, tmp_path, run, EXAMPLES)
 
 
-def test_a_walk_along_an_index_finds_what_the_model_does(request, tmp_path, run, monkeypatch):
-    async def is_served(*_: Any) -> bool:
-        return True
+def test_a_walk_and_a_sort_of_ids_find_what_the_model_does(request, tmp_path, run, monkeypatch):
+    efforts = cycle(["walk", "sort"])
 
-    monkeypatch.setattr(pages, "is_served", is_served)
+    async def judge_order(*_: Any) -> str:
+        return next(efforts)
+
+    monkeypatch.setattr(pages, "judge_order", judge_order)
+    monkeypatch.setattr(pages, "KNOWN_SECONDS", -1)
     monkeypatch.setattr(pages, "PROBED", 2)
     monkeypatch.setattr(pages, "WALKED", 4)
     _check_kinds(["documented", "crate-0.5"], request, tmp_path, run, EXAMPLES // 2)

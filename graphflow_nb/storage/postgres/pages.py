@@ -1,4 +1,6 @@
-"""How a page is found where no statistics of the server say how many sessions a query selects.
+"""How a page is found: by a walk along an index, by a sort, or by what serves the conditions.
+
+No statistics of the server say how many sessions some queries select.
 
 For a text inside a column, or a value inside a context, the server assumes a share that may be
 wrong by any factor. If it then walks along the index of the order, a page of what is rare takes a
@@ -13,16 +15,16 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 import asyncpg
 
 from ..query import Query
 from .connections import Connection
 from .plans import plan_of
-from .selects import DIRECT, Selects, Way, is_searched
+from .selects import DIRECT, SORTED, Selects, Way, is_searched
 
-__all__ = ["Pages", "is_served"]
+__all__ = ["Pages", "judge_order"]
 
 R = TypeVar("R")
 
@@ -32,15 +34,15 @@ KNOWN_SECONDS: Final = 60.0  # for which a plan is believed
 SPARE: Final = 1.5  # how much longer a walk is than its hits so far make it
 
 
+#: What the server does for an order in a table of more rows than are walked through: it walks along
+#: an index, or it sorts. ``any`` for a smaller table, and where that is not known.
+Effort = Literal["walk", "sort", "any"]
+
+
 class _Order(NamedTuple):
-    """What the server's plan for an order says.
+    """What the server's plan for an order says, and when it was asked."""
 
-    Attributes:
-        walks: Whether an index serves it, in a table of more rows than are walked through.
-        at: When that was asked.
-    """
-
-    walks: bool
+    effort: Effort
     at: float
 
 
@@ -68,10 +70,11 @@ class Pages:
             count: Returns the number of rows of what ``fetch`` returned.
         """
         wanted = query.limit
-        if not wanted or not is_searched(query):
+        if not wanted or query.ids is not None:
             return await fetch(DIRECT)
-        if not await self._walks(connection, selects, query):
-            return await fetch(DIRECT)
+        effort = await self._find_effort(connection, selects, query)
+        if effort != "walk" or not is_searched(query):
+            return await fetch(SORTED if effort == "sort" else DIRECT)
         page = await fetch(Way(walk=PROBED))
         hits = count(page)
         if 0 < hits < wanted and (walk := round(SPARE * PROBED * wanted / hits)) <= WALKED:
@@ -79,21 +82,27 @@ class Pages:
             hits = count(page)
         return page if hits >= wanted else await fetch(Way(apart=True))
 
-    async def _walks(self, connection: Connection, selects: Selects, query: Query) -> bool:
+    async def _find_effort(self, connection: Connection, selects: Selects, query: Query) -> Effort:
         now = time.monotonic()
         known = self._orders.get(query.order)
         if known is None or now - known.at > KNOWN_SECONDS:
             known = self._orders[query.order] = _Order(
-                await is_served(connection, selects.explain_order(query)), now
+                await judge_order(connection, selects.explain_order(query)), now
             )
-        return known.walks
+        return known.effort
 
 
-async def is_served(connection: Connection, explain: str) -> bool:
-    """Return whether an index serves an order, in a table of more rows than are walked through."""
+async def judge_order(connection: Connection, explain: str) -> Effort:
+    """Return what the server does for an order, by its plan for a page.
+
+    Args:
+        connection: The connection.
+        explain: The statement that asks for the plan.
+    """
     # Servers that only speak PostgreSQL's protocol may explain in another form.
     with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
         async with connection.transaction():
             plan = plan_of(json.loads(await connection.fetchval(explain)))
-            return not plan.sorts and plan.rows > WALKED
-    return False
+            if plan.rows > WALKED:
+                return "sort" if plan.sorts else "walk"
+    return "any"

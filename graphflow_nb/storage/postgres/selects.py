@@ -5,7 +5,8 @@ alone: a size or a number of messages beside ORDER BY would be computed for ever
 
 A page can be found in several ways (``Way``), which select the same rows. A walk looks through the
 first rows of an order and keeps those that the conditions select. Choosing apart finds all that
-the conditions select by whatever serves them, and orders these.
+the conditions select by whatever serves them, and orders these. A sort of many rows takes their ids
+alone: with whole rows it goes through the disk.
 """
 
 from __future__ import annotations
@@ -27,7 +28,16 @@ from ..paths import ContextPath, Spellings, is_encodable, spellings
 from ..query import Query
 from .errors import is_jsonb
 
-__all__ = ["AS_BYTES", "DIRECT", "UNCHECKED", "Selects", "Statement", "Way", "is_searched"]
+__all__ = [
+    "AS_BYTES",
+    "DIRECT",
+    "SORTED",
+    "UNCHECKED",
+    "Selects",
+    "Statement",
+    "Way",
+    "is_searched",
+]
 
 # A text as bytes. A database with the encoding SQL_ASCII may hold what is not UTF-8, and would
 # refuse to send it as text.
@@ -76,14 +86,18 @@ class Way(NamedTuple):
         walk: The number of rows to look through, in the query's order; 0 for no walk. The answer
             is complete only if it fills the page.
         apart: Whether the conditions are applied before the order is thought of.
+        sorts: Whether many rows are sorted, since no index serves the order.
     """
 
     walk: int = 0
     apart: bool = False
+    sorts: bool = False
 
 
 #: The way that the server chooses.
 DIRECT: Final = Way()
+#: The same where it has no choice but to sort.
+SORTED: Final = Way(sorts=True)
 
 
 def is_searched(query: Query) -> bool:
@@ -105,6 +119,8 @@ class Selects:
     Args:
         table: The quoted name of the table.
         uuid: Whether ``id`` is a UUID.
+        plain: Whether rows are found by their ids as quickly as in a table of its own: not in a
+            view, or in a table that is divided.
         stored: The columns of the table from which those of a session are derived.
         columns: The columns of a session.
         odd_columns: The same with texts as bytes, and the size of the context.
@@ -116,6 +132,7 @@ class Selects:
         table: str,
         *,
         uuid: bool,
+        plain: bool,
         stored: str,
         columns: str,
         odd_columns: str,
@@ -123,6 +140,7 @@ class Selects:
     ):
         self._table = table
         self._uuid = uuid
+        self._plain = plain
         self._id = "id::text" if uuid else "id"
         # Arrays are sent as texts: the driver would have to ask the server for any other type.
         self._id_array = "text[]::uuid[]" if uuid else "text[]"
@@ -320,14 +338,17 @@ class Selects:
             terms = [*range_terms, *next(self._split(query, put))]
             walked = f"{stored}{_where(terms)}{order} LIMIT {put(way.walk)}"
             chosen = f"SELECT * FROM ({walked}) AS walked{_where(filters)}{order}{limit}"
-        elif way.apart:
+            return f"SELECT {columns} FROM ({chosen}) AS chosen"
+        by_id = self._plain and (way.sorts or way.apart)
+        rows = f"SELECT id, {query.order_by} FROM {self._table}" if by_id else stored
+        if way.apart:
             terms = [*range_terms, *filters, *self._beyond(query, put)]
             # An OFFSET lets nothing of the order through to the rows below it.
-            found = f"{stored}{_where(terms)} OFFSET 0"
+            found = f"{rows}{_where(terms)} OFFSET 0"
             chosen = f"SELECT * FROM ({found}) AS found{order}{limit}"
         else:
             head, *tail = (
-                f"{stored}{_where([*range_terms, *filters, *part, *gate])}{order}{limit}"
+                f"{rows}{_where([*range_terms, *filters, *part, *gate])}{order}{limit}"
                 for part, gate in zip(self._split(query, put), _gates(limit), strict=False)
             )
             chosen = head
@@ -336,6 +357,10 @@ class Selects:
                     f"WITH head AS ({head}) SELECT * FROM head UNION ALL "
                     f"SELECT * FROM ({rest}) AS rest{order}{limit}"
                 )
+        if by_id:
+            # Not a join, which the server could begin with the table.
+            ids = f"ARRAY(SELECT id FROM ({chosen}) AS sorted)"
+            chosen = f"{stored} WHERE id = ANY({ids}){order}{limit}"
         return f"SELECT {columns} FROM ({chosen}) AS chosen"
 
     def _order(self, query: Query) -> str:

@@ -241,6 +241,7 @@ class Statements:
         self.selects = Selects(
             table,
             uuid=form.uuid,
+            plain=form.xmin,
             stored=f"id, {own}{counted}",
             columns=columns,
             odd_columns=(

@@ -435,7 +435,9 @@ class PostgresSessionStorage:
                 statement = selects.columns(wider, context, way)
                 if not way.walk:
                     await self._check_scan(connection, statement, wider)
-                return await connection.fetchrow(statement.text, *statement.arguments)
+                # Not fetchrow: a server that is asked for one row runs no plan in parallel.
+                [row] = await connection.fetch(statement.text, *statement.arguments)
+                return row
 
             try:
                 row = await opened.pages.find(connection, selects, wider, fetch, itemgetter(0))
@@ -509,7 +511,9 @@ class PostgresSessionStorage:
         async def read(connection: Connection) -> Any:
             statement = table.statements.selects.count(query)
             await self._check_scan(connection, statement, query, counts=True)
-            return await connection.fetchval(statement.text, *statement.arguments)
+            # Not fetchval: a server that is asked for one row runs no plan in parallel.
+            [row] = await connection.fetch(statement.text, *statement.arguments)
+            return row[0]
 
         return int(await self._fetch(read))
 

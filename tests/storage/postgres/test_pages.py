@@ -10,7 +10,7 @@ import pytest
 from graphflow_nb import Query
 from graphflow_nb.storage.postgres import pages
 from graphflow_nb.storage.postgres.pages import Pages
-from graphflow_nb.storage.postgres.selects import DIRECT, Way
+from graphflow_nb.storage.postgres.selects import DIRECT, SORTED, Way
 
 APART = Way(apart=True)
 PROBE = Way(walk=1_000)
@@ -30,8 +30,10 @@ PROBE = Way(walk=1_000)
 def test_common_sessions_are_walked_to_and_rare_ones_looked_up(
     every, ways, filters, run, monkeypatch
 ):
-    assert _find(Query(limit=100, **filters), every, run, monkeypatch, served=True) == ways
-    assert _find(Query(limit=100, **filters), every, run, monkeypatch, served=False) == [DIRECT]
+    query = Query(limit=100, **filters)
+    assert _find(query, every, run, monkeypatch, effort="walk") == ways
+    assert _find(query, every, run, monkeypatch, effort="sort") == [SORTED]
+    assert _find(query, every, run, monkeypatch, effort="any") == [DIRECT]
 
 
 @pytest.mark.parametrize(
@@ -45,10 +47,10 @@ def test_common_sessions_are_walked_to_and_rare_ones_looked_up(
     ],
 )
 def test_what_the_server_has_statistics_on_is_left_to_it(query, run, monkeypatch):
-    assert _find(query, 10**9, run, monkeypatch, served=True) == [DIRECT]
+    assert _find(query, 10**9, run, monkeypatch, effort="walk") == [DIRECT]
 
 
-def _find(query: Query, every: int, run: Any, monkeypatch: Any, *, served: bool) -> list[Way]:
+def _find(query: Query, every: int, run: Any, monkeypatch: Any, *, effort: str) -> list[Way]:
     """Return the ways that are tried where one row in so many is a hit."""
     tried: list[Way] = []
 
@@ -60,9 +62,9 @@ def _find(query: Query, every: int, run: Any, monkeypatch: Any, *, served: bool)
         def explain_order(self, query: Query) -> str:
             return ""
 
-    async def is_served(*_: Any) -> bool:
-        return served
+    async def judge_order(*_: Any) -> str:
+        return effort
 
-    monkeypatch.setattr(pages, "is_served", is_served)
+    monkeypatch.setattr(pages, "judge_order", judge_order)
     run(Pages().find(None, Selects(), query, fetch, int))  # type: ignore[arg-type]
     return tried
