@@ -9,14 +9,22 @@ from ..errors import QueryError, ReadOnlyError, StorageError
 from ..model import Session
 
 __all__ = [
+    "MOST_CONNECTIONS",
     "WRITABLE",
     "check_callables",
     "check_ids_once",
     "check_no_extra",
+    "check_number",
+    "check_seconds",
     "check_text",
     "check_texts",
     "refuse_write",
 ]
+
+#: The most connections that a storage holds: a server of others has few hundreds for all.
+MOST_CONNECTIONS: Final = 1_000
+#: The most seconds that an option can name: eleven days, which every driver and server can hold.
+MOST_SECONDS: Final = 1_000_000
 
 #: How writing is asked for, wherever a store is opened by its URL.
 WRITABLE: Final = "graphflow_nb.open(url, writable=True)"
@@ -113,6 +121,40 @@ def check_no_extra(session: Session) -> None:
             "the session has members that this store has no column for: "
             f"{', '.join(session.extra)}; session.copy() keeps them, so remove them from the JSON "
             "first",
+            nothing_written=True,
+        )
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Raise StorageError if an option is no time that one can wait for.
+
+    Args:
+        name: The name of the option.
+        value: Its value.
+    """
+    if isinstance(value, bool) or not (
+        isinstance(value, (int, float)) and 0 < value <= MOST_SECONDS
+    ):
+        raise StorageError(
+            f"{name}= must be a number of seconds above 0, at most {MOST_SECONDS:,}, not "
+            f"{value!r}: nothing was opened",
+            nothing_written=True,
+        )
+
+
+def check_number(name: str, value: object, least: int, most: int) -> None:
+    """Raise StorageError if an option is not a whole number within its bounds.
+
+    Args:
+        name: The name of the option.
+        value: Its value.
+        least: The least value.
+        most: The largest value.
+    """
+    if type(value) is not int or not least <= value <= most:
+        raise StorageError(
+            f"{name}= must be a whole number from {least:,} to {most:,}, not {value!r}: nothing "
+            "was opened",
             nothing_written=True,
         )
 

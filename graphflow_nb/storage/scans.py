@@ -41,7 +41,7 @@ class ScanEstimate:
 
     Attributes:
         kind: Why it goes through so much.
-        sessions: About how many sessions the store holds.
+        sessions: About how many sessions the store holds; 0 if its statistics do not say.
         bytes: About how many bytes are read.
         seconds: About how long that takes.
     """
@@ -55,6 +55,13 @@ class ScanEstimate:
         size = f"{self.bytes / 1e9:,.1f} GB" if self.bytes >= 1e9 else f"{self.bytes / 1e6:,.0f} MB"
         seconds = f"{self.seconds:,.0f}" if self.seconds >= 2 else f"{max(self.seconds, 0.1):.1f}"
         return f"reads about {size}, some {seconds} s"
+
+    @property
+    def table(self) -> str:
+        """What is known of the table, as a part of a sentence."""
+        if not self.sessions:
+            return "the table, which was never analyzed, has an unknown number of sessions"
+        return f"the table has about {self.sessions:,} sessions"
 
     @property
     def reason(self) -> str:
@@ -93,9 +100,9 @@ class ScanGuard:
         if not self.allow:
             helps = "; wb.advise() names an index that helps" if scan.kind in _INDEXED else ""
             raise ScanRefused(
-                f"this {scan}, since {scan.reason} and the table has about {scan.sessions:,} "
-                f"sessions. Nothing was read. {self.call()} reads it, and then this kind of read "
-                f"is not asked about again{helps}",
+                f"this {scan}, since {scan.reason} and {scan.table}. Nothing was read. "
+                f"{self.call()} reads it, and then this kind of read is not asked about again"
+                f"{helps}",
                 kind=scan.kind,
                 bytes=scan.bytes,
                 seconds=scan.seconds,

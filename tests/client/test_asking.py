@@ -14,7 +14,7 @@ import graphflow_nb as g
 from graphflow_nb.client.asking import MANY_SESSIONS
 from graphflow_nb.storage.scans import LARGE_BYTES, ScanEstimate
 
-from ..storage.postgres.kit import execute
+from ..storage.postgres.kit import execute, fetch_value
 
 FILL = """
 INSERT INTO sessions (id, graph_id, current_task_id, status_message, context)
@@ -108,6 +108,38 @@ def test_a_view_of_a_large_table_is_asked_about_too(large, run):
             wb.sessions(where={"n": 7})
         assert len(wb.sessions(where={"n": 7}, allow_scan=True)) == 1
     run(execute(large, "DROP VIEW seen"))
+
+
+#: Tables whose size is that of others, and what is known of their sessions.
+KINDS = {
+    "of_views": "CREATE VIEW of_view AS SELECT * FROM sessions; "
+    "CREATE VIEW of_views AS SELECT * FROM of_view",
+    "kept": "CREATE MATERIALIZED VIEW kept AS SELECT * FROM sessions; ANALYZE kept",
+    "parts": "CREATE TABLE parts (LIKE sessions, PRIMARY KEY (id)) PARTITION BY HASH (id); "
+    "CREATE TABLE part PARTITION OF parts FOR VALUES WITH (MODULUS 1, REMAINDER 0) "
+    "PARTITION BY HASH (id); "
+    "CREATE TABLE of_part PARTITION OF part FOR VALUES WITH (MODULUS 1, REMAINDER 0); "
+    "INSERT INTO parts SELECT * FROM sessions; ANALYZE parts",
+    "fresh": "CREATE TABLE fresh (LIKE sessions INCLUDING ALL) WITH (autovacuum_enabled = off); "
+    "INSERT INTO fresh SELECT * FROM sessions",
+    "outside": "CREATE TABLE outside (LIKE sessions INCLUDING ALL) "
+    "WITH (toast_tuple_target = 128); "
+    "ALTER TABLE outside ALTER context SET STORAGE EXTERNAL; "
+    "INSERT INTO outside SELECT * FROM sessions; ANALYZE outside",
+}
+
+
+@pytest.mark.parametrize("table", KINDS)
+def test_the_estimate_counts_what_is_read_wherever_it_is_stored(large, run, table):
+    run(execute(large, f"BEGIN; {KINDS[table]}; COMMIT"))
+    of = {"of_views": "sessions", "parts": "of_part"}.get(table, table)
+    size = run(fetch_value(large, f"SELECT pg_table_size('{of}')"))
+    known = "an unknown number of" if table == "fresh" else "about 600"
+    with g.open(large, table=table, ask_above_bytes=100_000) as wb:
+        with pytest.raises(g.ScanRefused, match=f"{known} sessions. Nothing was read") as refused:
+            wb.sessions(limit=None)
+        assert 0.8 * size < refused.value.bytes <= size
+        assert len(wb.sessions(limit=None, allow_scan=True)) == 600
 
 
 def test_a_program_of_its_own_is_not_asked(large, run):

@@ -32,6 +32,33 @@ def test_a_url_that_names_no_store(url, why):
 
 
 @pytest.mark.parametrize(
+    "url", ["sqlite:s.db", "postgresql://127.0.0.1:1/x", "redis://127.0.0.1:1"]
+)
+@pytest.mark.parametrize("timeout", [0, -1, "30", None, float("nan"), float("inf"), 1e12, True])
+def test_a_timeout_that_is_no_time_is_refused_before_anything_is_opened(url, timeout):
+    with pytest.raises(g.StorageError, match=r"timeout= must be a number of seconds .* not"):
+        asyncio.run(g.connect(url, timeout=timeout))
+
+
+@pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/x", "redis://127.0.0.1:1"])
+@pytest.mark.parametrize("number", [0, -1, 1_001, 1.5, "4", None, True])
+def test_so_is_a_number_of_connections_that_is_none(url, number):
+    with pytest.raises(g.StorageError, match="max_connections= must be a whole number from 1 to"):
+        asyncio.run(g.connect(url, max_connections=number))
+
+
+def test_so_are_other_options_of_postgresql_and_redis():
+    for url, options, why in (
+        ("postgresql://127.0.0.1:1/x", {"statement_cache_size": -1}, "statement_cache_size= must"),
+        ("postgresql://127.0.0.1:1/x", {"table": None}, "table= must be text, not NoneType"),
+        ("postgresql://127.0.0.1:1/x?application_name=a%00b", {}, r"holds the character U\+0000"),
+        ("redis://127.0.0.1:1", {"scan_limit": -1}, "scan_limit= must be a whole number from 0"),
+    ):
+        with pytest.raises(g.StorageError, match=why):
+            asyncio.run(g.connect(url, **options))
+
+
+@pytest.mark.parametrize(
     ("url", "why"),
     [
         ("memory:", "unknown option colour: memory takes none"),

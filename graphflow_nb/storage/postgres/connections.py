@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, NamedTuple, Self, TypeVar
 
 import asyncpg
@@ -29,9 +28,6 @@ Connection = Any
 
 # Firewalls forget silent connections. asyncpg's pool too replaces them after five minutes.
 IDLE_SECONDS = 300.0
-#: How long the server has to end a cancelled statement before it is asked again, and how often.
-CANCEL_SECONDS = 0.3
-CANCELS = 3
 
 
 class NotConnected(Exception):
@@ -57,7 +53,6 @@ class Connections:
 
     Args:
         pool: The pool, connected, that resets nothing.
-        opener: Opens further connections.
         size: The most connections to hold.
         timeout: Seconds that connecting, and closing all connections, may take.
 
@@ -66,11 +61,10 @@ class Connections:
         size: The most connections that are held.
     """
 
-    def __init__(self, pool: asyncpg.Pool, opener: Opener, size: int, timeout: float):
+    def __init__(self, pool: asyncpg.Pool, size: int, timeout: float):
         self.loop = asyncio.get_running_loop()
         self.size = size
         self._pool = pool
-        self._opener = opener
         self._free = asyncio.Semaphore(size)
         # One stays free for what is short, so that a get does not wait for scans.
         self._free_for_queries = asyncio.Semaphore(max(1, size - 1))
@@ -95,7 +89,7 @@ class Connections:
             max_size=size,
             reset=_reset_nothing,
         )
-        return cls(pool, opener, size, timeout)
+        return cls(pool, size, timeout)
 
     async def run_query(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run work that may take long as ``run`` does, on any connection but the last."""
@@ -125,15 +119,20 @@ class Connections:
             held = await self._take(loop.time())
             connection = held.connection
             generation = self._generation
+            task = asyncio.current_task()
+            assert task is not None
+            cancelling = task.cancelling()
             current().lap("wait")
             try:
                 result = await work(held.link)  # a call through the pool's proxy takes longer
             except BaseException as error:
                 current().lap("execute")  # also what ends in a conflict has taken its time there
-                if isinstance(error, asyncio.CancelledError):
-                    await self._release_cancelled(connection, held.link)
-                else:
-                    await self._pool.release(connection)
+                if task.cancelling() > cancelling or isinstance(error, asyncio.CancelledError):
+                    await held.link.end_cancelled(self._pool.release(connection))
+                    if not isinstance(error, asyncio.CancelledError):  # ROLLBACK failed after it
+                        raise asyncio.CancelledError from error
+                    raise
+                await self._pool.release(connection)
                 if isinstance(
                     error, (*LOST, asyncpg.InterfaceError)
                 ):  # and so, most likely, are those that were idle
@@ -144,31 +143,6 @@ class Connections:
             else:
                 self._held.append(_Held(connection, held.link, loop.time()))
             return result
-
-    async def _release_cancelled(self, connection: Connection, link: Link) -> None:
-        """Give back a connection whose statement was cancelled, once the server has ended it.
-
-        The driver asks the server once. A request that overtakes the statement, which happened to
-        1 of 150, is forgotten there. So it is asked again, in words.
-        """
-        release = asyncio.ensure_future(self._pool.release(connection))
-        if not link.shared:  # through a pooler, the number of its process is not that of the server
-            for _ in range(CANCELS):
-                done, _ = await asyncio.wait([release], timeout=CANCEL_SECONDS)
-                if done:
-                    break
-                link.doubtful = True
-                with suppress(Exception):  # then the server's own limit ends it
-                    async with asyncio.timeout(self._timeout):
-                        await self._cancel(link.get_server_pid())
-        await release
-
-    async def _cancel(self, pid: int) -> None:
-        other = await self._opener()
-        try:
-            await other.execute(f"SELECT pg_catalog.pg_cancel_backend({pid:d})")
-        finally:
-            other.terminate()
 
     async def _take(self, now: float) -> _Held:
         while self._held:

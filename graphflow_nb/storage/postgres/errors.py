@@ -37,6 +37,14 @@ LOST = (
 #: What is shown instead of the server's DETAIL where that quotes a row.
 _NO_DETAIL = "not shown, since it quotes the row, in which there may be secrets"
 
+#: That a read, or something else, took too long, and what to do then.
+_READ_LATE = (
+    "did not answer this read in time",
+    "Read less at once (limit=, a filter that an index serves: wb.advise() names one), read in "
+    "portions by wb.scan(), or open the store with a longer timeout=",
+)
+_LATE = ("gave no answer in time", "Try again, or connect with a longer timeout=")
+
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # Written out, because it is searched in each save and \d{4} takes twice as long.
 _EXPONENT = re.compile(r"[0-9][eE][+-]?[0-9][0-9][0-9][0-9]")
@@ -126,14 +134,25 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
             "and pg_stat_activity show it",
             nothing_written=True,
         )
+    if isinstance(error, asyncpg.QueryCanceledError) and "user request" in reason:
+        return StorageError(
+            f"{place}: another user ended the statement in the server (pg_cancel_backend)"
+            f"{unknown}. Ask who looks after the database before you try it again"
+        )
+    late, what_to_do = _READ_LATE if sent and not writes else _LATE
     if isinstance(error, asyncpg.QueryCanceledError):
         return StorageTimeout(
-            f"{place} gave no answer in time ({reason}){unknown}. Try again, or connect with a "
-            "longer timeout=, unless the role or the database has a shorter statement_timeout"
+            f"{place} {late} ({reason}){unknown}. {what_to_do}, unless the role or the database "
+            "has a shorter statement_timeout"
         )
     if isinstance(error, TimeoutError):
-        return StorageTimeout(
-            f"{place} gave no answer in time{unknown}. Try again, or connect with a longer timeout="
+        return StorageTimeout(f"{place} {late}{unknown}. {what_to_do}")
+    if isinstance(error, asyncpg.SerializationError) and not writes:
+        return StorageError(
+            f"{place}: the server ended this read, since rows that it needed are to be removed "
+            f"({reason}): nothing was read. Replicas do so with long reads (their "
+            "max_standby_streaming_delay). Try again, read less, or in portions by wb.scan()",
+            nothing_written=True,
         )
     if isinstance(
         error, (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
@@ -159,6 +178,13 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
         return StorageError(
             f"{place}: {reason}; a pooler shares its connections: connect with "
             "statement_cache_size=0"
+        )
+    if "statement pooling" in reason:  # of PgBouncer, which then closes the connection
+        return StorageError(
+            f"{place}: the pooler is in statement mode, which takes no transactions; nothing was "
+            "written. Connect through a pooler in transaction or session mode, or to the server "
+            "itself",
+            nothing_written=True,
         )
     # asyncpg raises InterfaceError when the connection broke in the middle of something.
     broken = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)

@@ -41,6 +41,9 @@ T = TypeVar("T")
 MARK = "graphflow_nb.link"
 CACHED_STATEMENTS = 100
 CONNECT_SECONDS = 10.0  # for all hosts of a URL together
+#: How long the server has to end a cancelled statement before it is asked again, and how often.
+CANCEL_SECONDS = 0.3
+CANCELS = 3
 
 # Temporary tables come last; without pg_temp in it they would come first.
 _FIXED_PATH: Final = "search_path = pg_catalog, pg_temp"
@@ -83,6 +86,8 @@ class Link(asyncpg.Connection):
     doubtful = False
     #: After how many milliseconds the server ends what runs, see ``limits.py``.
     limits: Mapping[str, int] = MappingProxyType({})
+    #: What has opened it.
+    opener: Opener
     # What each transaction begins with where the session can't keep it, after BEGIN.
     _begin_with = ""
 
@@ -95,7 +100,32 @@ class Link(asyncpg.Connection):
         """Run statements as asyncpg does; a transaction begins with its limits."""
         if self._begin_with and query.startswith("BEGIN"):
             query += self._begin_with  # in one message: no further round trip
-        return super().execute(query, *args, **named)
+        executing = super().execute(query, *args, **named)
+        task = asyncio.current_task()
+        if query.startswith("ROLLBACK") and task is not None and task.cancelling():
+            return self.end_cancelled(executing)
+        return executing
+
+    async def end_cancelled(self, ending: Awaitable[T]) -> T:
+        """Await what waits until the server has ended a statement that was cancelled.
+
+        The driver asks the server once. A request that overtakes the statement, which happened to
+        1 of 150, is forgotten there. So it is asked again, in words. Through a pooler the process
+        has no number that we know: the pooler closes its connection with ours, which the server
+        notices within two seconds (``limits.py``).
+        """
+        task = asyncio.ensure_future(ending)
+        for _ in range(CANCELS):
+            done, _ = await asyncio.wait([task], timeout=CANCEL_SECONDS)
+            if done or self.is_closed():
+                break
+            self.doubtful = True
+            if self.shared:
+                self.terminate()
+            else:
+                with suppress(Exception):  # then the server's own limit ends it
+                    await self.opener.cancel(self.get_server_pid())
+        return await task
 
     async def set_limits(self, timeout: float, given: Mapping[str, str]) -> None:
         """Set the limits after which the server ends what runs.
@@ -115,8 +145,13 @@ class Link(asyncpg.Connection):
         if 0 < self.limits.get(STATEMENT, 0) < 1000 * seconds:
             await self.execute(f"SET LOCAL {STATEMENT} = {round(1000 * seconds)}")
 
-    async def run_limited(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
-        """Return ``work(connection)``, which may take long: the server ends it in any case."""
+    @property
+    def scoped(self) -> bool:
+        """Whether work runs in transactions, because the session can't keep what it needs."""
+        return bool(self._begin_with)
+
+    async def run_scoped(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
+        """Return ``work(connection)``, run in a transaction where the session keeps no limits."""
         if not self._begin_with or self.is_in_transaction():
             return await work(connection)
         async with self.transaction():
@@ -204,8 +239,15 @@ class ReadOnlyLink(Link):
                 self._reported = settings.__getattr__
         self.guarded = not self._watched
 
-    async def run_guarded(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
-        """Return ``work(connection)``, run in a read-only transaction."""
+    @property
+    def scoped(self) -> bool:
+        """Whether work runs in transactions, because the session can't keep what it needs."""
+        return self.guarded or super().scoped
+
+    async def run_scoped(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
+        """Return ``work(connection)``, in a transaction where the session is not read-only."""
+        if not self.guarded:
+            return await super().run_scoped(work, connection)
         self._begins_fixed = self.shared
         try:
             async with self.transaction(readonly=True):
@@ -254,8 +296,9 @@ class Opener:
             pooler shares it.
 
     Attributes:
-        guards: Whether it has opened a guarded link.
+        scopes: Whether it has opened a link on which work runs in transactions.
         seeks_primary: Whether the primary is looked for first, each time.
+        application_name: The name under which the server lists the connections.
     """
 
     def __init__(
@@ -271,10 +314,11 @@ class Opener:
         url = parameters.url
         self._read_only = read_only
         self._timeout = timeout
+        self.application_name = parameters.application_name
         cached = parameters.statement_cache_size if statement_cache_size is None else None
         self._cached = statement_cache_size if cached is None else cached
         self._on_open = on_open
-        self.guards = False
+        self.scopes = False
         self._mark = secrets.token_hex(8)
         self._places: list[dict[str, Any]] = [
             {"host": host, "port": port} for host, port in hosts(url)
@@ -316,6 +360,15 @@ class Opener:
         assert failed is not None
         raise failed
 
+    async def cancel(self, pid: int) -> None:
+        """Ask the server, on another connection, to end the statement that a process runs."""
+        async with asyncio.timeout(self._timeout):
+            link = await self()
+            try:
+                await link.execute(f"SELECT pg_catalog.pg_cancel_backend({pid:d})")
+            finally:
+                link.terminate()
+
     async def _open(self, number: int, wanted: Any) -> Link:
         link = None
         if self._cached != 0 and number not in self._pooled:
@@ -323,11 +376,12 @@ class Opener:
         if link is None:
             link = await self._connect(number, wanted, {}, self._cached or 0)
             link.shared = not self._cached
+        link.opener = self
         try:
             if type(link) is ReadOnlyLink:  # isinstance would be true of any connection
                 await link.make_read_only()
-                self.guards |= link.guarded
             await link.set_limits(self._timeout, self._parameters.limits)
+            self.scopes |= link.scoped
             await read_times_exactly(link)
             version = getattr(link.get_settings(), "server_version", "")
             self._on_open(await link.is_standby(), version, link.limits, link.shared)
@@ -376,7 +430,7 @@ class Opener:
             target_session_attrs=wanted or (SessionAttribute.any if self._local else None),
             command_timeout=self._timeout,
             statement_cache_size=cached,
-            server_settings={"application_name": self._parameters.application_name}
+            server_settings={"application_name": self.application_name}
             | self._parameters.settings
             | settings,
             connection_class=ReadOnlyLink if self._read_only else Link,

@@ -183,6 +183,12 @@ def read_parameters(url: StoreUrl) -> Parameters:
     settings: dict[str, str] = {}
     notes = []
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if "\0" in name + value:
+            raise StorageError(
+                f"{url}: a parameter holds the character U+0000, which ends a text in PostgreSQL's "
+                "protocol; nothing was sent. Leave it out",
+                nothing_written=True,
+            )
         if name.startswith("options[") and name.endswith("]"):  # sqlx
             settings[name[8:-1]] = value
         elif name in LEFT_OUT:

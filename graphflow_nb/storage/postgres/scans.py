@@ -30,24 +30,30 @@ ROWS_PER_SECOND_BYTES: Final = 1_000_000_000
 CONTEXTS_PER_SECOND_BYTES: Final = 225_000_000
 
 # The rows of the table and its parts, or of the tables below a view, and the bytes of its pages and
-# of what is stored outside of them. $1 is the quoted name.
+# of what is stored outside of them. Rows are 0 where one of the tables was never analyzed. Of a
+# foreign table the pages are known that ANALYZE found. $1 is the quoted name.
 _SIZE: Final = """
-SELECT coalesce(sum(greatest(p.reltuples, 0)), 0)::bigint,
-    coalesce(sum(pg_relation_size(p.oid)), 0)::bigint,
-    coalesce(sum(pg_relation_size(nullif(p.reltoastrelid, 0))), 0)::bigint,
+WITH RECURSIVE below (oid) AS (
+    SELECT $1::text::regclass::oid
+    UNION SELECT next.oid FROM below CROSS JOIN LATERAL (
+        SELECT inhrelid FROM pg_inherits WHERE inhparent = below.oid
+        UNION ALL SELECT d.refobjid FROM pg_class AS v JOIN pg_rewrite AS r ON r.ev_class = v.oid
+            JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+            AND d.refclassid = 'pg_class'::regclass
+        WHERE v.oid = below.oid AND v.relkind = 'v'
+    ) AS next (oid)
+), found AS (
+    SELECT reltuples, CASE relkind WHEN 'f' THEN relpages * current_setting('block_size')::bigint
+        ELSE pg_relation_size(oid) END AS bytes,
+        pg_relation_size(nullif(reltoastrelid, 0)) AS outside
+    FROM pg_class JOIN below USING (oid) WHERE relkind IN ('r', 'm', 'f')
+)
+SELECT CASE WHEN bool_or(reltuples < 0 AND bytes > 0) THEN 0 ELSE
+        coalesce(sum(greatest(reltuples, 0)), 0) END::bigint,
+    coalesce(sum(bytes), 0)::bigint, coalesce(sum(outside), 0)::bigint,
     current_setting('seq_page_cost')::float8, current_setting('random_page_cost')::float8,
     current_setting('block_size')::bigint
-FROM pg_class AS p WHERE p.relkind <> 'p' AND p.oid IN (
-    WITH named AS (
-        SELECT $1::text::regclass::oid AS oid
-        UNION SELECT d.refobjid FROM pg_rewrite AS r JOIN pg_depend AS d
-            ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
-            AND d.refclassid = 'pg_class'::regclass
-        WHERE r.ev_class = $1::text::regclass
-    )
-    SELECT oid FROM named
-    UNION SELECT inhrelid FROM pg_inherits WHERE inhparent IN (SELECT oid FROM named)
-)
+FROM found
 """
 
 
@@ -133,7 +139,8 @@ class Scans:
         with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
             async with connection.transaction():
                 plan = plan_of(json.loads(await connection.fetchval(explain, *statement.arguments)))
-            scans = any(node.endswith("Seq Scan") for node in plan.steps)
+            # What another server reads for a foreign table counts as if it read all, too.
+            scans = any(node.endswith(("Seq Scan", "Foreign Scan")) for node in plan.steps)
             each = size.page_cost if scans else size.random_page_cost
             pages = size.rows_bytes / size.page_bytes
             share = plan.cost / (each * pages) if each and pages else 1.0

@@ -211,8 +211,9 @@ class PostgresSessionStorage:
 
     @property
     def limits(self) -> str:
-        """After which times the server ends what was left running; empty if it does not."""
-        return describe_limits(self._table.limits, shared=self._table.shared)
+        """After which times the server ends what was left running, and the most connections."""
+        table = self._table
+        return describe_limits(table.limits, table.max_connections, table.application_name)
 
     async def run(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run statements of your own on one of the storage's connections.

@@ -21,7 +21,16 @@ import asyncpg
 from ...errors import GraphflowError, StorageError
 from ...model import Session
 from ..address import Address
-from ..checks import WRITABLE, check_no_extra, check_text, check_texts, refuse_write
+from ..checks import (
+    MOST_CONNECTIONS,
+    WRITABLE,
+    check_no_extra,
+    check_number,
+    check_seconds,
+    check_text,
+    check_texts,
+    refuse_write,
+)
 from ..url import StoreUrl, check_postgres_url, server_of
 from . import sql as sql
 from .connections import Connection, Connections, NotConnected
@@ -124,6 +133,11 @@ class OpenTable:
     ) -> Self:
         """Open a table on the running event loop; see ``PostgresSessionStorage.connect``."""
         check_postgres_url(url)
+        check_text(table, "table=", nul=False)
+        check_seconds("timeout", timeout)
+        check_number("max_connections", max_connections, 1, MOST_CONNECTIONS)
+        if statement_cache_size is not None:
+            check_number("statement_cache_size", statement_cache_size, 0, 10_000)
         self = cls(table, url, opened_read_only=read_only, timeout=timeout)
         self._opener = Opener(
             url,
@@ -190,6 +204,11 @@ class OpenTable:
         """Which table it is, without the password."""
         return f"{self.url} {self._shown}"
 
+    @property
+    def application_name(self) -> str:
+        """The name under which the server lists the connections."""
+        return self._opener.application_name
+
     async def open_connection(self) -> asyncpg.Connection:
         """Open a connection beside those that are held; the caller closes it."""
         return await self._opener()
@@ -222,13 +241,8 @@ class OpenTable:
 
     def run_query(self, work: Work[T]) -> Awaitable[T]:
         """Run a query, which may take long, as ``run_adapting`` does; others keep a connection."""
-
-        def run(connection: Connection) -> Awaitable[T]:
-            result: Awaitable[T] = connection.run_limited(work, connection)
-            return result
-
         return self.lend(
-            lambda connection: self.run_adapting_on(connection, run), query=True, writes=False
+            lambda connection: self.run_adapting_on(connection, work), query=True, writes=False
         )
 
     async def lend(
@@ -300,7 +314,7 @@ class OpenTable:
             writes: Whether the work is a write, which returns None if nothing was written.
         """
         try:
-            if self._opener.guards:
+            if self._opener.scopes:
                 return await self._run_scoped(connection, work)
             return await work(connection)  # one coroutine less, for what is done most
         except OUTDATED as error:
@@ -334,9 +348,9 @@ class OpenTable:
         return True
 
     async def _run_scoped(self, connection: Connection, work: Work[T]) -> T:
-        """Run work as a read-only transaction where the whole session can't be read-only."""
-        if self._opener.guards and connection.guarded:
-            result: T = await connection.run_guarded(work, connection)
+        """Run work as a transaction where the session can't be read-only, or keep its limits."""
+        if self._opener.scopes:
+            result: T = await connection.run_scoped(work, connection)
             return result
         return await work(connection)
 
@@ -427,7 +441,8 @@ class OpenTable:
 
     async def _create(self, connection: Connection, table: str) -> None:
         try:
-            await connection.execute(sql.create_statement(table))
+            async with connection.transaction():  # or what comes after an error would fail too
+                await connection.execute(sql.create_statement(table))
         except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidSchemaNameError) as error:
             hidden = await self._find_hidden_schemas(connection)
             if not hidden and isinstance(error, asyncpg.InvalidSchemaNameError):

@@ -11,7 +11,15 @@ from ...errors import SessionConflict, StorageError
 from ...model import Session
 from ...model.times import micros_or_none
 from ..address import Address
-from ..checks import check_ids_once, check_text, check_texts, refuse_write
+from ..checks import (
+    MOST_CONNECTIONS,
+    check_ids_once,
+    check_number,
+    check_seconds,
+    check_text,
+    check_texts,
+    refuse_write,
+)
 from ..facts import RedisFacts, with_history
 from ..history import measure_history
 from ..odd import Found
@@ -123,6 +131,9 @@ class RedisSessionStorage:
         check_text(prefix, "prefix", nul=True)
         if ttl is not None and not (isinstance(ttl, (int, float)) and 0.001 <= ttl < 1e10):
             raise StorageError(f"ttl= must be a number of seconds >= 0.001 or None, not {ttl!r}")
+        check_seconds("timeout", timeout)
+        check_number("max_connections", max_connections, 1, MOST_CONNECTIONS)
+        check_number("scan_limit", scan_limit, 0, 2**53)
         client = await RedisClient.connect(url, max_connections, timeout)
         storage = cls(client, prefix, ttl, read_only, scan_limit)
         try:

@@ -19,7 +19,7 @@ from ...model.times import UNKNOWN_TIME, micros_or_unknown
 from ...printable import printable
 from ..address import Address
 from ..chats import Chat
-from ..checks import check_ids_once, check_text, refuse_write
+from ..checks import check_ids_once, check_seconds, check_text, refuse_write
 from ..facts import SqliteFacts, with_history
 from ..history import measure_history
 from ..limits import QUICK_ROWS
@@ -134,6 +134,7 @@ class SqliteSessionStorage:
             StorageError: The file does not exist or can't be created, a right is missing, or the
                 file is not a store of sessions.
         """
+        check_seconds("timeout", timeout)
         storage = cls(str(path), timeout, read_only=read_only, create=create)
         await storage._connection.open()
         if storage.path != MEMORY:  # now that there is a file

@@ -191,7 +191,18 @@ SLEEPING = (
 )
 
 
-def test_a_request_to_cancel_that_comes_too_early_is_made_again(database, run, monkeypatch):
+async def _sleep(connection: Any) -> None:
+    await connection.fetchval("SELECT pg_sleep(60)")
+
+
+async def _sleep_in_transactions(connection: Any) -> None:
+    # The end of each waits for that of the statement, before the connection is given back.
+    async with connection.transaction(), connection.transaction():
+        await _sleep(connection)
+
+
+@pytest.mark.parametrize("work", [_sleep, _sleep_in_transactions])
+def test_a_request_to_cancel_that_comes_too_early_is_made_again(database, run, monkeypatch, work):
     forgotten = []
 
     async def forget(**request: Any) -> None:
@@ -199,7 +210,7 @@ def test_a_request_to_cancel_that_comes_too_early_is_made_again(database, run, m
 
     async def cancel() -> set[int]:
         storage = await connect(database, max_connections=2)
-        call = asyncio.ensure_future(storage.run(lambda c: c.fetchval("SELECT pg_sleep(60)")))
+        call = asyncio.ensure_future(storage.run(work))
         await until(lambda: fetch_value(database, SLEEPING))
         call.cancel()
         with pytest.raises(asyncio.CancelledError):

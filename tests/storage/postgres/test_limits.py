@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from graphflow_nb.storage.postgres.table import OpenTable
 from graphflow_nb.storage.url import StoreUrl
 
 from ...scope import only_complete
-from .kit import connect, execute, fetch_value, until
+from .kit import connect, execute, fetch, fetch_value, until
 
 STATEMENT, LOCK, IDLE, CHECK = LIMITS
 OURS = {STATEMENT: "22s", LOCK: "20s", IDLE: "22s", CHECK: "2s", "application_name": "graphflow_nb"}
@@ -34,7 +35,8 @@ def test_a_connection_has_limits_near_the_timeout(database, run, read_only):
     assert run(storage.run(_read)) == OURS
     assert storage.limits == (
         "the server ends a statement after 22 s, a wait for a lock after 20 s, "
-        "an idle transaction after 22 s, what a killed program left after 2 s"
+        "an idle transaction after 22 s, what a killed program left after 2 s; "
+        "it lists at most 4 of our connections, as graphflow_nb"
     )
     run(storage.close())
 
@@ -83,13 +85,22 @@ def test_behind_a_pooler_each_query_has_them(pooler, database, run, read_only):
     assert left == "0"
 
 
-def test_it_is_told_that_single_operations_through_a_pooler_have_none(pooler, database, run):
-    run(run_and_close(database))
-    storage = run(connect(pooler.url(database)))
-    assert storage.limits.endswith(
-        "but through the pooler not what a get, save or delete by id left"
-    )
-    run(storage.close())
+def test_behind_a_pooler_a_save_waits_no_longer_for_a_lock(pooler, database, run):
+    async def wait() -> None:
+        storage = await connect(f"{pooler.url(database)}?{LOCK}=50ms")
+        session = Session("a", "t")
+        await storage.save(session)
+        other = await asyncpg.connect(database)
+        async with other.transaction():
+            await other.fetch("SELECT * FROM sessions FOR UPDATE")
+            for work in (storage.save(session), storage.upsert(session), storage.delete("a")):
+                with pytest.raises(g.StorageTimeout, match="holds the lock; nothing was written"):
+                    await work
+        await other.close()
+        await storage.save(session)
+        await storage.close()
+
+    run(wait())
 
 
 def test_a_large_batch_may_take_longer(database, run, monkeypatch):
@@ -129,11 +140,52 @@ def test_who_waits_for_a_lock_or_too_long_is_told_so(database, run):
     run(wait())
 
 
+def test_a_read_that_takes_too_long_is_told_so_and_what_to_do(database, run):
+    async def read() -> None:
+        storage = await connect(f"{database}&statement_timeout=50ms")
+        await execute(
+            database,
+            "CREATE VIEW slow AS SELECT * FROM sessions WHERE pg_sleep(60) IS NOT NULL;"
+            "INSERT INTO sessions (id, graph_id, current_task_id, context) "
+            "VALUES ('a', 'g', 't', '{}')",
+        )
+        for url, options, why in (
+            (
+                f"{database}&statement_timeout=50ms",
+                {},
+                "has a shorter statement_timeout",
+            ),
+            (database, {"timeout": 0.5}, r"portions by wb\.scan"),
+        ):
+            slow = await connect(url, table="slow", read_only=True, **options)
+            with pytest.raises(g.StorageTimeout, match=why) as error:
+                await slow.count(Query())
+            assert "did not answer this read in time" in str(error.value)
+            assert "whether a write" not in str(error.value)
+            await slow.close()
+        await storage.close()
+
+    run(read())
+
+
+def test_who_ended_a_statement_in_the_server_is_told(database, run):
+    async def read() -> None:
+        storage = await connect(database)
+        call = asyncio.ensure_future(storage.run(lambda c: c.fetch("SELECT pg_sleep(60)")))
+        cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sl'"
+        await until(lambda: fetch(database, cancel))
+        with pytest.raises(g.StorageError, match="another user ended the statement in the server"):
+            await call
+        await storage.close()
+
+    run(read())
+
+
 def test_limits_that_are_off_are_not_told():
-    assert describe_limits({STATEMENT: 0, LOCK: 1500}) == (
-        "the server ends a wait for a lock after 1.5 s"
-    )
-    assert describe_limits({STATEMENT: 0}) == describe_limits({}) == ""
+    held = "it lists at most 4 of our connections, as me"
+    told = describe_limits({STATEMENT: 0, LOCK: 1500}, 4, "me")
+    assert told == f"the server ends a wait for a lock after 1.5 s; {held}"
+    assert describe_limits({STATEMENT: 0}, 4, "me") == describe_limits({}, 4, "me") == held
 
 
 _SLEEPS = """

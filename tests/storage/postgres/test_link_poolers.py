@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import asyncpg
 import ipywidgets as widgets
@@ -178,6 +179,58 @@ def test_migration_and_trigger(database, pooled, run):
     run(storage.remove_trigger())
     run(storage.close())
     assert left_behind(run, pooled) == set()
+
+
+@pytest.mark.parametrize("read_only", [False, pytest.param(True, marks=only_complete)])
+def test_a_request_to_cancel_that_is_forgotten_ends_the_connection(
+    database, pooled, run, monkeypatch, read_only
+):
+    run(create_table(database, "crate-0.6"))
+    forgotten = []
+
+    async def forget(**request: Any) -> None:
+        forgotten.append(request)
+
+    async def cancel() -> None:
+        # The server looks every two seconds by itself.
+        url = f"{pooled}?client_connection_check_interval=50ms"
+        storage = await connect(url, read_only=read_only, timeout=20)
+        sleep = Query(text="x")
+        # As a session waits for a lock that another one has on the table.
+        other = await asyncpg.connect(database)
+        async with other.transaction():
+            await other.execute("LOCK TABLE sessions")
+            for work in (storage.count(sleep), storage.get("a"), storage.table(Query(limit=None))):
+                call = asyncio.ensure_future(work)
+                await until(lambda: fetch(database, WAITING))
+                call.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await call
+                await until(lambda: _nobody_waits(database))
+        await other.close()
+        assert await storage.count(Query()) == 0
+        await storage.close()
+
+    monkeypatch.setattr("asyncpg.connect_utils._cancel", forget)
+    run(cancel())
+    assert len(forgotten) == 3
+
+
+WAITING = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+async def _nobody_waits(database: str) -> bool:
+    return not await fetch(database, WAITING)
+
+
+def test_a_pooler_in_statement_mode_is_told(server, database, run):
+    with (
+        poolers.pgbouncer(server, pool_mode="statement") as pooler,
+        pytest.raises(StorageError, match="the pooler is in statement mode, which takes no trans"),
+    ):
+        run(connect(pooler.url(database)))
 
 
 def test_watching_ends_at_once_and_says_why(database, pooled, run, caplog):
