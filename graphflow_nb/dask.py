@@ -13,11 +13,17 @@ from .client import open_client
 from .errors import QueryError, StorageError
 from .frames.arrow import SessionArrow
 from .monitoring.loading import import_pyarrow
-from .storage import Cursor, PostgresSessionStorage, Query
+from .storage import Cursor, Query
 from .storage.connect import read_url
+from .storage.pagesize import PageSize
 from .storage.paths import ContextPath
-from .storage.protocols import SupportsCount, SupportsTable, require
-from .storage.query import MAX_IDS
+from .storage.protocols import (
+    SupportsCount,
+    SupportsEstimate,
+    SupportsSplit,
+    SupportsTable,
+    require,
+)
 from .storage.url import StoreUrl
 
 if TYPE_CHECKING:
@@ -28,14 +34,7 @@ __all__ = ["read_sessions"]
 MAX_PARTS: Final = 10_000
 _ROWS: Final = 100_000  # of a part, unless it is said how many parts there are
 _PAGE: Final = 10_000
-
-# Ids from all over the table, a hundred or so, as ANALYZE noted them. $1 is the quoted name.
-_NOTED: Final = """
-SELECT s.histogram_bounds::text::text[] FROM pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_stats AS s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = 'id'
-WHERE c.oid = $1::text::regclass ORDER BY s.inherited DESC LIMIT 1
-"""
+_KEPT: Final = 100  # ids for each part, of which one is chosen
 
 
 class Part(NamedTuple):
@@ -61,9 +60,10 @@ def read_sessions(
     """Return the sessions of a store as a Dask DataFrame, each part a range of ids.
 
     Each worker opens the store for reading only, reads its part in short reads, and closes it.
-    The ranges are taken from PostgreSQL's statistics of the table (after ANALYZE), else by reading
-    the ids once. A session that is saved meanwhile is in the result once, as it was when its page
-    was read.
+    PostgreSQL divides the ids by what ANALYZE noted of the table, or by a sample of it, SQLite by
+    its index; elsewhere all are read once before. A session that is saved meanwhile is in the
+    result once, as it was when its page was read. A URL that names a replica, or several servers
+    with ``target_session_attrs=prefer-standby``, keeps the load off the primary.
 
     Example:
         >>> import graphflow_nb, tempfile
@@ -123,39 +123,29 @@ def read_sessions(
 async def _split(storage: Any, wanted: int | None) -> list[Part]:
     """Return ranges of ids that together have all."""
     if wanted is None:
-        total = await require(storage, SupportsCount).count(Query())
+        total = await storage.estimate() if isinstance(storage, SupportsEstimate) else None
+        if total is None:
+            total = await require(storage, SupportsCount).count(Query())
         wanted = min(1 + total // _ROWS, MAX_PARTS)
-    bounds: Sequence[str] = await _noted(storage)
-    if len(bounds) < wanted:
+    bounds = await storage.split(wanted) if isinstance(storage, SupportsSplit) else None
+    if bounds is None:
         bounds = await _walk(storage, wanted)
-    step = len(bounds) / wanted
-    inside = [bounds[int(step * n)] for n in range(1, wanted)] if bounds else []
-    return [Part(after, to) for after, to in pairwise([None, *dict.fromkeys(inside), None])]
-
-
-async def _noted(storage: Any) -> Sequence[str]:
-    """Return ids from all over a table, in order, by PostgreSQL's statistics, if it has any."""
-    inner = storage.inner
-    if not isinstance(inner, PostgresSessionStorage):
-        return []
-    name = inner.form.table
-    noted = await inner.run(lambda connection: connection.fetchval(_NOTED, name)) or []
-    # Only the database knows the order of its collation.
-    query = Query(ids=noted[:MAX_IDS], order="id")
-    return (await require(storage, SupportsTable).table(query)).id
+    return [Part(after, to) for after, to in pairwise([None, *bounds, None])]
 
 
 async def _walk(storage: Any, wanted: int) -> list[str]:
-    """Return ids from all over the store, by reading them once."""
-    bounds: list[str] = []
-    every = 0
+    """Return ids that divide a store, by reading all once."""
+    found: list[str] = []
     query = Query(order="id", limit=_PAGE)
+    step = 1
     while True:
         table = await require(storage, SupportsTable).table(query)
-        every = every or max(1, len(table) // (4 * wanted))
-        bounds += table.id[::every]
+        found += table.id[::step]
         if table.next is None:
-            return bounds
+            places = (len(found) * n // wanted for n in range(1, wanted)) if found else ()
+            return list(dict.fromkeys(found[place] for place in places))
+        if len(found) > _KEPT * wanted:
+            found, step = found[::2], 2 * step
         query = query.following(table.next, _PAGE)
 
 
@@ -183,9 +173,12 @@ def _read_part(
 async def _read(storage: Any, part: Part, query: Query, arrow: SessionArrow) -> list[Any]:
     batches: list[Any] = []
     after = None if part.after is None else Cursor("id", part.after)
+    size = PageSize(_PAGE)
     while True:
-        page = query.following(after, _PAGE)
+        page = query.following(after, size.rows)
         table = await require(storage, SupportsTable).table(page, list(arrow.context or ()))
+        values = (sum(map(len, filter(None, texts))) for texts in table.context)
+        size.note(len(table), sum(values))
         batch = arrow.batch(table)
         if (inside := await _inside(storage, table.id, part.to)) < len(table):
             return [*batches, batch.slice(0, inside)]
@@ -199,8 +192,15 @@ async def _inside(storage: Any, ids: Sequence[str], to: str | None) -> int:
     """Return how many of ordered ids are not behind one, in the store's own order."""
     if to is None or not ids:
         return len(ids)
-    query = Query(ids=ids, order="id", after=Cursor("id", to))
-    behind = set((await require(storage, SupportsTable).table(query)).id)
+    after = Cursor("id", to)
+
+    async def find_behind(ids: Sequence[str]) -> Sequence[str]:
+        query = Query(ids=ids, order="id", after=after)
+        return (await require(storage, SupportsTable).table(query)).id
+
+    if not await find_behind(ids[-1:]):
+        return len(ids)
+    behind = set(await find_behind(ids))
     return next((n for n, id in enumerate(ids) if id in behind), len(ids))
 
 

@@ -13,6 +13,7 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsChats        chats(query)                              return chats that have messages
     SupportsOverview     overview(now, exact)                      count by task, age, hour and size
     SupportsEstimate     estimate()                                report about how many there are
+    SupportsSplit        split(parts)                              divide them among several readers
     SupportsUpsert       upsert(session)                           save, whatever is stored
     SupportsSaveMany     save_many(sessions)                       save each, and return conflicts
     SupportsImportMany   import_many(sessions)                     store them with their versions
@@ -70,6 +71,7 @@ from .protocols import (
     SupportsRestoreMany,
     SupportsSaveMany,
     SupportsSlowOrders,
+    SupportsSplit,
     SupportsTable,
     SupportsTrigger,
     SupportsUpsert,
@@ -127,6 +129,7 @@ __all__ = [
     "SupportsRestoreMany",
     "SupportsSaveMany",
     "SupportsSlowOrders",
+    "SupportsSplit",
     "SupportsTable",
     "SupportsTrigger",
     "SupportsUpsert",

@@ -45,6 +45,7 @@ __all__ = [
     "SupportsRestoreMany",
     "SupportsSaveMany",
     "SupportsSlowOrders",
+    "SupportsSplit",
     "SupportsTable",
     "SupportsTrigger",
     "SupportsUpsert",
@@ -142,6 +143,25 @@ class SupportsEstimate(Protocol):
 
     async def estimate(self) -> int | None:
         """Return about how many sessions there are; None where that is not known."""
+
+
+@runtime_checkable
+class SupportsSplit(Protocol):
+    """A storage that divides its sessions among several readers without reading them."""
+
+    async def split(self, parts: int) -> list[str] | None:
+        """Return the last id of each range but the last, in the order of a query by id.
+
+        The ranges have about equal numbers of sessions. There may be fewer than ``parts``, where
+        there are few sessions. None is returned where the store can't find them.
+
+        Args:
+            parts: The number of ranges, 1 or more.
+
+        Raises:
+            StorageTimeout: It took longer than ``timeout=``.
+            StorageUnavailable: The store can't be reached.
+        """
 
 
 @runtime_checkable
@@ -372,6 +392,11 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
         "add overview(now, exact=False); without it wb.overview() reads the newest sessions by "
         "table()",
         "without it wb.overview() reads the newest sessions",
+    ),
+    Capability(
+        SupportsSplit,
+        "add split(parts); without it graphflow_nb.dask reads all ids once to divide them",
+        "without it graphflow_nb.dask reads all ids once before it begins",
     ),
     Capability(
         SupportsUpsert,

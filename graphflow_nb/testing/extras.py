@@ -6,6 +6,7 @@ import asyncio
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from ..errors import StorageError
@@ -22,9 +23,11 @@ from ..storage.protocols import (
     SupportsOverview,
     SupportsRaw,
     SupportsSlowOrders,
+    SupportsSplit,
     SupportsTable,
     SupportsTrigger,
     SupportsWatch,
+    require,
 )
 from ..storage.query import ORDERS, Query
 from .kit import Deviation, Kit, add_property, expect_same
@@ -91,6 +94,27 @@ async def an_estimate_is_a_number(kit: Kit) -> None:
     if about is not None and (type(about) is not int or about < 0):
         raise Deviation(f"estimate() returned {about!r}, and should return an integer or None")
     expect_same(await _contents(kit), before, "the sessions after estimate()")
+
+
+@add_property(_ADVICE, "return ids that divide the sessions, in the order of ids", SupportsSplit)
+async def a_split_divides_all(kit: Kit) -> None:
+    """The ids are some of the store's, in its order, no range has most sessions, and all stay."""
+    before = await _save_two(kit)
+    for number in range(6):
+        await kit.save_new(f"part-{number}")
+    everything = (await require(kit.storage, SupportsTable).table(Query(order="id"))).id
+    expect_same(await kit.storage.split(1), [], "the ids between parts of which there is one")
+    bounds = await kit.storage.split(4)
+    if bounds is not None:
+        places = [everything.index(id) for id in bounds]
+        expect_same(places, sorted(set(places)), "the places of the ids in the order of all")
+        sizes = [end - start for start, end in pairwise([-1, *places, len(everything) - 1])]
+        expect_same(
+            max(sizes) <= len(everything) // 2,
+            True,
+            f"whether parts of {sizes} sessions are balanced",
+        )
+    expect_same(await _contents(kit), before, "the sessions after split()")
 
 
 @add_property(_ADVICE, "return the chats that have messages, and no others", SupportsChats)

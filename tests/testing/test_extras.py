@@ -30,6 +30,10 @@ class Offers(Broken):
         talking = [s for s in await self.query(query) if len(s.context.chat_history)]
         return [Chat(s.id, s.context_json()) for s in talking]
 
+    async def split(self, parts):
+        ids = (await self.table(g.Query(order="id"))).id
+        return [ids[len(ids) * n // parts] for n in range(1, parts)]
+
     async def slow_orders(self):
         return {"created_at": "an index on created_at makes it quick"}
 
@@ -106,6 +110,11 @@ class EstimatesInWords(Offers):
 class SilentChats(Offers):
     async def chats(self, query):
         return [Chat(s.id, s.context_json()) for s in await self.query(query)]
+
+
+class SplitsUnevenly(Offers):
+    async def split(self, parts):
+        return (await self.table(g.Query(order="id", limit=parts - 1))).id
 
 
 class OverviewOfOne(Broken):
@@ -192,6 +201,7 @@ MUTANTS = {
     FactsWrite: {"facts_are_those_of_the_store"},
     EstimatesInWords: {"an_estimate_is_a_number"},
     SilentChats: {"chats_have_messages"},
+    SplitsUnevenly: {"a_split_divides_all"},
     OverviewOfOne: {"an_overview_counts_each_session"},
     SlowByColour: {"slow_orders_are_orders"},
     SlowForNoReason: {"slow_orders_are_orders"},

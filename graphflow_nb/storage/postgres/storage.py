@@ -50,6 +50,7 @@ from .odd import (
     read_rows,
 )
 from .overview import read_overview
+from .ranges import split_table
 from .selects import Statement, Way
 from .sql import TableForm
 from .streaming import Unstreamed, stream_table
@@ -542,6 +543,14 @@ class PostgresSessionStorage:
         context is that on disk.
         """
         return await read_overview(self._table, now, exact=exact)
+
+    async def split(self, parts: int) -> list[str] | None:
+        """Return ids that divide the table into ranges; see ``SupportsSplit``.
+
+        They are those that ANALYZE noted, if it noted enough since the table last changed much;
+        else they are taken from a sample of the table's pages.
+        """
+        return await split_table(self._table, parts)
 
     async def _check_scan(
         self, connection: Connection, statement: Statement, query: Query, *, counts: bool = False

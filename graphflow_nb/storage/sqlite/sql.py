@@ -170,6 +170,16 @@ def select_odd(query: Query, *, nullable: bool, limit: int | None) -> Statement:
     return Statement(text, values) if limit is None else Statement(f"{text} LIMIT {limit}", values)
 
 
+def divide(parts: int) -> Statement:
+    """Return the statement for the last id of each of several ranges but the last, as bytes."""
+    return Statement(
+        "SELECT CAST(max(id) AS BLOB) FROM (SELECT id, ntile(?) OVER (ORDER BY id) AS part "
+        # No blob is less than an empty one, and every text is.
+        "FROM sessions WHERE id < x'') GROUP BY part HAVING part < ? ORDER BY part",
+        [parts, parts],
+    )
+
+
 def has_null(query: Query) -> Statement:
     """Return the statement that says whether a row has no place in the query's order."""
     columns = dict.fromkeys(("id", query.order_by))

@@ -464,6 +464,13 @@ class SqliteSessionStorage:
         """
         return await self._queries.run(lambda db: read_overview(db, now, exact=exact))
 
+    async def split(self, parts: int) -> list[str] | None:
+        """Return ids that divide the sessions into ranges; see ``SupportsSplit``."""
+        statement = sql.divide(parts)
+        found = await self._queries.run(lambda db: db.execute(*statement).fetchall())
+        texts = (id.decode(errors="replace") for (id,) in found)
+        return [text for text in texts if "\ufffd" not in text]
+
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help.
 
