@@ -52,7 +52,7 @@ class Shown:
 
     A version alone does not identify a state: a session may be deleted and created again, and a
     writer may not count versions. So a version that a person gives is taken for the one that was
-    shown to them. Tables are only referred to, and searched when a version is given.
+    shown to them. Of tables the columns are kept, and searched when a version is given.
 
     Example:
         >>> from graphflow_nb.client.shown import Shown
@@ -92,7 +92,8 @@ class Shown:
             table: The table.
             store: The identity of the store that returned it.
         """
-        columns = table.id, table.version, table.created, table.updated, table.marks
+        # A copy: a frame has the versions without one, and a person may write into the frame.
+        columns = table.id, table.version.copy(), table.created, table.updated, table.marks
         with self._lock:
             self._tables.append(_Rows(next(self._counter), *columns, store))
             while len(self._tables) > 1 and sum(len(rows.id) for rows in self._tables) > _ROWS:

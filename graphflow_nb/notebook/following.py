@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
+
+from ..errors import StorageTimeout, StorageUnavailable
 
 __all__ = ["Follower", "Watch"]
 
@@ -20,6 +22,18 @@ WATCHED_INTERVAL: Final = 30.0  # where it does: in case a report was missed
 QUIET: Final = 0.2  # seconds in which several reports count as one
 SHARE: Final = 0.05  # of the time at most that polling may take
 LIMIT: Final = 3600.0  # seconds after which following stops by itself
+
+
+class _Failure(NamedTuple):
+    """What went wrong in a poll.
+
+    Attributes:
+        text: What it is called.
+        over: What the first poll says that goes well again.
+    """
+
+    text: str
+    over: str
 
 
 class Follower:
@@ -72,7 +86,8 @@ class Follower:
     def _follow(self) -> None:
         if self._watch is not None:
             self._watcher = self._watch(lambda _: self._wake.set(), self._set_watching)
-        began, pause, lost = time.monotonic(), self._interval, False
+        began, pause = time.monotonic(), self._interval
+        failure: _Failure | None = None
         while not self._stopped.is_set():
             if self._limit is not None and time.monotonic() - began > self._limit:
                 self._stopped.set()
@@ -84,18 +99,28 @@ class Follower:
             try:
                 self._poll()
             except (Exception, asyncio.CancelledError) as error:  # it would be shown nowhere else
-                lost, pause = True, min(pause * 2, WATCHED_INTERVAL)
+                failure, pause = _name_failure(error), min(pause * 2, WATCHED_INTERVAL)
                 if not self._stopped.is_set():
-                    self._report(f"connection lost, trying again: {error}", True)
+                    why = f": {error}" if str(error) else ""
+                    self._report(f"{failure.text}, trying again{why}", True)
             else:
                 took = time.monotonic() - started
                 pause = max(WATCHED_INTERVAL if self._watching else self._interval, took / SHARE)
                 how = "reported by the store" if self._watching else f"every {pause:.0f} s"
                 if not self._stopped.is_set():
-                    again = "connected again, " if lost else ""
+                    again = f"{failure.over}, " if failure else ""
                     self._report(f"{again}following, {how}", False)
-                lost = False
+                failure = None
             self._wake.wait(pause)
             if not self._stopped.is_set():
                 self._stopped.wait(QUIET)
             self._wake.clear()
+
+
+def _name_failure(error: BaseException) -> _Failure:
+    """Return what to call an error: a store that is away, one that is slow, or anything else."""
+    if isinstance(error, StorageUnavailable):
+        return _Failure("connection lost", "connected again")
+    if isinstance(error, StorageTimeout):
+        return _Failure("no answer in time", "the store answers again")
+    return _Failure(f"not read ({type(error).__name__})", "read again")

@@ -133,6 +133,17 @@ def test_what_is_remembered_is_bounded(memory, run, monkeypatch):
     )
 
 
+def test_who_writes_into_a_frame_changes_nothing_that_was_shown(memory, run):
+    wb = wrap(memory)
+    run(memory.save(Session("a", "t")))
+    frame = wb.sessions()
+    frame.loc[0, "version"] += 5
+    run(memory.delete("a"))
+    run(memory.save(Session("a", "another")))
+    with pytest.raises(SessionConflict, match="created again"):
+        wb.patch("a", CHANGE, version=1)
+
+
 class SeenRow(Seen):
     """What a storage may keep of a row with the state of it."""
 

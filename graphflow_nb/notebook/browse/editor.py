@@ -261,7 +261,8 @@ class Editor:
         """
         desk = self._stage.desk
         shown = visible and desk.draft is not None and not desk.in_conflict
-        self.box.layout.display = "" if shown else "none"
+        if not shown:
+            self.box.layout.display = "none"
         if desk.draft is None:
             if self._draft is not None:  # a saved notebook would keep what was typed
                 self._draft = self._previewed = None
@@ -276,6 +277,8 @@ class Editor:
         self._previewed = desk.preview
         for name, box in self._modes.items():
             box.layout.display = "" if name == self.mode.value else "none"
+        if shown:  # at last: what is typed into a field before it is filled would join the rest
+            self.box.layout.display = ""
 
     def _fill(self) -> None:
         draft = self._draft

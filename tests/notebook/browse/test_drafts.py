@@ -32,6 +32,22 @@ def browser(wb: g.Workbench) -> Iterator[Browser]:
         browser.close()
 
 
+def test_a_field_can_be_typed_into_when_it_is_filled(wb):
+    wb.patch(ID, [{"op": "replace", "path": "/status_message", "value": "by hand"}])
+    browser = wb.browse(session=ID)
+    settle(browser)
+    editor, seen = browser.reader.editor, []
+
+    def look(change: Any) -> None:
+        if change["new"] != "none":
+            seen.append((editor.status.value, editor.task.value, editor.json.value != ""))
+
+    editor.box.layout.observe(look, "display")
+    browser.reader.parts.value = "Edit"
+    assert seen == [("by hand", wb.get(ID).current_task_id, True)]
+    browser.close()
+
+
 def is_kept(browser: Browser) -> bool:
     """Whether the draft is there, and in the fields."""
     draft, typed = browser.desk.draft, browser.reader.editor.status.value
