@@ -51,22 +51,30 @@ class SqliteConnection:
         Raises:
             StorageError: The file can't be opened, or it is not a store of sessions.
         """
+        is_open = False
         try:
-            loop = asyncio.get_running_loop()
-            self._file = await loop.run_in_executor(self._worker, self._open)
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._open)
+            is_open = True
         except GraphflowError:
             raise
         except DRIVER_ERRORS as error:
             raise translate_error(error, self._path, writes=False) from error
         finally:
-            if self._file is None:
+            if not is_open:
+                self._worker.submit(self._close)  # it may be opened still, if this was cancelled
                 self._worker.shutdown(wait=False)
 
-    def _open(self) -> OpenFile:
-        file = open_file(self._path, self._timeout, read_only=self._read_only, create=self._create)
+    def _open(self) -> None:
+        self._file = open_file(
+            self._path, self._timeout, read_only=self._read_only, create=self._create
+        )
         if self._only_queries:
-            file.run(lambda db: db.execute("PRAGMA query_only = ON"))
-        return file
+            self._file.run(lambda db: db.execute("PRAGMA query_only = ON"))
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     async def run(self, work: Callable[[Database], T], *, writes: bool = True) -> T:
         """Return ``work(db)``, run on the worker thread; report the phases wait and execute.
@@ -117,13 +125,8 @@ class SqliteConnection:
     async def close(self) -> None:
         """Close the file and end the thread; closing twice is not an error."""
 
-        def close() -> None:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-
         if self._file is not None:
-            await asyncio.get_running_loop().run_in_executor(self._worker, close)
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._close)
             self._worker.shutdown(wait=False)
 
 

@@ -16,13 +16,14 @@ __all__ = ["register_functions"]
 def register_functions(db: sqlite3.Connection) -> None:
     """Make the functions of a context and of upper and lower case known to a connection.
 
-    ``holds(context, path, operator, value)``, ``find_value(context, path)``, ``fold(text)``. A path
-    is the JSON of its spellings, a value is JSON text (NULL where the operator has none), and texts
-    are BLOBs.
+    ``holds(context, path, operator, value)``, ``find_value(context, path)``, ``fold(text)``,
+    ``is_utf8(text)``. A path is the JSON of its spellings, a value is JSON text (NULL where the
+    operator has none), and texts are BLOBs.
     """
     db.create_function("holds", 4, _holds, deterministic=True)
     db.create_function("fold", 1, _fold, deterministic=True)
     db.create_function("find_value", 2, _find_value, deterministic=True)
+    db.create_function("is_utf8", 1, _is_utf8, deterministic=True)
 
 
 @lru_cache(64)
@@ -36,6 +37,10 @@ def _decode(context: bytes | None) -> str | None:
         return None if context is None else context.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _is_utf8(text: bytes | None) -> bool:
+    return text is not None and (text.isascii() or _decode(text) is not None)
 
 
 def _holds(context: bytes | None, path: str, operator: str, value: bytes | None) -> bool:

@@ -6,6 +6,7 @@ Reading a value out of a context takes four microseconds, looking for a text in 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -16,7 +17,7 @@ __all__ = ["Needle", "find_needles"]
 
 #: What JSON may write in another way than as itself or as ``\\u``, and what a pattern means.
 _AMBIGUOUS: Final = re.compile(r'[\x00-\x1f"\\/*?\[\]]|[\ud800-\udfff]')
-_INDEX: Final = re.compile(r"-?[0-9]+")
+_INDEX: Final = re.compile(r"\s*[+-]?[0-9]+")
 _LONGEST: Final = 100  # characters, of which SQLite takes no more than 50,000
 _ESCAPED: Final = (r"*\u*",)
 _WITH_EXPONENT: Final = ("*e[0-9+-]*", "*E[0-9+-]*")
@@ -37,28 +38,32 @@ class Needle(NamedTuple):
 def find_needles(condition: Condition) -> list[Needle]:
     r"""Return what the text of a context has if it meets a condition.
 
+    For ``missing`` it is what the text has if it does not meet the condition.
+
     Example:
         >>> from graphflow_nb.storage.conditions import Condition
         >>> from graphflow_nb.storage.paths import spellings
         >>> found = find_needles(Condition(spellings("customer.tier"), "=", b'"gold/silver"'))
         >>> [needle.text for needle in found]
-        ['customer', 'silver']
-        >>> find_needles(Condition(spellings("customer.tier"), "missing"))
-        []
+        ['tier"', 'silver']
 
     Args:
         condition: The condition.
     """
     path, operator, value = condition
-    if operator == "missing":
-        return []
-    # The other spellings join some of these keys. An element of a list has a number, and no key.
-    keys = [key for key in max(path, key=len) if not _INDEX.fullmatch(key)]
-    name = max(map(_longest_part, keys), key=len, default="")
-    needles = [Needle(name, _ESCAPED)]
+    needles = [_key_needle(max(path, key=len))]
     if operator == "=" and value is not None:
         needles.append(_needle_of(value))
     return [needle for needle in needles if needle.text]
+
+
+def _key_needle(keys: Sequence[str]) -> Needle:
+    """Return what the text of a context has in which there is something at a path."""
+    # An element of a list has a number, and no key. The other spellings join some of these keys.
+    if not _INDEX.fullmatch(keys[-1]) and (end := _AMBIGUOUS.split(keys[-1])[-1][-_LONGEST:]):
+        return Needle(f'{end}"', _ESCAPED)
+    named = [key for key in keys if not _INDEX.fullmatch(key)]
+    return Needle(max(map(_longest_part, named), key=len, default=""), _ESCAPED)
 
 
 def _needle_of(value: bytes) -> Needle:
@@ -69,7 +74,10 @@ def _needle_of(value: bytes) -> Needle:
         return Needle(_longest_part(str(found)), _ESCAPED)
     if isinstance(found, (int, Decimal)) and found and abs(Decimal(found).adjusted()) < _LONGEST:
         # 1.5 is in 1.50, and 100 in 100.0.
-        return Needle(format(Decimal(found).normalize(), "f")[:_LONGEST], _WITH_EXPONENT)
+        digits = format(found, "f") if isinstance(found, Decimal) else str(found)
+        if "." in digits:
+            digits = digits.rstrip("0").rstrip(".")
+        return Needle(digits[:_LONGEST], _WITH_EXPONENT)
     return Needle("", ())
 
 

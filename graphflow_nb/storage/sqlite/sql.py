@@ -313,12 +313,18 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         if (until := getattr(query, f"{name}_until")) is not None:
             put(f"{name}_at < ?", micros_of(until))
     for condition in query.conditions():
+        path, operator, value = condition
+        meets, given = f"holds({_CONTEXT}, ?, ?, ?)", [_encode_path(path), operator, value]
         for needle in find_needles(condition):
             patterns = (f"*{needle.text}*", *needle.unless)
             either = " OR ".join(["context GLOB ?"] * len(patterns))
-            put(f"({either} OR typeof(context) = 'blob')", *patterns)
-        path, operator, value = condition
-        put(f"holds({_CONTEXT}, ?, ?, ?)", _encode_path(path), operator, value)
+            may_have = f"({either} OR typeof(context) = 'blob')"
+            if operator == "missing":
+                meets = f"CASE WHEN {may_have} THEN {meets} ELSE is_utf8({_CONTEXT}) END"
+                given = [*patterns, *given]
+            else:
+                put(may_have, *patterns)
+        put(meets, *given)
     if page and query.after is not None:
         than, cursor = ("<" if query.descending else ">"), query.after
         if query.order_by == "id":

@@ -6,6 +6,7 @@ import time
 from array import array
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import NoneType
@@ -49,6 +50,7 @@ from .odd import (
     read_raw,
 )
 from .overview import read_overview
+from .readers import Readers
 from .records import (
     Saved,
     check_made,
@@ -69,7 +71,8 @@ class SqliteSessionStorage:
     """A storage of sessions in a SQLite file.
 
     The rules are those that graph-flow 0.6 has for PostgreSQL. Several processes may have the file
-    open. Threads do the work, one that of queries, so the storage can be used on any event loop.
+    open. Threads do the work, up to four that of queries, so the storage can be used on any event
+    loop, and a page does not wait for a search that reads the whole file.
 
     Reading takes the right to enter the folder and to read the file; writing, to write both.
 
@@ -107,7 +110,7 @@ class SqliteSessionStorage:
         self._timeout = timeout
         self._connection = SqliteConnection(file, timeout, read_only=read_only, create=create)
         #: For what may take long, so that a get does not wait for it.
-        self._queries = self._connection
+        self._queries: SqliteConnection | Readers = self._connection
         self._history = SqliteHistory(self._connection, self.place, self._check_writable)
 
     @classmethod
@@ -147,7 +150,7 @@ class SqliteSessionStorage:
         return storage
 
     async def _open_queries(self) -> None:
-        """Open a second connection where neither waits for the other: to read, or in WAL mode."""
+        """Open connections for queries where they wait for nobody: to read, or in WAL mode."""
 
         def find_wal(db: Database) -> str | None:
             """Return the path of the file, as the connection itself has it; None without a WAL."""
@@ -159,11 +162,10 @@ class SqliteSessionStorage:
         else:
             file = await self._connection.run(find_wal)
         if file is not None:
-            queries = SqliteConnection(
-                file, self._timeout, read_only=read_only, create=False, queries=True
-            )
-            await queries.open()
-            self._queries = queries
+            make = partial(SqliteConnection, file, self._timeout, create=False, queries=True)
+            readers = Readers(partial(make, read_only=read_only))
+            await readers.open()
+            self._queries = readers
 
     @property
     def history_table(self) -> SqliteHistory:

@@ -15,7 +15,9 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session, SqliteSessionStorage
-from graphflow_nb.storage.sqlite import functions, sql
+from graphflow_nb.storage.sqlite import connection, functions, sql
+from graphflow_nb.storage.sqlite.connection import SqliteConnection
+from graphflow_nb.storage.sqlite.readers import Readers
 
 from ...interrupts import interrupted_when
 
@@ -54,7 +56,7 @@ def path(tmp_path, run):
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_get_and_a_save_do_not_wait_for_a_query(path, running, run, read_only):
+def test_nothing_waits_for_a_query_that_reads_all(path, running, run, read_only):
     async def both():
         storage = await SqliteSessionStorage.connect(path, read_only=read_only)
         call = asyncio.ensure_future(storage.count(Query(lacks=["k"])))
@@ -62,6 +64,9 @@ def test_a_get_and_a_save_do_not_wait_for_a_query(path, running, run, read_only)
         session = await storage.get("s7")
         if not read_only:
             await storage.save(session)
+        pages = (storage.query(Query(limit=1)), storage.table(Query(order="id", limit=2)))
+        assert [len(page) for page in await asyncio.gather(*pages)] == [1, 2]
+        assert await storage.count(Query(task="t")) == 1000
         assert not call.done()
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
@@ -70,6 +75,47 @@ def test_a_get_and_a_save_do_not_wait_for_a_query(path, running, run, read_only)
         await storage.close()
 
     run(both())
+
+
+@pytest.mark.parametrize("ends", ["close", "cancel"])
+def test_connections_that_are_being_opened_are_closed_too(path, monkeypatch, run, ends):
+    opening, goes_on, left = threading.Event(), threading.Event(), []
+    open_file = connection.open_file
+
+    def open_slowly(*args, **named):
+        file = open_file(*args, **named)
+        if left:
+            opening.set()
+            assert goes_on.wait(20)
+        left.append(file)
+        monkeypatch.setattr(file, "close", lambda: (left.remove(file), type(file).close(file)))
+        return file
+
+    async def end_while_opening():
+        readers = Readers(lambda: SqliteConnection(str(path), 5, read_only=True, create=False))
+        monkeypatch.setattr(connection, "open_file", open_slowly)
+        await readers.open()
+        busy, free = threading.Event(), threading.Event()
+        first = asyncio.ensure_future(readers.run(lambda db: (busy.set(), free.wait(20))))
+        assert await asyncio.to_thread(busy.wait, 20)
+        second = asyncio.ensure_future(readers.run(lambda db: None))
+        assert await asyncio.to_thread(opening.wait, 20)
+        if ends == "cancel":
+            second.cancel()
+            await asyncio.gather(second, return_exceptions=True)
+        free.set()
+        await first
+        await readers.close()
+        goes_on.set()
+        await asyncio.gather(second, return_exceptions=True)
+        with pytest.raises(g.StorageError, match="closed"):
+            await readers.run(lambda db: None)
+
+    run(end_while_opening())
+    for thread in threading.enumerate():
+        if thread.name.startswith("graphflow_nb-sqlite"):
+            thread.join(20)
+    assert left == []
 
 
 def test_a_prefix_is_a_range_of_the_index(path, run):
