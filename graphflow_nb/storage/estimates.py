@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from .attributes import attributes_of
@@ -43,6 +44,8 @@ CHEAP: Final = 100_000
 CHEAP_BY_TASK: Final = 300_000
 #: Seconds that counting may take where nobody asked for it.
 COUNT_SECONDS: Final = 0.2
+#: Sessions of a part of a store by which those of the whole are estimated; fewer are chance.
+FEWEST: Final = 100
 SAMPLE: Final = 1_000  # sessions whose tasks are named where counting them takes long
 
 
@@ -126,16 +129,20 @@ class Counted(NamedTuple):
         groups: The sessions at each task that all conditions but those on graph and task select;
             None where counting them took too long, or the storage does not count by task.
         total: The sessions that the query selects.
+        about: Whether the sessions at each task are an estimate.
     """
 
     groups: Sequence[GroupCount] | None
     total: int | Estimate
+    about: bool = False
 
 
 async def count_by_task(
     storage: Any, query: Query, *, seconds: float | None, seen: int = 0
 ) -> Counted:
     """Count the selected sessions, and those at each task, by one read of the store.
+
+    Of a large store a part is read that stands for the whole, unless any time may be taken.
 
     Args:
         storage: A storage that counts.
@@ -154,6 +161,8 @@ async def count_by_task(
         return Counted(None, await require(storage, SupportsCount).count(query))
     try:
         async with _at_most(storage, seconds):
+            if seconds is not None and (found := await _sample_by_task(storage, query, seen)):
+                return found
             groups = await storage.counts(replace(query, graph=None, task=None))
     except TimeoutError:
         if seconds is None:
@@ -161,13 +170,44 @@ async def count_by_task(
         if not isinstance(storage, SupportsCount):
             return Counted(None, Estimate(seen, "more than"))
         return Counted(None, _plain(await estimate_count(storage, query, seen=seen)))
-    chosen = (
+    total, note = _sum_selected(query, groups), note_of(groups)
+    return Counted(groups, total if note is None else NotedCount(total, note))
+
+
+async def _sample_by_task(storage: Any, query: Query, seen: int) -> Counted | None:
+    """Return estimates of a large store; None where others than graph and task select sessions."""
+    if replace(query, graph=None, task=None).filters:
+        return None
+    if not (isinstance(storage, SupportsEstimate) and isinstance(storage, SupportsOverview)):
+        return None
+    about = await storage.estimate()
+    if about is None or about <= CHEAP_BY_TASK:
+        return None
+    counts = await storage.overview(datetime.now(UTC))
+    read = Counter[tuple[str, str]]()
+    for graph, task, _, sessions in counts.places:
+        read[graph, task] += sessions
+    groups = [
+        GroupCount(graph, task, round(sessions / counts.share), None, None)
+        for (graph, task), sessions in sorted(read.items())
+    ]
+    selected = _sum_selected(query, groups)
+    if counts.share == 1:
+        return Counted(groups, selected)
+    total: int | Estimate = Estimate(about, "about")
+    if query.filters:
+        total = Estimate(selected, "about")
+        if selected * counts.share < FEWEST:
+            total = _plain(await estimate_count(storage, query, seen=seen))
+    return Counted(groups, total, about=True)
+
+
+def _sum_selected(query: Query, groups: Sequence[GroupCount]) -> int:
+    return sum(
         group.sessions
         for group in groups
         if query.graph in (None, group.graph_id) and query.task in (None, group.current_task_id)
     )
-    total, note = sum(chosen), note_of(groups)
-    return Counted(groups, total if note is None else NotedCount(total, note))
 
 
 def _plain(estimate: Estimate) -> int | Estimate:

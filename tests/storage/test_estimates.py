@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,7 @@ class Slow(g.InMemorySessionStorage):
         await asyncio.Event().wait()
 
     counts = count
+    overview = None
 
 
 class Estimating(Slow):
@@ -116,11 +118,9 @@ def test_one_read_counts_the_total_and_the_tasks(run):
 
 def test_a_count_that_takes_long_ends_in_time(brief, run):
     found = run(count_by_task(Slow(), Query(), seconds=0.01, seen=7))
-    assert found == (None, (7, "more than"))
-    assert run(count_by_task(Estimating(), Query(), seconds=0.01)) == (
-        None,
-        (1_234_567, "about"),
-    )
+    assert found == (None, (7, "more than"), False)
+    found = run(count_by_task(Estimating(), Query(), seconds=0.01))
+    assert found == (None, (1_234_567, "about"), False)
 
 
 def test_tasks_of_a_large_store_are_named_by_some_of_its_sessions(run):
@@ -141,3 +141,32 @@ def test_a_table_estimates_by_its_statistics(database, run):
     assert run(estimate_count(storage, Query())) == (2_000_000, "about")
     assert run(estimate_count(storage, Query(task="t"))) == (1, "exactly")
     run(storage.close())
+
+
+class Sampling(g.InMemorySessionStorage):
+    """A large storage that reads a tenth of its sessions for an overview."""
+
+    async def estimate(self):
+        return 1_234_567
+
+    async def overview(self, now, *, exact=False):
+        return replace(await super().overview(now), share=0.1)
+
+    async def counts(self, query):
+        raise AssertionError("counted all")
+
+
+def test_a_part_of_a_large_store_says_how_many_are_at_each_task(run, monkeypatch):
+    sessions = [Session(f"s{n}", f"t{n % 3}") for n in range(600)]
+    storage = Sampling.from_sessions([*sessions, Session("rare", "rare")])
+    found = run(count_by_task(storage, Query(), seconds=2))
+    assert found.total == (1_234_567, "about")
+    numbers = {group.current_task_id: group.sessions for group in found.groups}
+    assert numbers == {"rare": 10, "t0": 2_000, "t1": 2_000, "t2": 2_000}
+    assert found.about
+    assert run(count_by_task(storage, Query(task="t1"), seconds=2)).total == (2_000, "about")
+    # Of few in the part nothing can be said of the whole: they are counted.
+    assert run(count_by_task(storage, Query(task="rare"), seconds=2)).total == 1
+    for query, seconds in ((Query(text="s"), 2), (Query(), None)):
+        with pytest.raises(AssertionError, match="counted all"):
+            run(count_by_task(storage, query, seconds=seconds))

@@ -7,6 +7,7 @@ from typing import Any, Final
 import ipywidgets as widgets
 
 from ...model import Session
+from ...storage.estimates import Estimate
 from .chips import Chip, chips_of, parse_condition, suggest_conditions
 from .columnbar import make_chip
 from .listing import WINDOWS
@@ -195,9 +196,11 @@ class FilterBar:
             names.append(chosen)
         listing = self._stage.listing
         known = bool(listing.groups) and listing.groups_known
+        about = listing.groups_about
         options: list[tuple[str, Any]] = [("all", ALL)]
         options += [
-            (_label(name, sessions.get(name, 0) if known else None), name) for name in names
+            (_label(name, sessions.get(name, 0) if known else None, about=about), name)
+            for name in names
         ]
         if control.options != tuple(options):
             control.options = options
@@ -206,8 +209,10 @@ class FilterBar:
             control.value = value
 
 
-def _label(name: str, sessions: int | None) -> str:
-    return _shorten(name) if sessions is None else f"{_shorten(name)} ({sessions:,})"
+def _label(name: str, sessions: int | None, *, about: bool) -> str:
+    if sessions is None or (about and not sessions):
+        return _shorten(name)
+    return f"{_shorten(name)} ({Estimate(sessions, 'about' if about else 'exactly')})"
 
 
 def _shorten(name: str) -> str:

@@ -131,6 +131,7 @@ class Listing:
         refused: Why the page was not read, as that would read a large table; empty if it was.
         about: The store's estimate of it, for a list that began with filters; None without one.
         groups: The number of sessions at each task that the filters but for graph and task select.
+        groups_about: Whether these numbers are estimates.
         paths: The context paths and values that are suggested, of some of the sessions.
         selected: The ids of the selected rows, all on this page.
         dropped: The number of rows that are no longer selected, since they left the page.
@@ -172,6 +173,7 @@ class Listing:
         self.refused = ""
         self._count_again_at = 0.0
         self.groups: list[GroupCount] = []
+        self.groups_about = False
         self._counted: tuple[Mapping[str, Any], str] | None = None  # what the groups are of
         self.paths = PathSource()
         self.selected: list[str] = []
@@ -511,7 +513,10 @@ class Listing:
             again or not (known or self.estimate is not None)
         ):
             asked, query = self._asked(), Query.from_filters(self._current_filters())
-            news = self._take_counted(asked, self._count_briefly(storage, query))
+            found = self._count_briefly(storage, query)
+            if found.about and self.groups_known and not (self.groups_about or again):
+                found = found._replace(groups=self.groups, about=False)  # counted on demand
+            news = self._take_counted(asked, found)
             if not self.groups and isinstance(storage, SupportsTable):
                 with suppress(QueryError):  # such a store has no choices then
                     self.groups = self._client.bridge.run(sample_groups(storage))
@@ -549,6 +554,7 @@ class Listing:
                 self._counted = None
                 if found.groups is not None:
                     self.groups, self._counted = list(found.groups), _others(*asked)
+                    self.groups_about = found.about
             if asked == self._asked():
                 if not isinstance(found.total, Estimate):
                     self.total, self.estimate = found.total, None

@@ -28,6 +28,7 @@ __all__ = ["Waiting"]
 
 GIVEN: Final = "a given time"
 USUAL: Final = f"{STUCK_FACTOR} times what is usual at the task"
+COUNT_TIP: Final = "Count in the whole store, which reads a large table"
 WAIT_COLUMNS: Final[list[dict[str, Any]]] = [
     {"name": "graph", "label": "graph"},
     {"name": "task", "label": "task"},
@@ -61,7 +62,9 @@ class Waiting(Dialog):
             WAIT_COLUMNS,
             on_open=lambda key: stage.act(lambda: self._list(key), place=self.notice),
         )
-        self.count = widgets.Button(layout={"width": "auto"})
+        self.count = widgets.Button(
+            description="Count all", tooltip=COUNT_TIP, layout={"width": "auto"}
+        )
         self.count.on_click(lambda _: stage.act(self._count_all, place=self.notice))
         self._waits = Waits([], 1.0, True, "")
         self._counting: Future[Waits] | None = None
@@ -152,11 +155,7 @@ class Waiting(Dialog):
         self.count.layout.display = "" if counting or self._waits.share < 1 else "none"
         self.count.description = "Stop counting" if counting else "Count all"
         self.count.icon = "stop" if counting else "calculator"
-        self.count.tooltip = (
-            "Stop; the numbers stay as they are"
-            if counting
-            else "Count in the whole store, which reads a large table"
-        )
+        self.count.tooltip = "Stop; the numbers stay as they are" if counting else COUNT_TIP
 
     def _describe(self, *, usual: bool) -> str:
         """Return what is counted, and of what."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,3 +104,36 @@ def test_a_store_that_refuses_to_count_is_listed_all_the_same(redis_server: Any)
         browser.close()
         wb.drop_index()
         wb.bridge.run(wb.storage.delete_many([session.id for session in sessions]))
+
+
+class Sampling(g.InMemorySessionStorage):
+    """A large storage that reads a tenth of its sessions for an overview."""
+
+    suspends = True
+
+    async def estimate(self) -> int:
+        return 1_234_567
+
+    async def overview(self, now: Any, *, exact: bool = False) -> Any:
+        return replace(await super().overview(now), share=0.1)
+
+
+def test_what_is_estimated_is_said_until_it_is_counted():
+    sessions = [g.Session(f"s{n:03}", f"t{n % 3}", graph_id="g") for n in range(600)]
+    browser: Any = g.wrap(Sampling.from_sessions(sessions)).browse()
+    settle(browser)
+    assert browser.pager.shown.value == "showing 1 to 50 of about 1.2 million"
+    assert browser.bar.task.options[1][0] == "t0 (about 2,000)"
+    browser.listing.filter(task="t1")
+    browser.stage.count_later()
+    settle(browser)
+    assert browser.pager.shown.value == "showing 1 to 50 of about 2,000"
+    find_button(browser, "Count").click()
+    wait_until(lambda: not browser.stage.counting_exactly)
+    assert browser.pager.shown.value == "showing 1 to 50 of 200"
+    assert browser.bar.task.options[1][0] == "t0 (200)"
+    browser.listing.filter(task="t2")
+    browser.stage.count_later()
+    settle(browser)
+    assert browser.bar.task.options[1][0] == "t0 (200)", "what was counted is not estimated again"
+    browser.close()
