@@ -148,11 +148,16 @@ def _render_lines(lines: Sequence[Line], nothing: str) -> Markup:
 # The chat
 
 
-def render_chat(messages: Sequence[Message]) -> Markup:
-    """Return the newest messages, oldest of them first, and how many are left out."""
+def render_chat(messages: Sequence[Message], mask: Mask = DEFAULT_MASK) -> Markup:
+    """Return the newest messages, oldest of them first, and how many are left out.
+
+    Args:
+        messages: The messages.
+        mask: What is hidden of them.
+    """
     try:
         cut = max(0, len(messages) - MAX_MESSAGES)
-        lines = [_render_message(message) for message in messages[cut:]]
+        lines = [_render_message(m, mask.hide_text(m.content)) for m in messages[cut:]]
     except ContextError as error:
         return Markup("<p>%s</p>") % code(str(error))
     hint = Markup('<div class="l q">%s earlier ones not shown</div>') % f"{cut:,}"
@@ -164,20 +169,24 @@ def chat_portion(session: Session, *, find: str = "", start: int = 0) -> Portion
     found = chat_lines(session, find=find, start=start)
     if found.problem:
         return Portion(Markup("<p>%s</p>") % code(found.problem), 0, 0, 0)
-    lines = [_render_message(line.message) for line in found.lines if line.message is not None]
+    lines = [
+        _render_message(line.message, session.mask.hide_text(line.message.content))
+        for line in found.lines
+        if line.message is not None
+    ]
     html = Markup("").join(lines) or _NOTHING % ("nothing found" if find else "none")
     return Portion(html, found.first, found.last, found.total)
 
 
-def _render_message(message: Message) -> Markup:
+def _render_message(message: Message, shown: str) -> Markup:
     if isinstance(message, OddMessage):
         return Markup(
             '<div class="m"><span class="q">an odd message, as it is stored: %s</span><br>%s</div>'
-        ) % (code(message.problem), code(message.content))
+        ) % (code(message.problem), code(shown))
     role = message.role.value
     return Markup('<div class="m %s"><span class="q">%s, %s</span><br>%s</div>') % (
         role,
         role,
         moment_text(message.timestamp),
-        code(message.content),
+        code(shown),
     )

@@ -20,6 +20,7 @@ from ..storage.paths import DATA, MESSAGES, ContextPath, path_text, resolve_path
 __all__ = [
     "MAX_ITEMS",
     "MAX_MESSAGES",
+    "Hidden",
     "Line",
     "Lines",
     "Values",
@@ -128,10 +129,10 @@ def context_lines(
         return Lines([], 0, 0, 0, str(error))
     raw, path = _find_below(bytes(context), data, below, session.mask)
     if not find:
-        return data_lines(raw, path, start, session.mask)
-    wanted = find.casefold()
+        return _list_tree(raw, path, start, Hidden(data, DATA, session.mask))
+    wanted, hidden = find.casefold(), Hidden(data, DATA, session.mask)
     # What is hidden is not found by its value either.
-    lines = (_conceal(line, session.mask) for line in _walk(raw, path))
+    lines = map(hidden.conceal, _walk(raw, path))
     found = [
         line for line in lines if wanted in line.name.casefold() or wanted in line.text.casefold()
     ]
@@ -157,8 +158,12 @@ def _find_below(
 
 def data_lines(raw: Raw, path: Path = DATA, start: int = 0, mask: Mask = DEFAULT_MASK) -> Lines:
     """Return the items of an object or array, and those in them, as a tree."""
+    return _list_tree(raw, path, start, Hidden(raw, path, mask))
+
+
+def _list_tree(raw: Raw, path: Path, start: int, hidden: Hidden) -> Lines:
     items = _list_items(raw, path, start, 1, iter(range(MAX_LINES)))
-    lines = [_conceal(line, mask) for line in items]
+    lines = list(map(hidden.conceal, items))
     total = len(_split(raw))
     shown = min(max(total - start, 0), MAX_ITEMS)
     return Lines(lines, start + 1 if shown else 0, start + shown if shown else 0, total)
@@ -199,6 +204,42 @@ class Values:
         return found
 
 
+class Hidden:
+    """What is shown of the values of one JSON text: secrets are hidden, some by what is beside.
+
+    Args:
+        text: The JSON text.
+        path: Where it is, from the session down.
+        mask: What is hidden.
+    """
+
+    def __init__(self, text: Raw, path: Path, mask: Mask):
+        self._mask, self._start = mask, len(path)
+        shown = mask.hide(text, path)
+        self._shown = None if shown is text else Values(shown)
+
+    def find(self, raw: Raw, path: Path) -> Raw:
+        """Return what is shown of a value: the same object if nothing of it is hidden.
+
+        Args:
+            raw: The value.
+            path: Where it is, from the session down.
+        """
+        if self._shown is None:
+            return raw
+        shown = self._shown.find(path[self._start :])
+        if shown is None:  # the text can't be read as a whole
+            return self._mask.hide(raw, path)
+        return raw if shown == raw else shown
+
+    def conceal(self, line: Line) -> Line:
+        """Return a line with what is shown instead of its value, if that is masked."""
+        if line.items or line.more:
+            return line
+        shown = self.find(line.raw, line.path)
+        return line if shown is line.raw else line._replace(hidden=shown_text(shown))
+
+
 def _list_items(
     raw: Raw, path: Path, start: int, level: int, budget: Iterator[int]
 ) -> Iterator[Line]:
@@ -215,14 +256,6 @@ def _list_items(
             yield from _list_items(item, here, 0, level + 1, budget)
             if count > MAX_ITEMS:
                 yield Line(here, "", item, level + 1, more=count - MAX_ITEMS)
-
-
-def _conceal(line: Line, mask: Mask) -> Line:
-    """Return a line with what is shown instead of its value, if that is masked."""
-    if line.items or line.more:
-        return line
-    shown = mask.hide(line.raw, line.path)
-    return line if shown is line.raw else line._replace(hidden=shown_text(shown))
 
 
 def _walk(raw: Raw, path: Path) -> Iterator[Line]:
@@ -247,16 +280,19 @@ def chat_lines(session: Session, *, find: str = "", start: int = 0) -> Lines:
         messages = list(session.copy().context.chat_history)
     except ContextError as error:
         return Lines([], 0, 0, 0, str(error))
+    shown = session.mask.hide_each([message.content for message in messages])
     wanted = find.casefold()
-    found = [n for n, message in enumerate(messages) if wanted in message.content.casefold()][::-1]
-    return _cut([_message_line(n, messages[n]) for n in found], start, MAX_MESSAGES)
+    found = [n for n, text in enumerate(shown) if wanted in (text or "").casefold()][::-1]
+    lines = [_message_line(n, messages[n], shown[n] or "") for n in found]
+    return _cut(lines, start, MAX_MESSAGES)
 
 
-def _message_line(number: int, message: Message) -> Line:
+def _message_line(number: int, message: Message, shown: str) -> Line:
     odd = isinstance(message, OddMessage)
     path = (*MESSAGES, str(number)) if odd else (*MESSAGES, str(number), "content")
     raw = Raw(exactjson.encode_unchecked(message.content))
-    return Line(path, str(number), raw, message=message)
+    hidden = "" if shown == message.content else exactjson.show(shown)
+    return Line(path, str(number), raw, message=message, hidden=hidden)
 
 
 def _cut(lines: Sequence[Line], start: int, size: int) -> Lines:

@@ -35,7 +35,7 @@ def _collect_facts(session: Session) -> list[tuple[str, str]]:
     return [
         ("graph", session.graph_id),
         ("task", session.current_task_id),
-        ("status", session.status_message or "none"),
+        ("status", session.mask.hide_in(session.status_message or "none")),
         ("version", "0, not saved yet" if session.is_new else str(session.version)),
         ("created", when(session.raw_created)),
         ("updated", when(session.raw_updated)),
@@ -55,7 +55,7 @@ def session_html(session: Session) -> Markup:
         extent,
         "" if wrong else render_tree(content, session.mask),
         len(messages),
-        render_chat(messages),
+        render_chat(messages, session.mask),
     )
     return card(Markup("session %s") % code(session.id), body)
 
@@ -95,7 +95,7 @@ def session_text(session: Session) -> str:
     try:
         for message in messages[max(0, len(messages) - 10) :]:
             role = "odd" if isinstance(message, OddMessage) else message.role.value
-            lines.append(f"    {role}: {_cut(repr(message.content), 100)}")
+            lines.append(f"    {role}: {_cut(repr(session.mask.hide_text(message.content)), 100)}")
     except ContextError as error:
         lines.append(f"    {error}")
     return printable_lines("\n".join(lines))

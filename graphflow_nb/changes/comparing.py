@@ -34,7 +34,8 @@ def compare(before: Raw, after: Raw, path: Path = ()) -> Iterator[Change]:
     if exactjson.same(before, after):
         return
     form = exactjson.kind(before)
-    if form == exactjson.kind(after):
+    # Of the name of a secret and its value nothing says, one by one, which is secret.
+    if form == exactjson.kind(after) and not (_names_secret(before) or _names_secret(after)):
         try:
             if form == "object":
                 return (yield from _compare_objects(before, after, path))
@@ -45,6 +46,13 @@ def compare(before: Raw, after: Raw, path: Path = ()) -> Iterator[Change]:
         except (ContextError, RecursionError):
             pass  # nested too deep to compare: replaced as a whole
     yield Change("replace", path, after, before)
+
+
+def _names_secret(raw: Raw) -> bool:
+    try:
+        return DEFAULT_MASK.hides_pair(raw)
+    except ContextError:
+        return False  # nested too deep
 
 
 def _compare_objects(before: Raw, after: Raw, path: Path) -> Iterator[Change]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -10,8 +10,9 @@ from msgspec import Raw
 
 from ..errors import ContextError, PatchError
 from ..model import exactjson
-from ..model.masks import Mask, is_shown, number_mask
+from ..model.masks import SHOWN, Mask, describe_hidden, number_mask, replace_spans, show_kind
 from ..model.secret_keys import MASK
+from ..model.secret_texts import Span
 from .patch import Path, pointer
 
 __all__ = ["MaskedText", "mask_text"]
@@ -75,30 +76,43 @@ class MaskedText(NamedTuple):
             return Raw(exactjson.join([self._restore(v, (*path, ""), used) for v in items]))
         if form != "string" or not (text := exactjson.decode(raw)) or MASK not in text:
             return raw
-        kept = self.kept.get(text)
-        if kept is None:
-            if is_shown(text) and not self._has(raw):
+        if text in self.kept:  # also a text of which a part is masked
+            return self._take(text, path, used)
+        pieces, end = [], 0
+        for match in SHOWN.finditer(text):
+            pieces.append(text[end : match.start()])
+            if match[0] in self.kept:
+                pieces.append(str(exactjson.decode(self._take(match[0], path, used))))
+            elif self._has(match[0]):
+                pieces.append(match[0])
+            else:
                 raise PatchError(
-                    f"{text!r} at {pointer(path)} is shown instead of a secret that is not "
+                    f"{match[0]!r} at {pointer(path)} is shown instead of a secret that is not "
                     "there. Type the value itself, or discard the changes"
                 )
-            return raw
+            end = match.end()
+        return Raw(exactjson.encode("".join(pieces) + text[end:])) if end else raw
+
+    def _take(self, text: str, path: Path, used: set[str]) -> Raw:
+        """Return the value that a mask, or a text with masks, is shown instead of."""
+        kept = self.kept[text]
         if kept.path != path:
             raise PatchError(
                 f"{text!r} was moved to {pointer(path)}: it is shown instead of the value at "
                 f"{pointer(kept.path)} and keeps that one only. Type the value itself here"
             )
-        if text in used:
+        masks = set(SHOWN.findall(text))
+        if used & masks:
             raise PatchError(
                 f"{text!r} is there twice: it is shown instead of one secret. Type the value "
                 "itself in the second place"
             )
-        used.add(text)
+        used |= masks
         return kept.raw
 
-    def _has(self, raw: Raw) -> bool:
+    def _has(self, text: str) -> bool:
         """Return whether a text that looks like a mask was stored as such."""
-        return bytes(raw) in bytes(self.original)
+        return exactjson.encode(text)[1:-1] in bytes(self.original)
 
 
 def mask_text(raw: Raw, mask: Mask, path: Path) -> MaskedText:
@@ -123,14 +137,24 @@ def mask_text(raw: Raw, mask: Mask, path: Path) -> MaskedText:
     # Where someone stored the sign of a mask, a number is looked for that no text has.
     stored = bytes(raw) if MASK.encode() in bytes(raw) or b"\\u2022" in bytes(raw) else b""
 
-    def show(hidden: Raw, value: Raw, at: Path) -> Raw:
+    def number(hidden: str, value: Raw, at: Path) -> str:
         for number in count(len(kept) + 1):  # not one that someone stored as a text
-            text = number_mask(exactjson.decode(hidden), number)
-            encoded = exactjson.encode(text)
-            if text not in kept and encoded not in stored:
+            text = number_mask(hidden, number)
+            if text not in kept and exactjson.encode(text)[1:-1] not in stored:
                 break
         kept[text] = Kept(at, value)
-        return Raw(encoded)
+        return text
+
+    def show(value: Raw, at: Path, spans: Sequence[Span] | None) -> str:
+        if spans is None:
+            return number(show_kind(value, at, None), value, at)
+        text = replace_spans(
+            exactjson.decode(value),
+            spans,
+            lambda part: number(describe_hidden(len(part)), Raw(exactjson.encode(part)), at),
+        )
+        kept[text] = Kept(at, value)
+        return text
 
     shown = mask.hide(raw, path, show)
     whole = exactjson.kind(shown) == "string"

@@ -12,7 +12,7 @@ from msgspec import Raw
 from ..errors import ContextError, PatchError
 from ..model import exactjson
 from ..model.exactjson import pointer
-from ..model.masks import DEFAULT_MASK, Mask, is_shown
+from ..model.masks import DEFAULT_MASK, SHOWN, Mask
 from ..printable import printable
 
 __all__ = ["SECRET", "Change", "Patch", "Path", "parse_pointer", "pointer", "python", "shorten"]
@@ -236,7 +236,7 @@ def _hide_step(change: Change, mask: Mask) -> dict[str, Any]:
             return {key: replace(item) for key, item in value.items()}
         if isinstance(value, list):
             return [replace(item) for item in value]
-        return SECRET if isinstance(value, str) and is_shown(value) else value
+        return SECRET if isinstance(value, str) and SHOWN.search(value) else value
 
     step = change.to_dict()
     if change.value is not None and _is_hidden(change, mask):

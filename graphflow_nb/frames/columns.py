@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import ContextError
 from ..model import exactjson
+from ..model.masks import Mask
+from ..model.secret_texts import MAY_HIDE
 from ..model.times import FIRST, LAST, UNKNOWN_TIME
 from ..storage.texts import Portion, Texts, bytes_of_texts, first_bytes, list_texts
 
@@ -25,7 +28,8 @@ except ImportError:  # an extra
 __all__ = [
     "TEXT",
     "category_column",
-    "holds_nested",
+    "hide_texts",
+    "may_hide",
     "object_array",
     "portions_of",
     "text_column",
@@ -36,6 +40,8 @@ __all__ = [
 TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
 #: Whether pandas takes texts as Arrow has them.
 _TAKES_ARROW: Final = pyarrow is not None and getattr(TEXT, "storage", None) == "pyarrow"
+# What occurs in each JSON text in which a part of a text, or a part of a list, may be a secret.
+_MAY_HIDE: Final = rf"^[\[{{]|\\|{MAY_HIDE}"
 _PORTION: Final = 50_000  # values of a column that is decoded at once
 _EXACT: Final = 2**53  # the greatest integer up to which floats have all
 _NO_VALUES: Final = frozenset[type]()
@@ -119,11 +125,33 @@ def time_column(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
 # Values of contexts
 
 
-def holds_nested(portion: Portion) -> bool:
-    """Return whether one of the JSON texts of a portion is an object or a list."""
+def may_hide(portion: Portion) -> bool:
+    """Return whether one of the JSON texts of a portion has what all secrets in them have."""
     if pyarrow is not None and isinstance(portion, pyarrow.Array):
-        return not _NESTED.isdisjoint(first_bytes(portion))
-    return any(text is not None and text[:1] in "{[" for text in portion)
+        starts = first_bytes(portion)
+        if not _NESTED.isdisjoint(starts):
+            return True
+        return b'"' in starts and _matches(portion, _MAY_HIDE)
+    return _matches(portion, _MAY_HIDE)
+
+
+def _matches(portion: Portion, pattern: str) -> bool:
+    if pyarrow is not None and isinstance(portion, pyarrow.Array):
+        found = pyarrow.compute.match_substring_regex(portion, pattern)
+        return bool(pyarrow.compute.any(found).as_py())
+    search = re.compile(pattern).search
+    return any(text is not None and search(text) is not None for text in portion)
+
+
+def hide_texts(values: Sequence[str | None], mask: Mask) -> Sequence[str | None]:
+    """Return texts of a column without the secrets in them."""
+    if not isinstance(values, Texts):
+        return mask.hide_each(values)
+    shown = [
+        mask.hide_each(list_texts(portion)) if _matches(portion, MAY_HIDE) else portion
+        for portion in values.portions
+    ]
+    return Texts(shown)
 
 
 class _Values(NamedTuple):

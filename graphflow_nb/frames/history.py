@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..history import Version
+from ..model.masks import DEFAULT_MASK, Mask
 from .sessions import category_column, text_column
 
 __all__ = ["versions_frame"]
@@ -33,13 +34,16 @@ def _describe_change(version: Version, paths: Sequence[str] | None, before: Vers
 
 
 def versions_frame(
-    versions: Sequence[tuple[Version, Sequence[str] | None]], limit: int
+    versions: Sequence[tuple[Version, Sequence[str] | None]],
+    limit: int,
+    mask: Mask = DEFAULT_MASK,
 ) -> pd.DataFrame:
     """Return one row for each version; see ``Workbench.history`` for the columns.
 
     Args:
         versions: The versions, newest first, each with the paths that it changed.
         limit: The most rows. One version more tells what the last of them changed.
+        mask: What is hidden of their status.
     """
     older = [*(version for version, _ in versions[1:]), None]
     changes = [
@@ -53,7 +57,7 @@ def versions_frame(
             "at": at,
             "graph_id": category_column([v.graph_id for v in shown]),
             "current_task_id": category_column([v.current_task_id for v in shown]),
-            "status_message": text_column([v.status_message for v in shown]),
+            "status_message": text_column(mask.hide_each([v.status_message for v in shown])),
             "changes": text_column(changes),
             "since_previous": _differences(at),
             "context_bytes": np.array([v.bytes for v in shown], np.int64),

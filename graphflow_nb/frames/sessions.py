@@ -27,7 +27,8 @@ from ..storage.texts import Portion, list_texts
 from .columns import (
     TEXT,
     category_column,
-    holds_nested,
+    hide_texts,
+    may_hide,
     object_array,
     portions_of,
     text_column,
@@ -93,7 +94,7 @@ def sessions_frame(
         "id": text_column(table.id),
         "graph_id": category_column(table.graph_id),
         "current_task_id": category_column(table.current_task_id),
-        "status_message": text_column(table.status_message),
+        "status_message": text_column(hide_texts(table.status_message, mask)),
         "version": table.version,
         "created_at": time_column(table.created),
         "updated_at": time_column(table.updated),
@@ -118,8 +119,7 @@ def _hide(portions: Iterable[Portion], path: ContextPath, mask: Mask) -> Iterato
     where = data_path(path)
     covered = mask.covers(where)
     for portion in portions:
-        # A value with nothing in it is masked by its path alone, which most columns are not.
-        if not (covered or holds_nested(portion)):
+        if not (covered or may_hide(portion)):
             yield portion
             continue
         texts = list_texts(portion)
@@ -179,8 +179,13 @@ _ROLES = frozenset(MessageRole)
 _read_messages = msgspec.json.Decoder(_Context, strict=True)
 
 
-def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
-    """Return one row for each chat message; see ``Workbench.messages`` for the columns."""
+def messages_frame(sessions: Iterable[Session], mask: Mask = DEFAULT_MASK) -> pd.DataFrame:
+    """Return one row for each chat message; see ``Workbench.messages`` for the columns.
+
+    Args:
+        sessions: The sessions.
+        mask: What is hidden of their messages.
+    """
     ids: list[str] = []
     positions: list[int] = []
     found: list[_Message] = []
@@ -201,7 +206,7 @@ def messages_frame(sessions: Iterable[Session]) -> pd.DataFrame:
             "session_id": category_column(ids),
             "position": np.array(positions, np.int64),
             "role": category_column([m.role for m in found]),
-            "content": text_column([m.content for m in found]),
+            "content": text_column(mask.hide_each([m.content for m in found])),
             "timestamp": time_column(np.array([micros_or_unknown(t) for t in times], np.int64)),
         }
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..model.masks import DEFAULT_MASK, Mask
 from ..model.times import micros_of
 from ..storage.history import Steps
 from .sessions import category_column, text_column
@@ -18,12 +19,13 @@ __all__ = ["stays_frame", "transitions_frame"]
 Micros = NDArray[np.int64]
 
 
-def stays_frame(steps: Steps, now: datetime) -> pd.DataFrame:
+def stays_frame(steps: Steps, now: datetime, mask: Mask = DEFAULT_MASK) -> pd.DataFrame:
     """Return one row for each stay of a session at a task; see ``Timeline.stays`` for the columns.
 
     Args:
         steps: The versions, by id and number.
         now: The end of the stays that have none yet.
+        mask: What is hidden of their status.
     """
     count = len(steps)
     ids = np.array(steps.id, object)
@@ -52,7 +54,7 @@ def stays_frame(steps: Steps, now: datetime) -> pd.DataFrame:
             "waits": waits,
             "open": ~following,
             "version": steps.number,
-            "status_message": text_column(steps.status_message),
+            "status_message": text_column(mask.hide_each(steps.status_message)),
             "source": category_column(steps.source),
         }
     )

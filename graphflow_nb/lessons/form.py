@@ -211,7 +211,7 @@ class Form:
         session = self.session
         known = "saved" if self._sent else "read"
         yield "session", f"{self._id}, as {known} at version {session.version}"
-        yield "status", session.status_message or "none"
+        yield "status", session.mask.hide_in(session.status_message or "none")
         yield from self._collect_data()
         if self._sent:
             yield "answer", f"sent; version {session.version}"

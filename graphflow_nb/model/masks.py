@@ -7,8 +7,7 @@ store (``Client.mask``), and what belongs to no store ``DEFAULT_MASK``.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -17,34 +16,41 @@ from msgspec import Raw
 from ..errors import ContextError, QueryError
 from . import exactjson
 from .secret_keys import MASK, key_words, secret_kind, stems_of
+from .secret_texts import (
+    Span,
+    find_marks,
+    find_secrets,
+    is_innocent_item,
+    is_name_key,
+    is_value_key,
+    may_be_name,
+)
 
 __all__ = [
     "DEFAULT_MASK",
     "NO_MASK",
+    "SHOWN",
     "Mask",
     "MaskChoice",
     "contains_mask",
-    "hide_value",
+    "describe_hidden",
     "is_shown",
     "number_mask",
+    "replace_spans",
+    "show_kind",
 ]
 
 #: What ``open(mask=…)`` takes.
 MaskChoice: TypeAlias = bool | str | Iterable[str] | Mapping[str, bool]
 
 _BY_CHOICE: Final = frozenset({"iban", "email", "phone"})
-#: What is shown instead of a value; in an editor with a number.
-_SHOWN: Final = re.compile(
+#: What is shown instead of a value, or of a part of a text; in an editor with a number.
+SHOWN: Final = re.compile(
     rf"{MASK}(?: \d+)? \((?:text, [\d,]+ characters?|number|JSON that can't be read)\)"
 )
-_CHAT: Final = ("context", "chat_history")
-# A key and its value, in JSON text or in Python's repr of it, also where it is cut off.
-_QUOTED: Final = r'"(?:[^"\\]|\\.)*(?:"|\Z)|\'(?:[^\'\\]|\\.)*(?:\'|\Z)'
-_PAIR: Final = re.compile(rf"({_QUOTED})(\s*:\s*)((?:{_QUOTED}|[^\s,}}\]\"'{{\[]+))", re.DOTALL)
-_NESTED: Final = re.compile(rf"({_QUOTED})(\s*:\s*)([{{\[].*)", re.DOTALL)
-
-
-Show: TypeAlias = Callable[[Raw, Raw, tuple[str, ...]], Raw]
+#: Returns the text that is shown for a value, from the value, its path, in which indexes are empty,
+#: and the parts of the text that are secret; None where all of it is.
+Show: TypeAlias = Callable[[Raw, tuple[str, ...], Sequence[Span] | None], str]
 
 
 class Mask:
@@ -70,9 +76,17 @@ class Mask:
         self._on = choice is not False
         also = frozenset(name for name, masked in names.items() if masked and name in _BY_CHOICE)
         chosen = {key_words(name): masked for name, masked in names.items() if name not in also}
-        self._stems = stems_of(also, chosen)
-        # Each key is asked for many times, and few keys are different.
-        self._kind = lru_cache(maxsize=10_000)(lambda key: secret_kind(key, also, chosen))
+        # Each key is asked for many times, and few keys are different. What has no stem of a
+        # secret's key, as most have not, takes a tenth of what splitting it takes.
+        stems = re.compile("|".join(map(re.escape, stems_of(also, chosen))))
+
+        @lru_cache(maxsize=10_000)
+        def kind(key: str) -> str | None:
+            if key.isascii() and stems.search(key.lower()) is None:
+                return None
+            return secret_kind(key, also, chosen)
+
+        self._kind = kind
 
     def kind(self, key: str) -> str | None:
         """Return what kind of secret is under a key; None if it is not masked."""
@@ -83,9 +97,8 @@ class Mask:
 
         Args:
             path: Keys and indexes from the session down, e.g. ``("context", "data", "login")``.
-                Texts of the chat are not masked.
         """
-        return self._on and path[:2] != _CHAT and any(map(self._is_secret, path))
+        return self._on and any(map(self._is_secret, path))
 
     def _is_secret(self, key: str) -> bool:
         return self._kind(key) is not None
@@ -96,18 +109,16 @@ class Mask:
         Args:
             raw: The value.
             path: Where it is; see ``covers``.
-            show: Returns what is shown instead of a value: from what is shown by default, the
-                value, and its path, in which indexes are empty.
+            show: Returns what is shown instead of a value. Default: its kind.
         """
         if not self._on:
             return raw
         covered = self.covers(path)
-        if not covered:
-            text = bytes(raw)
-            if text[:1] not in (b"{", b"[") or not self.may_hide(text.decode(errors="replace")):
-                return raw
+        marks = () if covered else self._find_marks(raw)
+        if not covered and not marks:
+            return raw
         try:
-            return self._hide(raw, path, show, covered=covered)
+            return self._hide(raw, path, show or show_kind, marks, covered=covered)
         except (ContextError, RecursionError):
             return Raw(exactjson.encode(f"{MASK} (JSON that can't be read)"))
 
@@ -116,55 +127,160 @@ class Mask:
         return None if raw is None else self.hide(raw, path)
 
     def may_hide(self, text: str) -> bool:
-        """Return whether something may be hidden in a JSON text, or several in one, by its keys.
+        """Return whether something may be hidden in a JSON text, or several in one.
 
         Quick, for what is mostly innocent.
         """
-        if not self._on or "\\u" in text:  # a key may be spelled with escapes
-            return self._on
-        plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-        lower = plain.lower()
-        return any(stem in lower for stem in self._stems)
+        return self._on and bool(find_marks(text, self._kind))
 
-    def _hide(self, raw: Raw, path: tuple[str, ...], show: Show | None, *, covered: bool) -> Raw:
-        opening = bytes(memoryview(raw)[:1])
+    def _find_marks(self, raw: Raw) -> tuple[bytes, ...]:
+        text = bytes(raw).decode(errors="surrogateescape")
+        marks = find_marks(text, self._kind)
+        return tuple(mark.encode(errors="surrogateescape") for mark in marks)
+
+    def _hide(
+        self,
+        raw: Raw,
+        path: tuple[str, ...],
+        show: Show,
+        marks: tuple[bytes, ...],
+        *,
+        covered: bool,
+        among_pairs: bool = False,
+    ) -> Raw:
+        text = bytes(raw)
+        if not covered and not any(map(text.__contains__, marks)):
+            return raw
+        opening = text[:1]
         if opening == b"{":
             parts = exactjson.split_object(raw, "context")
+            named = self._names_secret(parts)
             new = {
-                name: part
-                if (*path, name) == _CHAT
-                else self._hide(part, (*path, name), show, covered=covered or self._is_secret(name))
+                name: self._hide(
+                    part,
+                    (*path, name),
+                    show,
+                    marks,
+                    covered=covered or self._is_secret(name) or (named and is_value_key(name)),
+                )
                 for name, part in parts.items()
             }
             same = all(new[name] is part for name, part in parts.items())
             return raw if same else Raw(exactjson.join(new))
         if opening == b"[":
             items = exactjson.split_array(raw, "context")
-            changed = [self._hide(item, (*path, ""), show, covered=covered) for item in items]
+            paired = self._is_pair(items, among_pairs=among_pairs)
+            pairs = all(bytes(memoryview(item)[:1]) == b"[" for item in items)
+            changed = [
+                self._hide(
+                    item,
+                    (*path, ""),
+                    show,
+                    marks,
+                    covered=covered or (paired and n == 1),
+                    among_pairs=pairs,
+                )
+                for n, item in enumerate(items)
+            ]
             same = all(one is other for one, other in zip(items, changed, strict=True))
             return raw if same else Raw(exactjson.join(changed))
-        if not covered:
-            return raw
-        shown = hide_value(raw)
-        return shown if show is None or shown is raw else show(shown, raw, path)
+        if covered:
+            shows_nothing = opening not in b'"-0123456789' or text == b'""'
+            return raw if shows_nothing else Raw(exactjson.encode(show(raw, path, None)))
+        spans = self.find(exactjson.decode(raw)) if opening == b'"' else ()
+        return Raw(exactjson.encode(show(raw, path, spans))) if spans else raw
+
+    def hides_pair(self, raw: Raw) -> bool:
+        """Return whether an object or a list names a secret, and has its value beside the name.
+
+        Example:
+            >>> from msgspec import Raw
+            >>> from graphflow_nb.model.masks import DEFAULT_MASK
+            >>> pairs = b'{"name":"Authorization","value":"x"}', b'["api_key","x1"]', b'["a","b"]'
+            >>> [DEFAULT_MASK.hides_pair(Raw(pair)) for pair in pairs]
+            [True, True, False]
+        """
+        if not self._on:
+            return False
+        form = exactjson.kind(raw)
+        if form == "object":
+            return self._names_secret(exactjson.split_object(raw, ""))
+        return form == "array" and self._is_pair(exactjson.split_array(raw, ""))
+
+    def _names_secret(self, parts: Mapping[str, Raw]) -> bool:
+        return any(
+            is_name_key(key) and self._is_secret_name(part) for key, part in parts.items()
+        ) and any(map(is_value_key, parts))
+
+    def _is_pair(self, items: Sequence[Raw], *, among_pairs: bool = False) -> bool:
+        if len(items) != 2 or not self._is_secret_name(items[0]):
+            return False
+        # One list may be of two names; a list of lists of two is not.
+        return among_pairs or not is_innocent_item(bytes(items[1])[1:-1].decode(errors="replace"))
+
+    def _is_secret_name(self, raw: Raw) -> bool:
+        text = bytes(raw)
+        return text[:1] == b'"' and len(text) <= 400 and self._names(exactjson.decode(raw))
+
+    def _names(self, text: object) -> bool:
+        """Return whether a value is the name of a secret."""
+        return isinstance(text, str) and may_be_name(text) and self._is_secret(text)
 
     def hide_object(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         """Return a Python object as ``hide`` returns a JSON text; objects and lists are copied."""
-        return self._hide_object(value, path, covered=self.covers(path)) if self._on else value
+        return self._hide_object(value, covered=self.covers(path)) if self._on else value
 
-    def _hide_object(self, value: Any, path: tuple[str, ...], *, covered: bool) -> Any:
+    def _hide_object(self, value: Any, *, covered: bool, among_pairs: bool = False) -> Any:
         if isinstance(value, dict):
+            named = any(is_name_key(str(key)) and self._names(item) for key, item in value.items())
             return {
                 key: self._hide_object(
-                    item, (*path, key), covered=covered or self._is_secret(str(key))
+                    item,
+                    covered=covered
+                    or self._is_secret(str(key))
+                    or (named and is_value_key(str(key))),
                 )
                 for key, item in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [self._hide_object(item, (*path, ""), covered=covered) for item in value]
-        if not covered or value is None or isinstance(value, bool) or value == "":
+            paired = len(value) == 2 and self._names(value[0])
+            paired = paired and (among_pairs or not is_innocent_item(str(value[1])))
+            pairs = all(isinstance(item, (list, tuple)) for item in value)
+            return [
+                self._hide_object(item, covered=covered or (paired and n == 1), among_pairs=pairs)
+                for n, item in enumerate(value)
+            ]
+        if value is None or isinstance(value, bool) or value == "":
             return value
-        return _describe_text(len(value)) if isinstance(value, str) else f"{MASK} (number)"
+        if not covered:
+            return self.hide_in(value) if isinstance(value, str) else value
+        return describe_hidden(len(value)) if isinstance(value, str) else f"{MASK} (number)"
+
+    def find(self, text: str) -> list[Span]:
+        """Return the parts of a text that are hidden."""
+        return find_secrets(text, self._kind) if self._on else []
+
+    def hide_in(self, text: str) -> str:
+        """Return a text of a person or a task with each secret in it replaced by its kind.
+
+        Example:
+            >>> from graphflow_nb.model.masks import DEFAULT_MASK
+            >>> DEFAULT_MASK.hide_in("log in with password=x1y2 at once")
+            'log in with password=••• (text, 4 characters) at once'
+        """
+        return replace_spans(text, self.find(text), lambda part: describe_hidden(len(part)))
+
+    def hide_each(self, texts: Sequence[str | None]) -> list[str | None]:
+        """Return texts as ``hide_in`` does: quick for many, most of which are innocent."""
+        if not self._on:
+            return list(texts)
+        marks = find_marks("\n".join(filter(None, texts)), self._kind, escaped=False)
+        if not marks:
+            return list(texts)
+        return [
+            self.hide_in(text) if text and any(map(text.__contains__, marks)) else text
+            for text in texts
+        ]
 
     def hide_text(self, text: str) -> str:
         """Return a stored text with secrets replaced: JSON as by ``hide``, any other by ``scrub``.
@@ -175,7 +291,8 @@ class Mask:
             return self.scrub(text)
         raw = Raw(text.encode(errors="surrogateescape"))
         try:
-            shown = self._hide(raw, (), None, covered=False)
+            marks = self._find_marks(raw)
+            shown = self._hide(raw, (), show_kind, marks, covered=False) if marks else raw
         except (ContextError, RecursionError):
             return self.scrub(text)
         return text if shown is raw else bytes(shown).decode()
@@ -186,30 +303,36 @@ class Mask:
         Args:
             text: A text that may have pieces of JSON, or of Python's form of it, in it.
         """
-        if not self._on:
-            return text
-        found = next((m for m in _NESTED.finditer(text) if self._is_secret(_unquote(m[1]))), None)
-        if found is not None:  # where an object or a list ends can't be seen in a text that is cut
-            text = f"{text[: found.start(3)]}{MASK}"
-
-        def replace(match: re.Match[str]) -> str:
-            secret = self._is_secret(_unquote(match[1]))
-            return f"{match[1]}{match[2]}{MASK}" if secret else match[0]
-
-        return _PAIR.sub(replace, text)
+        return replace_spans(text, self.find(text), lambda _: MASK)
 
 
-def hide_value(raw: Raw) -> Raw:
-    """Return what is shown instead of one value: its kind; what tells nothing stays as it is."""
-    form = exactjson.kind(raw)
-    if form == "number":
-        return Raw(exactjson.encode(f"{MASK} (number)"))
-    if form != "string" or bytes(raw) == b'""':
-        return raw
-    return Raw(exactjson.encode(_describe_text(len(exactjson.decode(raw)))))
+def replace_spans(text: str, spans: Sequence[Span], show: Callable[[str], str]) -> str:
+    """Return a text with something else in place of parts of it.
+
+    Args:
+        text: The text.
+        spans: The parts, in order.
+        show: Returns what is put in place of a part.
+    """
+    pieces, end = [], 0
+    for span in spans:
+        pieces += [text[end : span.start], show(text[span.start : span.end])]
+        end = span.end
+    return "".join(pieces) + text[end:] if spans else text
 
 
-def _describe_text(length: int) -> str:
+def show_kind(raw: Raw, path: tuple[str, ...], spans: Sequence[Span] | None) -> str:
+    """Return what is shown instead of one value: its kind."""
+    if exactjson.kind(raw) == "number":
+        return f"{MASK} (number)"
+    text = exactjson.decode(raw)
+    if spans is None:
+        return describe_hidden(len(text))
+    return replace_spans(text, spans, lambda part: describe_hidden(len(part)))
+
+
+def describe_hidden(length: int) -> str:
+    """Return what is shown instead of a text of so many characters."""
     return f"{MASK} (text, {length:,} {'character' if length == 1 else 'characters'})"
 
 
@@ -220,7 +343,7 @@ def number_mask(shown: str, number: int) -> str:
 
 def is_shown(text: str) -> bool:
     """Return whether a text is what is shown instead of a value."""
-    return text.startswith(MASK) and _SHOWN.fullmatch(text) is not None
+    return text.startswith(MASK) and SHOWN.fullmatch(text) is not None
 
 
 def contains_mask(raw: Raw) -> bool:
@@ -229,13 +352,9 @@ def contains_mask(raw: Raw) -> bool:
     if MASK not in text and "\\u2022" not in text:
         return False
     try:
-        return _SHOWN.search(exactjson.show(exactjson.decode(raw))) is not None
+        return SHOWN.search(exactjson.show(exactjson.decode(raw))) is not None
     except (ContextError, RecursionError):
-        return _SHOWN.search(text) is not None
-
-
-def _unquote(text: str) -> str:
-    return text[1:-1]
+        return SHOWN.search(text) is not None
 
 
 def _read_choice(choice: object) -> Mapping[str, bool]:

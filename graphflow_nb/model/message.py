@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from ..errors import ContextError
 from . import exactjson
+from .masks import DEFAULT_MASK
 
 __all__ = ["Message", "MessageRole", "OddMessage"]
 
@@ -132,7 +133,8 @@ class Message:
         return hash((self.role, self.content, self.timestamp))
 
     def __repr__(self) -> str:
-        return f"Message({self.role.value!r}, {self.content!r}, {self.timestamp.isoformat()!r})"
+        content = DEFAULT_MASK.hide_in(self.content)
+        return f"Message({self.role.value!r}, {content!r}, {self.timestamp.isoformat()!r})"
 
 
 class OddMessage(Message):
@@ -193,7 +195,7 @@ class OddMessage(Message):
         return (OddMessage.from_json, (self.json,))
 
     def __repr__(self) -> str:
-        return f"OddMessage({self.content!r})"
+        return f"OddMessage({DEFAULT_MASK.hide_text(self.content)!r})"
 
 
 def _parse_time(written: Any) -> datetime:

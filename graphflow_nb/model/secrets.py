@@ -1,13 +1,15 @@
-"""Sessions without the values under keys that look as if a secret were under them."""
+"""Sessions without what looks secret in them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from msgspec import Raw
 
 from . import exactjson
-from .secret_keys import MASK, secret_kind
+from .masks import DEFAULT_MASK, Mask, replace_spans
+from .secret_keys import MASK
+from .secret_texts import Span
 from .session import Session
 
 __all__ = ["mask_secrets"]
@@ -16,9 +18,10 @@ __all__ = ["mask_secrets"]
 def mask_secrets(session: Session, also: Collection[str] = ()) -> Session:
     """Return a session with ``•••`` in place of each value under a key that looks secret.
 
-    For ``redact=`` of ``wb.copy_to`` and ``wb.to_parquet``. All else is kept to the letter. Of
-    objects and lists under such a key every text and number is replaced. Texts of the chat are not
-    looked into.
+    For ``redact=`` of ``wb.copy_to`` and ``wb.to_parquet``. Of objects and lists under such a key
+    every text and number is replaced. In other texts, those of the chat and the status among them,
+    tokens with a known form, passwords in URLs and what follows ``password=`` are replaced. All
+    else is kept to the letter, ids and the names of graphs and tasks too.
 
     Example:
         >>> import graphflow_nb
@@ -34,43 +37,19 @@ def mask_secrets(session: Session, also: Collection[str] = ()) -> Session:
     Raises:
         ContextError: The context is not a JSON object.
     """
+    mask = Mask(also) if also else DEFAULT_MASK
     text = session.context_json()
-    parts = exactjson.split_object(text, "context")
-    masked = {
-        name: part if name == "chat_history" else _mask(part, also) for name, part in parts.items()
-    }
-    if all(masked[name] is part for name, part in parts.items()):
+    raw = Raw(text.encode() if isinstance(text, str) else text)
+    exactjson.split_object(raw, "context")
+    masked = mask.hide(raw, ("context",), _show)
+    status = None if session.status_message is None else mask.scrub(session.status_message)
+    extra = {name: mask.hide(part, (name,), _show) for name, part in (session.extra or {}).items()}
+    if masked is raw and status == session.status_message and extra == (session.extra or {}):
         return session
-    return session.with_context_json(exactjson.join(masked))
+    twin = session.with_context_json(text if masked is raw else bytes(masked))
+    twin.status_message, twin.extra = status, extra or None
+    return twin
 
 
-def _mask(text: Raw, also: Collection[str]) -> Raw:
-    """Return a JSON text with its secrets replaced; the same object if it has none."""
-    opening = bytes(text).lstrip()[:1]
-    if opening == b"{":
-        parts = exactjson.split_object(text, "context")
-        new = {
-            name: _mask(part, also) if secret_kind(name, also) is None else _hide(part)
-            for name, part in parts.items()
-        }
-        same = all(new[name] is part for name, part in parts.items())
-        return text if same else Raw(exactjson.join(new))
-    if opening == b"[":
-        items = exactjson.split_array(text, "context")
-        changed = [_mask(item, also) for item in items]
-        same = all(one is other for one, other in zip(items, changed, strict=True))
-        return text if same else Raw(exactjson.join(changed))
-    return text
-
-
-def _hide(text: Raw) -> Raw:
-    """Return a JSON text with each text and number in it replaced; what is empty stays."""
-    opening = bytes(text).lstrip()[:1]
-    if opening == b"{":
-        parts = exactjson.split_object(text, "context")
-        return Raw(exactjson.join({name: _hide(part) for name, part in parts.items()}))
-    if opening == b"[":
-        return Raw(exactjson.join([_hide(item) for item in exactjson.split_array(text, "context")]))
-    if opening in b"tfn" or bytes(text).strip() == b'""':  # true, false, null
-        return text
-    return Raw(exactjson.encode(MASK, "the mask"))
+def _show(raw: Raw, _path: tuple[str, ...], spans: Sequence[Span] | None) -> str:
+    return MASK if spans is None else replace_spans(exactjson.decode(raw), spans, lambda _: MASK)

@@ -295,7 +295,8 @@ class Session:
         return session
 
     def __repr__(self) -> str:
-        status = f", status_message={self.status_message!r}" if self.status_message else ""
+        text = self.mask.hide_in(self.status_message or "")
+        status = f", status_message={text!r}" if text else ""
         return (
             f"Session({self.id!r}, {self.current_task_id!r}, graph_id={self.graph_id!r}{status}, "
             f"version={self.version})"

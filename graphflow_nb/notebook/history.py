@@ -91,7 +91,7 @@ class HistoryViews(HistoryKeeper):
         except HistoryError as error:  # of one version, which hides none of the others
             found = [(version, None) for version in await archive.versions(id, limit=limit + 1)]
             notes.append(str(error))
-        frame = versions_frame(found, limit)
+        frame = versions_frame(found, limit, self.mask)
         shown = frame.index
         if len(shown) and shown[0] - shown[-1] + 1 > len(shown):
             notes.append("some versions in between were not kept: the next one has their changes")
@@ -243,7 +243,7 @@ class HistoryViews(HistoryKeeper):
             name: None if time is None else _parse_time(name, time)
             for name, time in (("since", since), ("until", until))
         }
-        stays, notes = await read_stays(self.archive, chosen, **times, limit=limit)
+        stays, notes = await read_stays(self.archive, chosen, **times, limit=limit, mask=self.mask)
         if graph is not None:
             stays = stays[stays["graph_id"] == graph].reset_index(drop=True)
         from .timelines import Timeline  # matplotlib takes its time: only when it is wanted

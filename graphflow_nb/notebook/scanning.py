@@ -152,6 +152,7 @@ class _Messages:
     """Reads the chats of sessions: of as many as a first look says that memory has room for."""
 
     storage: Any
+    mask: Mask
     batch: PageSize
 
     async def read(self, query: Query) -> Part:
@@ -169,7 +170,9 @@ class _Messages:
         if not ids:
             return Part(None, 0, next)
         found = await find_chats(self.storage, Query(ids=ids, order="id"))
-        frame = await run_off_loop(len(found), lambda: messages_frame(found), self.storage)
+        frame = await run_off_loop(
+            len(found), lambda: messages_frame(found, self.mask), self.storage
+        )
         problems = {id: table.problems[id] for id in ids if id in table.problems}
         if problems := {**problems, **problems_of(found), **frame.attrs.get("problems", {})}:
             frame.attrs["problems"] = problems
@@ -231,6 +234,7 @@ class LargeReads(Client):
         *,
         batch_size: int = BATCH,
         after: Cursor | Mapping[str, Any] | None = None,
+        reveal: bool = False,
         **filters: Any,
     ) -> Scan:
         """Return the chat messages of all sessions as an iterator of DataFrames.
@@ -248,6 +252,7 @@ class LargeReads(Client):
             batch_size: The most sessions whose messages are in a DataFrame, 1 to 10,000; fewer
                 where they are large.
             after: ``scan.after`` of such a scan that ended early, from which this one goes on.
+            reveal: See ``messages``.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
 
         Returns:
@@ -263,7 +268,8 @@ class LargeReads(Client):
         _check_size("batch_size", batch_size, MAX_IDS)
         query = Query.from_filters(filters, order="id", after=after)
         batch = PageSize(batch_size)
-        return Scan(self.bridge, _Messages(self.storage, batch).read, query, batch)
+        mask = NO_MASK if reveal else self.mask
+        return Scan(self.bridge, _Messages(self.storage, mask, batch).read, query, batch)
 
     @dual
     def to_parquet(

@@ -294,6 +294,7 @@ class SessionTables(Client):
         where: Mapping[Any, Any] | None = None,
         limit: int | None = 1000,
         allow_scan: bool = False,
+        reveal: bool = False,
     ) -> pd.DataFrame:
         """Return chat messages as a DataFrame: of one session, or of the newest that match.
 
@@ -310,6 +311,8 @@ class SessionTables(Client):
                 more. Where the store reads chats alone (PostgreSQL, SQLite and memory), it is one
                 of sessions that have messages. ``scan_messages`` reads all, in bounded memory.
             allow_scan: See ``sessions``.
+            reveal: Whether to return secrets in messages as they are. Default: ``•••`` is in place
+                of tokens with a known form, of passwords in URLs and behind ``password:``.
 
         Returns:
             ``session_id`` (category), ``position`` (int64, 0 is the oldest kept), ``role``
@@ -324,11 +327,12 @@ class SessionTables(Client):
             CapabilityError: No id is given, and the storage has no method ``query``.
             StorageError: The store failed.
         """
+        mask = NO_MASK if reveal else self.mask
         if id is not None:
             session = await self.storage.get(id)
             if session is None:
                 raise SessionNotFound(id)
-            frame = messages_frame([session])
+            frame = messages_frame([session], mask)
             if "problems" in frame.attrs and not len(frame):
                 len(session.copy().context.chat_history)  # raises, since it can't be read at all
             _warn_of_problems(frame.attrs.get("problems", {}))
@@ -350,7 +354,9 @@ class SessionTables(Client):
         if len(found) > most:
             more = "raise limit=" if limit is not None else "wb.scan_messages() reads all"
             warn(f"messages of the newest {most:,} sessions; there are more, {more}")
-        frame = await run_off_loop(len(found), lambda: messages_frame(found[:most]), self.storage)
+        frame = await run_off_loop(
+            len(found), lambda: messages_frame(found[:most], mask), self.storage
+        )
         if problems := {**problems_of(found), **frame.attrs.get("problems", {})}:
             frame.attrs["problems"] = problems
         if note := note_of(found):

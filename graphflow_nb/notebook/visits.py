@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..frames import stays_frame
 from ..history import HistoryArchive
+from ..model.masks import DEFAULT_MASK, Mask
 from ..storage.history import OBSERVED
 from .words import short_id
 
@@ -27,6 +28,7 @@ async def read_stays(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = MAX_STEPS,
+    mask: Mask = DEFAULT_MASK,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the stays of sessions, as ``Timeline.stays`` has them, and what is to be said of them.
 
@@ -35,6 +37,7 @@ async def read_stays(
         ids: The sessions; None for all.
         since, until: Only versions from this time on, and before that one.
         limit: The most versions.
+        mask: What is hidden of their status.
     """
     steps = await archive.steps(ids, since=since, until=until, limit=limit)
     notes = []
@@ -46,7 +49,7 @@ async def read_stays(
         notes.append(f"the first {limit:,} versions by id; limit= takes more")
     if OBSERVED in steps.source:
         notes.append("some versions were observed: others in between are unknown")
-    return stays_frame(steps, datetime.now(UTC)), notes
+    return stays_frame(steps, datetime.now(UTC), mask), notes
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ class Editor:
         self._previewed: Any = None
         self._masked: MaskedText | None = None  # the context as it was put there
         self._masked_value: MaskedText | None = None  # and the value at the path
+        self._masked_status: MaskedText | None = None
         self._offered = ("", "")  # the kind and value that were last put there by the program
         stage.desk.typed.append(self._find_typed)
         self._wire()
@@ -114,7 +115,7 @@ class Editor:
             control.observe(change, "value")
 
         observe(self.task, lambda value: self._set_field("current_task_id", value))
-        observe(self.status, lambda value: self._set_field("status_message", value or None))
+        observe(self.status, self._set_status)
         observe(self.json, self._set_context)
         observe(self.path, self._show_value)
         observe(self.mode, lambda _: None)
@@ -127,6 +128,12 @@ class Editor:
     def _set_field(self, field: str, value: str | None) -> None:
         self._stage.desk.edit().set(field, value)
         self._stage.desk.drop_preview()
+
+    def _set_status(self, text: str) -> None:
+        masked = self._masked_status
+        if text and masked is not None:
+            text = exactjson.decode(masked.restore(Raw(exactjson.encode(text))))
+        self._set_field("status_message", text or None)
 
     def _set_context(self, text: str) -> None:
         self._stage.desk.drop_preview()
@@ -285,7 +292,9 @@ class Editor:
         tasks = [name for name, _ in self._stage.listing.tasks(draft.get("graph_id"))]
         self.task.options = tasks[:MAX_TASKS]
         self.task.value = draft.get("current_task_id")
-        self.status.value = draft.get("status_message") or ""
+        status = Raw(exactjson.encode(draft.get("status_message") or ""))
+        self._masked_status = mask_text(status, self._stage.desk.mask, ("status_message",))
+        self.status.value = self._masked_status.text
         self._empty_fields()
         self._fill_context()
 

@@ -108,7 +108,7 @@ class HistoryPage:
         self.compare.render()
         self._render_slider(look)
         extent = describe_extent(past.versions, more=past.more)
-        self.facts.value = plain_box(render_facts(look.version, extent))
+        self.facts.value = plain_box(render_facts(look.version, extent, past.mask))
         if look is not self._shown:
             self._shown = look
             self.changes.value = plain_box(render_changes(look))

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from msgspec import Raw
 
 from ...cards import notice_html
-from ...cards.lines import Lines, Values, shown_text
+from ...cards.lines import Hidden, Lines, Values, shown_text
 from ...changes import Draft, Path, document, value_at
 from ...errors import GraphflowError, PatchError
 from ...model import Session
@@ -49,13 +49,15 @@ class InPlace:
             finding: Whether it is what a search found.
         """
         desk = self._stage.desk
+        base = None if desk.draft is None else document(desk.draft.base)
         self.problem.value = notice_html("error", lines.problem) if lines.problem else Markup("")
         self.tree.show(
             lines.lines,
             of=session.id,
             label=part,
             editable=not self._stage.read_only and not desk.in_conflict,
-            before=None if desk.draft is None else Values(document(desk.draft.base)).find,
+            before=None if base is None else Values(base).find,
+            hide=desk.mask.hide if base is None else Hidden(base, (), desk.mask).find,
             mask=desk.mask,
             turn=self._turn,
             empty="nothing found" if finding else "empty",

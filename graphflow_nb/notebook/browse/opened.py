@@ -506,7 +506,8 @@ def _creation_call(session: Session, fork: Fork | None, changes: Patch) -> str:
         more = f", changes={python(changes, session.mask)}" if len(changes) else ""
         origin = f"{fork.origin.id!r}, {fork.origin.number}"
         return f"{WORKBENCH}.fork({origin}, as_id={session.id!r}{more})"
-    plain = not len(session.context) and not len(session.context.chat_history)
+    plain = not session.mask.find(session.status_message or "")
+    plain = plain and not len(session.context) and not len(session.context.chat_history)
     if plain and session.context.chat_history.max_messages == DEFAULT_MAX_MESSAGES:
         status = session.status_message
         more = "" if session.graph_id == "default" else f", graph_id={session.graph_id!r}"

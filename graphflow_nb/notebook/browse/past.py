@@ -16,6 +16,7 @@ from ...errors import (
 )
 from ...history import HistoryArchive, Version, history_of
 from ...model import Session
+from ...model.masks import Mask
 from ..comparing import RunComparison, compare_two
 from ..forking import Fork, find_origin, make_fork
 from ..keeping import HistoryKeeper
@@ -102,6 +103,11 @@ class Past:
         self.more = False
         self.look: Look | None = None
         self.lack = ""
+
+    @property
+    def mask(self) -> Mask:
+        """What is hidden of what is shown."""
+        return self._client.mask
 
     # Reading
 

@@ -9,7 +9,7 @@ from msgspec import Raw
 from ...changes import Path, value_at
 from ...errors import GraphflowError
 from ...model import Session, exactjson
-from ...model.masks import Mask, is_shown
+from ...model.masks import Mask, contains_mask
 from ...storage.paths import path_text
 from .typed import type_value
 
@@ -45,7 +45,7 @@ def _collect_values(context: Raw, mask: Mask) -> dict[str, str | None]:
     for path, raw, kind in _walk(mask.hide(context, ("context",))):
         short = kind not in _BRANCHES and len(raw_bytes := bytes(raw)) <= MAX_VALUE
         value = type_value(raw_bytes.decode(errors="replace")) if short else None
-        found[path] = None if value is None or is_shown(value) else value
+        found[path] = None if value is None or contains_mask(raw) else value
     return found
 
 

@@ -128,7 +128,8 @@ class Reader:
         title = Markup("<h4>%s %s%s</h4>") % (kind, code(session.id), dirty)
         if desk.new:
             return title
-        status = f" · {session.status_message[:MAX_STATUS]}" if session.status_message else ""
+        text = session.mask.hide_in(session.status_message or "")
+        status = f" · {text[:MAX_STATUS]}" if text else ""
         facts = (
             f"{session.graph_id} · at {session.current_task_id}{status} · version "
             f"{session.version} · updated {cards.age(session.updated_at)}"

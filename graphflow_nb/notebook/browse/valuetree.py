@@ -101,6 +101,7 @@ class ValueTree(anywidget.AnyWidget):
         label: Literal["Context", "Chat"],
         editable: bool,
         before: Callable[[Path], Raw | None] | None = None,
+        hide: Callable[[Raw, Path], Raw] = DEFAULT_MASK.hide,
         mask: Mask = DEFAULT_MASK,
         turn: int = 0,
         empty: str = "",
@@ -114,6 +115,7 @@ class ValueTree(anywidget.AnyWidget):
             editable: Whether values can be changed in place.
             before: Returns the value at a path before the changes of the draft, None if it was not
                 there. Default: there is no draft.
+            hide: Returns what is shown of the value at a path before the changes of the draft.
             mask: What is hidden of values; those that the lines hide are shown on demand only.
             turn: A number; where it differs from the one before, a value that is open is left.
             empty: The text that is shown without lines.
@@ -127,7 +129,7 @@ class ValueTree(anywidget.AnyWidget):
             "editable": editable,
             "kinds": list(KINDS),
             "lines": [
-                _describe(line, before(line.path) if before else line.raw, mask, opened=opened)
+                _describe(line, before(line.path) if before else line.raw, hide, opened=opened)
                 for line in lines
             ],
             "empty": empty,
@@ -174,7 +176,7 @@ class ValueTree(anywidget.AnyWidget):
         masked = self._masked
         if masked is not None and masked.path == path:
             value = masked.restore(value)
-        elif self._mask.covers(path) and contains_mask(value):
+        elif contains_mask(value) and not contains_mask(self._read(path)):
             raise PatchError("this is what is shown instead of the secret: type all of the new one")
         typing, self.typing = self.typing, ""  # it is what is put into the draft now
         try:
@@ -201,7 +203,9 @@ class ValueTree(anywidget.AnyWidget):
             return ""
 
 
-def _describe(line: Line, before: Raw | None, mask: Mask, *, opened: bool) -> dict[str, Any]:
+def _describe(
+    line: Line, before: Raw | None, hide: Callable[[Raw, Path], Raw], *, opened: bool
+) -> dict[str, Any]:
     """Return a line as the front end shows it."""
     form = exactjson.kind(line.raw)
     text = bytes(line.raw).decode(errors="replace")
@@ -226,7 +230,7 @@ def _describe(line: Line, before: Raw | None, mask: Mask, *, opened: bool) -> di
     elif len(text) > MAX_TEXT:
         shown["cut"] = f"… {len(text):,} characters in all"
     if changed:
-        shown["was"] = "new" if before is None else f"was {_shorten(mask.hide(before, line.path))}"
+        shown["was"] = "new" if before is None else f"was {_shorten(hide(before, line.path))}"
     return shown
 
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from ...cards import age, card, code, fact_table, notice_html, patch_html, size
 from ...history import Version
+from ...model.masks import DEFAULT_MASK, Mask
 from ...storage.history import OBSERVED, TRIGGER, WRITTEN
 from .past import Look, Past
 
@@ -46,12 +47,13 @@ def describe_extent(versions: Sequence[Version], *, more: bool) -> str:
     return f"{shown}; there are older ones" if more else shown
 
 
-def render_facts(version: Version, extent: str) -> Markup:
+def render_facts(version: Version, extent: str, mask: Mask = DEFAULT_MASK) -> Markup:
     """Return what is known of a version.
 
     Args:
         version: The version.
         extent: Of which versions it is one.
+        mask: What is hidden of its status.
     """
     hint = Markup('%s <span class="q">%s</span>')
     stored = "" if version.version is None else f"; version {version.version} in the store"
@@ -62,7 +64,7 @@ def render_facts(version: Version, extent: str) -> Markup:
         ("version", hint % (Markup("<b>%s</b>") % version.number, extent + stored)),
         ("saved", hint % (f"{version.at:%Y-%m-%d %H:%M:%S.%f} UTC", age(version.at))),
         ("task", task % code(version.current_task_id)),
-        ("status", code(version.status_message or "none")),
+        ("status", code(mask.hide_in(version.status_message or "none"))),
         ("source", Markup("%s%s") % (source, writer)),
     ]
     return fact_table(rows)
@@ -99,14 +101,14 @@ def static_history(past: Past) -> Markup:
     shown = past.versions[: -MAX_LISTED - 1 : -1]
     more = past.more or len(shown) < len(past.versions)
     extent = describe_extent(past.versions, more=past.more)
-    body = _render_list(shown)
+    body = _render_list(shown, past.mask)
     if more:
         body += Markup('<p class="q">There are older ones.</p>')
-    body += render_facts(look.version, extent) + render_changes(look)
+    body += render_facts(look.version, extent, past.mask) + render_changes(look)
     return card(Markup("history of %s") % code(look.version.id), body)
 
 
-def _render_list(versions: Sequence[Version]) -> Markup:
+def _render_list(versions: Sequence[Version], mask: Mask) -> Markup:
     row = Markup(
         '<tr><td class="n">%s</td><td>%s</td><td>%s</td><td class="long">%s</td>'
         '<td class="n">%s</td><td>%s</td></tr>'
@@ -117,7 +119,7 @@ def _render_list(versions: Sequence[Version]) -> Markup:
             version.number,
             f"{version.at:%Y-%m-%d %H:%M:%S} UTC",
             Markup("deleted") if version.deleted else code(_cut(version.current_task_id)),
-            code(_cut(version.status_message or "")),
+            code(_cut(mask.hide_in(version.status_message or ""))),
             size(version.bytes),
             version.source,
         )

@@ -1,0 +1,290 @@
+"""Where in a text secrets are: tokens with a known beginning, passwords in URLs, ``token=…``.
+
+A name says that a secret follows (``password: …``, ``"apiKey": …``), or a secret is known by its
+own form (``ghp_…``, ``Bearer …``, a private key). Both are looked for in texts of any kind: a
+message of the chat, JSON inside a string, the error of a server.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, TypeAlias
+
+__all__ = [
+    "MAY_HIDE",
+    "Kind",
+    "Span",
+    "find_marks",
+    "find_secrets",
+    "is_innocent_item",
+    "is_name_key",
+    "is_value_key",
+]
+
+#: Returns what kind of secret is under a key; None for none.
+Kind: TypeAlias = Callable[[str], str | None]
+
+
+class Span(NamedTuple):
+    """The part of a text that is a secret."""
+
+    start: int
+    end: int
+
+
+# Tokens that say by their first letters whose they are. Each is at least 16 characters long.
+_KNOWN: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*"  # JWT, JWE
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"  # AWS
+    r"|AIza[\w-]{30,}|ya29\.[\w-]{16,}|GOCSPX-[\w-]{16,}"  # Google
+    r"|sk-[\w-]{16,}|(?:gsk|hf|nvapi|pplx|xai|r8|tvly)[-_][\w-]{20,}"  # of models
+    r"|(?:[rs]k|pk)_(?:live|test)_\w{10,}|whsec_\w{16,}"  # Stripe
+    r"|gh[pousr]_\w{16,}|github_pat_\w{16,}|gl(?:pat|dt|rt|cbt)-[\w-]{16,}"
+    r"|xox[abeoprs]-[\w-]{10,}|xapp-[\w-]{10,}"  # Slack
+    r"|SG\.[\w-]{16,}\.[\w-]{16,}|key-[0-9a-f]{32}"  # of mail
+    r"|npm_\w{30,}|pypi-[\w-]{30,}|dckr_pat_[\w-]{16,}|do[por]_v1_[0-9a-f]{32,}"
+    r"|hv[sb]\.[\w-]{20,}|shp(?:at|ca|pa|ss)_[0-9a-f]{20,}|lin_api_\w{20,}|AGE-SECRET-KEY-\w{20,}"
+    r")"
+)
+#: What occurs in each text in which something is a secret, for a quick search in many.
+MAY_HIDE: Final = (
+    r"[=:@\[(]|PRIVATE KEY|(?:ear|EAR|as|AS)(?:er|ER|ic|IC) |eyJ|AKIA|ASIA|AIza|ya29|GOCSPX-|sk-"
+    r"|(?:gsk|hf|nvapi|pplx|xai|r8|tvly)[-_]|[rsp]k_|whsec_|gh[pousr]_|github_pat_|glpat-|gldt-"
+    r"|glrt-|glcbt-|xox|xapp-|SG\.|key-|npm_|pypi-|dckr_pat_|do[por]_v1_|hv[sb]\.|shp|lin_api_"
+    r"|AGE-SECRET-KEY-"
+)
+_RUN: Final = re.compile(r"(?<![\w.-])[\w.-]{16,}")
+_PEM: Final = "PRIVATE KEY"
+_PEM_BLOCK: Final = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(?:.*?-----END [A-Z0-9 ]*KEY[A-Z ]*-----|.*)",
+    re.DOTALL,
+)
+# After a user's name; a port is followed by a slash. It ends where a host follows.
+_URL_PASSWORD: Final = re.compile(
+    r"://[^\s/:@?#\"'<>]*:(?!\d{1,5}[/?#])([^\s\"'<>]+?)@(?=[\w.\[\]:%-]*(?:[/?#\s\"'<>,;)\\]|$))"
+)
+_SCHEME: Final = re.compile(r"earer |asic |EARER |ASIC ")
+_AUTHORIZATION: Final = re.compile(
+    r"\b(?:bearer|basic)\s+(?=[\w.~+/-]*(?:\d|=))([\w.~+/-]{8,}=*)", re.IGNORECASE
+)
+# A name and what follows it: in a query, a shell, a line of settings, a header.
+_NAME: Final = re.compile(r"[\w.-]*\w\Z")
+_IN_QUOTES: Final = re.compile(r"[ \t]*([\"'])(.*?)(?:\1|\Z)", re.DOTALL)
+_AFTER_EQUALS: Final = re.compile(r"()\s?([^\s&;,\"'<>]+)")
+_AFTER_COLON: Final = re.compile(
+    r"()[ \t]*(?:(?:Bearer|Basic|Token|Digest|ApiKey|Bot)[ ]+)?([^\s,;\"'<>]+)", re.IGNORECASE
+)
+_COOKIES: Final = re.compile(r"()[ \t]*([^\s;\"'<>]+(?:;[ ]*[^\s;\"'<>]+)*)")
+#: In a text, words that are under a name without being its secret.
+_PLAIN_WORDS: Final = (
+    "true false none null nil undefined yes no on off ok set unset missing invalid required "
+    "optional expired unknown empty hidden redacted wrong incorrect valid changed"
+)
+_PLAIN: Final = frozenset(_PLAIN_WORDS.split())
+# In a query, which has few prose words, more names hold one; in prose these are words.
+_IN_QUERIES: Final = frozenset(("sig", "signature", "pass", "auth"))
+_IN_PROSE: Final = frozenset(("pass", "pin", "auth", "cookies", "secrets"))
+# A key or a name in quotes, which may be escaped: JSON inside JSON, Python's repr.
+_KEY: Final = r"(\\*[\"'])((?:[^\"'\\]|\\+u[0-9a-fA-F]{4}){1,200})\1"
+_QUOTED_KEY: Final = re.compile(rf"{_KEY}\s*:\s*")
+_QUOTED_PAIR: Final = re.compile(
+    rf"(?:(\\*[\"'])(\w+)\1\s*:\s*|[\[(]\s*){_KEY.replace(chr(92) + '1', chr(92) + '3')}\s*,\s*"
+    r"(?:\3(\w+)\3\s*:\s*)?"
+)
+_BARE: Final = re.compile(r"[^\s,}\])\"'{\[(\\]+")
+_INNOCENT_LIST_ITEM: Final = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
+
+_NAMES: Final = "name key header field variable var param parameter property attribute label k"
+_NAME_KEYS: Final = frozenset(_NAMES.split())
+_VALUES: Final = "value val values content data default text v"
+_VALUE_KEYS: Final = frozenset(_VALUES.split())
+
+
+def is_name_key(key: str) -> bool:
+    """Return whether a text under a key names what is under another key of the same object."""
+    return key.lower() in _NAME_KEYS
+
+
+def may_be_name(text: str) -> bool:
+    """Return whether a text may be the name of something: it is short, of at most three words."""
+    return 1 < len(text) <= 60 and text.count(" ") <= 2
+
+
+def is_value_key(key: str) -> bool:
+    """Return whether under a key is what another key of the same object names."""
+    return key.lower() in _VALUE_KEYS
+
+
+def is_innocent_item(text: str) -> bool:
+    """Return whether a text looks like a name beside another: ``["password", "email"]``."""
+    return _INNOCENT_LIST_ITEM.fullmatch(text) is not None
+
+
+def find_secrets(text: str, kind: Kind) -> list[Span]:
+    """Return the parts of a text that are secrets, in order; none overlaps another.
+
+    Example:
+        >>> from graphflow_nb.model.secret_keys import secret_kind
+        >>> from graphflow_nb.model.secret_texts import find_secrets
+        >>> text = "see https://ann:pw7@host/x?page=2&token=t9"
+        >>> [text[start:end] for start, end in find_secrets(text, secret_kind)]
+        ['pw7', 't9']
+
+    Args:
+        text: The text.
+        kind: Returns what kind of secret is under a key.
+    """
+    found = sorted((*_find_known(text), *_find_named(text, kind), *_find_quoted(text, kind)))
+    merged: list[Span] = []
+    for span in found:
+        if merged and span.start < merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(span.end, merged[-1].end))
+        elif span.end > span.start:
+            merged.append(span)
+    return merged
+
+
+def _find_known(text: str) -> Iterator[Span]:
+    for run in _RUN.finditer(text):
+        for match in _KNOWN.finditer(text, run.start(), run.end()):
+            yield Span(*match.span())
+    if _PEM in text:
+        yield from (Span(*match.span()) for match in _PEM_BLOCK.finditer(text))
+    if "://" in text and "@" in text:
+        yield from (Span(*match.span(1)) for match in _URL_PASSWORD.finditer(text))
+    if _SCHEME.search(text) is not None:
+        yield from (Span(*match.span(1)) for match in _AUTHORIZATION.finditer(text))
+
+
+def _find_named(text: str, kind: Kind) -> Iterator[Span]:
+    for name, sign in _names_in(text, kind):
+        bare = _AFTER_EQUALS if text[sign] == "=" else _AFTER_COLON
+        if bare is _AFTER_COLON and kind(name) == "cookie":
+            bare = _COOKIES
+        match = _IN_QUOTES.match(text, sign + 1) or bare.match(text, sign + 1)
+        if match is None or match[2].lower().rstrip(".") in _PLAIN:
+            continue
+        # Behind a colon may be prose: "token: see below".
+        prose = bare is _AFTER_COLON and not match[1] and match[2].isalpha()
+        if not (prose and text[match.end() : match.end() + 1] == " "):
+            yield Span(*match.span(2))
+
+
+def _names_in(text: str, kind: Kind) -> Iterator[tuple[str, int]]:
+    """Yield each name of a secret that is not in quotes, and the place of the sign behind it."""
+    for sign in "=:":
+        at = text.find(sign)
+        while at >= 0:
+            before = text[at - 1 : at]
+            if before.isalnum() or (before == " " and sign == "="):
+                end = at - (before == " ")
+                match = _NAME.search(text, max(0, end - 80), end)
+                if match is not None and _holds_secret(match, sign, kind):
+                    yield match[0], at
+            at = text.find(sign, at + 1)
+
+
+def _holds_secret(match: re.Match[str], sign: str, kind: Kind) -> bool:
+    name = match[0].lower()
+    in_query = sign == "=" and match.string[match.start() - 1 : match.start()] in ("?", "&")
+    if in_query and (name in _IN_QUERIES or name.endswith("-signature")):
+        return True
+    return name not in _IN_PROSE and kind(match[0]) is not None
+
+
+def _find_quoted(text: str, kind: Kind) -> Iterator[Span]:
+    for match in _QUOTED_KEY.finditer(text):
+        if kind(_read_key(match[2])) is not None:
+            yield from _find_value(text, match.end(), match[1])
+    for match in _QUOTED_PAIR.finditer(text):
+        named = match[2] is not None and is_name_key(match[2])
+        value = match[5] is not None and is_value_key(match[5])
+        if named == value and (named or match[2] is None) and kind(_read_key(match[4])) is not None:
+            among = text[max(0, match.start() - 20) : match.start()].rstrip()[-1:] in (
+                "[",
+                "(",
+                ",",
+            )
+            yield from _find_value(text, match.end(), match[3], alone=not named and not among)
+
+
+def _read_key(text: str) -> str:
+    if "\\u" not in text:
+        return text
+    try:
+        return str(json.loads('"' + re.sub(r"\\+u", r"\\u", text) + '"'))
+    except ValueError:
+        return text
+
+
+def _find_value(text: str, start: int, quote: str, *, alone: bool = False) -> Iterator[Span]:
+    """Yield the place of the value that begins somewhere: without its quotes, or all of a list."""
+    if text[start : start + 1] in ("{", "[", "("):
+        yield Span(start, _find_close(text, start, quote))
+        return
+    opening = re.compile(r"\\*[\"']").match(text, start)
+    if opening is not None:
+        closing = re.compile(rf"(?<!\\){re.escape(opening[0])}").search(text, opening.end())
+        end = len(text) if closing is None else closing.start()
+        if alone and is_innocent_item(text[opening.end() : end]):
+            return
+        yield Span(opening.end(), end)
+        return
+    bare = _BARE.match(text, start)
+    if bare is not None and bare[0].lower() not in _PLAIN:
+        yield Span(*bare.span())
+
+
+def _find_close(text: str, start: int, quote: str) -> int:
+    """Return where an object or list ends; where it is cut off, the end of the text."""
+    quotes = r"[\"']" if len(quote) == 1 else re.escape(quote)
+    token = re.compile(rf"({quotes})(?:.*?)(?<!\\)\1|[{{}}\[\]()]", re.DOTALL)
+    depth = 0
+    for match in token.finditer(text, start):
+        if match[1] is None:
+            depth += 1 if match[0] in "{[(" else -1
+            if not depth:
+                return match.end()
+    return len(text)
+
+
+# What is quick, for JSON texts of a megabyte in which mostly nothing is secret.
+
+_ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+#: A sign or an ASCII letter that is written as an escape: nothing in the text is looked for.
+_ODD_ESCAPE: Final = re.compile(r"\\(?:/|u00[2-7])")
+
+
+def find_marks(text: str, kind: Kind, *, escaped: bool = True) -> tuple[str, ...]:
+    """Return texts of which one occurs in each part of a JSON text in which a secret may be.
+
+    Args:
+        text: The JSON text.
+        kind: Returns what kind of secret is under a key.
+        escaped: Whether it is JSON; False for other texts.
+
+    Returns:
+        The texts; an empty text if it can't be said; nothing if there is no secret.
+    """
+    escaped = escaped and "\\" in text
+    if escaped and _ODD_ESCAPE.search(text) is not None:
+        return ("",)
+    pieces = text.split('"')
+    after = pieces[1:]
+    names = {piece for piece, rest in zip(pieces, after, strict=False) if rest.lstrip()[:1] == ":"}
+    if any(is_name_key(name.rstrip("\\")) for name in names) or '["' in text or '[ "' in text:
+        names.update(piece for piece in set(pieces) if may_be_name(piece))
+    marks = [f'"{name}"' for name in names if kind(_read_key(name.rstrip("\\"))) is not None]
+    flat = _ESCAPE.sub(" ", text) if escaped else text
+    marks += (flat[start:end] for start, end in _find_known(flat) if " " not in flat[start:end])
+    if _PEM in flat:
+        marks.append(_PEM)
+    marks += (name for name, _ in _names_in(flat, kind))
+    if "'" in text:
+        marks += (
+            m[2] for m in _QUOTED_KEY.finditer(flat) if m[1] == "'" and kind(m[2]) is not None
+        )
+    return tuple(dict.fromkeys(marks))
