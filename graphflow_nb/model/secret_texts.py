@@ -51,12 +51,12 @@ _KNOWN: Final = re.compile(
 )
 #: What occurs in each text in which something is a secret, for a quick search in many.
 MAY_HIDE: Final = (
-    r"[=:@\[(]|PRIVATE KEY|(?:ear|EAR|as|AS)(?:er|ER|ic|IC) |eyJ|AKIA|ASIA|AIza|ya29|GOCSPX-|sk-"
+    r"[=:@\[(]|PRIVATE KEY|earer |asic |eyJ|AKIA|ASIA|AIza|ya29|GOCSPX-|sk-"
     r"|(?:gsk|hf|nvapi|pplx|xai|r8|tvly)[-_]|[rsp]k_|whsec_|gh[pousr]_|github_pat_|glpat-|gldt-"
     r"|glrt-|glcbt-|xox|xapp-|SG\.|key-|npm_|pypi-|dckr_pat_|do[por]_v1_|hv[sb]\.|shp|lin_api_"
     r"|AGE-SECRET-KEY-"
 )
-_RUN: Final = re.compile(r"(?<![\w.-])[\w.-]{16,}")
+_RUN: Final = re.compile(r"(?a:\b[\w.-]{16,})")
 _PEM: Final = "PRIVATE KEY"
 _PEM_BLOCK: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(?:.*?-----END [A-Z0-9 ]*KEY[A-Z ]*-----|.*)",
@@ -66,7 +66,6 @@ _PEM_BLOCK: Final = re.compile(
 _URL_PASSWORD: Final = re.compile(
     r"://[^\s/:@?#\"'<>]*:(?!\d{1,5}[/?#])([^\s\"'<>]+?)@(?=[\w.\[\]:%-]*(?:[/?#\s\"'<>,;)\\]|$))"
 )
-_SCHEME: Final = re.compile(r"earer |asic |EARER |ASIC ")
 _AUTHORIZATION: Final = re.compile(
     r"\b(?:bearer|basic)\s+(?=[\w.~+/-]*(?:\d|=))([\w.~+/-]{8,}=*)", re.IGNORECASE
 )
@@ -155,7 +154,7 @@ def _find_known(text: str) -> Iterator[Span]:
         yield from (Span(*match.span()) for match in _PEM_BLOCK.finditer(text))
     if "://" in text and "@" in text:
         yield from (Span(*match.span(1)) for match in _URL_PASSWORD.finditer(text))
-    if _SCHEME.search(text) is not None:
+    if "earer " in text or "asic " in text:
         yield from (Span(*match.span(1)) for match in _AUTHORIZATION.finditer(text))
 
 
@@ -253,6 +252,10 @@ def _find_close(text: str, start: int, quote: str) -> int:
 
 # What is quick, for JSON texts of a megabyte in which mostly nothing is secret.
 
+_BEFORE_NAME: Final = re.compile(
+    rf"(?:\[|\b(?:{_NAMES.replace(' ', '|')})\\*\"\s*:)\s*\\*\Z", re.IGNORECASE
+)
+_BLANK: Final = "\\ \n\t\r"
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 #: A sign or an ASCII letter that is written as an escape: nothing in the text is looked for.
 _ODD_ESCAPE: Final = re.compile(r"\\(?:/|u00[2-7])")
@@ -274,17 +277,35 @@ def find_marks(text: str, kind: Kind, *, escaped: bool = True) -> tuple[str, ...
         return ("",)
     pieces = text.split('"')
     after = pieces[1:]
-    names = {piece for piece, rest in zip(pieces, after, strict=False) if rest.lstrip()[:1] == ":"}
-    if any(is_name_key(name.rstrip("\\")) for name in names) or '["' in text or '[ "' in text:
-        names.update(piece for piece in set(pieces) if may_be_name(piece))
-    marks = [f'"{name}"' for name in names if kind(_read_key(name.rstrip("\\"))) is not None]
+    keys = {piece for piece, rest in zip(pieces, after, strict=False) if rest.lstrip()[:1] == ":"}
+    marks = [f'"{key}"' for key in keys if kind(_read_key(key.rstrip("\\"))) is not None]
+    names = {
+        name
+        for before, name in zip(pieces, after, strict=False)
+        if before.rstrip(_BLANK)[-1:] == "["
+    }
+    if named := {key for key in keys if is_name_key(key.rstrip("\\"))}:
+        names |= {name for key, name in zip(pieces, pieces[2:], strict=False) if key in named}
+    for name in names:
+        if may_be_name(name) and kind(_read_key(name.rstrip("\\"))) is not None:
+            marks += _find_before(text, f'"{name}"')
     flat = _ESCAPE.sub(" ", text) if escaped else text
     marks += (flat[start:end] for start, end in _find_known(flat) if " " not in flat[start:end])
     if _PEM in flat:
         marks.append(_PEM)
-    marks += (name for name, _ in _names_in(flat, kind))
+    marks += (name for name, _ in _names_in(flat.replace('":', '"'), kind))
     if "'" in text:
         marks += (
             m[2] for m in _QUOTED_KEY.finditer(flat) if m[1] == "'" and kind(m[2]) is not None
         )
     return tuple(dict.fromkeys(marks))
+
+
+def _find_before(text: str, name: str) -> Iterator[str]:
+    """Yield a name with what is before it, where that says that it is a name."""
+    at = text.find(name)
+    while at >= 0:
+        before = _BEFORE_NAME.search(text, max(0, at - 40), at)
+        if before is not None:
+            yield before[0] + name
+        at = text.find(name, at + 1)

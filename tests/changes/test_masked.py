@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from msgspec import Raw
 
@@ -81,3 +83,37 @@ def test_a_patch_with_a_mask_is_refused_before_anything_is_written() -> None:
     with pytest.raises(g.PatchError, match="shown instead of a secret"):
         wb.patch("a", changes)
     assert dict(wb.get("a").context) == {"password": "x"}
+
+
+def test_a_secret_within_a_text_stays_to_the_letter_where_the_text_is_edited() -> None:
+    note = r"see \"https://ann:p\u0077@h/\" and ghp_0123456789abcdefghij, \u00e9"
+    text = f'{{"data":{{"note":"{note}","other":"plain"}},"chat_history":{{"messages":[]}}}}'
+    draft = draft_of(text)
+    masked = mask_text(draft.context, DEFAULT_MASK, ("context",))
+    assert "ann:••• 1 (text, 2 characters)@h/" in masked.text
+    draft.set_context_text(masked.text.replace("plain", "new"), masked)
+    assert bytes(draft.context).decode() == text.replace("plain", "new")
+    draft.set_context_text(masked.text.replace("see", "look at"), masked)
+    found = draft.session().context["note"]
+    assert found == 'look at "https://ann:pw@h/" and ghp_0123456789abcdefghij, é'
+    moved = masked.text.replace('"plain"', '"••• 1 (text, 2 characters)"')
+    with pytest.raises(g.ContextError, match="was moved to"):
+        draft.set_context_text(moved, masked)
+
+
+def test_an_edit_of_a_list_whose_elements_move_keeps_each_value() -> None:
+    messages = ",".join(
+        f'{{"role":"User","content":"password: p{n}","timestamp":"2026-01-01T00:00:00Z"}}'
+        for n in range(3)
+    )
+    data = '{"h":[["Cookie","c1"],["X-Api-Key","k2"]]}'
+    text = f'{{"data":{data},"chat_history":{{"messages":[{messages}]}}}}'
+    draft = draft_of(text)
+    masked = mask_text(draft.context, DEFAULT_MASK, ("context",))
+    edited = json.loads(masked.text)
+    edited["data"]["h"].reverse()
+    del edited["chat_history"]["messages"][0]
+    draft.set_context_text(json.dumps(edited, ensure_ascii=False), masked)
+    context = draft.session().context
+    assert context["h"] == [["X-Api-Key", "k2"], ["Cookie", "c1"]]
+    assert [m.content for m in context.chat_history] == ["password: p1", "password: p2"]

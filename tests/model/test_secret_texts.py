@@ -1,0 +1,80 @@
+"""Secrets inside texts: those with a known form, and those with a name before them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from graphflow_nb.model.masks import DEFAULT_MASK
+from graphflow_nb.model.secret_keys import secret_kind
+from graphflow_nb.model.secret_texts import MAY_HIDE, find_secrets
+
+from ..test_masking import PAIRS, SECRET, TEXTS
+
+#: Texts that look a little like secrets.
+INNOCENT = (
+    """
+the token count is 12|max_tokens=50 and prompt_tokens: 7|token: see below|Token: expired
+author: ann; authority=none|a keyboard costs 3|see http://localhost:3000/@ann/posts?x=1
+write to ann@example.com: today|https://example.com/a:b/c@d|key=12 primary_key=3|the pass rate: 4
+pass=12 fail=0|the PIN is not set|Basic authentication is needed|the bearer of this letter
+bearer bonds2 fell|task-sk-1|sk-learn|ask-question-about-the-keyboard|AKIA is a start
+2026-11-26T10:00|a3f1c2d4-0000-4000-8000-123456789abc|password_reset_at=2026-01-01|password_policy: strong
+monkey: 1|secretary=ann|cookie_policy=all|session_id=abc123|signature: ann|next_page_token=abc
+["password", "email"]|{"required": ["username", "password"]}|{"name": "token_count", "value": 12}
+eyJ is how a JSON object begins|xoxo|the secret is out|password|tokens: a, b|ghp and hf_ and npm
+""".replace("\n", "|")
+    .strip("|")
+    .split("|")
+)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_secret_in_a_text_is_hidden_wherever_the_text_is(text: str) -> None:
+    assert SECRET not in DEFAULT_MASK.scrub(text)
+    assert SECRET not in DEFAULT_MASK.hide_in(text)
+    assert SECRET not in repr(DEFAULT_MASK.hide_object({"a": [text]}))
+    for layout in ({}, {"ensure_ascii": False}, {"separators": (",", ":")}, {"indent": 1}):
+        raw = Raw(json.dumps({"data": [{"é": text}]}, **layout).encode())
+        shown = bytes(DEFAULT_MASK.hide(raw))
+        assert SECRET.encode() not in shown
+        assert json.loads(shown)["data"][0]["é"] == DEFAULT_MASK.hide_in(text)
+    assert SECRET not in "".join(map(str, DEFAULT_MASK.hide_each(["a", None, text])))
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_an_innocent_text_is_shown(text: str) -> None:
+    assert DEFAULT_MASK.hide_in(text) == text
+    raw = Raw(json.dumps({"data": [{"text": text}]}).encode())
+    assert DEFAULT_MASK.hide(raw) is raw
+
+
+def test_a_name_beside_its_value_says_what_that_is() -> None:
+    shown = json.loads(bytes(DEFAULT_MASK.hide(Raw(json.dumps(PAIRS).encode()))))
+    assert SECRET not in repr(shown)
+    assert shown == DEFAULT_MASK.hide_object(PAIRS)
+    assert shown["headers"][0]["name"] == "Authorization"
+    assert shown["headers"][1] == {"name": "Accept", "value": "json"}
+    innocent: Any = {
+        "required": ["password", "email"],
+        "field": {"name": "token_count", "value": 2},
+    }
+    assert DEFAULT_MASK.hide_object(innocent) == innocent
+
+
+def test_a_quick_search_finds_each_text_with_a_secret() -> None:
+    assert [text for text in TEXTS if not re.search(MAY_HIDE, text)] == []
+
+
+def test_parts_do_not_overlap_and_what_is_around_them_stays() -> None:
+    for text in TEXTS:
+        spans = find_secrets(text, secret_kind)
+        assert spans
+        ends = [0, *(span.end for span in spans)]
+        assert all(end <= span.start < span.end for end, span in zip(ends, spans, strict=False))
+    text = "see https://ann:x@host/y?token=z&page=2 (from ann)"
+    assert DEFAULT_MASK.scrub(text) == "see https://ann:•••@host/y?token=•••&page=2 (from ann)"
