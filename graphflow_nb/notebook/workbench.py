@@ -406,6 +406,9 @@ def open(
             and ends with this process.
         mask: What of contexts is hidden wherever a person is shown it: values under keys that look
             secret (``dbPassword``, ``X-Api-Key``, ``ssn``, …) are shown as ``•••`` and their kind.
+            So are values beside such a name (``["Cookie", "…"]``, ``{"name": "token", "value":
+            "…"}``), and in texts, also in the chat and the status: passwords in URLs, what follows
+            ``password=``, private keys, and tokens that are known by their beginning (``ghp_…``).
             Names of keys, in any spelling, are hidden too: ``["iban", "customer number"]``, where
             ``iban``, ``email`` and ``phone`` are kinds that are secret by choice;
             ``{"cookie": False}`` shows one; False shows all. What a program reads, such as

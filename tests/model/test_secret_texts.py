@@ -23,7 +23,8 @@ author: ann; authority=none|a keyboard costs 3|see http://localhost:3000/@ann/po
 write to ann@example.com: today|https://example.com/a:b/c@d|key=12 primary_key=3|the pass rate: 4
 pass=12 fail=0|the PIN is not set|Basic authentication is needed|the bearer of this letter
 bearer bonds2 fell|task-sk-1|sk-learn|ask-question-about-the-keyboard|AKIA is a start
-2026-11-26T10:00|a3f1c2d4-0000-4000-8000-123456789abc|password_reset_at=2026-01-01|password_policy: strong
+2026-11-26T10:00|a3f1c2d4-0000-4000-8000-123456789abc
+password_reset_at=2026-01-01|password_policy: strong
 monkey: 1|secretary=ann|cookie_policy=all|session_id=abc123|signature: ann|next_page_token=abc
 ["password", "email"]|{"required": ["username", "password"]}|{"name": "token_count", "value": 12}
 eyJ is how a JSON object begins|xoxo|the secret is out|password|tokens: a, b|ghp and hf_ and npm
