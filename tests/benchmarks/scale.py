@@ -234,11 +234,11 @@ _NOT_SERVED = {
 }
 #: Looks that count by their nature, and what bounds them.
 _COUNTS = {
-    "browse(), counted": "counts all behind the view, for 2 s at most",
-    "browse(task=), counted": "counts all behind the view, for 2 s at most",
-    "Waiting…, a day": "counts all",
-    "Waiting…, usual": "counts all",
-    "overview()": "reads a sample",
+    "browse(), counted": "counts behind the view, a part of a large store, for 2 s at most",
+    "browse(task=), counted": "counts behind the view, a part of a large store, for 2 s at most",
+    "Waiting…, a day": "reads a part of a large store",
+    "Waiting…, usual": "reads a part of a large store",
+    "overview()": "reads a part of a large store",
 }
 
 

@@ -59,6 +59,8 @@ class Pages:
         query: Query,
         fetch: Callable[[Way], Awaitable[R]],
         count: Callable[[R], int],
+        *,
+        searched: bool = False,
     ) -> R:
         """Return a page of sessions, found in the way that probably takes least.
 
@@ -68,12 +70,13 @@ class Pages:
             query: The query, whose limit is the number of rows that ``fetch`` asks for.
             fetch: Returns the page, found in a given way.
             count: Returns the number of rows of what ``fetch`` returned.
+            searched: Whether ``fetch`` has a further condition that no statistics are of.
         """
         wanted = query.limit
         if not wanted or query.ids is not None:
             return await fetch(DIRECT)
         effort = await self._find_effort(connection, selects, query)
-        if effort != "walk" or not is_searched(query):
+        if effort != "walk" or not (searched or is_searched(query)):
             return await fetch(SORTED if effort == "sort" else DIRECT)
         page = await fetch(Way(walk=PROBED))
         hits = count(page)

@@ -170,7 +170,7 @@ class Selects:
         """Return the statement for whole rows, texts as bytes, and the sizes of the contexts."""
         return self._page(self._odd_columns, query, DIRECT)
 
-    def chats(self, query: Query) -> Statement:
+    def chats(self, query: Query, way: Way = DIRECT) -> Statement:
         """Return the statement for the ids and chats of the selected sessions with messages.
 
         A context that is not an object is NULL.
@@ -178,7 +178,7 @@ class Selects:
         arguments: list[Any] = []
         put = _putting(arguments)
         columns = f"{self._id}, {_CHAT}"
-        return Statement(self._rows(columns, query, DIRECT, put, also=(_HAS_CHAT,)), arguments)
+        return Statement(self._rows(columns, query, way, put, also=(_HAS_CHAT,)), arguments)
 
     def count(self, query: Query) -> Statement:
         """Return the statement for the number of selected sessions."""

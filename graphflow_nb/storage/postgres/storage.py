@@ -404,11 +404,19 @@ class PostgresSessionStorage:
     async def chats(self, query: Query) -> list[Chat] | None:
         """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
 
+        table = self._table
+
         async def read(connection: Connection) -> Any:
-            statement = self._table.statements.selects.chats(query)
-            await self._check_scan(connection, statement, query)
-            try:
+            selects = table.statements.selects
+
+            async def fetch(way: Way) -> Any:
+                statement = selects.chats(query, way)
+                if not way.walk:
+                    await self._check_scan(connection, statement, query)
                 return await connection.fetch(statement.text, *statement.arguments)
+
+            try:
+                return await table.pages.find(connection, selects, query, fetch, len, searched=True)
             except _UNSENT:
                 return None
 

@@ -50,7 +50,14 @@ def test_what_the_server_has_statistics_on_is_left_to_it(query, run, monkeypatch
     assert _find(query, 10**9, run, monkeypatch, effort="walk") == [DIRECT]
 
 
-def _find(query: Query, every: int, run: Any, monkeypatch: Any, *, effort: str) -> list[Way]:
+def test_a_condition_of_the_read_itself_is_searched_for(run, monkeypatch):
+    found = _find(Query(limit=100, task="t"), 10**9, run, monkeypatch, effort="walk", searched=True)
+    assert found == [PROBE, APART]
+
+
+def _find(
+    query: Query, every: int, run: Any, monkeypatch: Any, *, effort: str, **named: Any
+) -> list[Way]:
     """Return the ways that are tried where one row in so many is a hit."""
     tried: list[Way] = []
 
@@ -66,5 +73,5 @@ def _find(query: Query, every: int, run: Any, monkeypatch: Any, *, effort: str) 
         return effort
 
     monkeypatch.setattr(pages, "judge_order", judge_order)
-    run(Pages().find(None, Selects(), query, fetch, int))  # type: ignore[arg-type]
+    run(Pages().find(None, Selects(), query, fetch, int, **named))  # type: ignore[arg-type]
     return tried
