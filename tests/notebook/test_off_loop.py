@@ -9,15 +9,15 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.frames import arrow
-from graphflow_nb.notebook import parquet, scanning, workbench
+from graphflow_nb.notebook import parquet, scanning, tables
 from graphflow_nb.storage import offloop
 from graphflow_nb.storage.redis import queries, records
 from graphflow_nb.storage.sqlite import storage as sqlite
 
 #: What takes long on many rows, each where it is called.
 WORK = [
-    (workbench, "sessions_frame"),
-    (workbench, "messages_frame"),
+    (tables, "sessions_frame"),
+    (tables, "messages_frame"),
     (scanning, "sessions_frame"),
     (parquet, "redacted"),
     (arrow.SessionArrow, "batch"),
@@ -72,4 +72,4 @@ def test_the_loop_is_free_while_many_rows_are_read(wb, threads, tmp_path, monkey
     # A few rows are quicker where they are than on a thread of their own.
     threads.clear()
     assert len(wb.sessions(limit=3)) == 3
-    assert threads["graphflow_nb.notebook.workbench.sessions_frame"] == {"graphflow_nb-loop"}
+    assert threads["graphflow_nb.notebook.tables.sessions_frame"] == {"graphflow_nb-loop"}
