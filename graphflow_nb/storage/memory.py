@@ -18,11 +18,20 @@ from .chats import Chat
 from .checks import check_ids_once, check_text, check_texts
 from .facts import StoreFacts
 from .memory_history import MemoryHistory, MemoryRow
+from .memory_order import MANY, KeptOrder
 from .origin import is_as_read
 from .overview import READ_ROWS, OverviewCounts, count_columns
 from .paths import ContextPath, chat_of
-from .query import Query
-from .rows import GroupCounter, RowsById, build_table, find_page, select_rows, size_of
+from .query import Cursor, Query
+from .rows import (
+    GroupCounter,
+    RowsById,
+    build_table,
+    find_page,
+    select_rows,
+    size_of,
+    take_page,
+)
 from .table import GroupCount, Table
 
 __all__ = ["InMemorySessionStorage"]
@@ -53,6 +62,8 @@ class InMemorySessionStorage:
         self._rows: dict[str, MemoryRow] = {}
         self._lock = threading.Lock()
         self._noting = False
+        #: The orders that pages have asked for, by the column of a query.
+        self._orders: dict[str, KeptOrder] = {}
         self._history = MemoryHistory(self._note_writes)
 
     def _note_writes(self, noting: bool) -> None:
@@ -124,12 +135,16 @@ class InMemorySessionStorage:
             seen,
         )
         row = self._rows[session.id] = _new(MemoryRow, fields)
+        for order in self._orders.values():
+            order.changed.add(session.id)
         if self._noting:
             self._history.note(session.id, row, updated)
         mark_saved(session, version, created, updated, seen)
 
     def _remove(self, id: str) -> None:
         row = self._rows.pop(id)
+        for order in self._orders.values():
+            order.changed.add(id)
         if self._noting:
             self._history.note(id, row, time.time_ns() // 1000, deleted=True)
 
@@ -181,7 +196,10 @@ class InMemorySessionStorage:
         stored = {session.id: self._build_row(session) for session in sessions}
         with self._lock:
             taken = [id for id in stored if id in self._rows]
-            self._rows = stored | self._rows
+            for id in stored.keys() - set(taken):
+                self._rows[id] = stored[id]
+            for order in self._orders.values():
+                order.changed.update(stored)
             if self._noting:
                 for id in sorted(stored.keys() - set(taken)):
                     self._history.note(id, stored[id], time.time_ns() // 1000)
@@ -263,7 +281,7 @@ class InMemorySessionStorage:
 
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order."""
-        return [_build_session(id, row) for id, row in find_page(self._stored(query), query)]
+        return [_build_session(id, row) for id, row in self._page(query)]
 
     async def chats(self, query: Query) -> list[Chat] | None:
         """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
@@ -282,10 +300,12 @@ class InMemorySessionStorage:
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column."""
         wider = query.one_more()
-        return build_table(find_page(self._stored(wider), wider), query, context)
+        return build_table(self._page(wider), query, context)
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
+        if not query.filters:
+            return len(self._rows)
         return len(select_rows(self._stored(query), query))
 
     async def counts(self, query: Query) -> list[GroupCount]:
@@ -338,6 +358,29 @@ class InMemorySessionStorage:
             session.extra,
             Seen(self.identity, session.version, now),
         )
+
+    def _page(self, query: Query) -> list[tuple[str, MemoryRow]]:
+        """Return the rows of a query's page, in order."""
+        limit = query.limit
+        if query.ids is not None or limit is None or len(self._rows) <= MANY:
+            return find_page(self._stored(query), query)
+        with self._lock:
+            order = self._orders.get(query.order_by)
+            if order is None:
+                column = {"updated_at": "updated", "created_at": "created"}.get(query.order_by)
+                order = self._orders[query.order_by] = KeptOrder(column)
+        found: list[tuple[str, MemoryRow]] = []
+        # Where other conditions leave out sessions, more are looked at than a page has.
+        most, rest = max(MANY, 10 * limit) if query.filters else limit, query
+        while True:
+            portion = order.find(self._rows, self._lock, rest, most)
+            tried = take_page(portion.rows, replace(rest, limit=most))
+            found += select_rows(tried, query)
+            if len(found) >= limit or (portion.is_last and len(tried) < most):
+                return found[:limit]
+            if query.order_by != "id":  # the last resort
+                return find_page(self._stored(query), query)
+            rest, most = query.following(Cursor(query.order, tried[-1][0], None), limit), 2 * most
 
     def _stored(self, query: Query) -> Sequence[tuple[str, MemoryRow]]:
         """Return the rows among which are those that a query selects."""
