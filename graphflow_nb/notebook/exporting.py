@@ -26,15 +26,14 @@ from ..monitoring.loading import import_pyarrow
 from ..printable import printable
 from ..storage import Cursor, Query, problems_of
 from ..storage.checks import check_callables
+from ..storage.pagesize import PageSize
 from ..storage.protocols import SupportsQuery, require
 from ..storage.rows import table_of
 from .progress import show_count
 
 __all__ = ["EXPORT_FORMS", "ExportReport", "Exports", "export_sessions"]
 
-_FIRST_PAGE: Final = 100
 _PAGE: Final = 10_000
-_PAGE_BYTES: Final = 16_000_000
 _NAMED: Final = 100  # ids in a report
 _MAX_CELL: Final = 32_767  # characters that a cell of a spreadsheet holds
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -237,18 +236,17 @@ async def _read_pages(
     client: Client, query: Query, odd: dict[str, str]
 ) -> AsyncIterator[Sequence[Session]]:
     """Yield sessions in pages of about the same size in bytes."""
-    storage, after, size = require(client.storage, SupportsQuery), None, _FIRST_PAGE
+    storage, after, size = require(client.storage, SupportsQuery), None, PageSize(_PAGE)
     while True:
-        sessions = await storage.query(query.following(after, size))
+        sessions = await storage.query(query.following(after, size.rows))
         for id, problem in problems_of(sessions).items():
             if len(odd) < _NAMED:
                 odd[id] = problem
         if not sessions:
             return
         yield sessions
-        mean = 1 + sum(len(session.context_json()) for session in sessions) // len(sessions)
         after = Cursor("id", sessions[-1].id)
-        size = max(1, min(_PAGE, 4 * size, _PAGE_BYTES // mean))
+        size.note(len(sessions), sum(len(session.context_json()) for session in sessions))
 
 
 class Exports(Client):

@@ -25,7 +25,9 @@ from ..errors import (
 from ..model import Session, exactjson
 from ..model.times import micros_or_unknown
 from ..printable import printable
+from .estimates import answer_briefly
 from .odd import problems_of
+from .pagesize import FIRST_ROWS, PageSize
 from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
 from .query import Cursor, Query
 
@@ -38,6 +40,7 @@ Redact = Callable[[Session], Session | None]
 Progress = Callable[[int, int | None], None]
 
 _PAGE: Final = 500
+_COUNT_SECONDS: Final = 2.0  # that counting what there is to copy may take
 #: Errors of the store as a whole, after which no other session can be copied either.
 _OF_THE_STORE: Final = (StorageTimeout, StorageUnavailable, ReadOnlyError, CapabilityError)
 
@@ -206,7 +209,8 @@ async def copy(
         query: The sessions to copy; its order, limit and page are not used.
         redact: Takes a copy of each session and returns what to store instead, under the same id,
             or None to leave it out.
-        progress: Called with the number of sessions done, and of all; None if that is unknown.
+        progress: Called with the number of sessions done, and of all; None if that is unknown, or
+            takes long to count.
         stop: Asked before each batch; True ends the copy there.
         strict: Whether to stop at the first session that can't be copied.
 
@@ -217,19 +221,23 @@ async def copy(
     """
     began = time.perf_counter()
     find = require(source, SupportsQuery).query
+    query = replace(query, order="id", limit=None, after=None)
     total = None
     if isinstance(source, SupportsCount):
-        total = await source.count(replace(query, order="id", limit=None, after=None))
+        counting = source.count(query)
+        total = await answer_briefly(source, counting, _COUNT_SECONDS)
     tally = _Tally()
     after: Cursor | None = None
     stopped = False
+    size = PageSize(_PAGE)
     while not (stopped := stop is not None and stop()):
-        found = await find(replace(query, order="id", limit=_PAGE, after=after))
+        found = await find(query.following(after, size.rows))
         page, odd = _split_odd(found)
         tally.note_odd(odd, strict=strict)
         if not found:
             break
         after = Cursor("id", found[-1].id)
+        size.note(len(found), sum(len(session.context_json()) for session in found))
         tally.read += len(page)
         wanted = [s for session in page if (s := redacted(session, redact)) is not None]
         tally.left_out += len(page) - len(wanted)
@@ -342,7 +350,7 @@ class _Tally:
                 f"session {first!r} can't be copied: {error}. {self.copied:,} sessions were copied "
                 "before; without strict=True the others are copied and this one is reported"
             ) from error
-        if len(errors) == _PAGE and not (self.copied or self.present):
+        if len(errors) == len(sessions) >= FIRST_ROWS and not (self.copied or self.present):
             raise error
         self.failures += [
             CopyFailure(session.id, str(errors[session.id]))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["PAGE_BYTES", "PageSize"]
+__all__ = ["FIRST_ROWS", "PAGE_BYTES", "PageSize"]
 
 #: The bytes of values on a page, about.
 PAGE_BYTES: Final = 16_000_000
-_FIRST: Final = 100
+#: The rows of the first page, of whose values nothing is known.
+FIRST_ROWS: Final = 100
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class PageSize:
     rows: int = 0
 
     def __post_init__(self) -> None:
-        self.rows = self.rows or min(_FIRST, self.most)
+        self.rows = self.rows or min(FIRST_ROWS, self.most)
 
     def note(self, rows: int, bytes: int) -> None:
         """Take note of a page.

@@ -169,6 +169,35 @@ def test_three_methods_that_overwrite_lose_nothing(run):
     assert run(target.get("s0003")).current_task_id == "elsewhere"
 
 
+def test_a_copy_reads_few_sessions_at_a_time_where_they_are_large(run, monkeypatch):
+    monkeypatch.setattr("graphflow_nb.storage.pagesize.PAGE_BYTES", 100_000)
+    pages = []
+
+    class Source(g.InMemorySessionStorage):
+        suspends = True
+
+        async def query(self, query):
+            found = await super().query(query)
+            pages.append(len(found))
+            return found
+
+        async def count(self, query):
+            await asyncio.Event().wait()  # as of a table that takes minutes to count
+
+    monkeypatch.setattr("graphflow_nb.storage.copying._COUNT_SECONDS", 0.01)
+    source, counted = Source(), []
+    run(
+        source.save_many([Session(f"s{n:03}", "t", context={"x": "y" * 9_000}) for n in range(150)])
+    )
+    report = run(
+        copy(source, g.InMemorySessionStorage(), Query(), progress=lambda *n: counted.append(n))
+    )
+    assert report.verified
+    assert report.copied == 150
+    assert max(pages[1:]) < 20
+    assert counted[-1] == (150, None)
+
+
 @pytest.mark.parametrize("other", ["postgresql", "memory"])
 def test_a_session_that_can_not_be_stored_stops_no_other(run, tmp_path, databases, other):
     source = run(g.connect(f"sqlite:{tmp_path / 'source.db'}"))
