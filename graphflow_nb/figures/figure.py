@@ -7,7 +7,9 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
@@ -134,18 +136,15 @@ class LatencyFigure(Figure):
         return "\n".join(ax.said for ax in self.axes if isinstance(ax, LatencyAxes) and ax.said)
 
     def _repr_png_(self) -> bytes:
-        full, small = io.BytesIO(), io.BytesIO()
-        options: dict[str, Any] = {
-            "dpi": self.dpi,
-            "facecolor": self.theme.paper,
-            "pil_kwargs": {"compress_level": 1},
-        }
-        self.savefig(full, format="png", **options)
+        # Not savefig, which draws twice, the first time for the layout alone.
+        canvas: Any = FigureCanvasAgg(self)
+        canvas.draw()
         # A quarter of the size, and no colour differs by more than can be seen.
-        with Image.open(full) as image:
-            few = image.convert("RGBA" if self.theme.paper == "none" else "RGB").quantize(
-                256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-            )
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba()))
+        few = image.convert("RGBA" if self.theme.paper == "none" else "RGB").quantize(
+            256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
+        small = io.BytesIO()
         few.save(small, "png", dpi=(self.dpi, self.dpi))
         return small.getvalue()
 
