@@ -340,7 +340,8 @@ class Selects:
             chosen = f"SELECT * FROM ({walked}) AS walked{_where(filters)}{order}{limit}"
             return f"SELECT {columns} FROM ({chosen}) AS chosen"
         by_id = self._plain and (way.sorts or way.apart)
-        rows = f"SELECT id, {query.order_by} FROM {self._table}" if by_id else stored
+        ordered = ", ".join(dict.fromkeys(("id", query.order_by)))
+        rows = f"SELECT {ordered} FROM {self._table}" if by_id else stored
         if way.apart:
             terms = [*range_terms, *filters, *self._beyond(query, put)]
             # An OFFSET lets nothing of the order through to the rows below it.

@@ -11,7 +11,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Cursor, Query
 from graphflow_nb.storage.postgres.plans import plan_of
-from graphflow_nb.storage.postgres.selects import DIRECT, Way
+from graphflow_nb.storage.postgres.selects import DIRECT, SORTED, Way
 from graphflow_nb.storage.postgres.sql import Statements, TableForm
 
 from ...stores import create_table
@@ -75,6 +75,21 @@ def test_pages_go_through_all_sessions_unknown_times_too(filled, order, run):
         query = query.following(page.next, 4000)
     run(storage.close())
     assert ids == [row[0] for row in wanted]
+
+
+@pytest.mark.parametrize("order", ["id", "-id", "updated_at", "-updated_at", "created_at"])
+def test_a_page_has_the_same_rows_however_they_are_found(filled, order):
+    after = Cursor(order, "s12000", None)
+    for query in (Query(order=order, limit=7), Query(order=order, id_prefix="s1", limit=7)):
+        for page in (query, query.following(after, 7)):
+            found = {}
+            for way in (DIRECT, SORTED, Way(apart=True), Way(walk=25_000)):
+                text, arguments = SELECTS.select(page, way)
+                found[way] = [row[0] for row in asyncio.run(fetch(filled, text, *arguments))]
+            assert found[DIRECT] == found[SORTED] == found[Way(apart=True)]
+            if order.endswith("id"):  # else a walk stays in one part of the order
+                assert found[DIRECT] == found[Way(walk=25_000)]
+                assert len(found[DIRECT]) == 7
 
 
 @pytest.mark.parametrize("value", [7, 7.0, 2**70, "x", None, [7], {"a": [None, "b"]}])
