@@ -22,11 +22,21 @@ import threading
 from _thread import allocate_lock
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import MethodType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import (
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    overload,
+)
 
 from .errors import BridgeError
 
@@ -38,8 +48,10 @@ __all__ = [
     "InPlace",
     "LoopThread",
     "dual",
+    "dual_read",
     "meeting_point",
     "running_loop",
+    "show_reads_by",
 ]
 
 T = TypeVar("T")
@@ -94,6 +106,8 @@ class InPlace:
 _calls: set[asyncio.Task[Any] | None] = set()
 #: How long a program that ends waits for its calls to be cancelled, in the store too.
 END_SECONDS: Final = 2.0
+#: How often who waits is told so, where that is shown.
+WAIT_SECONDS: Final = 0.25
 
 
 class _Call:
@@ -136,10 +150,12 @@ class _Call:
         else:
             self._task.cancel()
 
-    def wait(self, alive: Callable[[], bool]) -> Any:
+    def wait(self, alive: Callable[[], bool], on_wait: Callable[[], None] | None = None) -> Any:
         # With a time limit, since the loop may end meanwhile, and since on some systems a wait
         # without one can't be interrupted.
-        while not self._done.acquire(timeout=1.0):
+        while not self._done.acquire(timeout=1.0 if on_wait is None else WAIT_SECONDS):
+            if on_wait is not None:
+                on_wait()
             if not alive():
                 self._abandoned = True
                 raise BridgeError(
@@ -164,8 +180,10 @@ def _submit(
     coroutine: Coroutine[Any, Any, T],
     alive: Callable[[], bool],
     on_interrupt: Callable[[], None] | None = None,
+    on_wait: Callable[[Callable[[], object]], None] | None = None,
 ) -> T:
     call = _Call(coroutine)
+    told = on_wait and partial(on_wait, partial(loop.call_soon_threadsafe, call.cancel))
     # An interrupt may come at any point from here on, also before the wait.
     try:
         try:
@@ -173,7 +191,7 @@ def _submit(
         except RuntimeError as error:
             coroutine.close()
             raise BridgeError("the event loop of this storage is closed: open it again") from error
-        return call.wait(alive)  # type: ignore[no-any-return]
+        return call.wait(alive, told)  # type: ignore[no-any-return]
     except KeyboardInterrupt:
         if on_interrupt is not None:
             on_interrupt()
@@ -248,7 +266,10 @@ class LoopThread:
             )
 
     def run(
-        self, coroutine: Coroutine[Any, Any, T], on_interrupt: Callable[[], None] | None = None
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        on_interrupt: Callable[[], None] | None = None,
+        on_wait: Callable[[Callable[[], object]], None] | None = None,
     ) -> T:
         """See ``Bridge.run``.
 
@@ -256,6 +277,11 @@ class LoopThread:
             coroutine: The coroutine to run.
             on_interrupt: The function that an interrupt calls to make the coroutine end; its
                 result is still awaited. Default: an interrupt cancels the coroutine.
+            on_wait: A function that is called again and again while this waits, on the same thread,
+                with the function that cancels the coroutine.
+
+        Raises:
+            BridgeError: Also if ``on_wait`` cancelled it; the cause is a ``CancelledError``.
         """
         self._check(coroutine)
         if threading.current_thread() is self._thread:
@@ -264,7 +290,7 @@ class LoopThread:
                 "a synchronous call from the loop's own thread (a hook, for example) would wait "
                 "for itself forever: await the .aio form there, e.g. await wb.get.aio(id)"
             )
-        return _submit(self.loop, coroutine, self._alive, on_interrupt)
+        return _submit(self.loop, coroutine, self._alive, on_interrupt, on_wait)
 
     def _alive(self) -> bool:
         # When Python ends, a daemon thread is stopped, but is_alive() stays true.
@@ -452,14 +478,36 @@ class CalledAsMethod:
         return self
 
 
+def _run_unshown(bridge: Bridge, name: str, coroutine: Coroutine[Any, Any, T]) -> T:
+    return bridge.run(coroutine)
+
+
+#: Runs what ``dual_read`` methods read: on a bridge, with the name of the method.
+_run_read: Callable[[Bridge, str, Coroutine[Any, Any, Any]], Any] = _run_unshown
+
+
+def show_reads_by(run: Callable[[Bridge, str, Coroutine[Any, Any, Any]], Any]) -> None:
+    """Let a function run what ``dual_read`` methods read, to show a person how long that takes.
+
+    Args:
+        run: A function of the bridge, the name of the method and the coroutine that reads; it
+            returns the result of the coroutine.
+    """
+    global _run_read
+    _run_read = run
+
+
 class _Bound(Generic[P, T]):
     """A ``dual`` method of one object."""
 
-    def __init__(self, method: Callable[..., Coroutine[Any, Any, T]], owner: Any):
+    def __init__(
+        self, method: Callable[..., Coroutine[Any, Any, T]], owner: Any, *, reads: bool = False
+    ):
         # A bound method, so that help and completion show its arguments without self.
         self.__wrapped__: Callable[..., Coroutine[Any, Any, T]] = MethodType(method, owner)
         self.__doc__ = method.__doc__
-        self._bridge: Bridge = owner.bridge
+        self._owner = owner
+        self._reads = reads
 
     # help() shows the arguments of what has a name and is a descriptor, as every method is.
 
@@ -471,14 +519,21 @@ class _Bound(Generic[P, T]):
         return self
 
     def __repr__(self) -> str:
-        return f"<{self.__wrapped__.__qualname__}(…), or await {self.__name__}.aio(…)>"
+        name = self.__name__
+        return f"<{type(self._owner).__name__}.{name}(…), or await {name}.aio(…)>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._bridge.run(self.__wrapped__(*args, **kwargs))
+        bridge: Bridge = self._owner.bridge
+        called = self.__wrapped__(*args, **kwargs)
+        if self._reads:
+            result: T = _run_read(bridge, self.__name__, called)
+            return result
+        return bridge.run(called)
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Return the same call to be awaited, on the same connections."""
-        return self._bridge.wait(self.__wrapped__(*args, **kwargs))
+        bridge: Bridge = self._owner.bridge
+        return bridge.wait(self.__wrapped__(*args, **kwargs))
 
 
 class Dual(Generic[S, P, T]):
@@ -487,8 +542,11 @@ class Dual(Generic[S, P, T]):
     The object has a ``bridge``, which runs the coroutine.
     """
 
-    def __init__(self, method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]):
+    def __init__(
+        self, method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]], *, reads: bool = False
+    ):
         self._method = method
+        self._reads = reads
         update_wrapper(self, method)
 
     @overload
@@ -496,7 +554,7 @@ class Dual(Generic[S, P, T]):
     @overload
     def __get__(self, owner: S, kind: type[S]) -> _Bound[P, T]: ...
     def __get__(self, owner: S | None, kind: type[S]) -> Dual[S, P, T] | _Bound[P, T]:
-        return self if owner is None else _Bound(self._method, owner)
+        return self if owner is None else _Bound(self._method, owner, reads=self._reads)
 
     def __call__(self, owner: S, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the method of an object, as any function of a class can be called."""
@@ -506,3 +564,8 @@ class Dual(Generic[S, P, T]):
 def dual(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Dual[S, P, T]:
     """Return a coroutine method as one that can be called or awaited; see ``Dual``."""
     return Dual(method)
+
+
+def dual_read(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Dual[S, P, T]:
+    """Return a ``dual`` method that reads, and may take long: ``show_reads_by`` shows that."""
+    return Dual(method, reads=True)

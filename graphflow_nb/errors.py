@@ -22,6 +22,7 @@
     │   ├── HistoryError         a version of a session can't be read
     │   └── CapabilityError      the storage lacks the method that this needs  (also AttributeError)
     ├── ScanRefused          a read that would go through a large table, and was not allowed
+    ├── ReadStopped          a read that took long, and that a person stopped
     ├── ChangeRefused        a change of many sessions that was not confirmed
     ├── BridgeError          a call from a thread or loop from which it can't be served
     └── LocalServerError     a private server could not be started
@@ -62,6 +63,7 @@ __all__ = [
     "PatchError",
     "QueryError",
     "ReadOnlyError",
+    "ReadStopped",
     "RecordingError",
     "ScanRefused",
     "SessionConflict",
@@ -300,6 +302,13 @@ class ScanRefused(GraphflowError):
     def __init__(self, *text: object, kind: str = "", bytes: int = 0, seconds: float = 0.0):
         super().__init__(*text)
         self.kind, self.bytes, self.seconds = kind, bytes, seconds
+
+
+class ReadStopped(GraphflowError):
+    """The error for a read that took long, and that a person stopped by its button.
+
+    The store ended it too, and nothing was changed.
+    """
 
 
 class ChangeRefused(GraphflowError):

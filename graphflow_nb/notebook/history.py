@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..bridge import dual
+from ..bridge import dual, dual_read
 from ..changes import Patch, diff
 from ..errors import HistoryError, QueryError, SessionNotFound
 from ..frames import versions_frame
@@ -37,7 +37,7 @@ class HistoryViews(HistoryKeeper):
     commits. The store's own counter, where it has one, is ``stored_version``.
     """
 
-    @dual
+    @dual_read
     async def history(self, id: str, *, limit: int = MAX_VERSIONS) -> pd.DataFrame:
         """Return the versions of a session as a DataFrame, newest first.
 
@@ -198,7 +198,7 @@ class HistoryViews(HistoryKeeper):
         """
         return Replay(self)
 
-    @dual
+    @dual_read
     async def timeline(
         self,
         ids: str | Sequence[str] | None = None,
@@ -250,7 +250,7 @@ class HistoryViews(HistoryKeeper):
 
         return Timeline(stays, "; ".join(notes))
 
-    @dual
+    @dual_read
     async def compare_runs(
         self,
         a: str | Iterable[str],

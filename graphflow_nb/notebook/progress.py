@@ -15,7 +15,7 @@ from ..cards import card
 from ..printable import printable
 from .saved import show_saved, static_html
 
-__all__ = ["Bar", "show_bar", "show_count", "show_progress"]
+__all__ = ["Bar", "has_kernel", "show_bar", "show_count", "show_progress"]
 
 _ENDED: Final = "This work ended with it."
 
@@ -29,7 +29,7 @@ def show_progress(stop: Callable[[], None] | None = None) -> Progress:
     Returns:
         The bar, or a progress that is not shown.
     """
-    return _show(Bar(stop)) if _has_kernel() else Progress()
+    return _show(Bar(stop)) if has_kernel() else Progress()
 
 
 def show_bar(step: str, stop: Callable[[], None] | None = None, tooltip: str = "") -> Bar | None:
@@ -43,7 +43,7 @@ def show_bar(step: str, stop: Callable[[], None] | None = None, tooltip: str = "
     Returns:
         The bar; None without a notebook.
     """
-    if not _has_kernel():
+    if not has_kernel():
         return None
     bar = Bar(stop, tooltip)
     bar.show_step(step)
@@ -71,7 +71,8 @@ def _show(bar: Bar) -> Bar:
     return bar
 
 
-def _has_kernel() -> bool:
+def has_kernel() -> bool:
+    """Return whether there is a notebook, or another front end of a kernel."""
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
@@ -113,6 +114,13 @@ class Bar(Progress):
         parts = [self._bar, self._text] if stop is None else [self._bar, self._button, self._text]
         self.box = HBox(parts)
         self._view = View([self.box], what_to_do=_ENDED)
+
+    def finish(self, said: str) -> None:
+        """Show how the work ended, without a button."""
+        self._button.disabled = True
+        self._button.layout.display = "none"
+        self._text.value = said
+        self._end(said)
 
     def restart(self, step: str) -> None:
         """Show the beginning of other work."""
@@ -158,10 +166,9 @@ class Bar(Progress):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._button.disabled = True
-        self._button.layout.display = "none"
-        self._text.value = "failed" if error is not None else "done"
-        self._end(f"{self._said}: {self._text.value}")
+        said, ended = self._said, "failed" if error is not None else "done"
+        self.finish(ended)
+        self._end(f"{said}: {ended}")
 
     # What a saved notebook has of it
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from ..bridge import Bridge, dual
+from ..bridge import Bridge, dual_read
 from ..client import Client
 from ..client.asking import Asking
 from ..errors import QueryError, SessionNotFound
@@ -53,7 +53,7 @@ class SessionTables(Client):
         super().__init__(storage, bridge, recorder, journal, mask, asking)
         self._warned_of_note = False
 
-    @dual
+    @dual_read
     async def sessions(
         self,
         *,
@@ -193,7 +193,7 @@ class SessionTables(Client):
             warn(f"showing {len(frame):,}{of} sessions; limit=None shows all")
         return frame
 
-    @dual
+    @dual_read
     async def stuck(
         self,
         longer_than: str | timedelta = "1 day",
@@ -282,7 +282,7 @@ class SessionTables(Client):
             warn(f"showing the {len(frame):,} longest untouched sessions; limit=None shows all")
         return frame
 
-    @dual
+    @dual_read
     async def messages(
         self,
         id: str | None = None,
@@ -365,7 +365,7 @@ class SessionTables(Client):
         _warn_of_problems(frame.attrs.get("problems", {}))
         return frame
 
-    @dual
+    @dual_read
     async def summary(self, *, allow_scan: bool = False) -> pd.DataFrame:
         """Return the number of sessions at each task, and since when they are unchanged.
 

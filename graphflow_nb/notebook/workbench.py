@@ -12,7 +12,7 @@ import pandas as pd
 
 from .. import cards
 from ..advice import Findings, advise
-from ..bridge import Bridge, dual
+from ..bridge import Bridge, dual_read, show_reads_by
 from ..client import open_client, wrap_client
 from ..client.asking import MANY_SESSIONS, Asking
 from ..errors import GraphflowError, QueryError, StorageError
@@ -45,6 +45,7 @@ from .exporting import Exports
 from .graphs import GraphView, build_view
 from .history import HistoryViews
 from .latency import Latency
+from .reading import run_shown
 from .running import RunFlow
 from .scanning import LargeReads
 from .tables import SessionTables, check_context
@@ -62,6 +63,9 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
     ``graphflow_nb.open(url)`` and ``graphflow_nb.wrap(storage)`` make one. Every method waits for
     its result, in a cell, a widget callback, a thread or a script. ``await wb.get.aio(id)`` is the
     same call awaited, on the same connections.
+
+    In a notebook, a read that takes longer than a second shows a bar with a Stop button, which ends
+    it in the store too.
 
     Example:
         >>> import graphflow_nb
@@ -86,6 +90,7 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
         super().__init__(storage, bridge, recorder, journal, mask, asking)
         self.latency = Latency(recorder, self)
         register()
+        show_reads_by(run_shown)
 
     @property
     def journal(self) -> pd.DataFrame:
@@ -119,7 +124,7 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
             warn(f"{len(damaged):,} lines of the journal can't be read: {frame.attrs['damaged']}")
         return frame
 
-    @dual
+    @dual_read
     async def overview(self, *, exact: bool = False) -> Overview:
         """Return where sessions are, which are stuck, and whether they grow, as pictures.
 
@@ -252,7 +257,7 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
         """
         return RunFlow(self)
 
-    @dual
+    @dual_read
     async def graph(
         self,
         graph: Graph | str | None = None,
@@ -308,7 +313,7 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
         """
         return Benchmark(self)
 
-    @dual
+    @dual_read
     async def advise(self) -> Findings:
         """Return what would help this store, with the figures that show it; changes nothing.
 

@@ -15,7 +15,15 @@ from typing import Final, Literal
 
 from ..errors import ScanRefused
 
-__all__ = ["LARGE_BYTES", "ScanEstimate", "ScanGuard", "ScanKind", "current_guard", "unguarded"]
+__all__ = [
+    "LARGE_BYTES",
+    "ScanEstimate",
+    "ScanGuard",
+    "ScanKind",
+    "current_guard",
+    "noting_scans",
+    "unguarded",
+]
 
 #: Reads of more bytes are asked about, unless ``open(ask_above_bytes=…)`` says otherwise.
 LARGE_BYTES: Final = 1_000_000_000
@@ -95,6 +103,8 @@ class ScanGuard:
         Raises:
             ScanRefused: It is large, and its kind was not allowed yet.
         """
+        if (note := _NOTE.get()) is not None:
+            note(scan)
         if self.above_bytes is None or scan.bytes <= self.above_bytes or scan.kind in self.allowed:
             return
         if not self.allow:
@@ -111,6 +121,20 @@ class ScanGuard:
 
 
 _GUARD: ContextVar[ScanGuard | None] = ContextVar("graphflow_nb_scan_guard", default=None)
+#: Who wants to know what is read for a person who waits.
+_NOTE: ContextVar[Callable[[ScanEstimate], None] | None] = ContextVar(
+    "graphflow_nb_scan_note", default=None
+)
+
+
+@contextmanager
+def noting_scans(note: Callable[[ScanEstimate], None]) -> Iterator[None]:
+    """Call a function with each estimate that is made inside, on the thread that makes it."""
+    token = _NOTE.set(note)
+    try:
+        yield
+    finally:
+        _NOTE.reset(token)
 
 
 @contextmanager

@@ -1,0 +1,42 @@
+"""A read that takes long, in a cell that holds the kernel's thread: its Stop button."""
+
+from __future__ import annotations
+
+import re
+
+from ..scope import only_complete
+from ..servers.jupyter import open_in_lab, run_all, write_notebook
+from ..storage.postgres.kit import execute, fetch_value
+from .person import run_apart
+
+SLOW = "CREATE VIEW slow AS SELECT * FROM sessions WHERE pg_sleep(60) IS NOT NULL"
+RUNNING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+    AND pid <> pg_backend_pid()
+"""
+
+
+@only_complete
+def test_the_button_ends_a_read_that_takes_long(chromium, each_jupyter, store, tmp_path):
+    run_apart(execute(store, SLOW))
+    page = chromium.new_page(viewport={"width": 1000, "height": 700})
+    try:
+        cells = [
+            f"import graphflow_nb as g\nwb = g.open({store!r}, table='slow')",
+            "try:\n    wb.summary()\nexcept g.ReadStopped as error:\n    print('told:', error)",
+        ]
+        write_notebook(each_jupyter.folder / "reading.ipynb", cells)
+        open_in_lab(page, each_jupyter, "reading.ipynb")
+        run_all(page)
+        page.get_by_text(re.compile(r"summary: [2-9] s")).locator("visible=true").wait_for()
+        page.screenshot(path=tmp_path / "reading.png")
+        page.get_by_role("button", name=re.compile("Stop$")).locator("visible=true").click()
+        page.get_by_text(
+            re.compile("^told: summary was stopped after . s, in the store")
+        ).wait_for()
+        page.get_by_text(re.compile(r"summary: . s, stopped")).locator("visible=true").wait_for()
+        page.screenshot(path=tmp_path / "stopped.png")
+        assert run_apart(fetch_value(store, RUNNING)) == 0
+    finally:
+        page.close()
+        each_jupyter.end_kernels()
