@@ -34,7 +34,8 @@
 where there is one, is the ``__cause__``.
 
 What an error says is shown with escapes for control characters, those that drive a terminal and
-those that change the direction of writing: it can have ids and texts of servers in it.
+those that change the direction of writing: it can have ids and texts of servers in it. Secrets that
+it quotes are shown as ``•••``.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .printable import printable_lines
+from .secret_texts import scrub
 
 if TYPE_CHECKING:
     from .model import Session
@@ -88,7 +90,10 @@ class GraphflowError(Exception):
     nothing_written: bool = True
 
     def __str__(self) -> str:
-        return printable_lines(self._text())
+        return printable_lines(scrub(self._text()))
+
+    def __repr__(self) -> str:
+        return scrub(super().__repr__())
 
     def _text(self) -> str:
         """Return what happened, which may have texts of drivers, stores and users in it."""

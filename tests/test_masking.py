@@ -226,10 +226,14 @@ def test_no_frame_and_no_answer_shows_a_secret(wb: g.Workbench) -> None:
 
     def step(context: g.Context) -> workflow.TaskResult:
         context["password"], context["more"] = f"{SECRET}run", {"apiKey": [f"{SECRET}run"]}
-        return workflow.TaskResult("done")
+        return workflow.TaskResult(TEXTS[1], status_message=TEXTS[2])
 
     graph = workflow.GraphBuilder("claims").add_task(workflow.task("payout")(step)).build()
-    check("run", wb.run(graph, "two"))
+    run = wb.run(graph, "two")
+    check(
+        "run", run, run.results, workflow.TaskResult(TEXTS[1]), list(run.after.context.chat_history)
+    )
+    check("versions", wb.bridge.run(wb.archive.versions("one")))
 
 
 def shown_by_error(call: Callable[[], Any]) -> str:
@@ -265,6 +269,15 @@ def test_no_error_shows_a_secret(wb: g.Workbench) -> None:
         lambda: wb.save({"context": {"password": value}}),  # type: ignore[arg-type]
         lambda: g.Session.from_json(f'{{"id": {{"password": "{value}"}}}}'),
         lambda: json_value("number", value, secret=True),
+        lambda: wb.get(TEXTS[0]),
+        lambda: wb.sessions(status=[TEXTS[0]]),  # type: ignore[arg-type]
+        lambda: wb.sessions(where=[TEXTS[0]]),
+        lambda: wb.patch("one", [{"op": TEXTS[2], "path": "/a"}]),
+        lambda: wb.patch("one", [{"op": "add", "path": TEXTS[2]}]),
+        lambda: wb.patch("one", [{"op": "replace", "path": "/status_message", "value": TEXTS}]),
+        lambda: wb.create("b", "t", context={"note": {1: TEXTS[0]}}),
+        lambda: g.Session.from_json(TEXTS[0]),
+        lambda: wb.copy_to("memory:", redact=TEXTS[0]),  # type: ignore[arg-type]
     ]
     for number, call in enumerate(calls):
         assert SECRET not in shown_by_error(call), number

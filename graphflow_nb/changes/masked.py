@@ -10,9 +10,9 @@ from msgspec import Raw
 
 from ..errors import ContextError, PatchError
 from ..model import exactjson
-from ..model.masks import SHOWN, Mask, describe_hidden, number_mask, replace_spans, show_kind
-from ..model.secret_keys import MASK
-from ..model.secret_texts import Span
+from ..model.masks import SHOWN, Mask, describe_hidden, number_mask, show_kind
+from ..secret_keys import MASK
+from ..secret_texts import Span, replace_spans
 from .patch import Path, pointer
 
 __all__ = ["MaskedText", "mask_text"]

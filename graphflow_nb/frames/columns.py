@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ..errors import ContextError
 from ..model import exactjson
 from ..model.masks import Mask
-from ..model.secret_texts import MAY_HIDE
 from ..model.times import FIRST, LAST, UNKNOWN_TIME
+from ..secret_texts import MAY_HIDE
 from ..storage.texts import Portion, Texts, bytes_of_texts, first_bytes, list_texts
 
 try:

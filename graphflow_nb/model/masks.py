@@ -14,9 +14,8 @@ from typing import Any, Final, TypeAlias
 from msgspec import Raw
 
 from ..errors import ContextError, QueryError
-from . import exactjson
-from .secret_keys import MASK, key_words, secret_kind, stems_of
-from .secret_texts import (
+from ..secret_keys import MASK, key_words, secret_kind, stems_of
+from ..secret_texts import (
     Span,
     find_marks,
     find_secrets,
@@ -24,7 +23,9 @@ from .secret_texts import (
     is_name_key,
     is_value_key,
     may_be_name,
+    replace_spans,
 )
+from . import exactjson
 
 __all__ = [
     "DEFAULT_MASK",
@@ -36,7 +37,6 @@ __all__ = [
     "describe_hidden",
     "is_shown",
     "number_mask",
-    "replace_spans",
     "show_kind",
 ]
 
@@ -304,21 +304,6 @@ class Mask:
             text: A text that may have pieces of JSON, or of Python's form of it, in it.
         """
         return replace_spans(text, self.find(text), lambda _: MASK)
-
-
-def replace_spans(text: str, spans: Sequence[Span], show: Callable[[str], str]) -> str:
-    """Return a text with something else in place of parts of it.
-
-    Args:
-        text: The text.
-        spans: The parts, in order.
-        show: Returns what is put in place of a part.
-    """
-    pieces, end = [], 0
-    for span in spans:
-        pieces += [text[end : span.start], show(text[span.start : span.end])]
-        end = span.end
-    return "".join(pieces) + text[end:] if spans else text
 
 
 def show_kind(raw: Raw, path: tuple[str, ...], spans: Sequence[Span] | None) -> str:

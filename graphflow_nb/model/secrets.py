@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Raw
 
+from ..secret_keys import MASK
+from ..secret_texts import Span, replace_spans
 from . import exactjson
-from .masks import DEFAULT_MASK, Mask, replace_spans
-from .secret_keys import MASK
-from .secret_texts import Span
+from .masks import DEFAULT_MASK, Mask
 from .session import Session
 
 __all__ = ["mask_secrets"]

@@ -22,10 +22,10 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Raw
 
+from ..secret_keys import MASK
 from . import exactjson
 from .masks import DEFAULT_MASK
 from .message import MessageRole
-from .secret_keys import MASK
 
 __all__ = ["MAX_USIZE", "Problem", "describe", "find_new_problems", "find_problems"]
 

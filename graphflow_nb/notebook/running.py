@@ -77,7 +77,10 @@ class FlowRun:
         return diff(self.before, self.after)
 
     def _collect_facts(self) -> Iterator[tuple[str, str]]:
-        yield "response", "none" if self.response is None else self.response
+        yield (
+            "response",
+            self.after.mask.hide_in("none" if self.response is None else self.response),
+        )
         kind, target, reason = self.status
         yield "status", kind if target is None else f"{kind} at {target}: {reason}"
         yield "steps", f"{len(self.results):,}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from ..model.masks import DEFAULT_MASK
+
 __all__ = [
     "COMPLETED",
     "JUMPED",
@@ -68,3 +70,7 @@ class ExecutionResult:
 
     response: str | None
     status: ExecutionStatus
+
+    def __repr__(self) -> str:
+        shown = None if self.response is None else DEFAULT_MASK.hide_in(self.response)
+        return f"ExecutionResult(response={shown!r}, status={self.status!r})"

@@ -9,6 +9,7 @@ from typing import ClassVar, Final, Self
 
 from ..errors import ContextError, GraphError, StorageError
 from ..model import Context
+from ..model.masks import DEFAULT_MASK
 
 __all__ = ["NextAction", "Task", "TaskResult", "describe_failure", "task"]
 
@@ -103,6 +104,11 @@ class TaskResult:
     response: str | None = None
     next_action: NextAction = NextAction.CONTINUE
     status_message: str | None = None
+
+    def __repr__(self) -> str:
+        texts = (self.response, self.status_message)
+        response, status = (None if t is None else DEFAULT_MASK.hide_in(t) for t in texts)
+        return f"TaskResult({response!r}, {self.next_action!r}, {status!r})"
 
 
 class Task(ABC):

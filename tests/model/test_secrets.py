@@ -12,7 +12,7 @@ from msgspec import Raw
 
 import graphflow_nb as g
 from graphflow_nb.model.masks import DEFAULT_MASK, Mask
-from graphflow_nb.model.secret_keys import MASK, secret_kind
+from graphflow_nb.secret_keys import MASK, secret_kind
 
 _NAMES = """
 password passwd pwd passphrase passcode secret token jwt bearer otp api_key access_key private_key

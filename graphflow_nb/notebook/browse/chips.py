@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, cast
 from ...errors import QueryError
 from ...model import exactjson
 from ...model.masks import DEFAULT_MASK, Mask
-from ...model.secret_keys import MASK
+from ...secret_keys import MASK
 from ...storage.paths import ContextPath, parse_path, path_text
 from .paths import PathSource
 from .typed import is_secret, parse_typed_path, parse_typed_value, type_value

@@ -119,7 +119,7 @@ def secret_kind(
     """Return what kind of secret is under a key, by its name; None if it does not look like one.
 
     Example:
-        >>> from graphflow_nb.model.secret_keys import secret_kind
+        >>> from graphflow_nb.secret_keys import secret_kind
         >>> [secret_kind(key) for key in ("dbPassword", "X-Api-Key", "author", "token_count")]
         ['password', 'key', None, None]
 

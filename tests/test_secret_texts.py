@@ -10,10 +10,10 @@ import pytest
 from msgspec import Raw
 
 from graphflow_nb.model.masks import DEFAULT_MASK
-from graphflow_nb.model.secret_keys import secret_kind
-from graphflow_nb.model.secret_texts import MAY_HIDE, find_secrets
+from graphflow_nb.secret_keys import secret_kind
+from graphflow_nb.secret_texts import MAY_HIDE, find_secrets
 
-from ..test_masking import PAIRS, SECRET, TEXTS
+from .test_masking import PAIRS, SECRET, TEXTS
 
 #: Texts that look a little like secrets.
 INNOCENT = (

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
+
+from .secret_keys import MASK, secret_kind
 
 __all__ = [
     "MAY_HIDE",
@@ -21,6 +23,9 @@ __all__ = [
     "is_innocent_item",
     "is_name_key",
     "is_value_key",
+    "may_be_name",
+    "replace_spans",
+    "scrub",
 ]
 
 #: Returns what kind of secret is under a key; None for none.
@@ -126,8 +131,8 @@ def find_secrets(text: str, kind: Kind) -> list[Span]:
     """Return the parts of a text that are secrets, in order; none overlaps another.
 
     Example:
-        >>> from graphflow_nb.model.secret_keys import secret_kind
-        >>> from graphflow_nb.model.secret_texts import find_secrets
+        >>> from graphflow_nb.secret_keys import secret_kind
+        >>> from graphflow_nb.secret_texts import find_secrets
         >>> text = "see https://ann:pw7@host/x?page=2&token=t9"
         >>> [text[start:end] for start, end in find_secrets(text, secret_kind)]
         ['pw7', 't9']
@@ -144,6 +149,32 @@ def find_secrets(text: str, kind: Kind) -> list[Span]:
         elif span.end > span.start:
             merged.append(span)
     return merged
+
+
+def replace_spans(text: str, spans: Sequence[Span], show: Callable[[str], str]) -> str:
+    """Return a text with something else in place of parts of it.
+
+    Args:
+        text: The text.
+        spans: The parts, in order.
+        show: Returns what is put in place of a part.
+    """
+    pieces, end = [], 0
+    for span in spans:
+        pieces += [text[end : span.start], show(text[span.start : span.end])]
+        end = span.end
+    return "".join(pieces) + text[end:] if spans else text
+
+
+def scrub(text: str) -> str:
+    """Return a text, such as an error's, with ``•••`` in place of each secret in it.
+
+    Example:
+        >>> from graphflow_nb.secret_texts import scrub
+        >>> scrub("{'user': 'ann', 'password': 'x1'} at https://ann:x1@host/")
+        "{'user': 'ann', 'password': '•••'} at https://ann:•••@host/"
+    """
+    return replace_spans(text, find_secrets(text, secret_kind), lambda _: MASK)
 
 
 def _find_known(text: str) -> Iterator[Span]:
