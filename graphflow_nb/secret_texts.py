@@ -76,7 +76,7 @@ _AUTHORIZATION: Final = re.compile(
 )
 # A name and what follows it: in a query, a shell, a line of settings, a header.
 _NAME: Final = re.compile(r"[\w.-]*\w\Z")
-_IN_QUOTES: Final = re.compile(r"[ \t]*([\"'])(.*?)(?:\1|\Z)", re.DOTALL)
+_IN_QUOTES: Final = re.compile(r"[ \t]*(\\*[\"'])(.*?)(?:\1|\Z)", re.DOTALL)
 _AFTER_EQUALS: Final = re.compile(r"()\s?([^\s&;,\"'<>]+)")
 _AFTER_COLON: Final = re.compile(
     r"()[ \t]*(?:(?:Bearer|Basic|Token|Digest|ApiKey|Bot)[ ]+)?([^\s,;\"'<>]+)", re.IGNORECASE
