@@ -14,6 +14,7 @@ __all__ = [
     "CARD_CSS",
     "MAX_TEXT",
     "age",
+    "breakable",
     "card",
     "code",
     "duration",
@@ -23,6 +24,7 @@ __all__ = [
     "size",
 ]
 
+_WORDS: Final = re.compile(r"(?<=[^\W_]_)(?=[^\W_])")  # what is between those of a_long_name
 MAX_TEXT: Final = 2_000  # characters of one text
 
 
@@ -58,12 +60,26 @@ def fact_table(rows: Iterable[tuple[str, str]]) -> Markup:
     return Markup("<table>%s</table>") % Markup("").join(row % each for each in rows)
 
 
-def code(text: str) -> Markup:
-    """Return a text from a store as HTML: escaped, and cut where it is long."""
-    shown = Markup("<code>%s</code>") % text[:MAX_TEXT]
+def code(text: str, *, name: bool = False) -> Markup:
+    """Return a text from a store as HTML: escaped, and cut where it is long.
+
+    Args:
+        text: The text.
+        name: Whether it is a name, whose lines may break between its words.
+    """
+    kept = text[:MAX_TEXT]
+    shown = Markup("<code>%s</code>") % (breakable(kept) if name else kept)
     if len(text) > MAX_TEXT:
         shown += Markup(' <span class="q">… %s characters in all</span>') % f"{len(text):,}"
     return shown
+
+
+def breakable(text: str) -> Markup:
+    """Return a text as HTML, escaped, whose lines may break between the words of a name.
+
+    A browser breaks after a hyphen by itself, but breaks ``a_long_name`` in the middle of a word.
+    """
+    return Markup("<wbr>").join(_WORDS.split(text))
 
 
 def age(time: datetime | None) -> str:

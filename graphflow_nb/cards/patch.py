@@ -29,7 +29,7 @@ def value_html(raw: Raw | None, path: Path = (), mask: Mask = DEFAULT_MASK) -> M
     raw = mask.hide_or_none(raw, path)
     if raw is None:
         return Markup('<span class="q">nothing</span>')
-    return code(_format_json(raw))
+    return code(_format_json(raw), name=True)
 
 
 def _format_json(raw: Raw) -> str:
@@ -87,4 +87,4 @@ def place_html(path: Path) -> Markup:
     text = place_text(path)
     if path[: len(DATA)] != DATA or path == DATA:
         return Markup("%s") % text
-    return Markup('<span class="gfnb-place">%s</span>') % code(text)
+    return Markup('<span class="gfnb-place">%s</span>') % code(text, name=True)

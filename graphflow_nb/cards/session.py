@@ -62,7 +62,7 @@ def session_html(session: Session) -> Markup:
 
 def overview_html(session: Session) -> Markup:
     """Return the facts of a session, and the error if its context can't be read."""
-    body = fact_table([(name, code(value)) for name, value in _collect_facts(session)])
+    body = fact_table([(name, code(value, name=True)) for name, value in _collect_facts(session)])
     wrong = read_content(session)[2]
     if wrong:
         body += Markup("<p><strong>The context can't be read:</strong> %s</p>") % code(wrong)

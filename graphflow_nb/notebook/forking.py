@@ -76,7 +76,9 @@ class Fork:
             self.origin.number,
             code(self.session.id),
         )
-        return str(card(title, fact_table([(n, code(v)) for n, v in self._collect_facts()])))
+        return str(
+            card(title, fact_table([(n, code(v, name=True)) for n, v in self._collect_facts()]))
+        )
 
 
 async def make_fork(

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 from markupsafe import Markup
 
+from ..cards import breakable
 from ..printable import printable
 
 __all__ = ["print_frame", "render_frame", "short_id", "word_frame"]
@@ -61,7 +62,9 @@ def render_frame(frame: pd.DataFrame, names: Mapping[str, str]) -> Markup:
     right = [frame[name].dtype.kind in "iufm" for name in frame.columns]
     head = _row(HEADS, [names.get(str(name), str(name)) for name in shown.columns], right)
     rows = shown.itertuples(index=False, name=None)
-    body = Markup("").join(_row(CELLS, [_cut(value) for value in row], right) for row in rows)
+    body = Markup("").join(
+        _row(CELLS, [breakable(_cut(value)) for value in row], right) for row in rows
+    )
     table = Markup(
         '<div style="overflow-x:auto" tabindex="0"><table class="gfnb-steps">%s%s</table></div>'
     )

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from graphflow_nb.cards import CARD_CSS, MAX_TEXT, age, code, moment_text
+from graphflow_nb.cards import CARD_CSS, MAX_TEXT, age, breakable, code, moment_text
 from graphflow_nb.cards.parts import size
 
 
@@ -16,6 +16,11 @@ def test_a_text_is_escaped_and_cut():
     html = code("x" * (MAX_TEXT + 1))
     assert "x" * MAX_TEXT in html
     assert "2,001 characters in all" in html
+
+
+def test_a_long_name_breaks_between_its_words_and_nowhere_else():
+    assert code("await_the_<b>_docs", name=True) == ("<code>await_<wbr>the_&lt;b&gt;_docs</code>")
+    assert breakable("_a__b c") == "_a__b c"
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def render_facts(version: Version, extent: str, mask: Mask = DEFAULT_MASK) -> Ma
     rows = [
         ("version", hint % (Markup("<b>%s</b>") % version.number, extent + stored)),
         ("saved", hint % (f"{version.at:%Y-%m-%d %H:%M:%S.%f} UTC", age(version.at))),
-        ("task", task % code(version.current_task_id)),
+        ("task", task % code(version.current_task_id, name=True)),
         ("status", code(mask.hide_in(version.status_message or "none"))),
         ("source", Markup("%s%s") % (source, writer)),
     ]
