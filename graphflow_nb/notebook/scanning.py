@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..bridge import Bridge, dual
+from ..bridge import dual
 from ..client import Client
 from ..errors import QueryError
 from ..frames import messages_frame, sessions_frame
@@ -26,13 +26,15 @@ from ..model import Session
 from ..model.masks import NO_MASK, Mask
 from ..storage import Cursor, Query, problems_of
 from ..storage.checks import check_callables
+from ..storage.estimates import estimate_count
 from ..storage.offloop import run_off_loop
 from ..storage.pagesize import PAGE_BYTES, PageSize
 from ..storage.paths import ContextPath, parse_path
-from ..storage.protocols import SupportsChats, SupportsTable, require
+from ..storage.protocols import SupportsChats, SupportsCount, SupportsTable, require
 from ..storage.query import MAX_IDS
 from .chats import find_chats
 from .parquet import ParquetExport, ParquetReport
+from .progress import show_count
 from .stopping import show_work
 
 __all__ = ["LargeReads", "Scan"]
@@ -60,7 +62,8 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
 
     ``wb.scan`` and ``wb.scan_messages`` make one. Each DataFrame is a short read of its own, so
     that nothing is held open in the store while its rows are worked on. ``for frame in scan`` goes
-    on where it ended before, an error or an interrupt included.
+    on where it ended before, an error or an interrupt included. A notebook shows a bar from the
+    second read on.
 
     Example:
         >>> import graphflow_nb
@@ -78,17 +81,21 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
 
     def __init__(
         self,
-        bridge: Bridge,
+        client: Client,
         read: Callable[[Query], Awaitable[Part]],
         query: Query,
         batch: PageSize,
     ):
-        self._bridge = bridge
+        self._storage = client.storage
+        self._bridge = client.bridge
         self._read = read
         self._query = query
         self._batch = batch
         self._cursor = query.after
         self._done = False
+        self._show: Callable[[int, int | None], None] | None = None
+        self._total: int | None = None  # 0 where it is unknown
+        self._part: Part | None = None  # was read, and is not returned yet
         self.rows = 0
 
     @property
@@ -98,23 +105,41 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
 
     def __next__(self) -> pd.DataFrame:
         while not self._done:
-            frame = self._bridge.run(self._next())
+            if self._part is None:
+                self._bridge.run(self._read_part())
+            frame = self._take_part()
             if frame is not None:
                 return frame
         raise StopIteration
 
     async def __anext__(self) -> pd.DataFrame:
         while not self._done:
-            frame = await self._bridge.wait(self._next())
+            if self._part is None:
+                await self._bridge.wait(self._read_part())
+            frame = self._take_part()
             if frame is not None:
                 return frame
         raise StopAsyncIteration
 
-    async def _next(self) -> pd.DataFrame | None:
-        part = await self._read(self._query.following(self._cursor, self._batch.rows))
-        self._cursor = part.next
-        self._done = part.next is None
-        self.rows += part.sessions
+    async def _read_part(self) -> None:
+        if self._show is not None and self._total is None:
+            counts = isinstance(self._storage, SupportsCount)
+            about = await estimate_count(self._storage, self._query) if counts else None
+            self._total = 0 if about is None else about.sessions
+        self._part = await self._read(self._query.following(self._cursor, self._batch.rows))
+
+    def _take_part(self) -> pd.DataFrame | None:
+        """Return the rows that were read; until then an interrupt loses none of them."""
+        part = self._part
+        assert part is not None
+        rows, done = self.rows + part.sessions, part.next is None
+        # On the cell's thread, to which the bar belongs, and not for one read.
+        if self._show is None and not done:
+            self._show = show_count("reading …", "sessions")
+        if self._show is not None:
+            total = self._total if (self._total or 0) > rows else None
+            self._show(rows, rows if done else total)
+        self._part, self._cursor, self._done, self.rows = None, part.next, done, rows
         return part.frame
 
     def __repr__(self) -> str:
@@ -227,7 +252,7 @@ class LargeReads(Client):
         query = Query.from_filters(filters, order="id", after=after)
         batch = PageSize(batch_size) if context else PageSize(batch_size, batch_size)
         sessions = _Sessions(self.storage, context, NO_MASK if reveal else self.mask, batch)
-        return Scan(self.bridge, sessions.read, query, batch)
+        return Scan(self, sessions.read, query, batch)
 
     def scan_messages(
         self,
@@ -269,7 +294,7 @@ class LargeReads(Client):
         query = Query.from_filters(filters, order="id", after=after)
         batch = PageSize(batch_size)
         mask = NO_MASK if reveal else self.mask
-        return Scan(self.bridge, _Messages(self.storage, mask, batch).read, query, batch)
+        return Scan(self, _Messages(self.storage, mask, batch).read, query, batch)
 
     @dual
     def to_parquet(

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.frames import sessions_frame
 
 from ..scope import need, only_complete
 from ..two_sessions import PLACES, open_with_two_sessions
@@ -154,6 +155,44 @@ def test_a_scan_goes_on_after_the_store_failed(monkeypatch):
     with pytest.raises(g.StorageError, match="away"):
         next(scan)
     assert [list(frame["id"]) for frame in scan] == [["c", "d"]]
+
+
+def test_an_interrupt_loses_no_session(monkeypatch):
+    frames = iter([KeyboardInterrupt, None, None, KeyboardInterrupt, None])
+    monkeypatch.setattr("graphflow_nb.notebook.scanning.sessions_frame", _interrupted(frames))
+    scan, found = g.open("demo").scan(batch_size=50), []
+    while scan.rows < 120:
+        try:
+            for frame in scan:
+                found.extend(frame["id"])
+        except KeyboardInterrupt:
+            assert scan.after == (
+                None if not found else {"order": "id", "id": found[-1], "time": None}
+            )
+    assert found == sorted(g.open("demo").sessions(limit=None)["id"])
+
+
+def _interrupted(moments):
+    def make(*arguments, **named):
+        if (error := next(moments)) is not None:
+            raise error
+        return sessions_frame(*arguments, **named)
+
+    return make
+
+
+def test_a_notebook_shows_how_far_a_scan_is(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "graphflow_nb.notebook.scanning.show_count",
+        lambda step, unit: shown.append((step, unit)) or (lambda *count: shown.append(count)),
+    )
+    wb = g.open("demo")
+    assert sum(map(len, wb.scan(batch_size=50))) == 120
+    assert shown == [("reading …", "sessions"), (50, None), (100, 120), (120, 120)]
+    shown.clear()
+    assert sum(map(len, wb.scan(batch_size=200))) == 120
+    assert shown == []
 
 
 @pytest.mark.parametrize(
