@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Portion", "Texts", "bytes_of_texts", "first_bytes", "list_texts"]
+__all__ = ["Portion", "Texts", "bytes_of_texts", "ends_of_texts", "first_bytes", "list_texts"]
 
 #: Texts as one list, or as one array of Arrow, which takes a fifth of the memory.
 Portion = Any
@@ -106,7 +106,7 @@ def bytes_of_texts(texts: Any) -> bytes:
     Args:
         texts: The array, of texts of either size.
     """
-    ends = _ends_of(texts)
+    ends = ends_of_texts(texts)
     data = texts.buffers()[2]
     if not len(texts) or data is None:
         return b""
@@ -119,7 +119,7 @@ def first_bytes(texts: Any) -> bytes:
     Args:
         texts: The array, of texts of either size. What is missing may have bytes too.
     """
-    ends = _ends_of(texts)
+    ends = ends_of_texts(texts)
     data = texts.buffers()[2]
     if not len(texts) or data is None:
         return b""
@@ -129,8 +129,12 @@ def first_bytes(texts: Any) -> bytes:
     return bytes(np.flatnonzero(found).tolist())
 
 
-def _ends_of(texts: Any) -> NDArray[Any]:
-    """Return where each text begins in the bytes, and where the last one ends."""
+def ends_of_texts(texts: Any) -> NDArray[Any]:
+    """Return where each text of an array of Arrow begins in its bytes, and where the last one ends.
+
+    Args:
+        texts: The array, of texts of either size.
+    """
     large = str(texts.type) == "large_string"
     ends = np.frombuffer(texts.buffers()[1], np.int64 if large else np.int32)
     return ends[texts.offset : texts.offset + len(texts) + 1]

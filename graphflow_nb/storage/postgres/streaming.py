@@ -22,6 +22,7 @@ from ..table import Table, add_problem
 from ..texts import Portion, Texts, bytes_of_texts, list_texts
 from .columns import unpack_times
 from .connections import Connection
+from .gathering import GatheredLists, GatheredTexts
 from .limits import MARGIN, STATEMENT
 from .odd import build_odd_table, read_rows_on
 from .table import OpenTable
@@ -39,8 +40,9 @@ __all__ = ["Unstreamed", "stream_table"]
 _NUMBERS: Final = ("version", "created", "updated", "context_bytes", "messages")
 _TIMES: Final = ("created", "updated")
 _TEXTS: Final = ("id", "graph_id", "current_task_id", "status_message")
+_FEW: Final = ("graph_id", "current_task_id")  # texts of which few are distinct
 _SPARE: Final = 1 << 17
-_PORTION: Final = 1 << 20  # bytes of a portion, and the row in which it ends
+_PORTION: Final = 1 << 19  # bytes of a portion, and the row in which it ends
 #: How many times longer than one statement it may be silent, and the whole may take. A server is
 #: silent while it sorts all rows, and until it has found so many that they fill its buffer.
 _SILENT: Final = 20
@@ -138,12 +140,16 @@ class _Reader:
         # this size would leave as much memory unused between what stays.
         self._buffers = [bytearray(_PORTION + _SPARE), bytearray(_PORTION + _SPARE)]
         self._size = 0
-        self._decoding: asyncio.Future[_Portion] | None = None
+        self._decoding: asyncio.Future[None] | None = None
         # One thread for all portions: each thread keeps memory of its own that it has freed.
         self._thread = ThreadPoolExecutor(1, "graphflow_nb-decode")
-        # Arrays that grow in place: joined at the end, the numbers would be there twice.
         self._numbers = [array("q") for _ in _NUMBERS]
-        self._texts: list[list[Portion]] = [[] for _ in range(count)]
+        self._texts: list[GatheredLists | GatheredTexts] = [GatheredLists() for _ in range(count)]
+        if pyarrow is not None:
+            for number in range(count):
+                if number >= len(_TEXTS) or _TEXTS[number] not in _FEW:
+                    # As pandas has texts, so that a DataFrame shares them.
+                    self._texts[number] = GatheredTexts(large=number < len(_TEXTS))
         self._known: dict[str | None, str | None] = {}
 
     async def take(self, data: bytes) -> None:
@@ -177,19 +183,23 @@ class _Reader:
         """Begin to decode so many bytes of the first buffer, and put the other one in its place."""
         await self._wait()
         self._buffers.reverse()
-        work = self._read if pyarrow is None else self._read_arrow
         loop = asyncio.get_running_loop()
-        self._decoding = loop.run_in_executor(self._thread, work, self._buffers[1], size)
+        self._decoding = loop.run_in_executor(self._thread, self._add, self._buffers[1], size)
 
     async def _wait(self) -> None:
         """Wait for the portion that is being decoded: memory holds two at most."""
         if self._decoding is not None:
-            portion = await self._decoding
+            await self._decoding
             self._decoding = None
-            for column, numbers in zip(self._numbers, portion.numbers, strict=True):
-                column.frombytes(numbers.data.cast("B"))
-            for portions, texts in zip(self._texts, portion.texts, strict=True):
-                portions.append(texts)
+
+    def _add(self, buffer: bytearray, size: int) -> None:
+        """Add the rows in so many bytes of a buffer to the columns."""
+        work = self._read if pyarrow is None else self._read_arrow
+        portion = work(buffer, size)
+        for column, numbers in zip(self._numbers, portion.numbers, strict=True):
+            column.frombytes(numbers.data.cast("B"))
+        for texts, some in zip(self._texts, portion.texts, strict=True):
+            texts.add(some)
 
     def _read_arrow(self, buffer: bytearray, size: int) -> _Portion:
         names = [*_NUMBERS, *_TEXTS]
@@ -198,9 +208,7 @@ class _Reader:
         kinds |= dict.fromkeys(_NUMBERS, pyarrow.int64())
         kinds |= dict.fromkeys(_TIMES, pyarrow.binary())
         few = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-        kinds |= dict.fromkeys(("graph_id", "current_task_id"), few)
-        # As pandas has texts, so that a DataFrame shares them.
-        kinds |= dict.fromkeys(("id", "status_message"), pyarrow.large_string())
+        kinds |= dict.fromkeys(_FEW, few)
         rows = pyarrow.csv.read_csv(
             pyarrow.BufferReader(memoryview(buffer)[:size]),
             pyarrow.csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=names),
@@ -257,7 +265,7 @@ class _Reader:
 
     def table(self) -> Table:
         """Return the rows by column."""
-        columns: list[Any] = list(map(Texts, self._texts))
+        columns: list[Any] = [texts.finish() for texts in self._texts]
         ids, graphs, tasks, statuses, *values = columns
         numbers: dict[str, Any] = {
             name: np.frombuffer(column, np.int64)

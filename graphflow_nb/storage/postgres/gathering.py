@@ -1,0 +1,80 @@
+"""Columns that grow in place while rows come, each as one piece of memory.
+
+Many small arrays that live as long as the column would leave as much memory unused between them,
+and joined at the end they would be there twice.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..texts import Texts, ends_of_texts
+
+try:
+    import pyarrow
+except ImportError:  # an extra
+    pyarrow = None
+
+__all__ = ["GatheredLists", "GatheredTexts"]
+
+_PORTION: Final = 50_000  # texts in a portion of a column
+_SMALL: Final = 2**31 - 1  # the last place in the bytes that a small offset reaches
+
+
+class GatheredLists:
+    """A column of lists of texts, or of arrays that are small: each stays as it came."""
+
+    def __init__(self) -> None:
+        self._portions: list[Any] = []
+
+    def add(self, texts: Any) -> None:
+        """Add a portion."""
+        self._portions.append(texts)
+
+    def finish(self) -> Texts:
+        """Return the column."""
+        return Texts(self._portions)
+
+
+class GatheredTexts:
+    """A column of texts in an array of Arrow.
+
+    Args:
+        large: Whether it is to be of the type that pandas has, whose offsets take twice as much.
+    """
+
+    def __init__(self, *, large: bool):
+        self._data = bytearray()
+        self._ends = array("q" if large else "i", [0])
+        self._missing: list[NDArray[np.int64]] = []
+
+    def add(self, texts: Any) -> None:
+        """Add an array of Arrow, of texts of the same type."""
+        if texts.null_count:
+            missing = np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False))
+            self._missing.append(missing + (len(self._ends) - 1))
+        ends = ends_of_texts(texts)
+        first, start = int(ends[0]), len(self._data)
+        if texts.buffers()[2] is not None:
+            self._data += memoryview(texts.buffers()[2])[first : int(ends[-1])]
+        if len(self._data) > _SMALL and self._ends.typecode == "i":
+            self._ends = array("q", self._ends)
+        wider = ends[1:].astype(self._ends.typecode) + (start - first)
+        self._ends.frombytes(wider.data.cast("B"))
+
+    def finish(self) -> Texts:
+        """Return the column."""
+        count = len(self._ends) - 1
+        kind = pyarrow.large_string() if self._ends.typecode == "q" else pyarrow.string()
+        known = None
+        if self._missing:
+            bits = np.ones(count, bool)
+            bits[np.concatenate(self._missing)] = False
+            known = pyarrow.py_buffer(np.packbits(bits, bitorder="little"))
+        buffers = [known, pyarrow.py_buffer(self._ends), pyarrow.py_buffer(self._data)]
+        whole = pyarrow.Array.from_buffers(kind, count, buffers)
+        return Texts([whole[start : start + _PORTION] for start in range(0, count, _PORTION)])
