@@ -89,7 +89,9 @@ async def estimate_count(storage: Any, query: Query, *, seen: int = 0) -> Estima
         StorageError: The store failed.
     """
     counting = require(storage, SupportsCount)
-    if not query.filters and isinstance(storage, SupportsEstimate):
+    # Memory, which does not suspend, knows it exactly.
+    is_told = isinstance(storage, SupportsEstimate) and attributes_of(storage).suspends
+    if not query.filters and is_told:
         about = await storage.estimate()
         if about is not None and about > CHEAP:
             return Estimate(about, "about")

@@ -287,7 +287,7 @@ class InMemorySessionStorage:
         """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
         most = None if query.limit is None else 10 * query.limit
         while True:
-            rows = find_page(self._stored(query), replace(query, limit=most))
+            rows = self._page(replace(query, limit=most))
             try:
                 found = [(id, chat_of(row.context)) for id, row in rows]
             except (ValueError, RecursionError):
@@ -307,6 +307,10 @@ class InMemorySessionStorage:
         if not query.filters:
             return len(self._rows)
         return len(select_rows(self._stored(query), query))
+
+    async def estimate(self) -> int | None:
+        """Return how many sessions there are."""
+        return len(self._rows)
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
@@ -378,9 +382,13 @@ class InMemorySessionStorage:
             found += select_rows(tried, query)
             if len(found) >= limit or (portion.is_last and len(tried) < most):
                 return found[:limit]
-            if query.order_by != "id":  # the last resort
+            most *= 4
+            if query.order_by == "id":
+                rest = query.following(Cursor(query.order, tried[-1][0], None), limit)
+            elif most < len(self._rows) // 8:
+                found = []
+            else:  # few sessions meet the conditions: selecting from all is quicker
                 return find_page(self._stored(query), query)
-            rest, most = query.following(Cursor(query.order, tried[-1][0], None), limit), 2 * most
 
     def _stored(self, query: Query) -> Sequence[tuple[str, MemoryRow]]:
         """Return the rows among which are those that a query selects."""
