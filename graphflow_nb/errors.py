@@ -294,7 +294,7 @@ class CapabilityError(StorageError, AttributeError):
 
 
 class ScanRefused(GraphflowError):
-    """The error for a read that would go through a large table, and was not allowed.
+    """The error for a read that would go through a large table or file, and was not allowed.
 
     Nothing was read; with ``allow_scan=True`` it is.
 

@@ -1,8 +1,8 @@
 """What a person is asked before a store does it: reads of a large table, changes of many sessions.
 
-A store of a server may not be the person's own, and others work on it. What would go through a
-large part of it, or change many sessions, is refused until the call says ``allow_scan=True`` or
-``confirm=``. A store in memory or in a file is the person's own: nothing is asked there.
+What would go through a large part of a database, of a server or in a file, is refused until the
+call says ``allow_scan=True``. A server's may not be the person's own, and others work on it: there
+a change of many sessions is refused too, until the call says ``confirm=``.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class Asking:
         above_bytes: int | None = LARGE_BYTES,
         above_sessions: int | None = MANY_SESSIONS,
     ) -> Asking:
-        """Return what is asked of a storage: nothing where it is no server's."""
+        """Return what is asked of a storage: about changes only where it is a server's."""
         asked = cls(above_bytes, above_sessions)
-        return asked if _is_server(storage) else cls(None, None)
+        return asked if _is_server(storage) else cls(above_bytes, None)
 
     def guard(
         self, *, allow: bool, call: Callable[[], str], by_itself: bool = False

@@ -120,8 +120,8 @@ class SessionTables(Client):
             after: ``frame.attrs["next"]`` of the page before.
             reveal: Whether values under keys that look secret are in the context columns; else
                 ``•••`` and their kind are in place of them. See ``mask`` of ``graphflow_nb.open``.
-            allow_scan: Whether to read although that goes through more than 1 GB of a server's
-                table (``open(ask_above_bytes=…)``), as a full read does, and a filter or an order
+            allow_scan: Whether to read although that goes through more than 1 GB of a table or a
+                file (``open(ask_above_bytes=…)``), as a full read does, and a filter or an order
                 that no index serves. Allowed once, it is not asked again for this kind of read.
 
         Returns:

@@ -35,7 +35,6 @@ _REASONS: Final[dict[ScanKind, str]] = {
     "sort": "no index serves its order",
     "count": "it counts each session",
 }
-_INDEXED: Final = ("search", "sort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,16 @@ class ScanEstimate:
         sessions: About how many sessions the store holds; 0 if its statistics do not say.
         bytes: About how many bytes are read.
         seconds: About how long that takes.
+        helps: What makes it quicker, as a clause; empty for nothing.
+        holder: What holds the sessions, as people call it: ``table``, ``file``, ``database``.
     """
 
     kind: ScanKind
     sessions: int
     bytes: int
     seconds: float
+    helps: str = ""
+    holder: str = "table"
 
     def __str__(self) -> str:
         size = f"{self.bytes / 1e9:,.1f} GB" if self.bytes >= 1e9 else f"{self.bytes / 1e6:,.0f} MB"
@@ -65,11 +68,11 @@ class ScanEstimate:
         return f"reads about {size}, some {seconds} s"
 
     @property
-    def table(self) -> str:
-        """What is known of the table, as a part of a sentence."""
+    def held(self) -> str:
+        """What is known of the table or the like, as a part of a sentence."""
         if not self.sessions:
             return "the table, which was never analyzed, has an unknown number of sessions"
-        return f"the table has about {self.sessions:,} sessions"
+        return f"the {self.holder} has about {self.sessions:,} sessions"
 
     @property
     def reason(self) -> str:
@@ -108,9 +111,9 @@ class ScanGuard:
         if self.above_bytes is None or scan.bytes <= self.above_bytes or scan.kind in self.allowed:
             return
         if not self.allow:
-            helps = "; wb.advise() names an index that helps" if scan.kind in _INDEXED else ""
+            helps = f"; {scan.helps}" if scan.helps else ""
             raise ScanRefused(
-                f"this {scan}, since {scan.reason} and {scan.table}. Nothing was read. "
+                f"this {scan}, since {scan.reason} and {scan.held}. Nothing was read. "
                 f"{self.call()} reads it, and then this kind of read is not asked about again"
                 f"{helps}",
                 kind=scan.kind,

@@ -114,7 +114,9 @@ class Scans:
         part = size.rows_bytes + (size.outside_bytes if reads_contexts else 0)
         read = round(share * part)
         rate = CONTEXTS_PER_SECOND_BYTES if reads_contexts else ROWS_PER_SECOND_BYTES
-        guard.check(ScanEstimate(_kind(query, counts), size.sessions, read, read / rate))
+        kind = _kind(query, counts)
+        helps = "wb.advise() names an index that helps" if kind in ("search", "sort") else ""
+        guard.check(ScanEstimate(kind, size.sessions, read, read / rate, helps))
 
     async def _read_size(self, connection: Connection) -> _Size | None:
         now = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -231,6 +232,28 @@ def count(query: Query) -> Statement:
     """Return the statement that counts the selected sessions."""
     where, values = _where(query, page=False)
     return Statement(f"SELECT count(*) FROM sessions{where}", values)
+
+
+def probe(query: Query, most: int) -> Statement:
+    """Return the statement that tries a page's filters on the first sessions of its order.
+
+    It returns the number of these sessions, and of those of them that are selected.
+
+    Args:
+        query: The query.
+        most: The number of sessions, fewer where there are no more in the range of an index.
+    """
+    ranged = Query(order=query.order, after=query.after, limit=most)
+    if query.order_by == "id":
+        ranged = replace(ranged, id_prefix=query.id_prefix)
+    elif query.order_by == "updated_at":
+        since, until = query.updated_since, query.updated_until
+        ranged = replace(ranged, updated_since=since, updated_until=until)
+    first, given = select("*", ranged)
+    where, values = _where(query, page=False)
+    condition = where.removeprefix(" WHERE ") or "1"
+    text = f"SELECT count(*), total({condition}) FROM ({first}) AS sessions"
+    return Statement(text, [*values, *given])
 
 
 def count_groups(query: Query, *, odd: bool = False) -> Statement:

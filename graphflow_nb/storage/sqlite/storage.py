@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
 from types import NoneType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -60,9 +60,12 @@ from .records import (
     read_session,
     write_session,
 )
+from .scans import ask_first, counts_by_index, is_sorted
 from .sql import CONTEXT
 
 __all__ = ["SqliteSessionStorage"]
+
+T = TypeVar("T")
 
 _memories = count(1)  # each database in memory is a store of its own
 
@@ -404,9 +407,13 @@ class SqliteSessionStorage:
 
     # Queries
 
+    async def _ask(self, query: Query, work: Callable[[Database], T], *, counts: bool = False) -> T:
+        """Return ``work(db)``, once the guard of the caller lets it read so much."""
+        return await self._queries.run(ask_first(work, query, counts=counts))
+
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order; ``problems`` of the list names the odd rows."""
-        rows, problems = await self._queries.run(lambda db: find_sessions(db, query))
+        rows, problems = await self._ask(query, lambda db: find_sessions(db, query))
         current().size(sum(len(row[CONTEXT]) for row in rows), len(rows))
         decoded = await run_off_loop(
             len(rows), lambda: [read_session(row, self.identity) for row in rows]
@@ -417,7 +424,7 @@ class SqliteSessionStorage:
 
     async def chats(self, query: Query) -> list[Chat] | None:
         """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
-        chats = await self._queries.run(lambda db: read_chats(db, query))
+        chats = await self._ask(query, lambda db: read_chats(db, query))
         if chats is not None:
             current().size(sum(len(chat.context) for chat in chats), len(chats))
         return chats
@@ -434,7 +441,7 @@ class SqliteSessionStorage:
         """
         wider = query.one_more()
         statement = sql.select_table(wider, context)
-        columns = await self._queries.run(lambda db: read_columns(db, wider, statement))
+        columns = await self._ask(wider, lambda db: read_columns(db, wider, statement))
         table = None
         if columns is not None:
             table = await run_off_loop(len(columns[0]), lambda: _build_table(columns))
@@ -452,12 +459,17 @@ class SqliteSessionStorage:
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
         statement = sql.count(query)
-        row = await self._queries.run(lambda db: db.execute(*statement).fetchone())
-        return int(row[0])
+
+        def read(db: Database) -> int:
+            return int(db.execute(*statement).fetchone()[0])
+
+        if counts_by_index(query):
+            return await self._queries.run(read)
+        return await self._ask(query, read, counts=True)
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
-        return await self._queries.run(lambda db: count_groups(db, query))
+        return await self._ask(query, lambda db: count_groups(db, query), counts=True)
 
     async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
         """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
@@ -478,10 +490,12 @@ class SqliteSessionStorage:
 
         It is empty for a small file, where every order is quick.
         """
-        row = await self._queries.run(
-            lambda db: db.execute(sql.COUNT_TO, (QUICK_ROWS + 1,)).fetchone()
-        )
-        if row[0] <= QUICK_ROWS:
+
+        def is_slow(db: Database) -> bool:
+            some: int = db.execute(sql.COUNT_TO, (QUICK_ROWS + 1,)).fetchone()[0]
+            return some > QUICK_ROWS and is_sorted(db, "created_at")
+
+        if not await self._queries.run(is_slow):
             return {}
         return {
             "created_at": "no index serves this order, so all sessions are sorted for each page; "

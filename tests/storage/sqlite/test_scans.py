@@ -1,0 +1,120 @@
+"""Reads of a large file are asked about before they begin."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import warnings
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.storage.sqlite import scans
+
+FILL = """
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 600)
+INSERT INTO sessions SELECT printf('s%03d', n), 'g', 't' || (n % 2), 'waiting',
+    '{"data":{"n":' || n || ',"text":"' || printf('%.*c', :length, 'x') || '"}}', 1, n, n
+FROM numbers
+"""
+#: The calls that read much of the file, and why.
+READS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "wb.sessions(limit=None, allow_scan=True)": (
+        "full read",
+        lambda wb, **k: wb.sessions(limit=None, **k),
+    ),
+    "wb.sessions(text='nobody', limit=9, allow_scan=True)": (
+        "search",
+        lambda wb, **k: wb.sessions(text="nobody", limit=9, **k),
+    ),
+    "wb.sessions(where={'n': 7}, allow_scan=True)": (
+        "search",
+        lambda wb, **k: wb.sessions(where={"n": 7}, **k),
+    ),
+    "wb.sessions(order='created_at', limit=9, allow_scan=True)": (
+        "sort",
+        lambda wb, **k: wb.sessions(order="created_at", limit=9, **k),
+    ),
+    "wb.messages(task='none', allow_scan=True)": (
+        "search",
+        lambda wb, **k: wb.messages(task="none", **k),
+    ),
+    "wb.summary(allow_scan=True)": ("count", lambda wb, **k: wb.summary(**k)),
+}
+#: The calls that read little, or as much as a person sees.
+SERVED: dict[str, Callable[[g.Workbench], Any]] = {
+    "newest": lambda wb: wb.sessions(limit=5),
+    "by id": lambda wb: wb.sessions(order="id", limit=5),
+    "many hits": lambda wb: wb.sessions(task="t1", compare=[("n", ">", 9)], limit=5),
+    "half of them": lambda wb: wb.sessions(task="t1", order="updated_at", limit=5),
+    "ids": lambda wb: wb.sessions(ids=["s007"], limit=5),
+    "a prefix": lambda wb: wb.sessions(id_prefix="s59"),
+    "a prefix, by id": lambda wb: wb.sessions(id_prefix="s59", text="none", order="id"),
+    "recent": lambda wb: wb.sessions(updated_since="1970-01-01T00:00:00.000590Z", text="s600"),
+    "stuck": lambda wb: wb.stuck(timedelta(days=1), limit=5),
+    "scan": lambda wb: sum(len(frame) for frame in wb.scan()),
+    "card": repr,
+}
+
+
+@pytest.fixture(params=[900, 9_000], ids=["inside", "outside"])
+def large(request, tmp_path, monkeypatch) -> str:
+    """A file of 0.7 MB, or of 6 MB that are outside of the rows, taken for a large one."""
+    monkeypatch.setattr(scans, "PROBED", 50)
+    url = f"sqlite:{tmp_path / 's.db'}"
+    g.open(url, create=True).close()
+    with closing(sqlite3.connect(tmp_path / "s.db")) as db, db:
+        db.execute(FILL, {"length": request.param})
+    return url
+
+
+def test_a_read_of_much_of_a_large_file_is_asked_about_once(large, tmp_path):
+    for call, (kind, read) in READS.items():
+        _check_asked_once(large, call, kind, read, (tmp_path / "s.db").stat().st_size)
+
+
+def _check_asked_once(url: str, call: str, kind: str, read: Callable[..., Any], size: int) -> None:
+    with g.open(url, ask_above_bytes=50_000) as wb, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(2):
+            with pytest.raises(g.ScanRefused, match=re.escape(call)) as refused:
+                read(wb)
+        assert refused.value.kind == kind
+        assert 50_000 < refused.value.bytes <= size
+        if kind == "full read":
+            assert refused.value.bytes > 0.8 * size
+        assert 0 < refused.value.seconds < 1
+        assert re.search("the file has about (5[5-9].|600) sessions", str(refused.value))
+        read(wb, allow_scan=True)
+        read(wb)
+
+
+def test_what_an_index_serves_is_not_asked_about(large):
+    with g.open(large, ask_above_bytes=50_000) as wb, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for call, read in SERVED.items():
+            assert read(wb) is not None, call
+
+
+def test_a_small_file_is_not_asked_about_and_none_where_nobody_asks(large, run):
+    for options in ({}, {"ask_above_bytes": None}):
+        with g.open(large, **options) as wb:
+            assert len(wb.sessions(text="s007", limit=None)) == 1
+            wb.summary()
+    storage = run(g.connect(large))
+    assert len(run(storage.query(g.Query(text="waiting")))) == 600
+    run(storage.close())
+
+
+def test_an_index_that_is_there_is_not_advised(large, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "s.db")) as db, db:
+        db.execute("CREATE INDEX mine ON sessions (created_at, id)")
+    with g.open(large, ask_above_bytes=50_000) as wb:
+        assert len(wb.sessions(order="-created_at", limit=9)) == 9
+        with pytest.raises(g.ScanRefused) as refused:
+            wb.sessions(order="created_at", text="none", limit=9)
+        assert "index that helps" not in str(refused.value)
