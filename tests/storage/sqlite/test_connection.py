@@ -59,7 +59,7 @@ def path(tmp_path, run):
 def test_nothing_waits_for_a_query_that_reads_all(path, running, run, read_only):
     async def both():
         storage = await SqliteSessionStorage.connect(path, read_only=read_only)
-        call = asyncio.ensure_future(storage.count(Query(lacks=["k"])))
+        call = asyncio.ensure_future(storage.count(Query(lacks=["data"])))
         assert await asyncio.to_thread(running.wait, 20)
         session = await storage.get("s7")
         if not read_only:
@@ -137,7 +137,7 @@ def test_a_prefix_is_a_range_of_the_index(path, run):
 def test_a_cancelled_call_ends_its_statement(path, running, run):
     async def cancel():
         storage = await SqliteSessionStorage.connect(path)
-        call = asyncio.ensure_future(storage.count(Query(lacks=["k"])))
+        call = asyncio.ensure_future(storage.count(Query(lacks=["data"])))
         assert await asyncio.to_thread(running.wait, 20)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -153,7 +153,7 @@ def test_a_cancelled_call_ends_its_statement(path, running, run):
 def test_an_interrupt_ends_the_statement(path, running):
     wb = g.open(f"sqlite:{path}")
     with interrupted_when(running), pytest.raises(KeyboardInterrupt):
-        wb.sessions(lacks=["k"])
+        wb.sessions(lacks=["data"])
     began = time.monotonic()
     assert wb.get("s0").id == "s0"
     assert time.monotonic() - began < 20
