@@ -78,7 +78,7 @@ from graphflow_nb.notebook.exploring import LatencyExplorer
 from graphflow_nb.notebook.forking import Fork
 from graphflow_nb.notebook.formpanel import FormPanel
 from graphflow_nb.notebook.graphs import GraphView
-from graphflow_nb.notebook.html import Html, ScrolledHtml
+from graphflow_nb.notebook.html import Html, LiveHtml, ScrolledHtml
 from graphflow_nb.notebook.kernelwatch import KernelWatch, View
 from graphflow_nb.notebook.live import LiveLatency, Picture
 from graphflow_nb.notebook.observing import Observation
@@ -605,6 +605,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     ValueTree: make_tree,
     Html: lambda text: [Html(text)],
     ScrolledHtml: lambda text: make_scrolled(text),
+    LiveHtml: lambda text: [LiveHtml(value=text)],
     Graph: lambda text: [make_graph(text)],
     WatchedGraph: lambda text: [WatchedGraph(make_graph(text))],
     GraphView: make_graph_views,

@@ -26,9 +26,10 @@ def notice_html(kind: NoticeKind, text: str, detail: str = "") -> Markup:
     if not text:
         return Markup("")
     more = Markup("<details><summary>details</summary><pre>%s</pre></details>")
-    return Markup('<div class="gfnb-notice gfnb-%s" role="%s"><b>%s</b>%s%s</div>') % (
+    # An alert is read at once wherever it comes in, anything else where its place is live.
+    return Markup('<div class="gfnb-notice gfnb-%s"%s><b>%s</b>%s%s</div>') % (
         kind,
-        "alert" if kind == "error" else "status",
+        Markup(' role="alert"') if kind == "error" else "",
         _WORDS.get(kind, ""),
         text if len(text) <= MAX_NOTICE else f"{text[:MAX_NOTICE]}…",
         more % detail[: 10 * MAX_NOTICE] if detail else "",

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import traitlets
 from markupsafe import Markup, escape
 
-__all__ = ["Html", "ScrolledHtml"]
+__all__ = ["Html", "LiveHtml", "ScrolledHtml"]
 
 
 class Html(widgets.HTML):  # type: ignore[misc]
@@ -37,3 +37,11 @@ class ScrolledHtml(Html):
     def __init__(self, **kwargs: Any):
         super().__init__(tabbable=True, **kwargs)
         self.add_class("gfnb-text")
+
+
+class LiveHtml(Html):
+    """Html of which a screen reader says what comes in; it is there, and empty, before that."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.add_class("gfnb-live")

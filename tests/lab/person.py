@@ -90,9 +90,7 @@ class Person:
 
     def button(self, name: str) -> Any:
         views = self.page.locator(".gfnb-browser")
-        # An icon's glyph is a part of the name.
-        named = re.compile(rf"^\W*{re.escape(name)}$")
-        return views.get_by_role("button", name=named).locator("visible=true")
+        return views.get_by_role("button", name=name, exact=True).locator("visible=true")
 
     def open(self, id: str) -> None:
         self.interactions += 1

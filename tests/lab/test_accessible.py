@@ -34,6 +34,10 @@ def test_what_opens_above_the_list_is_accessible(person: Person, store: str, tmp
     person.sees("showing 1 to 50 of 120")
     person.rows().nth(1).click()
     person.sees("1 selected")
+    # What changes is read out, at a place that was there before.
+    live = person.page.locator(".gfnb-browser .gfnb-live[aria-live=polite]")
+    assert "1 selected" in "".join(live.all_inner_texts())
+    assert person.page.locator(".gfnb-browser .gfnb-live:not([aria-live])").count() == 0
     for name in ("Columns", "Views", "Waiting", "Change", "Export"):
         person.click(f"{name}…")
         person.sees_not("Working …")

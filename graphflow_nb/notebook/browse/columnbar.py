@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from ...errors import QueryError
 from ...storage.paths import ContextPath, parse_path, path_text
-from ..html import Html
+from ..html import LiveHtml
 from .columns import COLUMNS, DEFAULT_COLUMNS
 from .stage import Stage
 from .typed import parse_typed_path
@@ -46,7 +46,7 @@ class ColumnBar:
             layout={"width": "auto"},
         )
         self.open.observe(self._show, "value")
-        self.notice = Html()
+        self.notice = LiveHtml()
         self._boxes = {
             name: widgets.Checkbox(
                 value=name in self.names, description=str(column["label"]), indent=False

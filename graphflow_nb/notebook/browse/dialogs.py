@@ -8,7 +8,7 @@ from typing import Final
 import ipywidgets as widgets
 from markupsafe import Markup
 
-from ..html import Html
+from ..html import Html, LiveHtml
 from .stage import Stage
 
 __all__ = ["MAX_ENTRIES", "MAX_NAMED", "Dialog", "count_sessions", "count_writes", "name_ids"]
@@ -30,7 +30,7 @@ class Dialog:
         self.title = Html(Markup("<h4>%s</h4>") % title)
         self.cancel = widgets.Button(description="Cancel", tooltip="Close; nothing is changed")
         self.cancel.on_click(lambda _: stage.act(stage.close_dialog))
-        self.notice = Html()
+        self.notice = LiveHtml()
         self.box = widgets.VBox(layout={"display": "none"})
         self.box.add_class("gfnb-dialog")
 

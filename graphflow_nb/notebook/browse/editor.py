@@ -14,7 +14,7 @@ from ...changes.masked import MaskedText, mask_text
 from ...errors import ContextError, GraphflowError, PatchError
 from ...model import MessageRole, exactjson
 from ...storage.paths import DATA, resolve_path
-from ..html import Html
+from ..html import LiveHtml
 from .paths import suggest_paths
 from .stage import Stage
 from .typed import parse_typed_path
@@ -34,7 +34,7 @@ class Editor:
 
     def __init__(self, stage: Stage):
         self._stage = stage
-        self.notice = Html()
+        self.notice = LiveHtml()
         wide = {"width": "auto"}
         self.task = widgets.Combobox(
             description="Task",
@@ -73,7 +73,7 @@ class Editor:
             rows=16, layout=wide, description="JSON", tooltip="The whole context as JSON"
         )
         self.json.add_class("gfnb-json")
-        self.wrong = Html()
+        self.wrong = LiveHtml()
         self._wrong = ""
         self.role = widgets.Dropdown(
             description="Role",

@@ -8,7 +8,7 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from ...cards import notice_html, plain_box, size
-from ..html import Html, ScrolledHtml
+from ..html import Html, LiveHtml, ScrolledHtml
 from .past import Look
 from .portions import PortionBar
 from .runs import CompareBox, ForkBox
@@ -29,7 +29,7 @@ class HistoryPage:
     def __init__(self, stage: Stage, above: Place):
         self._stage = stage
         self._above = above
-        self.notice, self.lack = Html(), Html()
+        self.notice, self.lack = LiveHtml(), LiveHtml()
         self.slider = widgets.SelectionSlider(
             options=[("none", 0)],
             description="Version",

@@ -14,7 +14,7 @@ from ...changes import Draft, Path, document, value_at
 from ...errors import GraphflowError, PatchError
 from ...model import Session
 from ...storage.paths import place_text
-from ..html import Html
+from ..html import LiveHtml
 from .stage import Stage
 from .valuetree import Asked, ValueTree, mark_of
 
@@ -33,7 +33,7 @@ class InPlace:
         self._draft: Draft | None = None
         self._turn = 0
         self.tree = ValueTree(self._set, self._read, stage.render)
-        self.problem, self.notice = Html(), Html()
+        self.problem, self.notice = LiveHtml(), LiveHtml()
         self.box = widgets.VBox([self.problem, self.tree, self.notice])
         stage.desk.typed.append(self._find_typed)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..html import Html
+from ..html import LiveHtml
 from .columnbar import ColumnBar
 from .listing import PAGE_SIZES
 from .stage import Stage
@@ -28,7 +28,7 @@ class Pager:
     def __init__(self, stage: Stage, columns: ColumnBar):
         self._stage = stage
         listing = stage.listing
-        self.notice = Html()
+        self.notice = LiveHtml()
         self.previous = widgets.Button(
             description="Previous", icon="chevron-left", tooltip="Go to the page before (Page Up)"
         )
@@ -36,6 +36,7 @@ class Pager:
             description="Next", icon="chevron-right", tooltip="Go to the page after (Page Down)"
         )
         self.shown = widgets.Label()
+        self.shown.add_class("gfnb-live")
         self.count = widgets.Button(layout={"width": "auto"})
         self.count.on_click(lambda _: stage.act(stage.count_exactly, place=self.notice))
         self.size = widgets.Dropdown(

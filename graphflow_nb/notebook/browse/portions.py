@@ -12,7 +12,7 @@ from ...cards.lines import MAX_ITEMS, MAX_MESSAGES, Lines, chat_lines, context_l
 from ...errors import QueryError
 from ...model import Session
 from ...storage.paths import ContextPath
-from ..html import Html
+from ..html import LiveHtml
 from .paths import suggest_branches
 from .stage import Part, Stage
 from .typed import parse_typed_path
@@ -31,7 +31,7 @@ class PortionBar:
         self._stage = stage
         self._start = 0
         self._of: object = None  # the session and its part that are shown
-        self.notice = Html()
+        self.notice = LiveHtml()
         self.find = widgets.Text(
             description="Find",
             placeholder="text, then Enter",

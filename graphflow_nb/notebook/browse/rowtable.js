@@ -515,9 +515,16 @@ function followSaving(view) {
   };
 }
 
-// What ipywidgets leaves out for those who do not see it: what a slider is for, and which button is
-// the pressed one.
+// What ipywidgets leaves out for those who do not see it: what a slider is for, which button is the
+// pressed one, that an icon is no part of a name, and what is to be read out when it changes. A
+// region that came in together with its text would not be.
 function describe(view) {
+  for (const icon of view.querySelectorAll("button > i:not([aria-hidden])")) {
+    icon.setAttribute("aria-hidden", "true");
+  }
+  for (const region of view.querySelectorAll(".gfnb-live:not([aria-live])")) {
+    region.setAttribute("aria-live", "polite");
+  }
   for (const handle of view.querySelectorAll(".noUi-handle:not([aria-label])")) {
     const label = handle.closest(".widget-hslider").querySelector(".widget-label");
     if (label?.textContent) handle.setAttribute("aria-label", label.textContent);

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ...cards import code, fact_table, plain_box
 from ..comparing import RunComparison
 from ..forking import Fork
-from ..html import Html, ScrolledHtml
+from ..html import Html, LiveHtml, ScrolledHtml
 from ..pictures import THEMES
 from .stage import Place, Stage
 
@@ -34,7 +34,7 @@ class _Box:
         self._id: str | None = None  # of the session that it was opened for
         self.button = widgets.Button(description=label, icon=icon, tooltip=tip)
         self.close = widgets.Button(description="Cancel", tooltip="Close; nothing is changed")
-        self.title, self.notice = Html(), Html()
+        self.title, self.notice = Html(), LiveHtml()
         self.box = widgets.VBox(layout={"display": "none"})
         self.box.add_class("gfnb-reader")
         self.button.on_click(lambda _: self._act(self.open))

@@ -14,7 +14,7 @@ from ...errors import QueryError
 from ...model.masks import Mask
 from ...storage.paths import ContextPath
 from ...storage.query import DEFAULT_ORDER
-from ..html import Html
+from ..html import Html, LiveHtml
 from .listing import WINDOWS
 from .stage import Stage
 from .typed import write_call
@@ -89,7 +89,7 @@ class ViewBar:
             placeholder="a name",
             tooltip="The name of a view; views are kept while the workbench is there",
         )
-        self.notice = Html()
+        self.notice = LiveHtml()
         self.code = Html()
         buttons = [
             self._button(

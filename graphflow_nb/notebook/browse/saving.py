@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ...cards import NoticeKind, notice_html, patch_html, plain_box, session_html
 from ...changes import Choice, Patch, Path
 from ...errors import JournalError, PatchError
-from ..html import Html, ScrolledHtml
+from ..html import Html, LiveHtml, ScrolledHtml
 from .render import clash_html, merge_html
 from .runs import render_origin
 from .stage import Place, Stage
@@ -30,7 +30,7 @@ class Saving:
     def __init__(self, stage: Stage, above: Place):
         self._stage = stage
         self._above = above
-        self.notice, self._save_notice = Html(), Html()
+        self.notice, self._save_notice = LiveHtml(), LiveHtml()
         self.preview = widgets.Button(
             description="Preview changes",
             tooltip="Show what saving would change; nothing is stored yet",

@@ -22,7 +22,7 @@ from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
 from ...warning import warn
 from ..following import Follower, Watch
-from ..html import Html
+from ..html import Html, LiveHtml
 from ..kernelwatch import View
 from ..names import find_name
 from ..pictures import THEMES
@@ -101,7 +101,7 @@ class Browser(View):
         self.wb = client
         self.desk = Desk(client)  # first, since a widget is closed even if it never was built
         self.listing = Listing(client, filters, order, page_size, context)
-        self.notice = Html()
+        self.notice = LiveHtml()
         self.desk.wb_name = self.listing.wb_name = self._name_workbench
         self.stage = Stage(
             self.listing,

@@ -15,7 +15,7 @@ from ...errors import QueryError
 from ...model.moments import parse_duration
 from ...storage.estimates import Estimate
 from ...storage.overview import STUCK_FACTOR, USUAL_SESSIONS
-from ..html import Html
+from ..html import LiveHtml
 from ..waiting import TaskWait, Waits, find_waits
 from .columns import cell_of_text
 from .dialogs import Dialog, count_sessions
@@ -56,7 +56,7 @@ class Waiting(Dialog):
             tooltip="1 day, 90 min, 2 h 30 min; then Enter",
             continuous_update=False,
         )
-        self.about = Html()
+        self.about = LiveHtml()
         self.table = RowTable(
             "waits by task",
             WAIT_COLUMNS,
