@@ -195,7 +195,36 @@ def test_a_part_of_a_large_table_stands_for_the_whole(database, tmp_path, run, m
         assert (exact.read, exact.share) == (5_000, 1.0)
         again = run(storage.overview(found.now))
         assert [*again.places] == [*found.places], "a second look shows the same"
+        if storage is postgres:
+            monkeypatch.setattr(in_postgres, "FIRST_WITH_RANGES", 10**9)
+            by_chance = run(storage.overview(found.now))
+            assert by_chance.share < 0.5
+            assert by_chance.read / by_chance.share == pytest.approx(5_000, rel=0.35)
         run(storage.close())
+
+
+def test_a_part_shows_an_even_growth_as_even(database, run, monkeypatch):
+    monkeypatch.setattr(in_postgres, "READ_BYTES", 2**17)
+    sessions = [
+        stored_session(
+            f"s{n:05}",
+            "g",
+            "t",
+            None,
+            b'{"data": {"a": "%s"}}' % (b"x" * 400),
+            1,
+            NOW - n * timedelta(minutes=5),
+            NOW,
+        )
+        for n in range(5_000)
+    ]
+    storage = run(connect(database))
+    run(storage.import_many(sessions))
+    found = run(storage.overview(NOW))
+    assert found.share < 0.1
+    weeks = found.created.counts[-2 * 168 :].reshape(2, 168).sum(axis=1) / found.share
+    assert weeks == pytest.approx([2_016, 2_016], rel=0.1)
+    run(storage.close())
 
 
 def test_of_many_keys_of_redis_the_values_of_some_are_read(request, tmp_path, run, monkeypatch):
