@@ -26,8 +26,9 @@ class Overview:
     It shows itself as a board of pictures. An age is the time since the last save, since a store
     keeps no other time of a task. The usual age at a task is that within which half of its sessions
     were saved; a session is stuck if it was not saved for ten times as long, and for a minute at
-    least. Sessions that ended are not saved again either, so at the last task of a graph those that
-    ended long ago count as stuck too.
+    least. graph-flow stores nothing that tells a session that ended from one that waits: it stays
+    at its last task, with the status that the task gave it. So those that ended long ago count as
+    stuck too.
 
     Example:
         >>> import graphflow_nb
@@ -100,7 +101,7 @@ class Overview:
             f"{self._about(found['stuck'].sum())} at {len(found):,} {_plural('task', len(found))}, "
             f"most at {_name(first)}: {self._about(first['stuck'])} for "
             f"{_time(first['stuck_after'])} or more, where up to {_time(first['usual_age'])} is "
-            "usual"
+            "usual; those that ended count too, since a store does not say which did"
         )
 
     def _describe_growth(self) -> str:

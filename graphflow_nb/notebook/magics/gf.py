@@ -279,7 +279,10 @@ class GfMagic:
             groups = wb.bridge.run(count_groups_briefly(storage))
             if isinstance(groups, Estimate):
                 # Where counting takes long, Tab offers what some of the sessions have.
-                groups = wb.bridge.run(answer_briefly(storage, sample_groups(storage))) or ()
+                sampled = wb.bridge.run(answer_briefly(storage, sample_groups(storage)))
+                if sampled is None:  # the next Tab tries again
+                    return ()
+                groups = sampled
             known = self._groups = _Groups(wb, groups, time.monotonic())
         return known.groups
 
