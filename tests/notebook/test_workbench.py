@@ -81,6 +81,9 @@ def test_bounds_are_said(monkeypatch):
     wb = g.open("memory:")
     for i in range(5):
         wb.create(str(i), "t")
+        session = wb.get(str(i))
+        session.context.add_user_message("hello")
+        wb.save(session)
     with pytest.warns(UserWarning, match="showing 2 of 5 sessions"):
         assert len(wb.sessions(limit=2)) == 2
     with pytest.warns(UserWarning, match="newest 3 sessions"):
