@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 
 from ..bridge import Bridge, LoopThread
 from ..errors import BridgeError, ReadStopped
-from ..storage.scans import ScanEstimate, noting_scans
+from ..storage.estimates import Estimate
+from ..storage.scans import ScanEstimate, noting_rows, noting_scans
 from .progress import Bar, has_kernel, show_bar
 
 __all__ = ["SHOW_SECONDS", "run_shown"]
@@ -38,7 +39,7 @@ def run_shown(bridge: Bridge, name: str, coroutine: Coroutine[Any, Any, T]) -> T
         return bridge.run(coroutine)
     reading = _Reading(name)
     try:
-        with noting_scans(reading.note):
+        with noting_scans(reading.note), noting_rows(reading.note_rows):
             result = bridge.run(coroutine, on_wait=reading.show)
     except BridgeError as error:
         if not (reading.stopped and isinstance(error.__cause__, asyncio.CancelledError)):
@@ -47,8 +48,8 @@ def run_shown(bridge: Bridge, name: str, coroutine: Coroutine[Any, Any, T]) -> T
         reading.end("stopped")
         raise ReadStopped(
             f"{name} was stopped after {reading.seconds:.0f} s, in the store too: nothing was "
-            "changed. Call it again to read it; a limit= or a filter that an index serves reads "
-            "less"
+            f"changed{reading.lost}. Call it again to read it; a limit= or a filter that an index "
+            "serves reads less"
         ) from None
     except KeyboardInterrupt:
         reading.end("stopped")
@@ -73,6 +74,7 @@ class _Reading:
         self._bar: Bar | None = None
         self._pressed = threading.Event()
         self._scan: ScanEstimate | None = None
+        self._rows: tuple[int, int | None] = (0, None)
         self._shown = -1
         self.stopped = False
 
@@ -84,6 +86,16 @@ class _Reading:
     def note(self, scan: ScanEstimate) -> None:
         """Remember what the store expects to read."""
         self._scan = scan
+
+    def note_rows(self, done: int, about: int | None) -> None:
+        """Remember how many sessions were read, and of about how many."""
+        self._rows = (done, about)
+
+    @property
+    def lost(self) -> str:
+        """What is not kept of a read that ends early, as a part of a sentence."""
+        done, _ = self._rows
+        return f", and the {done:,} sessions that were read are not kept" if done else ""
 
     def show(self, cancel: Callable[[], object]) -> None:
         """Show how long it takes, or cancel it if its button was pressed."""
@@ -98,7 +110,10 @@ class _Reading:
             self._bar = show_bar("", self._pressed.set, "Stop reading, in the store too")
         if self._bar is not None:
             self._bar.show_step(self._say("stopping" if self.stopped else ""))
-            if self._scan is not None:
+            done, about = self._rows
+            if about:
+                self._bar.show_share(min(done / about, 0.95))
+            elif self._scan is not None:
                 self._bar.show_share(min(seconds / max(self._scan.seconds, 0.1), 0.95))
 
     def end(self, how: str) -> None:
@@ -110,4 +125,8 @@ class _Reading:
 
     def _say(self, how: str) -> str:
         parts = [f"{self._name}: {self.seconds:,.0f} s", how, str(self._scan or "")]
+        done, about = self._rows
+        if done:
+            of = f" of {Estimate(about, 'about')}" if about and about > done else ""
+            parts[2] = f"{done:,}{of} sessions read"
         return ", ".join(filter(None, parts))

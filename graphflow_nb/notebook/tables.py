@@ -115,8 +115,9 @@ class SessionTables(Client):
             limit: The number of rows at most, None for all; a warning says when there are more.
                 In PostgreSQL all are read by one ``COPY`` from one snapshot, which is released
                 when the last row has come. ``timeout=`` does not cut it off: it ends if the server
-                is silent for 20 times as long, or is at work for 120 times as long. ``scan`` reads
-                in short transactions, at constant memory.
+                is silent for 20 times as long, or is at work for 120 times as long. Stopped or
+                interrupted, it ends in the server, and nothing is kept. ``scan`` reads in short
+                transactions, at constant memory.
             after: ``frame.attrs["next"]`` of the page before.
             reveal: Whether values under keys that look secret are in the context columns; else
                 ``•••`` and their kind are in place of them. See ``mask`` of ``graphflow_nb.open``.

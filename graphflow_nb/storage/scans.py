@@ -21,6 +21,8 @@ __all__ = [
     "ScanGuard",
     "ScanKind",
     "current_guard",
+    "current_row_note",
+    "noting_rows",
     "noting_scans",
     "unguarded",
 ]
@@ -128,6 +130,30 @@ _GUARD: ContextVar[ScanGuard | None] = ContextVar("graphflow_nb_scan_guard", def
 _NOTE: ContextVar[Callable[[ScanEstimate], None] | None] = ContextVar(
     "graphflow_nb_scan_note", default=None
 )
+#: Who wants to know how many sessions were read, and of about how many.
+_NOTE_ROWS: ContextVar[Callable[[int, int | None], None] | None] = ContextVar(
+    "graphflow_nb_row_note", default=None
+)
+
+
+@contextmanager
+def noting_rows(note: Callable[[int, int | None], None]) -> Iterator[None]:
+    """Call a function with the number of sessions that were read so far, and of about how many.
+
+    Args:
+        note: The function, which is called on the thread that reads; the second number is None
+            where it is not known.
+    """
+    token = _NOTE_ROWS.set(note)
+    try:
+        yield
+    finally:
+        _NOTE_ROWS.reset(token)
+
+
+def current_row_note() -> Callable[[int, int | None], None] | None:
+    """Return the function to be told how many sessions were read; None where nobody asks."""
+    return _NOTE_ROWS.get()
 
 
 @contextmanager

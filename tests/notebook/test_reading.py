@@ -11,7 +11,7 @@ from ipywidgets import HTML, Button, FloatProgress, Widget
 
 import graphflow_nb as g
 from graphflow_nb.notebook import reading
-from graphflow_nb.storage.scans import ScanEstimate, current_guard
+from graphflow_nb.storage.scans import ScanEstimate, current_guard, current_row_note
 
 from ..interrupts import interrupted_when
 from ..scope import only_complete
@@ -99,6 +99,29 @@ def test_the_time_and_the_estimate_are_shown_until_it_ends(wb, shown, monkeypatc
     assert reading.run_shown(wb.bridge, "summary", guarded()) == "read"
     assert part(shown, HTML).value.endswith("s, done, reads about 1.8 GB, some 8 s")
     assert part(shown, FloatProgress).value == 1
+
+
+def test_what_was_read_is_shown_and_not_kept_after_a_stop(wb, shown):
+    async def read() -> None:
+        note = current_row_note()
+        assert note is not None
+        note(120_000, 1_000_000)
+        await wb.storage.inner.run(lambda connection: connection.fetchval("SELECT pg_sleep(60)"))
+
+    said = ", 120,000 of about 1.0 million sessions read"
+    read_so_far = threading.Event()
+
+    def look() -> None:
+        wait_until(lambda: bool(shown) and part(shown, HTML).value.endswith(f"s{said}"))
+        read_so_far.set()
+        part(shown, Button).click()
+
+    threading.Thread(target=look).start()
+    with pytest.raises(g.ReadStopped, match="and the 120,000 sessions that were read are not kept"):
+        reading.run_shown(wb.bridge, "sessions", read())
+    assert read_so_far.is_set()
+    assert part(shown, FloatProgress).value == pytest.approx(0.12)
+    assert part(shown, HTML).value.endswith(f"s, stopped{said}")
 
 
 def test_a_failure_is_shown_and_raised(wb, shown):

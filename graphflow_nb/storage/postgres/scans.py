@@ -129,6 +129,19 @@ class Scans:
             self._looked_at = now
         return self._size
 
+    async def find_rows(self, connection: Connection, statement: str) -> int | None:
+        """Return about how many rows a statement sends; None where the server can't say.
+
+        Args:
+            connection: The connection, in a transaction.
+            statement: The statement, without parameters.
+        """
+        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+            async with connection.transaction():
+                explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}")
+                return plan_of(json.loads(explained)).rows
+        return None
+
     async def _find_share(
         self, connection: Connection, statement: Statement, query: Query, size: _Size
     ) -> float | None:

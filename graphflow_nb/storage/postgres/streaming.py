@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..paths import ContextPath
 from ..query import Query
+from ..scans import current_row_note
 from ..table import Table, add_problem
 from ..texts import Portion, Texts, bytes_of_texts, list_texts
 from .columns import unpack_times
@@ -107,6 +108,9 @@ async def _stream(
         raise Unstreamed
     if connection.limits.get(STATEMENT) == round(1000 * (table.timeout + MARGIN)):  # our own limit
         await connection.allow(_WHOLE * table.timeout)
+    note, about = current_row_note(), None
+    if note is not None:
+        about = await table.scans.find_rows(connection, statement)
     reader = _Reader(len(_TEXTS) + len(context))
     try:
         silent = _SILENT * table.timeout
@@ -115,7 +119,8 @@ async def _stream(
 
             async def take(data: bytes) -> None:
                 waiting.reschedule(loop.time() + silent)
-                await reader.take(data)
+                if await reader.take(data) and note is not None:
+                    note(reader.rows, about)
 
             day = 86_400.0  # the driver's own limit is one on the whole
             await connection.copy_from_query(statement, output=take, format="text", timeout=day)
@@ -132,10 +137,14 @@ class _Reader:
 
     Args:
         count: The number of texts in a row.
+
+    Attributes:
+        rows: The number of rows that were decoded.
     """
 
     def __init__(self, count: int):
         self._count = count
+        self.rows = 0
         # What comes is copied into one of them while the other is decoded: many allocations of
         # this size would leave as much memory unused between what stays.
         self._buffers = [bytearray(_PORTION + _SPARE), bytearray(_PORTION + _SPARE)]
@@ -152,20 +161,25 @@ class _Reader:
                     self._texts[number] = GatheredTexts(large=number < len(_TEXTS))
         self._known: dict[str | None, str | None] = {}
 
-    async def take(self, data: bytes) -> None:
-        """Take the next bytes, in which rows may begin and end anywhere."""
+    async def take(self, data: bytes) -> bool:
+        """Take the next bytes, in which rows may begin and end anywhere.
+
+        Returns:
+            Whether a further portion was begun, so that ``rows`` has changed.
+        """
         buffer, end = self._buffers[0], self._size + len(data)
         if end > len(buffer):
             buffer.extend(bytes(end - len(buffer)))
         buffer[self._size : end] = data
         self._size = end
         if end < _PORTION or b"\n" not in data:
-            return
+            return False
         whole = buffer.rindex(b"\n", 0, end) + 1
         await self._decode(whole)
         rest = buffer[whole:end]
         self._buffers[0][: len(rest)] = rest
         self._size = len(rest)
+        return True
 
     async def end(self) -> None:
         """Decode the last portion."""
@@ -191,6 +205,7 @@ class _Reader:
         if self._decoding is not None:
             await self._decoding
             self._decoding = None
+            self.rows = len(self._numbers[0])
 
     def _add(self, buffer: bytearray, size: int) -> None:
         """Add the rows in so many bytes of a buffer to the columns."""

@@ -18,6 +18,7 @@ from ..overview import OverviewCounts, count_columns
 from ..paths import ContextPath, is_encodable
 from ..query import Query
 from ..rows import GroupCounter, build_table, filter_rows, size_of, take_page
+from ..scans import current_row_note
 from ..table import GroupCount, NotedCount, NotedList, Table, add_problem
 from ..trace import current
 from .client import RedisClient
@@ -336,12 +337,19 @@ class Queries:
             ids = [id for id in dict.fromkeys(query.ids) if is_encodable(id)]
             yield await self._find_matching(ids, query, hidden)
             return
-        portions = self._client.scan(self._pattern(query))
+        pattern = self._pattern(query)
+        portions = self._client.scan(pattern)
         if bounded and await self._may_exceed():
             portions = _each(await self._list_keys(portions))  # before the first value is read
+        read, about, note = 0, None, current_row_note()
+        if note is not None and pattern is None:
+            about = await self._count_keys()
         async for keys in portions:
             ids = [self._records.id_of(key) for key in keys]
             yield await self._find_matching(ids, query, hidden)
+            read += len(keys)
+            if note is not None:
+                note(read, about)
 
     def _pattern(self, query: Query) -> str | None:
         """Return the pattern of the keys that a query's prefix leaves, None for all keys."""
@@ -349,11 +357,16 @@ class Queries:
 
     async def _may_exceed(self) -> bool:
         """Return whether there may be more keys than ``scan_limit``."""
+        keys = await self._count_keys()
+        return keys is None or keys > self._scan_limit
+
+    async def _count_keys(self) -> int | None:
+        """Return the number of keys; None for a user without the right to count."""
         try:
-            return await self._client.key_count() > self._scan_limit
+            return await self._client.key_count()
         except StorageError as error:
-            if is_refused(error):  # a user may lack the right to count
-                return True
+            if is_refused(error):
+                return None
             raise
 
     async def _list_keys(self, portions: AsyncIterator[list[bytes]]) -> list[list[bytes]]:

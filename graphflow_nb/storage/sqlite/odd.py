@@ -179,14 +179,25 @@ def _can_be_quick(db: Database, query: Query) -> bool:
     return not (db.loose and db.execute(*sql.has_null(query)).fetchone()[0])
 
 
-def read_columns(db: Database, query: Query, statement: sql.Statement) -> list[list[Any]] | None:
+def read_columns(
+    db: Database,
+    query: Query,
+    statement: sql.Statement,
+    note: Callable[[int, int | None], None] | None = None,
+) -> list[list[Any]] | None:
     """Return the columns of a table's statement; None if they must be read by ``read_page``.
 
     In the place of the contexts are their sizes in bytes, None near one that is not text.
+
+    Args:
+        db: The open file.
+        query: The query.
+        statement: The statement that answers it.
+        note: A function to be told how many sessions were read.
     """
     if not _can_be_quick(db, query):
         return None
-    columns: list[list[Any]] | None = _quick(lambda: _fetch_columns(db.execute(*statement)))
+    columns: list[list[Any]] | None = _quick(lambda: _fetch_columns(db.execute(*statement), note))
     return columns
 
 
@@ -201,7 +212,9 @@ def read_chats(db: Database, query: Query) -> list[Chat] | None:
     return [Chat(*row) for row in rows]
 
 
-def _fetch_columns(cursor: sqlite3.Cursor) -> list[list[Any]]:
+def _fetch_columns(
+    cursor: sqlite3.Cursor, note: Callable[[int, int | None], None] | None
+) -> list[list[Any]]:
     columns: list[list[Any]] = [[] for _ in cursor.description]
     # In portions, so that no more contexts are held than a few.
     while rows := cursor.fetchmany(_PORTION):
@@ -209,6 +222,8 @@ def _fetch_columns(cursor: sqlite3.Cursor) -> list[list[Any]]:
         parts[sql.TABLE_CONTEXT] = _measure(parts[sql.TABLE_CONTEXT])
         for column, part in zip(columns, parts, strict=True):
             column += part
+        if note is not None:
+            note(len(columns[0]), None)
     return columns
 
 

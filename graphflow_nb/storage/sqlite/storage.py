@@ -30,6 +30,7 @@ from ..overview import OverviewCounts
 from ..paths import ContextPath
 from ..query import Query
 from ..rows import build_table
+from ..scans import current_row_note
 from ..table import GroupCount, Table, cut_page
 from ..trace import current
 from . import sql
@@ -441,7 +442,8 @@ class SqliteSessionStorage:
         """
         wider = query.one_more()
         statement = sql.select_table(wider, context)
-        columns = await self._ask(wider, lambda db: read_columns(db, wider, statement))
+        note = current_row_note()
+        columns = await self._ask(wider, lambda db: read_columns(db, wider, statement, note))
         table = None
         if columns is not None:
             table = await run_off_loop(len(columns[0]), lambda: _build_table(columns))

@@ -15,6 +15,7 @@ import pytest
 from graphflow_nb import Cursor, Query, Session
 from graphflow_nb.frames import columns, sessions_frame
 from graphflow_nb.storage.postgres import streaming
+from graphflow_nb.storage.scans import noting_rows
 from graphflow_nb.storage.texts import Texts
 
 from ...scope import only_complete
@@ -226,6 +227,24 @@ def test_nothing_is_left_of_a_read_that_is_cancelled(database, run):
         await storage.close()
 
     run(cancel())
+
+
+def test_who_waits_is_told_how_many_rows_came(database, run, monkeypatch):
+    monkeypatch.setattr(streaming, "_PORTION", 9_000)
+    told: list[tuple[int, int | None]] = []
+
+    async def read() -> None:
+        await execute(database, slow_view(0, 10_000))
+        storage = await connect(database, read_only=True)
+        with noting_rows(lambda done, about: told.append((done, about))):
+            assert len(await storage.table(Query(limit=None))) == 10_000
+        await storage.close()
+
+    run(read())
+    done = [rows for rows, _ in told]
+    assert done == sorted(done)
+    assert 5_000 < done[-1] <= 10_000
+    assert {about for _, about in told} == {10_000}
 
 
 @only_complete
