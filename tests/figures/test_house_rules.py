@@ -23,7 +23,7 @@ from graphflow_nb.figures import FigureKind, LatencyFigure, figure_kinds
 from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.figures.theme import THEMES
 
-from ..scope import COMPLETE, one_in
+from ..scope import COMPLETE, one_in, only_complete
 from .checks import assert_good, assert_readable, assert_small
 from .data import CASES, lines, measured, operations
 from .test_theme import contrast
@@ -164,14 +164,14 @@ def rule_10_more_groups_than_can_be_distinguished_are_others(kind: FigureKind) -
 RULES = [rule for name, rule in list(globals().items()) if name.startswith("rule_")]
 
 
-@one_in(4)
+@one_in(6)
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__.removeprefix("rule_"))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_kind_of_figure_keeps_the_rule(kind: FigureKind, rule: Rule):
     rule(kind)
 
 
-@one_in(5)
+@one_in(8)
 @pytest.mark.parametrize(
     ("case", "theme"),
     [*((case, "light") for case in CASES), ("many", "dark"), ("nothing", "dark")],
@@ -190,6 +190,7 @@ def test_every_kind_of_figure_is_readable_whatever_was_measured(kind: FigureKind
     assert dict(matplotlib.rcParams) == before
 
 
+@only_complete  # the board, which consists of several kinds, is drawn so in every run
 def test_no_kind_of_figure_uses_pyplot():
     code = (
         "import sys\n"

@@ -602,7 +602,8 @@ def test_browsers_at_once(chromium, store, each_jupyter):
 SMOKE = "import graphflow_nb as g\nwb = g.open('demo')\nbrowser = wb.browse()\nbrowser"
 
 
-@pytest.mark.parametrize("kind", ["notebook", pytest.param("voila", marks=only_complete)])
+@only_complete
+@pytest.mark.parametrize("kind", ["notebook", "voila"])
 def test_smoke_elsewhere(chromium, kind, tmp_path):
     """Notebook 7 and Voilà."""
     write_notebook(tmp_path / "smoke.ipynb", [SMOKE])

@@ -33,7 +33,7 @@ def find_kinds(path: Path) -> list[str]:
 RUNS = [pytest.param(p, kind, id=f"{p.stem}-{kind}") for p in LESSONS for kind in find_kinds(p)]
 
 
-@one_in(18)
+@one_in(36)
 @pytest.mark.parametrize(("path", "kind"), RUNS)
 def test_it_runs_on_each_kind_of_store_that_it_names(path: Path, kind: str):
     from notebooks.execute import execute  # which takes a second to import

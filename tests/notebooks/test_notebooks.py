@@ -20,7 +20,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 SLOW = {"03_latency": only_complete, "06_a_million_sessions": only_complete}
 
 
-@one_in(2)
+@one_in(6)
 @pytest.mark.parametrize(
     "path", [pytest.param(p, marks=SLOW.get(p.stem, ()), id=p.stem) for p in NOTEBOOKS]
 )

@@ -149,7 +149,7 @@ def test_the_texts_of_a_driver_are_masked(secret):
     assert url.mask("connection refused") in ("connection refused", "***")
 
 
-@one_in(2)
+@one_in(4)
 @pytest.mark.parametrize(
     "url",
     [
