@@ -60,6 +60,7 @@ class Environment:
 
     def install(self, *what: str) -> None:
         pip = [_python(), "-m", "pip", "--python", str(self.folder), "install", "-q"]
+        pip.append("--no-compile")  # few of the modules are imported
         subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), *what], check=True)
 
     def command(self, name: str, *arguments: str) -> list[str]:
