@@ -38,7 +38,7 @@ def test_what_opens_above_the_list_is_accessible(person: Person, store: str, tmp
     live = person.page.locator(".gfnb-browser .gfnb-live[aria-live=polite]")
     assert "1 selected" in "".join(live.all_inner_texts())
     assert person.page.locator(".gfnb-browser .gfnb-live:not([aria-live])").count() == 0
-    for name in ("Columns", "Views", "Waiting", "Change", "Export"):
+    for name in ("Columns", "Views", "Overview", "Waiting", "Change", "Export"):
         person.click(f"{name}…")
         person.sees_not("Working …")
         person.picture(f"dialog-{name.lower()}", tmp_path)

@@ -332,10 +332,12 @@ function render({ model, el }) {
       const row = known.get(now[index]) ?? newRow(now[index], texts);
       rowOf.set(now[index], row);
       texts.forEach((text, i) => {
-        const [short, long] = Array.isArray(text) ? text : [text, text];
+        const [short, long, share] = Array.isArray(text) ? text : [text, text];
         const cell = row.cells[i + first];
         write(cell, short, columns[i]?.middle);
         cell.title = long;
+        if (share !== undefined) cell.style.setProperty("--share", share);
+        cell.classList.toggle("gfnb-share", share !== undefined);
       });
     });
     // Rows that stay where they are keep the focus, and a click under way finds its row.

@@ -88,7 +88,7 @@ class RowTable(anywidget.AnyWidget):
     def show(
         self,
         keys: Sequence[Any],
-        rows: Sequence[Sequence[str | list[str]]],
+        rows: Sequence[Sequence[str | list[Any]]],
         *,
         columns: Sequence[dict[str, Any]] | None = None,
         selected: Sequence[Any] = (),
@@ -101,7 +101,8 @@ class RowTable(anywidget.AnyWidget):
 
         Args:
             keys: A key that identifies each row.
-            rows: The cells of each row: a text, or a short text and what it says when pointed at.
+            rows: The cells of each row: a text, or a short text and what it says when pointed at;
+                of a number also its share of the largest, which is drawn as a bar.
             columns: The columns that the cells are of. Default: as before.
             selected: The keys of the selected rows; keys that are not on the page are left out.
             opened: The key of the open row.

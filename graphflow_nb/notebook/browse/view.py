@@ -36,6 +36,7 @@ from .dialogs import Dialog
 from .exportbox import Export
 from .filterbar import FilterBar
 from .listing import Listing
+from .overviewbox import OverviewBox
 from .pager import Pager
 from .past import Past
 from .reader import Comparison, Reader
@@ -182,21 +183,24 @@ class Browser(View):
             self.comparison.show,
         )
         self.follow.observe(self._switch_following, "value")
-        waiting, export = Waiting(stage), Export(stage)
+        waiting, export, overview = Waiting(stage), Export(stage), OverviewBox(stage)
+        looks = self._button(
+            "Overview…", "bar-chart", "Show where sessions are, and which are stuck", overview.open
+        )
         waits = self._button(
             "Waiting…", "hourglass-half", "Show by task which sessions wait long", waiting.open
         )
-        actions = [self.reload, self.follow, waits, self.compare]
+        actions = [self.reload, self.follow, looks, waits, self.compare]
         self.export = self._button(
             "Export…", "download", "Write the selected sessions to a file", export.open
         )
-        self.dialogs: list[Dialog] = [export, waiting]
+        self.dialogs: list[Dialog] = [overview, export, waiting]
         self.remove: widgets.Button | None = None
         self.change: widgets.Button | None = None
         if not stage.read_only:
             create, delete, undo = Create(stage), Delete(stage), Undo(stage)
             change = ChangeMany(stage)
-            self.dialogs = [create, delete, undo, change, export, waiting]
+            self.dialogs = [create, delete, undo, change, overview, export, waiting]
             self.reader.copy.on_click(lambda _: stage.act(create.open_copy))
             self.change = self._button(
                 "Change…", "pencil", "Change task or status of the selected sessions", change.open
