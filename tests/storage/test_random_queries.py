@@ -205,6 +205,7 @@ def test_a_walk_and_a_sort_of_ids_find_what_the_model_does(request, tmp_path, ru
     monkeypatch.setattr(pages, "KNOWN_SECONDS", -1)
     monkeypatch.setattr(pages, "PROBED", 2)
     monkeypatch.setattr(pages, "WALKED", 4)
+    monkeypatch.setattr(pages, "SORTED_FIRST", 4)
     _check_kinds(["documented", "crate-0.5"], request, tmp_path, run, EXAMPLES // 2)
 
 

@@ -18,7 +18,7 @@ from ..query import Query
 from ..scans import ScanEstimate, ScanGuard, ScanKind
 from .connections import Connection
 from .plans import plan_of
-from .selects import Statement, is_searched
+from .selects import Statement, is_searched, looks_inside
 
 __all__ = ["Scans"]
 
@@ -109,8 +109,7 @@ class Scans:
         share = await self._find_share(connection, statement, query, size)
         if share is None:
             return
-        conditions = (*query.context, *query.has, *query.lacks, *query.compare)
-        reads_contexts = bool(conditions) or (query.limit is None and not counts)
+        reads_contexts = looks_inside(query) or (query.limit is None and not counts)
         part = size.rows_bytes + (size.outside_bytes if reads_contexts else 0)
         read = round(share * part)
         rate = CONTEXTS_PER_SECOND_BYTES if reads_contexts else ROWS_PER_SECOND_BYTES

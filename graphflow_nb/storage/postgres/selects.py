@@ -37,6 +37,7 @@ __all__ = [
     "Statement",
     "Way",
     "is_searched",
+    "looks_inside",
 ]
 
 # A text as bytes. A database with the encoding SQL_ASCII may hold what is not UTF-8, and would
@@ -100,17 +101,23 @@ DIRECT: Final = Way()
 SORTED: Final = Way(sorts=True)
 
 
+def looks_inside(query: Query) -> bool:
+    """Return whether a query has conditions on contexts, each of which is decompressed for them."""
+    return any((query.context, query.has, query.lacks, query.compare))
+
+
 def is_searched(query: Query) -> bool:
     """Return whether no statistics of the server say how many sessions a query selects."""
-    on_context = (*query.context, *query.has, *query.lacks, *query.compare)
-    conditions = (query.status, query.text, query.id_prefix, *on_context)
+    if query.ids is not None:
+        return False
+    conditions = (query.status, query.text, query.id_prefix)
     times = (
         getattr(query, f"{column}_{end}")
         for column in ("updated", "created")
         if f"{column}_at" != query.order_by
         for end in ("since", "until")
     )
-    return query.ids is None and any(given is not None for given in (*conditions, *times))
+    return looks_inside(query) or any(given is not None for given in (*conditions, *times))
 
 
 class Selects:
@@ -299,6 +306,11 @@ class Selects:
         order = self._order(query)
         return f"EXPLAIN (FORMAT JSON) SELECT id FROM {self._table}{order} LIMIT 100"
 
+    def explain_conditions(self, query: Query) -> Statement:
+        """Return the statement for the plan that finds what a query selects, in any order."""
+        where, arguments = self._where_all(query)
+        return Statement(f"EXPLAIN (FORMAT JSON) SELECT id FROM {self._table}{where}", arguments)
+
     # The page
 
     def _page(self, columns: str, query: Query, way: Way) -> Statement:
@@ -336,7 +348,11 @@ class Selects:
         if way.walk:
             # Where the order has two parts, the walk stays in the first.
             terms = [*range_terms, *next(self._split(query, put))]
-            walked = f"{stored}{_where(terms)}{order} LIMIT {put(way.walk)}"
+            first = f"{_where(terms)}{order} LIMIT {put(way.walk)}"
+            walked = f"{stored}{first}"
+            if way.sorts and self._plain:
+                ids = f"SELECT id FROM {self._table}{first}"
+                walked = f"{stored} WHERE id = ANY(ARRAY({ids}))"
             chosen = f"SELECT * FROM ({walked}) AS walked{_where(filters)}{order}{limit}"
             return f"SELECT {columns} FROM ({chosen}) AS chosen"
         by_id = self._plain and (way.sorts or way.apart)

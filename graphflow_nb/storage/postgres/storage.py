@@ -382,8 +382,7 @@ class PostgresSessionStorage:
 
             async def fetch(way: Way) -> Any:
                 statement = selects.select(query, way)
-                if not way.walk:
-                    await self._check_scan(connection, statement, query)
+                await self._check_way(connection, statement, query, way)
                 return await connection.fetch(statement.text, *statement.arguments)
 
             try:
@@ -411,8 +410,7 @@ class PostgresSessionStorage:
 
             async def fetch(way: Way) -> Any:
                 statement = selects.chats(query, way)
-                if not way.walk:
-                    await self._check_scan(connection, statement, query)
+                await self._check_way(connection, statement, query, way)
                 return await connection.fetch(statement.text, *statement.arguments)
 
             try:
@@ -443,8 +441,7 @@ class PostgresSessionStorage:
 
             async def fetch(way: Way) -> Any:
                 statement = selects.columns(wider, context, way)
-                if not way.walk:
-                    await self._check_scan(connection, statement, wider)
+                await self._check_way(connection, statement, wider, way)
                 # Not fetchrow: a server that is asked for one row runs no plan in parallel.
                 [row] = await connection.fetch(statement.text, *statement.arguments)
                 return row
@@ -559,6 +556,16 @@ class PostgresSessionStorage:
         else they are taken from a sample of the table's pages.
         """
         return await split_table(self._table, parts)
+
+    async def _check_way(
+        self, connection: Connection, statement: Statement, query: Query, way: Way
+    ) -> None:
+        """Ask before a page is looked for in a large table, unless by a walk along an index."""
+        if way.walk and not way.sorts:
+            return
+        if way.walk:  # the contexts of few rows are looked into
+            query = replace(query, context={}, has=(), lacks=(), compare=())
+        await self._check_scan(connection, statement, query)
 
     async def _check_scan(
         self, connection: Connection, statement: Statement, query: Query, *, counts: bool = False

@@ -83,9 +83,11 @@ def test_a_page_has_the_same_rows_however_they_are_found(filled, order):
     for query in (Query(order=order, limit=7), Query(order=order, id_prefix="s1", limit=7)):
         for page in (query, query.following(after, 7)):
             found = {}
-            for way in (DIRECT, SORTED, Way(apart=True), Way(walk=25_000)):
+            sorted_walk = Way(walk=25_000, sorts=True)
+            for way in (DIRECT, SORTED, Way(apart=True), Way(walk=25_000), sorted_walk):
                 text, arguments = SELECTS.select(page, way)
                 found[way] = [row[0] for row in asyncio.run(fetch(filled, text, *arguments))]
+            assert found[sorted_walk] == found[Way(walk=25_000)]
             assert found[DIRECT] == found[SORTED] == found[Way(apart=True)]
             if order.endswith("id"):  # else a walk stays in one part of the order
                 assert found[DIRECT] == found[Way(walk=25_000)]
