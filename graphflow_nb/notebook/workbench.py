@@ -418,8 +418,8 @@ def open(
             ``iban``, ``email`` and ``phone`` are kinds that are secret by choice;
             ``{"cookie": False}`` shows one; False shows all. What a program reads, such as
             ``wb.get(id).context["password"]``, copies and Parquet files are never masked.
-        ask_above_bytes: Reads that go through more bytes of a server's table or of a SQLite file
-            are asked about once: they raise ``ScanRefused`` with an estimate of size and time,
+        ask_above_bytes: Reads that go through more bytes of a server's database or of a SQLite
+            file are asked about once: they raise ``ScanRefused`` with an estimate of size and time,
             until ``allow_scan=True``. Those that read everything by their name (``scan``,
             ``to_parquet``, ``copy_to``) do not ask. None never asks.
         ask_above_sessions: Calls that would change more sessions of a server's database raise

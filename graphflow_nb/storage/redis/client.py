@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from ...errors import BridgeError, GraphflowError, StorageError
@@ -23,19 +24,33 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.asyncio.cluster import RedisCluster
 
-__all__ = ["RedisClient"]
+__all__ = ["KeySample", "RedisClient"]
 
 T = TypeVar("T")
 
-_SCAN_COUNT = 1000  # keys that one step of a scan covers
+_SCAN_COUNT = 1_000  # keys that one step of a scan covers
+_MATCH_COUNT = 10_000  # the same where a pattern leaves few of them to be sent
+_SAMPLE_STEPS = 5  # of a scan, by which the rest is estimated
 _MGET_COUNT = 500  # values in one MGET
 #: The commands of this package that only read.
 _READS = frozenset(
     {
         *("DBSIZE", "GET", "HGET", "HKEYS", "HMGET", "HSTRLEN", "INFO", "MEMORY", "PTTL", "SCARD"),
-        *("SMEMBERS", "ZCARD", "ZCOUNT", "ZRANGE"),
+        *("SMEMBERS", "STRLEN", "ZCARD", "ZCOUNT", "ZRANGE"),
     }
 )
+
+
+class KeySample(NamedTuple):
+    """Some keys of a database.
+
+    Attributes:
+        keys: Those that match.
+        looked_at: Among how many keys of any kind they were, about.
+    """
+
+    keys: list[bytes]
+    looked_at: int
 
 
 class RedisClient:
@@ -366,7 +381,7 @@ class RedisClient:
         seen: set[bytes] = set()
         options: dict[str, Any] = {"count": _SCAN_COUNT, "_type": kind}
         if pattern is not None:
-            options["match"] = pattern
+            options |= {"match": pattern, "count": _MATCH_COUNT}
         nodes = self._redis.get_primaries() if self.cluster else [None]
         for node in nodes:
             if node is not None:
@@ -379,6 +394,40 @@ class RedisClient:
                 if fresh:
                     yield fresh
 
+    async def sample(self, pattern: str | None) -> KeySample:
+        """Return some of the keys that hold strings, which the server lists first.
+
+        Args:
+            pattern: The pattern that a key must match; None for all.
+        """
+        options: dict[str, Any] = {"count": _SCAN_COUNT, "_type": "string"}
+        if pattern is not None:
+            options |= {"match": pattern, "count": _MATCH_COUNT}
+        node = self._redis.get_primaries()[0] if self.cluster else None
+        if node is not None:
+            options["target_nodes"] = node
+        keys: list[bytes] = []
+        looked_at, cursor = 0, 0
+        for _ in range(_SAMPLE_STEPS):
+            cursor, found = await self._scan(cursor, options)
+            looked_at += options["count"]
+            keys += found
+            if not cursor:
+                looked_at = await self.key_count(node)
+                break
+        return KeySample(keys, looked_at)
+
+    async def scan_entries(self, key: bytes, pattern: str) -> dict[bytes, float]:
+        """Return the entries of a sorted set that match a pattern, with their scores."""
+        found: dict[bytes, float] = {}
+        cursor: int | None = None
+        while cursor != 0:
+            scan = partial(_zscan, key=key, cursor=cursor or 0, pattern=pattern)
+            following, entries = await self.run(scan, writes=False)
+            cursor = int(following)
+            found.update(entries)
+        return found
+
     async def _scan(self, cursor: int, options: dict[str, Any]) -> tuple[int, list[bytes]]:
         following, keys = await self.run(lambda redis: redis.scan(cursor, **options), writes=False)
         # A cluster returns the cursor of each node, here of one.
@@ -386,11 +435,16 @@ class RedisClient:
             following = next(iter(following.values()))
         return int(following), keys
 
-    async def key_count(self) -> int:
-        """Return the number of keys of any kind."""
+    async def key_count(self, node: Any = None) -> int:
+        """Return the number of keys of any kind.
+
+        Args:
+            node: The node of a cluster; None for all.
+        """
         if self.cluster:
+            nodes = "primaries" if node is None else node
             sizes: Any = await self.run(
-                lambda redis: redis.dbsize(target_nodes="primaries"), writes=False
+                lambda redis: redis.dbsize(target_nodes=nodes), writes=False
             )
             return sum(sizes.values()) if isinstance(sizes, dict) else int(sizes)
         return int(await self.command("DBSIZE"))
@@ -427,3 +481,8 @@ class RedisClient:
         if not self._closed:
             self._closed = True
             await self._redis.aclose()
+
+
+async def _zscan(redis: Any, key: bytes, cursor: int, pattern: str) -> tuple[int, Any]:
+    answer: tuple[int, Any] = await redis.zscan(key, cursor, match=pattern, count=_MATCH_COUNT)
+    return answer

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from operator import le, lt
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -30,6 +31,7 @@ __all__ = [
     "RedisIndex",
     "entry_after",
     "is_current",
+    "key_pattern",
     "next_cursor",
 ]
 
@@ -233,14 +235,18 @@ class RedisIndex:
         """Return whether an index helps to find the query's page."""
         return query.order_by == "updated_at" and query.ids is None and query.limit is not None
 
-    def can_count(self, query: Query) -> bool:
-        """Return whether an index covers all conditions of the query."""
-        covered = Query(
+    def covered(self, query: Query) -> Query:
+        """Return a query with those conditions alone that an index covers."""
+        return Query(
             graph=query.graph,
             task=query.task,
             updated_since=query.updated_since,
             updated_until=query.updated_until,
         )
+
+    def can_count(self, query: Query) -> bool:
+        """Return whether an index covers all conditions of the query."""
+        covered = self.covered(query)
         if replace(query, order=covered.order, limit=None, after=None) != covered:
             return False
         return all(map(_is_exact, (query.updated_since, query.updated_until)))
@@ -279,6 +285,36 @@ class RedisIndex:
                 if len(read) < count:
                     break
         return sorted(found, reverse=query.descending)[:count]
+
+    async def page_of_prefix(self, query: Query, after: Entry | None) -> list[Entry]:
+        """Return all entries in the query's order that match its id_prefix, graph, task and time.
+
+        The server goes through all entries, and sends these alone.
+
+        Args:
+            query: The query; its other conditions, its cursor and its limit are ignored.
+            after: The last entry of the page before, None for the first page.
+        """
+        pattern = key_pattern(query.id_prefix or "") or "*"
+        since, until = query.updated_since, query.updated_until
+        lowest, highest = (
+            None if time is None else float(micros_of(time)) for time in (since, until)
+        )
+        ends = lt if _is_exact(until) else le  # as in ``_score_range``
+        found = []
+        for sorted_set in await self._sorted_sets(query):
+            scores = await self._client.scan_entries(sorted_set.key, pattern)
+            found += [Entry(float(score), bytes(id).decode()) for id, score in scores.items()]
+        return sorted(
+            (
+                entry
+                for entry in found
+                if (lowest is None or lowest <= entry.score < _LAST)
+                and (highest is None or ends(entry.score, highest))
+                and (after is None or (entry < after if query.descending else entry > after))
+            ),
+            reverse=query.descending,
+        )
 
     async def groups(self, query: Query) -> list[GroupCount]:
         """Return how many entries that match the query are at each task of each graph."""
@@ -322,6 +358,13 @@ class RedisIndex:
             if query.graph in (None, graph) and query.task in (None, task):
                 chosen.append(_SortedSet(self._key("at:", text.decode()), graph, task))
         return chosen
+
+
+def key_pattern(prefix: str) -> str | None:
+    """Return the pattern of keys that begin with a prefix, None for all keys."""
+    if not prefix:
+        return None
+    return "".join(f"\\{c}" if c in "*?[]^-\\" else c for c in prefix) + "*"
 
 
 def _describe_age(time: datetime) -> str:

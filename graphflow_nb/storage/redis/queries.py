@@ -6,6 +6,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from math import inf
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,15 +19,16 @@ from ..overview import OverviewCounts, count_columns
 from ..paths import ContextPath, is_encodable
 from ..query import Query
 from ..rows import GroupCounter, build_table, filter_rows, size_of, take_page
-from ..scans import current_row_note
+from ..scans import ScanKind, current_guard, current_row_note
 from ..table import GroupCount, NotedCount, NotedList, Table, add_problem
 from ..trace import current
 from .client import RedisClient
 from .errors import is_refused
 from .form import Stored, digest
-from .index import Entry, RedisIndex, entry_after, is_current, next_cursor
+from .index import Entry, RedisIndex, entry_after, is_current, key_pattern, next_cursor
 from .odd import OddStored, time_problem
 from .records import Found, Records
+from .scans import Scans
 
 __all__ = ["Page", "Queries", "SessionPage"]
 
@@ -36,8 +38,8 @@ _LISTED: Final = 1_500_000
 _VALUES: Final = 20_000
 _PORTION: Final = 2_000  # values that are read in one step, at most
 _PROBED: Final = 10_000  # entries of the index, whose hits say how many more would be read
-_BULK: Final = 500  # rows of a page that is one of many, and not looked at by a person
-_LISTED_SECONDS: Final = 60.0  # for which the next pages of a bulk read believe a list of keys
+_SURELY: Final = 1.25  # times as many keys as are allowed, which is no error of a sample
+_LISTED_SECONDS: Final = 60.0  # for which the next pages believe a list of keys
 
 
 class _Listed(NamedTuple):
@@ -54,6 +56,20 @@ class _Listed(NamedTuple):
     ids: list[str]
     ends: tuple[str, ...]
     at: float
+
+
+class _Portion(NamedTuple):
+    """The sessions of some entries that a query selects.
+
+    Attributes:
+        found: The sessions, in the order of the entries.
+        entries: The entry of each.
+        moved: The number of entries whose session is gone, or is not as the entry says.
+    """
+
+    found: list[Found]
+    entries: list[Entry]
+    moved: int
 
 
 class Page(NamedTuple):
@@ -99,6 +115,7 @@ class Queries:
         self._records = records
         self._index = index
         self._scan_limit = scan_limit
+        self._scans = Scans(client)
         self._listed: _Listed | None = None
 
     async def select(self, query: Query) -> Page:
@@ -118,7 +135,7 @@ class Queries:
 
     async def _select_by_id(self, query: Query, limit: int) -> Page:
         """Return a page in the order of the ids, for which the keys alone say what to read."""
-        ids = await self._list_ids(query, limit)
+        ids = await self._list_ids(query)
         after = query.after
         if query.descending:
             left = ids[: len(ids) if after is None else bisect_left(ids, after.id)]
@@ -131,6 +148,8 @@ class Queries:
         while len(found) < limit and start < len(left):
             found += await self._find_matching(left[start : start + count], query, hidden)
             start += count
+            if start - count < _PROBED <= start and len(found) < limit:
+                await self._ask(query, "search", _expect(limit, start, len(found)))
             # Where few of them match, larger portions take fewer round trips.
             count = min(2 * count, _PORTION)
         found = found[:limit]
@@ -140,10 +159,10 @@ class Queries:
             self._listed = self._listed._replace(ends=ends) if ends else None
         return Page(found, [], _hidden_note(hidden))
 
-    async def _list_ids(self, query: Query, limit: int) -> list[str]:
+    async def _list_ids(self, query: Query) -> list[str]:
         """Return the ids of all keys that a query's prefix leaves, in order.
 
-        The pages of a bulk read follow one list: listing a million keys takes seconds.
+        The pages behind a first one follow its list: listing a million keys takes seconds.
         """
         pattern, known, now = self._pattern(query), self._listed, time.monotonic()
         self._listed = None
@@ -157,12 +176,11 @@ class Queries:
             self._listed = known
             return known.ids
         portions = self._client.scan(pattern)
-        if await self._may_exceed():
-            portions = _each(await self._list_keys(portions))
+        if await self._may_exceed(query):
+            portions = _each(await self._list_keys(portions, query))
         ids = [self._records.id_of(key) async for keys in portions for key in keys]
         await run_off_loop(len(ids), ids.sort)
-        if limit >= _BULK:
-            self._listed = _Listed(pattern, ids, (), now)
+        self._listed = _Listed(pattern, ids, (), now)
         return ids
 
     async def _select_by_index(self, query: Query) -> Page:
@@ -170,37 +188,59 @@ class Queries:
         after = entry_after(query)
         found: list[Found] = []
         entries: list[Entry] = []
-        read, moved = 0, 0
+        walked, read, moved = 0, 0, 0
         hidden: set[bytes] = set()
         # Where other conditions leave out sessions, more are read than a page has.
         count = limit if self._index.can_count(query) else max(limit, 100)
+        listed: list[Entry] | None = None
         while len(found) < limit:
             # Where few of them match, larger portions take fewer round trips.
-            count = min(2 * count, _PORTION) if read else count
-            portion = await self._index.page(query, after, count)
+            count = min(2 * count, _PORTION) if walked else count
+            if listed is None:
+                portion = await self._index.page(query, after, count)
+            else:
+                portion, listed = listed[:count], listed[count:]
             if not portion:
                 break
             after = portion[-1]
+            walked += len(portion)
             if query.id_prefix is not None:  # the entries alone say which values to read
                 portion = [entry for entry in portion if entry.id.startswith(query.id_prefix)]
+                if listed is None and walked >= _PORTION:  # the prefix is rare
+                    listed = await self._index.page_of_prefix(query, after)
             read += len(portion)
             if read > self._scan_limit:
-                raise await self._too_many_keys()
-            sessions = await self._records.find_many([entry.id for entry in portion], hidden)
-            for entry, session in zip(portion, sessions, strict=True):
-                if session is None and self._records.key(entry.id) in hidden:
-                    continue
-                if session is None or not filter_rows([session], query):
-                    moved += 1
-                else:
-                    moved += not is_current(entry, session[1].updated)
-                    found.append(session)
-                    entries.append(entry)
+                raise await self._too_many_keys(query)
+            answer = await self._read_portion(portion, query, hidden)
+            moved += answer.moved
+            found += answer.found
+            entries += answer.entries
             if read - len(portion) < _PROBED <= read and len(found) < limit:
                 await self._check_hits(query, read, len(found))
         notes = [_hidden_note(hidden), await self._index_note(moved)]
         note = "; ".join(note for note in notes if note) or None
         return Page(found[:limit], entries[:limit], note)
+
+    async def _read_portion(
+        self, portion: Sequence[Entry], query: Query, hidden: set[bytes]
+    ) -> _Portion:
+        """Return the sessions of some entries that a query selects."""
+        sessions = await self._records.find_many([entry.id for entry in portion], hidden)
+
+        def select() -> _Portion:
+            known = {entry.id: (entry, s) for entry, s in zip(portion, sessions, strict=True) if s}
+            left_out = sum(self._records.key(e.id) in hidden for e in portion) if hidden else 0
+            # What the index says of a session is checked against the session itself.
+            placed = filter_rows([s for _, s in known.values()], self._index.covered(query))
+            chosen = filter_rows(placed, query)
+            entries = [known[id][0] for id, _ in chosen]
+            old = sum(
+                not is_current(entry, stored.updated)
+                for entry, (_, stored) in zip(entries, chosen, strict=True)
+            )
+            return _Portion(chosen, entries, len(portion) - left_out - len(placed) + old)
+
+        return await run_off_loop(len(portion), select)
 
     async def _check_hits(self, query: Query, read: int, hits: int) -> None:
         """Check that a page can be filled before as many values as ``scan_limit`` were read.
@@ -213,11 +253,11 @@ class Queries:
         Raises:
             QueryError: It probably can't.
         """
-        wanted = query.limit or 0
-        if hits and wanted * read <= self._scan_limit * hits:
-            return
-        if sum(group.sessions for group in await self._index.groups(query)) > self._scan_limit:
-            raise await self._too_many_keys()
+        total = sum(group.sessions for group in await self._index.groups(query))
+        expected = min(total, _expect(query.limit or 0, read, hits))
+        if expected > self._scan_limit:
+            raise await self._too_many_keys(query)
+        await self._ask(query, "search", expected)
 
     async def _index_note(self, moved: int = 0) -> str | None:
         # With a prefix, other keys may belong to others.
@@ -275,7 +315,7 @@ class Queries:
             return NotedCount(total, await self._index_note())
         total = 0
         hidden: set[bytes] = set()
-        async for portion in self.scan(query, hidden=hidden):
+        async for portion in self.scan(query, hidden=hidden, counts=True):
             total += len(portion)
         return NotedCount(total, _hidden_note(hidden)) if hidden else total
 
@@ -285,7 +325,7 @@ class Queries:
             return NotedList(await self._index.groups(query), await self._index_note())
         groups = GroupCounter()
         hidden: set[bytes] = set()
-        async for portion in self.scan(query, hidden=hidden):
+        async for portion in self.scan(query, hidden=hidden, counts=True):
             groups.add(portion)
         return NotedList(groups.counts(), _hidden_note(hidden)) if hidden else groups.counts()
 
@@ -321,7 +361,12 @@ class Queries:
         )
 
     async def scan(
-        self, query: Query, *, bounded: bool = True, hidden: set[bytes] | None = None
+        self,
+        query: Query,
+        *,
+        bounded: bool = True,
+        hidden: set[bytes] | None = None,
+        counts: bool = False,
     ) -> AsyncIterator[list[Found]]:
         """Yield the sessions that match, portion by portion and in no order.
 
@@ -329,9 +374,11 @@ class Queries:
             query: The query, whose order and limit are ignored.
             bounded: Whether more keys than ``scan_limit`` raise an error; False reads them all.
             hidden: Receives the keys that the user may not read; without it they raise an error.
+            counts: Whether the sessions are counted.
 
         Raises:
             QueryError: There are more keys than ``scan_limit``.
+            ScanRefused: They are large, and the guard of the caller does not let it read them.
         """
         if query.ids is not None:
             ids = [id for id in dict.fromkeys(query.ids) if is_encodable(id)]
@@ -339,8 +386,10 @@ class Queries:
             return
         pattern = self._pattern(query)
         portions = self._client.scan(pattern)
-        if bounded and await self._may_exceed():
-            portions = _each(await self._list_keys(portions))  # before the first value is read
+        if bounded and await self._may_exceed(query):  # before the first value is read
+            portions = _each(await self._list_keys(portions, query))
+        if bounded:
+            await self._ask(query, _kind(query, counts))
         read, about, note = 0, None, current_row_note()
         if note is not None and pattern is None:
             about = await self._count_keys()
@@ -353,12 +402,7 @@ class Queries:
 
     def _pattern(self, query: Query) -> str | None:
         """Return the pattern of the keys that a query's prefix leaves, None for all keys."""
-        return _key_pattern(self._records.prefix + (query.id_prefix or ""))
-
-    async def _may_exceed(self) -> bool:
-        """Return whether there may be more keys than ``scan_limit``."""
-        keys = await self._count_keys()
-        return keys is None or keys > self._scan_limit
+        return key_pattern(self._records.prefix + (query.id_prefix or ""))
 
     async def _count_keys(self) -> int | None:
         """Return the number of keys; None for a user without the right to count."""
@@ -369,7 +413,34 @@ class Queries:
                 return None
             raise
 
-    async def _list_keys(self, portions: AsyncIterator[list[bytes]]) -> list[list[bytes]]:
+    async def _may_exceed(self, query: Query) -> bool:
+        """Return whether there may be more keys than ``scan_limit``.
+
+        Raises:
+            QueryError: There are many more, as a sample says.
+        """
+        total = await self._count_keys()
+        if total is None or total <= self._scan_limit:
+            return total is None
+        sizes = await self._scans.measure(self._pattern(query), total)
+        if sizes.keys > _SURELY * self._scan_limit:
+            raise await self._too_many_keys(query)
+        return True
+
+    async def _ask(self, query: Query, kind: ScanKind, keys: float = inf) -> None:
+        """Ask the guard of the caller, if there is one, whether so many values may be read."""
+        guard = current_guard()
+        if guard is None or guard.above_bytes is None:
+            return
+        total = await self._count_keys()
+        if total is not None:
+            sizes = await self._scans.measure(self._pattern(query), total)
+            helps = await self._advice(query) if kind in ("search", "sort") else ""
+            guard.check(sizes.estimate(kind, keys, helps))
+
+    async def _list_keys(
+        self, portions: AsyncIterator[list[bytes]], query: Query
+    ) -> list[list[bytes]]:
         """Return all portions of keys.
 
         Raises:
@@ -379,7 +450,7 @@ class Queries:
         async for keys in portions:
             read += len(keys)
             if read > self._scan_limit:
-                raise await self._too_many_keys()
+                raise await self._too_many_keys(query)
             listed.append(keys)
         return listed
 
@@ -389,15 +460,21 @@ class Queries:
         found = await self._records.find_many(ids, hidden)
         return filter_rows([entry for entry in found if entry is not None], query)
 
-    async def _too_many_keys(self) -> QueryError:
-        helps = "the index has only graph=, task= and updated_…= and the order by updated_at"
-        if not await self._index.refresh():
-            helps = "wb.build_index() makes pages quick"
+    async def _too_many_keys(self, query: Query) -> QueryError:
         return QueryError(
             f"this query would have to read more than {self._scan_limit:,} keys, and a part of "
-            f"them would be an incomplete answer: {helps}, id_prefix= or ids= narrow the query, "
-            "and connecting with a higher scan_limit= allows it"
+            f"them would be an incomplete answer: {await self._advice(query)}, id_prefix= or ids= "
+            "narrow the query, and connecting with a higher scan_limit= allows it"
         )
+
+    async def _advice(self, query: Query) -> str:
+        """Return what an index does for a query, as a clause."""
+        exists = await self._index.refresh()
+        paged = query.limit is not None
+        if not exists and (self._index.can_page(query) if paged else self._index.can_count(query)):
+            return "wb.build_index() makes pages quick"
+        which = "the" if exists else "an"
+        return f"{which} index has only graph=, task= and updated_…= and the order by updated_at"
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help."""
@@ -423,13 +500,19 @@ def _hidden_note(hidden: set[bytes]) -> str | None:
     )
 
 
+def _kind(query: Query, counts: bool) -> ScanKind:
+    if counts:
+        return "count"
+    if query.limit is None:
+        return "full read"
+    return "search" if query.filters else "sort"
+
+
+def _expect(wanted: int, read: int, hits: int) -> float:
+    """Return how many values fill a page, if hits among the others are as rare as those so far."""
+    return wanted * read / hits if hits else inf
+
+
 async def _each(portions: list[list[bytes]]) -> AsyncIterator[list[bytes]]:
     for keys in portions:
         yield keys
-
-
-def _key_pattern(prefix: str) -> str | None:
-    """Return the pattern of keys that begin with a prefix, None for all keys."""
-    if not prefix:
-        return None
-    return "".join(f"\\{c}" if c in "*?[]^-\\" else c for c in prefix) + "*"

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import pytest
+import redis
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session
+from graphflow_nb.client.asking import Asking
 from graphflow_nb.storage.redis.client import RedisClient
 from graphflow_nb.storage.redis.index import RedisIndex
+from graphflow_nb.storage.redis.queries import Queries
 from graphflow_nb.storage.redis.records import Records
 from graphflow_nb.storage.table import note_of
 
@@ -195,3 +201,98 @@ def test_a_page_of_what_is_rare_is_refused_early(connect, run, monkeypatch):
     assert read == [100]
     # Of a graph's sessions all can be read.
     assert run(storage.table(Query(text="nobody", limit=10, graph="g1"))).id == []
+
+
+def test_a_rare_prefix_is_looked_up_by_the_server(connect, run, monkeypatch):
+    storage = connect()
+    monkeypatch.setattr("graphflow_nb.storage.redis.queries._PORTION", 100)
+    run(storage.save_many([Session(f"s{i:04}", f"t{i % 2}") for i in range(600)]))
+    run(storage.save_many([Session(f"r*{i}", f"t{i % 2}") for i in range(5)]))
+    run(storage.save_many([Session(f"s{i:04}", f"t{i % 2}") for i in range(600, 900)]))
+    run(storage.build_index())
+    walked, page = [], RedisIndex.page
+
+    async def noting(self, query, after, count):
+        walked.append(count)
+        return await page(self, query, after, count)
+
+    monkeypatch.setattr(RedisIndex, "page", noting)
+    everything = run(storage.query(Query(id_prefix="r*", order="id", limit=None)))
+    edge = everything[2].updated_at
+    for order in ("updated_at", "-updated_at"):
+        for filters in ({}, {"task": "t1"}, {"updated_since": edge}, {"updated_until": edge}):
+            asked = Query(id_prefix="r*", order=order, limit=2, **filters)
+            ids, after = [], None
+            while not ids or after is not None:
+                walked.clear()
+                table = run(storage.table(replace(asked, after=after)))
+                ids += table.id
+                after = table.next
+                assert sum(walked) <= 200
+                assert "differed" not in table.note
+            wanted = run(storage.query(replace(asked, limit=None)))
+            assert ids == [session.id for session in wanted] != []
+    assert run(storage.table(Query(id_prefix="s0", limit=3))).id == ["s0899", "s0898", "s0897"]
+
+
+def test_many_more_keys_than_allowed_are_not_even_listed(connect, run, monkeypatch):
+    storage = connect(scan_limit=2_000)
+    run(storage.save_many([Session(f"s{i:05}", "t") for i in range(7_000)]))
+
+    async def list_keys(*_):
+        raise AssertionError("listed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Queries, "_list_keys", list_keys)
+        _check_refused_at_once(storage, run)
+    assert len(run(storage.query(Query(id_prefix="s0001", order="created_at", limit=99)))) == 10
+
+
+def _check_refused_at_once(storage, run):
+    for query in (
+        Query(order="created_at", limit=1),
+        Query(order="id", limit=1),
+        Query(text="nobody", limit=None),
+    ):
+        for call in (storage.query, storage.table):
+            with pytest.raises(g.QueryError, match="more than 2,000 keys") as refused:
+                run(call(query))
+            assert "build_index" not in str(refused.value)
+
+
+def test_a_read_of_many_large_values_is_asked_about(redis_server, monkeypatch):
+    monkeypatch.setattr("graphflow_nb.storage.redis.queries._PROBED", 50)
+    monkeypatch.setattr("graphflow_nb.storage.redis.queries._PORTION", 50)
+    with redis.Redis(port=redis_server.port) as client:
+        client.flushall()
+    with g.open(redis_server.url, writable=True) as wb:
+        for text in ("x" * 900, "y" * 900):
+            sessions = [Session(f"{text[0]}{i:03}", f"t{i % 2}") for i in range(200)]
+            for session in sessions:
+                session.context["text"] = text
+            wb.bridge.run(wb.storage.save_many(sessions))
+        _check_asked(wb, "search", lambda **k: wb.sessions(where={"text": "z"}, limit=9, **k))
+        wb.build_index()
+        for kind, read in {
+            "full read": lambda **k: wb.sessions(limit=None, **k),
+            "search": lambda **k: wb.sessions(text="nobody", limit=9, **k),
+            "sort": lambda **k: wb.sessions(order="created_at", limit=9, **k),
+        }.items():
+            _check_asked(wb, kind, read)
+    with g.open(redis_server.url, ask_above_bytes=100_000) as wb:
+        wb.summary()
+        assert len(wb.sessions(task="t1", limit=9)) == 9
+        assert len(wb.sessions(order="id", limit=9)) == 9
+        assert len(wb.sessions(id_prefix="x00", order="created_at")) == 10
+        assert sum(len(frame) for frame in wb.scan()) == 400
+
+
+def _check_asked(wb, kind, read):
+    wb.asking = Asking(100_000, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(g.ScanRefused, match=r"database has about 4.. sessions") as refused:
+            read()
+        assert refused.value.kind == kind
+        assert 350_000 < refused.value.bytes < 500_000
+        read(allow_scan=True)
