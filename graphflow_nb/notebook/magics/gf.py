@@ -114,6 +114,7 @@ def _make_parsers() -> dict[str, _Parser]:
     opened.add_option("--writable", action="store_true")
     opened.add_option("--create", action="store_true")
     opened.add_option("--table", metavar="schema.table")
+    opened.add_option("--mask", metavar="KEY", action="append", type=_read_mask)
     opened.add_option("--as", metavar="NAME", dest="name", type=_check_name)
     for parser in (sessions, parsers["browse"]):
         parser.add_option("--graph", metavar="G")
@@ -125,6 +126,14 @@ def _make_parsers() -> dict[str, _Parser]:
     sessions.add_option("--context", metavar="PATH", nargs="+", action="extend")
     parsers["show"].add_argument("id", metavar="ID")
     return parsers
+
+
+def _read_mask(text: str) -> tuple[str, bool]:
+    """Return the name of a key, and whether what is under it is hidden: ``cookie=off`` shows it."""
+    name, equals, value = text.partition("=")
+    if equals and value not in ("on", "off"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither KEY nor KEY=off")
+    return name, value != "off"
 
 
 def _check_name(text: str) -> str:
@@ -197,7 +206,18 @@ class GfMagic:
             raise QueryError("no store is open; type %gf open URL, e.g. %gf open demo")
         return found
 
-    def _open(self, url: str | None = None, name: str = "wb", **options: Any) -> Workbench:
+    def _open(
+        self,
+        url: str | None = None,
+        name: str = "wb",
+        mask: Sequence[tuple[str, bool]] = (),
+        **options: Any,
+    ) -> Workbench:
+        names = dict(mask)
+        if "off" in names and len(names) > 1:
+            raise QueryError("--mask off shows all secrets: name no other key with it")
+        if names:
+            options["mask"] = False if "off" in names else names
         self._opened = open_workbench(url, **options)
         self._shell.push({name: self._opened})
         return self._opened

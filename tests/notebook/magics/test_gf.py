@@ -54,6 +54,20 @@ def complete(ip, text, position=None):
 # Commands
 
 
+def test_open_takes_what_is_masked(ip):
+    def shown(line):
+        wb = gf(ip, f"open memory: {line}")
+        return repr(dict(wb.mask.hide_object({"iban": "i1", "cookie": "c1", "token": "t1"})))
+
+    assert ("i1" in shown(""), "c1" in shown("")) == (True, False)
+    chosen = shown("--mask iban --mask cookie=off --mask 'customer no'")
+    assert ("i1" in chosen, "c1" in chosen, "t1" in chosen) == (False, True, False)
+    assert "t1" in shown("--mask off")
+    for line in ("--mask off --mask iban", "--mask iban=maybe", "--mask"):
+        with pytest.raises(g.QueryError):
+            gf(ip, f"open memory: {line}")
+
+
 def test_open_shows_the_workbench_and_keeps_it(ip):
     wb = gf(ip, "open demo")
     assert isinstance(wb, g.Workbench)
@@ -195,7 +209,7 @@ def test_commands_and_options_are_completed(ip):
     assert complete(ip, "%gf sessions --id-") == ["%gf sessions --id-prefix"]
     assert len(complete(ip, "%gf sessions --")) == 7
     assert complete(ip, "%gf open demo --") == [
-        f"%gf open demo --{option}" for option in ("writable", "create", "table", "as")
+        f"%gf open demo --{option}" for option in ("writable", "create", "table", "mask", "as")
     ]
     assert complete(ip, "%gf sessions --order -u") == ["%gf sessions --order -updated_at"]
     assert complete(ip, "gf op") == ["gf open"]
