@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import string
 from contextlib import ExitStack
@@ -87,8 +88,17 @@ def test_unchanged_is_unchanged(request, tmp_path, run):
         @settings(max_examples=EXAMPLES)
         @given(contexts, st.booleans())
         def check(text, touched):
-            for store, storage in zip(stores, storages, strict=True):
-                run(check_unchanged(storage, store.id("a"), text, touched))
+            run(check_all(text, touched))
+
+        async def check_all(text, touched):
+            # At once, since most of the time goes into waiting for a store.
+            checks = [
+                check_unchanged(storage, store.id("a"), text, touched)
+                for store, storage in zip(stores, storages, strict=True)
+            ]
+            for outcome in await asyncio.gather(*checks, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
 
         check()
         for storage in storages:
