@@ -70,6 +70,7 @@ from graphflow_nb.monitoring import Recorder, Records
 from graphflow_nb.monitoring.operation import Operation
 from graphflow_nb.notebook import display
 from graphflow_nb.notebook.browse import Browser
+from graphflow_nb.notebook.browse.revealing import RevealingHtml
 from graphflow_nb.notebook.browse.rowtable import RowTable
 from graphflow_nb.notebook.browse.valuetree import ValueTree
 from graphflow_nb.notebook.cohorts import CohortComparison
@@ -542,6 +543,12 @@ def make_scrolled(text: str) -> list[ScrolledHtml]:
     return [scrolled]
 
 
+def make_revealing(text: str) -> list[RevealingHtml]:
+    html = RevealingHtml()
+    html.show(Markup("<p>%s</p>") % text, lambda: Markup("<p>%s</p>") % text)
+    return [html]
+
+
 def make_bar(text: str) -> list[Bar]:
     bar = Bar(None)
     bar.show_count(1, 2, text)
@@ -606,6 +613,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     Html: lambda text: [Html(text)],
     ScrolledHtml: lambda text: make_scrolled(text),
     LiveHtml: lambda text: [LiveHtml(value=text)],
+    RevealingHtml: make_revealing,
     Graph: lambda text: [make_graph(text)],
     WatchedGraph: lambda text: [WatchedGraph(make_graph(text))],
     GraphView: make_graph_views,

@@ -28,11 +28,18 @@ def test_a_secret_is_shown_and_changed_and_no_notebook_keeps_it(
     line.get_by_role("button", name="show").click()
     person.expect(line).to_contain_text("Zq7 hunter")
     person.picture("revealed", tmp_path)
+    person.page.get_by_role("button", name="JSON", exact=True).click()
+    text = person.page.locator(".gfnb-reader .gfnb-text:visible")
+    person.expect(text).to_contain_text("••• (text, 10 characters)")
+    person.page.get_by_role("button", name="Show secrets").click()
+    person.expect(text).to_contain_text("Zq7 hunter")
+    person.picture("revealed-json", tmp_path)
     person.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     person.page.wait_for_function("() => !jupyterapp.shell.currentWidget.context.model.dirty")
     saved = path.read_text()
     assert "••• (text, 10 characters)" in saved
     assert "Zq7" not in saved
+    person.page.get_by_role("button", name="Context", exact=True).click()
     line.get_by_role("button", name="hide").click()
     person.expect(line).to_contain_text("••• (text, 10 characters)")
     person.expect(line).to_be_focused()

@@ -8,9 +8,11 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from ...cards import notice_html, plain_box, size
-from ..html import Html, LiveHtml, ScrolledHtml
+from ...model.masks import NO_MASK
+from ..html import Html, LiveHtml
 from .past import Look
 from .portions import PortionBar
+from .revealing import RevealingHtml, reveal
 from .runs import CompareBox, ForkBox
 from .stage import Place, Stage
 from .versions import describe_extent, name_version, render_changes, render_facts
@@ -49,7 +51,7 @@ class HistoryPage:
             tooltip="Put this version into the editor; nothing is stored before a preview and Save",
         )
         self.facts, self.heading = Html(), Html()
-        self.changes, self.text = ScrolledHtml(), ScrolledHtml()
+        self.changes, self.text = RevealingHtml(), RevealingHtml()
         self.portion = PortionBar(stage)
         self.slider.observe(self._choose, "value")
         self.older.on_click(lambda _: self._act(lambda: stage.past.turn(1)))
@@ -111,11 +113,16 @@ class HistoryPage:
         self.facts.value = plain_box(render_facts(look.version, extent, past.mask))
         if look is not self._shown:
             self._shown = look
-            self.changes.value = plain_box(render_changes(look))
+            self.changes.show(
+                plain_box(render_changes(look)), lambda: plain_box(render_changes(look, NO_MASK))
+            )
         title = Markup('<b>The context at version %s</b> <span class="q">%s</span>')
         title %= look.version.number, size(look.version.bytes)
         self.heading.value = plain_box(title)
-        self.text.value = plain_box(self.portion.render(look.session, "Context"))
+        self.text.show(
+            plain_box(self.portion.render(look.session, "Context")),
+            lambda: plain_box(self.portion.read(reveal(look.session), "Context").html),
+        )
 
     def _render_slider(self, look: Look) -> None:
         options = [(name_version(each), each.number) for each in self._stage.past.versions]

@@ -82,18 +82,21 @@ class PortionBar:
     def render(self, session: Session, part: Part) -> Markup:
         """Show the controls for a part of a session, and return the portion that they select."""
         self._prepare(session, part)
+        portion = self.read(session, part)
+        self._count(portion, part)
+        return portion.html
+
+    def read(self, session: Session, part: Part) -> Portion:
+        """Return the portion of a part of a session that the controls select."""
         find = self.find.value.strip()
         try:
             if part == "Chat":
-                portion = cards.chat_portion(session, find=find, start=self._start)
-            else:
-                portion = cards.context_portion(
-                    session, below=self._read_below(), find=find, start=self._start
-                )
+                return cards.chat_portion(session, find=find, start=self._start)
+            return cards.context_portion(
+                session, below=self._read_below(), find=find, start=self._start
+            )
         except QueryError as error:
-            portion = Portion(notice_html("error", str(error)), 0, 0, 0)
-        self._count(portion, part)
-        return portion.html
+            return Portion(notice_html("error", str(error)), 0, 0, 0)
 
     def select(self, session: Session, part: Part) -> Lines:
         """Show the controls for a part of a session, and return the lines that they select."""

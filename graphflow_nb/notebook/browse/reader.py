@@ -16,6 +16,7 @@ from .history import HistoryPage
 from .inplace import InPlace
 from .portions import PortionBar
 from .render import raw_html
+from .revealing import RevealingHtml, reveal
 from .saving import Saving
 from .stage import Part, Place, Stage
 
@@ -56,7 +57,7 @@ class Reader:
             style={"button_width": "auto"},
         )
         self.parts.observe(self._turn, "value")
-        self.text = ScrolledHtml()
+        self.text = RevealingHtml()
         self.portion = PortionBar(stage)
         self.history = HistoryPage(stage, notice)
         self.values = InPlace(stage)
@@ -106,7 +107,9 @@ class Reader:
         self._shown = shown
         if as_text:
             render = raw_html if part == "JSON" else cards.overview_html
-            self.text.value = cards.plain_box(render(session))
+            self.text.show(
+                cards.plain_box(render(session)), lambda: cards.plain_box(render(reveal(session)))
+            )
         elif part in ("Context", "Chat"):
             self._render_lines(part)
 

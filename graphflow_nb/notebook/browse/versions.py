@@ -70,8 +70,13 @@ def render_facts(version: Version, extent: str, mask: Mask = DEFAULT_MASK) -> Ma
     return fact_table(rows)
 
 
-def render_changes(look: Look) -> Markup:
-    """Return how a version differs from the one before, or why that is not known."""
+def render_changes(look: Look, mask: Mask | None = None) -> Markup:
+    """Return how a version differs from the one before, or why that is not known.
+
+    Args:
+        look: The version.
+        mask: What is hidden of the values. Default: what the session's own mask hides.
+    """
     if look.before is None and look.problem:
         return notice_html("warning", f"What it changed is not known: {look.problem}")
     if look.before is None:
@@ -90,7 +95,7 @@ def render_changes(look: Look) -> Markup:
     if look.changes is None:
         problem = f"These versions can't be compared: {look.problem}"
         return title % (look.before.number, notice_html("warning", problem))
-    return title % (look.before.number, patch_html(look.changes, "Saved without a change."))
+    return title % (look.before.number, patch_html(look.changes, "Saved without a change.", mask))
 
 
 def static_history(past: Past) -> Markup:

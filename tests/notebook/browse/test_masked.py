@@ -93,3 +93,45 @@ def test_the_editor_keeps_masked_values_and_drops_what_was_typed(browser: Browse
     saving.save.click()
     assert stored(browser) == CONTEXT.replace("Zq72", "Zq9")
     assert editor.json.value == ""
+
+
+@only_complete
+@pytest.mark.parametrize("part", ["JSON", "History"])
+def test_a_page_is_shown_with_its_secrets_by_a_message_alone(
+    wb: g.Workbench, monkeypatch: Any, part: str
+) -> None:
+    wb.install_history()
+    session = wb.get(ID)
+    for number in range(2):
+        session.status_message = f"at https://ann:Zq7{number}@host"
+        session.context["password"] = "Zq71"
+        wb.save(session)
+    browser = wb.browse(session=ID)
+    browser.reader.parts.value = part
+    page = browser.reader.history if part == "History" else browser.reader
+    shown = [page.text, page.changes] if part == "History" else [page.text]
+    for html in shown:
+        sent: list[Any] = []
+        monkeypatch.setattr(html, "send", sent.append)
+        state = html.get_state()
+        assert html.secrets
+        assert "Zq7" not in str(state)
+        html.receive({"event": "reveal", "view": "v1"})
+        (message,) = sent
+        assert message["view"] == "v1"
+        assert "Zq71" in message["revealed"]
+        assert html.get_state() == state
+
+
+def test_a_status_is_edited_without_its_secret(wb: g.Workbench) -> None:
+    session = wb.get(ID)
+    session.status_message = "at https://ann:Zq73@host"
+    wb.save(session)
+    browser = wb.browse(session=ID)
+    browser.reader.parts.value = "Edit"
+    status = browser.reader.editor.status
+    assert status.value == "at https://ann:••• 1 (text, 4 characters)@host"
+    status.value = status.value.replace("at", "was at")
+    browser.reader.saving.preview.click()
+    browser.reader.saving.save.click()
+    assert wb.get(ID).status_message == "was at https://ann:Zq73@host"
