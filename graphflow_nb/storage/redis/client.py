@@ -394,11 +394,15 @@ class RedisClient:
                 if fresh:
                     yield fresh
 
-    async def sample(self, pattern: str | None) -> KeySample:
+    async def sample(
+        self, pattern: str | None, *, wanted: int | None = None, most: int | None = None
+    ) -> KeySample:
         """Return some of the keys that hold strings, which the server lists first.
 
         Args:
             pattern: The pattern that a key must match; None for all.
+            wanted: The number of keys that are enough; None for what a few steps give.
+            most: The number of keys of any kind to be looked at, if fewer match.
         """
         options: dict[str, Any] = {"count": _SCAN_COUNT, "_type": "string"}
         if pattern is not None:
@@ -408,7 +412,10 @@ class RedisClient:
             options["target_nodes"] = node
         keys: list[bytes] = []
         looked_at, cursor = 0, 0
-        for _ in range(_SAMPLE_STEPS):
+        if wanted is not None:
+            options["count"] = min(wanted, options["count"])
+        most = _SAMPLE_STEPS * options["count"] if most is None else most
+        while looked_at < most and (wanted is None or len(keys) < wanted):
             cursor, found = await self._scan(cursor, options)
             looked_at += options["count"]
             keys += found

@@ -332,16 +332,23 @@ class Queries:
     async def overview(self, now: datetime, *, exact: bool) -> OverviewCounts:
         """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
 
-        Keys are listed without their values, and of many keys the values of every so many are read.
+        Of many keys those are read that the server lists first: it lists them by a hash, so that
+        they stand for all. A cluster lists all, and every so many are read.
         """
-        keys: list[bytes] = []
-        notes = []
-        async for portion in self._client.scan(self._pattern(Query())):
-            keys += portion
-            if not exact and len(keys) >= _LISTED:
-                notes.append(f"of the {len(keys):,} keys alone that the server lists first")
-                break
-        chosen = keys if exact else keys[:: max(1, round(len(keys) / _VALUES))]
+        pattern, notes = self._pattern(Query()), []
+        total = None if exact or self._client.cluster else await self._count_keys()
+        if total is not None and total > _VALUES:
+            sample = await self._client.sample(pattern, wanted=_VALUES, most=_LISTED)
+            chosen, share = list(dict.fromkeys(sample.keys)), min(1.0, sample.looked_at / total)
+        else:
+            keys: list[bytes] = []
+            async for portion in self._client.scan(pattern):
+                keys += portion
+                if not exact and len(keys) >= _LISTED:
+                    notes.append(f"of the {len(keys):,} keys alone that the server lists first")
+                    break
+            chosen = keys if exact else keys[:: max(1, round(len(keys) / _VALUES))]
+            share = len(chosen) / len(keys) if keys else 1.0
         hidden: set[bytes] = set()
         rows = []
         for start in range(0, len(chosen), _PORTION):
@@ -356,7 +363,7 @@ class Queries:
         graphs, tasks, created, updated, sizes = zip(*rows, strict=True) if rows else ((),) * 5
         return count_columns(
             *(graphs, tasks, created, updated, sizes, now),
-            share=len(chosen) / len(keys) if keys else 1.0,
+            share=share,
             note="; ".join(notes) or None,
         )
 
