@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, Final
 
@@ -70,9 +71,12 @@ class View(widgets.VBox):  # type: ignore[misc]
 
     Attributes:
         watch: The widget that watches the kernel.
+        spare: Widgets that belong to the view and are not shown in it, which are closed with it.
     """
 
     _ipython_display_ = show_saved
+
+    spare: Sequence[widgets.Widget] = ()  # of the class, since what was never built is closed too
 
     def __init__(self, children: Any = (), *, what_to_do: str = _RUN_AGAIN, **options: Any):
         self.watch = KernelWatch(what_to_do)
@@ -80,7 +84,33 @@ class View(widgets.VBox):  # type: ignore[misc]
         self.children = tuple(children)
         self.add_class("gfnb-view").add_class(VIEW_CLASS + self.model_id)
 
+    def close(self) -> None:
+        """Remove the view with all widgets in it, in the page too.
+
+        ipywidgets keeps every widget until it is closed itself.
+        """
+        for widget in _find_widgets(self, *self.spare) if self.comm is not None else ():
+            if widget is not self:
+                widget.close()
+        super().close()
+
     @traitlets.validate("children")
     def _add_watch(self, proposal: Any) -> tuple[Any, ...]:
         others = (child for child in proposal["value"] if child is not self.watch)
         return (*others, self.watch)
+
+
+def _find_widgets(*tops: widgets.Widget) -> list[widgets.Widget]:
+    """Return widgets and those that they refer to: children, layouts, styles, and theirs."""
+    found: dict[int, widgets.Widget] = {}
+    waiting = [*tops]
+    while waiting:
+        widget = waiting.pop()
+        if id(widget) in found:
+            continue
+        found[id(widget)] = widget
+        for name in filter(widget.trait_has_value, widget.keys):
+            value = getattr(widget, name)
+            values = value if isinstance(value, (list, tuple)) else (value,)
+            waiting += [each for each in values if isinstance(each, widgets.Widget)]
+    return list(found.values())

@@ -87,6 +87,7 @@ class Bar(Progress):
 
     Attributes:
         box: The widget to show.
+        view: The view that has it where the bar itself is displayed.
     """
 
     def __init__(
@@ -113,7 +114,8 @@ class Bar(Progress):
             delattr(self._button.comm, "_reply_subshell_id")
         parts = [self._bar, self._text] if stop is None else [self._bar, self._button, self._text]
         self.box = HBox(parts)
-        self._view = View([self.box], what_to_do=_ENDED)
+        self.view = View([self.box], what_to_do=_ENDED)
+        self.view.spare = [self._button]
 
     def finish(self, said: str) -> None:
         """Show how the work ended, without a button."""
@@ -125,7 +127,7 @@ class Bar(Progress):
     def restart(self, step: str) -> None:
         """Show the beginning of other work."""
         self._ended = False
-        self._view.watch.what_to_do = _ENDED
+        self.view.watch.what_to_do = _ENDED
         self._button.disabled = False
         self._bar.value = 0
         self.show_step(step)
@@ -174,7 +176,7 @@ class Bar(Progress):
 
     def _end(self, said: str) -> None:
         self._said, self._ended = said, True
-        self._view.watch.what_to_do = ""
+        self.view.watch.what_to_do = ""
         self._keep()
 
     def _ipython_display_(self) -> None:
@@ -184,11 +186,11 @@ class Bar(Progress):
         """Write how the work ended where a saved notebook has it."""
         if self._kept is not None:
             data = self._repr_mimebundle_()
-            html = static_html(data["text/html"], self._view.model_id, "The work has ended.")
+            html = static_html(data["text/html"], self.view.model_id, "The work has ended.")
             self._kept.update({"text/html": html, "text/plain": data["text/plain"]}, raw=True)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        data = self._view._repr_mimebundle_(**kwargs)
+        data = self.view._repr_mimebundle_(**kwargs)
         data["text/html"] = str(card("progress", Markup("<p>%s</p>") % self._said))
         data["text/plain"] = printable(self._said)
         return data

@@ -19,7 +19,7 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND sta
 @only_complete
 def test_the_button_ends_a_read_that_takes_long(chromium, each_jupyter, store, tmp_path):
     run_apart(execute(store, SLOW))
-    page = chromium.new_page(viewport={"width": 1000, "height": 700})
+    page = chromium.new_page(viewport={"width": 1300, "height": 900})
     try:
         cells = [
             f"import graphflow_nb as g\nwb = g.open({store!r}, table='slow')",

@@ -197,10 +197,12 @@ class Browser(View):
         self.dialogs: list[Dialog] = [overview, export, waiting]
         self.remove: widgets.Button | None = None
         self.change: widgets.Button | None = None
+        bars: list[widgets.Widget] = []
         if not stage.read_only:
             create, delete, undo = Create(stage), Delete(stage), Undo(stage)
             change = ChangeMany(stage)
             self.dialogs = [create, delete, undo, change, overview, export, waiting]
+            bars = [undo.bar.view, change.bar.view]
             self.reader.copy.on_click(lambda _: stage.act(create.open_copy))
             self.change = self._button(
                 "Change…", "pencil", "Change task or status of the selected sessions", change.open
@@ -246,6 +248,8 @@ class Browser(View):
             self.split,
             self.code,
         )
+        history, titles = self.reader.history, [dialog.title for dialog in self.dialogs]
+        self.spare = [self.reader.copy, history.restore, history.fork.button, *titles, *bars]
 
     def _button(
         self, label: str, icon: str, tip: str, action: Callable[[], None]
