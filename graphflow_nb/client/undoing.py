@@ -108,9 +108,8 @@ class Undoing(Connected):
             StorageError: The store failed; what was undone until then stays undone.
         """
         check_callables(progress=progress, stop=stop)
-        count = len(self.journaled.undoable())
-        self.asking.check_change(count, confirm, "changed by undoing", "wb.undo_all(")
-        report = await self.journaled.undo_many(progress=progress, stop=stop)
+        numbers = self._pick_confirmed(None, confirm, "wb.undo_all(")
+        report = await self.journaled.undo_many(numbers, progress=progress, stop=stop)
         if report.failed:
             id, reason = next(iter(report.failed.items()))
             text = f"{len(report.failed):,} sessions were not undone, the first is {id!r}: {reason}"
@@ -145,8 +144,8 @@ class Undoing(Connected):
                 number of writes looked at and of all.
             stop: A function that is asked before each batch, on the storage's thread; True ends the
                 work there.
-            confirm: The number of writes, or True for any: needed for more than 1,000 in a
-                server's database (``open(ask_above_sessions=…)``).
+            confirm: The number of sessions whose writes they are, or True for any: needed for more
+                than 1,000 in a server's database (``open(ask_above_sessions=…)``).
 
         Returns:
             The report: how many were undone, which sessions were not and why, how many remain.
@@ -163,7 +162,23 @@ class Undoing(Connected):
             raise QueryError(
                 f"entries must be a list of the numbers in wb.journal, not {entries!r}"
             )
-        numbers = None if entries is None else list(entries)
-        count = len(self.journaled.undoable() if numbers is None else numbers)
-        self.asking.check_change(count, confirm, "changed by undoing", "wb.undo_many(entries")
+        call = "wb.undo_many(" if entries is None else "wb.undo_many(entries"
+        numbers = self._pick_confirmed(entries, confirm, call)
         return await self.journaled.undo_many(numbers, progress=progress, stop=stop)
+
+    def _pick_confirmed(
+        self, entries: Iterable[int] | None, confirm: Confirm, call: str
+    ) -> list[int]:
+        """Return the numbers of the writes to undo: those that were counted, and no later ones.
+
+        Raises:
+            ChangeRefused: They are of many sessions, and it was not confirmed.
+            JournalError: Lines of the journal can't be read, and ``entries`` is None.
+        """
+        if entries is None:
+            self.journaled.journal.check_undamaged()
+        found = {entry.number: entry.id for entry in self.journaled.undoable()}
+        numbers = list(found if entries is None else entries)
+        sessions = {found[each] for each in numbers if isinstance(each, int) and each in found}
+        self.asking.check_change(len(sessions), confirm, "changed by undoing", call)
+        return numbers

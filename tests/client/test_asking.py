@@ -163,8 +163,11 @@ def test_a_change_of_many_sessions_is_confirmed_by_their_number(database):
             wb.delete_unchanged([wb.get(id) for id in "abc"])
         assert len(wb.sessions()) == 4
         assert len(wb.delete(["a", "b", "c"], confirm=3)) == 3
-        with pytest.raises(g.ChangeRefused, match=r"wb.undo_all\(confirm=7\)"):
+        # Seven writes of four sessions.
+        with pytest.raises(g.ChangeRefused, match=r"4 sessions .* wb.undo_all\(confirm=4\)"):
             wb.undo_all()
+        with pytest.raises(g.ChangeRefused, match="confirm=7 was given, but 4 sessions"):
+            wb.undo_many(confirm=7)
         with pytest.raises(g.ChangeRefused, match="undo_many"):
             wb.undo_many([5, 6, 7])
         assert wb.undo_many([5, 6, 7], confirm=3).undone == 3
