@@ -1,9 +1,10 @@
 """Counts for an overview, made by the server: one scan of a small table, or of a part of its pages.
 
-The part is every n-th page, since neighbours were written at one time: chosen by chance, the pages
-would make days of equal growth differ by a tenth. A table that is divided, and an older server, has
-the pages that ``TABLESAMPLE SYSTEM`` chooses. They are always the same ones, so that a second look
-at a table at rest shows the same numbers.
+The part is one page of each n neighbours, since these were written at one time: if all pages were
+chosen by chance, days of equal growth would differ by a tenth. Which one of them is by chance, or
+what repeats itself after as many rows would be seen always or never. A table that is divided, and
+an older server, has the pages that ``TABLESAMPLE SYSTEM`` chooses. They are always the same ones,
+so that a second look at a table at rest shows the same numbers.
 """
 
 from __future__ import annotations
@@ -82,10 +83,12 @@ ORDER BY kind DESC, n DESC LIMIT {limit}
 """
 
 
-# The planner takes each range for many pages, and would compile the statement for that.
-_NOT_COMPILED: Final = (
-    "SELECT set_config(name, 'off', true) FROM pg_settings WHERE name = 'jit'"  # if it has it
-)
+# The planner takes each range for many pages, and would compile the statement for that. Without
+# ranges of places it would read all of the table for each page.
+_SETTINGS: Final = """
+SELECT set_config(name, CASE name WHEN 'jit' THEN 'off' ELSE 'on' END, true) FROM pg_settings
+WHERE name IN ('jit', 'enable_tidscan')
+"""
 
 
 class _Part(NamedTuple):
@@ -97,7 +100,10 @@ class _Part(NamedTuple):
 
 # OFFSET keeps the ranges of places inside: joined from outside, each would be a read of all.
 _EVERY: Final = """
-(SELECT s.* FROM generate_series({first}, {last}, {step}) AS page CROSS JOIN LATERAL (
+(SELECT s.* FROM (
+    SELECT k * {step} + (hashint8(k) & 2147483647) % {step} AS page
+    FROM generate_series(0, {last}::bigint) AS k
+) AS chosen CROSS JOIN LATERAL (
     SELECT graph_id, current_task_id, created_at, updated_at, context FROM {table}
     WHERE ctid >= format('(%s,0)', page)::tid AND ctid < format('(%s,0)', page + 1)::tid OFFSET 0
 ) AS s) AS part
@@ -124,7 +130,7 @@ async def read_overview(table: OpenTable, now: datetime, *, exact: bool) -> Over
         if part.share == 1:
             return await connection.fetch(statement, *arguments)
         async with connection.transaction():
-            await connection.execute(_NOT_COMPILED)
+            await connection.execute(_SETTINGS)
             return await connection.fetch(statement, *arguments)
 
     rows = await table.run_query(read)
@@ -168,10 +174,8 @@ async def _choose_part(table: OpenTable) -> _Part:
     if not sampled or not size or size <= READ_BYTES:
         return _Part(name, 1.0)
     pages, step = size // page, -(-size // READ_BYTES)
-    if whole and table.form.xmin and version >= FIRST_WITH_RANGES and pages >= step:
-        chosen = range(step // 2, pages, step)
-        source = _EVERY.format(first=chosen[0], last=chosen[-1], step=step, table=name)
-        return _Part(source, len(chosen) / pages)
+    if whole and table.form.xmin and version >= FIRST_WITH_RANGES:
+        return _Part(_EVERY.format(last=(pages - 1) // step, step=step, table=name), 1 / step)
     share = READ_BYTES / size
     return _Part(f"{name} TABLESAMPLE SYSTEM ({100 * share:.6f}) REPEATABLE (0)", share)
 
