@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -136,9 +137,14 @@ def may_hide(portion: Portion) -> bool:
 
 
 def _matches(portion: Portion, pattern: str) -> bool:
-    if pyarrow is not None and isinstance(portion, pyarrow.Array):
-        found = pyarrow.compute.match_substring_regex(portion, pattern)
-        return bool(pyarrow.compute.any(found).as_py())
+    if pyarrow is not None:
+        # In a twentieth of the time that Python's expressions take for a long text.
+        with suppress(UnicodeError):  # a lone surrogate
+            texts = portion
+            if not isinstance(texts, pyarrow.Array):
+                texts = pyarrow.array(portion, pyarrow.large_string())
+            found = pyarrow.compute.match_substring_regex(texts, pattern)
+            return bool(pyarrow.compute.any(found).as_py())
     search = re.compile(pattern).search
     return any(text is not None and search(text) is not None for text in portion)
 

@@ -27,7 +27,7 @@ from ..model.times import micros_or_unknown
 from ..printable import printable
 from .estimates import answer_briefly
 from .odd import problems_of
-from .pagesize import FIRST_ROWS, PageSize
+from .pagesize import PageSize
 from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
 from .query import Cursor, Query
 
@@ -40,6 +40,7 @@ Redact = Callable[[Session], Session | None]
 Progress = Callable[[int, int | None], None]
 
 _PAGE: Final = 500
+_REFUSED: Final = 100  # sessions on a page, all refused, after which no other is tried
 _COUNT_SECONDS: Final = 2.0  # that counting what there is to copy may take
 #: Errors of the store as a whole, after which no other session can be copied either.
 _OF_THE_STORE: Final = (StorageTimeout, StorageUnavailable, ReadOnlyError, CapabilityError)
@@ -340,7 +341,7 @@ class _Tally:
         """Count the sessions of a page that could not be stored.
 
         Raises:
-            StorageError: With ``strict`` for the first one; and where not one of a whole first page
+            StorageError: With ``strict`` for the first one; and where not one of the first hundreds
                 could be stored, since then the target takes none.
         """
         first = next(session.id for session in sessions if session.id in errors)
@@ -350,7 +351,7 @@ class _Tally:
                 f"session {first!r} can't be copied: {error}. {self.copied:,} sessions were copied "
                 "before; without strict=True the others are copied and this one is reported"
             ) from error
-        if len(errors) == len(sessions) >= FIRST_ROWS and not (self.copied or self.present):
+        if len(errors) == len(sessions) >= _REFUSED and not (self.copied or self.present):
             raise error
         self.failures += [
             CopyFailure(session.id, str(errors[session.id]))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["FIRST_ROWS", "PAGE_BYTES", "PageSize"]
+__all__ = ["PAGE_BYTES", "PageSize"]
 
 #: The bytes of values on a page, about.
 PAGE_BYTES: Final = 16_000_000
-#: The rows of the first page, of whose values nothing is known.
-FIRST_ROWS: Final = 100
+_FIRST: Final = 5  # rows, of whose values nothing is known: each may have megabytes
 
 
 @dataclass(slots=True)
@@ -21,8 +20,8 @@ class PageSize:
         >>> from graphflow_nb.storage.pagesize import PageSize
         >>> size = PageSize(most=10_000)
         >>> size.rows
-        100
-        >>> size.note(rows=100, bytes=1_000_000_000)
+        5
+        >>> size.note(rows=5, bytes=1_000_000_000)
         >>> size.rows
         1
 
@@ -35,7 +34,7 @@ class PageSize:
     rows: int = 0
 
     def __post_init__(self) -> None:
-        self.rows = self.rows or min(FIRST_ROWS, self.most)
+        self.rows = self.rows or min(_FIRST, self.most)
 
     def note(self, rows: int, bytes: int) -> None:
         """Take note of a page.

@@ -44,7 +44,7 @@ def test_from_every_store_into_every_store(store, storage, run, tmp_path, databa
     report = run(copy(storage, target, Query(), progress=lambda *words: told.append(words)))
     assert report.verified
     assert (report.read, report.copied, report.present) == (20, 20, 0)
-    assert told == [(20, 20)]
+    assert told[-1] == (20, 20)
     for session in sessions:
         mine, copied = run(storage.get(session.id)), run(target.get(session.id))
         expect_same_json(copied.context_json(), mine.context_json(), "the context")
@@ -83,9 +83,10 @@ def test_it_goes_on_after_an_interrupt(run, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(copy(source, target, Query(), progress=interrupt))
-    assert run(target.count(Query())) == 1000
+    before = run(target.count(Query()))
+    assert 1000 <= before < 2000
     report = run(copy(source, target, Query()))
-    assert (report.copied, report.present) == (1000, 1000)
+    assert (report.copied, report.present) == (2000 - before, before)
     assert report.verified
     run(target.close())
 
@@ -115,9 +116,10 @@ class Tampering(g.InMemorySessionStorage):
 
     async def import_many(self, sessions):
         taken = await super().import_many(sessions)
-        row = self._rows["s0007"]
-        self._rows["s0007"] = row._replace(context=row.context.replace(b"7", b"8"))
-        del self._rows["s0008"]
+        if "s0008" in self._rows:
+            row = self._rows["s0007"]
+            self._rows["s0007"] = row._replace(context=row.context.replace(b"7", b"8"))
+            del self._rows["s0008"]
         return taken
 
 
