@@ -99,7 +99,7 @@ class _Part(NamedTuple):
 
 
 # OFFSET keeps the ranges of places inside: joined from outside, each would be a read of all.
-_EVERY: Final = """
+EVERY: Final = """
 (SELECT s.* FROM (
     SELECT k * {step} + (hashint8(k) & 2147483647) % {step} AS page
     FROM generate_series(0, {last}::bigint) AS k
@@ -175,7 +175,7 @@ async def _choose_part(table: OpenTable) -> _Part:
         return _Part(name, 1.0)
     pages, step = size // page, -(-size // READ_BYTES)
     if whole and table.form.xmin and version >= FIRST_WITH_RANGES:
-        return _Part(_EVERY.format(last=(pages - 1) // step, step=step, table=name), 1 / step)
+        return _Part(EVERY.format(last=(pages - 1) // step, step=step, table=name), 1 / step)
     share = READ_BYTES / size
     return _Part(f"{name} TABLESAMPLE SYSTEM ({100 * share:.6f}) REPEATABLE (0)", share)
 
