@@ -421,7 +421,7 @@ def open(
         ask_above_bytes: Reads that go through more bytes of a server's database or of a SQLite
             file are asked about once: they raise ``ScanRefused`` with an estimate of size and time,
             until ``allow_scan=True``. Those that read everything by their name (``scan``,
-            ``to_parquet``, ``copy_to``) do not ask. None never asks.
+            ``to_parquet``, ``copy_to``, ``overview(exact=True)``) do not ask. None never asks.
         ask_above_sessions: Calls that would change more sessions of a server's database raise
             ``ChangeRefused``, until ``confirm=`` gives their number, or is True. None never asks.
         options: Options of the storage's ``connect``: ``create=True`` for a new SQLite file,

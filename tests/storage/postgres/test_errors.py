@@ -119,6 +119,18 @@ def test_errors_of_the_driver_are_translated(error, kind, says):
     assert "postgresql://u@h/db" in str(caught.value)
 
 
+def test_a_read_that_a_replica_ended_is_told_so():
+    text = "canceling statement due to conflict with recovery"
+    with pytest.raises(
+        StorageError, match=r"ended this read.*Try again, read less, or in portions"
+    ):
+        raise_translated(
+            asyncpg.SerializationError(text), StoreUrl("postgresql://u@h/db"), writes=False
+        )
+    with pytest.raises(StorageError, match=f"db: {text}$"):
+        raise_translated(asyncpg.SerializationError(text), StoreUrl("postgresql://u@h/db"))
+
+
 @pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError()])
 def test_only_the_error_of_a_write_says_something_about_writes(error):
     for writes in (True, False):

@@ -205,6 +205,52 @@ AND datname = current_database() AND state = 'active'
 """
 
 
+_SAVES = """
+import sys
+import graphflow_nb as g
+
+wb = g.open(sys.argv[1], writable=True, timeout=60)
+session = wb.get("a")
+session.status_message = "of the killed"
+print("read", flush=True)
+wb.save(session)
+"""
+_WAITING = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+@only_complete
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_save_of_a_killed_process_that_waits_for_a_lock_is_not_made_later(
+    database, pooler, run, pooled
+):
+    async def kill_while_it_waits() -> None:
+        storage = await connect(database)
+        await storage.save(Session("a", "t"))
+        other = await asyncpg.connect(database)
+        async with other.transaction():
+            await other.fetch("SELECT * FROM sessions FOR UPDATE")
+            url = pooler.url(database) if pooled else database
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", _SAVES, url)
+            try:
+                await until(lambda: fetch(database, _WAITING))
+            finally:
+                process.kill()
+            await process.wait()
+
+            async def nobody_waits() -> bool:
+                return not await fetch(database, _WAITING)
+
+            await until(nobody_waits)  # though the lock is still there, and timeout= is a minute
+        await other.close()
+        found = await storage.get("a")
+        assert (found.status_message, found.version) == (None, 1)
+        await storage.close()
+
+    run(kill_while_it_waits())
+
+
 @only_complete
 def test_a_killed_process_leaves_no_statement_running(database, run):
     with subprocess.Popen([sys.executable, "-c", _SLEEPS, database]) as process:
