@@ -7,6 +7,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Self, TypeVar
 
@@ -506,8 +507,8 @@ class PostgresSessionStorage:
             await opened.run_query(check)  # by itself: nothing comes before the snapshot is set
         table: Table | None = await self._fetch(read)
         if table is not None:
-            cut_page(table, query)
-            current().size(int(table.context_bytes.sum()), len(table))
+            size = await _decode(len(table), partial(_finish, table, query))
+            current().size(size, len(table))
             current().lap("decode")
         return table
 
@@ -654,6 +655,12 @@ class PostgresSessionStorage:
 
     def __repr__(self) -> str:
         return f"<PostgresSessionStorage {self._table}>"
+
+
+def _finish(table: Table, query: Query) -> int:
+    """Name the odd times of a table of all sessions; return the bytes of all contexts."""
+    cut_page(table, query)
+    return int(table.context_bytes.sum())
 
 
 async def _decode(rows: int, work: Callable[[], T]) -> T:

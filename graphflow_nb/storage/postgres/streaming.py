@@ -124,11 +124,11 @@ async def _stream(
 
             day = 86_400.0  # the driver's own limit is one on the whole
             await connection.copy_from_query(statement, output=take, format="text", timeout=day)
-            await reader.end()
+            found = await reader.end()
+        places = await asyncio.to_thread(_find_odd, found)
     finally:
         reader.stop()
-    found = reader.table()
-    await _mend_odd(connection, table, found, context)
+    await _mend_odd(connection, table, found, places, context)
     return found
 
 
@@ -181,11 +181,12 @@ class _Reader:
         self._size = len(rest)
         return True
 
-    async def end(self) -> None:
-        """Decode the last portion."""
+    async def end(self) -> Table:
+        """Decode the last portion, and return the rows by column."""
         if self._size:
             await self._decode(self._size)
         await self._wait()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._table)
 
     def stop(self) -> None:
         """Drop what is not decoded."""
@@ -278,8 +279,7 @@ class _Reader:
                     known.clear()
         return _Portion(numbers, texts)
 
-    def table(self) -> Table:
-        """Return the rows by column."""
+    def _table(self) -> Table:
         columns: list[Any] = [texts.finish() for texts in self._texts]
         ids, graphs, tasks, statuses, *values = columns
         numbers: dict[str, Any] = {
@@ -332,14 +332,23 @@ def _unescape_text(text: str) -> str:
     return _ESCAPED.sub(lambda match: _ESCAPES[match[1]], text)
 
 
-async def _mend_odd(
-    connection: Connection, table: OpenTable, found: Table, context: Sequence[ContextPath]
-) -> None:
-    """Read the rows that are not sessions again, each cell as far as it can be read."""
+def _find_odd(found: Table) -> list[int]:
+    """Return where a row is not a session."""
     odd = (found.messages < 0) | (found.version < 0)
     for column in (found.graph_id, found.current_task_id):
         odd |= _missing(column)
-    places = np.flatnonzero(odd).tolist()
+    places: list[int] = np.flatnonzero(odd).tolist()
+    return places
+
+
+async def _mend_odd(
+    connection: Connection,
+    table: OpenTable,
+    found: Table,
+    places: Sequence[int],
+    context: Sequence[ContextPath],
+) -> None:
+    """Read the rows that are not sessions again, each cell as far as it can be read."""
     for start in range(0, len(places), _ODD):
         some = places[start : start + _ODD]
         ids = [found.id[place] for place in some]
