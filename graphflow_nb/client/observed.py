@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -24,6 +26,8 @@ Way = Literal["run", "write", "read", "journal", "history"]
 
 MAX_STATES: Final = 20_000  # sessions whose last state is known
 MAX_ROWS: Final = 10_000  # of one table
+_PORTION: Final = 1_000  # rows that are noted at once
+_PAUSE: Final = 0.0002  # seconds between two portions
 MAX_TRANSITIONS: Final = 2_000
 MAX_TIMES: Final = 1_000  # of one transition, the newest
 MAX_MOVED: Final = 100_000
@@ -131,26 +135,39 @@ class Observed:
 
     def note_table(self, table: Table) -> None:
         """Note the states in the first 10,000 rows of a table that is shown."""
-        with self._lock:
-            states = self._states
-            versions = table.version[:MAX_ROWS].tolist()
-            updates = table.updated[:MAX_ROWS].tolist()
-            graphs, tasks = table.graph_id[:MAX_ROWS], table.current_task_id[:MAX_ROWS]
-            for row, (id, version, updated) in enumerate(
-                zip(table.id[:MAX_ROWS], versions, updates, strict=True)
-            ):
-                last = states.get(id)
-                if last is None or last.version != version or last.updated != updated:
-                    created = int(table.created[row])
-                    state = _State(
-                        graphs[row],
-                        tasks[row],
-                        version,
-                        created if abs(created) <= FINITE else None,
-                        updated if abs(updated) <= FINITE else None,
-                        updated,
-                    )
-                    self._note(id, state, "read")
+        some = slice(MAX_ROWS)
+        rows = zip(
+            table.id[some],
+            table.graph_id[some],
+            table.current_task_id[some],
+            table.version[some].tolist(),
+            table.created[some].tolist(),
+            table.updated[some].tolist(),
+            strict=True,
+        )
+        # In portions, since a get waits for the lock, which who lets it go would else take again
+        # before the one that waits is awake.
+        while portion := list(islice(rows, _PORTION)):
+            with self._lock:
+                for row in portion:
+                    self._note_row(*row)
+            if len(portion) == _PORTION:  # on a thread of its own
+                time.sleep(_PAUSE)
+
+    def _note_row(
+        self, id: str, graph: str, task: str, version: int, created: int, updated: int
+    ) -> None:
+        last = self._states.get(id)
+        if last is None or last.version != version or last.updated != updated:
+            state = _State(
+                graph,
+                task,
+                version,
+                created if abs(created) <= FINITE else None,
+                updated if abs(updated) <= FINITE else None,
+                updated,
+            )
+            self._note(id, state, "read")
 
     def note_step(self, before: Session, after: Session) -> None:
         """Note a write of an earlier time, which the journal has kept."""
