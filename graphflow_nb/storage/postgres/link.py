@@ -430,7 +430,9 @@ class Opener:
             target_session_attrs=wanted or (SessionAttribute.any if self._local else None),
             command_timeout=self._timeout,
             statement_cache_size=cached,
-            server_settings={"application_name": self.application_name}
+            # As the server spells it: what the driver sends, 'utf-8', PgBouncer takes for another
+            # encoding and sets again before each transaction.
+            server_settings={"application_name": self.application_name, "client_encoding": "UTF8"}
             | self._parameters.settings
             | settings,
             connection_class=ReadOnlyLink if self._read_only else Link,
