@@ -38,6 +38,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 MAX_ROWS: Final = 50  # sessions shown unless more are asked for
 MAX_OFFERED: Final = 50  # completions of one word
+SAMPLE_SECONDS: Final = 0.5  # that Tab may wait for tasks: the first look goes to the disk
 GROUPS_SECONDS: Final = 10.0  # for which Tab offers the graphs and tasks that were counted
 
 _MATCHER: Final = "graphflow_nb.gf"
@@ -299,7 +300,9 @@ class GfMagic:
             groups = wb.bridge.run(count_groups_briefly(storage))
             if isinstance(groups, Estimate):
                 # Where counting takes long, Tab offers what some of the sessions have.
-                sampled = wb.bridge.run(answer_briefly(storage, sample_groups(storage)))
+                sampled = wb.bridge.run(
+                    answer_briefly(storage, sample_groups(storage), SAMPLE_SECONDS)
+                )
                 if sampled is None:  # the next Tab tries again
                     return ()
                 groups = sampled
