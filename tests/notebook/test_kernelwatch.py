@@ -31,7 +31,7 @@ VIEWS: dict[str, Callable[[g.Workbench], Any]] = {
 }
 
 
-@one_in(4)
+@one_in(8)
 @pytest.mark.parametrize("name", VIEWS)
 @pytest.mark.parametrize("read_only", [False, True])
 def test_closing_a_view_closes_all_of_its_widgets(name, read_only, tmp_path, monkeypatch):

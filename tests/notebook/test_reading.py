@@ -72,6 +72,7 @@ def test_the_button_ends_a_read_in_the_server(wb, shown, database, run, read):
     assert part(shown, Button).layout.display == "none"
 
 
+@only_complete
 def test_an_interrupt_is_shown_too(wb, shown):
     seen = threading.Event()
     threading.Thread(target=lambda: (wait_until(lambda: bool(shown)), seen.set())).start()
@@ -124,6 +125,7 @@ def test_what_was_read_is_shown_and_not_kept_after_a_stop(wb, shown):
     assert part(shown, HTML).value.endswith(f"s, stopped{said}")
 
 
+@only_complete
 def test_a_failure_is_shown_and_raised(wb, shown):
     async def fail() -> None:
         await wb.storage.inner.run(lambda connection: connection.fetchval("SELECT pg_sleep(0.3)"))
