@@ -78,7 +78,8 @@ def finish_axes(
     """
     notes = list(notes)
     theme = theme_of(ax)
-    words = "; ".join(notes).replace(" %", "\u00a0%")  # a number stays with its unit
+    # A number stays with its unit, and with what it is a number of.
+    words = "; ".join(notes).replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")
     lines = textwrap.wrap(words, int(width_of(ax) * 14))
     ax.set_title(
         escape_formulas(textwrap.fill(title, int(width_of(ax) * 14))),
