@@ -177,8 +177,7 @@ async def _read(storage: Any, part: Part, query: Query, arrow: SessionArrow) -> 
     while True:
         page = query.following(after, size.rows)
         table = await require(storage, SupportsTable).table(page, list(arrow.context or ()))
-        values = (sum(map(len, filter(None, texts))) for texts in table.context)
-        size.note(len(table), sum(values))
+        size.note(len(table), table.value_size)
         batch = arrow.batch(table)
         if (inside := await _inside(storage, table.id, part.to)) < len(table):
             return [*batches, batch.slice(0, inside)]

@@ -353,12 +353,12 @@ class ParquetExport:
             query = self._query.following(self._after, limit)
             if self._arrow.context is None:
                 table, contexts, after = await self._read_whole(query)
+                bytes = sum(map(len, contexts))
             else:
                 columns = require(self._client.storage, SupportsTable)
                 table, contexts = await columns.table(query, list(self._arrow.context)), []
-                after = table.next
-                sizes = (sum(map(len, filter(None, texts))) for texts in table.context)
-                self._page.note(len(table), sum(sizes))
+                after, bytes = table.next, table.value_size
+                self._page.note(len(table), bytes)
                 self._note_odd(table.problems)
             self._exhausted = after is None
             self._after = after or self._after
@@ -367,6 +367,7 @@ class ParquetExport:
                     len(table),
                     partial(self._arrow.batch, table, contexts),
                     self._client.storage,
+                    bytes=bytes,
                 )
                 return batch, (table.id[0], table.id[-1])
         return None, ("", "")
@@ -374,20 +375,22 @@ class ParquetExport:
     async def _read_whole(self, query: Query) -> tuple[Table, list[str | bytes], Cursor | None]:
         found = await require(self._client.storage, SupportsQuery).query(query)
         self._note_odd(problems_of(found))
-        now = time_ns() // 1000
+        now, size = time_ns() // 1000, sum(len(session.context_json()) for session in found)
+        self._page.note(len(found), size)
 
         def build() -> tuple[list[Session], Table, list[str | bytes]]:
             wanted = [s for session in found if (s := redacted(session, self._redact)) is not None]
             return wanted, table_of(wanted, now), [s.context_json() for s in wanted]
 
-        wanted, table, contexts = await run_off_loop(len(found), build, self._client.storage)
+        wanted, table, contexts = await run_off_loop(
+            len(found), build, self._client.storage, bytes=size
+        )
         self._report.left_out += len(found) - len(wanted)
         for id, problem in table.problems.items():
             raise StorageError(
                 f"redact= returned what can't be stored for {id!r}: {problem}; the files before "
                 "are complete, and the same call continues after them"
             )
-        self._page.note(len(found), sum(map(len, contexts)))
         return table, contexts, Cursor("id", found[-1].id) if found else None
 
     def _note_odd(self, problems: Mapping[str, str]) -> None:

@@ -159,15 +159,16 @@ class _Sessions:
     async def read(self, query: Query) -> Part:
         # Not by the client, which remembers what it showed of each session.
         table = await require(self.storage, SupportsTable).table(query, self.context)
+        bytes = table.value_size
         if self.context:
-            sizes = (sum(map(len, filter(None, texts))) for texts in table.context)
-            self.batch.note(len(table), sum(sizes))
+            self.batch.note(len(table), bytes)
         if not len(table):
             return Part(None, 0, table.next)
         frame = await run_off_loop(
             len(table),
             lambda: sessions_frame(table, self.context, self.mask, consume=True),
             self.storage,
+            bytes=bytes,
         )
         return Part(frame, len(table), table.next)
 
@@ -183,11 +184,9 @@ class _Messages:
     async def read(self, query: Query) -> Part:
         table = await require(self.storage, SupportsTable).table(query)
         alone = isinstance(self.storage, SupportsChats)
-        sizes = (
-            np.where(table.messages == 0, 0, table.context_bytes)
-            if alone
-            else (table.context_bytes)
-        )
+        sizes = table.context_bytes
+        if alone:
+            sizes = np.where(table.messages == 0, 0, sizes)
         self.batch.note(len(table), int(sizes.sum()))
         count = max(1, int(np.searchsorted(np.cumsum(sizes), PAGE_BYTES, side="right")))
         ids = table.id[:count]
@@ -196,7 +195,10 @@ class _Messages:
             return Part(None, 0, next)
         found = await find_chats(self.storage, Query(ids=ids, order="id"))
         frame = await run_off_loop(
-            len(found), lambda: messages_frame(found, self.mask), self.storage
+            len(found),
+            lambda: messages_frame(found, self.mask),
+            self.storage,
+            bytes=sum(len(session.context_json()) for session in found),
         )
         problems = {id: table.problems[id] for id in ids if id in table.problems}
         if problems := {**problems, **problems_of(found), **frame.attrs.get("problems", {})}:

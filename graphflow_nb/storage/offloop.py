@@ -14,10 +14,13 @@ T = TypeVar("T")
 
 #: Work on more rows than these would keep a loop for some 20 ms.
 MANY_ROWS: Final = 1_000
+_ROW_BYTES: Final = 1_000
 
 
-async def run_off_loop(rows: int, work: Callable[[], T], storage: Any = None) -> T:
-    """Return ``work()``, run on a thread of its own where it is about many rows.
+async def run_off_loop(
+    rows: int, work: Callable[[], T], storage: Any = None, *, bytes: int = 0
+) -> T:
+    """Return ``work()``, run on a thread of its own where it is about many rows or bytes.
 
     Example:
         >>> from graphflow_nb.storage.offloop import run_off_loop
@@ -29,7 +32,10 @@ async def run_off_loop(rows: int, work: Callable[[], T], storage: Any = None) ->
         work: The function; it must not use what belongs to the loop.
         storage: The storage that the coroutine reads, which has a loop only if it suspends.
             Default: one that does.
+        bytes: The size of the values that it looks into.
     """
-    if rows <= MANY_ROWS or (storage is not None and not attributes_of(storage).suspends):
+    if rows + bytes // _ROW_BYTES <= MANY_ROWS or (
+        storage is not None and not attributes_of(storage).suspends
+    ):
         return work()
     return await asyncio.to_thread(work)

@@ -157,6 +157,11 @@ class Table:
     def __len__(self) -> int:
         return len(self.id)
 
+    @property
+    def value_size(self) -> int:
+        """The number of characters of the values at the context paths, as JSON text."""
+        return sum(len(text) for texts in self.context for text in texts if text is not None)
+
 
 def cut_page(table: Table, query: Query) -> Table:
     """Return the page without the row that ``Query.one_more`` asked for, and with its ``next``.

@@ -19,6 +19,7 @@ WORK = [
     (tables, "sessions_frame"),
     (tables, "messages_frame"),
     (scanning, "sessions_frame"),
+    (scanning, "messages_frame"),
     (parquet, "redacted"),
     (arrow.SessionArrow, "batch"),
     (queries, "build_table"),
@@ -57,7 +58,7 @@ def wb(request, tmp_path) -> Iterator[g.Workbench]:
 
 
 def test_the_loop_is_free_while_many_rows_are_read(wb, threads, tmp_path, monkeypatch):
-    monkeypatch.setattr(offloop, "MANY_ROWS", 5)
+    monkeypatch.setattr(offloop, "MANY_ROWS", 4)
     sessions = [g.Session(f"s{n}", "t") for n in range(20)]
     for session in sessions:
         session.context.add_user_message("hello")
@@ -73,3 +74,17 @@ def test_the_loop_is_free_while_many_rows_are_read(wb, threads, tmp_path, monkey
     threads.clear()
     assert len(wb.sessions(limit=3)) == 3
     assert threads["graphflow_nb.notebook.tables.sessions_frame"] == {"graphflow_nb-loop"}
+
+
+def test_few_large_contexts_are_many_rows(threads, tmp_path):
+    wb = g.open(f"sqlite:{tmp_path / 'sessions.db'}", create=True)
+    session = wb.create("a", "t", context={"large": "x" * 2_000_000})
+    session.context.add_user_message("y" * 2_000_000)
+    wb.save(session)
+    assert [len(frame) for frame in wb.scan(context=["large"])] == [1]
+    assert [len(frame) for frame in wb.scan_messages()] == [1]
+    assert wb.to_parquet(tmp_path / "all").rows == 1
+    for name in ("sessions_frame", "messages_frame"):
+        assert "graphflow_nb-loop" not in threads[f"graphflow_nb.notebook.scanning.{name}"]
+    assert "graphflow_nb-loop" not in threads["SessionArrow.batch"]
+    wb.close()
