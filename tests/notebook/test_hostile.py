@@ -20,7 +20,7 @@ from ..hostile import SAMPLE, Case
 from ..scope import COMPLETE
 
 TAGS = {"b", "br", "code", "details", "div", "em", "h4", "p", "pre", "span", "strong", "style"}
-TAGS |= {"summary", "table", "tbody", "td", "th", "thead", "tr"}
+TAGS |= {"summary", "table", "tbody", "td", "th", "thead", "tr", "wbr"}
 ATTRIBUTES = {"class", "colspan", "open", "role", "title"}
 
 
