@@ -35,6 +35,10 @@ def secret_data(turn: int = 0) -> dict[str, Any]:
     data["lists"] = [{key: [value, {"inside": value}]} for key, value in made[100:150]]
     data["keys.with.dots"] = {key: {"a": {"b": value}} for key, value in made[150:]}
     data["texts"], data["pairs"] = [f"{text} {turn}" for text in TEXTS], PAIRS | {"turn": turn}
+    data["owners"] = {
+        f"ghp_{SECRET}abcdefghijklmnop{n}": {"user": "ann", "turn": turn, "likes": [f"{n}"]}
+        for n in range(3)
+    }
     data["пароль"] = data["ｐａｓｓｗｏｒｄ"] = data["X-Api-Key"] = f"{SECRET}{turn}"
     return data
 
@@ -212,7 +216,15 @@ def change_and_undo(browser: Any, wb: g.Workbench) -> None:
 
 @only_complete
 def test_no_frame_and_no_answer_shows_a_secret(wb: g.Workbench) -> None:
-    paths = ["password", "nested.deep", "lists", ("keys.with.dots",), "customer_id", "X-Api-Key"]
+    paths = [
+        "password",
+        "owners",
+        "nested.deep",
+        "lists",
+        ("keys.with.dots",),
+        "customer_id",
+        "X-Api-Key",
+    ]
     frames = [wb.sessions(context=paths), *wb.scan(context=paths), wb.journal, wb.history("one")]
     frames += [wb.summary(), wb.messages(), *wb.scan_messages(), wb.latency.frame()]
     for frame in frames:

@@ -48,6 +48,7 @@ class Line(NamedTuple):
         more: The number of items that are left out after this line; 0 for none.
         message: The message; None for a value of the context.
         hidden: What is shown instead of the value; empty where it is shown.
+        shown_path: The path that is shown, where keys in it are secrets; None for the path itself.
     """
 
     path: Path
@@ -58,6 +59,7 @@ class Line(NamedTuple):
     more: int = 0
     message: Message | None = None
     hidden: str = ""
+    shown_path: Path | None = None
 
     @property
     def text(self) -> str:
@@ -67,7 +69,11 @@ class Line(NamedTuple):
     @property
     def place(self) -> str:
         """The path as a person types it."""
-        return path_text(self.path[len(DATA) :]) if self.path[len(DATA) :] else "data"
+        return _place(self.path if self.shown_path is None else self.shown_path)
+
+
+def _place(path: Path) -> str:
+    return path_text(path[len(DATA) :]) if path[len(DATA) :] else "data"
 
 
 class Lines(NamedTuple):
@@ -233,7 +239,11 @@ class Hidden:
         return raw if shown == raw else shown
 
     def conceal(self, line: Line) -> Line:
-        """Return a line with what is shown instead of its value, if that is masked."""
+        """Return a line with what is shown instead of its value and of keys that are masked."""
+        path = self._mask.hide_path(line.path)
+        if path is not line.path:
+            name = line.name and (path[-1] if line.name == line.path[-1] else _place(path))
+            line = line._replace(name=name, shown_path=path)
         if line.items or line.more:
             return line
         shown = self.find(line.raw, line.path)

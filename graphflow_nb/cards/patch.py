@@ -76,7 +76,7 @@ def _render_change(change: Change, mask: Mask) -> Markup:
     return _CHANGE % (
         change.op,
         _SIGNS.get(change.op, change.op),
-        place_html(change.path),
+        place_html(mask.hide_path(change.path)),
         value_html(change.before, change.path, mask),
         value_html(change.value, change.path, mask),
     )

@@ -68,9 +68,12 @@ class MaskedText(NamedTuple):
         form = exactjson.kind(raw)
         if form == "object":
             parts = exactjson.split_object(raw, "")
-            return Raw(
-                exactjson.join({k: self._restore(v, (*path, k), used) for k, v in parts.items()})
-            )
+            new: dict[str, Raw] = {}
+            for name, part in parts.items():
+                secret = name in self.kept and self.kept[name].path == path
+                key = exactjson.decode(self._take(name, path, used)) if secret else name
+                new[key] = self._restore(part, (*path, key), used)
+            return Raw(exactjson.join(new))
         if form == "array":
             items = exactjson.split_array(raw, "")
             return Raw(exactjson.join([self._restore(v, (*path, ""), used) for v in items]))

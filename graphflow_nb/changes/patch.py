@@ -62,15 +62,18 @@ class Change:
     def __str__(self) -> str:
         return self.describe(DEFAULT_MASK)
 
+    def __repr__(self) -> str:
+        return f"<Change: {self}>"
+
     def describe(self, mask: Mask) -> str:
         """Return the step in one line, for people.
 
         Args:
             mask: What is hidden of the values.
         """
-        text = f"{self.op} {printable(pointer(self.path))}"
+        text = f"{self.op} {printable(pointer(mask.hide_path(self.path)))}"
         if self.source is not None:
-            return f"{text} from {printable(pointer(self.source))}"
+            return f"{text} from {printable(pointer(mask.hide_path(self.source)))}"
         shown = (mask.hide_or_none(raw, self.path) for raw in (self.before, self.value))
         old, new = (printable(shorten(raw)) for raw in shown)
         if self.op == "replace" and self.before is not None:
@@ -225,6 +228,8 @@ def python(patch: Patch, mask: Mask = DEFAULT_MASK) -> str:
 
 
 def _is_hidden(change: Change, mask: Mask) -> bool:
+    if mask.hide_path(change.path) is not change.path:
+        return True
     return mask.hide_or_none(change.value, change.path) is not change.value
 
 
@@ -239,6 +244,9 @@ def _hide_step(change: Change, mask: Mask) -> dict[str, Any]:
         return SECRET if isinstance(value, str) and SHOWN.search(value) else value
 
     step = change.to_dict()
+    step["path"] = pointer(mask.hide_path(change.path))
+    if change.source is not None:
+        step["from"] = pointer(mask.hide_path(change.source))
     if change.value is not None and _is_hidden(change, mask):
         step["value"] = replace(exactjson.decode(mask.hide(change.value, change.path)))
     return step

@@ -326,7 +326,8 @@ def describe_changes(entry: Entry, name: Callable[[Path], str] = pointer) -> str
         return str(error)
     assert before is not None
     assert after is not None
-    paths = [name(change.path) for change in diff(before, after)]
+    patch = diff(before, after)
+    paths = [name(patch.mask.hide_path(change.path)) for change in patch]
     shown = ", ".join(paths[:5]) or "nothing"
     return shown if len(paths) <= 5 else f"{shown} and {len(paths) - 5:,} more"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final, TypeAlias
 
 from msgspec import Raw
@@ -48,6 +49,7 @@ _BY_CHOICE: Final = frozenset({"iban", "email", "phone"})
 SHOWN: Final = re.compile(
     rf"{MASK}(?: \d+)? \((?:text, [\d,]+ characters?|number|JSON that can't be read)\)"
 )
+_SHORTEST_KEY: Final = 12  # of keys that are looked into for secrets
 #: Returns the text that is shown for a value, from the value, its path, in which indexes are empty,
 #: and the parts of the text that are secret; None where all of it is.
 Show: TypeAlias = Callable[[Raw, tuple[str, ...], Sequence[Span] | None], str]
@@ -155,17 +157,17 @@ class Mask:
         if opening == b"{":
             parts = exactjson.split_object(raw, "context")
             named = self._names_secret(parts)
-            new = {
-                name: self._hide(
+            new: dict[str, Raw] = {}
+            for name, part in parts.items():
+                key = self._hide_key(name, path, show, new)
+                new[key] = self._hide(
                     part,
                     (*path, name),
                     show,
                     marks,
                     covered=covered or self._is_secret(name) or (named and is_value_key(name)),
                 )
-                for name, part in parts.items()
-            }
-            same = all(new[name] is part for name, part in parts.items())
+            same = all(new.get(name) is part for name, part in parts.items())
             return raw if same else Raw(exactjson.join(new))
         if opening == b"[":
             items = exactjson.split_array(raw, "context")
@@ -189,6 +191,29 @@ class Mask:
             return raw if shows_nothing else Raw(exactjson.encode(show(raw, path, None)))
         spans = self.find(exactjson.decode(raw)) if opening == b'"' else ()
         return Raw(exactjson.encode(show(raw, path, spans))) if spans else raw
+
+    def _hide_key(
+        self, key: str, path: tuple[str, ...], show: Show, taken: Mapping[str, Raw]
+    ) -> str:
+        """Return what is shown instead of a key; another text for each key of an object."""
+        if not self.hides_key(key):
+            return key
+        shown = first = show(Raw(exactjson.encode(key)), path, None)
+        for number in count(2):
+            if shown not in taken:
+                break
+            shown = number_mask(first, number)
+        return shown
+
+    def hides_key(self, key: str) -> bool:
+        """Return whether a key is a secret itself, as in a list of tokens and their owners."""
+        return len(key) >= _SHORTEST_KEY and bool(self.find(key))
+
+    def hide_path(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the keys of a path with what is shown instead of secrets."""
+        if not any(map(self.hides_key, path)):
+            return path
+        return tuple(describe_hidden(len(key)) if self.hides_key(key) else key for key in path)
 
     def hides_pair(self, raw: Raw) -> bool:
         """Return whether an object or a list names a secret, and has its value beside the name.
@@ -233,15 +258,13 @@ class Mask:
     def _hide_object(self, value: Any, *, covered: bool, among_pairs: bool = False) -> Any:
         if isinstance(value, dict):
             named = any(is_name_key(str(key)) and self._names(item) for key, item in value.items())
-            return {
-                key: self._hide_object(
-                    item,
-                    covered=covered
-                    or self._is_secret(str(key))
-                    or (named and is_value_key(str(key))),
-                )
-                for key, item in value.items()
-            }
+            shown: dict[Any, Any] = {}
+            for key, item in value.items():
+                name = str(key)
+                secret = covered or self._is_secret(name) or (named and is_value_key(name))
+                key = self._hide_key(name, (), show_kind, shown) if self.hides_key(name) else key
+                shown[key] = self._hide_object(item, covered=secret)
+            return shown
         if isinstance(value, (list, tuple)):
             paired = len(value) == 2 and self._names(value[0])
             paired = paired and (among_pairs or not is_innocent_item(str(value[1])))

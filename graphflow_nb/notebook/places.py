@@ -42,7 +42,8 @@ def find_places(one: Session, other: Session) -> set[str]:
                 found.add("chat")
         else:
             changes = compare(left, right, ("context", name))
-            found |= {pointer(change.path).removeprefix("/context/data/") for change in changes}
+            shown = (pointer(one.mask.hide_path(change.path)) for change in changes)
+            found |= {path.removeprefix("/context/data/") for path in shown}
     return found
 
 

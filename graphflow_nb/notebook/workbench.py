@@ -416,7 +416,8 @@ def open(
             ``password=``, private keys, and tokens that are known by their beginning (``ghp_…``).
             Names of keys, in any spelling, are hidden too: ``["iban", "customer number"]``, where
             ``iban``, ``email`` and ``phone`` are kinds that are secret by choice;
-            ``{"cookie": False}`` shows one; False shows all. What a program reads, such as
+            ``{"cookie": False}`` shows one; False shows all. Ids and the names of graphs and tasks,
+            by which sessions are found, are shown. What a program reads, such as
             ``wb.get(id).context["password"]``, copies and Parquet files are never masked.
         ask_above_bytes: Reads that go through more bytes of a server's database or of a SQLite
             file are asked about once: they raise ``ScanRefused`` with an estimate of size and time,

@@ -117,3 +117,20 @@ def test_an_edit_of_a_list_whose_elements_move_keeps_each_value() -> None:
     context = draft.session().context
     assert context["h"] == [["X-Api-Key", "k2"], ["Cookie", "c1"]]
     assert [m.content for m in context.chat_history] == ["password: p1", "password: p2"]
+
+
+def test_a_key_that_is_a_secret_stays_where_what_is_under_it_is_edited() -> None:
+    keys = [f"ghp_0123456789abcdefghi{n}" for n in range(2)]
+    text = f'{{"data":{{"{keys[0]}":{{"user":"ann"}},"{keys[1]}":1.50}},'
+    text += '"chat_history":{"messages":[]}}'
+    draft = draft_of(text)
+    masked = mask_text(draft.context, DEFAULT_MASK, ("context",))
+    assert "ghp_" not in masked.text
+    draft.set_context_text(masked.text.replace("ann", "bob"), masked)
+    assert bytes(draft.context).decode() == text.replace("ann", "bob")
+    shown = str(draft.changes())
+    assert "ghp_" not in shown
+    assert "bob" in shown
+    hidden = json.loads(bytes(DEFAULT_MASK.hide(Raw(text.encode()))))
+    first = "••• (text, 24 characters)"
+    assert list(hidden["data"]) == [first, first.replace("(", "2 (")]

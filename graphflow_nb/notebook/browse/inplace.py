@@ -94,7 +94,8 @@ class InPlace:
             raise failed[0]
 
     def _replace(self, asked: Asked) -> None:
-        desk, words = self._stage.desk, place_text(asked.path)
+        desk = self._stage.desk
+        words = place_text(desk.mask.hide_path(asked.path))
         if desk.session is None or desk.session.id != asked.of:
             raise PatchError("another session is open by now; nothing was set")
         now = self._read(asked.path)

@@ -79,7 +79,7 @@ def clash_html(clash: Clash, mask: Mask = DEFAULT_MASK) -> Markup:
         "<tr><th>stored now</th><td>%s</td></tr>"
         "<tr><th>you want</th><td>%s</td></tr></tbody></table>"
     ) % (
-        cards.place_html(clash.path),
+        cards.place_html(mask.hide_path(clash.path)),
         base,
         stored,
         mine,

@@ -90,6 +90,7 @@ class ValueTree(anywidget.AnyWidget):
         self._on_set, self._read, self._on_typing = on_set, read, on_typing
         self._mask = DEFAULT_MASK
         self._masked: MaskedText | None = None  # what was given to be edited, with masks in it
+        self._paths: dict[str, Path] = {}  # of lines whose keys are secrets
         self.typing = ""
         self.on_msg(lambda _, content, __: self.receive(content))
 
@@ -122,6 +123,11 @@ class ValueTree(anywidget.AnyWidget):
         """
         opened = len(lines) <= MAX_OPEN
         self._mask = mask
+        # A key that is a secret is not sent: a number stands for its path.
+        self._paths = {
+            f"/{number}": line.path for number, line in enumerate(lines) if line.shown_path
+        }
+        keys = {path: key for key, path in self._paths.items()}
         page = {
             "of": of,
             "label": label,
@@ -130,6 +136,7 @@ class ValueTree(anywidget.AnyWidget):
             "kinds": list(KINDS),
             "lines": [
                 _describe(line, before(line.path) if before else line.raw, hide, opened=opened)
+                | ({"key": keys[line.path]} if line.shown_path else {})
                 for line in lines
             ],
             "empty": empty,
@@ -152,7 +159,7 @@ class ValueTree(anywidget.AnyWidget):
             return
         answer = {"stamp": message.get("stamp"), "error": "", "mark": "", "text": ""}
         try:
-            path = parse_pointer(message.get("key"))
+            path = self._find_path(message)
             if event == "set":
                 self._set(path, message)
             raw = self._read(path)
@@ -167,6 +174,10 @@ class ValueTree(anywidget.AnyWidget):
             answer["error"] = str(error)
             answer["mark"] = self._current_mark(message)
         self.answer = answer
+
+    def _find_path(self, message: dict[str, Any]) -> Path:
+        known = self._paths.get(str(message.get("key")))
+        return parse_pointer(message.get("key")) if known is None else known
 
     def _set(self, path: Path, message: dict[str, Any]) -> None:
         kind, text = message.get("kind"), message.get("text")
@@ -198,7 +209,7 @@ class ValueTree(anywidget.AnyWidget):
     def _current_mark(self, message: dict[str, Any]) -> str:
         """Return what identifies the value as it is now, so that Enter again replaces that."""
         try:
-            return mark_of(self._read(parse_pointer(message.get("key"))))
+            return mark_of(self._read(self._find_path(message)))
         except GraphflowError:
             return ""
 
