@@ -39,7 +39,7 @@ class _Allowed(HTMLParser):
             assert name in ATTRIBUTES, (tag, name)
             assert "__pwned" not in (value or "")
         self.styles += tag == "style"
-        if tag != "br":
+        if tag not in ("br", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
