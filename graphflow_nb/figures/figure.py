@@ -53,7 +53,8 @@ class LatencyFigure(Figure):
     Args:
         size: The width and height in inches.
         theme: ``light`` (a white ground), ``dark`` (a black one) or ``both`` (none: legible on
-            either); everything drawn on the figure follows it.
+            either, at 4.3 to 1, near the most that is possible on both; where the 4.5 to 1 of WCAG
+            are needed, name the theme); everything drawn on the figure follows it.
         large: Whether it is for a projector: half as large again.
 
     Raises:

@@ -74,14 +74,15 @@ THEMES = {
         colours=("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00"),
         shades=LinearSegmentedColormap.from_list("few_to_many", ["#1d5379", "#56B4E9", "#f3fbff"]),
     ),
-    # Nothing is as legible on white and on black as on one of them: 4.2 to 1 is the most there is.
+    # Nothing is as legible on white and on JupyterLab's #111111 as on one of them: no ink has more
+    # than 4.35 to 1 on both.
     "both": Theme(
         paper="none",
         edge="#ffffffb0",
-        ink="#767b84",
-        quiet="#767b84",
+        ink="#757a83",
+        quiet="#757a83",
         rest="#8a8a8a",
-        grid="#767b8440",
+        grid="#757a8340",
         colours=("#2b7fc4", "#d9730d", "#1f9a63", "#c64f9f", "#12a0b5", "#8c8400"),
         shades=LinearSegmentedColormap.from_list("few_to_many", ["#9db9d6", "#2b7fc4", "#5b1f8f"]),
     ),

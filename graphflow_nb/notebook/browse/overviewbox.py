@@ -32,8 +32,8 @@ def _column(name: str, label: str, *, number: bool = True) -> dict[str, Any]:
 _GRAPH: Final = _column("graph", "graph", number=False)
 _TASK: Final = _column("task", "task", number=False)
 STUCK_COLUMNS: Final = [
-    *(_GRAPH, _TASK),
-    *(_column("stuck", "stuck"), _column("after", "for so long"), _column("usual", "usual, up to")),
+    *(_GRAPH, _TASK, _column("stuck", "stuck")),
+    *(_column("after", "not saved for"), _column("usual", "usual, up to")),
 ]
 TASK_COLUMNS: Final = [_GRAPH, _TASK, _column("sessions", "sessions"), _column("stuck", "stuck")]
 GRAPH_COLUMNS: Final = [
