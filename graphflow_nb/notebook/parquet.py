@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -194,7 +194,9 @@ class ParquetExport:
         """
         report = self._report
         path = report.folder / MANIFEST
-        present = {entry.name for entry in os.scandir(report.folder)}
+        names = {entry.name for entry in os.scandir(report.folder)}
+        left = {name for name in names if name.startswith(TEMPORARY)}  # by a call that was killed
+        present = names - left
         if MANIFEST not in present:
             if present:
                 raise StorageError(
@@ -202,6 +204,7 @@ class ParquetExport:
                     "Nothing was written",
                     nothing_written=True,
                 )
+            self._remove(left)
             report.began = datetime.now(UTC)
             self._begin()
             return
@@ -227,10 +230,12 @@ class ParquetExport:
         self._arrow.problems = report.escaped
         # "2 days" means what it meant when the first file was written.
         self._query = replace(self._query, **times)
-        for name in present:
-            if name.startswith(TEMPORARY):  # of a call that was killed
-                with suppress(OSError):
-                    os.unlink(report.folder / name)
+        self._remove(left)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            with suppress(OSError):
+                os.unlink(self._report.folder / name)
 
     def _check(
         self, store: object, arguments: object, files: list[ParquetFile], present: set[str]
@@ -255,7 +260,7 @@ class ParquetExport:
                     nothing_written=True,
                 )
         ours = {file.name for file in files} | {MANIFEST, _name(len(files))}
-        others = sorted(n for n in present - ours if not n.startswith(TEMPORARY))
+        others = sorted(present - ours)
         if others:
             raise StorageError(
                 f"{folder} has a file that to_parquet did not write, {others[0]!r}: move it away. "

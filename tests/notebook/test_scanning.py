@@ -349,6 +349,12 @@ def test_it_goes_on_behind_the_last_complete_file(tmp_path):
     assert len((folder / "_manifest.jsonl").read_bytes().splitlines()) == 2 + len(report.files)
 
 
+def test_it_begins_where_a_call_was_killed_before_its_first_file(tmp_path):
+    (tmp_path / ".graphflow_nb-x.tmp").write_bytes(b"half")  # of the manifest
+    assert g.open("demo").to_parquet(tmp_path).rows == 120
+    assert sorted(os.listdir(tmp_path)) == ["_manifest.jsonl", "part-00000.parquet"]
+
+
 def test_it_goes_on_with_all_of_its_filters(tmp_path):
     wb = filled(tmp_path / "a.db", 30)
     for id in ("s-00027", "s-00028"):
