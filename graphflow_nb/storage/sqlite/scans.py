@@ -7,10 +7,11 @@ filters decide how far a page reads, they are tried on the first sessions of its
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Final, NamedTuple, TypeVar
 
 from ..query import Query
-from ..scans import ScanEstimate, ScanGuard, ScanKind, current_guard
+from ..scans import ScanEstimate, ScanKind, current_guard
 from . import sql
 from .odd import Database
 
@@ -76,6 +77,7 @@ def ask_first(
     if guard is None or guard.above_bytes is None or query.ids is not None:
         return work
     above = guard.above_bytes
+    context = copy_context()  # who waits for the read may want to know the estimate
 
     def check_and_work(db: Database) -> T:
         pages, size, free = (
@@ -84,7 +86,9 @@ def ask_first(
         )
         whole = (pages - free) * size
         if whole > above:
-            _check(db, guard, query, counts=counts, whole=whole, page=size)
+            scan = _estimate(db, query, counts=counts, whole=whole, page=size)
+            if scan is not None:
+                context.run(guard.check, scan)
         return work(db)
 
     return check_and_work
@@ -96,9 +100,10 @@ def is_sorted(db: Database, order: str) -> bool:
     return "TEMP B-TREE" in str(plan.fetchall())
 
 
-def _check(
-    db: Database, guard: ScanGuard, query: Query, *, counts: bool, whole: int, page: int
-) -> None:
+def _estimate(
+    db: Database, query: Query, *, counts: bool, whole: int, page: int
+) -> ScanEstimate | None:
+    """Return what a query would go through; None where an index serves it."""
     on_context = any((query.context, query.has, query.lacks, query.compare))
     kind: ScanKind
     if counts:
@@ -110,7 +115,7 @@ def _check(
     elif query.filters:
         kind = "search"
     else:
-        return
+        return None
     rows = _measure(db, whole, page)
     each = rows.whole if on_context or kind == "full read" else rows.inside
     number = _count_in_range(db, query, rows.number)
@@ -120,7 +125,7 @@ def _check(
     work = "search" if on_context and kind != "full read" else kind
     seconds = read / _BYTES_PER_SECOND + number * _SECONDS[work]
     helps = "wb.advise() names an index that helps" if kind == "sort" else ""
-    guard.check(ScanEstimate(kind, rows.number, read, seconds, helps, "file"))
+    return ScanEstimate(kind, rows.number, read, seconds, helps, "file")
 
 
 def _measure(db: Database, whole: int, page: int) -> _Rows:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.storage.scans import ScanEstimate, noting_scans
 from graphflow_nb.storage.sqlite import scans
 
 FILL = """
@@ -108,6 +109,13 @@ def test_a_small_file_is_not_asked_about_and_none_where_nobody_asks(large, run):
     storage = run(g.connect(large))
     assert len(run(storage.query(g.Query(text="waiting")))) == 600
     run(storage.close())
+
+
+def test_who_waits_is_told_what_is_read(large):
+    told: list[ScanEstimate] = []
+    with g.open(large, ask_above_bytes=50_000) as wb, noting_scans(told.append):
+        wb.sessions(text="nobody", limit=9, allow_scan=True)
+    assert [scan.kind for scan in told] == ["search"]
 
 
 def test_an_index_that_is_there_is_not_advised(large, tmp_path):
