@@ -12,6 +12,7 @@ from typing import Any, Final
 from ...model.times import UNKNOWN_TIME, clip_micros
 from ..odd import readable_text
 from ..overview import READ_ROWS, OverviewCounts, count_columns
+from . import sql
 from .odd import Database
 
 __all__ = ["read_overview"]
@@ -19,7 +20,6 @@ __all__ = ["read_overview"]
 #: Neighbouring rows that are read together.
 _RUN: Final = 250
 
-_BOUNDS: Final = "SELECT min(rowid), max(rowid) FROM sessions"
 #: Texts come as bytes, since they may not be UTF-8, and times as NULL if they are not numbers.
 _COLUMNS: Final = """
 SELECT CAST(graph_id AS BLOB), CAST(current_task_id AS BLOB),
@@ -37,7 +37,7 @@ WITH RECURSIVE piece (first) AS (
 
 def read_overview(db: Database, now: datetime, *, exact: bool) -> OverviewCounts:
     """Return counts by task and age, by the hour and by size; see ``SupportsOverview``."""
-    least, most = db.execute(_BOUNDS).fetchone()
+    least, most = db.execute(sql.ROWID_BOUNDS).fetchone()
     span = 0 if least is None else most - least + 1
     step = _RUN * span // READ_ROWS
     share = 1.0

@@ -54,6 +54,8 @@ DELETE_VERSION = "DELETE FROM sessions WHERE id = ? AND version = ?"
 
 # Counting the rows would read all of an index. Rowids are an upper bound.
 ROWS_AT_MOST = "SELECT coalesce(max(rowid), 0) FROM sessions"
+#: Each apart, since the two together would be found by reading all rows.
+ROWID_BOUNDS = "SELECT (SELECT min(rowid) FROM sessions), (SELECT max(rowid) FROM sessions)"
 #: The number of sessions, but no more than the parameter.
 COUNT_TO = "SELECT count(*) FROM (SELECT 1 FROM sessions LIMIT ?)"
 

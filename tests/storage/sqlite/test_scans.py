@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.storage.scans import ScanEstimate, noting_scans
-from graphflow_nb.storage.sqlite import scans
+from graphflow_nb import Query
+from graphflow_nb.storage.scans import ScanEstimate, ScanGuard, noting_scans
+from graphflow_nb.storage.sqlite import scans, sql
+from graphflow_nb.storage.sqlite.functions import register_functions
+from graphflow_nb.storage.sqlite.odd import Database
 
 FILL = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 600)
@@ -109,6 +112,21 @@ def test_a_small_file_is_not_asked_about_and_none_where_nobody_asks(large, run):
     storage = run(g.connect(large))
     assert len(run(storage.query(g.Query(text="waiting")))) == 600
     run(storage.close())
+
+
+def test_an_estimate_reads_a_small_part_of_a_large_file(monkeypatch):
+    monkeypatch.setattr(scans, "PROBED", 50)
+    steps: list[int] = []
+    with closing(Database(":memory:")) as db:
+        db.executescript(sql.CREATE)
+        register_functions(db)
+        db.execute(FILL.replace("n < 600", "n < 20000"), {"length": 9})
+        db.set_progress_handler(lambda: steps.append(1), 1_000)
+        guard = ScanGuard(1_000, set(), False, lambda: "call()")
+        for query in (Query(text="none", limit=5), Query(order="created_at", limit=5), Query()):
+            with guard.watch(), pytest.raises(g.ScanRefused):
+                scans.ask_first(lambda db: None, query, counts=False)(db)
+    assert len(steps) < 40  # of 1,000 each: to go through all rows once takes more
 
 
 def test_who_waits_is_told_what_is_read(large):
