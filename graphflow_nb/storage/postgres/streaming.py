@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..gathering import GatheredFew, GatheredLists, GatheredTexts
 from ..paths import ContextPath
 from ..query import Query
 from ..scans import current_row_note
@@ -23,7 +24,6 @@ from ..table import Table, add_problem
 from ..texts import Portion, Texts, bytes_of_texts, list_texts
 from .columns import unpack_times
 from .connections import Connection
-from .gathering import GatheredLists, GatheredTexts
 from .limits import MARGIN, STATEMENT
 from .odd import build_odd_table, read_rows_on
 from .table import OpenTable
@@ -41,7 +41,7 @@ __all__ = ["Unstreamed", "stream_table"]
 _NUMBERS: Final = ("version", "created", "updated", "context_bytes", "messages")
 _TIMES: Final = ("created", "updated")
 _TEXTS: Final = ("id", "graph_id", "current_task_id", "status_message")
-_FEW: Final = ("graph_id", "current_task_id")  # texts of which few are distinct
+_FEW: Final = (1, 2)  # where the texts are of which few are distinct
 _SPARE: Final = 1 << 17
 _PORTION: Final = 1 << 19  # bytes of a portion, and the row in which it ends
 #: How many times longer than one statement it may be silent, and the whole may take. A server is
@@ -155,10 +155,11 @@ class _Reader:
         self._numbers = [array("q") for _ in _NUMBERS]
         self._texts: list[GatheredLists | GatheredTexts] = [GatheredLists() for _ in range(count)]
         if pyarrow is not None:
-            for number in range(count):
-                if number >= len(_TEXTS) or _TEXTS[number] not in _FEW:
-                    # As pandas has texts, so that a DataFrame shares them.
-                    self._texts[number] = GatheredTexts(large=number < len(_TEXTS))
+            # The first as pandas has texts, so that a DataFrame shares them.
+            self._texts = [
+                GatheredFew() if place in _FEW else GatheredTexts(large=place < len(_TEXTS))
+                for place in range(count)
+            ]
         self._known: dict[str | None, str | None] = {}
 
     async def take(self, data: bytes) -> bool:
@@ -224,7 +225,7 @@ class _Reader:
         kinds |= dict.fromkeys(_NUMBERS, pyarrow.int64())
         kinds |= dict.fromkeys(_TIMES, pyarrow.binary())
         few = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-        kinds |= dict.fromkeys(_FEW, few)
+        kinds |= dict.fromkeys([_TEXTS[place] for place in _FEW], few)
         rows = pyarrow.csv.read_csv(
             pyarrow.BufferReader(memoryview(buffer)[:size]),
             pyarrow.csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=names),
@@ -246,7 +247,8 @@ class _Reader:
                 found = column.fill_null(-1) if column.null_count else column
                 numbers.append(found.to_numpy(zero_copy_only=False))
             elif isinstance(column, pyarrow.DictionaryArray):
-                texts.append(_shrink(column))
+                names = _unescape(column.dictionary, json=False)
+                texts.append(pyarrow.DictionaryArray.from_arrays(column.indices, names))
             else:
                 texts.append(_unescape(column, json=name not in _TEXTS))
         return _Portion(numbers, texts)
@@ -302,14 +304,6 @@ def _read_times(digits: Any, count: int) -> NDArray[np.int64]:
     width = len(_NULL)
     characters = np.frombuffer(digits, np.uint8)[: count * width].reshape(count, width)
     return unpack_times(np.frombuffer(unhexlify(characters[:, 3:].tobytes()), ">i8"))
-
-
-def _shrink(texts: Any) -> Any:
-    """Return texts of which few are distinct as they are stored, in a quarter of the memory."""
-    names, places = _unescape(texts.dictionary, json=False), texts.indices
-    if len(names) <= np.iinfo(np.int8).max:
-        places = places.cast(pyarrow.int8())
-    return pyarrow.DictionaryArray.from_arrays(places, names)
 
 
 def _unescape(texts: Any, *, json: bool) -> Any:

@@ -24,6 +24,7 @@ from ..odd import (
 from ..query import Query
 from ..table import GroupCount, merge_counts
 from . import sql
+from .whole import GATHERS, gather_columns
 
 __all__ = [
     "Database",
@@ -184,7 +185,7 @@ def read_columns(
     query: Query,
     statement: sql.Statement,
     note: Callable[[int, int | None], None] | None = None,
-) -> list[list[Any]] | None:
+) -> list[Any] | None:
     """Return the columns of a table's statement; None if they must be read by ``read_page``.
 
     In the place of the contexts are their sizes in bytes, None near one that is not text.
@@ -197,7 +198,20 @@ def read_columns(
     """
     if not _can_be_quick(db, query):
         return None
-    columns: list[list[Any]] | None = _quick(lambda: _fetch_columns(db.execute(*statement), note))
+
+    def read() -> list[Any] | None:
+        # Closed also where an odd row ends it: an open cursor holds a lock.
+        with closing(db.execute(*statement)) as cursor:
+            parts, count = _fetch_parts(cursor, note), len(cursor.description)
+            if query.limit is None and GATHERS:
+                return gather_columns(parts, count)
+            columns: list[Any] = [[] for _ in range(count)]
+            for part in parts:
+                for column, values in zip(columns, part, strict=True):
+                    column += values
+            return columns
+
+    columns: list[Any] | None = _quick(read)
     return columns
 
 
@@ -212,19 +226,18 @@ def read_chats(db: Database, query: Query) -> list[Chat] | None:
     return [Chat(*row) for row in rows]
 
 
-def _fetch_columns(
+def _fetch_parts(
     cursor: sqlite3.Cursor, note: Callable[[int, int | None], None] | None
-) -> list[list[Any]]:
-    columns: list[list[Any]] = [[] for _ in cursor.description]
-    # In portions, so that no more contexts are held than a few.
+) -> Iterator[list[Sequence[Any]]]:
+    """Yield the columns of some rows at a time, so that few contexts are held."""
+    read = 0
     while rows := cursor.fetchmany(_PORTION):
-        parts: list[Any] = list(zip(*rows, strict=True))
-        parts[sql.TABLE_CONTEXT] = _measure(parts[sql.TABLE_CONTEXT])
-        for column, part in zip(columns, parts, strict=True):
-            column += part
+        part: list[Any] = list(zip(*rows, strict=True))
+        part[sql.TABLE_CONTEXT] = _measure(part[sql.TABLE_CONTEXT])
+        yield part
+        read += len(rows)
         if note is not None:
-            note(len(columns[0]), None)
-    return columns
+            note(read, None)
 
 
 def _measure(contexts: Sequence[Any]) -> list[int | None]:

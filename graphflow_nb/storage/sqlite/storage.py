@@ -32,6 +32,7 @@ from ..query import Query
 from ..rows import build_table
 from ..scans import current_row_note
 from ..table import GroupCount, Table, cut_page
+from ..texts import Texts
 from ..trace import current
 from . import sql
 from .connection import SqliteConnection, transaction
@@ -536,21 +537,23 @@ def _check_not_refused(db: Database, id: str, version: int) -> None:
         check_made(db, id, None)
 
 
-def _build_table(columns: list[list[Any]]) -> Table | None:
+def _build_table(columns: list[Any]) -> Table | None:
     """Return the table of columns; None if one of the rows is odd."""
     try:
         # An array refuses what is not an integer, where numpy would convert it.
-        numbers = [np.frombuffer(array("q", column), np.int64) for column in columns[4:9]]
+        found = [c if isinstance(c, array) else array("q", c) for c in columns[4:9]]
+        numbers = [np.frombuffer(column, np.int64) for column in found]
     except (TypeError, OverflowError):
         return None
     version, created, updated, size, messages = numbers
     if len(version) and (version.min() < 0 or UNKNOWN_TIME in (created.min(), updated.min())):
         return None
-    for column in columns[:3]:
-        if set(map(type, column)) - {str}:
+    if not isinstance(columns[0], Texts):  # whose types are known
+        for column in columns[:3]:
+            if set(map(type, column)) - {str}:
+                return None
+        if set(map(type, columns[3])) - {str, NoneType}:
             return None
-    if set(map(type, columns[3])) - {str, NoneType}:
-        return None
     return Table(
         id=columns[0],
         graph_id=columns[1],

@@ -12,21 +12,21 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..texts import Texts, ends_of_texts
+from .texts import Texts, ends_of_texts
 
 try:
     import pyarrow
 except ImportError:  # an extra
     pyarrow = None
 
-__all__ = ["GatheredLists", "GatheredTexts"]
+__all__ = ["GatheredFew", "GatheredLists", "GatheredTexts"]
 
 _PORTION: Final = 50_000  # texts in a portion of a column
 _SMALL: Final = 2**31 - 1  # the last place in the bytes that a small offset reaches
 
 
 class GatheredLists:
-    """A column of lists of texts, or of arrays that are small: each stays as it came."""
+    """A column of lists of texts, each of which stays as it came."""
 
     def __init__(self) -> None:
         self._portions: list[Any] = []
@@ -38,6 +38,17 @@ class GatheredLists:
     def finish(self) -> Texts:
         """Return the column."""
         return Texts(self._portions)
+
+
+class GatheredFew(GatheredLists):
+    """A column of texts of which few are distinct, in arrays of Arrow, each with its dictionary."""
+
+    def add(self, texts: Any) -> None:
+        """Add an array of Arrow with a dictionary; its places take a quarter of the memory."""
+        if len(texts.dictionary) <= np.iinfo(np.int8).max:
+            places = texts.indices.cast(pyarrow.int8())
+            texts = pyarrow.DictionaryArray.from_arrays(places, texts.dictionary)
+        super().add(texts)
 
 
 class GatheredTexts:
