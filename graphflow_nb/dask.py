@@ -13,6 +13,7 @@ from .client import open_client
 from .errors import QueryError, StorageError
 from .frames.arrow import SessionArrow
 from .monitoring.loading import import_pyarrow
+from .printable import describe_count, inflect
 from .storage import Cursor, Query
 from .storage.connect import read_url
 from .storage.pagesize import PageSize
@@ -164,7 +165,8 @@ def _read_part(
     for name, misfit in arrow.misfits.items():
         kind = dict(zip(arrow.schema.names[-len(context) :], context.values(), strict=True))[name]
         raise StorageError(
-            f"{misfit.count:,} values of {name!r} are not {kind}, first that of {misfit.first!r}: "
+            f"{describe_count(misfit.count, 'value')} of {name!r} "
+            f"{inflect(misfit.count, 'is', 'are')} not {kind}, first that of {misfit.first!r}: "
             f"{misfit.value}. Read the column as 'json'"
         )
     return _frame(batches, arrow)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from ..cards import card, code
 from ..frames import TEXT
-from ..printable import printable_lines
+from ..printable import describe_count, printable_lines
 from .lines import SEVERITIES, Advice, Evidence, Figure, InOrder, Line, Severity, Unseen
 
 __all__ = ["Findings"]
@@ -102,13 +102,13 @@ class Findings:
     def _summarize(self) -> str:
         choices = sum(found.severity == "choice" for found in self.advice)
         counts = [
-            _count(number, word)
+            describe_count(number, word)
             for number, word in ((len(self) - choices, "suggestion"), (choices, "trade-off"))
             if number
         ]
         result = " and ".join(counts) or "no suggestions"
         bound = f" ({self._note})" if self._note else ""
-        operations = _count(self.operations, "operation")
+        operations = describe_count(self.operations, "operation")
         return f"{result}, from the store and {operations} of this workbench{bound}"
 
     def __repr__(self) -> str:
@@ -121,7 +121,7 @@ class Findings:
             lines += [f"   Cost: {found.cost}"]
         for what, others in (("passed", self.in_order), ("skipped", self.unseen)):
             if others:
-                lines += ["", f"{_count(len(others), 'check')} {what}:"]
+                lines += ["", f"{describe_count(len(others), 'check')} {what}:"]
                 lines += [f"   {line.subject}: {line.finding}" for line in others]
         return printable_lines("\n".join(lines))
 
@@ -143,10 +143,6 @@ class Findings:
         body += _render_folded("passed", self.in_order)
         body += _render_folded("skipped", self.unseen)
         return str(card(self._summarize(), body))
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _format_value(value: Figure) -> str:
@@ -186,4 +182,4 @@ def _render_folded(what: str, lines: Sequence[InOrder | Unseen]) -> Markup:
             figures,
         )
     folded = Markup("<details><summary>%s %s</summary><table>%s</table></details>")
-    return folded % (_count(len(lines), "check"), what, rows)
+    return folded % (describe_count(len(lines), "check"), what, rows)

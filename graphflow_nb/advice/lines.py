@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from ..printable import describe_count
+
 __all__ = [
     "SEVERITIES",
     "Advice",
@@ -84,7 +86,7 @@ Line: TypeAlias = Advice | InOrder | Unseen
 def format_bytes(count: float) -> str:
     """Return a number of bytes as people read it: ``12.3 MB``."""
     if count < 1000:
-        return f"{count:,.0f} bytes"
+        return describe_count(round(count), "byte")
     power = min(4, int(math.log10(count) // 3))
     size = count / 1000**power
     return f"{size:,.{0 if size >= 100 else 1}f} {('kB', 'MB', 'GB', 'TB')[power - 1]}"

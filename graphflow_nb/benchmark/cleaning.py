@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from ..bridge import Bridge
 from ..errors import ReadOnlyError, StorageTimeout, StorageUnavailable
+from ..printable import describe_count
 from ..storage import SessionStorage
 from .sessions import OwnSessions
 
@@ -72,7 +73,8 @@ async def clean_store(
             note = f"{label} was out of reach when the benchmark's sessions were to be deleted"
             return Cleaning("" if tries == 1 else f"{note}; they were, {waited:.0f} s later")
         show(
-            f"{label} is out of reach; its {own.made:,} sessions are deleted when it is back "
+            f"{label} is out of reach; its "
+            f"{describe_count(own.made, 'session is', 'sessions are')} deleted when it is back "
             f"(waiting for {WAIT_SECONDS - waited:.0f} s more; Stop ends this)"
         )
         await asyncio.sleep(pause)
@@ -82,9 +84,10 @@ async def clean_store(
 def _describe_left(label: str, own: OwnSessions, waited: float, error: Exception) -> str:
     tried = f", tried for {waited:.0f} s" if waited >= 1 else ""
     return (
-        f"up to {own.made:,} sessions of the benchmark may be left in {label}{tried}: their ids "
+        f"up to {describe_count(own.made, 'session')} of the "
+        f"benchmark may be left in {label}{tried}: their ids "
         f"begin with {own.prefix}; when the store is open and writable again, delete all of them "
-        f"with "
+        "with "
         f"wb.benchmark.clean_up({own.prefix!r}, {own.made}) "
         f"({type(error).__name__}: {error})"
     )

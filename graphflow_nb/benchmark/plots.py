@@ -26,6 +26,7 @@ from ..figures.figure import Row
 from ..figures.groups import ROWS, count_groups, group_operations, highest_p99
 from ..figures.summary import table_height
 from ..figures.theme import ThemeName
+from ..printable import describe_count
 
 __all__ = ["draw_difference", "draw_run", "name_requests"]
 
@@ -134,7 +135,7 @@ def _name(request: str, made: Mapping[str, tuple[str, ...]]) -> str:
 def _count_made(requests: pd.DataFrame) -> list[str]:
     """Return how many operations a request is that makes several, since phases count these."""
     return [
-        f"a {request} is {len(made)} operations"
+        f"a {request} is {describe_count(len(made), 'operation')}"
         for request, made in _MADE.items()
         if len(made) > 1 and requests["op"].str.startswith(f"{request} (").any()
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypedDict
 
 from ..errors import BenchmarkError
+from ..printable import describe_count
 from .workload import WORKLOADS, Workload
 
 __all__ = ["Options", "Settings"]
@@ -139,7 +140,7 @@ class Settings:
         whose = "stored" if self.stored else f"own, {self.context_bytes:,} B of context"
         return (
             f"workload {self.workload.name} ({mix}, {self.workload.keys} keys), {load}, "
-            f"{self.sessions:,} {'session' if self.sessions == 1 else 'sessions'} ({whose}), "
+            f"{describe_count(self.sessions, 'session')} ({whose}), "
             f"{self.repeats} × {self.turn_seconds:,g} s"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from ..printable import describe_count
 from ..storage.copying import CopyFailure, CopyReport
 from .parts import card, fact_table
 
@@ -14,7 +15,7 @@ def report_html(report: CopyReport) -> Markup:
     """Return the report of a copy as a card."""
     rows: list[tuple[str, str]] = [
         ("selected", f"{report.read:,}"),
-        ("copied", f"{report.copied:,} ({report.bytes:,} bytes of contexts)"),
+        ("copied", f"{report.copied:,} ({describe_count(report.bytes, 'byte')} of contexts)"),
         ("already there, same content", f"{report.present:,}"),
         ("already there, different content, not changed", _render_ids(report.different)),
         ("left out by redact", f"{report.left_out:,}"),

@@ -15,6 +15,7 @@ from ..changes import Path, value_at
 from ..errors import ContextError, PatchError, QueryError
 from ..model import Message, OddMessage, Session, exactjson
 from ..model.masks import DEFAULT_MASK, Mask, is_shown
+from ..printable import describe_count
 from ..storage.paths import DATA, MESSAGES, ContextPath, path_text, resolve_path
 
 __all__ = [
@@ -97,7 +98,7 @@ class Lines(NamedTuple):
 def count_items(line: Line) -> str:
     """Return how many keys or items an object or array has, in words."""
     unit = "key" if exactjson.kind(line.raw) == "object" else "item"
-    return f"{line.items:,} {unit}" if line.items == 1 else f"{line.items:,} {unit}s"
+    return describe_count(line.items, unit)
 
 
 def shown_text(raw: Raw) -> str:

@@ -10,6 +10,8 @@ from typing import Final
 
 from markupsafe import Markup
 
+from ..printable import describe_count
+
 __all__ = [
     "CARD_CSS",
     "MAX_TEXT",
@@ -104,4 +106,4 @@ def moment_text(time: datetime) -> str:
 
 def size(count: int) -> str:
     """Return a number of bytes, for people."""
-    return f"{count:,} bytes" if count < 10_000 else f"{count / 1000:,.0f} kB"
+    return describe_count(count, "byte") if count < 10_000 else f"{count / 1000:,.0f} kB"

@@ -10,6 +10,7 @@ from msgspec import Raw
 from ..changes import Change, Patch, Path
 from ..model import exactjson
 from ..model.masks import DEFAULT_MASK, Mask, is_shown
+from ..printable import describe_count
 from ..storage.paths import DATA, place_text
 from .parts import code
 
@@ -58,7 +59,7 @@ def patch_html(patch: Patch, nothing: str = "No change.", mask: Mask | None = No
         for change in patch[:MAX_CHANGES]
     )
     if len(patch) > MAX_CHANGES:
-        more = f"{len(patch) - MAX_CHANGES:,} more changes, not shown"
+        more = f"{describe_count(len(patch) - MAX_CHANGES, 'more change')}, not shown"
         rows += Markup('<tr><td class="q" colspan="4">%s</td></tr>') % more
     return (
         Markup(

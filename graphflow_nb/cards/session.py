@@ -14,7 +14,7 @@ from msgspec import Raw
 from ..errors import ContextError
 from ..model import OddMessage, Session, exactjson
 from ..model.times import datetime_of, describe_time, micros_or_unknown
-from ..printable import printable_lines
+from ..printable import describe_count, printable_lines
 from ..storage.paths import DATA
 from .content import read_content, render_chat, render_tree
 from .lines import shown_text
@@ -49,12 +49,12 @@ def session_html(session: Session) -> Markup:
     extent = f"{_describe_keys(content)}, {size(len(session.context_json()))}"
     body += Markup(
         '<details open><summary><b>context</b> <span class="q">%s</span></summary>%s</details>'
-        '<details open><summary><b>chat</b> <span class="q">%s messages</span></summary>%s'
+        '<details open><summary><b>chat</b> <span class="q">%s</span></summary>%s'
         "</details>"
     ) % (
         extent,
         "" if wrong else render_tree(content, session.mask),
-        len(messages),
+        describe_count(len(messages), "message"),
         render_chat(messages, session.mask),
     )
     return card(Markup("session %s") % code(session.id), body)
@@ -70,7 +70,7 @@ def overview_html(session: Session) -> Markup:
 
 
 def _describe_keys(content: Any) -> str:
-    return f"{len(content) if isinstance(content, dict) else 0} keys"
+    return describe_count(len(content) if isinstance(content, dict) else 0, "key")
 
 
 def session_text(session: Session) -> str:
@@ -90,8 +90,8 @@ def session_text(session: Session) -> str:
         shown = shown_text(session.mask.hide(raw, (*DATA, key)))
         lines.append(f"    {key!r}: {_cut(shown, 100)}")
     if len(items) > MAX_ITEMS:
-        lines.append(f"    … {len(items) - MAX_ITEMS:,} more keys")
-    lines.append(f"  chat     {len(messages)} messages")
+        lines.append(f"    … {describe_count(len(items) - MAX_ITEMS, 'more key')}")
+    lines.append(f"  chat     {describe_count(len(messages), 'message')}")
     try:
         for message in messages[max(0, len(messages) - 10) :]:
             role = "odd" if isinstance(message, OddMessage) else message.role.value

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from markupsafe import Markup
 
-from ..printable import printable
+from ..printable import describe_count, printable
 from ..storage.table import GroupCount
 from .parts import age, card, code, fact_table
 
@@ -61,13 +61,15 @@ def store_html(facts: StoreCard) -> Markup:
         rows.append(("note", code(facts.note)))
     if counts is not None:
         total, graphs = _sum_counts(counts)
-        rows.append(("sessions", f"{total:,} in {graphs} graphs"))
+        rows.append(("sessions", f"{total:,} in {describe_count(graphs, 'graph')}"))
         rows.append(("newest", age(_find_newest(counts)) if counts else "none"))
     if facts.total:
         rows.append(("sessions", f"{facts.total}; {_UNCOUNTED}"))
     if facts.limits:
         rows.append(("limits", facts.limits))
-    rows.append(("recorded", f"{facts.operations:,} operations{_describe_kept(facts)}"))
+    rows.append(
+        ("recorded", f"{describe_count(facts.operations, 'operation')}{_describe_kept(facts)}")
+    )
     body = fact_table(rows)
     if counts:
         row = Markup('<tr><td>%s</td><td>%s</td><td class="n">%s</td><td>%s</td></tr>')
@@ -95,7 +97,8 @@ def store_text(facts: StoreCard) -> str:
         lines.append(f"  {facts.note}")
     if counts is not None:
         total, graphs = _sum_counts(counts)
-        lines.append(f"  {total:,} sessions in {graphs} graphs, newest {age(_find_newest(counts))}")
+        of = f"{describe_count(total, 'session')} in {describe_count(graphs, 'graph')}"
+        lines.append(f"  {of}, newest {age(_find_newest(counts))}")
         for c in _sort_counts(counts)[:MAX_TASKS]:
             name = f"{c.graph_id!r} {c.current_task_id!r}"
             lines.append(f"    {name}: {c.sessions:,}, oldest update {age(c.oldest)}")
@@ -105,7 +108,9 @@ def store_text(facts: StoreCard) -> str:
         lines.append(f"  {facts.total} sessions; {_UNCOUNTED}")
     if facts.limits:
         lines.append(f"  {facts.limits}")
-    lines.append(f"  {facts.operations:,} operations recorded{_describe_kept(facts)}")
+    lines.append(
+        f"  {describe_count(facts.operations, 'operation')} recorded{_describe_kept(facts)}"
+    )
     return "\n".join(map(printable, lines))
 
 

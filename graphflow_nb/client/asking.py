@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from ..errors import ChangeRefused, StorageError
+from ..printable import describe_count
 from ..storage.scans import LARGE_BYTES, ScanGuard, current_guard
 from ..storage.stores import STORES
 from ..storage.wrappers.base import find_innermost
@@ -92,7 +93,8 @@ class Asking:
             return
         if confirm not in (None, False) and confirm != count:
             raise ChangeRefused(
-                f"confirm={confirm!r} was given, but {_sessions(count)} would be {what}: nothing "
+                f"confirm={confirm!r} was given, but "
+                f"{describe_count(count, 'session')} would be {what}: nothing "
                 "was changed. Look at which they are, then confirm their number",
                 count=count,
             )
@@ -100,15 +102,12 @@ class Asking:
             return
         comma = "" if call.endswith("(") else ", "
         raise ChangeRefused(
-            f"{_sessions(count)} would be {what} in a server's database, which is more than "
+            f"{describe_count(count, 'session')} would be "
+            f"{what} in a server's database, which is more than "
             f"{self._above_sessions:,} at once: nothing was changed. {call}{comma}confirm={count}) "
             "does it; open(url, ask_above_sessions=…) sets from which number on it is asked",
             count=count,
         )
-
-
-def _sessions(count: int) -> str:
-    return "1 session" if count == 1 else f"{count:,} sessions"
 
 
 def _check(name: str, value: object) -> int | None:

@@ -8,6 +8,7 @@ from ..bridge import dual
 from ..errors import QueryError
 from ..journal import UndoReport
 from ..model import Session
+from ..printable import describe_count
 from ..storage.checks import check_callables
 from ..warning import warn
 from .asking import Confirm
@@ -112,8 +113,8 @@ class Undoing(Connected):
         report = await self.journaled.undo_many(numbers, progress=progress, stop=stop)
         if report.failed:
             id, reason = next(iter(report.failed.items()))
-            text = f"{len(report.failed):,} sessions were not undone, the first is {id!r}: {reason}"
-            warn(text)
+            failed = describe_count(len(report.failed), "session was", "sessions were")
+            warn(f"{failed} not undone, the first is {id!r}: {reason}")
         return [*report.changed, *report.failed]
 
     @dual

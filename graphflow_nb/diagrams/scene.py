@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..printable import printable
+from ..printable import describe_count, printable
 
 __all__ = [
     "MAX_ARROWS",
@@ -127,9 +127,12 @@ class Scene:
         known = [arrow for arrow in self.arrows if {arrow.source, arrow.target} <= keys]
         left_out = []
         if len(self.nodes) > len(nodes):
-            left_out.append(f"{len(self.nodes) - len(nodes):,} more tasks and their arrows")
+            more = len(self.nodes) - len(nodes)
+            left_out.append(
+                describe_count(more, "more task and its arrows", "more tasks and their arrows")
+            )
         if len(known) > MAX_ARROWS:
-            left_out.append(f"{len(known) - MAX_ARROWS:,} more arrows")
+            left_out.append(describe_count(len(known) - MAX_ARROWS, "more arrow"))
         note = (f"not drawn: {' and '.join(left_out)}",) if left_out else ()
         start = self.start if self.start in keys else None
         return Scene(self.title, nodes, tuple(known[:MAX_ARROWS]), start, self.notes + note)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..printable import describe_count
 from .checks import check_columns
 from .frame import failed_of
 from .looks import Look, look_of, name_of, rest_look
@@ -122,7 +123,7 @@ def group_operations(
     shown = [tuple(map(_name_value, columns, parts[code])) for code in chosen]
     labels = [(" · ".join(each), _find_look(columns, each), each) for each in shown]
     if len(chosen) < len(present):
-        labels.append((f"{len(present) - most:,} others", rest_look(), ()))
+        labels.append((describe_count(len(present) - most, "other"), rest_look(), ()))
     numbers = place[codes]
     order = np.argsort(numbers, kind="stable")
     ends = np.cumsum(np.bincount(numbers, minlength=len(labels)))[:-1]

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ..printable import describe_count
 from ..storage.overview import SIZES, STUCK_FACTOR, USUAL_SESSIONS
 from .axis import set_count_axis, set_ticks_text, set_time_axis
 from .checks import check_columns
@@ -454,7 +455,7 @@ def _finish_rows(
     rest = numbers[len(names) :]
     if not len(rest):
         return []
-    others = f"{len(rest):,} other {what}{'' if len(rest) == 1 else 's'}"
+    others = f"{describe_count(len(rest), f'other {what}')}"
     return [f"not drawn: {about_text(int(rest.sum()), share)} in {others}"]
 
 

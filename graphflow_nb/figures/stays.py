@@ -12,6 +12,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from ..printable import describe_count
 from .axis import set_count_axis, set_time_axis, time_places
 from .checks import check_columns
 from .figure import axes_for, host_of, theme_of
@@ -134,7 +135,7 @@ def plot_stays(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
         ax.set_yticks(range(0, -len(ids), -1), shown, fontsize=SMALL)
     else:
         ax.set_yticks([])
-        ax.set_ylabel(f"{len(ids):,} sessions, the oldest above")
+        ax.set_ylabel(f"{describe_count(len(ids), 'session')}, the oldest above")
     ax.tick_params(axis="y", grid_alpha=0)
     add_legend(ax, _legend(frame, names, palette, bool(waits.any()), bool(opened.any())))
     return finish_axes(ax, title, _time_text(frame), *_task_texts(frame, names))

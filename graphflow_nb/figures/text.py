@@ -6,6 +6,8 @@ import math
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from ..printable import describe_count
+
 __all__ = [
     "about_text",
     "bytes_text",
@@ -83,7 +85,7 @@ def bytes_text(count: float) -> str:
     for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
         if count >= 1024**power:
             return f"{count / 1024**power:,.3g} {unit}"
-    return f"{count:,.0f} bytes"
+    return describe_count(round(count), "byte")
 
 
 def about_text(number: float, share: float) -> str:

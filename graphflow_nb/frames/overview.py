@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..printable import describe_count
 from ..storage.overview import (
     AGES,
     FUTURE,
@@ -100,13 +101,17 @@ def sample_note(counts: OverviewCounts) -> str:
     notes = []
     if counts.share < 1:
         notes.append(
-            f"estimated from {counts.read:,} sessions in {100 * counts.share:.2g} % of the store"
+            f"estimated from {describe_count(counts.read, 'session')} "
+            f"in {100 * counts.share:.2g} % of the store"
         )
     if counts.note:
         notes.append(counts.note)
     left_out = counts.read - sum(place.sessions for place in counts.places)
     if left_out:
-        notes.append(f"{left_out:,} sessions at further tasks are counted in growth and sizes only")
+        left = describe_count(
+            left_out, "session at a further task is", "sessions at further tasks are"
+        )
+        notes.append(f"{left} counted in growth and sizes only")
     return "; ".join(notes)
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from ..errors import CapabilityError
 from ..model import Session
+from ..printable import describe_count
 from ..storage.attributes import attributes_of
 from ..storage.history import (
     HistorySize,
@@ -70,8 +71,12 @@ class PruneReport:
 
     def __str__(self) -> str:
         did = "would remove" if self.dry_run else "removed"
-        text = f"{did} {self.versions:,} versions of {self.sessions:,} sessions"
-        return f"{text} ({self.bytes:,} bytes){'' if self.done else '; there are more'}"
+        text = (
+            f"{did} {describe_count(self.versions, 'version')} "
+            f"of {describe_count(self.sessions, 'session')}"
+        )
+        more = "" if self.done else "; there are more"
+        return f"{text} ({describe_count(self.bytes, 'byte')}){more}"
 
 
 def history_of(storage: object) -> HistoryArchive:

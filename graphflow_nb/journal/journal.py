@@ -26,7 +26,7 @@ from ..errors import GraphflowError, JournalError, StorageError
 from ..files import as_path
 from ..model import Session
 from ..model.times import EPOCH, micros_of
-from ..printable import printable
+from ..printable import describe_count, printable
 from ..storage.checks import check_texts
 from ..warning import warn
 from .compaction import Compaction
@@ -502,7 +502,7 @@ class Journal:
         place = "in memory" if self.path is None else f"in {printable(str(self.path))}"
         lost = f", {len(self.damaged):,} damaged lines" if self.damaged else ""
         gone = f", without {self.dropped:,} that were undone" if self.dropped else ""
-        return f"<Journal with {len(self)} writes {place}{lost}{gone}>"
+        return f"<Journal with {describe_count(len(self), 'write')} {place}{lost}{gone}>"
 
 
 if sys.platform != "win32":

@@ -9,6 +9,7 @@ from typing import cast
 
 from ..errors import StorageError
 from ..model.times import micros_of
+from ..printable import describe_count
 from .entries import DamagedLine, Op
 from .files import NamedLines
 from .index import Index, Record, Span
@@ -60,7 +61,8 @@ class Loaded:
                 number = head.line or (1 if head.journal else expected + unreadable)
                 missing = number - expected - unreadable
                 if missing > 0:
-                    self.damaged.append(DamagedLine(at, f"{missing:,} lines before it are missing"))
+                    lost = describe_count(missing, "line before it is", "lines before it are")
+                    self.damaged.append(DamagedLine(at, f"{lost} missing"))
                 if number < expected:
                     self.damaged.append(DamagedLine(at, "it is repeated or out of order"))
                 elif head.journal:
@@ -79,7 +81,8 @@ class Loaded:
             else:
                 lines.append(b"\n")
         if last < counted:
-            self.damaged.append(DamagedLine(at, f"{counted - last:,} lines after it are missing"))
+            lost = describe_count(counted - last, "line after it is", "lines after it are")
+            self.damaged.append(DamagedLine(at, f"{lost} missing"))
         self.line = max(last, counted)
         # An entry whose line can't be read has a number too.
         self.next += len(self.damaged)

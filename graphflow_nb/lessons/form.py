@@ -14,7 +14,7 @@ from ..client import Client
 from ..errors import ContextError, LessonError, SessionConflict
 from ..model import Session, exactjson
 from ..notebook.saved import show_saved
-from ..printable import printable_lines
+from ..printable import describe_count, printable_lines
 from ..storage.paths import DATA
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class Form:
             more = f" … ({len(text):,} characters)" if len(text) > MAX_TEXT else ""
             yield key, text[:MAX_TEXT] + more
         if len(items) > MAX_ITEMS:
-            yield "more", f"{len(items) - MAX_ITEMS:,} keys, not shown"
+            yield "more", f"{describe_count(len(items) - MAX_ITEMS, 'key')}, not shown"
 
     def _draw(self) -> Markup:
         facts = fact_table([(name, code(value)) for name, value in self._collect_facts()])

@@ -16,7 +16,7 @@ from ..errors import GraphflowError
 from ..figures.text import duration_text
 from ..model import Session, exactjson
 from ..monitoring import Operation
-from ..printable import printable_lines
+from ..printable import describe_count, printable_lines
 from ..storage.paths import DATA
 from ..workflow import ExecutionResult
 
@@ -119,8 +119,8 @@ class Step:
             return "not known: the row is gone, or could not be read again"
         if self.error is None:
             times = sum(o.op == "save" and o.outcome == "ok" for o in self.operations)
-            plural = "" if times == 1 else "s"
-            return f"saved {times} time{plural}; the row is at version {self.stored.version}"
+            saved = describe_count(times, "time")
+            return f"saved {saved}; the row is at version {self.stored.version}"
         if self.stored.version == self.before.version and not self.changes:
             kept = (
                 "nothing: the row is as it was before the step. What the tasks did elsewhere stays"
@@ -137,11 +137,13 @@ class Step:
             shown = (_shorten("nothing" if v is None else v) for v in (pair.memory, pair.store))
             lines.append("  %s %s: memory %s | store %s" % (mark, pair.name, *shown))
         if len(pairs) > MAX_ROWS:
-            lines.append(f"  {len(pairs) - MAX_ROWS:,} more values, not shown")
+            lines.append(f"  {describe_count(len(pairs) - MAX_ROWS, 'more value')}, not shown")
         changes = self.changes
         lines += [f"  {change}" for change in changes[:MAX_CHANGES]]
         if len(changes) > MAX_CHANGES:
-            lines.append(f"  {len(changes) - MAX_CHANGES:,} more changes, not shown")
+            lines.append(
+                f"  {describe_count(len(changes) - MAX_CHANGES, 'more change')}, not shown"
+            )
         return printable_lines("\n".join(lines))
 
     def _collect_facts(self) -> Iterator[tuple[str, str]]:
@@ -255,7 +257,7 @@ def _render_pairs(pairs: list[ValuePair], ran: bool) -> Markup:
         for pair in pairs[:MAX_ROWS]
     )
     if len(pairs) > MAX_ROWS:
-        more = f"{len(pairs) - MAX_ROWS:,} more values, not shown"
+        more = f"{describe_count(len(pairs) - MAX_ROWS, 'more value')}, not shown"
         rows += Markup('<tr><td class="q" colspan="4">%s</td></tr>') % more
     return Markup(
         '<table class="gfnb-diff gfnb-beside-store"><thead><tr><th></th><th></th><th>%s</th>'

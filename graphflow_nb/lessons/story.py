@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ..cards import card, code
 from ..errors import LessonError
-from ..printable import printable
+from ..printable import describe_count, printable
 
 __all__ = ["StoryLine", "Story"]
 
@@ -102,7 +102,8 @@ class Story:
         """Return the last events with their numbers, and what was left out."""
         numbered = list(enumerate(self.events, self.count - len(self.events) + 1))[-MAX_SHOWN:]
         left = self.count - len(numbered)
-        return numbered, f"{left:,} events before these are not shown" if left else ""
+        before = describe_count(left, "event before these is", "events before these are")
+        return numbered, f"{before} not shown" if left else ""
 
     def _lines(self) -> Iterator[str]:
         shown, note = self._cut()

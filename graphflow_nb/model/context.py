@@ -13,6 +13,7 @@ from typing import Any, Final, Self, overload
 from msgspec import Raw
 
 from ..errors import ContextError
+from ..printable import describe_count
 from . import exactjson
 from .masks import DEFAULT_MASK, Mask
 from .message import Message, MessageRole, OddMessage
@@ -145,7 +146,7 @@ class ChatHistory(Sequence[Message]):
         return message
 
     def __repr__(self) -> str:
-        return f"<ChatHistory of {len(self)} messages, at most {self._max}>"
+        return f"<ChatHistory of {describe_count(len(self), 'message')}, at most {self._max}>"
 
 
 def _is_limit(value: object) -> bool:

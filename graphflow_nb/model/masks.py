@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Raw
 
 from ..errors import ContextError, QueryError
+from ..printable import describe_count
 from ..secret_keys import MASK, key_words, secret_kind, stems_of
 from ..secret_texts import (
     Span,
@@ -341,7 +342,7 @@ def show_kind(raw: Raw, path: tuple[str, ...], spans: Sequence[Span] | None) -> 
 
 def describe_hidden(length: int) -> str:
     """Return what is shown instead of a text of so many characters."""
-    return f"{MASK} (text, {length:,} {'character' if length == 1 else 'characters'})"
+    return f"{MASK} (text, {describe_count(length, 'character')})"
 
 
 def number_mask(shown: str, number: int) -> str:
@@ -378,7 +379,7 @@ def _read_choice(choice: object) -> Mapping[str, bool]:
         for name, masked in named.items()
     ):
         raise QueryError(
-            f"mask must be True, False, names of keys such as ['iban'], or a mapping such as "
+            "mask must be True, False, names of keys such as ['iban'], or a mapping such as "
             f"{{'iban': True, 'cookie': False}}, not {choice!r}"
         )
     return named

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StorageError
+from ..printable import describe_count
 from .histogram import Histogram
 from .operation import MEASURES, ORIGINS, Kind, Origin, Outcome, kind_of
 
@@ -85,7 +86,9 @@ def _check_size(file: Any, size: int, share: float) -> None:
     metadata, most = file.metadata, _BYTES * share + _RATIO * size
     rows = metadata.num_rows
     if not 0 <= rows <= max(_ROWS * share, size):
-        raise ValueError(f"it says that it has {rows:,} rows in {size:,} bytes")
+        raise ValueError(
+            f"it says that it has {describe_count(rows, 'row')} in {describe_count(size, 'byte')}"
+        )
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     _check_unpacked(sum(group.total_byte_size for group in groups), size, most)
     for number in range(len(groups)):
@@ -97,7 +100,9 @@ def _check_size(file: Any, size: int, share: float) -> None:
 
 def _check_unpacked(unpacked: int, size: int, most: float) -> None:
     if not 0 <= unpacked <= most:
-        raise ValueError(f"its {size:,} bytes would be {unpacked:,} when they are unpacked")
+        raise ValueError(
+            f"its {describe_count(size, 'byte')} would be {unpacked:,} when they are unpacked"
+        )
 
 
 def _read(pa: Any, file: Any, kept: dict[str, Any], most_buckets: float) -> Columns:

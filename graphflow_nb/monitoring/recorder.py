@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from ..errors import StorageError
+from ..printable import describe_count
 from .columns import PORTION, Block, Chunk
 from .histogram import Histogram
 from .operation import KINDS, Kind, Operation, Phases, kind_of, wall_start
@@ -244,7 +245,7 @@ class Recorder:
             return min(self.limit, self._packed + written)
 
     def __repr__(self) -> str:
-        return f"<Recorder: {len(self):,} operations kept, at most {self.limit:,}>"
+        return f"<Recorder: {describe_count(len(self), 'operation')} kept, at most {self.limit:,}>"
 
 
 def _take_newest(chunks: list[Chunk], count: int) -> list[Chunk]:

@@ -14,7 +14,7 @@ from ..errors import GraphflowError, HistoryError, QueryError
 from ..frames import category_column, text_column
 from ..history import HistoryArchive
 from ..model import Session
-from ..printable import printable, printable_lines
+from ..printable import describe_count, printable, printable_lines
 from .finding import describe_unknown
 from .forking import find_origin
 from .pictures import THEMES, render_picture, render_themes
@@ -73,7 +73,8 @@ async def compare_two(
         if len(sessions[-1]) < len(ends):
             notes.append(
                 f"of {short_id(id)} the contexts of the first {len(sessions[-1]):,} of "
-                f"{len(ends):,} steps are compared: they have {MAX_BYTES // 1_000_000} MB"
+                f"{describe_count(len(ends), 'step')} are compared: "
+                f"they have {MAX_BYTES // 1_000_000} MB"
             )
     return RunComparison((a, b), stays, (sessions[0], sessions[1]), "; ".join(notes))
 

@@ -23,7 +23,7 @@ from ..frames.arrow import SessionArrow
 from ..model import Session
 from ..model.times import datetime_of
 from ..monitoring.loading import import_pyarrow
-from ..printable import printable
+from ..printable import describe_count, printable
 from ..storage import Cursor, Query, problems_of
 from ..storage.checks import check_callables
 from ..storage.pagesize import PageSize
@@ -61,8 +61,8 @@ class ExportReport:
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        count = "1 session" if self.rows == 1 else f"{self.rows:,} sessions"
-        parts = [f"{count} in {printable(str(self.path))}, {self.bytes:,} bytes"]
+        where = f"{describe_count(self.rows, 'session')} in {printable(str(self.path))}"
+        parts = [f"{where}, {describe_count(self.bytes, 'byte')}"]
         if self.missing:
             parts.append(f"not in the store: {', '.join(map(repr, self.missing))}")
         parts += [f"{id!r}: {printable(problem)}" for id, problem in self.odd.items()]
@@ -137,10 +137,14 @@ class _Csv:
         if self._empty:
             notes.append(f"no status and an empty one are the same in CSV ({self._empty:,} empty)")
         if self._formulas:
-            notes.append(f"a spreadsheet takes a text of {self._formulas:,} sessions for a formula")
+            notes.append(
+                "a spreadsheet takes a text of "
+                f"{describe_count(self._formulas, 'session')} for a formula"
+            )
         if self._long:
             notes.append(
-                f"a spreadsheet cuts {self._long:,} contexts of more than {_MAX_CELL:,} characters"
+                f"a spreadsheet cuts {describe_count(self._long, 'context')} "
+                f"of more than {_MAX_CELL:,} characters"
             )
         return notes
 

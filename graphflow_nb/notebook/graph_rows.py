@@ -14,6 +14,7 @@ from ..client.observed import Transition
 from ..diagrams import Arrow, Diagram, Node
 from ..frames import category_column
 from ..model import Session
+from ..printable import describe_count
 from ..storage.table import GroupCount
 from ..workflow import Graph
 
@@ -26,7 +27,6 @@ __all__ = [
     "edges_frame",
     "list_edges",
     "list_tasks",
-    "number",
     "tasks_frame",
 ]
 
@@ -196,7 +196,7 @@ def _key(graph_id: str, task: str, in_graph: bool | None) -> str:
 
 def _describe_sessions(row: TaskRow) -> Iterator[str]:
     if row.sessions is not None:
-        yield number(row.sessions, "session")
+        yield describe_count(row.sessions, "session")
         if row.sessions:
             median, oldest = map(_describe_span, (row.median_age, row.oldest_age))
             yield f"median {median}, oldest {oldest}"
@@ -218,11 +218,6 @@ def describe_lines(edges: Iterable[EdgeRow]) -> Iterator[str]:
         )
     if any(edge.skipped for edge in edges):
         yield "indirect: saves in between were not seen, or the store does not count them"
-
-
-def number(count: int, what: str) -> str:
-    """Return a number of things in words."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _describe_span(span: timedelta | None) -> str:

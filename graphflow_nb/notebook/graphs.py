@@ -17,6 +17,7 @@ from ..errors import CapabilityError, GraphError, JournalError, SessionNotFound,
 from ..history import history_of
 from ..model import Session
 from ..model.times import FIRST, LAST, micros_of
+from ..printable import describe_count
 from ..storage import Query
 from ..storage.protocols import SupportsCounts, SupportsTable
 from ..storage.table import GroupCount, Table, note_of
@@ -29,7 +30,6 @@ from .graph_rows import (
     edges_frame,
     list_edges,
     list_tasks,
-    number,
     tasks_frame,
 )
 
@@ -168,7 +168,7 @@ async def _read_store(client: Client, graph_id: str | None) -> _Store:
     store = _Store({(count.graph_id, count.current_task_id): count for count in counts})
     total = sum(count.sessions for count in counts)
     of = "" if graph_id is None else f" with graph_id {shorten(graph_id)!r}"
-    store.notes.append(f"{number(total, 'session')}{of} at {now:%H:%M:%S} UTC")
+    store.notes.append(f"{describe_count(total, 'session')}{of} at {now:%H:%M:%S} UTC")
     if note := note_of(counts):
         store.notes.append(note)
     if not total:
@@ -278,7 +278,7 @@ def _describe_observed(observed: Observations, edges: Iterable[EdgeRow]) -> Iter
     least = "at least " if observed.more else ""
     here = "" if count == total else f", {count:,} of them here"
     yield (
-        f"observed {least}{number(total, 'transition')} of {least}"
-        f"{number(observed.sessions, 'session')} {since} ({ways}){here}; others are unknown"
+        f"observed {least}{describe_count(total, 'transition')} of {least}"
+        f"{describe_count(observed.sessions, 'session')} {since} ({ways}){here}; others are unknown"
     )
     yield "p50: the median time from the save at one task to the next save, which is at the other"

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from ..figures import locate_bars, locate_moments
 from ..figures.stays import Bar, Moment
-from ..printable import printable
+from ..printable import describe_count, printable
 
 __all__ = ["render_moment_hints", "render_stay_hints"]
 
@@ -69,7 +69,10 @@ def _describe_stay(stay: Any) -> str:
 
 
 def _describe_moment(moment: Moment) -> Iterator[str]:
-    yield f"{moment.at:%Y-%m-%d %H:%M:%S} UTC: {sum(n for _, n in moment.counts):,} sessions"
+    yield (
+        f"{moment.at:%Y-%m-%d %H:%M:%S} UTC: "
+        f"{describe_count(sum(n for _, n in moment.counts), 'session')}"
+    )
     for task, count in moment.counts:
         if count:
             yield printable(f"{task[:MAX_TEXT]}: {count:,}")

@@ -14,6 +14,7 @@ from ..errors import HistoryError, QueryError, SessionNotFound
 from ..frames import versions_frame
 from ..model import Session
 from ..model.moments import Moment, parse_moment
+from ..printable import describe_count
 from ..storage.history import OBSERVED
 from .cohorts import CohortComparison
 from .comparing import RunComparison, compare_two
@@ -96,7 +97,9 @@ class HistoryViews(HistoryKeeper):
         if len(shown) and shown[0] - shown[-1] + 1 > len(shown):
             notes.append("some versions in between were not kept: the next one has their changes")
         if len(found) > limit:
-            notes.append(f"showing the newest {limit:,} versions; limit= shows more")
+            notes.append(
+                f"showing the newest {describe_count(limit, 'version')}; limit= shows more"
+            )
         if OBSERVED in set(frame["source"]):
             notes.append("observed versions are samples: others in between are unknown")
         if notes:

@@ -19,6 +19,7 @@ from ..history import (
     history_of,
 )
 from ..model.moments import parse_duration
+from ..printable import describe_count, inflect
 from ..storage import Migration
 from ..storage.history import TriggeredTable
 from .compacting import Compacting
@@ -180,7 +181,11 @@ class HistoryKeeper(Client):
         if await archive.exists():
             size = await archive.size()
             about = "" if size.exact else "about "
-            lost = f" {about}{size.versions:,} versions ({size.bytes:,} bytes) are lost."
+            lost = (
+                f" {about}{describe_count(size.versions, 'version')} "
+                f"({describe_count(size.bytes, 'byte')}) "
+                f"{inflect(size.versions, 'is', 'are')} lost."
+            )
         if self._observation is None:
             self._end_background_work()
         done = await archive.drop()

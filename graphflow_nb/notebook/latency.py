@@ -19,7 +19,7 @@ from ..monitoring import Histogram, Recorder, Records
 from ..monitoring.durations import Durations
 from ..monitoring.operation import FAILED
 from ..monitoring.records import describe_bound
-from ..printable import printable_lines
+from ..printable import describe_count, printable_lines
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -262,7 +262,8 @@ class Latency:
         if not len(summary):
             return "no operation was recorded yet"
         table = printable_lines(str(summary.round(1)))
-        text = f"{summary['count'].sum():,} operations, in microseconds\n{table}"
+        operations = describe_count(int(summary["count"].sum()), "operation")
+        text = f"{operations}, in microseconds\n{table}"
         note = self._describe_bound()
         return f"{text}\n{note}" if note else text
 

@@ -22,6 +22,7 @@ from ..figures.theme import ThemeName
 from ..frames import operations_frame
 from ..monitoring import Operation, Records
 from ..monitoring.operation import FAILED
+from ..printable import describe_count, inflect
 from .browse import Browser
 from .browse.rowtable import RowTable
 from .following import Follower
@@ -217,8 +218,9 @@ class LiveLatency(View):
 
     def _render_totals(self, total: int, failed: int, rate: float) -> Markup:
         missed = Markup(", <b>%s</b> not in the list below") % f"{self._missed:,}"
-        line = Markup("<b>%s</b> operations, <b>%s</b> failed, <b>%s</b> a second now%s") % (
+        line = Markup("<b>%s</b> %s, <b>%s</b> failed, <b>%s</b> a second now%s") % (
             f"{total:,}",
+            inflect(total, "operation"),
             f"{failed:,}",
             f"{rate:,.0f}",
             missed if self._missed else "",
@@ -328,7 +330,7 @@ def details_html(operation: Operation) -> Markup:
     )
     id = operation.session_id
     session = "" if id is None else Markup(" of %s") % code(id)
-    size = f", {operation.bytes:,} bytes of context" if operation.bytes else ""
+    size = f", {describe_count(operation.bytes, 'byte')} of context" if operation.bytes else ""
     line = Markup("<b>%s</b>%s: %s in all%s; %s") % (
         operation.op,
         session,

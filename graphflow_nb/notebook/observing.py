@@ -21,7 +21,7 @@ from ..history import HistoryArchive, Retention, history_of
 from ..history.upkeep import Upkeep
 from ..model import Session
 from ..model.times import datetime_of, micros_or_none
-from ..printable import printable
+from ..printable import describe_count, printable
 from ..storage import Cursor, Query, connect
 from ..storage.history import OBSERVED, TriggeredTable, VersionRow
 from ..storage.memory_history import MemoryHistory
@@ -234,7 +234,7 @@ class Observation:
 
     def __repr__(self) -> str:
         cut = "; more changed at once than a look reads" if self.cut else ""
-        text = f"<Observation: {self.noted:,} versions noted, {self.state}{cut}>"
+        text = f"<Observation: {describe_count(self.noted, 'version')} noted, {self.state}{cut}>"
         return printable(text)
 
     def _repr_html_(self) -> str:

@@ -19,6 +19,7 @@ from ..figures.looks import look_of, rest_look
 from ..figures.text import short_name
 from ..monitoring import Records
 from ..monitoring.operation import FAILED
+from ..printable import describe_count
 
 __all__ = ["MAX_DOTS", "OperationsChart", "Part", "choose_dots"]
 
@@ -149,7 +150,7 @@ class OperationsChart(anywidget.AnyWidget):
             (low <= started) & (started <= high) & (short <= nanos) & (nanos <= long)
         )
         dots = inside[choose_dots(nanos[inside], self._failed[inside])]
-        note = f"{len(inside):,} operations"
+        note = describe_count(len(inside), "operation")
         if len(dots) < len(inside):
             note = (
                 f"{len(dots):,} of {len(inside):,} operations are dots: the slowest, failed ones, "

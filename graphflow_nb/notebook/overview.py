@@ -13,7 +13,7 @@ from ..figures.overview import growth_text
 from ..figures.text import about_text, long_text
 from ..figures.theme import ThemeName
 from ..frames.overview import overview_frames, sample_note
-from ..printable import printable_lines
+from ..printable import describe_count, inflect, printable_lines
 from ..storage.overview import OverviewCounts
 from .pictures import THEMES, render_picture, render_themes
 
@@ -85,8 +85,8 @@ class Overview:
             return "there is no session"
         tasks, graphs = len(self.tasks), len(self.graphs)
         text = (
-            f"{self._about(self.sessions)} {_plural('session', self.sessions)} at {tasks:,} "
-            f"{_plural('task', tasks)} of {graphs:,} {_plural('graph', graphs)}"
+            f"{self._about(self.sessions)} {inflect(self.sessions, 'session')} at "
+            f"{describe_count(tasks, 'task')} of {describe_count(graphs, 'graph')}"
         )
         first = self.tasks.iloc[0]
         return f"{text}, most at {_name(first)}: {self._about(first['sessions'])}"
@@ -98,7 +98,7 @@ class Overview:
             return f"none{where} for ten times the usual time of its task"
         first = found.iloc[int(found["stuck"].to_numpy().argmax())]
         return (
-            f"{self._about(found['stuck'].sum())} at {len(found):,} {_plural('task', len(found))}, "
+            f"{self._about(found['stuck'].sum())} at {describe_count(len(found), 'task')}, "
             f"most at {_name(first)}: {self._about(first['stuck'])} for "
             f"{_time(first['stuck_after'])} or more, where up to {_time(first['usual_age'])} is "
             "usual; those that ended count too, since a store does not say which did"
@@ -163,10 +163,6 @@ class Overview:
         if self.note:
             lines.append(self.note)
         return printable_lines("\n".join(lines))
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
 
 
 def _name(row: pd.Series[Any]) -> str:

@@ -21,7 +21,7 @@ from ..files import TEMPORARY, as_path, open_privately
 from ..frames.arrow import Misfit, SessionArrow
 from ..model import Session
 from ..monitoring.loading import import_pyarrow
-from ..printable import printable
+from ..printable import describe_count, inflect, printable
 from ..storage import Cursor, Query, problems_of
 from ..storage.copying import redacted
 from ..storage.estimates import answer_briefly
@@ -104,21 +104,30 @@ class ParquetReport:
 
     def __str__(self) -> str:
         size = sum(file.bytes for file in self.files)
-        parts = [f"{self.rows:,} sessions in {len(self.files):,} files, {size / 1e6:,.1f} MB"]
+        parts = [
+            f"{describe_count(self.rows, 'session')} in "
+            f"{describe_count(len(self.files), 'file')}, {size / 1e6:,.1f} MB"
+        ]
         if self.resumed:
             parts.append(f"{self.resumed:,} of them written before")
         if self.left_out:
             parts.append(f"{self.left_out:,} were left out")
         for name, misfit in self.misfits.items():
             parts.append(
-                f"{misfit.count:,} values of {printable(name)} are of another type and missing "
+                f"{describe_count(misfit.count, 'value')} of {printable(name)} "
+                f"{inflect(misfit.count, 'is', 'are')} of another type and missing "
                 f"(first {misfit.first!r}: {misfit.value})"
             )
         if self.odd_rows:
             id, problem = next(iter(self.odd.items()))
-            parts.append(f"{self.odd_rows:,} odd rows (first {id!r}: {printable(problem)})")
+            parts.append(
+                f"{describe_count(self.odd_rows, 'odd row')} (first {id!r}: {printable(problem)})"
+            )
         if self.escaped:
-            parts.append(f"{self.escaped:,} texts with a lone surrogate, written as its escape")
+            parts.append(
+                f"{describe_count(self.escaped, 'text')} with "
+                "a lone surrogate, written as its escape"
+            )
         if self.complete and self.began is not None and self.changed != 0:
             count = "an unknown number of" if self.changed is None else f"{self.changed:,}"
             were = "session was" if self.changed == 1 else "sessions were"

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from ..bridge import Bridge, LoopThread
 from ..errors import BridgeError, ReadStopped
+from ..printable import describe_count
 from ..storage.estimates import Estimate
 from ..storage.scans import ScanEstimate, noting_rows, noting_scans
 from .progress import Bar, has_kernel, show_bar
@@ -95,7 +96,8 @@ class _Reading:
     def lost(self) -> str:
         """What is not kept of a read that ends early, as a part of a sentence."""
         done, _ = self._rows
-        return f", and the {done:,} sessions that were read are not kept" if done else ""
+        read = describe_count(done, "session that was read is", "sessions that were read are")
+        return f", and the {read} not kept" if done else ""
 
     def show(self, cancel: Callable[[], object]) -> None:
         """Show how long it takes, or cancel it if its button was pressed."""
@@ -127,6 +129,8 @@ class _Reading:
         parts = [f"{self._name}: {self.seconds:,.0f} s", how, str(self._scan or "")]
         done, about = self._rows
         if done:
-            of = f" of {Estimate(about, 'about')}" if about and about > done else ""
-            parts[2] = f"{done:,}{of} sessions read"
+            read = describe_count(done, "session")
+            if about and about > done:
+                read = f"{done:,} of {Estimate(about, 'about')} sessions"
+            parts[2] = f"{read} read"
         return ", ".join(filter(None, parts))

@@ -16,7 +16,7 @@ from ..client import Client
 from ..errors import GraphError, GraphflowError, QueryError, ReadOnlyError
 from ..model import Session
 from ..monitoring import Operation
-from ..printable import printable_lines
+from ..printable import describe_count, inflect, printable_lines
 from ..storage.wrappers import Wrapper
 from ..workflow import ExecutionResult, ExecutionStatus, FlowRunner, Graph
 from ..workflow.execution import NO_EDGE
@@ -106,7 +106,9 @@ class FlowRun:
         changes = self.changes
         lines += [f"  {change.describe(changes.mask)}" for change in changes[:MAX_CHANGES]]
         if len(changes) > MAX_CHANGES:
-            lines.append(f"  {len(changes) - MAX_CHANGES:,} more changes, not shown")
+            lines.append(
+                f"  {describe_count(len(changes) - MAX_CHANGES, 'more change')}, not shown"
+            )
         return printable_lines("\n".join(lines))
 
     def _repr_html_(self) -> str:
@@ -207,7 +209,9 @@ class RunFlow(CalledAsMethod):
                     break
         except GraphflowError as error:
             if results:
-                error.add_note(f"{len(results):,} steps before this one succeeded and were saved")
+                steps = describe_count(len(results), "step")
+                were = inflect(len(results), "was", "were")
+                error.add_note(f"{steps} before this one succeeded and {were} saved")
             raise
         finally:
             storage.remove_hook(collector)

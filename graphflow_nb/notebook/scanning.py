@@ -24,6 +24,7 @@ from ..errors import QueryError
 from ..frames import messages_frame, sessions_frame
 from ..model import Session
 from ..model.masks import NO_MASK, Mask
+from ..printable import describe_count
 from ..storage import Cursor, Query, problems_of
 from ..storage.checks import check_callables
 from ..storage.estimates import estimate_count
@@ -144,7 +145,7 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
 
     def __repr__(self) -> str:
         state = "complete" if self._done else f"{self._batch.most:,} at most in each DataFrame"
-        return f"<Scan: {self.rows:,} sessions read, {state}>"
+        return f"<Scan: {describe_count(self.rows, 'session')} read, {state}>"
 
 
 @dataclass(frozen=True, slots=True)

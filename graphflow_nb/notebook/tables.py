@@ -19,6 +19,7 @@ from ..journal import Journal
 from ..model.masks import DEFAULT_MASK, NO_MASK, Mask
 from ..model.moments import Moment, parse_duration, parse_moment
 from ..monitoring import MonitoredStorage, Recorder
+from ..printable import describe_count
 from ..storage import Cursor, Query, problems_of
 from ..storage.estimates import estimate_count
 from ..storage.offloop import run_off_loop
@@ -354,7 +355,9 @@ class SessionTables(Client):
             found = await find_chats(self.storage, query.one_more())
         if len(found) > most:
             more = "raise limit=" if limit is not None else "wb.scan_messages() reads all"
-            warn(f"messages of the newest {most:,} sessions; there are more, {more}")
+            warn(
+                f"messages of the newest {describe_count(most, 'session')}; there are more, {more}"
+            )
         frame = await run_off_loop(
             len(found), lambda: messages_frame(found[:most], mask), self.storage
         )
@@ -429,7 +432,7 @@ def _warn_of_problems(problems: Mapping[str, str]) -> None:
     named = [f"{id!r}: {problem}" for id, problem in islice(problems.items(), 3)]
     more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
     warn(
-        f"{len(problems):,} odd {'session' if len(problems) == 1 else 'sessions'}, shown as far as "
+        f"{describe_count(len(problems), 'odd session')}, shown as far as "
         f"can be read: {'; '.join(named)}"
         f'{more}. frame.attrs["problems"] names all, and wb.raw(id) shows what is stored'
     )

@@ -12,6 +12,7 @@ import pandas as pd
 from ..frames import stays_frame
 from ..history import HistoryArchive
 from ..model.masks import DEFAULT_MASK, Mask
+from ..printable import describe_count
 from ..storage.history import OBSERVED
 from .words import short_id
 
@@ -46,7 +47,7 @@ async def read_stays(
         more = f" and {len(unknown) - MAX_NAMED:,} more" if unknown[MAX_NAMED:] else ""
         notes.append(f"no version in the history, or not in this time: {some}{more}")
     if steps.more:
-        notes.append(f"the first {limit:,} versions by id; limit= takes more")
+        notes.append(f"the first {describe_count(limit, 'version')} by id; limit= takes more")
     if OBSERVED in steps.source:
         notes.append("some versions were observed: others in between are unknown")
     return stays_frame(steps, datetime.now(UTC), mask), notes

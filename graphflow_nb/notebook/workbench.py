@@ -22,6 +22,7 @@ from ..journal.overwriting import Overwritten, find_overwritten
 from ..model.masks import DEFAULT_MASK, Mask, MaskChoice
 from ..model.moments import Moment
 from ..monitoring import MonitoredStorage, Recorder
+from ..printable import describe_count
 from ..storage import SessionStorage
 from ..storage.connect import read_url
 from ..storage.estimates import Estimate, count_groups_briefly, read_counts
@@ -121,7 +122,8 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
         damaged = self.journaled.journal.damaged
         if damaged:
             frame.attrs["damaged"] = [f"line {line}: {reason}" for line, reason in damaged]
-            warn(f"{len(damaged):,} lines of the journal can't be read: {frame.attrs['damaged']}")
+            lines = describe_count(len(damaged), "line")
+            warn(f"{lines} of the journal can't be read: {frame.attrs['damaged']}")
         return frame
 
     @dual_read

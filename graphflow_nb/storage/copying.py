@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..model import Session, exactjson
 from ..model.times import micros_or_unknown
-from ..printable import printable
+from ..printable import describe_count, printable
 from .estimates import answer_briefly
 from .odd import problems_of
 from .pagesize import PageSize
@@ -348,7 +348,8 @@ class _Tally:
         error = errors[first]
         if strict:
             raise StorageError(
-                f"session {first!r} can't be copied: {error}. {self.copied:,} sessions were copied "
+                f"session {first!r} can't be copied: {error}. "
+                f"{describe_count(self.copied, 'session was copied', 'sessions were copied')} "
                 "before; without strict=True the others are copied and this one is reported"
             ) from error
         if len(errors) == len(sessions) >= _REFUSED and not (self.copied or self.present):

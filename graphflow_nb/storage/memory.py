@@ -13,6 +13,7 @@ from uuid import uuid4
 from ..errors import SessionConflict
 from ..model import Seen, Session, mark_saved, stored_session
 from ..model.times import micros_or_unknown
+from ..printable import describe_count
 from .address import Address
 from .chats import Chat
 from .checks import check_ids_once, check_text, check_texts
@@ -398,7 +399,7 @@ class InMemorySessionStorage:
             return [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
 
     def __repr__(self) -> str:
-        return f"<InMemorySessionStorage: {len(self._rows)} sessions>"
+        return f"<InMemorySessionStorage: {describe_count(len(self._rows), 'session')}>"
 
 
 _new = tuple.__new__  # a NamedTuple's own constructor costs a third of a save

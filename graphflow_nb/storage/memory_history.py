@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple
 from msgspec import Raw
 
 from ..model import Seen, exactjson
+from ..printable import describe_count
 from .history import WRITTEN, Expired, HistorySize, Steps, VersionRow
 from .migration import Migration
 
@@ -262,7 +263,7 @@ class MemoryHistory:
             return HistorySize(len(self._rows), len(every), size, True, oldest)
 
     def __repr__(self) -> str:
-        return f"<MemoryHistory: {len(self._rows)} sessions>"
+        return f"<MemoryHistory: {describe_count(len(self._rows), 'session')}>"
 
 
 _new = tuple.__new__  # a NamedTuple's own constructor takes a tenth of a save

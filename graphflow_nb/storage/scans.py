@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ..errors import ScanRefused
+from ..printable import describe_count
 
 __all__ = [
     "LARGE_BYTES",
@@ -74,7 +75,7 @@ class ScanEstimate:
         """What is known of the table or the like, as a part of a sentence."""
         if not self.sessions:
             return "the table, which was never analyzed, has an unknown number of sessions"
-        return f"the {self.holder} has about {self.sessions:,} sessions"
+        return f"the {self.holder} has about {describe_count(self.sessions, 'session')}"
 
     @property
     def reason(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ..errors import ContextError, GraphflowError, SessionConflict, StorageError
 from ..model import Context, Session
+from ..printable import describe_count
 from ..storage.protocols import SupportsClose, get_or_create
 from .kit import (
     Deviation,
@@ -125,7 +126,9 @@ async def sizes(kit: Kit) -> None:
     for name, size in (("empty", 0), ("small", 100), ("large", 100_000), ("huge", 1_000_000)):
         session = await kit.save_new(name, context={"text": "x" * size} if size else {})
         expect_same_json(
-            (await kit.read(name)).context_json(), session.context_json(), f"{size:,} bytes"
+            (await kit.read(name)).context_json(),
+            session.context_json(),
+            describe_count(size, "byte"),
         )
     long = kit.new("long")
     for i in range(1000):

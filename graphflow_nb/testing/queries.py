@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..errors import ContextError, SessionConflict
 from ..model import Context, Session, stored_session
+from ..printable import describe_count
 from ..storage.protocols import (
     SupportsCount,
     SupportsCounts,
@@ -193,7 +194,9 @@ async def _read_pages(storage: Any, query: Mapping[str, Any], size: int, most: i
         after = table.next
         if after is None:
             return paged
-    raise Deviation(f"more than {most} pages of {size} for {len(paged)} sessions: no end")
+    raise Deviation(
+        f"more than {most} pages of {size} for {describe_count(len(paged), 'session')}: no end"
+    )
 
 
 @add_property(_QUERY, _MEANING, *_QUERIES)

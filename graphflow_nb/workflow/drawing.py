@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..diagrams import Arrow, Diagram, Node, shorten
+from ..printable import describe_count
 from .edge import Edge
 from .fanout import FanOutTask
 from .task import Task
@@ -22,7 +23,7 @@ def build_diagram(
     )
     arrows = tuple(Arrow(edge.source, edge.target, name) for edge, name in _name_edges(edges))
     begin = None if start is None else shorten(start)
-    title = f"Graph {shorten(id)!r}: {len(nodes)} tasks, starts at {begin!r}"
+    title = f"Graph {shorten(id)!r}: {describe_count(len(nodes), 'task')}, starts at {begin!r}"
     return Diagram(title, nodes, arrows, start)
 
 

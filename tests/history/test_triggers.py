@@ -290,8 +290,8 @@ def test_the_workbench_shows_installs_prunes_and_removes_it(tmp_path: Path):
     with pytest.raises(g.QueryError):
         wb.install_history(versions=0)
     removed = wb.remove_history()
-    assert "1 versions" in removed.note
-    assert "are lost" in removed.note
+    assert "1 version" in removed.note
+    assert "is lost" in removed.note
     assert wb.get("a").current_task_id == "two"
     wb.close()
     reading = g.open(f"sqlite:{tmp_path}/s.db", writable=False)

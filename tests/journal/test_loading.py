@@ -129,7 +129,7 @@ def test_a_bare_undo_refuses_until_the_damage_is_accepted(written, file):
     with pytest.warns(UserWarning, match=f"line {len(lines) - 1}: its checksum is wrong"):
         wb = g.open(written.url, journal=file)
     assert "1 damaged lines" in repr(wb.journaled.journal)
-    with pytest.warns(UserWarning, match="1 lines of the journal can't be read"):
+    with pytest.warns(UserWarning, match="1 line of the journal can't be read"):
         frame = wb.journal
     assert frame.attrs["damaged"] == [f"line {len(lines) - 1}: its checksum is wrong"]
     for call in (wb.undo, wb.undo_all, wb.undo_many):

@@ -191,7 +191,7 @@ def test_what_is_not_a_session_is_deleted_only_without_undo(tmp_path):
         wb.delete("b")
     with pytest.raises(g.JournalError, match="the other 2 were deleted, which can be undone"):
         wb.delete(["a", "b", "c"])
-    with pytest.warns(UserWarning, match="1 sessions were not undone, the first is 'b'"):
+    with pytest.warns(UserWarning, match="1 session was not undone, the first is 'b'"):
         assert wb.undo_all() == ["b"]
     assert wb.delete(["b", "nobody"], undo=False) == ["b"]
     assert wb.sessions()["id"].tolist() == []

@@ -48,7 +48,7 @@ def test_csv_says_what_it_cannot_hold(wb: g.Workbench, tmp_path: Path):
     assert report.notes == [
         "CSV has no types: the context is a column of JSON text",
         "no status and an empty one are the same in CSV (1 empty)",
-        "a spreadsheet takes a text of 1 sessions for a formula",
+        "a spreadsheet takes a text of 1 session for a formula",
     ]
 
 

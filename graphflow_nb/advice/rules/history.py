@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ...printable import describe_count
 from ...storage.history import HistorySize
 from ..lines import Advice, Figure, InOrder, Line, format_bytes
 from ..registry import rule
@@ -26,7 +27,10 @@ def find_large_history(size: HistorySize, seen: Seen) -> Iterator[Line]:
     }
     if size.sessions is not None:
         evidence["sessions with versions"] = size.sessions
-    told = f"{about}{size.versions:,} versions take {format_bytes(size.bytes)}"
+    told = (
+        f"{about}{describe_count(size.versions, 'version takes', 'versions take')} "
+        f"{format_bytes(size.bytes)}"
+    )
     if size.bytes < LARGE:
         yield InOrder(subject, told, evidence)
         return

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...monitoring.percentiles import percentile
+from ...printable import describe_count
 from ...storage.facts import PostgresFacts, SqliteFacts, StoreFacts
 from ..lines import Advice, Figure, InOrder, Line, Unseen
 from ..registry import rule
@@ -67,7 +68,8 @@ def find_waits(operations: Operations, seen: Seen) -> Iterator[Line]:
     yield Advice(
         subject=subject,
         finding=f"Up to {most} operations were under way at once, on "
-        f"{held or 'too few'} connections: {share:.0%} of their time was waiting for one.",
+        f"{describe_count(held, 'connection') if held else 'too few connections'}: "
+        f"{share:.0%} of their time was waiting for one.",
         evidence=evidence,
         remedy=remedy,
         cost=cost,
@@ -185,7 +187,7 @@ def find_close_saves(operations: Operations, seen: Seen) -> Iterator[Line]:
         "gap p50, ms": median_ms(gap[gap < SOON_NS]),
         "time in these saves, ms": round(float(close["took"].sum() / 1e6), 1),
         "gets between them": _count_gets_after(frame, operations.gets),
-        "most often": f"{busiest.index[0]} ({busiest.iloc[0] + 1:,} saves)",
+        "most often": f"{busiest.index[0]} ({describe_count(busiest.iloc[0] + 1, 'save')})",
     }
     yield Advice(
         subject=subject,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ...printable import describe_count
 from ...storage.facts import RedisFacts
 from ...storage.limits import QUICK_ROWS
 from ..lines import Advice, Figure, InOrder, Line, format_bytes
@@ -40,8 +41,10 @@ def find_missing_index(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
         open_writable = "graphflow_nb.open(url, writable=True).build_index()"
         yield Advice(
             subject=subject,
-            finding=f"The index contains {facts.known:,} sessions, and the database has "
-            f"{facts.keys - facts.index_keys:,} keys beside it: first pages, graph=, summaries and "
+            finding=f"The index contains {describe_count(facts.known, 'session')}, "
+            "and the database has "
+            f"{describe_count(facts.keys - facts.index_keys, 'key')} "
+            "beside it: first pages, graph=, summaries and "
             "counts leave out what workers created since, and show what they deleted.",
             evidence=evidence,
             remedy=open_writable if facts.read_only else "wb.build_index()",
@@ -53,7 +56,8 @@ def find_missing_index(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
         open_writable = "graphflow_nb.open(url, writable=True).build_index()"
         yield Advice(
             subject=subject,
-            finding=f"The index is missing: each query examines all {facts.keys:,} keys.",
+            finding="The index is missing: each query examines "
+            f"all {describe_count(facts.keys, 'key')}.",
             evidence=evidence,
             remedy=open_writable if facts.read_only else "wb.build_index()",
             cost="Reads all sessions once; a save through this package then writes two entries "
@@ -62,7 +66,7 @@ def find_missing_index(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
             severity="slow",
         )
     else:
-        yield InOrder(subject, f"none needed for {facts.keys:,} keys", evidence)
+        yield InOrder(subject, f"none needed for {describe_count(facts.keys, 'key')}", evidence)
 
 
 @rule(RedisFacts)
@@ -86,7 +90,9 @@ def find_evictions(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
         yield InOrder(subject, f"{policy}, and none so far", evidence)
         return
     finding = f"With {policy} the server deletes sessions when its memory is full"
-    finding += f": {evicted:,} keys were evicted." if evicted else "."
+    finding += (
+        f": {describe_count(evicted, 'key was evicted', 'keys were evicted')}." if evicted else "."
+    )
     yield Advice(
         subject=subject,
         finding=finding,
@@ -113,11 +119,14 @@ def find_growth(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
     }
     many = facts.keys > QUICK_ROWS or (limit and used > FULL * limit)
     if facts.ttl or not many or facts.expiring > facts.keys / 2:
-        yield InOrder(subject, f"{facts.expiring:,} of {facts.keys:,} keys expire", evidence)
+        yield InOrder(
+            subject, f"{facts.expiring:,} of {describe_count(facts.keys, 'key')} expire", evidence
+        )
         return
     yield Advice(
         subject=subject,
-        finding=f"{facts.keys - facts.expiring:,} of {facts.keys:,} keys never expire, so the "
+        finding=f"{facts.keys - facts.expiring:,} of "
+        f"{describe_count(facts.keys, 'key')} never expire, so the "
         "memory in use only grows.",
         evidence=evidence,
         remedy="wb = graphflow_nb.open(url, writable=True, ttl=30 * 86_400)  # seconds",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ...printable import describe_count
 from ...storage.facts import SqliteFacts
 from ...storage.limits import QUICK_ROWS
 from ..lines import Advice, Figure, InOrder, Line, format_bytes
@@ -39,10 +40,15 @@ def _judge_order(facts: SqliteFacts, seen: Seen, order: str) -> Line:
     if order not in facts.sorted:
         return InOrder(subject, "an index serves it", evidence)
     if facts.rows <= QUICK_ROWS:
-        return InOrder(subject, f"{facts.rows:,} sessions are sorted quickly enough", evidence)
+        return InOrder(
+            subject,
+            f"{describe_count(facts.rows, 'session is', 'sessions are')} sorted quickly enough",
+            evidence,
+        )
     return Advice(
         subject=subject,
-        finding=f"No index serves this order: {facts.rows:,} sessions are sorted for each page.",
+        finding="No index serves this order: "
+        f"{describe_count(facts.rows, 'session is', 'sessions are')} sorted for each page.",
         evidence=evidence,
         remedy=f"CREATE INDEX {INDEX_NAMES[order]} ON sessions ({order}, id);",
         cost="Reads the file once and blocks writes; each save then updates one index more.",

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from uuid import uuid4
 
 from ...model import Context
+from ...printable import describe_count
 from ...workflow import Graph, GraphBuilder, NextAction, TaskResult, task
 from ..crash import Crash
 from ..exercise import Exercise
@@ -203,7 +204,7 @@ def _judge(effects: list[Effect], order: str) -> str | None:
         sent = [each for each in tries if each.sent]
         if len(sent) > 1:
             keys = " and then ".join(repr(each.key) for each in sent)
-            return f"{what!r} was sent {len(sent)} times, with the key {keys}"
+            return f"{what!r} was sent {describe_count(len(sent), 'time')}, with the key {keys}"
         if not sent:
             key = tries[0].key
             first = next(each for each in effects if each.key == key)

@@ -21,7 +21,7 @@ from ...client import Client
 from ...errors import GraphflowError, SessionConflict
 from ...model import Context, Session
 from ...notebook import Workbench
-from ...printable import printable_lines
+from ...printable import describe_count, printable_lines
 from ...workflow import Graph, GraphBuilder, NextAction, TaskResult, task
 from ..exercise import Exercise
 from ..prediction import Prediction
@@ -232,11 +232,13 @@ class PatchPlan:
         for id, patch in islice(self.patches.items(), MAX_SHOWN):
             lines += [f"  {id}", *(f"    {change}" for change in patch[:MAX_SHOWN])]
             if len(patch) > MAX_SHOWN:
-                lines.append(f"    {len(patch) - MAX_SHOWN:,} more changes, not shown")
+                lines.append(
+                    f"    {describe_count(len(patch) - MAX_SHOWN, 'more change')}, not shown"
+                )
         lines += [f"  {id}: {reason}" for id, reason in islice(self.failed.items(), MAX_SHOWN)]
         hidden = sum(max(0, len(part) - MAX_SHOWN) for part in (self.patches, self.failed))
         if hidden:
-            lines.append(f"  {hidden:,} more sessions, not shown")
+            lines.append(f"  {describe_count(hidden, 'more session')}, not shown")
         return printable_lines("\n".join(lines))
 
 

@@ -16,6 +16,7 @@ from ...errors import LessonError
 from ...model import Session
 from ...notebook.panel import Action, Panel, show_panel
 from ...notebook.saved import show_saved
+from ...printable import describe_count
 from ..stores import StoreName, lesson_store
 from .child import read_number
 from .findings import Finding, findings_html, tabulate
@@ -274,7 +275,7 @@ class Durability:
         return body
 
     def _describe_ledger(self) -> str:
-        count = f"{self.acknowledged:,} saves"
+        count = describe_count(self.acknowledged, "save")
         if self._state != "writing":
             return f"{count}, by the ledger"
         if self._writer is not None and self._writer.finished:

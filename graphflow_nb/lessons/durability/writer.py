@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ...errors import LessonError
 from ...model import Session
+from ...printable import describe_count
 from ...storage.stores import find_kind
 from ..children import ENDED, Child
 from . import child
@@ -90,7 +91,9 @@ class Writer:
         self._wait(lambda: self._acknowledged >= saves)
         if self._acknowledged < saves:
             error = self._reports.get("failed", "it gave no reason")
-            raise LessonError(f"the writer stopped after {self._acknowledged} saves: {error}")
+            raise LessonError(
+                f"the writer stopped after {describe_count(self._acknowledged, 'save')}: {error}"
+            )
 
     def wait_until_idle(self) -> None:
         """Wait until nothing is on its way to the store: the writer has ended, or waits.

@@ -10,10 +10,11 @@ from markupsafe import Markup
 
 from ...cards import NoticeKind, code, plain_box
 from ...errors import PatchError
+from ...printable import describe_count
 from ..html import Html
 from ..progress import Bar
 from .desk import ChangeReport
-from .dialogs import MAX_ENTRIES, Dialog, count_sessions, name_ids
+from .dialogs import MAX_ENTRIES, Dialog, name_ids
 from .shown import ShownSession
 from .stage import Stage
 
@@ -79,7 +80,9 @@ class ChangeMany(Dialog):
         super().open()
         # What is changed is what is shown here, whatever is selected or changed meanwhile.
         self._shown, self._asked = listing.shown_sessions(listing.selected), []
-        self.title.value = Markup("<h4>Change %s</h4>") % count_sessions(len(self._shown))
+        self.title.value = Markup("<h4>Change %s</h4>") % describe_count(
+            len(self._shown), "session"
+        )
         self.value.value = ""
         self._offer()
 
@@ -121,7 +124,7 @@ class ChangeMany(Dialog):
         self._asked, self._wanted = asked, (field, value)
         same = len(self._shown) - len(asked)
         self.text.value = plain_box(_render_preview(asked, field, value, same))
-        self.confirm.description = f"Change {count_sessions(len(asked))}"
+        self.confirm.description = f"Change {describe_count(len(asked), 'session')}"
 
     def _confirm(self) -> None:
         asked, (field, value) = self._asked, self._wanted
@@ -148,9 +151,9 @@ class ChangeMany(Dialog):
 
 def _describe(report: ChangeReport, asked: int) -> tuple[NoticeKind, str]:
     done = len(report.changed)
-    text = f"Changed {count_sessions(done)}"
+    text = f"Changed {describe_count(done, 'session')}"
     if done != asked:
-        text = f"Changed {done:,} of {count_sessions(asked)}"
+        text = f"Changed {done:,} of {describe_count(asked, 'session')}"
     if report.left:
         text += (
             "; left alone, since others changed or deleted them after they were shown: "
@@ -160,7 +163,7 @@ def _describe(report: ChangeReport, asked: int) -> tuple[NoticeKind, str]:
         id, reason = next(iter(report.refused.items()))
         text += f"; refused: {name_ids(list(report.refused))}. {id!r}: {reason}"
     if report.remaining:
-        text += f"; stopped, left: {count_sessions(report.remaining)}"
+        text += f"; stopped, left: {describe_count(report.remaining, 'session')}"
     if done:
         text += "; Undo… can undo it, together"
     return "good" if done == asked else "warning", text
@@ -184,7 +187,9 @@ def _render_preview(
         "<tbody>%s</tbody></table></div>"
     ) % ("task" if field == "current_task_id" else "status", Markup("").join(rows))
     if same:
-        table += Markup('<p class="q">%s, and are not written</p>') % (
-            f"{count_sessions(same)} have this value already"
+        table += Markup('<p class="q">%s written</p>') % describe_count(
+            same,
+            "session has this value already, and is not",
+            "sessions have this value already, and are not",
         )
     return table

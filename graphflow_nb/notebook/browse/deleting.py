@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from ...cards import notice_html, plain_box
 from ...errors import GraphflowError, JournalError, PatchError, StorageError
+from ...printable import describe_count
 from ..html import Html
-from .dialogs import Dialog, count_sessions, name_ids
+from .dialogs import Dialog, name_ids
 from .render import named_sessions_html
 from .shown import ShownSession
 from .stage import Stage
@@ -87,14 +88,14 @@ class Delete(Dialog):
         else:
             ask += Markup("<b>It can't be undone</b>: the journal can't note it, as it says below.")
         body = Markup("<h4>Delete %s?</h4>%s%s<p>%s</p>") % (
-            count_sessions(count),
+            describe_count(count, "session"),
             named_sessions_html(self._shown, self._changed),
             notice_html("warning", warning),
             ask,
         )
         self.text.value = plain_box(body)
         self.number.layout.display = "none" if count == 1 else ""
-        self.confirm.description = f"Delete {count_sessions(count)}"
+        self.confirm.description = f"Delete {describe_count(count, 'session')}"
         self.confirm.disabled = count != 1 and self.number.value.strip() != str(count)
         self.anyway.disabled = self.confirm.disabled
         self.anyway.layout.display = "none" if self._can_undo else ""
@@ -125,7 +126,7 @@ class Delete(Dialog):
         listing.deselect(deleted)
         listing.load()
         kept = [row.id for row in self._shown if row.id not in deleted]
-        what = count_sessions(len(self._shown))
+        what = describe_count(len(self._shown), "session")
         if kept:
             self._stage.notify(
                 "warning",

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ..html import Html, LiveHtml
 from .stage import Stage
 
-__all__ = ["MAX_ENTRIES", "MAX_NAMED", "Dialog", "count_sessions", "count_writes", "name_ids"]
+__all__ = ["MAX_ENTRIES", "MAX_NAMED", "Dialog", "name_ids"]
 
 MAX_ENTRIES: Final = 200  # rows of the journal, and choices of a graph or a task
 MAX_NAMED: Final = 10  # sessions named in a sentence
@@ -56,13 +56,3 @@ def name_ids(ids: Sequence[str]) -> str:
     """Return the first ids, and how many more there are."""
     more = f" and {len(ids) - MAX_NAMED:,} more" if len(ids) > MAX_NAMED else ""
     return ", ".join(map(repr, ids[:MAX_NAMED])) + more
-
-
-def count_writes(count: int) -> str:
-    """Return a number of writes in words."""
-    return "1 write" if count == 1 else f"{count:,} writes"
-
-
-def count_sessions(count: int) -> str:
-    """Return a number of sessions in words."""
-    return "1 session" if count == 1 else f"{count:,} sessions"

@@ -10,7 +10,8 @@ import ipywidgets as widgets
 from markupsafe import Markup
 
 from ...errors import PatchError
-from .dialogs import Dialog, count_sessions
+from ...printable import describe_count
+from .dialogs import Dialog
 from .stage import Stage
 
 __all__ = ["Export"]
@@ -58,8 +59,8 @@ class Export(Dialog):
             raise PatchError("select the sessions to export first")
         super().open()
         self._ids = ids
-        self.title.value = Markup("<h4>Export %s</h4>") % count_sessions(len(ids))
-        self.confirm.description = f"Export {count_sessions(len(ids))}"
+        self.title.value = Markup("<h4>Export %s</h4>") % describe_count(len(ids), "session")
+        self.confirm.description = f"Export {describe_count(len(ids), 'session')}"
         self.path.value = _propose(FORMS[self.form.value])
 
     def _adapt(self, _: object) -> None:

@@ -11,6 +11,7 @@ from ...cards import Portion, notice_html
 from ...cards.lines import MAX_ITEMS, MAX_MESSAGES, Lines, chat_lines, context_lines
 from ...errors import QueryError
 from ...model import Session
+from ...printable import describe_count
 from ...storage.paths import ContextPath
 from ..html import LiveHtml
 from .paths import suggest_branches
@@ -128,13 +129,12 @@ class PortionBar:
         return parse_typed_path(typed) if typed else None
 
     def _count(self, shown: Portion | Lines, part: Part) -> None:
-        words = (
-            "messages, newest first"
-            if part == "Chat"
-            else "values found"
-            if self.find.value.strip()
-            else "items"
-        )
-        self.shown.value = f"{shown.first:,} to {shown.last:,} of {shown.total:,} {words}"
+        if part == "Chat":
+            of = f"{describe_count(shown.total, 'message')}, newest first"
+        elif self.find.value.strip():
+            of = f"{describe_count(shown.total, 'value')} found"
+        else:
+            of = describe_count(shown.total, "item")
+        self.shown.value = f"{shown.first:,} to {shown.last:,} of {of}"
         self.previous.disabled = shown.first <= 1
         self.next.disabled = shown.last >= shown.total

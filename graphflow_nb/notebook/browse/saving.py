@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ...cards import NoticeKind, notice_html, patch_html, plain_box, session_html
 from ...changes import Choice, Patch, Path
 from ...errors import JournalError, PatchError
+from ...printable import describe_count
 from ..html import Html, LiveHtml, ScrolledHtml
 from .render import clash_html, merge_html
 from .runs import render_origin
@@ -126,7 +127,9 @@ class Saving:
         if desk.preview is not None:
             self.anyway.layout.display = "" if desk.preview is self._unnoted else "none"
             changes = len(desk.preview)
-            words = "Create this session" if desk.new else f"Save {_count_changes(changes)}"
+            words = (
+                "Create this session" if desk.new else f"Save {describe_count(changes, 'change')}"
+            )
             self.save.description = words
             self.save.tooltip = f"{words}, unless someone else saved the session meanwhile"
             html = self._render_new() if desk.new else _render_changes(desk.preview)
@@ -164,7 +167,7 @@ class Saving:
             self.conflict.children = (Html(text, tabbable=True), widgets.HBox([keep, drop]))
             return
         clashes = len(merge.clashes)
-        both = "One field was" if clashes == 1 else f"{clashes:,} fields were"
+        both = describe_count(clashes, "field was", "fields were")
         say = "Someone saved this session meanwhile. Nothing was written. " + (
             f"{both} changed by both: choose."
             if clashes
@@ -216,7 +219,3 @@ class Saving:
 
 def _render_changes(changes: Patch) -> Markup:
     return plain_box(Markup("<b>This will change</b>%s") % patch_html(changes))
-
-
-def _count_changes(count: int) -> str:
-    return "1 change" if count == 1 else f"{count:,} changes"

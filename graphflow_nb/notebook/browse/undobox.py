@@ -14,10 +14,11 @@ from ...errors import JournalError, PatchError
 from ...frames import describe_changes
 from ...journal import Entry
 from ...model.masks import Mask
+from ...printable import describe_count
 from ...storage.paths import place_text
 from ..html import Html
 from ..progress import Bar
-from .dialogs import MAX_ENTRIES, MAX_NAMED, Dialog, count_sessions, count_writes, name_ids
+from .dialogs import MAX_ENTRIES, MAX_NAMED, Dialog, name_ids
 from .render import JOURNAL_COLUMNS, journal_rows
 from .rowtable import RowTable
 from .stage import Stage
@@ -140,10 +141,12 @@ class Undo(Dialog):
         self.all.description = f"Undo all {len(entries):,}…"
         together = self._entries_together()
         self.together.layout.display = "" if together else "none"
-        self.together.description = f"Undo last change of {count_sessions(len(together))}…"
+        self.together.description = (
+            f"Undo last change of {describe_count(len(together), 'session')}…"
+        )
         redoable = self._stage.desk.redoable()
         self.redo.layout.display = "" if redoable else "none"
-        self.redo.description = f"Redo {count_writes(len(redoable))}…"
+        self.redo.description = f"Redo {describe_count(len(redoable), 'write')}…"
         self.redo.disabled = self.together.disabled = working
         for part in (self.preview, self.sure):
             part.layout.display = "" if self._asked and not working else "none"
@@ -165,7 +168,7 @@ class Undo(Dialog):
         undone = self._stage.desk.undo(chosen)
         if self._stage.desk.conflict is None:
             self._stage.listing.load()
-            self._stage.notify("good", f"Undone: {count_writes(undone)}")
+            self._stage.notify("good", f"Undone: {describe_count(undone, 'write')}")
             self._stage.count_later(again=True)
             return
         self._stage.close_dialog()
@@ -208,7 +211,7 @@ class Undo(Dialog):
         self.preview.value = plain_box(
             _describe_undoing(entries, word.lower(), self._stage.desk.mask)
         )
-        self.sure.description = f"{word} {count_writes(len(entries))}"
+        self.sure.description = f"{word} {describe_count(len(entries), 'write')}"
         self.sure.icon = "undo" if word == "Undo" else "repeat"
         self.sure.tooltip = f"{word} these writes, newest first"
 
@@ -222,9 +225,11 @@ class Undo(Dialog):
 
     def _undo_many(self, numbers: list[int], word: str) -> tuple[NoticeKind, str]:
         report = self._stage.desk.undo_many(numbers, self._show_progress, self._stopped.is_set)
-        text = f"{'Undone' if word == 'Undo' else 'Redone'}: {count_writes(report.undone)}"
+        text = (
+            f"{'Undone' if word == 'Undo' else 'Redone'}: {describe_count(report.undone, 'write')}"
+        )
         if report.stopped:
-            text += f"; stopped, left: {count_writes(report.remaining)}"
+            text += f"; stopped, left: {describe_count(report.remaining, 'write')}"
         if report.changed:
             text += (
                 f"; left alone, since others changed them: {name_ids(report.changed)}. Select one "
@@ -247,7 +252,8 @@ def _describe_undoing(entries: Sequence[Entry], word: str, mask: Mask) -> Markup
     changed = {entry.id for entry in entries} - created - deleted
     undo = word == "undo"
     lines = [
-        Markup("<li>%s, %s: %s</li>") % (what, count_sessions(len(ids)), name_ids(sorted(ids)))
+        Markup("<li>%s, %s: %s</li>")
+        % (what, describe_count(len(ids), "session"), name_ids(sorted(ids)))
         for ids, what in (
             (changed, "changed back" if undo else "changed again"),
             (deleted - created, "restored" if undo else "created again"),
@@ -257,7 +263,7 @@ def _describe_undoing(entries: Sequence[Entry], word: str, mask: Mask) -> Markup
     ]
     return Markup("<b>This will %s %s</b><ul>%s</ul>%s%s") % (
         word,
-        count_writes(len(entries)),
+        describe_count(len(entries), "write"),
         Markup("").join(lines),
         "Sessions that others changed since are left alone.",
         _render_changes(entries, mask),
@@ -282,5 +288,5 @@ def _render_changes(entries: Sequence[Entry], mask: Mask) -> Markup:
         )
     more = len(entries) - MAX_NAMED
     if parts and more > 0:
-        parts.append(Markup('<p class="q">%s more, not shown</p>') % count_writes(more))
+        parts.append(Markup('<p class="q">%s more, not shown</p>') % describe_count(more, "write"))
     return Markup("").join(parts)

@@ -16,7 +16,7 @@ from ... import cards
 from ...client import Client
 from ...errors import GraphflowError, SessionFormatError
 from ...model import Session
-from ...printable import printable
+from ...printable import inflect, printable
 from ...storage.paths import ContextPath
 from ...storage.protocols import SupportsWatch
 from ...storage.table import note_of
@@ -340,7 +340,7 @@ class Browser(View):
         if (number := self.listing.about if whole is None else whole) is not None:
             count = f"{number / 1e6:,.1f} million" if number >= 1_000_000 else f"{number:,}"
             about = "about " if whole is None or number >= 1_000_000 else ""
-            parts.append(f"{about}{count} session{'' if number == 1 else 's'}")
+            parts.append(f"{about}{count} {inflect(number, 'session')}")
         return ", ".join(parts)
 
     def _render_title(self) -> Markup:

@@ -13,12 +13,13 @@ import ipywidgets as widgets
 from ...cards import duration, notice_html
 from ...errors import QueryError
 from ...model.moments import parse_duration
+from ...printable import describe_count, inflect
 from ...storage.estimates import Estimate
 from ...storage.overview import STUCK_FACTOR, USUAL_SESSIONS
 from ..html import LiveHtml
 from ..waiting import TaskWait, Waits, find_waits
 from .columns import cell_of_text
-from .dialogs import Dialog, count_sessions
+from .dialogs import Dialog
 from .listing import ANY_TIME
 from .rowtable import RowTable
 from .stage import Stage
@@ -162,9 +163,9 @@ class Waiting(Dialog):
         waits = self._waits
         total = sum(wait.waiting for wait in waits.tasks)
         if waits.exact:
-            text = f"{count_sessions(total)} waiting longer. "
+            text = f"{describe_count(total, 'session')} waiting longer. "
         elif total:
-            text = f"{Estimate(total, 'about')} sessions waiting longer. "
+            text = f"{Estimate(total, 'about')} {inflect(total, 'session')} waiting longer. "
         else:
             text = "None of the sessions that were read is waiting longer. "
         if waits.note:

@@ -11,6 +11,7 @@ import time
 from typing import Any, Final, NamedTuple
 
 from ...errors import StorageError, StorageTimeout, StorageUnavailable
+from ...printable import describe_count
 from ..facts import Backends, Contexts, Index, PostgresFacts, Relation, Usage
 from ..limits import QUICK_ROWS
 from ..query import ORDERS, Query
@@ -161,11 +162,11 @@ def _context_statement(form: TableForm, percent: float, *, methods: bool) -> str
     rest = "pg_column_size(id) + pg_column_size(graph_id) + pg_column_size(current_task_id)"
     method = "coalesce(pg_column_compression(context), 'none')" if methods else "'unknown'"
     return (
-        f"SELECT method, count(*) AS rows, count(*) FILTER (WHERE outside) AS outside, "
+        "SELECT method, count(*) AS rows, count(*) FILTER (WHERE outside) AS outside, "
         "sum(size)::bigint AS bytes, coalesce(sum(size) FILTER (WHERE outside), 0)::bigint AS "
         "outside_bytes, max(size) AS largest "
         f"FROM (SELECT {method} AS method, {size} AS size, {size} + {rest} "
-        f"+ coalesce(pg_column_size(status_message), 0) + 56 > 2032 AS outside "
+        "+ coalesce(pg_column_size(status_message), 0) + 56 > 2032 AS outside "
         f"FROM {form.table} TABLESAMPLE SYSTEM ({percent:.6f})) AS s GROUP BY 1"
     )
 
@@ -195,7 +196,8 @@ async def find_slow_orders(table: OpenTable) -> dict[str, str]:
     if about <= QUICK_ROWS:
         return {}
     return {
-        order: f"no index serves this order, so about {about:,} sessions are sorted for each page; "
+        order: "no index serves this order, so about "
+        f"{describe_count(about, 'session is', 'sessions are')} sorted for each page; "
         f"CREATE INDEX CONCURRENTLY ON {table.form.table} ({order}, id); makes it quick"
         for order in ("updated_at", "created_at")
         if order not in indexed

@@ -19,6 +19,7 @@ import msgspec
 
 from ...errors import StorageError
 from ...model.times import UNKNOWN_TIME, datetime_of, micros_of, micros_or_unknown, time_of
+from ...printable import describe_count
 from ..query import Cursor, Query
 from ..table import GroupCount
 from .client import RedisClient
@@ -222,10 +223,14 @@ class RedisIndex:
         if alone:
             keys = await self._client.key_count() - size.keys
             if keys != size.sessions:
-                signs.append(f"The database has {keys:,} other keys than those of the index. ")
+                signs.append(
+                    f"The database has {describe_count(keys, 'other key')} "
+                    "than those of the index. "
+                )
         return (
             f"answered by the index, which was built at {built:%Y-%m-%d %H:%M} UTC "
-            f"({_describe_age(built)}) and contains {size.sessions:,} sessions. It does not notice "
+            f"({_describe_age(built)}) and contains "
+            f"{describe_count(size.sessions, 'session')}. It does not notice "
             "what workers write: sessions that they created since are missing, those that they "
             f"saved or deleted are counted where they were. {''.join(signs)}wb.build_index() reads "
             "all sessions and brings it up to date"

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import QueryError, StorageError
 from ...model.times import UNKNOWN_TIME
+from ...printable import describe_count, inflect
 from ..limits import QUICK_ROWS
 from ..offloop import run_off_loop
 from ..overview import OverviewCounts, count_columns
@@ -488,7 +489,7 @@ class Queries:
         keys = await self._client.key_count()
         if keys <= QUICK_ROWS:
             return {}
-        why = f"each page reads all {keys:,} keys"
+        why = f"each page reads all {describe_count(keys, 'key')}"
         slow = dict.fromkeys(("created_at", "id"), f"{why}; only updated_at can have an index")
         if not await self._index.refresh():
             slow["updated_at"] = f"{why}; wb.build_index() makes it quick"
@@ -501,9 +502,10 @@ def _hidden_note(hidden: set[bytes]) -> str | None:
         return None
     first = ", ".join(key.decode(errors="replace") for key in sorted(hidden)[:3])
     more = ", …" if len(hidden) > 3 else ""
+    left_out = describe_count(len(hidden), "key is left out", "keys are left out")
     return (
-        f"{len(hidden):,} keys are left out, because this user may not read them ({first}{more}); "
-        "prefix= or the right to GET these keys"
+        f"{left_out}, because this user may not read {inflect(len(hidden), 'it', 'them')} "
+        f"({first}{more}); prefix= or the right to GET these keys"
     )
 
 

@@ -46,4 +46,4 @@ def test_a_history_in_memory_has_its_size_told() -> None:
         assert "history" not in repr(wb.advise())
         wb.install_history()
         wb.create("a", "t")
-        assert "history: 1 versions take" in repr(wb.advise())
+        assert "history: 1 version takes" in repr(wb.advise())

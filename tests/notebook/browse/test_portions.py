@@ -72,7 +72,7 @@ def test_a_value_is_found_by_its_path_or_its_text(browser: Browser):
     browser.reader.parts.value = "Context"
     portion = browser.reader.portion
     portion.find.value = "ITEM 949"
-    assert portion.shown.value == "1 to 1 of 1 values found"
+    assert portion.shown.value == "1 to 1 of 1 value found"
     assert [line["name"] for line in shown(browser)] == ["list.949.name"]
     portion.find.value = "list.94"
     assert portion.shown.value == "1 to 22 of 22 values found"  # 94, and 940 to 949

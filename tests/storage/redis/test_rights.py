@@ -48,7 +48,7 @@ def test_keys_that_may_not_be_read_are_left_out_with_a_note(user, servers):
     with g.open(user("~open-*", "+@read", *more)) as wb:
         frame = wb.sessions(order="id")
         assert frame["id"].tolist() == ["open-1", "open-2"]
-        assert "1 keys are left out, because this user may not read them (closed-1)" in str(
+        assert "1 key is left out, because this user may not read it (closed-1)" in str(
             frame.attrs["note"]
         )
         assert wb.sessions(ids=["closed-1", "open-1"])["id"].tolist() == ["open-1"]
@@ -64,7 +64,7 @@ def test_the_index_leaves_out_keys_that_may_not_be_read_too(user, servers):
     with g.open(user("~open-*", "~{graphflow_nb:*", "+@read", *more)) as wb:
         frame = wb.sessions(limit=2)
         assert set(frame["id"]) == {"open-1", "open-2"}
-        assert "1 keys are left out, because this user may not read them (closed-1)" in str(
+        assert "1 key is left out, because this user may not read it (closed-1)" in str(
             frame.attrs["note"]
         )
         assert "answered by the index" in frame.attrs["note"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from ....printable import describe_count
 from ....storage.facts import Index, PostgresFacts
 from ....storage.limits import QUICK_ROWS
 from ...lines import Advice, Figure, InOrder, Line, Unseen, format_bytes
@@ -51,7 +52,11 @@ def _judge_order(facts: PostgresFacts, seen: Seen, order: str) -> Iterator[Line]
         yield InOrder(subject, "an index serves it", evidence)
         return
     if rows <= QUICK_ROWS:
-        yield InOrder(subject, f"about {rows:,} sessions are sorted quickly enough", evidence)
+        yield InOrder(
+            subject,
+            f"about {describe_count(rows, 'session is', 'sessions are')} sorted quickly enough",
+            evidence,
+        )
         return
     if any(index.columns[:1] == (order,) and not index.valid for index in facts.indexes or ()):
         return  # find_redundant_indexes reports the invalid index
@@ -60,7 +65,8 @@ def _judge_order(facts: PostgresFacts, seen: Seen, order: str) -> Iterator[Line]
         evidence["HOT share of updates, %"] = round(100 * hot, 1)
     yield Advice(
         subject=subject,
-        finding=f"No index serves this order: about {rows:,} sessions are sorted for each page.",
+        finding="No index serves this order: about "
+        f"{describe_count(rows, 'session is', 'sessions are')} sorted for each page.",
         evidence=evidence,
         remedy=on_primary(facts, _create_index(facts, f"sessions_by_{order}", f"({order}, id)")),
         cost=_describe_cost(facts, order, rows),
@@ -121,7 +127,10 @@ def find_missing_filter_indexes(facts: PostgresFacts, seen: Seen) -> Iterator[Li
         if column in held:
             yield InOrder(subject, "an index can serve them", evidence)
         elif table.rows <= QUICK_ROWS:
-            told = f"about {table.rows:,} sessions are read quickly enough"
+            told = (
+                f"about {describe_count(table.rows, 'session is', 'sessions are')} "
+                "read quickly enough"
+            )
             yield InOrder(subject, told, evidence)
         else:
             create = _create_index(facts, f"sessions_by_{name}", f"USING gin {keys}")

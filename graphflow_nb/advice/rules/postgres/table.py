@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from ....printable import describe_count
 from ....storage.facts import PostgresFacts
 from ...lines import Advice, Figure, InOrder, Line, Unseen, format_bytes
 from ...registry import rule
@@ -62,7 +63,7 @@ def find_large_contexts(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
     ):
         if len(some):
             evidence[f"save {name}, p50 ms"] = (
-                f"{median_ms(some['execute_ns'])} ({len(some):,} saves)"
+                f"{median_ms(some['execute_ns'])} ({describe_count(len(some), 'save')})"
             )
     default = (facts.settings or {}).get("default_toast_compression", "pglz")
     method = table.compression or default
@@ -217,7 +218,11 @@ def find_missing_version(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
         return
     cost = "Locks the table for a moment; the rows stay as they are."
     if facts.uuid:
-        rows = "" if facts.relation is None else f", of about {facts.relation.rows:,} sessions,"
+        rows = (
+            ""
+            if facts.relation is None
+            else f", of about {describe_count(facts.relation.rows, 'session')},"
+        )
         cost = (
             f"Ids become text, for which the table{rows} is rewritten and locked meanwhile; "
             "workers on graph-flow before 0.6 can't use it afterwards."

@@ -133,7 +133,7 @@ def test_large_contexts_where_lz4_is(oldest):
         assert said is not None
         assert said.evidence["outside of their row, %"] == 100.0
         assert said.evidence["outside, compression pglz"] == 300
-        assert "(1 saves)" in str(said.evidence["save above 2.0 kB, p50 ms"])
+        assert "(1 save)" in str(said.evidence["save above 2.0 kB, p50 ms"])
         assert "lz4" in said.remedy
         follow(url, said)
         assert find_advice(wb.advise(), "size of contexts") is None
