@@ -10,6 +10,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
+from graphflow_nb.notebook.browse.exportbox import Export
 
 from .kit import find_button, said, save_theirs, send, settle
 
@@ -113,7 +114,7 @@ def test_the_selected_are_exported(browser: Browser, tmp_path: Path, monkeypatch
     (tmp_path / "sessions.jsonl").write_text("precious")
     send(browser.table, "select", [0, 1])
     find_button(browser, "Export…").click()
-    dialog = browser.dialogs[4]
+    (dialog,) = (found for found in browser.dialogs if isinstance(found, Export))
     assert dialog.path.value == "sessions-2.jsonl"
     dialog.form.value = "CSV"
     assert dialog.path.value == "sessions-2.csv"
