@@ -29,7 +29,7 @@ class RevealingHtml(anywidget.AnyWidget):
         >>> html = RevealingHtml()
         >>> html.show(Markup("pin: •••"), lambda: Markup("pin: 4711"))
         >>> html.secrets, html.value
-        (True, 'pin: •••')
+        (True, Markup('pin: •••'))
 
     Attributes:
         value: What is shown.
