@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ..benchmark.progress import Progress
 from ..cards import card
 from ..printable import printable
-from .saved import show_saved, static_html
+from .saved import gone_html, show_saved, static_html
 
 __all__ = ["Bar", "has_kernel", "show_bar", "show_count", "show_progress"]
 
@@ -123,6 +123,13 @@ class Bar(Progress):
         self._button.layout.display = "none"
         self._text.value = said
         self._end(said)
+
+    def remove(self) -> None:
+        """Take the bar away, also from the saved notebook: the work came to a good end."""
+        if self._kept is not None:
+            html = gone_html(self.view.model_id)
+            self._kept.update({"text/html": html, "text/plain": ""}, raw=True)
+        self.view.close()
 
     def restart(self, step: str) -> None:
         """Show the beginning of other work."""

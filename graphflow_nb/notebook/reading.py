@@ -119,10 +119,10 @@ class _Reading:
                 self._bar.show_share(min(seconds / max(self._scan.seconds, 0.1), 0.95))
 
     def end(self, how: str) -> None:
-        """Show how it ended, if it was shown."""
-        if self._bar is not None:
-            if how == "done":
-                self._bar.show_share(1)
+        """Show how it ended, if it was shown; nothing stays of what ended well."""
+        if self._bar is not None and how == "done":
+            self._bar.remove()
+        elif self._bar is not None:
             self._bar.finish(self._say(how))
 
     def _say(self, how: str) -> str:

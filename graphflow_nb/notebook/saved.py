@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from ..cards import notice_html, plain_box
 
-__all__ = ["RUN_AGAIN", "VIEW_CLASS", "show_saved", "static_html"]
+__all__ = ["RUN_AGAIN", "VIEW_CLASS", "gone_html", "show_saved", "static_html"]
 
 #: The class of an element with a view in it, followed by the id of the view's model.
 VIEW_CLASS: Final = "gfnb-view-"
@@ -29,6 +29,12 @@ _HIDE: Final = Markup(
     ":root:has(.%(view)s) .jp-OutputArea-child:has(> .jp-OutputArea-output > .%(saved)s),"
     ".jp-OutputArea-child:has(> .jp-OutputArea-output > .%(saved)s)"
     " + .jp-OutputArea-child:not(:has(.%(view)s)){display:none}</style>"
+)
+# In place of the static form of a view that is gone: neither of its outputs takes any space.
+_GONE: Final = Markup(
+    "<style>.jp-OutputArea-child:has(> .jp-OutputArea-output > .%(gone)s),"
+    ".jp-OutputArea-child:has(> .jp-OutputArea-output > .%(gone)s) + .jp-OutputArea-child"
+    '{display:none}</style><div class="%(gone)s" style="display:none"></div>'
 )
 
 
@@ -73,3 +79,12 @@ def static_html(html: str, model_id: str, what_to_do: str = RUN_AGAIN) -> str:
         Markup(html),  # noqa: S704  the view's own
     )
     return str(_HIDE % names + body)
+
+
+def gone_html(model_id: str) -> str:
+    """Return what replaces the static form of a view that has nothing more to show.
+
+    Args:
+        model_id: The id of the view's model.
+    """
+    return str(_GONE % {"gone": f"gfnb-gone-{model_id}"})

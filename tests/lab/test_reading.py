@@ -9,7 +9,11 @@ from ..servers.jupyter import open_in_lab, run_all, write_notebook
 from ..storage.postgres.kit import execute, fetch_value
 from .person import run_apart
 
-SLOW = "CREATE VIEW slow AS SELECT * FROM sessions WHERE pg_sleep(60) IS NOT NULL"
+#: Each row of the one takes a minute, all of the other three seconds.
+VIEWS = """
+CREATE VIEW slow AS SELECT * FROM sessions WHERE pg_sleep(60) IS NOT NULL;
+CREATE VIEW brief AS SELECT s.* FROM sessions AS s, (SELECT 1 FROM pg_sleep(3)) AS slept
+"""
 RUNNING = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
     AND pid <> pg_backend_pid()
@@ -18,18 +22,22 @@ SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND sta
 
 @only_complete
 def test_the_button_ends_a_read_that_takes_long(chromium, each_jupyter, store, tmp_path):
-    run_apart(execute(store, SLOW))
+    run_apart(execute(store, VIEWS))
     page = chromium.new_page(viewport={"width": 1300, "height": 900})
     try:
         cells = [
             f"import graphflow_nb as g\nwb = g.open({store!r}, table='slow')",
+            f"print(len(g.open({store!r}, table='brief').summary()), 'read')",
             "try:\n    wb.summary()\nexcept g.ReadStopped as error:\n    print('told:', error)",
         ]
         write_notebook(each_jupyter.folder / "reading.ipynb", cells)
         open_in_lab(page, each_jupyter, "reading.ipynb")
         run_all(page)
+        page.get_by_text(re.compile(r"\d+ read")).wait_for()
+        bars = page.locator(".jp-OutputArea-output").locator("visible=true")
         page.get_by_text(re.compile(r"summary: [2-9] s")).locator("visible=true").wait_for()
         page.screenshot(path=tmp_path / "reading.png")
+        assert bars.count() == 2  # what was printed, and the bar of the second read
         page.get_by_role("button", name=re.compile("Stop$")).locator("visible=true").click()
         page.get_by_text(
             re.compile("^told: summary was stopped after . s, in the store")
