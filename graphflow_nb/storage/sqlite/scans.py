@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
+from math import inf
 from typing import Final, NamedTuple, TypeVar
 
 from ..query import Query
@@ -117,11 +118,12 @@ def _estimate(
         kind = "search"
     else:
         return None
+    most = _count_until_full(db, query) if kind == "search" else inf
+    if most == 0:
+        return None
     rows = _measure(db, whole, page)
     each = rows.whole if on_context or kind == "full read" else rows.inside
-    number = _count_in_range(db, query, rows.number)
-    if kind == "search":
-        number = _count_until_full(db, query, number)
+    number = min(most, _count_in_range(db, query, rows.number))
     read = round(min(number * each, whole))
     work = "search" if on_context and kind != "full read" else kind
     seconds = read / _BYTES_PER_SECOND + number * _SECONDS[work]
@@ -137,8 +139,8 @@ def _measure(db: Database, whole: int, page: int) -> _Rows:
     sizes = [texts + context + _ENTRY for texts, context in sample]
     mean = sum(sizes) / len(sizes)
     inside = sum(_inside(size, page) for size in sizes) / len(sizes)
-    at_most = int(db.execute(sql.ROWS_AT_MOST).fetchone()[0])
-    return _Rows(min(at_most, round(whole / mean)), whole / min(at_most, whole / mean), inside)
+    number = min(most - least + 1, whole / mean)
+    return _Rows(round(number), whole / number, inside)
 
 
 def _inside(size: int, page: int) -> int:
@@ -169,10 +171,10 @@ def _count_in_range(db: Database, query: Query, number: int) -> int:
     return int(db.execute(*sql.count(ranged)).fetchone()[0])
 
 
-def _count_until_full(db: Database, query: Query, number: int) -> int:
-    """Return how many sessions are probably looked at until a page is full."""
+def _count_until_full(db: Database, query: Query) -> float:
+    """Return how many sessions are probably looked at until a page is full; 0 for few."""
     assert query.limit is not None
     tried, hits = db.execute(*sql.probe(query, PROBED)).fetchone()
     if hits >= query.limit or tried < PROBED:
-        return 0  # it was tried, and is quick
-    return min(number, query.limit * PROBED // hits) if hits else number
+        return 0
+    return float(query.limit * PROBED / hits) if hits else inf
