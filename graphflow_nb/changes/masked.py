@@ -118,7 +118,7 @@ class MaskedText(NamedTuple):
         return exactjson.encode(text)[1:-1] in bytes(self.original)
 
 
-def mask_text(raw: Raw, mask: Mask, path: Path) -> MaskedText:
+def mask_text(raw: Raw, mask: Mask, path: Path, within: Raw | None = None) -> MaskedText:
     """Return a JSON text as it is edited, with masks in place of secrets.
 
     Example:
@@ -135,6 +135,7 @@ def mask_text(raw: Raw, mask: Mask, path: Path) -> MaskedText:
         raw: The JSON text.
         mask: What is hidden of it.
         path: Where it is, from the session down.
+        within: The session's JSON text, in which its name may be beside it. Default: not known.
     """
     kept: dict[str, Kept] = {}
     # Where someone stored the sign of a mask, a number is looked for that no text has.
@@ -159,7 +160,8 @@ def mask_text(raw: Raw, mask: Mask, path: Path) -> MaskedText:
         kept[text] = Kept(at, value)
         return text
 
-    shown = mask.hide(raw, path, show)
+    covered = within is not None and mask.covers_within(within, path)
+    shown = mask.hide(raw, path, show, covered=covered)
     whole = exactjson.kind(shown) == "string"
     text = str(exactjson.decode(shown)) if whole else exactjson.pretty(shown)
     return MaskedText(text, path, kept, raw)

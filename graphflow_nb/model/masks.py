@@ -106,17 +106,56 @@ class Mask:
     def _is_secret(self, key: str) -> bool:
         return self._kind(key) is not None
 
-    def hide(self, raw: Raw, path: tuple[str, ...] = (), show: Show | None = None) -> Raw:
+    def covers_within(self, raw: Raw, path: tuple[str, ...]) -> bool:
+        """Return whether what is at a path of a JSON text is masked as a whole.
+
+        Args:
+            raw: The JSON text, in which a name may be beside the value.
+            path: Keys and indexes from its top.
+
+        Raises:
+            ContextError: The text can't be read.
+        """
+        if not self._on:
+            return False
+        for key in path:
+            form = exactjson.kind(raw)
+            if form == "object":
+                parts = exactjson.split_object(raw, "context")
+                named = is_value_key(key) and self._names_secret(parts)
+                found = parts.get(key)
+            elif form == "array":
+                items = exactjson.split_array(raw, "context")
+                named = key == "1" and self._is_pair(items)
+                found = items[int(key)] if key.isdecimal() and int(key) < len(items) else None
+            else:
+                return False
+            if named or self._is_secret(key):
+                return True
+            if found is None:
+                return False
+            raw = found
+        return False
+
+    def hide(
+        self,
+        raw: Raw,
+        path: tuple[str, ...] = (),
+        show: Show | None = None,
+        *,
+        covered: bool = False,
+    ) -> Raw:
         """Return a JSON text with each secret in it replaced by what is shown instead.
 
         Args:
             raw: The value.
             path: Where it is; see ``covers``.
             show: Returns what is shown instead of a value. Default: its kind.
+            covered: Whether it is masked as a whole, wherever it is.
         """
         if not self._on:
             return raw
-        covered = self.covers(path)
+        covered = covered or self.covers(path)
         marks = () if covered else self._find_marks(raw)
         if not covered and not marks:
             return raw

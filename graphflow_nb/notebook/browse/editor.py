@@ -168,7 +168,9 @@ class Editor:
         if len(bytes(raw)) > MAX_TEXT or self._is_typed():
             return  # what a person typed is never replaced
         kind = {"string": "text", "object": "JSON", "array": "JSON"}.get(form, form)
-        masked = mask_text(raw, self._stage.desk.mask, (*DATA, *keys))
+        masked = mask_text(
+            raw, self._stage.desk.mask, (*DATA, *keys), self._stage.desk.edit().value()
+        )
         self._offer(kind, masked.text, masked)
 
     def _offer(self, kind: str, value: str, masked: MaskedText | None = None) -> None:

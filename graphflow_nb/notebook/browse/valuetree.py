@@ -203,7 +203,7 @@ class ValueTree(anywidget.AnyWidget):
                 f"{len(bytes(raw)):,} bytes are too many to be changed in place: change single "
                 "values in it, or the session from a cell"
             )
-        self._masked = mask_text(raw, self._mask, path)
+        self._masked = mask_text(raw, self._mask, path, self._read(()))
         return self._masked.text
 
     def _current_mark(self, message: dict[str, Any]) -> str:

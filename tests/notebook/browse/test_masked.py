@@ -123,6 +123,26 @@ def test_a_page_is_shown_with_its_secrets_by_a_message_alone(
         assert html.get_state() == state
 
 
+def test_a_value_is_edited_without_being_shown_where_its_name_is_beside_it(wb: g.Workbench) -> None:
+    session = wb.get(ID)
+    session.context["headers"] = [{"name": "Cookie", "value": "Zq71"}, ["X-Api-Key", ["Zq72"]]]
+    wb.save(session)
+    browser = wb.browse(session=ID)
+    for key in ("0/value", "1/1"):
+        text = ask(browser, "read", {"key": f"/context/data/headers/{key}"})["text"]
+        assert "••• 1 (text, 4 characters)" in text
+    browser.reader.parts.value = "Edit"
+    editor = browser.reader.editor
+    editor.path.value = "headers.0.value"
+    assert editor.value.value == "••• 1 (text, 4 characters)"
+    editor.value.value += " and more"
+    editor.set.click()
+    browser.reader.saving.preview.click()
+    assert "Zq7" not in str([each.get_state() for each in (editor.value, editor.json)])
+    browser.reader.saving.save.click()
+    assert wb.get(ID).context["headers"][0]["value"] == "Zq71 and more"
+
+
 def test_a_status_is_edited_without_its_secret(wb: g.Workbench) -> None:
     session = wb.get(ID)
     session.status_message = "at https://ann:Zq73@host"
