@@ -33,6 +33,7 @@ __all__ = [
     "delete_odd",
     "fetch_session",
     "find_sessions",
+    "has_rare_prefix",
     "is_session",
     "read_columns",
     "read_page",
@@ -41,6 +42,8 @@ __all__ = [
 
 
 _PORTION: Final = 100
+#: Sessions with an id_prefix up to which sorting them is quicker than a walk through all.
+_RARE: Final = 2_000
 
 
 class Database(sqlite3.Connection):
@@ -148,7 +151,7 @@ def fetch_session(db: Database, id: str) -> tuple[Any, ...] | None:
 def find_sessions(db: Database, query: Query) -> tuple[list[tuple[Any, ...]], dict[str, str]]:
     """Return the rows of the selected sessions, in order, and what is wrong with the odd ones."""
     if _can_be_quick(db, query):
-        statement = sql.select(sql.ROW, query)
+        statement = sql.select(sql.ROW, query, sorts=has_rare_prefix(db, query))
         rows = _quick(lambda: db.execute(*statement).fetchall())
         if rows is not None and all(map(is_session, rows)):
             return rows, {}
@@ -163,6 +166,13 @@ def find_sessions(db: Database, query: Query) -> tuple[list[tuple[Any, ...]], di
             else:
                 found.append(odd.row)
     return found, problems
+
+
+def has_rare_prefix(db: Database, query: Query) -> bool:
+    """Return whether a page by time is best found among the few sessions with its id_prefix."""
+    if query.id_prefix is None or not sql.is_page_by_time(query):
+        return False
+    return bool(db.execute(*sql.count_prefix(query, _RARE + 1)).fetchone()[0] <= _RARE)
 
 
 def _can_be_quick(db: Database, query: Query) -> bool:

@@ -82,7 +82,12 @@ class Statement(NamedTuple):
 
 
 def select(
-    columns: str, query: Query, first: Sequence[Any] = (), *, also: str | None = None
+    columns: str,
+    query: Query,
+    first: Sequence[Any] = (),
+    *,
+    also: str | None = None,
+    sorts: bool = False,
 ) -> Statement:
     """Return the statement that reads columns of the selected sessions, in order.
 
@@ -91,8 +96,9 @@ def select(
         query: The selection.
         first: The values of the parameters in ``columns``.
         also: One more condition as SQL, without parameters.
+        sorts: Whether a page by time sorts all that have its id_prefix, which are few.
     """
-    where, values = _where(query, page=True)
+    where, values = _where(query, page=True, sorts=sorts)
     if also is not None:
         where = f"{where} AND {also}" if where else f" WHERE {also}"
     way = " DESC" if query.descending else ""
@@ -110,7 +116,7 @@ def select(
     return Statement(f"{text} LIMIT ?", [*first, *values])
 
 
-def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
+def select_table(query: Query, context: Sequence[ContextPath], *, sorts: bool = False) -> Statement:
     """Return the statement that reads the columns of a ``Table``, context values as JSON text.
 
     The context itself is among them, so that the driver meets a text that is not UTF-8. The number
@@ -123,7 +129,7 @@ def select_table(query: Query, context: Sequence[ContextPath]) -> Statement:
         "CASE json_type(context) WHEN 'object' THEN 0 END) END"
     )
     paths = [_encode_path(spellings(path)) for path in context]
-    return select(columns + f", find_value({_CONTEXT}, ?)" * len(paths), query, paths)
+    return select(columns + f", find_value({_CONTEXT}, ?)" * len(paths), query, paths, sorts=sorts)
 
 
 def select_chats(query: Query) -> Statement:
@@ -258,6 +264,19 @@ def probe(query: Query, most: int) -> Statement:
     return Statement(text, [*values, *given])
 
 
+def is_page_by_time(query: Query) -> bool:
+    """Return whether the index of times serves a query's order."""
+    return query.limit is not None and query.order_by == "updated_at"
+
+
+def count_prefix(query: Query, most: int) -> Statement:
+    """Return the statement that counts the sessions with a query's id_prefix, but not beyond."""
+    where, values = _where(Query(id_prefix=query.id_prefix), page=False)
+    return Statement(
+        f"SELECT count(*) FROM (SELECT 1 FROM sessions{where} LIMIT ?)", [*values, most]
+    )
+
+
 def count_groups(query: Query, *, odd: bool = False) -> Statement:
     """Return the statement that counts the selected sessions at each task of each graph.
 
@@ -287,7 +306,7 @@ def _encode_path(path: Spellings) -> str:
     return msgspec.json.encode(path).decode()
 
 
-def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
+def _where(query: Query, *, page: bool, sorts: bool = False) -> tuple[str, list[Any]]:
     """Return the conditions of a query as SQL, with the cursor's if ``page``, and their values."""
     terms: list[str] = []
     values: list[Any] = []
@@ -324,7 +343,7 @@ def _where(query: Query, *, page: bool) -> tuple[str, list[Any]]:
         prefix = query.id_prefix.encode()
         # A page by time walks the index of times, which has the ids: all that have a prefix would
         # be sorted otherwise, with their contexts.
-        is_walk = page and query.limit is not None and query.order_by == "updated_at"
+        is_walk = page and is_page_by_time(query) and not sorts
         id = "+id" if is_walk else "id"
         put(f"{id} >= ?", query.id_prefix)
         if prefix:

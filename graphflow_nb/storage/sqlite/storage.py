@@ -46,6 +46,7 @@ from .odd import (
     delete_odd,
     fetch_session,
     find_sessions,
+    has_rare_prefix,
     read_chats,
     read_columns,
     read_page,
@@ -442,9 +443,13 @@ class SqliteSessionStorage:
             The table; ``context_bytes`` is the length of the JSON text.
         """
         wider = query.one_more()
-        statement = sql.select_table(wider, context)
         note = current_row_note()
-        columns = await self._ask(wider, lambda db: read_columns(db, wider, statement, note))
+
+        def read(db: Database) -> list[list[Any]] | None:
+            statement = sql.select_table(wider, context, sorts=has_rare_prefix(db, wider))
+            return read_columns(db, wider, statement, note)
+
+        columns = await self._ask(wider, read)
         table = None
         if columns is not None:
             table = await run_off_loop(len(columns[0]), lambda: _build_table(columns))

@@ -8,9 +8,9 @@ from itertools import product
 
 import pytest
 
-from graphflow_nb import Query
+from graphflow_nb import Query, Session, SqliteSessionStorage
 from graphflow_nb.storage.conditions import fold, holds
-from graphflow_nb.storage.sqlite import sql
+from graphflow_nb.storage.sqlite import odd, sql
 from graphflow_nb.storage.sqlite.functions import register_functions
 from graphflow_nb.storage.sqlite.needles import find_needles
 
@@ -86,6 +86,37 @@ def test_a_page_by_time_of_a_common_prefix_sorts_nothing(db):
         found = [row[0] for row in db.execute(text, values)]
         assert len(found) == 9 or query.limit is None
         assert all(id.startswith("1") for id in found)
+
+
+def test_a_page_by_time_of_a_rare_prefix_looks_up_the_ids(db):
+    text, values = sql.select("*", Query(id_prefix="1", limit=9), sorts=True)
+    plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {text}", values))
+    assert "(id>? AND id<?)" in plan
+    assert len(db.execute(text, values).fetchall()) == 9
+
+
+@pytest.mark.parametrize("rare", [3, 30])
+def test_pages_of_a_prefix_are_the_same_however_they_are_found(tmp_path, run, monkeypatch, rare):
+    monkeypatch.setattr(odd, "_RARE", rare)
+
+    async def compare():
+        storage = await SqliteSessionStorage.connect(tmp_path / "pages.db")
+        await storage.save_many([Session(f"{i % 3}-{i:02}", "t") for i in range(60)])
+        for order in ("updated_at", "-updated_at"):
+            ids, query = [], Query(id_prefix="1-", order=order, limit=8)
+            while True:
+                table = await storage.table(query)
+                found = await storage.query(query)
+                assert [session.id for session in found] == table.id
+                ids += table.id
+                if table.next is None:
+                    break
+                query = query.following(table.next, 8)
+            wanted = [f"1-{i:02}" for i in range(1, 60, 3)]
+            assert ids == (wanted[::-1] if order.startswith("-") else wanted)
+        await storage.close()
+
+    run(compare())
 
 
 def test_case_is_ignored_alike_within_ascii_and_beyond(db):
