@@ -44,6 +44,7 @@ __all__ = [
     "GroupCounter",
     "Row",
     "RowsById",
+    "Timed",
     "build_table",
     "filter_rows",
     "find_page",
@@ -114,7 +115,22 @@ class Row(Protocol):
         ...
 
 
+class Timed(Protocol):
+    """What has the times by which sessions are ordered, as a ``Row`` has them."""
+
+    @property
+    def created(self) -> int:
+        """The time of creation."""
+        ...
+
+    @property
+    def updated(self) -> int:
+        """The time of the last save."""
+        ...
+
+
 R = TypeVar("R", bound=Row)
+T = TypeVar("T", bound=Timed)
 
 
 class RowsById(Sequence[tuple[str, R]]):
@@ -209,7 +225,7 @@ def select_rows(rows: Sequence[tuple[str, R]], query: Query) -> Sequence[tuple[s
     return rows
 
 
-def take_page(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]]:
+def take_page(rows: Sequence[tuple[str, T]], query: Query) -> list[tuple[str, T]]:
     """Return the page of rows that a query asks for, in order; its conditions are ignored.
 
     Args:
@@ -220,7 +236,7 @@ def take_page(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]
     if query.limit is not None and len(rows) > _MANY:
         rows = _take_candidates(rows, column, query, query.limit)
 
-    def key(item: tuple[str, R]) -> tuple[int, str]:
+    def key(item: tuple[str, T]) -> tuple[int, str]:
         time = getattr(item[1], column) if column else 0
         return (_order_of(time), item[0])
 
@@ -233,8 +249,8 @@ def take_page(rows: Sequence[tuple[str, R]], query: Query) -> list[tuple[str, R]
 
 
 def _take_candidates(
-    rows: Sequence[tuple[str, R]], column: str | None, query: Query, limit: int
-) -> Sequence[tuple[str, R]]:
+    rows: Sequence[tuple[str, T]], column: str | None, query: Query, limit: int
+) -> Sequence[tuple[str, T]]:
     """Return the rows of a page, and few others, without sorting all.
 
     Args:
@@ -245,7 +261,7 @@ def _take_candidates(
     """
     after, descending = query.after, query.descending
     if column is None:
-        found_by_id: Iterable[tuple[str, R]] = rows
+        found_by_id: Iterable[tuple[str, T]] = rows
         if after is not None:
             last = after.id
             found_by_id = (r for r in rows if (r[0] < last if descending else r[0] > last))

@@ -6,10 +6,12 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from functools import partial
 from math import inf
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import QueryError, StorageError
 from ...model.times import UNKNOWN_TIME
@@ -21,15 +23,16 @@ from ..paths import ContextPath, is_encodable
 from ..query import Query
 from ..rows import GroupCounter, build_table, filter_rows, size_of, take_page
 from ..scans import ScanKind, current_guard, current_row_note
-from ..table import GroupCount, NotedCount, NotedList, Table, add_problem
+from ..table import GroupCount, NotedCount, NotedList, Table
 from ..trace import current
 from .client import RedisClient
 from .errors import is_refused
 from .form import Stored, digest
 from .index import Entry, RedisIndex, entry_after, is_current, key_pattern, next_cursor
-from .odd import OddStored, time_problem
+from .odd import OddStored
 from .records import Found, Records
 from .scans import Scans
+from .whole import Gathered, note_problems
 
 __all__ = ["Page", "Queries", "SessionPage"]
 
@@ -279,6 +282,8 @@ class Queries:
 
     async def table(self, query: Query, context: Sequence[ContextPath]) -> Table:
         """Return the selected sessions by column, with the time at which each expires."""
+        if query.limit is None:
+            return await self._table_of_all(query, context)
         page = await self.select(query.one_more())
         shown = page.found[: query.limit]
         left = await self._records.expiries([id for id, _ in shown])
@@ -288,12 +293,8 @@ class Queries:
 
         def build() -> Table:
             table = build_table(page.found, query, context)
-            for id, stored in shown:
-                wrong = stored.problem if isinstance(stored, OddStored) else time_problem(stored)
-                if wrong:
-                    add_problem(table.problems, id, wrong)
-            expires = [now + ms * 1000 if ms else UNKNOWN_TIME for ms in left]
-            table.expires = np.array(expires, np.int64)
+            note_problems(table, shown)
+            table.expires = _expiry_times(left, now)
             # Workers keep no times, by which a state could be told.
             table.marks = [digest(stored.text) for _, stored in shown]
             return table
@@ -307,6 +308,20 @@ class Queries:
             )
         trace.size(int(table.context_bytes.sum()), len(table))
         trace.lap("decode")
+        return table
+
+    async def _table_of_all(self, query: Query, context: Sequence[ContextPath]) -> Table:
+        gathered = Gathered(query, context)
+        hidden: set[bytes] = set()
+        async for portion in self.scan(query, hidden=hidden):
+            await run_off_loop(len(portion), partial(gathered.add, portion))
+        table = await run_off_loop(gathered.rows, gathered.finish)
+        table.expires = _expiry_times(
+            await self._records.expiries(table.id), time.time_ns() // 1000
+        )
+        table.note = _hidden_note(hidden)
+        current().size(int(table.context_bytes.sum()), len(table))
+        current().lap("execute")
         return table
 
     async def count(self, query: Query) -> int:
@@ -494,6 +509,11 @@ class Queries:
         if not await self._index.refresh():
             slow["updated_at"] = f"{why}; wb.build_index() makes it quick"
         return slow
+
+
+def _expiry_times(left: Sequence[int | None], now: int) -> NDArray[np.int64]:
+    """Return when sessions expire that have so many milliseconds left."""
+    return np.array([now + ms * 1000 if ms else UNKNOWN_TIME for ms in left], np.int64)
 
 
 def _hidden_note(hidden: set[bytes]) -> str | None:
