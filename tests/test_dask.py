@@ -109,7 +109,8 @@ def test_a_value_that_does_not_fit_is_an_error(tmp_path):
         wb.create("a", "t", context={"n": 1})
         wb.create("b", "t", context={"n": "one"})
     frame = read_sessions(url, context={"n": "int64"})
-    with pytest.raises(g.StorageError, match=r"1 value of 'n' is not int64, first that of 'b': \"one\""):
+    problem = r"1 value of 'n' is not int64, first that of 'b': \"one\""
+    with pytest.raises(g.StorageError, match=problem):
         frame.compute()
 
 
