@@ -90,7 +90,8 @@ _PLAIN_WORDS: Final = (
 _PLAIN: Final = frozenset(_PLAIN_WORDS.split())
 # In a query, which has few prose words, more names hold one; in prose these are words.
 _IN_QUERIES: Final = frozenset(("sig", "signature", "pass", "auth"))
-_IN_PROSE: Final = frozenset(("pass", "pin", "auth", "cookies", "secrets"))
+_PROSE: Final = "pass pin auth cookies secrets accesskey nopasswd"
+_IN_PROSE: Final = frozenset(_PROSE.split())
 # A key or a name in quotes, which may be escaped: JSON inside JSON, Python's repr.
 _KEY: Final = r"(\\*[\"'])((?:[^\"'\\]|\\+u[0-9a-fA-F]{4}){1,200})\1"
 _QUOTED_KEY: Final = re.compile(rf"{_KEY}\s*:\s*")
@@ -114,7 +115,7 @@ def is_name_key(key: str) -> bool:
 
 def may_be_name(text: str) -> bool:
     """Return whether a text may be the name of something: it is short, of at most three words."""
-    return 1 < len(text) <= 60 and text.count(" ") <= 2
+    return 1 < len(text) <= 60 and text.count(" ") <= 2 and "/" not in text
 
 
 def is_value_key(key: str) -> bool:
@@ -197,6 +198,10 @@ def _find_named(text: str, kind: Kind) -> Iterator[Span]:
         match = _IN_QUOTES.match(text, sign + 1) or bare.match(text, sign + 1)
         if match is None or match[2].lower().rstrip(".") in _PLAIN:
             continue
+        if match[2].startswith(text[sign]):  # a comparison, a name in C++
+            continue
+        if name in ("PWD", "OLDPWD") and match[2].startswith("/"):  # a shell's folder
+            continue
         # Behind a colon may be prose: "token: see below".
         prose = bare is _AFTER_COLON and not match[1] and match[2].isalpha()
         if not (prose and text[match.end() : match.end() + 1] == " "):
@@ -232,7 +237,9 @@ def _find_quoted(text: str, kind: Kind) -> Iterator[Span]:
     for match in _QUOTED_PAIR.finditer(text):
         named = match[2] is not None and is_name_key(match[2])
         value = match[5] is not None and is_value_key(match[5])
-        if named == value and (named or match[2] is None) and kind(_read_key(match[4])) is not None:
+        key = _read_key(match[4])
+        may_be = may_be_name(key) and named == value and (named or match[2] is None)
+        if may_be and kind(key) is not None:
             among = text[max(0, match.start() - 20) : match.start()].rstrip()[-1:] in (
                 "[",
                 "(",

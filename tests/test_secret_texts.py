@@ -26,7 +26,9 @@ bearer bonds2 fell|task-sk-1|sk-learn|ask-question-about-the-keyboard|AKIA is a 
 2026-11-26T10:00|a3f1c2d4-0000-4000-8000-123456789abc
 password_reset_at=2026-01-01|password_policy: strong
 monkey: 1|secretary=ann|cookie_policy=all|session_id=abc123|signature: ann|next_page_token=abc
-["password", "email"]|{"required": ["username", "password"]}|{"name": "token_count", "value": 12}
+<a href="x.html" accesskey="n">|PWD=/home/ann|ann ALL=(root) NOPASSWD: /bin/ls
+node::credentials::Has|open('/etc/passwd', 'r')|if secret == other|["password", "email"]
+{"required": ["username", "password"]}|{"name": "token_count", "value": 12}
 eyJ is how a JSON object begins|xoxo|the secret is out|password|tokens: a, b|ghp and hf_ and npm
 """.replace("\n", "|")
     .strip("|")
