@@ -364,16 +364,26 @@ class InMemorySessionStorage:
             Seen(self.identity, session.version, now),
         )
 
+    def _kept_order(self, column: str) -> KeptOrder:
+        with self._lock:
+            if (order := self._orders.get(column)) is None:
+                by_time = {"updated_at": "updated", "created_at": "created"}
+                order = self._orders[column] = KeptOrder(by_time.get(column))
+            return order
+
     def _page(self, query: Query) -> list[tuple[str, MemoryRow]]:
         """Return the rows of a query's page, in order."""
         limit = query.limit
         if query.ids is not None or limit is None or len(self._rows) <= MANY:
             return find_page(self._stored(query), query)
-        with self._lock:
-            order = self._orders.get(query.order_by)
-            if order is None:
-                column = {"updated_at": "updated", "created_at": "created"}.get(query.order_by)
-                order = self._orders[query.order_by] = KeptOrder(column)
+        if query.id_prefix and query.order_by != "id":
+            rare = max(MANY, len(self._rows) // 50)
+            portion = self._kept_order("id").find(
+                self._rows, self._lock, Query(id_prefix=query.id_prefix, order="id"), rare
+            )
+            if portion.is_last:
+                return find_page(portion.rows, query)
+        order = self._kept_order(query.order_by)
         found: list[tuple[str, MemoryRow]] = []
         # Where other conditions leave out sessions, more are looked at than a page has.
         most, rest = max(MANY, 10 * limit) if query.filters else limit, query
@@ -383,10 +393,10 @@ class InMemorySessionStorage:
             found += select_rows(tried, query)
             if len(found) >= limit or (portion.is_last and len(tried) < most):
                 return found[:limit]
-            most *= 4
+            most *= 8
             if query.order_by == "id":
                 rest = query.following(Cursor(query.order, tried[-1][0], None), limit)
-            elif most < len(self._rows) // 8:
+            elif most < len(self._rows) // 32:
                 found = []
             else:  # few sessions meet the conditions: selecting from all is quicker
                 return find_page(self._stored(query), query)

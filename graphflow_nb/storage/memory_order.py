@@ -73,8 +73,11 @@ class KeptOrder:
                 self._make(rows, lock)
             with lock:
                 changed = list(self.changed)
-                start, end = self._range(query.after, query.descending, most + len(changed))
-                is_last = start == 0 if query.descending else end == len(self._ids)
+                low, high = self._bounds(query)
+                start, end = self._range(
+                    low, high, query.after, query.descending, most + len(changed)
+                )
+                is_last = start <= low if query.descending else end >= high
                 chosen = dict.fromkeys([*self._ids[start:end], *changed])
                 found = [(id, row) for id in chosen if (row := rows.get(id)) is not None]
         return Portion(found, is_last)
@@ -93,16 +96,29 @@ class KeptOrder:
         order = np.argsort(times, kind="stable")
         self._ids, self._times = [ids[place] for place in order.tolist()], times[order]
 
-    def _range(self, after: Cursor | None, descending: bool, most: int) -> tuple[int, int]:
+    def _bounds(self, query: Query) -> tuple[int, int]:
+        """Return the first and the last place of what a query's id_prefix leaves of the ids."""
+        prefix = query.id_prefix
+        if self._column is not None or not prefix:
+            return 0, len(self._ids)
+        size = len(prefix)
+        # Cut to the length of the prefix, the ids are in order still.
+        return (
+            bisect_left(self._ids, prefix, key=lambda id: id[:size]),
+            bisect_right(self._ids, prefix, key=lambda id: id[:size]),
+        )
+
+    def _range(
+        self, low: int, high: int, after: Cursor | None, descending: bool, most: int
+    ) -> tuple[int, int]:
         """Return the first and the last place of the next ids; equal times are not parted."""
         size, most = len(self._ids), max(1, most)
         if self._times is None:
             if descending:
-                end = size if after is None else bisect_left(self._ids, after.id)
-                return max(0, end - most), end
-            start = 0 if after is None else bisect_right(self._ids, after.id)
-            return start, min(size, start + most)
-        low, high = 0, size
+                end = high if after is None else min(high, bisect_left(self._ids, after.id))
+                return max(low, end - most), max(low, end)
+            start = low if after is None else max(low, bisect_right(self._ids, after.id))
+            return min(high, start), min(high, start + most)
         if after is not None:
             known = micros_or_unknown(after.time)
             moment = _LAST if known == UNKNOWN_TIME else known
