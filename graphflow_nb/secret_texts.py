@@ -69,7 +69,7 @@ _PEM_BLOCK: Final = re.compile(
 )
 # After a user's name; a port is followed by a slash. It ends where a host follows.
 _URL_PASSWORD: Final = re.compile(
-    r"://[^\s/:@?#\"'<>]*:(?!\d{1,5}[/?#])([^\s\"'<>]+?)@(?=[\w.\[\]:%-]*(?:[/?#\s\"'<>,;)\\]|$))"
+    r"://[^\s/:@?#\"'<>]{0,200}:(?!\d{1,5}[/?#])([^\s\"'<>]{1,200}?)@(?=[\w.\[\]:%-]{0,300}(?:[/?#\s\"'<>,;)\\]|$))"
 )
 _AUTHORIZATION: Final = re.compile(
     r"\b(?:bearer|basic)\s+(?=[\w.~+/-]*(?:\d|=))([\w.~+/-]{8,}=*)", re.IGNORECASE
@@ -93,11 +93,11 @@ _IN_QUERIES: Final = frozenset(("sig", "signature", "pass", "auth"))
 _PROSE: Final = "pass pin auth cookies secrets accesskey nopasswd"
 _IN_PROSE: Final = frozenset(_PROSE.split())
 # A key or a name in quotes, which may be escaped: JSON inside JSON, Python's repr.
-_KEY: Final = r"(\\*[\"'])((?:[^\"'\\]|\\+u[0-9a-fA-F]{4}){1,200})\1"
+_KEY: Final = r"(\\{0,16}[\"'])((?:[^\"'\\]|\\+u[0-9a-fA-F]{4}){1,200})\1"
 _QUOTED_KEY: Final = re.compile(rf"{_KEY}\s*:\s*")
+_NAMED_BY: Final = r"(?:(\\{0,16}[\"'])(\w{1,40})\1\s*:\s*|[\[(]\s*)"
 _QUOTED_PAIR: Final = re.compile(
-    rf"(?:(\\*[\"'])(\w+)\1\s*:\s*|[\[(]\s*){_KEY.replace(chr(92) + '1', chr(92) + '3')}\s*,\s*"
-    r"(?:\3(\w+)\3\s*:\s*)?"
+    _NAMED_BY + _KEY.replace(r"\1", r"\3") + r"\s*,\s*(?:\3(\w{1,40})\3\s*:\s*)?"
 )
 _BARE: Final = re.compile(r"[^\s,}\])\"'{\[(\\]+")
 _INNOCENT_LIST_ITEM: Final = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
@@ -191,7 +191,10 @@ def _find_known(text: str) -> Iterator[Span]:
 
 
 def _find_named(text: str, kind: Kind) -> Iterator[Span]:
+    end = 0
     for name, sign in _names_in(text, kind):
+        if sign < end:
+            continue
         bare = _AFTER_EQUALS if text[sign] == "=" else _AFTER_COLON
         if bare is _AFTER_COLON and kind(name) == "cookie":
             bare = _COOKIES
@@ -205,6 +208,7 @@ def _find_named(text: str, kind: Kind) -> Iterator[Span]:
         # Behind a colon may be prose: "token: see below".
         prose = bare is _AFTER_COLON and not match[1] and match[2].isalpha()
         if not (prose and text[match.end() : match.end() + 1] == " "):
+            end = match.end(2)
             yield Span(*match.span(2))
 
 
@@ -231,21 +235,24 @@ def _holds_secret(match: re.Match[str], sign: str, kind: Kind) -> bool:
 
 
 def _find_quoted(text: str, kind: Kind) -> Iterator[Span]:
+    end = 0  # of the last secret: there is nothing more to be found in it
     for match in _QUOTED_KEY.finditer(text):
-        if kind(_read_key(match[2])) is not None:
-            yield from _find_value(text, match.end(), match[1])
+        if match.start() >= end and kind(_read_key(match[2])) is not None:
+            for span in _find_value(text, match.end(), match[1]):
+                end = span.end
+                yield span
+    end = 0
     for match in _QUOTED_PAIR.finditer(text):
         named = match[2] is not None and is_name_key(match[2])
         value = match[5] is not None and is_value_key(match[5])
         key = _read_key(match[4])
         may_be = may_be_name(key) and named == value and (named or match[2] is None)
-        if may_be and kind(key) is not None:
-            among = text[max(0, match.start() - 20) : match.start()].rstrip()[-1:] in (
-                "[",
-                "(",
-                ",",
-            )
-            yield from _find_value(text, match.end(), match[3], alone=not named and not among)
+        if match.start() >= end and may_be and kind(key) is not None:
+            before = text[max(0, match.start() - 20) : match.start()].rstrip()[-1:]
+            alone = not named and before not in ("[", "(", ",")
+            for span in _find_value(text, match.end(), match[3], alone=alone):
+                end = span.end
+                yield span
 
 
 def _read_key(text: str) -> str:

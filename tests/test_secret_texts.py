@@ -81,3 +81,9 @@ def test_parts_do_not_overlap_and_what_is_around_them_stays() -> None:
         assert all(end <= span.start < span.end for end, span in zip(ends, spans, strict=False))
     text = "see https://ann:x@host/y?token=z&page=2 (from ann)"
     assert DEFAULT_MASK.scrub(text) == "see https://ann:•••@host/y?token=•••&page=2 (from ann)"
+
+
+def test_a_text_of_many_beginnings_is_read_once() -> None:
+    # Each beginning alone would be looked into up to the end, which takes a minute.
+    for beginning in ('["password", ', '"password": {', "password='x ", "://a:b", "\\"):
+        assert SECRET not in DEFAULT_MASK.scrub(f"{beginning * 5_000} password={SECRET}")
