@@ -327,6 +327,7 @@ def make_explorer(text: str) -> Iterator[LatencyExplorer]:
 def make_live(text: str) -> Iterator[LiveLatency]:
     wb = make_store(text)
     live = wb.latency.live()
+    live.running.value = False  # what the browser reads would come in between
     for operation in operations(text):
         wb.recorder.on_operation(operation)
     live.update()

@@ -189,9 +189,9 @@ def test_background_traffic_is_marked_and_left_out():
     wb.bridge.run(wb.storage.background.get("claim-0014"))
     assert wb.latency.frame()["op"].tolist() == ["get"]
     every = wb.latency.frame(background=True)
-    assert every["op"].tolist() == ["get", "counts", "get"]
-    assert every["background"].tolist() == [False, True, True]
-    assert every["origin"].tolist() == ["user", "background", "background"]
+    assert every["op"].tolist() == ["get", "estimate", "counts", "get"]
+    assert every["background"].tolist() == [False, True, True, True]
+    assert every["origin"].tolist() == ["user", "background", "background", "background"]
     assert wb.latency.frame()["origin"].tolist() == ["user"]
     assert len(wb.latency) == 1
     assert wb.latency.summary()["count"].sum() == 1

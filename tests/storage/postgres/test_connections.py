@@ -32,7 +32,7 @@ def test_a_storage_belongs_to_its_loop(database, run):
 
 
 def test_a_silent_server_times_out(database, run):
-    storage = run(connect(database, timeout=0.3))
+    storage = run(connect(database, timeout=1))
     run(storage.save(Session("a", "t")))
 
     async def blocked() -> None:

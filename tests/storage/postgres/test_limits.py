@@ -170,7 +170,7 @@ def test_a_read_that_takes_too_long_is_told_so_and_what_to_do(database, run):
 
 def test_who_ended_a_statement_in_the_server_is_told(database, run):
     async def read() -> None:
-        storage = await connect(database)
+        storage = await connect(database, timeout=60)
         call = asyncio.ensure_future(storage.run(lambda c: c.fetch("SELECT pg_sleep(60)")))
         cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sl'"
         await until(lambda: fetch(database, cancel))
