@@ -191,9 +191,9 @@ def _find_known(text: str) -> Iterator[Span]:
 
 
 def _find_named(text: str, kind: Kind) -> Iterator[Span]:
-    end = 0
+    ends = {"=": 0, ":": 0}  # of the last secret behind each: it has no more of them
     for name, sign in _names_in(text, kind):
-        if sign < end:
+        if sign < ends[text[sign]]:
             continue
         bare = _AFTER_EQUALS if text[sign] == "=" else _AFTER_COLON
         if bare is _AFTER_COLON and kind(name) == "cookie":
@@ -208,7 +208,7 @@ def _find_named(text: str, kind: Kind) -> Iterator[Span]:
         # Behind a colon may be prose: "token: see below".
         prose = bare is _AFTER_COLON and not match[1] and match[2].isalpha()
         if not (prose and text[match.end() : match.end() + 1] == " "):
-            end = match.end(2)
+            ends[text[sign]] = match.end(2)
             yield Span(*match.span(2))
 
 

@@ -56,6 +56,11 @@ def test_an_innocent_text_is_shown(text: str) -> None:
     assert DEFAULT_MASK.hide(raw) is raw
 
 
+def test_secrets_are_hidden_in_a_text_of_many() -> None:
+    for text in (json.dumps(TEXTS[:28]), repr(TEXTS[:28]), "\n".join(TEXTS[:28])):
+        assert SECRET not in DEFAULT_MASK.scrub(text)
+
+
 def test_a_name_beside_its_value_says_what_that_is() -> None:
     shown = json.loads(bytes(DEFAULT_MASK.hide(Raw(json.dumps(PAIRS).encode()))))
     assert SECRET not in repr(shown)
