@@ -203,6 +203,26 @@ def test_a_page_of_what_is_rare_is_refused_early(connect, run, monkeypatch):
     assert run(storage.table(Query(text="nobody", limit=10, graph="g1"))).id == []
 
 
+def test_what_is_rare_is_looked_for_in_all_keys_and_not_by_the_index(connect, run, monkeypatch):
+    monkeypatch.setattr("graphflow_nb.storage.redis.queries._PROBED", 100)
+    storage = connect()
+    run(storage.save_many([Session(f"s{i:03}", "t", graph_id=f"g{i % 9}") for i in range(390)]))
+    run(storage.build_index())
+    walked, page = [], RedisIndex.page
+
+    async def noting(self, query, after, count):
+        walked.append(count)
+        return await page(self, query, after, count)
+
+    monkeypatch.setattr(RedisIndex, "page", noting)
+    found = run(storage.table(Query(text="s07", limit=20)))
+    assert found.id == [f"s{i:03}" for i in range(79, 69, -1)]
+    assert (found.note, sum(walked)) == (None, 100)
+    walked.clear()
+    assert "the index" in run(storage.table(Query(text="none", graph="g1", limit=20))).note
+    assert sum(walked) > 0
+
+
 def test_a_rare_prefix_is_looked_up_by_the_server(connect, run, monkeypatch):
     storage = connect()
     monkeypatch.setattr("graphflow_nb.storage.redis.queries._PORTION", 100)
