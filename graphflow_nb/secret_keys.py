@@ -12,10 +12,12 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["MASK", "key_words", "secret_kind", "stems_of"]
+__all__ = ["MASK", "URL_MASK", "key_words", "secret_kind", "stems_of"]
 
 #: What is written in place of a secret.
 MASK: Final = "•••"
+#: What is written in place of a part of a store's URL, by which it is still a URL.
+URL_MASK: Final = "***"
 
 _PASSWORDS: Final = (
     "password passwd pwd pw passphrase passcode passwort kennwort contraseña senha wachtwoord "

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from .secret_keys import MASK, secret_kind
+from .secret_keys import MASK, URL_MASK, secret_kind
 
 __all__ = [
     "MAY_HIDE",
@@ -170,12 +170,18 @@ def replace_spans(text: str, spans: Sequence[Span], show: Callable[[str], str]) 
 def scrub(text: str) -> str:
     """Return a text, such as an error's, with ``•••`` in place of each secret in it.
 
+    What is hidden already in a store's URL stays ``***``.
+
     Example:
         >>> from graphflow_nb.secret_texts import scrub
         >>> scrub("{'user': 'ann', 'password': 'x1'} at https://ann:x1@host/")
         "{'user': 'ann', 'password': '•••'} at https://ann:•••@host/"
     """
-    return replace_spans(text, find_secrets(text, secret_kind), lambda _: MASK)
+
+    def show(secret: str) -> str:
+        return secret if secret == URL_MASK else MASK
+
+    return replace_spans(text, find_secrets(text, secret_kind), show)
 
 
 def _find_known(text: str) -> Iterator[Span]:

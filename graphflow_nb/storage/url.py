@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 from ..errors import StorageError
+from ..secret_keys import URL_MASK
 
 __all__ = [
     "REDIS_SCHEMES",
@@ -30,7 +31,6 @@ REDIS_SCHEMES: Final = {
     "unix": "unix",
 }
 
-_HIDDEN: Final = "***"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)(\+[\w.-]+)?:")
 # What people copy along with a URL: from a shell's history, from a provider's page, from a .env.
 _AROUND: Final = re.compile(
@@ -91,9 +91,9 @@ class StoreUrl:
         said = str(text)
         for secret in sorted(self._secrets, key=len, reverse=True):
             if len(secret) >= _SHORTEST:
-                said = said.replace(secret, _HIDDEN)
+                said = said.replace(secret, URL_MASK)
             elif secret in said:
-                return _HIDDEN
+                return URL_MASK
         return said
 
     def __str__(self) -> str:
@@ -111,7 +111,7 @@ class StoreUrl:
 def mask_text(text: str) -> str:
     """Return a text that a person typed, with ``***`` for what may be secret in it."""
     hidden = _URL_IN_TEXT.sub(lambda match: str(StoreUrl(match[0])), text)
-    return _PARAMETER.sub(rf"\1{_HIDDEN}", hidden)
+    return _PARAMETER.sub(rf"\1{URL_MASK}", hidden)
 
 
 def raise_without_secrets(error: Exception, cause: BaseException, url: StoreUrl) -> NoReturn:
@@ -158,28 +158,28 @@ def _mask(text: str) -> tuple[str, set[str]]:
 
     def hide(match: re.Match[str]) -> str:
         secrets.update(_spellings(match[2]))
-        return f"{match[1]}{_HIDDEN}"
+        return f"{match[1]}{URL_MASK}"
 
     scheme, colon, rest = text.partition(":")
     if not colon or _SCHEME.match(text) is None:
-        return (_HIDDEN if _ODD_TEXT.search(text) else text), secrets
+        return (URL_MASK if _ODD_TEXT.search(text) else text), secrets
     rest = _PARAMETER.sub(hide, rest)
     slashes = "//" if rest.startswith("//") else ""
     userinfo, at, tail = rest.removeprefix("//").rpartition("@")
     user, parted, password = userinfo.partition(":")
     if at and not slashes and scheme.lower() != "sqlite":  # the scheme may be a user's name
         secrets.update(_spellings(userinfo))
-        userinfo = _HIDDEN
+        userinfo = URL_MASK
     elif at and parted:
         secrets.update(_spellings(password))
-        userinfo = f"{user}:{_HIDDEN}"
+        userinfo = f"{user}:{URL_MASK}"
     if secrets and "#" in tail:  # a piece of a password that was not encoded
         tail, _, piece = tail.partition("#")
         secrets.update(_spellings(piece))
-        tail += f"#{_HIDDEN}"
+        tail += f"#{URL_MASK}"
     if secrets and "?" in tail:
         tail = "&".join(_hide_pieces(tail.split("&"), secrets))
-    return f"{scheme}:{slashes}{userinfo}{at}{tail}", {s for s in secrets if s and s != _HIDDEN}
+    return f"{scheme}:{slashes}{userinfo}{at}{tail}", {s for s in secrets if s and s != URL_MASK}
 
 
 def _hide_pieces(pieces: list[str], secrets: set[str]) -> Iterator[str]:
@@ -188,9 +188,9 @@ def _hide_pieces(pieces: list[str], secrets: set[str]) -> Iterator[str]:
     for piece in pieces:
         if after_secret and "=" not in piece:
             secrets.update(_spellings(piece))
-            yield _HIDDEN
+            yield URL_MASK
             continue
-        after_secret = piece.endswith(f"={_HIDDEN}")
+        after_secret = piece.endswith(f"={URL_MASK}")
         yield piece
 
 

@@ -15,7 +15,7 @@ import graphflow_nb as g
     [
         (7, "named by its URL, a text, not by 7"),
         ("nonsense", "'nonsense' is not the URL of a store: use memory:, sqlite:"),
-        ("mongodb://user:s3cret@host/db", r"'mongodb://user:•••@host/db' is not the URL"),
+        ("mongodb://user:s3cret@host/db", r"'mongodb://user:\*\*\*@host/db' is not the URL"),
         ("redis", "is not the URL of a store"),
         ("sqlite:", "needs the path of a file"),
         ("sqlite://s.db", "after two slashes comes a host.*or sqlite:///s.db for a path relative"),
