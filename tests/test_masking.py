@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from .scope import only_complete
 
 #: What each secret begins with, and each value that is innocent.
 SECRET, PLAIN = "Zq7", "Pl4"
+PICTURE = re.compile(r"data:image/png;base64,[\w+/=]*")
 
 
 def secret_data(turn: int = 0) -> dict[str, Any]:
@@ -108,7 +110,9 @@ def make_session(text: str, id: str = "", **values: Any) -> g.Session:
 
 def outputs_of(thing: Any) -> str:
     """Return all that a notebook shows and saves of an object."""
-    shown = list(rich.bundle(thing).values())
+    bundle = rich.bundle(thing)
+    bundle.pop("image/png", None)  # has any three letters by chance, as pictures in pages have
+    shown = [PICTURE.sub("", str(value)) for value in bundle.values()]
     if isinstance(thing, rich.ipywidgets.Widget):
         shown += [repr(part.get_state()) for part in rich.widgets_of(thing)]
     return "\n".join(map(str, shown)) + repr(thing) + str(thing)

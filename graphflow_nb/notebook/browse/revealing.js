@@ -11,6 +11,7 @@ function render({ model, el }) {
   let shown = false;
   button.className = "gfnb-reveal-all";
   button.type = "button";
+  el.tabIndex = 0; // it scrolls, also by the keyboard
   note.className = "gfnb-quiet";
   bar.append(button, " ", note);
   el.append(bar, body);

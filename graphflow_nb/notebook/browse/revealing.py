@@ -42,7 +42,7 @@ class RevealingHtml(anywidget.AnyWidget):
     secrets = traitlets.Bool().tag(sync=True)
 
     def __init__(self) -> None:
-        super().__init__(tabbable=True)
+        super().__init__()
         self.add_class("gfnb-text")
         self._render: Callable[[], Markup] | None = None
         self.on_msg(lambda _, content, __: self.receive(content))

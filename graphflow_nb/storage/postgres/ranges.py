@@ -48,6 +48,8 @@ async def split_table(table: OpenTable, parts: int) -> list[str] | None:
     Raises:
         StorageUnavailable, StorageTimeout: See ``SupportsSplit``.
     """
+    if parts == 1:
+        return []  # where the server can't divide a table either
     try:
         return await _split(table, parts)
     except (StorageUnavailable, StorageTimeout):
@@ -74,7 +76,7 @@ async def _split(table: OpenTable, parts: int) -> list[str] | None:
     async def divide(connection: Connection) -> Any:
         return await connection.fetchval(_DIVIDE.format(table=name + part), shares)
 
-    found = await table.run(divide, writes=False) if shares else []
+    found = await table.run(divide, writes=False)
     return list(dict.fromkeys(id for id in found or [] if id is not None))
 
 
