@@ -509,7 +509,8 @@ function followSaving(view) {
     saving.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
   return () => {
-    const reader = view.querySelector(".gfnb-reader");
+    // Not the comparison, nor a dialog, which look like it.
+    const reader = view.querySelector(".gfnb-reader:has(.gfnb-saving)");
     if (!reader || reader === followed) return;
     growth.disconnect();
     followed = reader;
