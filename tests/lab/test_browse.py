@@ -111,6 +111,7 @@ def _id_of(person: Person, row: int = 0) -> str:
     return label.removeprefix("select ")
 
 
+@only_complete
 def test_the_keyboard_reaches_all(person, store):
     person.run([*cells(store, writable=True), "print(len(browser.selected), browser.session)"])
     person.sees("showing 1 to 50 of 120")  # what comes later than the rows has come

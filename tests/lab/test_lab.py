@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 
 import graphflow_nb as g
 
+from ..scope import only_complete
 from ..servers.jupyter import Jupyter, idle, open_in_lab, run_all, write_notebook
 from .person import run_apart
 
@@ -101,6 +102,7 @@ def test_cli_opens_the_quickstart(tmp_path):
     assert "DATABASE_URL" in help.stdout
 
 
+@only_complete
 @pytest.mark.timeout(240)
 def test_one_workbench_from_everywhere(chromium, each_jupyter, database):
     async def save() -> None:
