@@ -10,15 +10,12 @@ from typing import Any, Final
 
 import pandas as pd
 
-from ..bridge import Bridge, dual_read
+from ..bridge import dual_read
 from ..client import Client
-from ..client.asking import Asking
 from ..errors import QueryError, SessionNotFound
 from ..frames import counts_frame, messages_frame, sessions_frame
-from ..journal import Journal
-from ..model.masks import DEFAULT_MASK, NO_MASK, Mask
+from ..model.masks import NO_MASK
 from ..model.moments import Moment, parse_duration, parse_moment
-from ..monitoring import MonitoredStorage, Recorder
 from ..printable import describe_count
 from ..storage import Cursor, Query, problems_of
 from ..storage.estimates import estimate_count
@@ -42,17 +39,7 @@ MAX_COLUMNS: Final = 500  # of a context: a database has a bound, and each path 
 class SessionTables(Client):
     """A client whose sessions are DataFrames."""
 
-    def __init__(
-        self,
-        storage: MonitoredStorage,
-        bridge: Bridge,
-        recorder: Recorder,
-        journal: Journal | None = None,
-        mask: Mask = DEFAULT_MASK,
-        asking: Asking | None = None,
-    ):
-        super().__init__(storage, bridge, recorder, journal, mask, asking)
-        self._warned_of_note = False
+    _warned_of_note = False
 
     @dual_read
     async def sessions(

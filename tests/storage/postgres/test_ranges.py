@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import dask
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.dask import read_sessions
 from graphflow_nb.storage.postgres import ranges
 
 from ...scope import only_complete
@@ -85,9 +87,6 @@ def test_a_partitioned_table_is_sampled_and_a_view_is_not(store, run):
 
 @only_complete
 def test_a_replica_is_divided_and_read(primary, standby, run):
-    dask = pytest.importorskip("dask")
-    from graphflow_nb.dask import read_sessions
-
     with g.open(primary.url, writable=True) as wb:
         sessions = [g.Session(f"s-{n:04}", "t", context={"n": n}) for n in range(500)]
         wb.bridge.run(wb.storage.save_many(sessions))
