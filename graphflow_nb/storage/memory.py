@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, ClassVar, Self
 from uuid import uuid4
 
@@ -325,10 +326,9 @@ class InMemorySessionStorage:
         Of many sessions every so many are counted, unless ``exact``.
         """
         with self._lock:
-            rows = list(self._rows.values())
-        total = len(rows)
-        if not exact:
-            rows = rows[:: max(1, round(total / READ_ROWS))]
+            total = len(self._rows)
+            step = 1 if exact else max(1, round(total / READ_ROWS))
+            rows = list(islice(self._rows.values(), 0, None, step))
         return count_columns(
             [row.graph_id for row in rows],
             [row.current_task_id for row in rows],

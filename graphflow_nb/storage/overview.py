@@ -62,8 +62,8 @@ STUCK_FACTOR: Final = 10
 STUCK_SECONDS: Final = 60
 #: Sessions of which it is said what is usual; of fewer it is chance.
 USUAL_SESSIONS: Final = 5
-#: About the most rows that are read of a store that has more.
-READ_ROWS: Final = 150_000
+#: About the most rows that are read of a store that has more: they take some 0.1 s.
+READ_ROWS: Final = 50_000
 
 
 class PlaceCount(NamedTuple):

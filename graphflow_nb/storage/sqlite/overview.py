@@ -6,6 +6,8 @@ thousand places and not to its end.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,8 +19,9 @@ from .odd import Database
 
 __all__ = ["read_overview"]
 
-#: Neighbouring rows that are read together.
-_RUN: Final = 250
+#: Neighbouring rows that are read together. They were written at one time: in fewer and longer
+#: pieces, days of equal growth would differ more.
+_RUN: Final = 50
 
 #: Texts come as bytes, since they may not be UTF-8, and times as NULL if they are not numbers.
 _COLUMNS: Final = """
@@ -51,8 +54,8 @@ def read_overview(db: Database, now: datetime, *, exact: bool) -> OverviewCounts
     return count_columns(
         [names[name] for name in graphs],
         [names[name] for name in tasks],
-        [_read_time(time) for time in created],
-        [_read_time(time) for time in updated],
+        _read_times(created),
+        _read_times(updated),
         sizes,
         now,
         share=share,
@@ -63,5 +66,12 @@ def _read_name(name: Any) -> str:
     return "" if name is None else readable_text(name)
 
 
-def _read_time(time: float | None) -> int:
-    return UNKNOWN_TIME if time is None else clip_micros(time)
+def _read_times(times: Sequence[Any]) -> Sequence[int]:
+    try:
+        # Nearly always they are all integers, which an array takes much faster than a loop.
+        read = array("q", times)
+        if not read or min(read) != UNKNOWN_TIME:
+            return read
+    except (TypeError, OverflowError):
+        pass
+    return [UNKNOWN_TIME if time is None else clip_micros(time) for time in times]
