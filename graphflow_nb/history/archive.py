@@ -406,20 +406,21 @@ class HistoryArchive:
         *,
         ids: Sequence[str] | None = None,
         limit: int | None = None,
-        step: int = 1000,
+        step: int = 50,
         dry_run: bool = False,
         now: datetime | None = None,
     ) -> PruneReport:
         """Remove the versions that a retention does not keep, in short transactions.
 
-        No save waits for it longer than for one of its steps, and the versions that stay can be
-        rebuilt after each. It may be interrupted at any point.
+        No save waits for it longer than for one of its steps, after each of which it pauses for
+        twice its time. The versions that stay can be rebuilt after each step. It may be interrupted
+        at any point.
 
         Args:
             retention: What is kept. Default: 100 versions of each session, 30 days.
             ids: The sessions; None for all.
             limit: The most versions to remove; None for any number.
-            step: The most versions in one transaction.
+            step: The most versions in one transaction; fewer where they are large.
             dry_run: True removes nothing and reports what would go.
             now: The time from which the age is counted back. Default: now, by this machine's clock.
         """
@@ -428,23 +429,29 @@ class HistoryArchive:
         before = None if kept.age is None else micros_of_aware(moment - kept.age)
         sessions = versions = size = 0
         done = True
-        async for part in _Portions(self.table, ids):
+        async for part in _Portions(self.table, ids, _PORTION if dry_run else _PRUNED):
             found = await self.table.find_expired(part, kept.versions, before)
             sessions += found.sessions
             if dry_run or not found.versions:
                 versions, size = versions + found.versions, size + found.bytes
                 continue
             removed = 0
-            while True:
-                most = step if limit is None else min(step, limit - versions)
+            rows = min(step, max(1, _STEP_BYTES * found.versions // max(1, found.bytes)))
+            # A step may leave out what another transaction holds, and have more behind it. What
+            # expires meanwhile is left to the next time, or busy writers would keep it going.
+            while removed < found.versions:
+                most = rows if limit is None else min(rows, limit - versions)
                 if most <= 0:
                     return PruneReport(sessions, versions, size, dry_run, done=False)
+                began = time.perf_counter()
                 gone = await self.table.remove_expired(part, kept.versions, before, most)
                 versions, size = versions + gone.versions, size + gone.bytes
                 removed += gone.versions
-                # A step may leave out what another transaction holds, and have more behind it.
-                if not gone.versions or (gone.versions < most and removed >= found.versions):
+                if not gone.versions:
                     break
+                if self._suspends and removed < found.versions:
+                    taken = time.perf_counter() - began
+                    await asyncio.sleep(min(_REST * taken, _LONGEST_REST))
             done = done and removed >= found.versions
         return PruneReport(sessions, versions, size, dry_run, done=done)
 
@@ -452,15 +459,20 @@ class HistoryArchive:
         return f"<HistoryArchive {self.table!r}>"
 
 
-_PORTION = 200  # sessions that one statement looks at
+_PORTION = 200  # sessions whose ids are read at once
+_PRUNED = 10  # sessions whose versions one statement removes
+_STEP_BYTES = 1_000_000  # that one statement removes, about
+_REST = 2  # times as long as a step took, other statements go first
+_LONGEST_REST = 0.1  # seconds, however long a step had to wait
 _PAGE = MAX_CHAIN + 32  # versions that are compacted at once
 
 
 class _Portions:
-    """The ids that have versions, in portions."""
+    """The ids that have versions, in portions of a size."""
 
-    def __init__(self, table: HistoryTable, ids: Sequence[str] | None = None):
+    def __init__(self, table: HistoryTable, ids: Sequence[str] | None = None, size: int = _PORTION):
         self._table = table
+        self._size = size
         self._given = None if ids is None else list(dict.fromkeys(ids))
         self._after: str | None = None
 
@@ -469,9 +481,9 @@ class _Portions:
 
     async def __anext__(self) -> list[str]:
         if self._given is not None:
-            part, self._given = self._given[:_PORTION], self._given[_PORTION:]
+            part, self._given = self._given[: self._size], self._given[self._size :]
         else:
-            part = await self._table.ids(self._after, _PORTION)
+            part = await self._table.ids(self._after, self._size)
         if not part:
             raise StopAsyncIteration
         self._after = part[-1]

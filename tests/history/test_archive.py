@@ -15,7 +15,7 @@ from graphflow_nb import InMemorySessionStorage, ReadOnlyError, ReadOnlyStorage,
 from graphflow_nb.errors import CapabilityError, HistoryError
 from graphflow_nb.history import HistoryArchive, Retention, history_of
 from graphflow_nb.history.encoding import MAX_CHAIN, encode
-from graphflow_nb.storage.history import VersionRow
+from graphflow_nb.storage.history import Expired, VersionRow
 from graphflow_nb.storage.memory_history import MemoryHistory
 
 from .kit import awaited
@@ -175,6 +175,41 @@ async def test_pruning_stops_at_its_limit_and_says_so() -> None:
     assert (report.versions, report.done) == (3, False)
     assert "there are more" in str(report)
     assert [v.number for v in await archive.versions("a")] == [10, 9, 8, 7, 6, 5, 4]
+
+
+class _Written(MemoryHistory):
+    """A history in which as many versions expire in each step as the step removes."""
+
+    steps: list[int]
+
+    async def remove_expired(
+        self, ids: Sequence[str], versions: int | None, before: int | None, limit: int
+    ) -> Expired:
+        gone = await super().remove_expired(ids, versions, before, limit)
+        await self.append([row("{}")] * gone.versions)
+        self.steps.append(gone.versions)
+        return gone
+
+
+@awaited
+async def test_pruning_beside_writers_ends_with_what_had_expired_when_it_began() -> None:
+    table = _Written()
+    table.steps = []
+    archive = HistoryArchive(table)
+    await archive.append([row("{}")] * 10)
+    report = await archive.prune(Retention(versions=2, age=None), step=2)
+    assert table.steps == [2, 2, 2, 2]
+    assert (report.versions, report.done) == (8, True)
+
+
+@awaited
+async def test_a_step_of_pruning_removes_few_versions_where_they_are_large() -> None:
+    table = _Written()
+    table.steps = []
+    archive = HistoryArchive(table)
+    await archive.append([row('"%s"' % ("x" * 400_000))] * 5)
+    assert (await archive.prune(Retention(versions=1, age=None))).done
+    assert table.steps == [2, 2]
 
 
 @awaited

@@ -20,6 +20,7 @@ from graphflow_nb.errors import HistoryError, ReadOnlyError
 from graphflow_nb.history import HistoryArchive, HistoryStorage, Retention, history_of
 from graphflow_nb.storage.history import VersionRow
 from graphflow_nb.storage.memory_history import MemoryHistory
+from graphflow_nb.storage.postgres.history_sql import HistoryStatements
 
 from ..scope import COMPLETE
 from ..stores import Store, empty_store
@@ -453,6 +454,36 @@ def test_what_makes_a_history_smaller_waits_for_no_row(run: Run, store: Store, i
     assert [(v.number, s.context["n"]) for v, s in found] == [(n, n - 1) for n in range(6, 41)]
     assert run(archive.prune(Retention(versions=10), ids=["a"])).versions == 25
     assert [v.number for v in run(archive.versions("a"))] == list(range(40, 30, -1))
+
+
+@pytest.mark.parametrize("store", ["crate-0.6"], indirect=True)
+def test_a_step_of_pruning_reads_no_table_as_a_whole(run: Run, store: Store, inner: Any) -> None:
+    statements = HistoryStatements(run(inner.history_table.find_form()))
+    ids = [f"s{n}" for n in range(1, 11)]
+
+    async def explain() -> str:
+        connection = await asyncpg.connect(store.url)
+        try:
+            await connection.execute(_VERSIONS)
+            plans = [
+                await connection.fetch(f"EXPLAIN {statements.find_expired}", ids, 10, None),
+                await connection.fetch(f"EXPLAIN {statements.remove_expired}", ids, 10, None, 1000),
+            ]
+        finally:
+            await connection.close()
+        return "\n".join(line for plan in plans for (line,) in plan)
+
+    plan = run(explain())
+    assert "Tid Scan on sessions_history" in plan
+    assert "Seq Scan" not in plan
+
+
+_VERSIONS = """
+INSERT INTO sessions_history (id, number, at, graph_id, current_task_id, deleted, context, source)
+SELECT 's' || s, n, now(), 'g', 't', false, '{}', 'written'
+FROM generate_series(1, 200) AS s, generate_series(1, 50) AS n;
+ANALYZE sessions_history
+"""
 
 
 @pytest.mark.parametrize("store", ["crate-0.6"], indirect=True)

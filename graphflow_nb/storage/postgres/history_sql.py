@@ -461,20 +461,27 @@ WITH bounds AS (
 )"""
         kept = "coalesce(octet_length(h.patch), pg_column_size(h.context), 0)::bigint"
         self.find_expired = (
-            f"{bounds} SELECT count(DISTINCT h.id), count(*), coalesce(sum({kept}), 0)::bigint "
-            f"FROM bounds AS b JOIN {name} AS h ON h.id = b.id AND h.number <= b.last"
+            f"{bounds} SELECT count(DISTINCT b.id), count(*), coalesce(sum(h.bytes), 0)::bigint "
+            f"FROM bounds AS b CROSS JOIN LATERAL (SELECT {kept} AS bytes FROM {name} AS h "
+            "WHERE h.id = b.id AND h.number <= b.last OFFSET 0) AS h"
         )
-        # Older versions are rebuilt from newer ones: behind one that is held, none is removed.
+        # Older versions are rebuilt from newer ones: behind one that is held, none is removed. Rows
+        # are found by their places: joined by their keys, a planner that takes the list for long
+        # reads the whole table twice in each step (88 ms instead of 3 at 100,000 versions).
         self.remove_expired = (
-            f"{bounds}, expired AS (SELECT h.id, h.number FROM bounds AS b JOIN {name} AS h "
-            "ON h.id = b.id AND h.number <= b.last ORDER BY h.id, h.number LIMIT $4), "
-            f"free AS (SELECT h.id, h.number FROM expired AS x JOIN {name} AS h "
-            "ON h.id = x.id AND h.number = x.number FOR UPDATE OF h SKIP LOCKED), "
+            f"{bounds}, expired AS (SELECT h.place, b.id, h.number FROM bounds AS b "
+            f"CROSS JOIN LATERAL (SELECT h.ctid AS place, h.number FROM {name} AS h "
+            "WHERE h.id = b.id AND h.number <= b.last ORDER BY h.number LIMIT $4) AS h "
+            "ORDER BY b.id, h.number LIMIT $4), "
+            f"free AS (SELECT h.ctid AS place, h.id, h.number FROM {name} AS h "
+            "WHERE h.ctid = ANY(ARRAY(SELECT place FROM expired)) FOR UPDATE SKIP LOCKED), "
             "held AS (SELECT x.id, min(x.number) AS number FROM expired AS x WHERE NOT EXISTS "
             "(SELECT FROM free AS f WHERE f.id = x.id AND f.number = x.number) GROUP BY x.id), "
-            f"gone AS (DELETE FROM {name} AS h USING free AS f "
-            "LEFT JOIN held ON held.id = f.id WHERE h.id = f.id AND h.number = f.number "
-            f"AND (held.id IS NULL OR h.number < held.number) RETURNING h.id, {kept} AS bytes) "
+            "chosen AS (SELECT f.place, f.id, f.number FROM free AS f "
+            "LEFT JOIN held ON held.id = f.id WHERE held.id IS NULL OR f.number < held.number), "
+            f"gone AS (DELETE FROM {name} AS h WHERE h.ctid = ANY(ARRAY(SELECT place FROM chosen)) "
+            "AND ((h.id, h.number) IN (SELECT id, number FROM chosen)) IS TRUE "
+            f"RETURNING h.id, {kept} AS bytes) "
             "SELECT count(DISTINCT id), count(*), coalesce(sum(bytes), 0)::bigint FROM gone"
         )
         literal = name.replace("'", "''")
