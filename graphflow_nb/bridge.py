@@ -39,6 +39,7 @@ from typing import (
 )
 
 from .errors import BridgeError
+from .secret_texts import Scrubber, current_scrubber, scrub_by
 
 __all__ = [
     "Bridge",
@@ -439,6 +440,10 @@ class Bridged(Protocol):
 
     bridge: Bridge
 
+    @property
+    def scrubber(self) -> Scrubber | None:
+        """What its errors hide; None for what looks secret."""
+
 
 class CalledAsMethod:
     """The base of what is called as a method is, and has methods of its own beside that.
@@ -524,7 +529,7 @@ class _Bound(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         bridge: Bridge = self._owner.bridge
-        called = self.__wrapped__(*args, **kwargs)
+        called = self._call(*args, **kwargs)
         if self._reads:
             result: T = _run_read(bridge, self.__name__, called)
             return result
@@ -533,7 +538,13 @@ class _Bound(Generic[P, T]):
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Return the same call to be awaited, on the same connections."""
         bridge: Bridge = self._owner.bridge
-        return bridge.wait(self.__wrapped__(*args, **kwargs))
+        return bridge.wait(self._call(*args, **kwargs))
+
+    def _call(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        scrubber: Scrubber | None = self._owner.scrubber
+        if scrubber is current_scrubber():
+            return self.__wrapped__(*args, **kwargs)
+        return scrub_by(scrubber, self.__wrapped__, *args, **kwargs)
 
 
 class Dual(Generic[S, P, T]):

@@ -40,10 +40,10 @@ it quotes are shown as ``•••``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from .printable import printable_lines
-from .secret_texts import scrub
+from .secret_texts import Scrubber, current_scrubber, scrub, scrubbing_by
 
 if TYPE_CHECKING:
     from .model import Session
@@ -88,12 +88,22 @@ class GraphflowError(Exception):
     """
 
     nothing_written: bool = True
+    _scrubber: Scrubber | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Return the error, which hides what the store hides whose call is under way."""
+        error = super().__new__(cls, *args)
+        if (scrubber := current_scrubber()) is not None:
+            error._scrubber = scrubber
+        return error
 
     def __str__(self) -> str:
-        return printable_lines(scrub(self._text()))
+        with scrubbing_by(self._scrubber):
+            return printable_lines(scrub(self._text()))
 
     def __repr__(self) -> str:
-        return scrub(super().__repr__())
+        with scrubbing_by(self._scrubber):
+            return scrub(super().__repr__())
 
     def _text(self) -> str:
         """Return what happened, which may have texts of drivers, stores and users in it."""

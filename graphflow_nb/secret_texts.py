@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final, NamedTuple, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from .secret_keys import MASK, URL_MASK, secret_kind
 
 __all__ = [
     "MAY_HIDE",
     "Kind",
+    "Scrubber",
     "Span",
+    "current_scrubber",
     "find_marks",
     "find_secrets",
     "is_innocent_item",
@@ -26,7 +30,15 @@ __all__ = [
     "may_be_name",
     "replace_spans",
     "scrub",
+    "scrub_by",
+    "scrub_error",
+    "scrub_outside_by",
+    "scrubbing_by",
+    "show_sign",
 ]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Returns what kind of secret is under a key; None for none.
 Kind: TypeAlias = Callable[[str], str | None]
@@ -167,21 +179,84 @@ def replace_spans(text: str, spans: Sequence[Span], show: Callable[[str], str]) 
     return "".join(pieces) + text[end:] if spans else text
 
 
+class Scrubber(Protocol):
+    """What hides secrets in texts, such as the mask of a store."""
+
+    def scrub(self, text: str) -> str:
+        """Return a text without the secrets that are quoted in it."""
+
+
+class _ByLooks:
+    """What hides what looks like a secret."""
+
+    def scrub(self, text: str) -> str:
+        return replace_spans(text, find_secrets(text, secret_kind), show_sign)
+
+
+_outside: Scrubber = _ByLooks()
+_scrubber: ContextVar[Scrubber | None] = ContextVar("graphflow_nb_scrubber", default=None)
+
+
+def current_scrubber() -> Scrubber | None:
+    """Return what hides secrets in the texts of the call under way; None outside of one."""
+    return _scrubber.get()
+
+
+def scrub_outside_by(scrubber: Scrubber) -> None:
+    """Set what hides secrets in the texts that are made outside of any store's call."""
+    global _outside
+    _outside = scrubber
+
+
+@contextmanager
+def scrubbing_by(scrubber: Scrubber | None) -> Iterator[None]:
+    """Let errors, warnings and log records that are made inside hide what one store's mask hides.
+
+    Args:
+        scrubber: The mask; None as outside of any call.
+    """
+    token = _scrubber.set(scrubber)
+    try:
+        yield
+    finally:
+        _scrubber.reset(token)
+
+
+async def scrub_by(
+    scrubber: Scrubber | None,
+    method: Callable[P, Coroutine[Any, Any, T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Return the result of a coroutine method that runs inside of ``scrubbing_by``."""
+    with scrubbing_by(scrubber):
+        return await method(*args, **kwargs)
+
+
 def scrub(text: str) -> str:
     """Return a text, such as an error's, with ``•••`` in place of each secret in it.
 
-    What is hidden already in a store's URL stays ``***``.
+    What is a secret is said by the mask of the store whose call is under way. What is hidden
+    already in a store's URL stays ``***``.
 
     Example:
         >>> from graphflow_nb.secret_texts import scrub
         >>> scrub("{'user': 'ann', 'password': 'x1'} at https://ann:x1@host/")
         "{'user': 'ann', 'password': '•••'} at https://ann:•••@host/"
     """
+    return (_scrubber.get() or _outside).scrub(text)
 
-    def show(secret: str) -> str:
-        return secret if secret == URL_MASK else MASK
 
-    return replace_spans(text, find_secrets(text, secret_kind), show)
+def scrub_error(error: BaseException) -> None:
+    """Take the secrets that it quotes out of an exception that is not ours, as a cause is shown."""
+    scrubbed = tuple(scrub(part) if isinstance(part, str) else part for part in error.args)
+    if scrubbed != error.args:
+        error.args = scrubbed
+
+
+def show_sign(secret: str) -> str:
+    """Return what is shown instead of a secret in a text that quotes it."""
+    return secret if secret == URL_MASK else MASK
 
 
 def _find_known(text: str) -> Iterator[Span]:

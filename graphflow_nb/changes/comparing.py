@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from ..errors import ContextError
 from ..model import Session, exactjson
-from ..model.masks import DEFAULT_MASK
+from ..model.masks import DEFAULT_MASK, mask_in_use
 from .document import document
 from .patch import Change, Patch, Path
 
@@ -50,7 +50,7 @@ def compare(before: Raw, after: Raw, path: Path = ()) -> Iterator[Change]:
 
 def _names_secret(raw: Raw) -> bool:
     try:
-        return DEFAULT_MASK.hides_pair(raw)
+        return mask_in_use().hides_pair(raw)
     except ContextError:
         return False  # nested too deep
 

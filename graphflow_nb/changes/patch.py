@@ -12,8 +12,9 @@ from msgspec import Raw
 from ..errors import ContextError, PatchError
 from ..model import exactjson
 from ..model.exactjson import pointer
-from ..model.masks import DEFAULT_MASK, SHOWN, Mask
+from ..model.masks import DEFAULT_MASK, SHOWN, Mask, mask_in_use
 from ..printable import printable
+from ..secret_texts import scrub
 
 __all__ = ["SECRET", "Change", "Patch", "Path", "parse_pointer", "pointer", "python", "shorten"]
 
@@ -60,7 +61,7 @@ class Change:
         return step
 
     def __str__(self) -> str:
-        return self.describe(DEFAULT_MASK)
+        return self.describe(mask_in_use())
 
     def __repr__(self) -> str:
         return f"<Change: {self}>"
@@ -127,7 +128,7 @@ class Patch(Sequence[Change]):
         elif isinstance(changes, Iterable):
             steps = list(changes)
         else:
-            shown = DEFAULT_MASK.scrub(repr(changes))
+            shown = scrub(repr(changes))
             raise PatchError(f"a patch is a list of changes, not {shown}")
         self._changes = tuple(s if isinstance(s, Change) else _parse_step(s) for s in steps)
 
@@ -166,7 +167,7 @@ class Patch(Sequence[Change]):
 
 def _parse_step(step: Any) -> Change:
     if not isinstance(step, Mapping):
-        shown = DEFAULT_MASK.scrub(repr(step))
+        shown = scrub(repr(step))
         raise PatchError(f"a change is a mapping with op, path and value, not {shown}")
     try:
         plain = {

@@ -19,8 +19,9 @@ from ..errors import (
     StorageError,
 )
 from ..model import Context, Session, stored_session
-from ..model.masks import DEFAULT_MASK, contains_mask
+from ..model.masks import contains_mask
 from ..model.validity import Problem, describe, find_new_problems
+from ..secret_texts import scrub
 from ..storage import get_or_create
 from ..storage.checks import check_callables
 from ..storage.origin import is_same_state
@@ -403,7 +404,7 @@ def _check_session(session: Session) -> Session:
     What a store returned like that is not refused.
     """
     if not isinstance(session, Session):
-        shown = DEFAULT_MASK.scrub(repr(session))
+        shown = scrub(repr(session))
         raise StorageError(f"what is saved must be a Session, not {shown}")
     problems = session.find_new_problems()
     unreadable = [problem for problem in problems if not problem.respelled]

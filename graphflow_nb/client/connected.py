@@ -81,6 +81,11 @@ class Connected:
         await run_off_loop(len(table), lambda: self.observed.note_table(table), self.storage)
         return table
 
+    @property
+    def scrubber(self) -> Mask | None:
+        """The mask, for errors; None for the default one, as what belongs to no store has it."""
+        return None if self.mask is DEFAULT_MASK else self.mask
+
     def hide_secrets(self, session: Session) -> Session:
         """Return a session after its mask was set: that is, what of it is hidden where it is shown.
 

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from ..bridge import Bridge, ForeignLoop, InPlace, LoopThread, running_loop
 from ..errors import StorageError
 from ..journal import Journal
-from ..model.masks import DEFAULT_MASK, Mask, MaskChoice
+from ..model.masks import DEFAULT_MASK, Mask, MaskChoice, note_mask
 from ..monitoring import MonitoredStorage, Recorder
+from ..secret_texts import scrubbing_by
 from ..storage import (
     InMemorySessionStorage,
     ReadOnlyStorage,
@@ -73,7 +74,8 @@ def open_client(
     # A URL, wherever it comes from, has no fallback: changes in a store other than the one that
     # the user meant would be lost with it.
     opening = connect(chosen, **options) if chosen.reveal() else connect_from_env(**options)
-    storage = LoopThread.shared().run(opening)
+    with scrubbing_by(None if hidden is DEFAULT_MASK else hidden):
+        storage = LoopThread.shared().run(opening)
     attributes = attributes_of(storage)
     if read_only and not attributes.read_only:
         storage = _make_read_only(storage)
@@ -128,7 +130,11 @@ def _make_read_only(storage: SessionStorage) -> SessionStorage:
 
 
 def _read_mask(choice: MaskChoice) -> Mask:
-    return DEFAULT_MASK if choice is True else Mask(choice)
+    if choice is True:
+        return DEFAULT_MASK
+    mask = Mask(choice)
+    note_mask(mask)
+    return mask
 
 
 def _make(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ..errors import HistoryError
 from ..model import Session, exactjson, stored_session
-from ..model.masks import DEFAULT_MASK
+from ..model.masks import mask_in_use
 from ..model.times import EPOCH, datetime_of, micros_of
 from ..storage.history import VersionRow
 from .encoding import rebuild
@@ -56,7 +56,7 @@ class Version:
     writer: str
 
     def __repr__(self) -> str:
-        status = DEFAULT_MASK.hide_in(self.status_message or "")
+        status = mask_in_use().hide_in(self.status_message or "")
         return (
             f"Version({self.id!r}, {self.number}, {self.current_task_id!r}, graph_id="
             f"{self.graph_id!r}, status_message={status!r}, version={self.version}, "

@@ -391,9 +391,17 @@ class Context(MutableMapping[str, Any]):
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Context.from_json, (self.to_json(),))
+        if self.mask is DEFAULT_MASK:
+            return (Context.from_json, (self.to_json(),))
+        return (_read_masked, (self.to_json(), self.mask))
 
     def __repr__(self) -> str:
         # What a person sees is masked; ``dict(context)`` and each value are as they are.
         shown = self.mask.hide_object(dict(self), ("context", "data"))
         return f"Context({shown!r}, {self.chat_history!r})"
+
+
+def _read_masked(text: str, mask: Mask) -> Context:
+    context = Context.from_json(text)
+    context.mask = mask
+    return context

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
+from threading import Lock
 from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 from msgspec import Raw
 
@@ -18,7 +20,9 @@ from ..errors import ContextError, QueryError
 from ..printable import describe_count
 from ..secret_keys import MASK, key_words, secret_kind, stems_of
 from ..secret_texts import (
+    Kind,
     Span,
+    current_scrubber,
     find_marks,
     find_secrets,
     is_innocent_item,
@@ -26,6 +30,8 @@ from ..secret_texts import (
     is_value_key,
     may_be_name,
     replace_spans,
+    scrub_outside_by,
+    show_sign,
 )
 from . import exactjson
 
@@ -38,6 +44,8 @@ __all__ = [
     "contains_mask",
     "describe_hidden",
     "is_shown",
+    "mask_in_use",
+    "note_mask",
     "number_mask",
     "show_kind",
 ]
@@ -75,7 +83,7 @@ class Mask:
     """
 
     def __init__(self, choice: MaskChoice = True):
-        names = _read_choice(choice)
+        names = self._chosen = _read_choice(choice)
         self._on = choice is not False
         also = frozenset(name for name, masked in names.items() if masked and name in _BY_CHOICE)
         chosen = {key_words(name): masked for name, masked in names.items() if name not in also}
@@ -89,7 +97,10 @@ class Mask:
                 return None
             return secret_kind(key, also, chosen)
 
-        self._kind = kind
+        self._kind: Kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Mask, (dict(self._chosen) if self._on else False,))  # as errors need to be copied
 
     def kind(self, key: str) -> str | None:
         """Return what kind of secret is under a key; None if it is not masked."""
@@ -366,7 +377,7 @@ class Mask:
         Args:
             text: A text that may have pieces of JSON, or of Python's form of it, in it.
         """
-        return replace_spans(text, self.find(text), lambda _: MASK)
+        return replace_spans(text, self.find(text), show_sign)
 
 
 def show_kind(raw: Raw, path: tuple[str, ...], spans: Sequence[Span] | None) -> str:
@@ -428,3 +439,43 @@ def _read_choice(choice: object) -> Mapping[str, bool]:
 DEFAULT_MASK: Final = Mask()
 #: The mask that hides nothing.
 NO_MASK: Final = Mask(False)
+
+
+class _AnyMask(Mask):
+    """What looks secret, and beside it what the mask of any store in use was told to hide."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._others: WeakSet[Mask] = WeakSet()
+        self._lock = Lock()
+        self._kind = self._find_kind
+
+    def add(self, mask: Mask) -> None:
+        with self._lock:
+            self._others.add(mask)
+
+    def _find_kind(self, key: str) -> str | None:
+        with self._lock:
+            others = tuple(self._others)
+        found = DEFAULT_MASK.kind(key)
+        return found or next((kind for mask in others if (kind := mask.kind(key))), None)
+
+
+_any_mask: Final = _AnyMask()
+scrub_outside_by(_any_mask)
+
+
+def note_mask(mask: Mask) -> None:
+    """Let what belongs to no store, such as one message, hide what this mask hides too.
+
+    Args:
+        mask: The mask of a store that is opened; as long as it is in use.
+    """
+    if mask is not DEFAULT_MASK and mask is not NO_MASK:
+        _any_mask.add(mask)
+
+
+def mask_in_use() -> Mask:
+    """Return the mask of the store whose call is under way; outside of one what any store hides."""
+    scrubber = current_scrubber()
+    return scrubber if isinstance(scrubber, Mask) else _any_mask

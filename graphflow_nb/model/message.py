@@ -9,8 +9,9 @@ from typing import Any, Self
 from msgspec import Raw
 
 from ..errors import ContextError
+from ..secret_texts import scrub
 from . import exactjson
-from .masks import DEFAULT_MASK
+from .masks import mask_in_use
 
 __all__ = ["Message", "MessageRole", "OddMessage"]
 
@@ -97,13 +98,13 @@ class Message:
         parts = exactjson.decode(text, where)
         try:
             if not isinstance(parts, dict):
-                raise ValueError(f"it is {exactjson.show(parts)[:80]}")
+                raise ValueError(f"it is {scrub(exactjson.show(parts))[:80]}")
             for name in ("role", "content", "timestamp"):
                 if name not in parts:
                     raise ValueError(f"{name} is missing")
             role, content = parts["role"], parts["content"]
             if not isinstance(content, str):
-                raise ValueError(f"content is {exactjson.show(content)[:80]}, not text")
+                raise ValueError(f"content is {scrub(exactjson.show(content))[:80]}, not text")
             timestamp = _parse_time(parts["timestamp"])
         except (ValueError, OverflowError) as error:
             raise ContextError(
@@ -133,7 +134,7 @@ class Message:
         return hash((self.role, self.content, self.timestamp))
 
     def __repr__(self) -> str:
-        content = DEFAULT_MASK.hide_in(self.content)
+        content = mask_in_use().hide_in(self.content)
         return f"Message({self.role.value!r}, {content!r}, {self.timestamp.isoformat()!r})"
 
 
@@ -195,12 +196,12 @@ class OddMessage(Message):
         return (OddMessage.from_json, (self.json,))
 
     def __repr__(self) -> str:
-        return f"OddMessage({DEFAULT_MASK.hide_text(self.content)!r})"
+        return f"OddMessage({mask_in_use().hide_text(self.content)!r})"
 
 
 def _parse_time(written: Any) -> datetime:
     if not isinstance(written, str):
-        raise ValueError(f"timestamp is {exactjson.show(written)[:80]}, not text")
+        raise ValueError(f"timestamp is {scrub(exactjson.show(written))[:80]}, not text")
     try:
         timestamp = datetime.fromisoformat(written)
         aware = timestamp.astimezone(UTC)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 from msgspec import Raw
 
 from ..errors import ContextError, SessionFormatError
+from ..secret_texts import scrub
 from . import exactjson
 from .context import Context
 from .masks import DEFAULT_MASK, Mask
@@ -105,7 +106,10 @@ class Session:
         self.status_message = status_message
         self._context: Context | str | bytes
         # A copy, since two sessions that share a context would be saved with each other's changes.
-        self._context = copy(context) if isinstance(context, Context) else Context(context)
+        if isinstance(context, Context):
+            self.context = context
+        else:
+            self._context = Context(context)
         if type(version) is not int or version < 0:
             raise SessionFormatError(
                 f"a session's version must be an integer >= 0, not {version!r}"
@@ -138,6 +142,10 @@ class Session:
         if not isinstance(context, Context):
             raise ContextError("a session's context is a Context, e.g. Context({'key': 'value'})")
         self._context = copy(context)
+        if self.mask is not DEFAULT_MASK:
+            self._context.mask = self.mask
+        elif context.mask is not DEFAULT_MASK:  # of the session from which it is
+            self._mask = context.mask
 
     @property
     def is_new(self) -> bool:
@@ -282,7 +290,7 @@ class Session:
             optional = name == "status_message" and value is None
             negative = type(value) is int and value < 0
             if not optional and (type(value) is not kind or negative):
-                shown = DEFAULT_MASK.scrub(repr(value))
+                shown = scrub(repr(value))
                 raise SessionFormatError(
                     f"this is not a session: {name} is {shown}, but must be "
                     + ("an integer >= 0" if kind is int else "text")

@@ -24,7 +24,7 @@ from msgspec import Raw
 
 from ..secret_keys import MASK
 from . import exactjson
-from .masks import DEFAULT_MASK
+from .masks import mask_in_use
 from .message import MessageRole
 
 __all__ = ["MAX_USIZE", "Problem", "describe", "find_new_problems", "find_problems"]
@@ -292,7 +292,7 @@ def _check_numbers(text: bytes, path: Path) -> Iterator[Problem]:
         json.loads(text, parse_int=_Number, parse_float=_Number), path
     ):
         shown = literal if len(literal) <= 60 else f"{literal[:60]} … ({len(literal):,} characters)"
-        if DEFAULT_MASK.covers(place):
+        if mask_in_use().covers(place):
             shown = MASK
         if math.isinf(float(literal)):
             reason = f"is {shown}, a number beyond f64, which graph-flow could not read back"

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from ..cards import CARD_CSS, card, code_html, notice_html, plain_box
 from ..errors import GraphflowError, QueryError
-from ..model.masks import DEFAULT_MASK
+from ..model.masks import mask_in_use
 from ..printable import printable, printable_lines
 from .html import Html
 from .kernelwatch import View
@@ -281,8 +281,8 @@ def _describe_error(error: Exception, row: int) -> _Notice:
     """Return the notice of an error: of one of ours its text, of any other all that is known."""
     if isinstance(error, GraphflowError):
         cause = "" if error.__cause__ is None else printable(repr(error.__cause__))
-        text, cause = DEFAULT_MASK.scrub(str(error)), DEFAULT_MASK.scrub(cause)
+        text, cause = mask_in_use().scrub(str(error)), mask_in_use().scrub(cause)
         return _Notice("error", row, text[:MAX_NOTICE], cause[: 10 * MAX_NOTICE])
-    text = printable(DEFAULT_MASK.scrub(f"{type(error).__name__}: {error}"))
-    detail = printable_lines(DEFAULT_MASK.scrub("".join(traceback.format_exception(error))))
+    text = printable(mask_in_use().scrub(f"{type(error).__name__}: {error}"))
+    detail = printable_lines(mask_in_use().scrub("".join(traceback.format_exception(error))))
     return _Notice("error", row, text[:MAX_NOTICE], detail[-10 * MAX_NOTICE :])

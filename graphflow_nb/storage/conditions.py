@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import QueryError
 from ..model import exactjson
-from ..model.masks import DEFAULT_MASK
+from ..model.masks import mask_in_use
+from ..secret_texts import scrub
 from .paths import Spellings, data_path, find_value, path_label, spellings
 
 __all__ = [
@@ -74,9 +75,9 @@ def _show(comparison: object) -> str:
     """Return a comparison for an error, without the value if it looks secret."""
     if isinstance(comparison, Sequence) and not isinstance(comparison, str) and comparison:
         path = comparison[0]
-        if isinstance(path, (str, tuple)) and DEFAULT_MASK.covers(data_path(path)):
+        if isinstance(path, (str, tuple)) and mask_in_use().covers(data_path(path)):
             return f"({path!r}, …)"
-    return DEFAULT_MASK.scrub(repr(comparison))
+    return scrub(repr(comparison))
 
 
 def _check_ordered(comparison: object, text: bytes) -> None:

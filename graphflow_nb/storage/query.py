@@ -18,9 +18,9 @@ from typing import Any, Final, Self
 
 from ..errors import ContextError, QueryError
 from ..model import exactjson
-from ..model.masks import DEFAULT_MASK
 from ..model.moments import parse_moment
 from ..model.times import EPOCH
+from ..secret_texts import scrub
 from .conditions import Condition, make_comparison
 from .paths import ContextPath, is_encodable, path_label, spellings
 
@@ -255,14 +255,14 @@ class Query:
         if not isinstance(self.compare, Sequence):
             raise QueryError(
                 f"compare must be a list of comparisons such as ('amount', '>', 100), not "
-                f"{DEFAULT_MASK.scrub(repr(self.compare))}"
+                f"{scrub(repr(self.compare))}"
             )
         if not isinstance(self.ignore_case, bool):
             raise QueryError(f"ignore_case must be True or False, not {self.ignore_case!r}")
         if not isinstance(self.context, Mapping):
             raise QueryError(
                 "conditions on the context must map paths to values, not "
-                f"{DEFAULT_MASK.scrub(repr(self.context))}"
+                f"{scrub(repr(self.context))}"
             )
         number = sum(map(len, (self.context, self.has, self.lacks, self.compare)))
         if number > MAX_CONDITIONS:

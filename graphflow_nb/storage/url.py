@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 from ..errors import StorageError
 from ..secret_keys import URL_MASK
+from ..secret_texts import scrub_error
 
 __all__ = [
     "REDIS_SCHEMES",
@@ -123,9 +124,13 @@ def raise_without_secrets(error: Exception, cause: BaseException, url: StoreUrl)
             verbose tracebacks show the arguments that the driver was called with.
         url: The URL of the store.
     """
+    seen: BaseException | None = cause
+    while seen is not None:
+        scrub_error(seen)
+        seen = seen.__cause__ or seen.__context__
     if not url.secret:
         raise error from cause
-    seen: BaseException | None = cause
+    seen = cause
     while seen is not None:
         if url.mask(seen) != str(seen) or url.mask(repr(seen)) != repr(seen):
             raise error from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from ..model.masks import DEFAULT_MASK
+from ..model.masks import mask_in_use
 
 __all__ = [
     "COMPLETED",
@@ -72,5 +72,5 @@ class ExecutionResult:
     status: ExecutionStatus
 
     def __repr__(self) -> str:
-        shown = None if self.response is None else DEFAULT_MASK.hide_in(self.response)
+        shown = None if self.response is None else mask_in_use().hide_in(self.response)
         return f"ExecutionResult(response={shown!r}, status={self.status!r})"

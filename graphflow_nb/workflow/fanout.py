@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..errors import GraphError, TaskExecutionFailed
 from ..model import Context
+from ..secret_texts import scrub
 from .task import NextAction, Task, TaskResult, describe_failure
 
 __all__ = ["FanOutTask"]
@@ -87,7 +88,7 @@ class FanOutTask(Task):
         try:
             result = await child.run(context)
             if not isinstance(result, TaskResult):
-                raise TypeError(f"it returned {result!r}, not a TaskResult")
+                raise TypeError(f"it returned {scrub(repr(result))}, not a TaskResult")
             if result.response is not None:
                 context.set(f"{key}.response", result.response)
             if result.status_message is not None:

@@ -10,6 +10,7 @@ from typing import Any
 from ..diagrams import Diagram
 from ..errors import TaskExecutionFailed, TaskNotFound
 from ..model import Context, Session
+from ..secret_texts import scrub
 from .drawing import build_diagram
 from .edge import Edge
 from .execution import (
@@ -138,9 +139,11 @@ class Graph:
                 left = self.task_timeout - (monotonic() - began)
                 result = await finish_within(running, waiting, left)
             if not isinstance(result, TaskResult):
-                raise TypeError(f"it returned {result!r}, not a TaskResult")
+                raise TypeError(f"it returned {scrub(repr(result))}, not a TaskResult")
             if not isinstance(result.next_action, NextAction):
-                raise TypeError(f"its next_action is {result.next_action!r}, not a NextAction")
+                raise TypeError(
+                    f"its next_action is {scrub(repr(result.next_action))}, not a NextAction"
+                )
         except TimedOut as error:
             limit = format_duration(self.task_timeout)
             raise TaskExecutionFailed(f"Task '{id}' timed out after {limit}") from error

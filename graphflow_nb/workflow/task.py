@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Self
 
 from ..errors import ContextError, GraphError, StorageError
 from ..model import Context
-from ..model.masks import DEFAULT_MASK
+from ..model.masks import mask_in_use
 
 __all__ = ["NextAction", "Task", "TaskResult", "describe_failure", "task"]
 
@@ -107,7 +107,7 @@ class TaskResult:
 
     def __repr__(self) -> str:
         texts = (self.response, self.status_message)
-        response, status = (None if t is None else DEFAULT_MASK.hide_in(t) for t in texts)
+        response, status = (None if t is None else mask_in_use().hide_in(t) for t in texts)
         return f"TaskResult({response!r}, {self.next_action!r}, {status!r})"
 
 

@@ -9,7 +9,7 @@ from msgspec import Raw
 from ...changes import Path, value_at
 from ...errors import GraphflowError
 from ...model import Session, exactjson
-from ...model.masks import DEFAULT_MASK, Mask, contains_mask, is_shown
+from ...model.masks import Mask, contains_mask, is_shown, mask_in_use
 from ...storage.paths import path_text
 from .typed import type_value
 
@@ -58,7 +58,7 @@ def _walk(context: Raw) -> list[tuple[str, Raw, str]]:
             # A key that is a secret, or was hidden, is not suggested.
             if len(found) >= MAX_PATHS or len(key) > MAX_KEY or is_shown(key):
                 continue
-            if DEFAULT_MASK.hides_key(key):
+            if mask_in_use().hides_key(key):
                 continue
             kind = exactjson.kind(text)
             found.append((path_text((*path, key)), text, kind))

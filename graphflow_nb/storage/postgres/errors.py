@@ -9,7 +9,7 @@ import asyncpg
 
 from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
 from ...model.exactjson import too_wide
-from ...model.masks import DEFAULT_MASK
+from ...secret_texts import scrub, scrub_error
 from ..url import StoreUrl, raise_without_secrets
 
 __all__ = ["LOST", "OUTDATED", "check_jsonb", "is_jsonb", "raise_read_only", "raise_translated"]
@@ -92,17 +92,21 @@ def raise_translated(
 
 def _hide_rows(error: Exception) -> None:
     """Take out of a driver's exception what it quotes of rows: their contexts may hold secrets."""
-    scrubbed = tuple(DEFAULT_MASK.scrub(a) if isinstance(a, str) else a for a in error.args)
-    if scrubbed != error.args:
-        error.args = scrubbed
-    if not isinstance(error, asyncpg.PostgresError) or not (detail := error.detail):
+    scrub_error(error)
+    if not isinstance(error, asyncpg.PostgresError):
+        return
+    for name, said in error.as_dict().items():  # the hint too, and what a function of theirs says
+        if isinstance(said, str) and (scrubbed := scrub(said)) != said:
+            setattr(error, name, scrubbed)
+    if not (detail := error.detail):
         return
     # By the class, since a server says it in its own language.
     quoted = isinstance(error, (asyncpg.CheckViolationError, asyncpg.NotNullViolationError))
     quoted = quoted or (
         isinstance(error, asyncpg.IntegrityConstraintViolationError) and ("context" in detail)
     )
-    error.detail = _NO_DETAIL if quoted else DEFAULT_MASK.scrub(detail)
+    if quoted:
+        error.detail = _NO_DETAIL
 
 
 def raise_read_only(error: Exception, url: StoreUrl) -> NoReturn:

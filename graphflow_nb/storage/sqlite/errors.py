@@ -6,6 +6,7 @@ import sqlite3
 from typing import Final
 
 from ...errors import ReadOnlyError, StorageError, StorageTimeout
+from ...secret_texts import scrub_error
 
 __all__ = ["DRIVER_ERRORS", "translate_error"]
 
@@ -21,6 +22,7 @@ def translate_error(error: Exception, path: str, *, writes: bool = True) -> Stor
         path: The path of the file.
         writes: Whether it may have been a write; the error of a read says nothing about writes.
     """
+    scrub_error(error)
     if isinstance(error, PermissionError):
         return StorageError(
             f"{path} may not be read by you: it takes the right to enter its folder and the right "
