@@ -20,13 +20,13 @@ from markupsafe import Markup
 from ..errors import GraphflowError, LessonError, SessionNotFound
 from ..model import Session
 from ..notebook import Workbench
-from ..notebook.panel import Action, Panel, show_panel
-from ..notebook.saved import show_saved
+from ..notebook.panel import Action, Panel
 from ..storage import StoreUrl
 from .crash_view import draw_crash
 from .ledger import Effect, Ledger, can_be_encoded
 from .points import HELD, POINTS, find_points, has_server
 from .run import Run, Telling
+from .shown import ShownAsPanel
 from .stores import LessonStore
 from .story import Story
 from .wire import Wire
@@ -38,7 +38,7 @@ _STATEMENT: Final = 600.0  # seconds that it waits for a server, whose answer ma
 _MODULES: Final = {"redis": "redis.asyncio"}  # what takes a process longest to import
 
 
-class Crash:
+class Crash(ShownAsPanel[Panel]):
     """A flow that runs in a process of its own, to be killed at a named point of a save.
 
     The process stops at the point by itself and waits, however long. ``kill`` ends it there by a
@@ -131,7 +131,6 @@ class Crash:
         self._started = 0
         self._workbench: Workbench | None = None
         self._wire: Wire | None = None
-        self._panel: Panel | None = None
         self._closed = False
 
     # What can be seen
@@ -333,8 +332,7 @@ class Crash:
             try:
                 yield
             finally:
-                if self._panel is not None:
-                    self._panel.refresh()
+                self._refresh()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -495,15 +493,9 @@ class Crash:
         lines = [f"<Crash of session {self.id!r} on {self.store.label}: {self.state}>"]
         return "\n".join([*lines, repr(self.story)])
 
-    @property
-    def panel(self) -> Panel:
-        """The panel of buttons as which it shows itself."""
-        if self._panel is None:
-            self._panel = Panel(f"crash of {self.id}", self._draw, self._actions)
-        return self._panel
-
-    _ipython_display_ = show_saved
+    def _make_panel(self) -> Panel:
+        return Panel(f"crash of {self.id}", self._draw, self._actions)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         self.panel.refresh()
-        return show_panel(self.panel, repr(self), **kwargs)
+        return super()._repr_mimebundle_(**kwargs)

@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Literal
 
 from markupsafe import Markup
 
 from ..cards import card
 from ..errors import LessonError
-from ..notebook.panel import Action, Panel, show_panel
-from ..notebook.saved import show_saved
+from ..notebook.panel import Action
 from ..printable import printable_lines
 from .answers import describe_failure, find_missing, show_answer
-from .questions import (
-    Remark,
-    call_and_describe,
-    check_choices,
-    is_choice,
-    join_choices,
-    render_choices,
-    render_notice,
-    render_text,
-)
+from .questions import Question, Remark, join_choices, render_notice, render_text
 
 __all__ = ["Attempt", "Exercise", "Outcome", "Solution"]
 
@@ -118,7 +107,7 @@ class Attempt:
     outcome: Outcome
 
 
-class Exercise:
+class Exercise(Question):
     """A question whose answer is checked: correct, incorrect with the reason, or not attempted.
 
     Not attempted is an answer that was left at ``...``, None, an empty text, a function without a
@@ -168,16 +157,14 @@ class Exercise:
         template: Any = None,
         name: str = "exercise",
     ):
-        self.question, self.choices, self.name = question, tuple(choices), name
-        self._title = f"Exercise: {question}"
+        title = f"Exercise: {question}"
+        super().__init__(title, question, choices, name, at_least=2 if choices else 0)
         self.attempts: deque[Attempt] = deque(maxlen=MAX_ATTEMPTS)
         self.attempted = 0
         self._check, self._template = check, template
         self._hint = Remark("hint", hint or "this exercise has none")
         self._solution = Solution(solution, because)
         self._hinted = self._solved = False  # whether a person asked for it
-        self._panel: Panel | None = None
-        check_choices(self.choices, at_least=2 if self.choices else 0)
 
     def check(self, answer: Any = ...) -> Outcome:
         """Check an answer, and keep it.
@@ -215,7 +202,7 @@ class Exercise:
         return self._solution
 
     def _judge(self, answer: Any) -> Outcome:
-        if self.choices and not is_choice(answer, self.choices):
+        if self.choices and not self._is_choice(answer):
             return Outcome("incorrect", f"it is none of the choices: {join_choices(self.choices)}")
         try:
             reason = self._check(answer)
@@ -232,30 +219,9 @@ class Exercise:
             )
         return Outcome("incorrect", reason)
 
-    @property
-    def panel(self) -> Panel:
-        """The panel of buttons as which it shows itself."""
-        if self._panel is None:
-            self._panel = Panel(self._title, self._draw, self._make_actions)
-        return self._panel
-
-    def _refresh(self) -> None:
-        if self._panel is not None:
-            self._panel.refresh()
-
     def _make_actions(self) -> list[list[Action]]:
         chosen = self.attempts[-1].answer if self.attempts else None
-        rows = [
-            [
-                Action(
-                    choice,
-                    f"{self.name}.check({choice!r})",
-                    partial(call_and_describe, self.check, choice),
-                    style="primary" if show_answer(choice) == chosen else "",
-                )
-            ]
-            for choice in self.choices
-        ]
+        rows = self._offer_choices(self.check, lambda choice: show_answer(choice) == chosen)
         hint = Action("Show a hint", f"{self.name}.hint()", self.hint)
         solution = Action("Show the solution", f"{self.name}.solution()", self.solution)
         return [*rows, [hint, solution]]
@@ -283,9 +249,3 @@ class Exercise:
         lines += [repr(self._hint)] if self._hinted else []
         lines += [repr(self._solution)] if self._solved else []
         return printable_lines("\n".join(lines))
-
-    _ipython_display_ = show_saved
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        html = card(self._title, render_choices(self.choices) + self._draw())
-        return show_panel(self.panel, repr(self), html, **kwargs)

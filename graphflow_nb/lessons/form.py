@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -13,12 +13,11 @@ from ..changes import Patch, diff, pointer
 from ..client import Client
 from ..errors import ContextError, LessonError, SessionConflict
 from ..model import Session, exactjson
-from ..notebook.saved import show_saved
+from ..notebook.formpanel import FormPanel, Input
+from ..notebook.panel import Action
 from ..printable import describe_count, printable_lines
 from ..storage.paths import DATA
-
-if TYPE_CHECKING:
-    from ..notebook.formpanel import FormPanel
+from .shown import ShownAsPanel
 
 __all__ = ["Field", "Form"]
 
@@ -55,7 +54,7 @@ class Field:
             return text
 
 
-class Form:
+class Form(ShownAsPanel[FormPanel]):
     """A form that answers one session: its fields become one value of the context.
 
     The session is read when the form is opened. The answer is written if the session is still the
@@ -109,7 +108,6 @@ class Form:
         self.values: dict[str, Any] = {}
         self.conflict: SessionConflict | None = None
         self._sent = False
-        self._panel: FormPanel | None = None
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -196,13 +194,6 @@ class Form:
 
     # Showing
 
-    @property
-    def panel(self) -> FormPanel:
-        """The widget that a notebook shows, always the same one."""
-        if self._panel is None:
-            self._panel = self._make_panel()
-        return self._panel
-
     def _call(self) -> str:
         filled = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
         return f"{self._name}.submit({filled})"
@@ -240,14 +231,7 @@ class Form:
         changed = patch_html(diff(self.session, self.conflict.stored))
         return facts + Markup("<p>What changed since the form was opened:</p>%s") % changed
 
-    def _refresh(self) -> None:
-        if self._panel is not None:
-            self._panel.refresh()
-
     def _make_panel(self) -> FormPanel:
-        from ..notebook.formpanel import FormPanel, Input
-        from ..notebook.panel import Action
-
         def make_input(field: Field) -> Input:
             return Input(
                 field.label,
@@ -272,14 +256,9 @@ class Form:
         lines += [f"  {name}: {value}" for name, value in self._collect_facts()]
         return printable_lines("\n".join(lines))
 
-    _ipython_display_ = show_saved
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        from ..notebook.panel import show_panel
-
+    def _to_html(self) -> str:
         rows = [(field.label, code(self._describe(field))) for field in self._fields]
-        html = card(self._title, fact_table(rows) + self._draw())
-        return show_panel(self.panel, repr(self), html, **kwargs)
+        return str(card(self._title, fact_table(rows) + self._draw()))
 
     def _describe(self, field: Field) -> str:
         """Return what a field holds, for where it can't be filled in."""

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from markupsafe import Markup
 
 from ..cards import card
 from ..errors import LessonError
-from ..notebook.panel import Action, Panel, show_panel
-from ..notebook.saved import show_saved
+from ..notebook.panel import Action
 from ..printable import printable_lines
-from .questions import (
-    Remark,
-    call_and_describe,
-    check_choices,
-    is_choice,
-    join_choices,
-    render_choices,
-    render_notice,
-    render_text,
-)
+from .questions import Question, Remark, join_choices, render_notice, render_text
 
 __all__ = ["Comparison", "Prediction"]
 
@@ -72,7 +61,7 @@ class Comparison:
         return str(card("prediction", self.render()))
 
 
-class Prediction:
+class Prediction(Question):
     """A question about what will happen, with a choice that is kept and compared with it.
 
     The choice is kept as long as the kernel runs.
@@ -102,12 +91,9 @@ class Prediction:
     """
 
     def __init__(self, question: str, choices: Sequence[str], *, name: str = "prediction"):
-        self.question, self.choices, self.name = question, tuple(choices), name
-        self._title = f"Predict: {question}"
+        super().__init__(f"Predict: {question}", question, choices, name, at_least=2)
         self.choice: str | None = None
         self.comparison: Comparison | None = None
-        self._panel: Panel | None = None
-        check_choices(self.choices, at_least=2)
 
     def choose(self, choice: str) -> Remark:
         """Choose what will happen; a later choice replaces this one.
@@ -118,7 +104,7 @@ class Prediction:
         Raises:
             LessonError: It is none of the choices; the choice made before is kept.
         """
-        if not is_choice(choice, self.choices):
+        if not self._is_choice(choice):
             raise LessonError(f"{choice!r} is none of the choices: {join_choices(self.choices)}")
         self.choice, self.comparison = choice, None
         self._refresh()
@@ -134,7 +120,7 @@ class Prediction:
         Raises:
             LessonError: What happened is none of the choices.
         """
-        if not is_choice(actual, self.choices):
+        if not self._is_choice(actual):
             raise LessonError(
                 f"what happened, {actual!r}, is none of the choices: {join_choices(self.choices)}"
             )
@@ -142,30 +128,10 @@ class Prediction:
         self._refresh()
         return self.comparison
 
-    @property
-    def panel(self) -> Panel:
-        """The panel of buttons as which it shows itself."""
-        if self._panel is None:
-            self._panel = Panel(self._title, self._draw, self._make_actions)
-        return self._panel
-
-    def _refresh(self) -> None:
-        if self._panel is not None:
-            self._panel.refresh()
-
     def _make_actions(self) -> list[list[Action]]:
-        return [
-            [
-                Action(
-                    choice,
-                    f"{self.name}.choose({choice!r})",
-                    partial(call_and_describe, self.choose, choice),
-                    enabled=self.comparison is None,
-                    style="primary" if choice == self.choice else "",
-                )
-            ]
-            for choice in self.choices
-        ]
+        return self._offer_choices(
+            self.choose, lambda choice: choice == self.choice, enabled=self.comparison is None
+        )
 
     def _draw(self) -> Markup:
         if self.comparison is not None:
@@ -183,9 +149,3 @@ class Prediction:
         else:
             lines.append(f"you predict: {self.choice or 'nothing yet'}")
         return printable_lines("\n".join(lines))
-
-    _ipython_display_ = show_saved
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        html = card(self._title, render_choices(self.choices) + self._draw())
-        return show_panel(self.panel, repr(self), html, **kwargs)

@@ -7,23 +7,24 @@ Here both are plain objects, used by methods in a script and by buttons in a not
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from markupsafe import Markup
 
 from ..cards import card
 from ..errors import LessonError
+from ..notebook.panel import Action, Panel
 from ..printable import printable_lines
+from .shown import ShownAsPanel
 
 __all__ = [
+    "Question",
     "Remark",
-    "call_and_describe",
-    "check_choices",
-    "is_choice",
     "join_choices",
-    "render_choices",
     "render_notice",
     "render_text",
 ]
@@ -53,18 +54,6 @@ class Remark:
         return str(card(self.title, render_text(self.text)))
 
 
-def check_choices(choices: Sequence[str], *, at_least: int) -> None:
-    if len(choices) < at_least:
-        raise LessonError(f"a question has two choices or more, not {len(choices)}")
-    if len(set(choices)) < len(choices):
-        raise LessonError(f"two choices are equal: {join_choices(choices)}")
-
-
-def is_choice(answer: object, choices: Sequence[str]) -> bool:
-    # Not by "in" alone: what some answers give for == is no truth value.
-    return isinstance(answer, str) and answer in choices
-
-
 def join_choices(choices: Sequence[str]) -> str:
     return ", ".join(map(repr, choices))
 
@@ -77,12 +66,78 @@ def render_notice(kind: Literal["good", "warning", "info"], text: str) -> Markup
     return Markup('<div class="gfnb-notice gfnb-%s">%s</div>') % (kind, text)
 
 
-def call_and_describe(call: Callable[[str], object], choice: str) -> str:
-    """Choose, and return what the button's place says."""
-    return repr(call(choice))
+def _call_and_describe(choose: Callable[[str], object], choice: str) -> str:
+    return repr(choose(choice))
 
 
-def render_choices(choices: Sequence[str]) -> Markup:
-    if not choices:
-        return Markup("")
-    return Markup("<ul>%s</ul>") % Markup("").join(Markup("<li>%s</li>") % c for c in choices)
+class Question(ShownAsPanel[Panel]):
+    """A question with choices, each a button: what predictions and exercises have in common.
+
+    Args:
+        title: The title of its panel and card.
+        question: The question.
+        choices: The answers from which to choose.
+        name: How the notebook names it, for the lines of code that it shows.
+        at_least: The number of choices that it needs.
+
+    Raises:
+        LessonError: There are fewer choices, or two are equal.
+    """
+
+    def __init__(
+        self, title: str, question: str, choices: Sequence[str], name: str, *, at_least: int
+    ):
+        if len(choices) < at_least:
+            raise LessonError(f"a question has two choices or more, not {len(choices)}")
+        if len(set(choices)) < len(choices):
+            raise LessonError(f"two choices are equal: {join_choices(choices)}")
+        self.question, self.choices, self.name = question, tuple(choices), name
+        self._title = title
+
+    def _is_choice(self, answer: object) -> bool:
+        """Return whether an answer is one of the choices."""
+        # Not by "in" alone: what some answers give for == is no truth value.
+        return isinstance(answer, str) and answer in self.choices
+
+    def _make_panel(self) -> Panel:
+        return Panel(self._title, self._draw, self._make_actions)
+
+    @abstractmethod
+    def _draw(self) -> Markup:
+        """Return what is shown below the buttons."""
+
+    @abstractmethod
+    def _make_actions(self) -> list[list[Action]]:
+        """Return the rows of buttons."""
+
+    def _offer_choices(
+        self,
+        choose: Callable[[str], object],
+        is_chosen: Callable[[str], bool],
+        *,
+        enabled: bool = True,
+    ) -> list[list[Action]]:
+        """Return a button for each choice.
+
+        Args:
+            choose: The method that takes a choice; what it returns is said beside the button.
+            is_chosen: Whether a choice is the one that was chosen last.
+            enabled: Whether the buttons can be pressed now.
+        """
+        return [
+            [
+                Action(
+                    choice,
+                    f"{self.name}.{choose.__name__}({choice!r})",
+                    partial(_call_and_describe, choose, choice),
+                    enabled,
+                    "primary" if is_chosen(choice) else "",
+                )
+            ]
+            for choice in self.choices
+        ]
+
+    def _to_html(self) -> str:
+        choices = Markup("").join(Markup("<li>%s</li>") % choice for choice in self.choices)
+        listed = Markup("<ul>%s</ul>") % choices if choices else choices
+        return str(card(self._title, listed + self._draw()))

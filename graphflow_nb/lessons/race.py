@@ -15,7 +15,6 @@ from ..changes import Merge
 from ..errors import LessonError, SessionConflict, SessionNotFound
 from ..model import Session
 from ..notebook.panel import Action, Panel, show_panel
-from ..notebook.saved import show_saved
 from .events import Change, Ending, Event, add, as_change, find_effects, put_all, show_state
 from .rounds import Round
 from .schedule import (
@@ -28,6 +27,7 @@ from .schedule import (
     parse_schedule,
     schedule_text,
 )
+from .shown import ShownAsPanel
 from .stores import LessonStore, StoreName, lesson_store
 from .turns import WriterFunction, run_in_turns
 from .writers import open_desk
@@ -65,7 +65,7 @@ class _Hand:
     life: int = 0
 
 
-class Race:
+class Race(ShownAsPanel[Panel]):
     """Two writers on one row of a real store, each with a connection of its own.
 
     Each step is a method, or all are played by a text. After each step a third connection reads the
@@ -110,7 +110,6 @@ class Race:
         self._context = {"balance": 100} if start is None else dict(start)
         self.rule = rule
         self._number = 0
-        self._panel: Panel | None = None
         with ExitStack() as stack:
             if isinstance(store, LessonStore):
                 self.store = store
@@ -523,10 +522,6 @@ class Race:
         self._refresh()
         return self._events[-1]
 
-    def _refresh(self) -> None:
-        if self._panel is not None:
-            self._panel.refresh()
-
     def _actions(self) -> list[list[Action]]:
         rows = []
         for writer in WRITERS:
@@ -551,15 +546,8 @@ class Race:
             picture = replace(picture, said=f"The rule: {self._desk.rule.says}")
         return picture.to_html()
 
-    @property
-    def panel(self) -> Panel:
-        """The panel as which the race shows itself."""
-        if self._panel is None:
-            title = f"a race on {self.store.label}, {self.rule}"
-            self._panel = Panel(title, self._draw, self._actions)
-        return self._panel
-
-    _ipython_display_ = show_saved
+    def _make_panel(self) -> Panel:
+        return Panel(f"a race on {self.store.label}, {self.rule}", self._draw, self._actions)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return show_panel(self.panel, repr(self.round), **kwargs)

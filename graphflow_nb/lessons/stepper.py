@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from copy import copy
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Final
 
 from markupsafe import Markup
 
@@ -20,12 +20,12 @@ from ..errors import (
     SessionNotFound,
 )
 from ..model import Session
-from ..notebook.panel import Action, Panel, show_panel
+from ..notebook.panel import Action, Panel
 from ..notebook.running import Collector
-from ..notebook.saved import show_saved
 from ..notebook.workbench import Workbench
 from ..printable import printable_lines
 from ..workflow import ExecutionResult, Graph
+from .shown import ShownAsPanel
 from .step import Step
 from .watched import WatchedGraph
 
@@ -35,7 +35,7 @@ MAX_STEPS: Final = 200  # that are kept to be looked at, the newest
 MAX_LISTED: Final = 20  # of them, one a line
 
 
-class Stepper:
+class Stepper(ShownAsPanel[Panel]):
     """A session whose workflow is run step by step; it shows itself as a panel.
 
     After each step the row is read again and shown beside the session that the runner held. Earlier
@@ -93,7 +93,6 @@ class Stepper:
         start = Step(0, None, None, stored, None, None, (), ())
         self._steps: deque[Step] = deque([start], maxlen=MAX_STEPS)
         self._number = 0  # of the step that is looked at
-        self._panel: Panel | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -191,8 +190,7 @@ class Stepper:
 
     def _look_at(self, number: int) -> Step:
         self._number = number
-        if self._panel is not None:
-            self._panel.refresh()
+        self._refresh()
         return self.shown
 
     def _read_row(self) -> Session | None:
@@ -211,12 +209,8 @@ class Stepper:
 
     # Showing
 
-    @property
-    def panel(self) -> Panel:
-        """The panel of buttons as which it shows itself."""
-        if self._panel is None:
-            self._panel = Panel(f"steps of {self.id}", self._draw, self._make_actions)
-        return self._panel
+    def _make_panel(self) -> Panel:
+        return Panel(f"steps of {self.id}", self._draw, self._make_actions)
 
     def _describe_place(self) -> str:
         if self._number == self.newest:
@@ -285,8 +279,3 @@ class Stepper:
 
     def __repr__(self) -> str:
         return printable_lines(f"{self.id}, {self._describe_place()}\n{self.shown!r}")
-
-    _ipython_display_ = show_saved
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return show_panel(self.panel, repr(self), **kwargs)

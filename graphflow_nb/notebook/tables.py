@@ -22,7 +22,7 @@ from ..storage.estimates import estimate_count
 from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
 from ..storage.protocols import SupportsCount, SupportsCounts, require
-from ..storage.query import DEFAULT_ORDER
+from ..storage.query import DEFAULT_ORDER, FILTERS
 from ..storage.table import note_of
 from ..warning import warn
 from .calls import allowing_call
@@ -138,24 +138,9 @@ class SessionTables(Client):
             CapabilityError: The storage has no method ``table``.
             StorageError: The store failed.
         """
+        arguments = locals()
+        filters = {name: arguments[name] for name in FILTERS}
         context = check_context(context)
-        filters = {
-            "graph": graph,
-            "task": task,
-            "status": status,
-            "text": text,
-            "id_prefix": id_prefix,
-            "ids": ids,
-            "updated_since": updated_since,
-            "updated_until": updated_until,
-            "created_since": created_since,
-            "created_until": created_until,
-            "where": where,
-            "has": has,
-            "lacks": lacks,
-            "compare": compare,
-            "ignore_case": ignore_case,
-        }
         query = Query.from_filters(filters, order=order, limit=limit, after=after)
         given: dict[str, object] = filters | {"context": context, "after": after, "reveal": reveal}
         given |= {} if order == DEFAULT_ORDER else {"order": order}

@@ -33,6 +33,7 @@ from ..storage.protocols import (
     SupportsFacts,
     require,
 )
+from ..storage.query import FILTERS
 from ..storage.scans import LARGE_BYTES
 from ..storage.table import note_of
 from ..storage.url import StoreUrl
@@ -211,27 +212,13 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
         Raises:
             QueryError: A filter is invalid.
         """
+        arguments = locals()
+        filters = {name: arguments[name] for name in FILTERS}
+
         from .browse import Browser  # with its widgets: only when they are wanted
 
         if type(page_size) is not int or not 1 <= page_size <= 1000:
             raise QueryError(f"page_size must be 1 to 1000 sessions, not {page_size!r}")
-        filters = {
-            "graph": graph,
-            "task": task,
-            "text": text,
-            "status": status,
-            "id_prefix": id_prefix,
-            "ids": ids,
-            "updated_since": updated_since,
-            "updated_until": updated_until,
-            "created_since": created_since,
-            "created_until": created_until,
-            "where": where,
-            "has": has,
-            "lacks": lacks,
-            "compare": compare,
-            "ignore_case": ignore_case,
-        }
         context = check_context(context)
         return Browser(
             self, filters, order=order, page_size=page_size, session=session, context=context

@@ -14,9 +14,9 @@ from markupsafe import Markup
 from ...cards import fact_table
 from ...errors import LessonError
 from ...model import Session
-from ...notebook.panel import Action, Panel, show_panel
-from ...notebook.saved import show_saved
+from ...notebook.panel import Action, Panel
 from ...printable import describe_count
+from ..shown import ShownAsPanel
 from ..stores import StoreName, lesson_store
 from .child import read_number
 from .findings import Finding, findings_html, tabulate
@@ -43,7 +43,7 @@ _SHOWN = 10  # findings in the panel
 _PACE = 0.005  # seconds between two saves, so that a person has more than a minute to kill it
 
 
-class Durability:
+class Durability(ShownAsPanel[Panel]):
     """A store, a writer that saves numbers in it, and a real SIGKILL for what keeps the data.
 
     The writer is a process that saves 1, 2, 3, … in one session, the next number when the store
@@ -93,7 +93,6 @@ class Durability:
         self._rounds = 0
         self._findings: list[Finding] = []
         self._lock = threading.RLock()
-        self._panel: Panel | None = None
         self._name = name
 
     @property
@@ -211,19 +210,12 @@ class Durability:
     def __repr__(self) -> str:
         return f"<Durability of {self.store.label}: {_HINTS[self._state]}>"
 
-    _ipython_display_ = show_saved
-
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         self.panel.refresh()  # the writer may be further
-        return show_panel(self.panel, repr(self), **kwargs)
+        return super()._repr_mimebundle_(**kwargs)
 
-    @property
-    def panel(self) -> Panel:
-        """The panel of buttons as which it shows itself."""
-        if self._panel is None:
-            title = f"Durability: {self.store.label}"
-            self._panel = Panel(title, self._draw, self._list_actions)
-        return self._panel
+    def _make_panel(self) -> Panel:
+        return Panel(f"Durability: {self.store.label}", self._draw, self._list_actions)
 
     def _list_actions(self) -> list[list[Action]]:
         state, name = self._state, self._name
@@ -254,8 +246,7 @@ class Durability:
     def _show(self, state: State) -> None:
         """Go to the next state, and show it where the panel is."""
         self._state = state
-        if self._panel is not None:
-            self._panel.refresh()
+        self._refresh()
 
     def _draw(self) -> Markup:
         victim = "its server, with all its processes" if self.store.has_server else "the writer"
