@@ -18,6 +18,7 @@ from .secret_keys import MASK, URL_MASK, secret_kind
 
 __all__ = [
     "MAY_HIDE",
+    "NAME_KEYS",
     "Kind",
     "Scrubber",
     "Span",
@@ -115,14 +116,15 @@ _BARE: Final = re.compile(r"[^\s,}\])\"'{\[(\\]+")
 _INNOCENT_LIST_ITEM: Final = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
 
 _NAMES: Final = "name key header field variable var param parameter property attribute label k"
-_NAME_KEYS: Final = frozenset(_NAMES.split())
+#: Under which keys, in any case, a text names what is under another key of the same object.
+NAME_KEYS: Final = frozenset(_NAMES.split())
 _VALUES: Final = "value val values content data default text v"
 _VALUE_KEYS: Final = frozenset(_VALUES.split())
 
 
 def is_name_key(key: str) -> bool:
     """Return whether a text under a key names what is under another key of the same object."""
-    return key.lower() in _NAME_KEYS
+    return key.lower() in NAME_KEYS
 
 
 def may_be_name(text: str) -> bool:

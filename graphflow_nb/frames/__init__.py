@@ -1,5 +1,6 @@
 """DataFrames of sessions, messages, counts and operations, and of the versions of sessions."""
 
+from .beside import paths_beside
 from .history import versions_frame
 from .recordings import events_frame, task_runs_frame
 from .sessions import (
@@ -28,6 +29,7 @@ __all__ = [
     "journal_frame",
     "messages_frame",
     "operations_frame",
+    "paths_beside",
     "sessions_frame",
     "stays_frame",
     "task_runs_frame",

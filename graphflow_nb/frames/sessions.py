@@ -21,9 +21,10 @@ from ..model import MessageRole, OddMessage, Session
 from ..model.masks import DEFAULT_MASK, Mask
 from ..model.times import micros_or_unknown
 from ..monitoring import Records
-from ..storage.paths import ContextPath, data_path, path_label
+from ..storage.paths import ContextPath, data_path, is_path_hidden, path_label
 from ..storage.table import GroupCount, Table, add_problem, note_of
 from ..storage.texts import Portion, list_texts
+from .beside import paths_beside, rows_named
 from .columns import (
     TEXT,
     category_column,
@@ -80,15 +81,19 @@ def sessions_frame(
     """Return one row for each session; see ``Workbench.sessions`` for the columns.
 
     Args:
-        table: The sessions by column.
+        table: The sessions by column, with the paths ``paths_beside`` after those of the columns.
         context: The paths of the context columns.
         mask: What is hidden of their values.
         consume: Whether the table gives up each context column, so that memory holds one of them
             as texts and as values.
     """
+    texts, others = table.context[: len(context)], table.context[len(context) :]
+    beside = dict(zip(paths_beside(context, mask), others, strict=True))
     values = [  # first: each is in memory as texts too for a while
-        value_column(_hide(portions_of(texts, consume=consume), path, mask))
-        for texts, path in zip(table.context, context, strict=True)
+        value_column(
+            _hide(portions_of(column, consume=consume), path, mask, rows_named(path, beside, mask))
+        )
+        for column, path in zip(texts, context, strict=True)
     ]
     columns: dict[str, Any] = {
         "id": text_column(table.id),
@@ -114,20 +119,34 @@ def sessions_frame(
     return frame
 
 
-def _hide(portions: Iterable[Portion], path: ContextPath, mask: Mask) -> Iterator[Portion]:
+def _hide(
+    portions: Iterable[Portion], path: ContextPath, mask: Mask, named: Sequence[bool] | None
+) -> Iterator[Portion]:
     """Yield JSON texts of the values at a path, with what is shown instead of secrets."""
-    where = data_path(path)
-    covered = mask.covers(where)
+    where, covered = data_path(path), mask.is_on and is_path_hidden(mask, path)
+    in_list = where[-1].lstrip("-").isdecimal()
+    start = 0
     for portion in portions:
-        if not (covered or may_hide(portion)):
+        rows = named[start : start + len(portion)] if named else [False] * len(portion)
+        start += len(portion)
+        if not (covered or any(rows) or may_hide(portion)):
             yield portion
             continue
         texts = list_texts(portion)
-        if not covered and not mask.may_hide("".join(filter(None, texts))):
+        if not (covered or any(rows) or mask.may_hide("".join(filter(None, texts)))):
             yield portion
             continue
-        raws = (None if t is None else Raw(t.encode(errors="replace")) for t in texts)
-        shown = (mask.hide_or_none(raw, where) for raw in raws)
+        shown = (
+            None
+            if text is None
+            else mask.hide(
+                Raw(text.encode(errors="replace")),
+                where,
+                covered=covered or row,
+                among_pairs=in_list,
+            )
+            for text, row in zip(texts, rows, strict=True)
+        )
         yield [None if raw is None else bytes(raw).decode() for raw in shown]
 
 

@@ -102,6 +102,11 @@ class Mask:
     def __reduce__(self) -> tuple[Any, ...]:
         return (Mask, (dict(self._chosen) if self._on else False,))  # as errors need to be copied
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is hidden."""
+        return self._on
+
     def kind(self, key: str) -> str | None:
         """Return what kind of secret is under a key; None if it is not masked."""
         return self._kind(key) if self._on else None
@@ -129,16 +134,19 @@ class Mask:
         """
         if not self._on:
             return False
+        pairs = False
         for key in path:
-            form = exactjson.kind(raw)
+            form, among_pairs, pairs = exactjson.kind(raw), pairs, False
             if form == "object":
                 parts = exactjson.split_object(raw, "context")
                 named = is_value_key(key) and self._names_secret(parts)
                 found = parts.get(key)
             elif form == "array":
                 items = exactjson.split_array(raw, "context")
-                named = key == "1" and self._is_pair(items)
-                found = items[int(key)] if key.isdecimal() and int(key) < len(items) else None
+                pairs = _are_lists(items)
+                place = _read_index(key, len(items))
+                named = place == 1 and self._is_pair(items, among_pairs=among_pairs)
+                found = None if place is None else items[place]
             else:
                 return False
             if named or self._is_secret(key):
@@ -155,6 +163,7 @@ class Mask:
         show: Show | None = None,
         *,
         covered: bool = False,
+        among_pairs: bool = False,
     ) -> Raw:
         """Return a JSON text with each secret in it replaced by what is shown instead.
 
@@ -163,6 +172,7 @@ class Mask:
             path: Where it is; see ``covers``.
             show: Returns what is shown instead of a value. Default: its kind.
             covered: Whether it is masked as a whole, wherever it is.
+            among_pairs: Whether it is in a list, of which each item may be a name and its value.
         """
         if not self._on:
             return raw
@@ -171,7 +181,9 @@ class Mask:
         if not covered and not marks:
             return raw
         try:
-            return self._hide(raw, path, show or show_kind, marks, covered=covered)
+            return self._hide(
+                raw, path, show or show_kind, marks, covered=covered, among_pairs=among_pairs
+            )
         except (ContextError, RecursionError):
             return Raw(exactjson.encode(f"{MASK} (JSON that can't be read)"))
 
@@ -223,7 +235,7 @@ class Mask:
         if opening == b"[":
             items = exactjson.split_array(raw, "context")
             paired = self._is_pair(items, among_pairs=among_pairs)
-            pairs = all(bytes(memoryview(item)[:1]) == b"[" for item in items)
+            pairs = _are_lists(items)
             changed = [
                 self._hide(
                     item,
@@ -285,16 +297,17 @@ class Mask:
 
     def _names_secret(self, parts: Mapping[str, Raw]) -> bool:
         return any(
-            is_name_key(key) and self._is_secret_name(part) for key, part in parts.items()
+            is_name_key(key) and self.is_secret_name(part) for key, part in parts.items()
         ) and any(map(is_value_key, parts))
 
     def _is_pair(self, items: Sequence[Raw], *, among_pairs: bool = False) -> bool:
-        if len(items) != 2 or not self._is_secret_name(items[0]):
+        if len(items) != 2 or not self.is_secret_name(items[0]):
             return False
         # One list may be of two names; a list of lists of two is not.
         return among_pairs or not is_innocent_item(bytes(items[1])[1:-1].decode(errors="replace"))
 
-    def _is_secret_name(self, raw: Raw) -> bool:
+    def is_secret_name(self, raw: Raw) -> bool:
+        """Return whether a JSON text is the name of a secret."""
         text = bytes(raw)
         return text[:1] == b'"' and len(text) <= 400 and self._names(exactjson.decode(raw))
 
@@ -378,6 +391,19 @@ class Mask:
             text: A text that may have pieces of JSON, or of Python's form of it, in it.
         """
         return replace_spans(text, self.find(text), show_sign)
+
+
+def _are_lists(items: Sequence[Raw]) -> bool:
+    return all(bytes(memoryview(item)[:1]) == b"[" for item in items)
+
+
+def _read_index(key: str, count: int) -> int | None:
+    """Return the place in a list that a key means, from the front; None if there is none."""
+    try:
+        place = int(key)
+    except ValueError:
+        return None
+    return place % count if -count <= place < count else None
 
 
 def show_kind(raw: Raw, path: tuple[str, ...], spans: Sequence[Span] | None) -> str:

@@ -21,7 +21,7 @@ import pandas as pd
 from ..bridge import dual
 from ..client import Client
 from ..errors import QueryError
-from ..frames import messages_frame, sessions_frame
+from ..frames import messages_frame, paths_beside, sessions_frame
 from ..model import Session
 from ..model.masks import NO_MASK, Mask
 from ..printable import describe_count
@@ -159,7 +159,9 @@ class _Sessions:
 
     async def read(self, query: Query) -> Part:
         # Not by the client, which remembers what it showed of each session.
-        table = await require(self.storage, SupportsTable).table(query, self.context)
+        table = await require(self.storage, SupportsTable).table(
+            query, [*self.context, *paths_beside(self.context, self.mask)]
+        )
         bytes = table.value_size
         if self.context:
             self.batch.note(len(table), bytes)

@@ -13,7 +13,7 @@ import pandas as pd
 from ..bridge import dual_read
 from ..client import Client
 from ..errors import QueryError, SessionNotFound
-from ..frames import counts_frame, messages_frame, sessions_frame
+from ..frames import counts_frame, messages_frame, paths_beside, sessions_frame
 from ..model.masks import NO_MASK
 from ..model.moments import Moment, parse_duration, parse_moment
 from ..printable import describe_count
@@ -147,8 +147,8 @@ class SessionTables(Client):
         given |= {} if limit == DEFAULT_LIMIT else {"limit": limit}
         call = allowing_call(self, "sessions", given)
         with self.asking.guard(allow=allow_scan, call=call):
-            table = await self.table(query, context)
-        mask = NO_MASK if reveal else self.mask
+            mask = NO_MASK if reveal else self.mask
+            table = await self.table(query, [*context, *paths_beside(context, mask)])
         frame = await run_off_loop(
             len(table),
             lambda: sessions_frame(table, context, mask, consume=True),

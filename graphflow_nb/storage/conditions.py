@@ -16,7 +16,7 @@ from ..errors import QueryError
 from ..model import exactjson
 from ..model.masks import mask_in_use
 from ..secret_texts import scrub
-from .paths import Spellings, data_path, find_value, path_label, spellings
+from .paths import Spellings, find_value, is_path_hidden, path_label, spellings
 
 __all__ = [
     "COMPARISONS",
@@ -75,7 +75,7 @@ def _show(comparison: object) -> str:
     """Return a comparison for an error, without the value if it looks secret."""
     if isinstance(comparison, Sequence) and not isinstance(comparison, str) and comparison:
         path = comparison[0]
-        if isinstance(path, (str, tuple)) and mask_in_use().covers(data_path(path)):
+        if isinstance(path, (str, tuple)) and is_path_hidden(mask_in_use(), path):
             return f"({path!r}, …)"
     return scrub(repr(comparison))
 

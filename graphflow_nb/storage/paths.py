@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Raw
 
 from ..errors import QueryError
+from ..model.masks import Mask
 
 __all__ = [
     "DATA",
@@ -30,6 +31,7 @@ __all__ = [
     "Spellings",
     "find_value",
     "is_encodable",
+    "is_path_hidden",
     "message_count",
     "parse_path",
     "path_label",
@@ -145,6 +147,21 @@ def data_path(path: ContextPath) -> tuple[str, ...]:
         ('context', 'data', 'customer', 'tier')
     """
     return (*DATA, *(path.split(".") if isinstance(path, str) else map(str, path)))
+
+
+def is_path_hidden(mask: Mask, path: ContextPath) -> bool:
+    """Return whether a mask hides what is at a path, under one of the keys that the path may mean.
+
+    Example:
+        >>> from graphflow_nb.model.masks import DEFAULT_MASK
+        >>> [is_path_hidden(DEFAULT_MASK, path) for path in ("login.password", "x.api.key", "a.b")]
+        [True, True, False]
+
+    Args:
+        mask: The mask.
+        path: The path.
+    """
+    return any(mask.covers((*DATA, *keys)) for keys in spellings(path))
 
 
 def is_encodable(text: str) -> bool:

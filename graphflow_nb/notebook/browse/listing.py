@@ -14,6 +14,7 @@ import pandas as pd
 
 from ...client import Client
 from ...errors import CapabilityError, ContextError, QueryError, ScanRefused
+from ...frames import paths_beside
 from ...model import Session
 from ...model.masks import Mask
 from ...storage import Query, SessionStorage
@@ -244,7 +245,8 @@ class Listing:
             query = self._page_query(filters)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
         try:
-            table = self._client.bridge.run(self._ask_first(self._client.table(query, context)))
+            reading = self._client.table(query, self._paths(context))
+            table = self._client.bridge.run(self._ask_first(reading))
         except CapabilityError as error:  # a session can still be opened
             self._call, self.unlistable = "", str(error)
             return
@@ -644,8 +646,12 @@ class Listing:
             self._show(page.frame, page.kept)
         return list(before.items()) != list(after.items())
 
+    def _paths(self, context: Sequence[ContextPath]) -> Sequence[ContextPath]:
+        return [*context, *paths_beside(context, self.mask)]
+
     def _read(self, query: Query, context: Sequence[ContextPath]) -> pd.DataFrame:
-        table = self._client.bridge.run(self._client.storage.background.table(query, context))
+        reading = self._client.storage.background.table(query, self._paths(context))
+        table = self._client.bridge.run(reading)
         self._client.observed.note_table(table)
         return page_frame(table, context, self._client.mask)
 

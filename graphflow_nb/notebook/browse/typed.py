@@ -12,7 +12,7 @@ from ...changes.patch import SECRET, parse_pointer
 from ...errors import ContextError, QueryError
 from ...model import exactjson
 from ...model.masks import DEFAULT_MASK, Mask
-from ...storage.paths import DATA, POINTER, ContextPath, data_path, parse_path
+from ...storage.paths import DATA, POINTER, ContextPath, data_path, is_path_hidden, parse_path
 from ...storage.query import DEFAULT_ORDER
 
 __all__ = [
@@ -61,7 +61,7 @@ def type_value(text: str) -> str:
 
 def is_secret(path: ContextPath, mask: Mask) -> bool:
     """Return whether the value at a context path is hidden."""
-    return mask.covers(data_path(path))
+    return is_path_hidden(mask, path)
 
 
 def parse_typed_path(text: str) -> ContextPath:
@@ -106,8 +106,7 @@ def hide_filters(filters: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     """Return filters with ``SECRET`` in place of each value that is looked for and hidden."""
 
     def hide(path: ContextPath, value: Any) -> Any:
-        keys = data_path(path)
-        return SECRET if mask.covers(keys) else mask.hide_object(value, keys)
+        return SECRET if is_path_hidden(mask, path) else mask.hide_object(value, data_path(path))
 
     shown = dict(filters)
     if where := shown.get("where"):

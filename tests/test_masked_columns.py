@@ -1,0 +1,101 @@
+"""No column shows a secret by the path of its value, whatever is beside it or in the path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import graphflow_nb as g
+from graphflow_nb.frames import paths_beside
+from graphflow_nb.model.masks import NO_MASK, Mask
+
+SECRET, PLAIN = "Zq7", "Pl4"
+
+#: Contexts and paths of secrets in them.
+SECRETS: list[tuple[dict[str, Any], list[Any]]] = [
+    (
+        {"headers": [{"name": "Authorization", "value": SECRET}, {"Name": "PIN", "Value": SECRET}]},
+        ["headers.0.value", "headers.-2.value", "headers.1.Value", ("headers", "0", "value")],
+    ),
+    ({"raw": [["Cookie", SECRET], ["a", "b"]]}, ["raw.0.1", "raw.0.-1", "raw.-2.01", "raw.0"]),
+    ({"raw": [["password", "Zqseven"], ["a", "b"]]}, ["raw.0.1", "raw.0", "raw"]),
+    ({"pair": ["api_key", f"{SECRET}!"]}, ["pair.1", "pair.-1", ("pair", "+1")]),
+    ({"set": {"k": "api_key", "v": {"a": [SECRET]}}}, ["set.v", "set.v.a", "set.v.a.0"]),
+    ({"name": "api_key", "value": SECRET}, ["value"]),
+    ({"Name": "api_key", "Value": {"a": SECRET}}, ["Value", "Value.a"]),
+    ({"FIELD": "password", "DATA": [SECRET]}, ["DATA.0", "DATA"]),
+    ({"a.b": {"key": "token", "val": SECRET}}, ["a.b.val", ("a.b", "val")]),
+    ({"data": {"x": {"value": {"label": "PIN code", "text": SECRET}}}}, ["data.x.value.text"]),
+    ({"my.api.key": SECRET, "x": {"db.auth.token": SECRET}}, ["my.api.key", "x.db.auth.token"]),
+    ({"passwords": {"a": SECRET}, "password": [SECRET]}, ["password.0", ("password", "0")]),
+    ({"case.number": SECRET, "field": "case_number", "value": SECRET}, ["case.number", "value"]),
+    ({"json": '{"headers": [["Cookie", "Zq7"]], "password": "Zq7"}'}, ["json"]),
+]
+#: And of values that are none.
+INNOCENT: list[tuple[dict[str, Any], list[Any]]] = [
+    (
+        {"headers": [{"name": "Accept", "value": PLAIN}, {"name": "token_count", "value": PLAIN}]},
+        ["headers.0.value", "headers.1.value", "headers"],
+    ),
+    ({"fields": ["password", "Plfour"], "three": ["password", PLAIN, PLAIN]}, ["fields.1"]),
+    ({"three": ["password", PLAIN, PLAIN], "value": PLAIN}, ["three.1", "three.2", "value"]),
+    ({"name": "password", "amount": PLAIN, "items": [PLAIN, PLAIN]}, ["amount", "items.1"]),
+    ({"name": "Ann", "text": PLAIN, "data": {"value": PLAIN}}, ["text", "data.value", "data"]),
+]
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
+def wb(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    url, options = "memory:", {}
+    if request.param == "sqlite":
+        url = f"sqlite:{tmp_path / 'a.db'}"
+    elif request.param == "postgresql":
+        url = str(request.getfixturevalue("database"))
+    elif request.param == "redis":
+        url, options = request.getfixturevalue("redis_server").url, {"prefix": f"{tmp_path.name}:"}
+    with g.open(url, writable=True, mask=["case number"], **options) as wb:
+        yield wb
+
+
+def shown_in(frame: Any) -> str:
+    return str(frame.to_csv() + repr(frame.to_dict()) + repr(frame.attrs) + frame.to_html())
+
+
+def test_a_column_hides_what_is_named_beside_it(wb: g.Workbench) -> None:
+    for number, (data, paths) in enumerate(SECRETS):
+        wb.create(f"{number}", "t", context=data)
+        for path in paths:
+            frames = [wb.sessions(ids=[f"{number}"], context=[path]), *wb.scan(context=[path])]
+            rows = pd.concat([frame[frame["id"] == f"{number}"] for frame in frames])
+            shown = shown_in(rows)
+            assert SECRET not in shown, path
+            assert "Zqseven" not in shown, path
+            assert len(rows) == 2
+            assert shown.count("•••") >= 2, path
+            shown = shown_in(wb.sessions(ids=[f"{number}"], context=[path], reveal=True))
+            assert SECRET in shown or "Zqseven" in shown, path
+    everything = [path for _, paths in SECRETS for path in paths]
+    frame = wb.sessions(context=everything)
+    assert SECRET not in shown_in(frame)
+    assert len(frame.columns) == len(wb.sessions().columns) + len(set(everything))
+    browser = wb.browse(context=everything[:20])
+    assert SECRET not in shown_in(browser.listing.frame)
+    browser.close()
+
+
+def test_a_column_shows_what_is_innocent(wb: g.Workbench) -> None:
+    for number, (data, paths) in enumerate(INNOCENT):
+        wb.create(f"{number}", "t", context=data)
+        for path in paths:
+            shown = shown_in(wb.sessions(ids=[f"{number}"], context=[path]))
+            assert PLAIN in shown or "Plfour" in shown, path
+            assert "•••" not in shown, path
+
+
+def test_nothing_is_read_beside_what_has_no_name() -> None:
+    plain = ["customer.tier", "amount", ("a.b", "c"), "documents.0", "values_of.x"]
+    assert paths_beside(plain, Mask()) == []
+    assert paths_beside(["headers.0.value"], NO_MASK) == []
