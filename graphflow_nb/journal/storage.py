@@ -145,7 +145,7 @@ class JournaledStorage:
         order = list(dict.fromkeys(ids))
         deleted: list[str] = []
         odd: dict[str, str] = {}
-        portions = Portions()
+        portions = Portions(self._writes.storage)
         at = 0
         while at < len(order):
             if stop is not None and stop():
@@ -166,6 +166,8 @@ class JournaledStorage:
                 raise JournalError(f"{error}. {_describe_deleted(deleted, order)}") from error
             if progress is not None:
                 progress(min(at, len(order)), len(order))
+            if at < len(order):
+                await portions.rest()
         if odd:
             raise _odd_error(odd, len(deleted))
         return deleted
@@ -327,7 +329,7 @@ class UnnotedStorage:
         wanted = None if versions is None else dict(zip(ids, versions, strict=True))
         order = list(dict.fromkeys(ids))
         deleted: list[str] = []
-        portions = Portions()
+        portions = Portions(self._storage)
         at = 0
         while at < len(order):
             if stop is not None and stop():
@@ -354,6 +356,8 @@ class UnnotedStorage:
             ]
             if progress is not None:
                 progress(at, len(order))
+            if at < len(order):
+                await portions.rest()
         return deleted
 
     async def delete_unchanged(
@@ -365,7 +369,7 @@ class UnnotedStorage:
     ) -> list[str]:
         """Delete the sessions that are still exactly as they were read, and return their ids."""
         deleted: list[str] = []
-        portions = Portions()
+        portions = Portions(self._storage)
         at = 0
         while at < len(sessions):
             if stop is not None and stop():
@@ -376,6 +380,8 @@ class UnnotedStorage:
                 deleted += await delete_unchanged(self._storage, portion)
             if progress is not None:
                 progress(at, len(sessions))
+            if at < len(sessions):
+                await portions.rest()
         return deleted
 
 

@@ -22,11 +22,11 @@ from ..storage.protocols import (
 from .entries import Entry, UndoReport
 from .journal import Noted
 from .noting import NotedWrites, delete_unchanged
+from .portions import Portions
 
 __all__ = ["is_same", "undo", "undo_many"]
 
-_BATCH: Final = 500  # writes that are undone together
-_BATCH_BYTES: Final = 4_000_000
+_BATCH_BYTES: Final = 4_000_000  # of writes that are undone together
 
 
 async def undo(writes: NotedWrites, entry: Entry) -> Session | None:
@@ -97,17 +97,21 @@ async def undo_many(
     waiting = deque(sorted(numbers, reverse=True))
     total = len(waiting)
     tally = _Tally()
+    portions = Portions(writes.storage)
     while waiting:
         if stop is not None and stop():
             break
-        batch = _take_batch(writes, waiting)
-        await _undo_batch(writes, [e for e in batch if not tally.is_left_alone(e.id)], tally)
+        batch = _take_batch(writes, waiting, portions.size)
+        with portions.measure(len(batch), sum(entry.size for entry in batch)):
+            await _undo_batch(writes, [e for e in batch if not tally.is_left_alone(e.id)], tally)
         if progress is not None:
             progress(total - len(waiting), total)
+        if waiting:
+            await portions.rest()
     return tally.report(len(waiting))
 
 
-def _take_batch(writes: NotedWrites, waiting: deque[int]) -> list[Entry]:
+def _take_batch(writes: NotedWrites, waiting: deque[int], most: int) -> list[Entry]:
     """Take the newest entries that are of different sessions, of bounded number and size.
 
     Those of a session that the batch has already stay in front.
@@ -116,7 +120,7 @@ def _take_batch(writes: NotedWrites, waiting: deque[int]) -> list[Entry]:
     later: list[int] = []
     size = 0
     # As many are put back as are taken at most, so that many writes of one session cost no more.
-    while waiting and len(batch) < _BATCH and size < _BATCH_BYTES and len(later) <= len(batch):
+    while waiting and len(batch) < most and size < _BATCH_BYTES and len(later) <= len(batch):
         entry = writes.pick(waiting.popleft())
         if entry.id in batch:
             later.append(entry.number)

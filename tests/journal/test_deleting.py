@@ -117,13 +117,39 @@ def test_cancelled_at_any_point_nothing_is_lost(wb, ids):
 
 
 def test_a_portion_is_bounded_by_what_the_last_one_took():
-    sizes = Portions()
-    sessions = [Session(f"s{n}", "t") for n in range(1000)]
-    for seconds, size in ((0.0, 200), (0.0, 800), (0.0, 1000), (0.3, 250), (3.0, 62), (3.0, 15)):
-        sizes.adapt(sessions[: sizes.size], seconds)
+    sizes = Portions(g.InMemorySessionStorage())
+    for seconds, size in ((0.0, 200), (0.0, 800), (0.0, 1000), (0.1, 250), (1.0, 62)):
+        sizes.adapt(sizes.size, 100 * sizes.size, seconds)
         assert sizes.size == size
-    sizes.adapt([], 0.0)
-    assert sizes.size == 15
-    large = Session("large", "t", context={"text": "x" * 5_000_000})
-    sizes.adapt([large], 0.0)
+    sizes.adapt(0, 0, 0.0)
+    assert sizes.size == 62
+    sizes.adapt(1, 10_000_000, 0.0)
     assert sizes.size == 1
+
+
+def test_a_long_way_to_the_server_does_not_make_portions_of_single_sessions():
+    sizes = Portions(g.InMemorySessionStorage())
+    for _ in range(5):
+        sizes.adapt(sizes.size, 100 * sizes.size, 0.2)
+    assert sizes.size == 50
+
+
+class _Suspending:
+    suspends = True
+
+
+@pytest.mark.parametrize(
+    ("storage", "rested"), [(_Suspending(), [0.02, 0.1]), (g.InMemorySessionStorage(), [])]
+)
+def test_others_have_as_much_time_as_a_portion_took(monkeypatch, storage, rested):
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    sizes = Portions(storage)
+    for seconds in (0.02, 7.0):
+        sizes.adapt(50, 5000, seconds)
+        asyncio.run(sizes.rest())
+    assert slept == rested

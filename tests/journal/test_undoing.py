@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.journal import Journal
+from graphflow_nb.journal import Journal, portions
 
 from ..scope import COMPLETE, only_complete
 from ..storage.postgres.kit import fetch
@@ -90,7 +90,8 @@ def test_a_session_of_which_others_changed_something_is_left_alone(wb, store):
 
 
 def test_stopped_it_goes_on_with_what_is_left(monkeypatch):
-    monkeypatch.setattr("graphflow_nb.journal.undoing._BATCH", 10)
+    monkeypatch.setattr(portions, "_FIRST", 10)
+    monkeypatch.setattr(portions, "_MAX", 10)
     wb = g.open("demo")
     start = content(wb)
     ids = list(start)[:35]
