@@ -306,12 +306,12 @@ class CapabilityError(StorageError, AttributeError):
 class ScanRefused(GraphflowError):
     """The error for a read that would go through a large table or file, and was not allowed.
 
-    Nothing was read; with ``allow_scan=True`` it is.
+    No more was read than it took to find that out; with ``allow_scan=True`` it is read.
 
     Attributes:
         kind: Why it would read so much: ``full read``, ``search``, ``sort`` or ``count``.
-        bytes: About how many bytes it would read.
-        seconds: About how long that would take.
+        bytes: About how many bytes it would read; 0 where nothing tells.
+        seconds: About how long that would take; 0 where nothing tells.
     """
 
     def __init__(self, *text: object, kind: str = "", bytes: int = 0, seconds: float = 0.0):

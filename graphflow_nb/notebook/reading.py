@@ -115,7 +115,7 @@ class _Reading:
             done, about = self._rows
             if about:
                 self._bar.show_share(min(done / about, 0.95))
-            elif self._scan is not None:
+            elif self._scan is not None and self._scan.seconds:
                 self._bar.show_share(min(seconds / max(self._scan.seconds, 0.1), 0.95))
 
     def end(self, how: str) -> None:

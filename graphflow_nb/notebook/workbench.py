@@ -128,7 +128,7 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
         return frame
 
     @dual_read
-    async def overview(self, *, exact: bool = False) -> Overview:
+    async def overview(self, *, exact: bool = False, allow_scan: bool = False) -> Overview:
         """Return where sessions are, which are stuck, and whether they grow, as pictures.
 
         The store counts. Of a large one a part that stands for the whole is read (in PostgreSQL 32
@@ -144,16 +144,20 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
 
         Args:
             exact: Whether to read all sessions, however many there are.
+            allow_scan: See ``sessions``.
 
         Returns:
             The overview, which shows itself; ``tasks``, ``ages``, ``graphs``, ``days``, ``hours``
             and ``sizes`` are its figures as DataFrames.
 
         Raises:
+            ScanRefused: ``exact`` would go through a large table, and ``allow_scan`` is False.
             CapabilityError: The storage has neither ``overview`` nor ``table``.
             StorageError: The store failed.
         """
-        counts = await read_counts(self.storage, datetime.now(UTC), exact=exact)
+        call = allowing_call(self, "overview", {"exact": exact})
+        with self.asking.guard(allow=allow_scan, call=call):
+            counts = await read_counts(self.storage, datetime.now(UTC), exact=exact)
 
         def build() -> Overview:
             from .overview import Overview  # with matplotlib: only when it is wanted
@@ -411,7 +415,7 @@ def open(
         ask_above_bytes: Reads that go through more bytes of a server's database or of a SQLite
             file are asked about once: they raise ``ScanRefused`` with an estimate of size and time,
             until ``allow_scan=True``. Those that read everything by their name (``scan``,
-            ``to_parquet``, ``copy_to``, ``overview(exact=True)``) do not ask. None never asks.
+            ``to_parquet``, ``copy_to``) do not ask. None never asks.
         ask_above_sessions: Calls that would change more sessions of a server's database raise
             ``ChangeRefused``, until ``confirm=`` gives their number, or is True. None never asks.
         options: Options of the storage's ``connect``: ``create=True`` for a new SQLite file,

@@ -52,20 +52,24 @@ class ScanEstimate:
     Attributes:
         kind: Why it goes through so much.
         sessions: About how many sessions the store holds; 0 if its statistics do not say.
-        bytes: About how many bytes are read.
+        bytes: About how many bytes are read; None where nothing tells.
         seconds: About how long that takes.
         helps: What makes it quicker, as a clause; empty for nothing.
         holder: What holds the sessions, as people call it: ``table``, ``file``, ``database``.
+        tried: The number of sessions that were read to find this out.
     """
 
     kind: ScanKind
     sessions: int
-    bytes: int
+    bytes: int | None
     seconds: float
     helps: str = ""
     holder: str = "table"
+    tried: int = 0
 
     def __str__(self) -> str:
+        if self.bytes is None:
+            return "reads an unknown number of bytes"
         size = f"{self.bytes / 1e9:,.1f} GB" if self.bytes >= 1e9 else f"{self.bytes / 1e6:,.0f} MB"
         seconds = f"{self.seconds:,.0f}" if self.seconds >= 2 else f"{max(self.seconds, 0.1):.1f}"
         return f"reads about {size}, some {seconds} s"
@@ -74,13 +78,21 @@ class ScanEstimate:
     def held(self) -> str:
         """What is known of the table or the like, as a part of a sentence."""
         if not self.sessions:
-            return "the table, which was never analyzed, has an unknown number of sessions"
+            return f"the {self.holder}, which was never analyzed, has an unknown number of sessions"
         return f"the {self.holder} has about {describe_count(self.sessions, 'session')}"
 
     @property
     def reason(self) -> str:
         """Why it goes through so much, as a part of a sentence."""
         return _REASONS[self.kind]
+
+    @property
+    def done(self) -> str:
+        """What was read already, as a sentence without its end."""
+        if not self.tried:
+            return "Nothing was read"
+        looked = describe_count(self.tried, "session was looked at", "sessions were looked at")
+        return f"Only {looked}, to find this out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +123,18 @@ class ScanGuard:
         """
         if (note := _NOTE.get()) is not None:
             note(scan)
-        if self.above_bytes is None or scan.bytes <= self.above_bytes or scan.kind in self.allowed:
+        if self.above_bytes is None or scan.kind in self.allowed:
+            return
+        if scan.bytes is not None and scan.bytes <= self.above_bytes:
             return
         if not self.allow:
             helps = f"; {scan.helps}" if scan.helps else ""
             raise ScanRefused(
-                f"this {scan}, since {scan.reason} and {scan.held}. Nothing was read. "
+                f"this {scan}, since {scan.reason} and {scan.held}. {scan.done}. "
                 f"{self.call()} reads it, and then this kind of read is not asked about again"
                 f"{helps}",
                 kind=scan.kind,
-                bytes=scan.bytes,
+                bytes=scan.bytes or 0,
                 seconds=scan.seconds,
             )
         self.allowed.add(scan.kind)

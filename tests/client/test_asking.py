@@ -12,10 +12,12 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.client.asking import MANY_SESSIONS
+from graphflow_nb.storage.postgres import scans as in_postgres
 from graphflow_nb.storage.scans import LARGE_BYTES, ScanEstimate
 
 from ..scope import one_in
 from ..storage.postgres.kit import execute, fetch_value
+from ..storage.postgres.test_rights import FOREIGN
 
 FILL = """
 INSERT INTO sessions (id, graph_id, current_task_id, status_message, context)
@@ -50,6 +52,10 @@ READS: dict[str, tuple[str, Callable[..., Any]]] = {
         lambda wb, **k: wb.messages(limit=None, **k),
     ),
     "wb.summary(allow_scan=True)": ("count", lambda wb, **k: wb.summary(**k)),
+    "wb.overview(exact=True, allow_scan=True)": (
+        "count",
+        lambda wb, **k: wb.overview(exact=True, **k),
+    ),
     "wb.graph(graph='g', allow_scan=True)": ("count", lambda wb, **k: wb.graph("g", **k)),
 }
 
@@ -142,6 +148,22 @@ def test_the_estimate_counts_what_is_read_wherever_it_is_stored(large, run, tabl
             wb.sessions(limit=None)
         assert 0.8 * size < refused.value.bytes <= size
         assert len(wb.sessions(limit=None, allow_scan=True)) == 600
+
+
+def test_a_foreign_table_that_was_never_analyzed_is_asked_about(database, run, monkeypatch):
+    g.open(database, writable=True).close()
+    run(execute(database, FILL.replace("600", "60") + ";" + FOREIGN))
+    for few, asks in ((60, False), (59, True)):
+        monkeypatch.setattr(in_postgres, "FEW", few)
+        with g.open(database, table="it") as wb:
+            assert len(wb.sessions(ids=["s7"])) == 1
+            if asks:
+                found = "unknown number of sessions. Only 59 sessions were looked at, to find this"
+                with pytest.raises(g.ScanRefused, match=found) as refused:
+                    wb.sessions(text="s7", limit=9)
+                assert (refused.value.bytes, refused.value.seconds) == (0, 0.0)
+                assert "ANALYZE" in str(refused.value)
+            assert len(wb.sessions(text="s7", limit=9, allow_scan=asks)) == 1
 
 
 def test_a_program_of_its_own_is_not_asked(large, run):

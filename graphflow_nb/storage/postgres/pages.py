@@ -88,14 +88,17 @@ class Pages:
             page = await fetch(Way(walk=SORTED_FIRST, sorts=True))
             if count(page) >= wanted:
                 return page
+            return await fetch(SORTED._replace(tried=SORTED_FIRST))
         if effort != "walk" or not (searched or is_searched(query)):
             return await fetch(SORTED if effort == "sort" else DIRECT)
-        page = await fetch(Way(walk=PROBED))
+        walked = PROBED
+        page = await fetch(Way(walk=walked))
         hits = count(page)
-        if 0 < hits < wanted and (walk := round(SPARE * PROBED * wanted / hits)) <= WALKED:
-            page = await fetch(Way(walk=walk))
+        if 0 < hits < wanted and (longer := round(SPARE * PROBED * wanted / hits)) <= WALKED:
+            walked = longer
+            page = await fetch(Way(walk=walked))
             hits = count(page)
-        return page if hits >= wanted else await fetch(Way(apart=True))
+        return page if hits >= wanted else await fetch(Way(apart=True, tried=walked))
 
     async def _find_effort(self, connection: Connection, selects: Selects, query: Query) -> Effort:
         now = time.monotonic()

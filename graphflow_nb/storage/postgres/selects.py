@@ -88,11 +88,13 @@ class Way(NamedTuple):
             is complete only if it fills the page.
         apart: Whether the conditions are applied before the order is thought of.
         sorts: Whether many rows are sorted, since no index serves the order.
+        tried: The number of rows that were looked through before, in another way.
     """
 
     walk: int = 0
     apart: bool = False
     sorts: bool = False
+    tried: int = 0
 
 
 #: The way that the server chooses.

@@ -548,6 +548,14 @@ class PostgresSessionStorage:
         Of a table of more than 32 MB a part of the pages is read, unless ``exact``. The size of a
         context is that on disk.
         """
+
+        async def check(connection: Connection) -> None:
+            every = Query()
+            counted = self._table.statements.selects.counts(every)
+            await self._check_scan(connection, counted, every, counts=True)
+
+        if exact and current_guard() is not None:
+            await self._table.run_query(check)
         return await read_overview(self._table, now, exact=exact)
 
     async def split(self, parts: int) -> list[str] | None:
@@ -566,15 +574,21 @@ class PostgresSessionStorage:
             return
         if way.walk:  # the contexts of few rows are looked into
             query = replace(query, context={}, has=(), lacks=(), compare=())
-        await self._check_scan(connection, statement, query)
+        await self._check_scan(connection, statement, query, tried=way.tried)
 
     async def _check_scan(
-        self, connection: Connection, statement: Statement, query: Query, *, counts: bool = False
+        self,
+        connection: Connection,
+        statement: Statement,
+        query: Query,
+        *,
+        counts: bool = False,
+        tried: int = 0,
     ) -> None:
         """Ask before a large read, where a person is to be asked."""
         if (guard := current_guard()) is not None:
             scans = self._table.scans
-            await scans.check(guard, connection, statement, query, counts=counts)
+            await scans.check(guard, connection, statement, query, counts=counts, tried=tried)
 
     async def _fetch(self, read: Work[Any]) -> Any:
         result = await self._table.run_query(read)

@@ -155,7 +155,8 @@ class Queries:
             found += await self._find_matching(left[start : start + count], query, hidden)
             start += count
             if start - count < _PROBED <= start and len(found) < limit:
-                await self._ask(query, "search", _expect(limit, start, len(found)))
+                expected = _expect(limit, start, len(found))
+                await self._ask(query, "search", expected, min(start, len(left)))
             # Where few of them match, larger portions take fewer round trips.
             count = min(2 * count, _PORTION)
         found = found[:limit]
@@ -184,7 +185,7 @@ class Queries:
         portions = self._client.scan(pattern)
         if await self._may_exceed(query):
             portions = _each(await self._list_keys(portions, query))
-        ids = [self._records.id_of(key) async for keys in portions for key in keys]
+        ids = [id async for keys in portions for id in self._records.ids_of(keys)]
         await run_off_loop(len(ids), ids.sort)
         self._listed = _Listed(pattern, ids, (), now)
         return ids
@@ -268,7 +269,7 @@ class Queries:
         expected = min(total, _expect(query.limit or 0, read, hits))
         if expected > self._scan_limit:
             raise await self._too_many_keys(query)
-        await self._ask(query, "search", expected)
+        await self._ask(query, "search", expected, read)
         # Without its entries, a value takes half of the time.
         keys = await self._count_keys()
         return keys is not None and keys <= min(self._scan_limit, 2 * expected)
@@ -361,6 +362,8 @@ class Queries:
         Of many keys those are read that the server lists first: it lists them by a hash, so that
         they stand for all. A cluster lists all, and every so many are read.
         """
+        if exact:
+            await self._ask(Query(), "full read")
         pattern, notes = self._pattern(Query()), []
         total = None if exact or self._client.cluster else await self._count_keys()
         if total is not None and total > _VALUES:
@@ -378,7 +381,7 @@ class Queries:
         hidden: set[bytes] = set()
         rows = []
         for start in range(0, len(chosen), _PORTION):
-            ids = [self._records.id_of(key) for key in chosen[start : start + _PORTION]]
+            ids = self._records.ids_of(chosen[start : start + _PORTION])
             for each in await self._records.find_many(ids, hidden):
                 if each is not None:
                     row = each[1]
@@ -427,7 +430,7 @@ class Queries:
         if note is not None and pattern is None:
             about = await self._count_keys()
         async for keys in portions:
-            ids = [self._records.id_of(key) for key in keys]
+            ids = self._records.ids_of(keys)
             yield await self._find_matching(ids, query, hidden)
             read += len(keys)
             if note is not None:
@@ -460,7 +463,7 @@ class Queries:
             raise await self._too_many_keys(query)
         return True
 
-    async def _ask(self, query: Query, kind: ScanKind, keys: float = inf) -> None:
+    async def _ask(self, query: Query, kind: ScanKind, keys: float = inf, tried: int = 0) -> None:
         """Ask the guard of the caller, if there is one, whether so many values may be read."""
         guard = current_guard()
         if guard is None or guard.above_bytes is None:
@@ -469,7 +472,7 @@ class Queries:
         if total is not None:
             sizes = await self._scans.measure(self._pattern(query), total)
             helps = await self._advice(query) if kind in ("search", "sort") else ""
-            guard.check(sizes.estimate(kind, keys, helps))
+            guard.check(sizes.estimate(kind, keys, helps, tried))
 
     async def _list_keys(
         self, portions: AsyncIterator[list[bytes]], query: Query

@@ -214,6 +214,14 @@ class Records:
         except UnicodeDecodeError:
             return name_of_bytes(rest)
 
+    def ids_of(self, keys: Sequence[bytes]) -> list[str]:
+        """Return the id of the session with each of these keys, as ``id_of`` does."""
+        size = len(self.prefix.encode())
+        try:  # nearly always
+            return [key[size:].decode() for key in keys]
+        except UnicodeDecodeError:
+            return [self.id_of(key) for key in keys]
+
     # Reading
 
     async def read(self, id: str) -> Stored | None:

@@ -32,12 +32,12 @@ class KeySizes(NamedTuple):
     keys: int
     bytes_each: float
 
-    def estimate(self, kind: ScanKind, keys: float, helps: str) -> ScanEstimate:
-        """Return what reading so many of them takes."""
+    def estimate(self, kind: ScanKind, keys: float, helps: str, tried: int) -> ScanEstimate:
+        """Return what reading so many of them takes, of which some were tried."""
         keys = min(keys, self.keys)
         read = round(keys * self.bytes_each)
         seconds = keys / _KEYS_PER_SECOND + read / _BYTES_PER_SECOND
-        return ScanEstimate(kind, self.keys, read, seconds, helps, "database")
+        return ScanEstimate(kind, self.keys, read, seconds, helps, "database", tried)
 
 
 class Scans:

@@ -58,15 +58,17 @@ class _Rows(NamedTuple):
         number: About how many there are.
         whole: The bytes of one with all of its context.
         inside: Its bytes in the table's own pages, which are read to get at its columns.
+        measured: The number of rows that were read to find this out.
     """
 
     number: int
     whole: float
     inside: float
+    measured: int
 
 
 def ask_first(
-    work: Callable[[Database], T], query: Query, *, counts: bool
+    work: Callable[[Database], T], query: Query, *, counts: bool = False, also: str | None = None
 ) -> Callable[[Database], T]:
     """Return work on a connection, before which the guard of the caller is asked, if there is one.
 
@@ -74,6 +76,7 @@ def ask_first(
         work: The work, which raises ``ScanRefused`` before it begins if it would read much.
         query: The query that it answers.
         counts: Whether it counts all that the query selects.
+        also: A further condition on the contexts as SQL.
     """
     guard = current_guard()
     if guard is None or guard.above_bytes is None or query.ids is not None:
@@ -88,7 +91,7 @@ def ask_first(
         )
         whole = (pages - free) * size
         if whole > above:
-            scan = _estimate(db, query, counts=counts, whole=whole, page=size)
+            scan = _estimate(db, query, counts=counts, also=also, whole=whole, page=size)
             if scan is not None:
                 context.run(guard.check, scan)
         return work(db)
@@ -103,10 +106,10 @@ def is_sorted(db: Database, order: str) -> bool:
 
 
 def _estimate(
-    db: Database, query: Query, *, counts: bool, whole: int, page: int
+    db: Database, query: Query, *, counts: bool, also: str | None, whole: int, page: int
 ) -> ScanEstimate | None:
     """Return what a query would go through; None where an index serves it."""
-    on_context = any((query.context, query.has, query.lacks, query.compare))
+    on_context = any((also, query.context, query.has, query.lacks, query.compare))
     kind: ScanKind
     if counts:
         kind = "count"
@@ -114,33 +117,34 @@ def _estimate(
         kind = "full read"
     elif query.order_by == "created_at" and is_sorted(db, query.order):
         kind = "sort"
-    elif query.filters:
+    elif query.filters or also:
         kind = "search"
     else:
         return None
-    most = _count_until_full(db, query) if kind == "search" else inf
+    most = _count_until_full(db, query, also) if kind == "search" else inf
     if most == 0:
         return None
     rows = _measure(db, whole, page)
+    tried = rows.measured + (PROBED if kind == "search" else 0)
     each = rows.whole if on_context or kind == "full read" else rows.inside
     number = min(most, _count_in_range(db, query, rows.number))
     read = round(min(number * each, whole))
     work = "search" if on_context and kind != "full read" else kind
     seconds = read / _BYTES_PER_SECOND + number * _SECONDS[work]
     helps = "wb.advise() names an index that helps" if kind == "sort" else ""
-    return ScanEstimate(kind, rows.number, read, seconds, helps, "file")
+    return ScanEstimate(kind, rows.number, read, seconds, helps, "file", tried)
 
 
 def _measure(db: Database, whole: int, page: int) -> _Rows:
     least, most = db.execute(sql.ROWID_BOUNDS).fetchone()
     sample = db.execute(_SAMPLE, {"least": least, "most": most}).fetchall()
     if not sample:
-        return _Rows(0, 0.0, 0.0)
+        return _Rows(0, 0.0, 0.0, 0)
     sizes = [texts + context + _ENTRY for texts, context in sample]
     mean = sum(sizes) / len(sizes)
     inside = sum(_inside(size, page) for size in sizes) / len(sizes)
     number = min(most - least + 1, whole / mean)
-    return _Rows(round(number), whole / number, inside)
+    return _Rows(round(number), whole / number, inside, len(sample))
 
 
 def _inside(size: int, page: int) -> int:
@@ -171,10 +175,10 @@ def _count_in_range(db: Database, query: Query, number: int) -> int:
     return int(db.execute(*sql.count(ranged)).fetchone()[0])
 
 
-def _count_until_full(db: Database, query: Query) -> float:
+def _count_until_full(db: Database, query: Query, also: str | None) -> float:
     """Return how many sessions are probably looked at until a page is full; 0 for few."""
     assert query.limit is not None
-    tried, hits = db.execute(*sql.probe(query, PROBED)).fetchone()
+    tried, hits = db.execute(*sql.probe(query, PROBED, also=also)).fetchone()
     if hits >= query.limit or tried < PROBED:
         return 0
     return float(query.limit * PROBED / hits) if hits else inf

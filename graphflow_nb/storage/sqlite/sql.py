@@ -66,8 +66,8 @@ _CONTEXT = "CAST(context AS BLOB)"
 # No blob is less than an empty one, and every text is.
 _IS_OBJECT = "(context < x'' AND json_valid(context) AND json_type(context) = 'object')"
 _HISTORY, _MESSAGES = "'$.chat_history'", "'$.chat_history.messages'"
-# True also where nobody knows, so that what is odd is looked at.
-_HAS_CHAT = (
+#: True also where nobody knows, so that what is odd is looked at.
+HAS_CHAT = (
     f"CASE WHEN {_IS_OBJECT} THEN NOT coalesce("
     f"json_type(context, {_MESSAGES}) = 'array' AND json_array_length(context, {_MESSAGES}) = 0, "
     f"json_type(context, {_HISTORY}) IS NULL) ELSE 1 END"
@@ -139,7 +139,7 @@ def select_chats(query: Query) -> Statement:
     """
     chat = f"json_object('chat_history', json_extract(context, {_HISTORY}))"
     chat = f"CASE WHEN {_IS_OBJECT} THEN {chat} END"
-    return select(f"id, {chat}", query, also=_HAS_CHAT)
+    return select(f"id, {chat}", query, also=HAS_CHAT)
 
 
 def select_odd(query: Query, *, nullable: bool, limit: int | None) -> Statement:
@@ -242,7 +242,7 @@ def count(query: Query) -> Statement:
     return Statement(f"SELECT count(*) FROM sessions{where}", values)
 
 
-def probe(query: Query, most: int) -> Statement:
+def probe(query: Query, most: int, *, also: str | None = None) -> Statement:
     """Return the statement that tries a page's filters on the first sessions of its order.
 
     It returns the number of these sessions, and of those of them that are selected.
@@ -250,6 +250,7 @@ def probe(query: Query, most: int) -> Statement:
     Args:
         query: The query.
         most: The number of sessions, fewer where there are no more in the range of an index.
+        also: One more condition as SQL, without parameters.
     """
     ranged = Query(order=query.order, after=query.after, limit=most)
     if query.order_by == "id":
@@ -259,7 +260,7 @@ def probe(query: Query, most: int) -> Statement:
         ranged = replace(ranged, updated_since=since, updated_until=until)
     first, given = select("*", ranged)
     where, values = _where(query, page=False)
-    condition = where.removeprefix(" WHERE ") or "1"
+    condition = " AND ".join(filter(None, (where.removeprefix(" WHERE "), also))) or "1"
     text = f"SELECT count(*), total({condition}) FROM ({first}) AS sessions"
     return Statement(text, [*values, *given])
 

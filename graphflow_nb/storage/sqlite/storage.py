@@ -410,9 +410,16 @@ class SqliteSessionStorage:
 
     # Queries
 
-    async def _ask(self, query: Query, work: Callable[[Database], T], *, counts: bool = False) -> T:
+    async def _ask(
+        self,
+        query: Query,
+        work: Callable[[Database], T],
+        *,
+        counts: bool = False,
+        also: str | None = None,
+    ) -> T:
         """Return ``work(db)``, once the guard of the caller lets it read so much."""
-        return await self._queries.run(ask_first(work, query, counts=counts))
+        return await self._queries.run(ask_first(work, query, counts=counts, also=also))
 
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order; ``problems`` of the list names the odd rows."""
@@ -427,7 +434,7 @@ class SqliteSessionStorage:
 
     async def chats(self, query: Query) -> list[Chat] | None:
         """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
-        chats = await self._ask(query, lambda db: read_chats(db, query))
+        chats = await self._ask(query, lambda db: read_chats(db, query), also=sql.HAS_CHAT)
         if chats is not None:
             current().size(sum(len(chat.context) for chat in chats), len(chats))
         return chats
@@ -484,7 +491,9 @@ class SqliteSessionStorage:
 
         Of many sessions those of some thousand places in the table are read, unless ``exact``.
         """
-        return await self._queries.run(lambda db: read_overview(db, now, exact=exact))
+        if exact:
+            return await self._ask(Query(), lambda db: read_overview(db, now, exact=True))
+        return await self._queries.run(lambda db: read_overview(db, now, exact=False))
 
     async def split(self, parts: int) -> list[str] | None:
         """Return ids that divide the sessions into ranges; see ``SupportsSplit``."""

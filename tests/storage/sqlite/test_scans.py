@@ -47,6 +47,15 @@ READS: dict[str, tuple[str, Callable[..., Any]]] = {
         "search",
         lambda wb, **k: wb.messages(task="none", **k),
     ),
+    "wb.messages(task='t1', allow_scan=True)": (
+        "search",
+        lambda wb, **k: wb.messages(task="t1", **k),
+    ),
+    "wb.messages(limit=9, allow_scan=True)": ("search", lambda wb, **k: wb.messages(limit=9, **k)),
+    "wb.overview(exact=True, allow_scan=True)": (
+        "full read",
+        lambda wb, **k: wb.overview(exact=True, **k),
+    ),
     "wb.summary(allow_scan=True)": ("count", lambda wb, **k: wb.summary(**k)),
 }
 #: The calls that read little, or as much as a person sees.
@@ -92,6 +101,8 @@ def _check_asked_once(url: str, call: str, kind: str, read: Callable[..., Any], 
         if kind == "full read":
             assert refused.value.bytes > 0.8 * size
         assert 0 < refused.value.seconds < 1
+        tried = "250" if kind == "search" else "200"
+        assert f"Only {tried} sessions were looked at" in str(refused.value)
         assert re.search("the file has about (5[5-9].|600) sessions", str(refused.value))
         read(wb, allow_scan=True)
         read(wb)
