@@ -12,7 +12,7 @@ from ..model import exactjson
 from ..model.masks import DEFAULT_MASK, Mask, is_shown
 from ..printable import describe_count
 from ..storage.paths import DATA, place_text
-from .parts import code
+from .parts import breakable, code
 
 __all__ = ["patch_html", "place_html", "value_html"]
 
@@ -87,5 +87,5 @@ def place_html(path: Path) -> Markup:
     """Return a place in a session as HTML: a context path as code, to be copied by one click."""
     text = place_text(path)
     if path[: len(DATA)] != DATA or path == DATA:
-        return Markup("%s") % text
+        return breakable(text)
     return Markup('<span class="gfnb-place">%s</span>') % code(text, name=True)

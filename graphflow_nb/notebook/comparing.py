@@ -39,8 +39,8 @@ COLUMNS: Final = {
     "duration_a": "time in a",
     "duration_b": "time in b",
     "difference": "b less a",
-    "version_a": "version of a",
-    "version_b": "version of b",
+    "version_a": "version a",
+    "version_b": "version b",
 }
 NOT_COMPARED: Final = "not compared"
 

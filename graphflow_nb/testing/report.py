@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -21,8 +21,10 @@ _COLOURS = {"holds": "#1b7f4b", "fails": "#b3261e", "missing": "#6b6b6b", "untes
 
 _CAPABILITY: Final = Markup(
     '<tr><th colspan="2" style="text-align:left;padding-top:.8em">%s '
-    '<span style="font-weight:normal;opacity:.7">%s of %s</span></th></tr>'
+    '<span style="font-weight:normal;opacity:.7">%s</span></th></tr>'
 )
+_REPORT: Final = Markup('<div class="mathjax_ignore tex2jax_ignore"><p><b>%s</b></p>%s</div>')
+_MISSING: Final = Markup("<details><summary>%s not offered (all optional)</summary>%s</details>")
 _FINDING: Final = Markup(
     '<tr><td style="color:%s;font-weight:bold;vertical-align:top" title="%s">%s</td>'
     '<td style="text-align:left">%s%s</td></tr>'
@@ -79,10 +81,7 @@ class Report:
 
     def by_capability(self) -> dict[str, list[Finding]]:
         """Return the findings by the part of a storage that they are about."""
-        parts: dict[str, list[Finding]] = {}
-        for finding in self.findings:
-            parts.setdefault(finding.prop.capability, []).append(finding)
-        return parts
+        return _group(self.findings)
 
     def _render_title(self) -> str:
         count = {o: sum(f.outcome == o for f in self.findings) for o in _SIGNS}
@@ -108,22 +107,36 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        rows = []
-        for capability, findings in self.by_capability().items():
-            holding = sum(f.outcome == "holds" for f in findings)
-            rows.append(_CAPABILITY % (capability, holding, len(findings)))
-            for f in findings:
-                more = Markup("")
-                if f.outcome != "holds":
-                    more += Markup("<br><code>%s</code>") % f.detail
-                if f.outcome == "fails":
-                    more += Markup("<br><b>What it takes:</b> %s") % f.prop.remedy
-                sign, colour = _SIGNS[f.outcome], _COLOURS[f.outcome]
-                rows.append(_FINDING % (colour, f.outcome, sign, f.prop.statement, more))
-        table = Markup(
-            '<table class="mathjax_ignore tex2jax_ignore"><caption>%s</caption>%s</table>'
-        )
-        return str(table % (self._render_title(), Markup("").join(rows)))
+        missing = [f for f in self.findings if f.outcome == "missing"]
+        shown = _render_table([f for f in self.findings if f.outcome != "missing"])
+        if missing:
+            # Most of the text, and all of it is optional: it is there for who looks for it.
+            shown += _MISSING % (len(missing), _render_table(missing))
+        return str(_REPORT % (self._render_title(), shown))
+
+
+def _group(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    parts: dict[str, list[Finding]] = {}
+    for finding in findings:
+        parts.setdefault(finding.prop.capability, []).append(finding)
+    return parts
+
+
+def _render_table(findings: Iterable[Finding]) -> Markup:
+    rows = []
+    for capability, of_it in _group(findings).items():
+        offered = [f.outcome for f in of_it if f.outcome != "missing"]
+        count = f"{offered.count('holds')} of {len(offered)}" if offered else ""
+        rows.append(_CAPABILITY % (capability, count))
+        for f in of_it:
+            more = Markup("")
+            if f.outcome != "holds":
+                more += Markup("<br><code>%s</code>") % f.detail
+            if f.outcome == "fails":
+                more += Markup("<br><b>What it takes:</b> %s") % f.prop.remedy
+            sign, colour = _SIGNS[f.outcome], _COLOURS[f.outcome]
+            rows.append(_FINDING % (colour, f.outcome, sign, f.prop.statement, more))
+    return Markup("<table>%s</table>") % Markup("").join(rows)
 
 
 def check(

@@ -12,7 +12,7 @@ def test_a_change_shows_its_path_and_both_values():
     before = Session("a", "t", status_message="old", context={"gone": 1})
     after = Session("a", "t", status_message="new <b>", context={"came": [2]})
     html = patch_html(diff(before, after))
-    for text in ("± change", "+ add", "− remove", "the field status_message", ">came<"):
+    for text in ("± change", "+ add", "− remove", "the field status_<wbr>message", ">came<"):
         assert text in html
     assert "new &lt;b&gt;" in html
     assert '<span class="q">nothing</span>' in html

@@ -57,3 +57,11 @@ def test_it_has_the_shape_of_a_lesson(path: Path):
     assert not any(re.search(r"\binput\(|https?://|%pip|!pip", source) for source in code)
     assert any("assert " in source for source in code), "a claim is backed by an assertion"
     assert "teacher" in texts[-1].lower()
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_an_exercise_names_itself_as_its_cell_does(path: Path):
+    for cell in read_cells(path):
+        shown = json.dumps(cell.get("outputs", []))
+        for name in re.findall(r"Answer in a cell: <code>([\w.]+)\.check", shown):
+            assert cell["source"][-1] == name

@@ -47,7 +47,10 @@ def test_the_report():
     )
     assert "add async def table(…)" in text
     html = report._repr_html_()
-    assert "<table class=" in html
+    offered, optional = html.split("<details>")
+    assert "under a lock" in offered
+    assert "add async def" not in offered
+    assert "add async def table(…)" in optional
     assert report.by_capability()["save, get, delete"][0].outcome == "holds"
 
 

@@ -99,7 +99,7 @@ def ask_losing(store: LessonStore) -> Exercise:
         ["b", "c", "e"],
         because="In a and d the second writer loads what the first one saved. In the others both "
         "hold a balance of 100, and the last save replaces the first.",
-        name="losing",
+        name="exercise",
     )
 
 

@@ -56,7 +56,7 @@ def test_each_is_previewed_changed_undone_together_and_redone(browser: Browser):
 
     find_button(browser, "Undo…").click()
     find_button(browser, "Undo last change of 3 sessions…").click()
-    assert "the field status_message" in browser.dialogs[2].preview.value
+    assert "the field status_<wbr>message" in browser.dialogs[2].preview.value
     find_button(browser, "Undo 3 writes").click()
     settle(browser)
     assert [browser.wb.get(id).status_message for id in ids] == before
