@@ -26,6 +26,7 @@ from .paths import ContextPath, is_encodable, path_label, spellings
 
 __all__ = [
     "DEFAULT_ORDER",
+    "EMPTY_FILTERS",
     "FILTERS",
     "MAX_CONDITIONS",
     "MAX_IDS",
@@ -289,7 +290,7 @@ class Query:
             name
             for name in FILTERS
             if (value := getattr(self, _FIELDS.get(name, name))) is not None
-            and (value or name not in _EMPTY)
+            and (value or name not in EMPTY_FILTERS)
         )
 
     def conditions(self) -> list[Condition]:
@@ -352,7 +353,7 @@ def _normalize_limit(value: object) -> int:
 
 
 #: The filters that select every session, or change nothing, where they are empty.
-_EMPTY: Final = ("where", "has", "lacks", "compare", "ignore_case")
+EMPTY_FILTERS: Final = ("where", "has", "lacks", "compare", "ignore_case")
 _TIMES: Final = ("updated_since", "updated_until", "created_since", "created_until")
 _NAMES: Final = tuple(field.name for field in fields(Query))
 # The filter ``where`` is the field ``context``: in ``wb.sessions`` context= names the columns.

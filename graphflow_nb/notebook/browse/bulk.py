@@ -87,7 +87,7 @@ class ChangeMany(Dialog):
         self._offer()
 
     def _offer(self) -> None:
-        names = [name for name, _ in self._stage.listing.tasks()][:MAX_ENTRIES]
+        names = [name for name, _ in self._stage.listing.counts.tasks()][:MAX_ENTRIES]
         self.value.options = names if self.field.value == "Task" else []
 
     def _drop_preview(self, _: object) -> None:

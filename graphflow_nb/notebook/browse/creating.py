@@ -65,8 +65,8 @@ class Create(Dialog):
         super().open()
         listing = self._stage.listing
         self.id.value = ""
-        self.graph.options = [name for name, _ in listing.graphs()][:MAX_ENTRIES]
-        self.task.options = [name for name, _ in listing.tasks()][:MAX_ENTRIES]
+        self.graph.options = [name for name, _ in listing.counts.graphs()][:MAX_ENTRIES]
+        self.task.options = [name for name, _ in listing.counts.tasks()][:MAX_ENTRIES]
         self.graph.value = listing.filters.get("graph", "default")
         with self._stage.quietly():
             self.mode.value = mode

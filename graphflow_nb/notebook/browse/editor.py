@@ -291,7 +291,7 @@ class Editor:
 
     def _fill(self) -> None:
         draft = self._draft
-        tasks = [name for name, _ in self._stage.listing.tasks(draft.get("graph_id"))]
+        tasks = [name for name, _ in self._stage.listing.counts.tasks(draft.get("graph_id"))]
         self.task.options = tasks[:MAX_TASKS]
         self.task.value = draft.get("current_task_id")
         status = Raw(exactjson.encode(draft.get("status_message") or ""))

@@ -9,8 +9,8 @@ import ipywidgets as widgets
 from ...model import Session
 from ...storage.estimates import Estimate
 from .chips import Chip, chips_of, parse_condition, suggest_conditions
+from .chosen import WINDOWS
 from .columnbar import make_chip
-from .listing import WINDOWS
 from .stage import Stage
 
 __all__ = ["FilterBar"]
@@ -121,7 +121,7 @@ class FilterBar:
         if control is self.graph:
             graph = None if chosen is ALL else chosen
             task = listing.filters.get("task")
-            if task not in dict(listing.tasks(graph)):
+            if task not in dict(listing.counts.tasks(graph)):
                 task = None  # a task of the graph that was chosen before
             listing.filter(graph=graph, task=task)
         elif control in (self.task, self._former_task):
@@ -166,8 +166,8 @@ class FilterBar:
         if graph != self._task_graph:
             self._task_graph = graph
             self._renew_task()
-        self._offer(self.graph, listing.graphs(), graph)
-        self._offer(self.task, listing.tasks(graph), task)
+        self._offer(self.graph, listing.counts.graphs(), graph)
+        self._offer(self.task, listing.counts.tasks(graph), task)
         self.window.value = listing.window
         self.text.value = listing.filters.get("text", "")
         self.ignore_case.value = bool(listing.filters.get("ignore_case"))
@@ -195,8 +195,8 @@ class FilterBar:
         if chosen is not None and chosen not in names:
             names.append(chosen)
         listing = self._stage.listing
-        known = bool(listing.groups) and listing.groups_known
-        about = listing.groups_about
+        known = bool(listing.counts.groups) and listing.counts.groups_known
+        about = listing.counts.groups_about
         options: list[tuple[str, Any]] = [("all", ALL)]
         options += [
             (_label(name, sessions.get(name, 0) if known else None, about=about), name)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
@@ -17,26 +13,13 @@ from ...errors import CapabilityError, ContextError, QueryError, ScanRefused
 from ...frames import paths_beside
 from ...model import Session
 from ...model.masks import Mask
-from ...storage import Query, SessionStorage
-from ...storage.estimates import (
-    Counted,
-    Estimate,
-    count_by_task,
-    estimate_count,
-    sample_groups,
-)
+from ...storage import Query
 from ...storage.paths import ContextPath
-from ...storage.protocols import (
-    SupportsCount,
-    SupportsCounts,
-    SupportsEstimate,
-    SupportsQuery,
-    SupportsSlowOrders,
-    SupportsTable,
-)
-from ...storage.query import DEFAULT_ORDER, FILTERS
-from ...storage.scans import unguarded
-from ...storage.table import GroupCount
+from ...storage.protocols import SupportsQuery, SupportsSlowOrders
+from ...storage.query import DEFAULT_ORDER
+from .background import BackgroundReads
+from .chosen import Chosen
+from .counting import Counts
 from .paths import PathSource
 from .shown import (
     PolledPage,
@@ -49,52 +32,11 @@ from .shown import (
 )
 from .typed import WORKBENCH, sessions_call
 
-__all__ = ["ANY_TIME", "PAGE_SIZES", "WINDOWS", "Listing"]
+__all__ = ["PAGE_SIZES", "Listing"]
 
-Found = TypeVar("Found")
-
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-ANY_TIME: Final = "at any time"
-#: Label of a choice to the seconds; negative for "not since".
-WINDOWS: Final[dict[str, int]] = {
-    ANY_TIME: 0,
-    "in the last 15 minutes": 15 * _MINUTE,
-    "in the last hour": _HOUR,
-    "in the last day": _DAY,
-    "in the last week": 7 * _DAY,
-    "not for 15 minutes": -15 * _MINUTE,
-    "not for an hour": -_HOUR,
-    "not for a day": -_DAY,
-    "not for a week": -7 * _DAY,
-}
 SAMPLE: Final = 50  # sessions from which paths are suggested
 MAX_SAMPLED: Final = 65_536  # bytes of a context from which paths are suggested
-COUNT_SECONDS: Final = 2.0  # that counting behind the view may take
-COUNTING_SHARE: Final = 30  # what others change is counted again after so many times as long
 PAGE_SIZES: Final = (25, 50, 100, 200)
-
-
-async def _unasked(work: Coroutine[Any, Any, Found]) -> Found:
-    with unguarded():
-        return await work
-
-
-def _set_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the filters that are set, in the order of ``FILTERS``."""
-    found = {name: filters[name] for name in FILTERS if filters.get(name) is not None}
-    for name in ("where", "has", "lacks", "compare", "ignore_case"):
-        if not found.get(name, True):  # it selects every session, or changes nothing
-            del found[name]
-    for name in ("has", "lacks"):
-        if isinstance(found.get(name), str):
-            found[name] = (found[name],)
-    return found
-
-
-def _others(filters: Mapping[str, Any], window: str) -> tuple[Mapping[str, Any], str]:
-    """Return the filters that the numbers at graphs and tasks follow."""
-    named = ("graph", "task")
-    return {name: value for name, value in filters.items() if name not in named}, window
 
 
 class Listing:
@@ -120,19 +62,13 @@ class Listing:
         context: The context paths that are columns too.
 
     Attributes:
-        filters: The filters that are set, by name.
-        window: The time of the last save, one of ``WINDOWS``; it moves with the clock.
+        chosen: The filters that are set, and the window of time.
         order, page_size, context: As passed, or as they were changed since.
         frame: The page, as ``Workbench.sessions`` returns it; None while it was not read.
         unlistable: Why the storage can't list its sessions; empty if it can.
-        total: The number of sessions that the filters select; None while it is not known.
-        whole: The number of all sessions, as it was last counted; None while it was not.
-        estimate: What is known of ``total`` where counting would read a large table; None if it was
-            counted.
         refused: Why the page was not read, as that would read a large table; empty if it was.
-        about: The store's estimate of it, for a list that began with filters; None without one.
-        groups: The number of sessions at each task that the filters but for graph and task select.
-        groups_about: Whether these numbers are estimates.
+        counts: How many sessions the filters select, and at which tasks.
+        reads: How the store is read.
         paths: The context paths and values that are suggested, of some of the sessions.
         selected: The ids of the selected rows, all on this page.
         dropped: The number of rows that are no longer selected, since they left the page.
@@ -158,24 +94,15 @@ class Listing:
         Query.from_filters(filters, order=order or DEFAULT_ORDER)
         self._client = client
         self._lock = threading.RLock()
-        self.filters = _set_filters(filters)
+        self.chosen = Chosen.of(filters)
         self.page_size = page_size
         self.context = tuple(context)
-        self.window = ANY_TIME
         self.slow: dict[str, str] = {}
         self._chosen_order = order
         self.order = order or DEFAULT_ORDER
         self.frame: pd.DataFrame | None = None
         self.unlistable = ""
-        self.total: int | None = None
-        self.whole: int | None = None
-        self.about: int | None = None
-        self.estimate: Estimate | None = None
         self.refused = ""
-        self._count_again_at = 0.0
-        self.groups: list[GroupCount] = []
-        self.groups_about = False
-        self._counted: tuple[Mapping[str, Any], str] | None = None  # what the groups are of
         self.paths = PathSource()
         self.selected: list[str] = []
         self.dropped = 0
@@ -185,13 +112,16 @@ class Listing:
         self.wb_name: Callable[[], str] = lambda: "wb"
         self._cursors: list[Mapping[str, Any] | None] = [None]
         self._loads = 0
-        self._exact: Future[Counted] | None = None
+        self.reads = BackgroundReads(client)
+        self.counts = Counts(
+            self.reads, self._lock, chosen=lambda: self.chosen, seen=lambda: self._seen
+        )
 
     def start(self) -> None:
         """Choose the order and read the first page."""
-        storage = self._client.storage.background
+        storage = self.reads.storage
         if isinstance(storage, SupportsSlowOrders):
-            self.slow = self._client.bridge.run(storage.slow_orders())
+            self.slow = self.reads.run(storage.slow_orders())
         if self._chosen_order is None and "updated_at" in self.slow and "id" not in self.slow:
             self.order = "id"
         self.load()
@@ -216,6 +146,21 @@ class Listing:
         return len(self._cursors) - 1
 
     @property
+    def filters(self) -> Mapping[str, Any]:
+        """The filters that are set, by name."""
+        return self.chosen.filters
+
+    @property
+    def window(self) -> str:
+        """The time of the last save, one of ``WINDOWS``; it moves with the clock."""
+        return self.chosen.window
+
+    @property
+    def filtered(self) -> bool:
+        """Whether any filter is set."""
+        return self.chosen.narrows
+
+    @property
     def has_next(self) -> bool:
         """Whether there is a page after this one."""
         return self.frame is not None and self.frame.attrs["next"] is not None
@@ -235,7 +180,7 @@ class Listing:
         """
         with self._lock:
             self._loads += 1
-            filters, after = self._current_filters(), self._cursors[-1]
+            filters, after = self.chosen.now(), self._cursors[-1]
             context = self.context
             columns = {"context": context} if context else {}
             arguments = filters | columns | {"order": self.order, "limit": self.page_size}
@@ -245,8 +190,7 @@ class Listing:
             query = self._page_query(filters)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
         try:
-            reading = self._client.table(query, self._paths(context))
-            table = self._client.bridge.run(self._ask_first(reading))
+            table = self.reads.run_asked(self._client.table(query, self._paths(context)))
         except CapabilityError as error:  # a session can still be opened
             self._call, self.unlistable = "", str(error)
             return
@@ -272,15 +216,6 @@ class Listing:
         after = self._cursors[-1]
         return Query.from_filters(filters, order=self.order, limit=self.page_size, after=after)
 
-    def _current_filters(self) -> dict[str, Any]:
-        """Return the filters, with the window of time as it is now."""
-        seconds = WINDOWS[self.window]
-        if not seconds:
-            return self.filters
-        edge = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=abs(seconds))
-        name = "updated_since" if seconds > 0 else "updated_until"
-        return _set_filters({**self.filters, name: edge})
-
     def _go_to_first(self) -> None:
         self._cursors = [None]
         self.changed = set()
@@ -296,20 +231,24 @@ class Listing:
             QueryError: A filter is invalid; then all are as they were.
             StorageError: The store failed.
         """
-        before = self.filters, self.window, self.total, self.estimate, self._cursors
-        filters, window = _set_filters({**self.filters, **changes}), window or self.window
-        same = before[:2] == (filters, window)
+        before, cursors = self.chosen, self._cursors
+        total, estimate = self.counts.total, self.counts.estimate
+        chosen = Chosen.of({**before.filters, **changes}, window or before.window)
         try:
-            with self._lock:  # together, since a page is polled by all of them
-                self.filters, self.window = filters, window
-                if not same:
-                    self.total = self.estimate = None
-                self._go_to_first()
+            self._choose(chosen)
             self.load()
         except (QueryError, ContextError):
             with self._lock:
-                self.filters, self.window, self.total, self.estimate, self._cursors = before
+                self.chosen, self._cursors = before, cursors
+                self.counts.total, self.counts.estimate = total, estimate
             raise
+
+    def _choose(self, chosen: Chosen) -> None:
+        with self._lock:  # together, since a page is polled by all of them
+            if chosen != self.chosen:
+                self.counts.forget_total()
+            self.chosen = chosen
+            self._go_to_first()
 
     def show(
         self,
@@ -320,24 +259,17 @@ class Listing:
     ) -> None:
         """Show the first page of these filters, in this order, with these context paths."""
         with self._lock:
-            self.filters, self.window = _set_filters(filters), window
-            self.total = self.estimate = None
+            self.counts.forget_total()
             self.order, self.context = order, tuple(context)
-            self._go_to_first()
+            self._choose(Chosen.of(filters, window))
         self.load()
 
     def clear(self) -> None:
         """Remove all filters and go to the first page."""
         with self._lock:
-            self.filters, self.window = {}, ANY_TIME
-            self.total = self.estimate = None
-            self._go_to_first()
+            self.counts.forget_total()
+            self._choose(Chosen({}))
         self.load()
-
-    @property
-    def filtered(self) -> bool:
-        """Whether any filter is set."""
-        return bool(self.filters) or bool(WINDOWS[self.window])
 
     def sort(self, column: str) -> None:
         """Order by a column and go to the first page; the same column again reverses the order.
@@ -424,7 +356,7 @@ class Listing:
 
     def _only(self, id: str) -> Query:
         """Return the query for one session, if the filters select it."""
-        filters = self._current_filters()
+        filters = self.chosen.now()
         wanted = filters.get("ids", [id])
         return Query.from_filters({**filters, "ids": [id] if id in wanted else []}, order="id")
 
@@ -467,39 +399,11 @@ class Listing:
         """What is wrong with each row of the page that is not as graph-flow writes it, by id."""
         return {} if self.frame is None else problems_of_page(self.frame)
 
-    @property
-    def groups_known(self) -> bool:
-        """Whether ``groups`` are those of the filters, and not of others that were set before."""
-        return self._counted == _others(*self._asked())
-
-    def run(self, work: Callable[[SessionStorage], Coroutine[Any, Any, Found]]) -> Found:
-        """Run a look at the store, as background traffic, and return what it found."""
-        return self._client.bridge.run(self._ask_first(work(self._client.storage.background)))
-
-    def submit(self, work: Callable[[SessionStorage], Coroutine[Any, Any, Found]]) -> Future[Found]:
-        """Start a read that a person asked for, however long it takes; the future can cancel it."""
-        return self._client.bridge.submit(_unasked(work(self._client.storage.background)))
-
-    async def _ask_first(
-        self, work: Coroutine[Any, Any, Found], *, by_itself: bool = False
-    ) -> Found:
-        """Await a read, unless it would go through a large table and was not allowed."""
-        asking = self._client.asking
-        with asking.guard(allow=False, call=lambda: "Read anyway", by_itself=by_itself):
-            return await work
-
     # What takes longer in a large store, for a thread behind the view: background traffic, since
     # it is not the user's doing.
 
-    @property
-    def may_count_again(self) -> bool:
-        """Whether counting what others change takes a small share of the time."""
-        return time.monotonic() >= self._count_again_at
-
     def count(self, *, again: bool = False) -> bool:
-        """Count the total and the groups; return whether anything is new.
-
-        Where that takes long, ``estimate`` has what is known of the total.
+        """Count the total and the groups, and read ``paths``; return whether anything is new.
 
         Args:
             again: Whether to count again what is known already.
@@ -507,91 +411,11 @@ class Listing:
         Raises:
             StorageError: The store failed.
         """
-        began = time.monotonic()
-        storage = self._client.storage.background
-        known = self.total is not None and self.groups_known
-        news = False
-        if isinstance(storage, SupportsCounts | SupportsCount) and (
-            again or not (known or self.estimate is not None)
-        ):
-            asked, query = self._asked(), Query.from_filters(self._current_filters())
-            found = self._count_briefly(storage, query)
-            if found.about and self.groups_known and not (self.groups_about or again):
-                found = found._replace(groups=self.groups, about=False)  # counted on demand
-            news = self._take_counted(asked, found)
-            if not self.groups and isinstance(storage, SupportsTable):
-                with suppress(QueryError):  # such a store has no choices then
-                    self.groups = self._client.bridge.run(sample_groups(storage))
-        if self.whole is None and isinstance(storage, SupportsEstimate):
-            about = self._client.bridge.run(storage.estimate())
-            news, self.about = news or about != self.about, about
-        if again:
-            ended = time.monotonic()
-            self._count_again_at = ended + COUNTING_SHARE * (ended - began)
-        if not self.paths.sessions:
-            self.read_paths()
-            news = True
-        return news
-
-    def _count_briefly(self, storage: SessionStorage, query: Query) -> Counted:
-        """Count what a query selects, or return what is known of it without a long read."""
-        seen = self.page * self.page_size + len(self.ids()) - self.kept
-        counting = count_by_task(storage, query, seconds=COUNT_SECONDS, seen=seen)
-        try:
-            return self._client.bridge.run(self._ask_first(counting, by_itself=True))
-        except ScanRefused:
-            total = self._client.bridge.run(estimate_count(storage, query, seen=seen))
-            return Counted(None, total.sessions if total.known == "exactly" else total)
-        except QueryError:  # the store would have to read more than it allows
-            return Counted(None, Estimate(seen, "more than"))
-
-    def _asked(self) -> tuple[Mapping[str, Any], str]:
-        return self.filters, self.window
-
-    def _take_counted(self, asked: tuple[Mapping[str, Any], str], found: Counted) -> bool:
-        """Take the numbers of filters, if they are still set; return whether any is new."""
-        with self._lock:
-            before = self.groups, self._counted, self.total, self.estimate
-            if _others(*asked) == _others(*self._asked()):
-                self._counted = None
-                if found.groups is not None:
-                    self.groups, self._counted = list(found.groups), _others(*asked)
-                    self.groups_about = found.about
-            if asked == self._asked():
-                if not isinstance(found.total, Estimate):
-                    self.total, self.estimate = found.total, None
-                    self.whole = self.whole if self.filtered else found.total
-                elif self.total is not None:  # what was counted once says more than what was seen
-                    self.estimate, self.total = Estimate(self.total, "about"), None
-                elif self.estimate is None or found.total.known == "about":
-                    self.estimate = found.total
-            return before != (self.groups, self._counted, self.total, self.estimate)
-
-    def begin_exact_count(self) -> Callable[[], None]:
-        """Begin to count what the filters select, however long that takes; see ``stop_counting``.
-
-        Returns:
-            A function that waits for the numbers and shows them; it raises the store's error.
-        """
-        asked, query = self._asked(), Query.from_filters(self._current_filters())
-        exact = self._exact = self.submit(
-            lambda storage: count_by_task(storage, query, seconds=None)
-        )
-
-        def finish() -> None:
-            with suppress(CancelledError):  # what is known stays
-                self._take_counted(asked, exact.result())
-
-        return finish
-
-    def allow_scan(self, kind: str) -> None:
-        """Read from now on although it goes through a large table, for a reason of this kind."""
-        self._client.asking.allow(kind)
-
-    def stop_counting(self) -> None:
-        """Stop what ``begin_exact_count`` began, in the store too."""
-        if self._exact is not None:
-            self._exact.cancel()
+        news = self.counts.count(again=again)
+        if self.paths.sessions:
+            return news
+        self.read_paths()
+        return True
 
     def read_paths(self) -> None:
         """Read some sessions of this page for ``paths``, as background traffic.
@@ -615,7 +439,7 @@ class Listing:
         if self.unlistable or self.refused:
             return None
         with self._lock:
-            loads, query = self._loads, self._page_query(self._current_filters())
+            loads, query = self._loads, self._page_query(self.chosen.now())
             context = self.context
             wanted = frozenset(self.selected) | (set() if keep is None else {keep})
         frame = self._read(query, context)
@@ -650,41 +474,23 @@ class Listing:
         return [*context, *paths_beside(context, self.mask)]
 
     def _read(self, query: Query, context: Sequence[ContextPath]) -> pd.DataFrame:
-        reading = self._client.storage.background.table(query, self._paths(context))
-        table = self._client.bridge.run(reading)
+        table = self.reads.run(self.reads.storage.table(query, self._paths(context)))
         self._client.observed.note_table(table)
         return page_frame(table, context, self._client.mask)
 
     def _sample(self) -> list[Session]:
         """Return some sessions of this page, whole; large ones are left out."""
-        storage, frame = self._client.storage.background, self.frame
+        storage, frame = self.reads.storage, self.frame
         if frame is None or not isinstance(storage, SupportsQuery):
             return []
         ids = frame["id"][frame["context_bytes"] <= MAX_SAMPLED].head(SAMPLE).tolist()
-        found = self._client.bridge.run(storage.query(Query(ids=ids, order="id"))) if ids else []
+        found = self.reads.run(storage.query(Query(ids=ids, order="id"))) if ids else []
         return list(found)
 
-    # What the choices of the filter bar are
-
-    def graphs(self) -> list[tuple[str, int]]:
-        """Return the graphs with the number of their sessions."""
-        sums: dict[str, int] = {}
-        for group in self.groups:
-            sums[group.graph_id] = sums.get(group.graph_id, 0) + group.sessions
-        return sorted(sums.items())
-
-    def tasks(self, graph: str | None = None) -> list[tuple[str, int]]:
-        """Return the tasks with the number of sessions at each.
-
-        Args:
-            graph: The graph whose tasks are wanted; None for all.
-        """
-        sums: dict[str, int] = {}
-        for group in self.groups:
-            if graph in (None, group.graph_id):
-                task = group.current_task_id
-                sums[task] = sums.get(task, 0) + group.sessions
-        return sorted(sums.items())
+    @property
+    def _seen(self) -> int:
+        """The number of sessions on this page and those before."""
+        return self.page * self.page_size + len(self.ids()) - self.kept
 
     def describe_page(self) -> str:
         """Return which sessions are shown, such as ``showing 51 to 100 of 12,345``."""
@@ -692,16 +498,16 @@ class Listing:
             return "the sessions can't be listed"
         if self.refused:
             return "not read"
-        rows = len(self.ids()) - self.kept
+        rows = self._seen - self.page * self.page_size
         if not rows:
             return "no session"
         first = self.page * self.page_size + 1
         # A page that was turned to while sessions moved may be short of what was counted.
         last = first + rows - 1
-        total = None if self.total is None else max(self.total, last)
+        total = None if self.counts.total is None else max(self.counts.total, last)
         if not self.has_next:
             total = last
-        of = "…" if self.estimate is None else str(self.estimate)
+        of = "…" if self.counts.estimate is None else str(self.counts.estimate)
         if total is not None:
             of = f"{total:,}"
         kept = f", and {self.kept:,} that left this page" if self.kept else ""

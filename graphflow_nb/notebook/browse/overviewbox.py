@@ -12,9 +12,9 @@ from markupsafe import Markup
 from ...cards import duration, fact_table, notice_html, plain_box
 from ...storage.estimates import read_counts
 from ..html import Html, LiveHtml
+from .chosen import ANY_TIME
 from .columns import cell_of_text
 from .dialogs import MAX_ENTRIES, Dialog
-from .listing import ANY_TIME
 from .rowtable import RowTable
 from .stage import Stage
 from .typed import WORKBENCH
@@ -88,9 +88,8 @@ class OverviewBox(Dialog):
         from ..overview import Overview  # with matplotlib: only when it is wanted
 
         now = datetime.now(UTC)
-        self._overview = Overview(
-            self._stage.listing.run(lambda storage: read_counts(storage, now))
-        )
+        reads = self._stage.listing.reads
+        self._overview = Overview(reads.run_asked(read_counts(reads.storage, now)))
         self._stage.desk.note_call(f"{WORKBENCH}.overview()", looking=True)
 
     def render(self) -> None:

@@ -69,7 +69,9 @@ class Pager:
         parts = [listing.describe_page(), listing.describe_selection()]
         self.shown.value = ", ".join(part for part in parts if part)
         counting = self._stage.counting_exactly
-        self.count.layout.display = "" if counting or listing.estimate is not None else "none"
+        self.count.layout.display = (
+            "" if counting or listing.counts.estimate is not None else "none"
+        )
         self.count.description = "Stop counting" if counting else "Count"
         self.count.icon = "stop" if counting else "calculator"
         self.count.tooltip = (

@@ -15,7 +15,7 @@ from ...model.masks import Mask
 from ...storage.paths import ContextPath
 from ...storage.query import DEFAULT_ORDER
 from ..html import Html, LiveHtml
-from .listing import WINDOWS
+from .chosen import WINDOWS
 from .stage import Stage
 from .typed import write_call
 

@@ -144,7 +144,7 @@ class Stage:
         listing = self.listing
         refused = self._refused or _Refused(listing.refused, listing.load)
         if refused.kind:
-            listing.allow_scan(refused.kind)
+            listing.reads.allow_scan(refused.kind)
             self.act(refused.action)
             self.count_later()
 
@@ -275,9 +275,9 @@ class Stage:
         """Count the total on a thread of its own; stop that if it is being counted."""
         with self._lock:
             if self._counting_exactly:
-                self.listing.stop_counting()
+                self.listing.counts.stop()
                 return
-            finish = self.listing.begin_exact_count()
+            finish = self.listing.counts.begin_exact()
             self._counting_exactly = True
             threading.Thread(
                 target=self._count_exactly, args=(finish,), name="graphflow_nb-count", daemon=True
@@ -361,7 +361,7 @@ class Stage:
     def poll_once(self) -> None:
         """Read the page and the open session again, as background traffic, and show what is new."""
         if self._show_news(mark=True):
-            self.listing.count(again=self.listing.may_count_again)
+            self.listing.count(again=self.listing.counts.may_count_again)
             self.render()
 
     def _show_news(self, *, mark: bool) -> bool:

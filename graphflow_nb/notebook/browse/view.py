@@ -289,7 +289,7 @@ class Browser(View):
         )
         self.heading.value = cards.plain_box(title)
         note = "" if page.frame is None else page.frame.attrs.get("note", "")
-        if not note and (about_total := note_of(listing.total)) is not None:
+        if not note and (about_total := note_of(listing.counts.total)) is not None:
             note = f"The total is {about_total}"
         hints = (self._order_hint(), note, self._odd_hint(), self._newer_hint())
         self.anyway.layout.display = "" if self.stage.may_read_anyway else "none"
@@ -336,10 +336,10 @@ class Browser(View):
         parts = [self.wb.attributes.address.describe()]
         if self.stage.read_only:
             parts.append("read-only")
-        whole = self.listing.whole
-        if (number := self.listing.about if whole is None else whole) is not None:
+        counts = self.listing.counts
+        if (number := counts.about if counts.whole is None else counts.whole) is not None:
             count = f"{number / 1e6:,.1f} million" if number >= 1_000_000 else f"{number:,}"
-            about = "about " if whole is None or number >= 1_000_000 else ""
+            about = "about " if counts.whole is None or number >= 1_000_000 else ""
             parts.append(f"{about}{count} {inflect(number, 'session')}")
         return ", ".join(parts)
 

@@ -18,9 +18,9 @@ from ...storage.estimates import Estimate
 from ...storage.overview import STUCK_FACTOR, USUAL_SESSIONS
 from ..html import LiveHtml
 from ..waiting import TaskWait, Waits, find_waits
+from .chosen import ANY_TIME
 from .columns import cell_of_text
 from .dialogs import Dialog
-from .listing import ANY_TIME
 from .rowtable import RowTable
 from .stage import Stage
 from .typed import WORKBENCH
@@ -91,7 +91,8 @@ class Waiting(Dialog):
     def _find(self) -> None:
         self._stop_counting()
         limit = self._limit()
-        self._waits = self._stage.listing.run(lambda storage: find_waits(storage, limit))
+        reads = self._stage.listing.reads
+        self._waits = reads.run_asked(find_waits(reads.storage, limit))
 
     def _limit(self) -> timedelta | None:
         return self._read_time() if self.than.value == GIVEN else None
@@ -101,9 +102,9 @@ class Waiting(Dialog):
         if self._stop_counting():
             return
         limit = self._limit()
-        self._counting = counting = self._stage.listing.submit(
-            lambda storage: find_waits(storage, limit, exact=True)
-        )
+        reads = self._stage.listing.reads
+        finding = find_waits(reads.storage, limit, exact=True)
+        self._counting = counting = reads.submit(finding)
         threading.Thread(
             target=self._take, args=(counting,), name="graphflow_nb-count", daemon=True
         ).start()

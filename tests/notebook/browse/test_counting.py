@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.notebook.browse import listing
+from graphflow_nb.notebook.browse import counting
 from graphflow_nb.storage import estimates
 
 from .kit import find_button, said, settle, wait_until
@@ -37,7 +37,7 @@ class Gated(g.InMemorySessionStorage):
 
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Gated:
-    monkeypatch.setattr(listing, "COUNT_SECONDS", 0.01)
+    monkeypatch.setattr(counting, "COUNT_SECONDS", 0.01)
     monkeypatch.setattr(estimates, "COUNT_SECONDS", 0.01)
     sessions = [g.Session(f"s{n:03}", f"t{n % 3}", graph_id="g") for n in range(120)]
     return Gated.from_sessions(sessions)

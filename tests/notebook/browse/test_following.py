@@ -227,7 +227,7 @@ def test_a_task_that_was_chosen_while_the_graph_was_changed_is_the_one_that_was_
     bar = browser.bar
     former, place = bar.task, [name for _, name in bar.task.options].index("triage")
     bar.graph.value = "claims"
-    assert "triage" not in dict(browser.listing.tasks("claims"))
+    assert "triage" not in dict(browser.listing.counts.tasks("claims"))
     former.set_state({"index": place})
     assert browser.listing.filters == {"graph": "claims", "task": "triage"}
     assert bar.task.value == "triage"

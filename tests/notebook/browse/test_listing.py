@@ -39,12 +39,14 @@ def test_pages_in_every_store(store: Store, run):
     shown.filter(task="odd", text="1")
     assert all(task == "odd" for task in shown.frame["current_task_id"])
     shown.count()
-    assert shown.total == len([n for n in range(23) if n % 2 and "1" in store.id(f"s{n:02}")])
+    assert shown.counts.total == len(
+        [n for n in range(23) if n % 2 and "1" in store.id(f"s{n:02}")]
+    )
     # The numbers at the tasks are of the text too, but not of the task that is chosen.
-    odd = shown.total
+    odd = shown.counts.total
     even = len([n for n in range(0, 23, 2) if "1" in store.id(f"s{n:02}")])
-    assert shown.tasks("g") == [("even", even), ("odd", odd)]
-    assert shown.graphs() == [("g", even + odd)]
+    assert shown.counts.tasks("g") == [("even", even), ("odd", odd)]
+    assert shown.counts.graphs() == [("g", even + odd)]
     wb.close()
 
 
@@ -52,7 +54,7 @@ def test_windows_of_time(wb):
     old = datetime.now(UTC) - timedelta(hours=3)
     shown = started(wb)
     shown.count()
-    everything = shown.total
+    everything = shown.counts.total
     wb.create("fresh", "t")
     shown.filter(window="in the last 15 minutes")
     ages = datetime.now(UTC) - wb.sessions()["updated_at"]
@@ -61,7 +63,7 @@ def test_windows_of_time(wb):
     assert len(shown.ids()) == recent < everything
     shown.filter(window="not for 15 minutes")
     shown.count()
-    assert shown.total == everything + 1 - recent
+    assert shown.counts.total == everything + 1 - recent
     assert "updated_until='20" in shown.call
     assert started(wb, updated_since=old).ids()[0] == "fresh"
 

@@ -1,0 +1,68 @@
+"""How the browser reads a store: as background traffic, which a person is asked about first."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ...client import Client
+from ...storage.scans import unguarded
+
+__all__ = ["BackgroundReads"]
+
+Found = TypeVar("Found")
+
+
+class BackgroundReads:
+    """Reads of a client's store that are recorded as background traffic.
+
+    Args:
+        client: The client.
+
+    Attributes:
+        storage: The storage from which to read.
+    """
+
+    def __init__(self, client: Client):
+        self._client = client
+        self.storage = client.storage.background
+
+    def run(self, work: Coroutine[Any, Any, Found]) -> Found:
+        """Return what a read found that is never large.
+
+        Raises:
+            StorageError: The store failed.
+        """
+        return self._client.bridge.run(work)
+
+    def run_asked(self, work: Coroutine[Any, Any, Found], *, by_itself: bool = False) -> Found:
+        """Return what a read found, unless it would go through a large table.
+
+        Args:
+            work: The read.
+            by_itself: Whether no person asked for it: then it does not matter what was allowed.
+
+        Raises:
+            ScanRefused: It would go through a large table, and was not allowed.
+            StorageError: The store failed.
+        """
+        return self._client.bridge.run(self._ask_first(work, by_itself=by_itself))
+
+    def submit(self, work: Coroutine[Any, Any, Found]) -> Future[Found]:
+        """Start a read that a person asked for, however long it takes; the future can cancel it."""
+        return self._client.bridge.submit(_unasked(work))
+
+    def allow_scan(self, kind: str) -> None:
+        """Read from now on although it goes through a large table, for a reason of this kind."""
+        self._client.asking.allow(kind)
+
+    async def _ask_first(self, work: Coroutine[Any, Any, Found], *, by_itself: bool) -> Found:
+        asking = self._client.asking
+        with asking.guard(allow=False, call=lambda: "Read anyway", by_itself=by_itself):
+            return await work
+
+
+async def _unasked(work: Coroutine[Any, Any, Found]) -> Found:
+    with unguarded():
+        return await work
