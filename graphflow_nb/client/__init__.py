@@ -10,5 +10,14 @@ from .client import Client
 from .connected import Connected, clients
 from .opening import open_client, wrap_client
 from .raw import StoredRow
+from .snapshots import HeldSnapshot
 
-__all__ = ["Client", "Connected", "StoredRow", "clients", "open_client", "wrap_client"]
+__all__ = [
+    "Client",
+    "Connected",
+    "HeldSnapshot",
+    "StoredRow",
+    "clients",
+    "open_client",
+    "wrap_client",
+]

@@ -315,7 +315,10 @@ class MonitoredStorage(Wrapper):
             id = arguments[0]
         elif method in ("upsert", "restore"):
             id = (arguments[0] if arguments else named["session"]).id
-        return await self._report(method, id, lambda: call(*arguments, **named))
+        result = await self._report(method, id, lambda: call(*arguments, **named))
+        if method == "snapshot":  # a storage, whose reads are reported too
+            return MonitoredStorage(result, self._hooks, name=self._name, origin=self._origin)
+        return result
 
     def __repr__(self) -> str:
         return f"<Monitored {self.inner!r}>"

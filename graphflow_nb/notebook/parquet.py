@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -15,7 +15,7 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, Final
 
-from ..client import Client
+from ..client import Client, HeldSnapshot
 from ..errors import QueryError, StorageError
 from ..files import TEMPORARY, as_path, open_privately
 from ..frames.arrow import Misfit, SessionArrow
@@ -83,6 +83,7 @@ class ParquetReport:
         began: When the first call began, by this machine's clock.
         changed: Once complete, the number of selected sessions that were saved after that, which
             may be here as they were before, or missing; None where counting them takes long.
+        snapshot: Whether all files are of one moment, by ``snapshot=True``.
     """
 
     folder: Path
@@ -96,6 +97,7 @@ class ParquetReport:
     escaped: int = 0
     began: datetime | None = None
     changed: int | None = None
+    snapshot: bool = False
 
     @property
     def rows(self) -> int:
@@ -128,6 +130,8 @@ class ParquetReport:
                 f"{describe_count(self.escaped, 'text')} with "
                 "a lone surrogate, written as its escape"
             )
+        if self.snapshot:
+            parts.append("all of one moment")
         if self.complete and self.began is not None and self.changed != 0:
             count = "an unknown number of" if self.changed is None else f"{self.changed:,}"
             were = "session was" if self.changed == 1 else "sessions were"
@@ -149,6 +153,7 @@ class ParquetExport:
         redact: Callable[[Session], Session | None] | None,
         rows_per_file: int,
         filters: Mapping[str, Any],
+        held: HeldSnapshot | None = None,
     ):
         self._client = client
         self._arrow = SessionArrow(context, client.mask)
@@ -157,6 +162,7 @@ class ParquetExport:
         self._redact = redact
         self._rows_per_file = rows_per_file
         self._query = Query.from_filters(filters, order="id")
+        self._held = held
         self._after: Cursor | None = None
         self._exhausted = False
         self._page = PageSize(_PAGE)
@@ -183,11 +189,15 @@ class ParquetExport:
         report = self._report
         with _alone(report.folder):
             self._resume()
-            while not report.complete:
-                file = await self._write_file(progress, stop)
-                self._note(file)
-                if stop is not None and stop():
-                    break
+            try:
+                while not report.complete:
+                    file = await self._write_file(progress, stop)
+                    self._note(file)
+                    if stop is not None and stop():
+                        break
+            finally:
+                if self._held is not None:
+                    await self._held.close()
             if report.complete:
                 report.changed = await self._count_changed()
         return report
@@ -235,6 +245,12 @@ class ParquetExport:
                 nothing_written=True,
             ) from error
         self._check(store, arguments, report.files, present)
+        if self._held is not None and report.files and not report.complete:
+            raise QueryError(
+                f"{report.folder} was begun by an earlier call, and its moment can't be read any "
+                "more: name another folder for one snapshot, or leave snapshot=True out to go on "
+                "with what is stored now. Nothing was written"
+            )
         report.resumed = report.rows
         self._arrow.problems = report.escaped
         # "2 days" means what it meant when the first file was written.
@@ -306,6 +322,7 @@ class ParquetExport:
             "odd_rows": report.odd_rows,
             "left_out": report.left_out,
             "escaped": self._arrow.problems,
+            "snapshot": self._held is not None,
         }
         append_line(report.folder / MANIFEST, record)
         self._take(record)
@@ -313,6 +330,7 @@ class ParquetExport:
     def _take(self, record: Mapping[str, Any]) -> None:
         """Add a line of the manifest to the report."""
         report = self._report
+        first = not report.files
         if record["file"] is not None:
             report.files.append(ParquetFile(**record["file"]))
         after = record["after"]
@@ -324,6 +342,7 @@ class ParquetExport:
         self._named = len(report.odd)
         report.odd_rows, report.left_out = record["odd_rows"], record["left_out"]
         report.escaped = record["escaped"]
+        report.snapshot = record.get("snapshot", False) and (first or report.snapshot)
 
     async def _count_changed(self) -> int | None:
         """Return how many selected sessions were saved since the first call began."""
@@ -369,8 +388,9 @@ class ParquetExport:
                 table, contexts, after = await self._read_whole(query)
                 bytes = sum(map(len, contexts))
             else:
-                columns = require(self._client.storage, SupportsTable)
-                table, contexts = await columns.table(query, list(self._arrow.context)), []
+                async with self._reading() as storage:
+                    columns = require(storage, SupportsTable)
+                    table, contexts = await columns.table(query, list(self._arrow.context)), []
                 after, bytes = table.next, table.value_size
                 self._page.note(len(table), bytes)
                 self._note_odd(table.problems)
@@ -386,8 +406,13 @@ class ParquetExport:
                 return batch, (table.id[0], table.id[-1])
         return None, ("", "")
 
+    def _reading(self) -> AbstractAsyncContextManager[Any]:
+        """Return what gives the storage to read."""
+        return nullcontext(self._client.storage) if self._held is None else self._held.reading()
+
     async def _read_whole(self, query: Query) -> tuple[Table, list[str | bytes], Cursor | None]:
-        found = await require(self._client.storage, SupportsQuery).query(query)
+        async with self._reading() as storage:
+            found = await require(storage, SupportsQuery).query(query)
         self._note_odd(problems_of(found))
         now, size = time_ns() // 1000, sum(len(session.context_json()) for session in found)
         self._page.note(len(found), size)

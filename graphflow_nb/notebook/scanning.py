@@ -12,6 +12,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from ..bridge import dual
-from ..client import Client
+from ..client import Client, HeldSnapshot
 from ..errors import QueryError
 from ..frames import messages_frame, paths_beside, sessions_frame
 from ..model import Session
@@ -62,9 +63,9 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
     """Sessions or messages in DataFrames of bounded size, in the order of the sessions' ids.
 
     ``wb.scan`` and ``wb.scan_messages`` make one. Each DataFrame is a short read of its own, so
-    that nothing is held open in the store while its rows are worked on. ``for frame in scan`` goes
-    on where it ended before, an error or an interrupt included. A notebook shows a bar from the
-    second read on.
+    that nothing is held open in the store while its rows are worked on, unless ``snapshot=True``.
+    ``for frame in scan`` goes on where it ended before, an error or an interrupt included, unless a
+    snapshot has ended with it. A notebook shows a bar from the second read on.
 
     Example:
         >>> import graphflow_nb
@@ -78,22 +79,26 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
         rows: The number of sessions so far.
         after: The place from which ``after=…`` of another scan goes on, in a new process too; None
             before the first DataFrame and after the last.
+        bridge: Runs its reads.
     """
 
     def __init__(
         self,
         client: Client,
-        read: Callable[[Query], Awaitable[Part]],
+        read: Callable[[Any, Query], Awaitable[Part]],
         query: Query,
         batch: PageSize,
+        held: HeldSnapshot | None,
     ):
         self._storage = client.storage
-        self._bridge = client.bridge
+        self.bridge = client.bridge
+        self._held = held
         self._read = read
         self._query = query
         self._batch = batch
         self._cursor = query.after
         self._done = False
+        self._closed = False
         self._show: Callable[[int, int | None], None] | None = None
         self._total: int | None = None  # 0 where it is unknown
         self._part: Part | None = None  # was read, and is not returned yet
@@ -104,19 +109,29 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
         """The place from which another scan goes on."""
         return None if self._cursor is None else self._cursor.to_plain()
 
+    @dual
+    async def close(self) -> None:
+        """End the scan, and its snapshot in the store; closing twice is not an error.
+
+        A scan that is dropped, or comes to its end, closes itself.
+        """
+        self._closed = True
+        if self._held is not None:
+            await self._held.close()
+
     def __next__(self) -> pd.DataFrame:
-        while not self._done:
+        while not (self._done or self._closed):
             if self._part is None:
-                self._bridge.run(self._read_part())
+                self.bridge.run(self._read_part())
             frame = self._take_part()
             if frame is not None:
                 return frame
         raise StopIteration
 
     async def __anext__(self) -> pd.DataFrame:
-        while not self._done:
+        while not (self._done or self._closed):
             if self._part is None:
-                await self._bridge.wait(self._read_part())
+                await self.bridge.wait(self._read_part())
             frame = self._take_part()
             if frame is not None:
                 return frame
@@ -127,7 +142,13 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
             counts = isinstance(self._storage, SupportsCount)
             about = await estimate_count(self._storage, self._query) if counts else None
             self._total = 0 if about is None else about.sessions
-        self._part = await self._read(self._query.following(self._cursor, self._batch.rows))
+        query = self._query.following(self._cursor, self._batch.rows)
+        held = self._held
+        async with nullcontext(self._storage) if held is None else held.reading() as storage:
+            part = await self._read(storage, query)
+        if held is not None and part.next is None:
+            await held.close()
+        self._part = part
 
     def _take_part(self) -> pd.DataFrame | None:
         """Return the rows that were read; until then an interrupt loses none of them."""
@@ -145,21 +166,22 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
 
     def __repr__(self) -> str:
         state = "complete" if self._done else f"{self._batch.most:,} at most in each DataFrame"
-        return f"<Scan: {describe_count(self.rows, 'session')} read, {state}>"
+        state = "closed" if self._closed and not self._done else state
+        where = "" if self._held is None else " from one snapshot"
+        return f"<Scan: {describe_count(self.rows, 'session')} read{where}, {state}>"
 
 
 @dataclass(frozen=True, slots=True)
 class _Sessions:
     """Reads sessions by column."""
 
-    storage: Any
     context: Sequence[ContextPath]
     mask: Mask
     batch: PageSize
 
-    async def read(self, query: Query) -> Part:
+    async def read(self, storage: Any, query: Query) -> Part:
         # Not by the client, which remembers what it showed of each session.
-        table = await require(self.storage, SupportsTable).table(
+        table = await require(storage, SupportsTable).table(
             query, [*self.context, *paths_beside(self.context, self.mask)]
         )
         bytes = table.value_size
@@ -170,7 +192,7 @@ class _Sessions:
         frame = await run_off_loop(
             len(table),
             lambda: sessions_frame(table, self.context, self.mask, consume=True),
-            self.storage,
+            storage,
             bytes=bytes,
         )
         return Part(frame, len(table), table.next)
@@ -180,13 +202,12 @@ class _Sessions:
 class _Messages:
     """Reads the chats of sessions: of as many as a first look says that memory has room for."""
 
-    storage: Any
     mask: Mask
     batch: PageSize
 
-    async def read(self, query: Query) -> Part:
-        table = await require(self.storage, SupportsTable).table(query)
-        alone = isinstance(self.storage, SupportsChats)
+    async def read(self, storage: Any, query: Query) -> Part:
+        table = await require(storage, SupportsTable).table(query)
+        alone = isinstance(storage, SupportsChats)
         sizes = table.context_bytes
         if alone:
             sizes = np.where(table.messages == 0, 0, sizes)
@@ -196,11 +217,11 @@ class _Messages:
         next = table.next if count >= len(table) else Cursor("id", ids[-1])
         if not ids:
             return Part(None, 0, next)
-        found = await find_chats(self.storage, Query(ids=ids, order="id"))
+        found = await find_chats(storage, Query(ids=ids, order="id"))
         frame = await run_off_loop(
             len(found),
             lambda: messages_frame(found, self.mask),
-            self.storage,
+            storage,
             bytes=sum(len(session.context_json()) for session in found),
         )
         problems = {id: table.problems[id] for id in ids if id in table.problems}
@@ -218,6 +239,7 @@ class LargeReads(Client):
         context: Sequence[ContextPath] = (),
         batch_size: int = BATCH,
         after: Cursor | Mapping[str, Any] | None = None,
+        snapshot: bool = False,
         reveal: bool = False,
         **filters: Any,
     ) -> Scan:
@@ -240,6 +262,14 @@ class LargeReads(Client):
                 is that which the values of its DataFrame need.
             batch_size: The most sessions in a DataFrame, 1 to 100,000.
             after: ``scan.after`` of a scan that ended early, from which this one goes on.
+            snapshot: Whether all DataFrames have the sessions as they are at the first read, in
+                memory, SQLite and PostgreSQL. It costs others: until its end PostgreSQL removes no
+                row that was replaced or deleted (VACUUM), in no table of the database, and ALTER
+                TABLE waits, with all that waits for it; the WAL of a SQLite file grows. It takes a
+                connection of its own, which PostgreSQL or its pooler gets for two scans at most. It
+                ends after the last DataFrame, by ``scan.close()``, with the scan, with a read that
+                fails or is interrupted, after ten minutes without a read, and before a read an hour
+                after the first one. Another scan can't go on in it.
             reveal: Whether values that look secret are in the context columns; see ``sessions``.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
 
@@ -249,21 +279,25 @@ class LargeReads(Client):
 
         Raises:
             QueryError: An argument is invalid.
-            CapabilityError: The storage has no method ``table`` (when the first is read).
-            StorageError: The store failed (when one is read); iterating again goes on.
+            CapabilityError: The storage has no method ``table`` (when the first is read), or takes
+                no snapshots.
+            StorageError: The store failed (when one is read); iterating again goes on, without
+                ``snapshot``. The snapshot has ended.
         """
         context = _paths(context)
         _check_size("batch_size", batch_size, MAX_BATCH)
+        held = _hold(self, snapshot)
         query = Query.from_filters(filters, order="id", after=after)
         batch = PageSize(batch_size) if context else PageSize(batch_size, batch_size)
-        sessions = _Sessions(self.storage, context, NO_MASK if reveal else self.mask, batch)
-        return Scan(self, sessions.read, query, batch)
+        sessions = _Sessions(context, NO_MASK if reveal else self.mask, batch)
+        return Scan(self, sessions.read, query, batch, held)
 
     def scan_messages(
         self,
         *,
         batch_size: int = BATCH,
         after: Cursor | Mapping[str, Any] | None = None,
+        snapshot: bool = False,
         reveal: bool = False,
         **filters: Any,
     ) -> Scan:
@@ -282,6 +316,7 @@ class LargeReads(Client):
             batch_size: The most sessions whose messages are in a DataFrame, 1 to 10,000; fewer
                 where they are large.
             after: ``scan.after`` of such a scan that ended early, from which this one goes on.
+            snapshot: Whether all are of one moment; see ``scan``.
             reveal: See ``messages``.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
 
@@ -292,14 +327,16 @@ class LargeReads(Client):
         Raises:
             QueryError: An argument is invalid.
             CapabilityError: The storage has no method ``table``, or neither ``chats`` nor ``query``
-                (when the first is read).
-            StorageError: The store failed (when one is read); iterating again goes on.
+                (when the first is read), or takes no snapshots.
+            StorageError: The store failed (when one is read); iterating again goes on, without
+                ``snapshot``. The snapshot has ended.
         """
         _check_size("batch_size", batch_size, MAX_IDS)
+        held = _hold(self, snapshot)
         query = Query.from_filters(filters, order="id", after=after)
         batch = PageSize(batch_size)
         mask = NO_MASK if reveal else self.mask
-        return Scan(self, _Messages(self.storage, mask, batch).read, query, batch)
+        return Scan(self, _Messages(mask, batch).read, query, batch, held)
 
     @dual
     def to_parquet(
@@ -310,6 +347,7 @@ class LargeReads(Client):
         context: Sequence[ContextPath] | Mapping[ContextPath, str] | None = None,
         redact: Callable[[Session], Session | None] | None = None,
         rows_per_file: int = 100_000,
+        snapshot: bool = False,
         progress: Callable[[int, int | None], None] | None = None,
         stop: Callable[[], bool] | None = None,
         **filters: Any,
@@ -339,6 +377,10 @@ class LargeReads(Client):
                 whole context as JSON text, as it is stored.
             redact: As for ``copy_to``; not together with ``context``, which the store extracts.
             rows_per_file: The number of sessions in a file, 1 to 10,000,000.
+            snapshot: Whether all files have the sessions as they are when the first one is begun;
+                ``scan`` says what that costs. What one call has not written, another can't read any
+                more: with ``snapshot=True`` it is refused. Without, it goes on with what is stored
+                by then, and ``report.snapshot`` is False.
             progress: A function that is called with the number of sessions done, and None. Default:
                 a notebook shows a bar with a Stop button.
             stop: A function that is asked after each batch whether to end with it: the last file is
@@ -354,10 +396,12 @@ class LargeReads(Client):
             ``context`` or the context columns. All files have the same schema.
 
         Raises:
-            QueryError: An argument is invalid, or is not that of the earlier call.
-            CapabilityError: The storage has no method ``query`` (with ``context``: ``table``).
+            QueryError: An argument is invalid, or is not that of the earlier call, or that has left
+                files to be written and this one has ``snapshot``.
+            CapabilityError: The storage has no method ``query`` (with ``context``: ``table``), or
+                takes no snapshots.
             StorageError: The package pyarrow is missing, the folder has other files or is another
-                store's, a file can't be written, or the store failed.
+                store's, a file can't be written, the store failed, or the snapshot has ended.
         """
         _check_size("rows_per_file", rows_per_file, 10_000_000)
         check_callables(redact=redact, progress=progress, stop=stop)
@@ -365,10 +409,13 @@ class LargeReads(Client):
             context = dict.fromkeys(_paths(context), "json")
         if context is not None and redact is not None:
             raise QueryError("redact= needs the whole context: leave context= out")
-        export = ParquetExport(self, folder, context, redact, rows_per_file, filters)
+        held = _hold(self, snapshot)
+        export = ParquetExport(self, folder, context, redact, rows_per_file, filters, held)
         if progress is not None:
             return export.run(progress=progress, stop=stop)
         again = "the same call continues"
+        if snapshot:
+            again = f"the snapshot has ended; without snapshot=True {again}"
         return show_work(
             export.run, stop, step="writing …", unit="sessions", done="written", again=again
         )
@@ -381,6 +428,13 @@ def _paths(context: Sequence[ContextPath]) -> Sequence[ContextPath]:
     for path in context:
         parse_path(path)
     return [path if isinstance(path, str) else tuple(path) for path in context]
+
+
+def _hold(client: Client, snapshot: object) -> HeldSnapshot | None:
+    """Return what holds a snapshot for several reads; None where each read is one of its own."""
+    if not isinstance(snapshot, bool):
+        raise QueryError(f"snapshot= must be True or False, not {snapshot!r}")
+    return HeldSnapshot(client) if snapshot else None
 
 
 def _check_size(name: str, value: object, most: int) -> None:

@@ -14,6 +14,7 @@ it in ``protocols.CAPABILITIES``); the attributes by which a storage describes i
     SupportsOverview     overview(now, exact)                      count by task, age, hour and size
     SupportsEstimate     estimate()                                report about how many there are
     SupportsSplit        split(parts)                              divide them among several readers
+    SupportsSnapshot     snapshot()                                keep what is stored now for reads
     SupportsUpsert       upsert(session)                           save, whatever is stored
     SupportsSaveMany     save_many(sessions)                       save each, and return conflicts
     SupportsImportMany   import_many(sessions)                     store them with their versions
@@ -71,6 +72,7 @@ from .protocols import (
     SupportsRestoreMany,
     SupportsSaveMany,
     SupportsSlowOrders,
+    SupportsSnapshot,
     SupportsSplit,
     SupportsTable,
     SupportsTrigger,
@@ -129,6 +131,7 @@ __all__ = [
     "SupportsRestoreMany",
     "SupportsSaveMany",
     "SupportsSlowOrders",
+    "SupportsSnapshot",
     "SupportsSplit",
     "SupportsTable",
     "SupportsTrigger",

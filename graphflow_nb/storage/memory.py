@@ -35,6 +35,7 @@ from .rows import (
     take_page,
 )
 from .table import GroupCount, Table
+from .wrappers.read_only import ReadOnlyStorage
 
 __all__ = ["InMemorySessionStorage"]
 
@@ -303,6 +304,14 @@ class InMemorySessionStorage:
         """Return the selected sessions by column."""
         wider = query.one_more()
         return build_table(self._page(wider), query, context)
+
+    async def snapshot(self) -> ReadOnlyStorage:
+        """Return a storage of what is stored now; see ``SupportsSnapshot``."""
+        snapshot = InMemorySessionStorage()
+        snapshot.identity = self.identity
+        with self._lock:
+            snapshot._rows = self._rows.copy()
+        return ReadOnlyStorage(snapshot)
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""

@@ -45,6 +45,7 @@ __all__ = [
     "SupportsRestoreMany",
     "SupportsSaveMany",
     "SupportsSlowOrders",
+    "SupportsSnapshot",
     "SupportsSplit",
     "SupportsTable",
     "SupportsTrigger",
@@ -161,6 +162,21 @@ class SupportsSplit(Protocol):
         Raises:
             StorageTimeout: It took longer than ``timeout=``.
             StorageUnavailable: The store can't be reached.
+        """
+
+
+@runtime_checkable
+class SupportsSnapshot(Protocol):
+    """A storage that keeps what is stored at one moment for several reads."""
+
+    async def snapshot(self) -> SessionStorage:
+        """Return a storage of what is stored now, which takes no writes.
+
+        It has ``query``, ``table`` and ``close`` at least. Closing it releases what was kept for
+        it; the storage itself goes on meanwhile, for reads and for writes.
+
+        Raises:
+            StorageError: The store can't keep it, or can't be reached.
         """
 
 
@@ -397,6 +413,12 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
         SupportsSplit,
         "add split(parts); without it graphflow_nb.dask reads all ids once to divide them",
         "without it graphflow_nb.dask reads all ids once before it begins",
+    ),
+    Capability(
+        SupportsSnapshot,
+        "leave snapshot=True out, and each read has what is stored by then; only memory, SQLite "
+        "and PostgreSQL keep what is stored at one moment, and a storage with snapshot()",
+        "only snapshot=True of wb.scan() and wb.to_parquet() needs it",
     ),
     Capability(
         SupportsUpsert,

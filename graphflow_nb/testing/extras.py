@@ -9,20 +9,23 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
-from ..errors import StorageError
+from ..errors import ReadOnlyError, StorageError
 from ..storage.attributes import attributes_of
 from ..storage.facts import StoreFacts
 from ..storage.migration import Migration
 from ..storage.overview import OverviewCounts
 from ..storage.protocols import (
     SupportsChats,
+    SupportsClose,
     SupportsEstimate,
     SupportsFacts,
     SupportsIndex,
     SupportsMigration,
     SupportsOverview,
+    SupportsQuery,
     SupportsRaw,
     SupportsSlowOrders,
+    SupportsSnapshot,
     SupportsSplit,
     SupportsTable,
     SupportsTrigger,
@@ -34,6 +37,7 @@ from .kit import Deviation, Kit, add_property, expect_same
 
 _ADVICE: Final = "advice"
 _RAW: Final = "raw"
+_SNAPSHOT: Final = "snapshot"
 _PLANS: Final = "plans and changes of the store"
 _WATCH: Final = "watch"
 
@@ -115,6 +119,46 @@ async def a_split_divides_all(kit: Kit) -> None:
             f"whether parts of {sizes} sessions are balanced",
         )
     expect_same(await _contents(kit), before, "the sessions after split()")
+
+
+@add_property(
+    _SNAPSHOT,
+    "return a read-only storage of what is stored now, until it is closed",
+    SupportsSnapshot,
+)
+async def a_snapshot_stays_as_it_was(kit: Kit) -> None:
+    """Whatever others write, a snapshot has the sessions of its moment; it takes no writes."""
+    before = await _save_two(kit)
+    snapshot = await kit.storage.snapshot()
+    try:
+        ids = list((await require(snapshot, SupportsTable).table(Query(order="id"))).id)
+        changed = await kit.read("a")
+        changed.status_message = "changed"
+        await kit.storage.save(changed)
+        await kit.storage.delete(kit.id("b"))
+        await kit.save_new("c")
+        for task in ("nowhere", None):  # an answer without sessions is no end of it
+            query = Query(task=task, order="id")
+            table = await require(snapshot, SupportsTable).table(query)
+            expect_same(list(table.id), [] if task else ids, "the ids in the snapshot")
+        found = await require(snapshot, SupportsQuery).query(Query(order="id"))
+        texts = [(s, s.context_json()) for s in found]
+        expect_same(
+            [(s.id, s.version, t.encode() if isinstance(t, str) else t) for s, t in texts],
+            before,
+            "the sessions in the snapshot",
+        )
+        try:
+            await snapshot.save(kit.new("new"))
+        except ReadOnlyError:
+            pass
+        else:
+            raise Deviation("a snapshot took a save, and should raise ReadOnlyError")
+    finally:
+        for _ in range(2):
+            await require(snapshot, SupportsClose).close()
+    expect_same(await kit.storage.get(kit.id("b")), None, "what was deleted meanwhile")
+    expect_same((await kit.read("a")).status_message, "changed", "what was saved meanwhile")
 
 
 @add_property(_ADVICE, "return the chats that have messages, and no others", SupportsChats)

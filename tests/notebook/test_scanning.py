@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zlib import crc32
@@ -584,3 +585,37 @@ def test_duckdb_and_polars_read_it(tmp_path):
     assert schema["updated_at"] == polars.Datetime("us", "UTC")
     assert (schema["customer"], schema["version"]) == (polars.String, polars.Int64)
     assert str(pd.read_parquet(tmp_path / "out")["updated_at"].dtype) == "datetime64[us, UTC]"
+
+
+def test_files_of_one_snapshot_have_what_stood_at_the_first(tmp_path):
+    wb = filled(tmp_path / "a.db", 30)
+
+    def disturb(done, total):
+        with sqlite3.connect(tmp_path / "a.db") as db:
+            db.execute("DELETE FROM sessions WHERE id = 's-00029'")
+            change = "UPDATE sessions SET current_task_id = 'later', updated_at = ? WHERE id = ?"
+            db.execute(change, (time.time_ns() // 1000, "s-00025"))
+
+    def stop_after_one():
+        return (tmp_path / "stopped" / "part-00000.parquet").exists()
+
+    before = wb.sessions(order="id", limit=None)
+    more = {"rows_per_file": 10, "context": {"n": "int64"}}
+    report = wb.to_parquet(tmp_path / "one", snapshot=True, progress=disturb, **more)
+    assert (report.complete, report.snapshot, report.rows) == (True, True, 30)
+    assert "all of one moment; 1 session was saved since it began" in str(report)
+    table = pq.read_table(tmp_path / "one")
+    assert table["id"].to_pylist() == before["id"].tolist()
+    assert set(table["current_task_id"].to_pylist()) == {"intake"}
+    again = wb.to_parquet(tmp_path / "one", snapshot=True, **more)  # nothing is left to be done
+    assert (again.complete, again.snapshot) == (True, True)
+
+    folder = tmp_path / "stopped"
+    report = wb.to_parquet(folder, snapshot=True, stop=stop_after_one, **more)
+    assert (report.complete, report.snapshot, report.rows) == (False, True, 10)
+    with pytest.raises(g.QueryError, match=r"its moment can't be read any more.*Nothing was writ"):
+        wb.to_parquet(folder, snapshot=True, **more)
+    report = wb.to_parquet(folder, **more)
+    assert (report.complete, report.snapshot, report.rows) == (True, False, 29)
+    assert not wb.to_parquet(folder, **more).snapshot  # as the manifest says
+    wb.close()

@@ -112,6 +112,16 @@ class SilentChats(Offers):
         return [Chat(s.id, s.context_json()) for s in await self.query(query)]
 
 
+class SnapshotsThatMove(Broken):
+    async def snapshot(self):
+        return g.ReadOnlyStorage(self)
+
+
+class SnapshotsThatTakeWrites(Broken):
+    async def snapshot(self):
+        return (await super().snapshot()).inner
+
+
 class SplitsUnevenly(Offers):
     async def split(self, parts):
         return (await self.table(g.Query(order="id", limit=parts - 1))).id
@@ -201,6 +211,8 @@ MUTANTS = {
     FactsWrite: {"facts_are_those_of_the_store"},
     EstimatesInWords: {"an_estimate_is_a_number"},
     SilentChats: {"chats_have_messages"},
+    SnapshotsThatMove: {"a_snapshot_stays_as_it_was"},
+    SnapshotsThatTakeWrites: {"a_snapshot_stays_as_it_was"},
     SplitsUnevenly: {"a_split_divides_all"},
     OverviewOfOne: {"an_overview_counts_each_session"},
     SlowByColour: {"slow_orders_are_orders"},

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import asyncpg
 
@@ -20,7 +20,7 @@ from ..trace import current
 from .errors import LOST
 from .link import Link, Opener
 
-__all__ = ["Connection", "Connections", "NotConnected"]
+__all__ = ["Connection", "Connections", "Lending", "NotConnected"]
 
 T = TypeVar("T")
 #: asyncpg's ``PoolConnectionProxy`` of a ``Link``, which has the methods and attributes of both.
@@ -46,6 +46,30 @@ class _Held(NamedTuple):
     connection: Connection
     link: Link  # the same without the pool's proxy, through which an attribute takes a microsecond
     since: float  # when it was used last
+
+
+class Lending(Protocol):
+    """Something that lends connections of one event loop: these, or the one of a snapshot."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the connections belong to."""
+
+    @property
+    def size(self) -> int:
+        """The most connections that are held."""
+
+    async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Return the result of ``work(connection)``."""
+
+    async def run_query(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run work that may take long as ``run`` does."""
+
+    async def renew(self) -> None:
+        """Connect again for each further operation."""
+
+    async def close(self) -> None:
+        """Close the connections; closing twice is not an error."""
 
 
 class Connections:

@@ -19,6 +19,7 @@ import asyncpg
 
 __all__ = [
     "CHECK_SECONDS",
+    "IDLE",
     "LIMITS",
     "MARGIN",
     "STATEMENT",
@@ -30,13 +31,13 @@ __all__ = [
 
 STATEMENT: Final = "statement_timeout"
 _LOCK: Final = "lock_timeout"
-_IDLE: Final = "idle_in_transaction_session_timeout"
+IDLE: Final = "idle_in_transaction_session_timeout"
 _CHECK: Final = "client_connection_check_interval"  # since PostgreSQL 14
 #: The settings of the server, each with what it ends.
 LIMITS: Final[Mapping[str, str]] = {
     STATEMENT: "a statement",
     _LOCK: "a wait for a lock",
-    _IDLE: "an idle transaction",
+    IDLE: "an idle transaction",
     _CHECK: "what a killed program left",
 }
 #: Seconds by which the server's limit is later than our own, which says more.
@@ -56,7 +57,7 @@ async def find_limits(connection: Any, timeout: float, given: Mapping[str, str])
         timeout: The seconds that one statement may take.
         given: The limits that the URL names, as it names them.
     """
-    wanted = {STATEMENT: timeout + MARGIN, _LOCK: timeout, _IDLE: timeout + MARGIN}
+    wanted = {STATEMENT: timeout + MARGIN, _LOCK: timeout, IDLE: timeout + MARGIN}
     wanted[_CHECK] = CHECK_SECONDS
     found = {}
     # Servers that only speak PostgreSQL's protocol may lack the catalog, or a limit.

@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
+from asyncpg.transaction import Transaction
 
 from ...errors import StorageError
 from ..url import StoreUrl, hosts, server_of
@@ -47,6 +48,7 @@ CANCELS = 3
 
 # Temporary tables come last; without pg_temp in it they would come first.
 _FIXED_PATH: Final = "search_path = pg_catalog, pg_temp"
+_SAVED: Final = "graphflow_nb"
 _READ_ONLY: Final = "SET default_transaction_read_only = on"
 
 # How servers and poolers refuse a setting.
@@ -73,11 +75,13 @@ class Link(asyncpg.Connection):
     Attributes:
         shared: Whether a pooler may run each transaction on another server connection.
         guarded: Whether each transaction must be made read-only, because the session can't be.
+        holds_snapshot: Whether it is in the one transaction of a snapshot.
         schemas: The schemas in which a name without one is found, where the path is fixed.
     """
 
     shared = False
     guarded = False
+    holds_snapshot = False
     schemas: tuple[str, ...] = ()
     #: Whether what ran on it has ended the read-only mode of the session.
     switched_off = False
@@ -86,6 +90,8 @@ class Link(asyncpg.Connection):
     doubtful = False
     #: After how many milliseconds the server ends what runs, see ``limits.py``.
     limits: Mapping[str, int] = MappingProxyType({})
+    #: The limits that the URL names, as it names them.
+    given: Mapping[str, str] = MappingProxyType({})
     #: What has opened it.
     opener: Opener
     # What each transaction begins with where the session can't keep it, after BEGIN.
@@ -134,6 +140,7 @@ class Link(asyncpg.Connection):
             timeout: The seconds that one statement may take.
             given: The limits that the URL names.
         """
+        self.given = given
         self.limits = await find_limits(self, timeout, given)
         if self.shared:
             self._begin_with = local_limits(self.limits, given)
@@ -152,10 +159,34 @@ class Link(asyncpg.Connection):
 
     async def run_scoped(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
         """Return ``work(connection)``, run in a transaction where the session keeps no limits."""
+        if self.holds_snapshot:
+            return await self._run_in_snapshot(work, connection)
         if not self._begin_with or self.is_in_transaction():
             return await work(connection)
         async with self.transaction():
             return await work(connection)
+
+    async def begin_snapshot(self) -> Transaction:
+        """Begin a transaction all of whose reads see the same, and return it."""
+        transaction = self.transaction(isolation="repeatable_read", readonly=True)
+        await transaction.start()
+        self.holds_snapshot = True
+        return transaction
+
+    async def _run_in_snapshot(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
+        """Return ``work(connection)``, after whose errors the transaction goes on."""
+        await self.execute(f"SAVEPOINT {_SAVED}")
+        try:
+            result = await work(connection)
+        except asyncpg.PostgresError:
+            if not self.is_closed():
+                await self.execute(f"ROLLBACK TO SAVEPOINT {_SAVED}")
+            raise
+        try:
+            await self.execute(f"RELEASE SAVEPOINT {_SAVED}")
+        except asyncpg.InFailedSQLTransactionError:  # the work itself has answered an error
+            await self.execute(f"ROLLBACK TO SAVEPOINT {_SAVED}")
+        return result
 
     async def run_as_user(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
         """Return ``work(connection)``, for which names are found as in the user's own sessions."""
@@ -246,13 +277,21 @@ class ReadOnlyLink(Link):
 
     async def run_scoped(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
         """Return ``work(connection)``, in a transaction where the session is not read-only."""
-        if not self.guarded:
+        if not self.guarded or self.holds_snapshot:
             return await super().run_scoped(work, connection)
         self._begins_fixed = self.shared
         try:
             async with self.transaction(readonly=True):
                 self._begins_fixed = False
                 return await work(connection)
+        finally:
+            self._begins_fixed = False
+
+    async def begin_snapshot(self) -> Transaction:
+        """Begin a transaction all of whose reads see the same, and return it."""
+        self._begins_fixed = self.shared
+        try:
+            return await super().begin_snapshot()
         finally:
             self._begins_fixed = False
 

@@ -30,6 +30,7 @@ from ..scans import current_guard
 from ..table import GroupCount, Table, cut_page
 from ..trace import current
 from ..url import StoreUrl
+from ..wrappers.read_only import ReadOnlyStorage
 from .batches import import_batch, restore_batch, save_batch
 from .columns import columns_of_rows, holds_odd, unpack_columns
 from .connections import Connection
@@ -53,6 +54,7 @@ from .odd import (
 from .overview import read_overview
 from .ranges import split_table
 from .selects import Statement, Way
+from .snapshot import open_snapshot
 from .sql import TableForm
 from .streaming import Unstreamed, stream_table
 from .table import OpenTable, Work
@@ -565,6 +567,19 @@ class PostgresSessionStorage:
         else they are taken from a sample of the table's pages.
         """
         return await split_table(self._table, parts)
+
+    async def snapshot(self) -> ReadOnlyStorage:
+        """Return a storage of what is stored now; see ``SupportsSnapshot``.
+
+        It is a transaction on one more connection, of which there are two at most. The server keeps
+        each row for it that is replaced or deleted meanwhile, and ALTER TABLE waits for its end. It
+        ends after ten minutes without a read, or sooner where the role, the database or the URL
+        has an ``idle_in_transaction_session_timeout`` that says so.
+
+        Raises:
+            StorageError: Two are open, or the server can't be reached.
+        """
+        return ReadOnlyStorage(PostgresSessionStorage(await open_snapshot(self._table)))
 
     async def _check_way(
         self, connection: Connection, statement: Statement, query: Query, way: Way

@@ -99,9 +99,8 @@ async def stream_table(
 async def _stream(
     connection: Connection, table: OpenTable, query: Query, context: Sequence[ContextPath]
 ) -> Table:
-    await connection.execute(
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL bytea_output = hex"
-    )
+    level = "" if connection.holds_snapshot else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
+    await connection.execute(f"{level} SET LOCAL bytea_output = hex")
     large = bool(await connection.fetchval(_LARGE, table.form.table))
     statement = table.statements.selects.copy(query, context, large=large)
     if statement is None:

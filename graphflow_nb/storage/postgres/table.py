@@ -12,6 +12,7 @@ import re
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Self, TypeVar
 from uuid import UUID
@@ -33,10 +34,10 @@ from ..checks import (
 )
 from ..url import StoreUrl, check_postgres_url, server_of
 from . import sql as sql
-from .connections import Connection, Connections, NotConnected
+from .connections import Connection, Connections, Lending, NotConnected
 from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
 from .history_sql import HistoryForm
-from .link import Opener
+from .link import Link, Opener
 from .pages import Pages
 from .scans import Scans
 from .states import RowStates
@@ -93,6 +94,7 @@ class OpenTable:
         server_version: The version of the server that was connected to last.
         limits: After how many milliseconds that server ends what runs, by the setting's name.
         shared: Whether a pooler shares its connections.
+        snapshots: Those that are open, see ``snapshot.py``.
         url, opened_read_only, timeout: As given.
     """
 
@@ -105,7 +107,7 @@ class OpenTable:
     identity: str
     states: RowStates
     _opener: Opener
-    _connections: Connections
+    _connections: Lending
 
     def __init__(self, name: str, url: StoreUrl, *, opened_read_only: bool, timeout: float):
         self.url = url
@@ -115,6 +117,7 @@ class OpenTable:
         self.server_version = ""
         self.limits: Mapping[str, int] = {}
         self.shared = False
+        self.snapshots: set[Lending] = set()
         self._name = name
         self._history: HistoryForm | None = None
         self._lacks_xmin = False  # whatever its catalog says
@@ -209,12 +212,21 @@ class OpenTable:
         """The name under which the server lists the connections."""
         return self._opener.application_name
 
-    async def open_connection(self) -> asyncpg.Connection:
+    async def open_connection(self) -> Link:
         """Open a connection beside those that are held; the caller closes it."""
         return await self._opener()
 
+    def pin_to(self, snapshot: Lending) -> None:
+        """See the table as the transaction of a snapshot does; for a copy of this object."""
+        self._connections = snapshot
+        self.snapshots = set()
+        self._opener = copy(self._opener)
+        self._opener.scopes = True  # the link runs all work in savepoints
+
     async def close(self) -> None:
-        """Close the connections; closing twice is not an error."""
+        """Close the connections, and those of snapshots; closing twice is not an error."""
+        for snapshot in [*self.snapshots]:
+            await snapshot.close()
         await self._connections.close()
 
     # Running

@@ -34,6 +34,7 @@ from ..scans import current_row_note
 from ..table import GroupCount, Table, cut_page
 from ..texts import Texts
 from ..trace import current
+from ..wrappers.read_only import ReadOnlyStorage
 from . import sql
 from .connection import SqliteConnection, transaction
 from .facts import collect_facts
@@ -64,6 +65,7 @@ from .records import (
     write_session,
 )
 from .scans import ask_first, counts_by_index, is_sorted
+from .snapshot import SqliteSnapshot, copy_memory
 from .sql import CONTEXT
 
 __all__ = ["SqliteSessionStorage"]
@@ -117,6 +119,8 @@ class SqliteSessionStorage:
         self._connection = SqliteConnection(file, timeout, read_only=read_only, create=create)
         #: For what may take long, so that a get does not wait for it.
         self._queries: SqliteConnection | Readers = self._connection
+        #: The file whose WAL, or which for reading only, has a connection for each query.
+        self._shared_file: str | None = None
         self._history = SqliteHistory(self._connection, self.place, self._check_writable)
 
     @classmethod
@@ -171,7 +175,7 @@ class SqliteSessionStorage:
             make = partial(SqliteConnection, file, self._timeout, create=False, queries=True)
             readers = Readers(partial(make, read_only=read_only))
             await readers.open()
-            self._queries = readers
+            self._queries, self._shared_file = readers, file
 
     @property
     def history_table(self) -> SqliteHistory:
@@ -470,6 +474,29 @@ class SqliteSessionStorage:
         current().size(int(table.context_bytes.sum()), len(table))
         current().lap("decode")
         return table
+
+    async def snapshot(self) -> ReadOnlyStorage:
+        """Return a storage of what is stored now; see ``SupportsSnapshot``.
+
+        It is a transaction on a connection of its own. Until it ends, what is written stays in the
+        WAL, which grows. A database in memory is copied.
+
+        Raises:
+            StorageError: The file is not in WAL mode, or can't be opened.
+        """
+        opened: SqliteConnection
+        if self.path == MEMORY:
+            opened = await copy_memory(self._connection, self._timeout)
+        else:
+            file = self._shared_file or self.address.namespace or self.path
+            opened = SqliteSnapshot(file, self._timeout, read_only=self.read_only)
+            await opened.open()
+        snapshot = SqliteSessionStorage(
+            self.path, self._timeout, read_only=self.read_only, create=False
+        )
+        snapshot.identity = self.identity
+        snapshot._connection = snapshot._queries = opened
+        return ReadOnlyStorage(snapshot)
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
