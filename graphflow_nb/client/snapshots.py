@@ -30,10 +30,14 @@ class HeldSnapshot:
         >>> from graphflow_nb.client import HeldSnapshot
         >>> wb = graphflow_nb.open("memory:")
         >>> held = HeldSnapshot(wb)
-        >>> async with held.reading() as before:
-        ...     _ = wb.create("claim-1", "intake")
-        ...     print(len(await before.table(Query())), len(wb.sessions()))
-        0 1
+        >>> async def count():
+        ...     async with held.reading() as storage:
+        ...         return len((await storage.table(Query())).id)
+        >>> await count()
+        0
+        >>> _ = wb.create("claim-1", "intake")
+        >>> await count(), len(wb.sessions())
+        (0, 1)
         >>> await held.close()
 
     Args:

@@ -26,6 +26,7 @@ from ..frames import messages_frame, paths_beside, sessions_frame
 from ..model import Session
 from ..model.masks import NO_MASK, Mask
 from ..printable import describe_count
+from ..secret_texts import scrub_by
 from ..storage import Cursor, Query, problems_of
 from ..storage.checks import check_callables
 from ..storage.estimates import estimate_count
@@ -80,6 +81,7 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
         after: The place from which ``after=…`` of another scan goes on, in a new process too; None
             before the first DataFrame and after the last.
         bridge: Runs its reads.
+        scrubber: What its errors hide.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
     ):
         self._storage = client.storage
         self.bridge = client.bridge
+        self.scrubber = client.scrubber
         self._held = held
         self._read = read
         self._query = query
@@ -122,7 +125,7 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
     def __next__(self) -> pd.DataFrame:
         while not (self._done or self._closed):
             if self._part is None:
-                self.bridge.run(self._read_part())
+                self.bridge.run(scrub_by(self.scrubber, self._read_part))
             frame = self._take_part()
             if frame is not None:
                 return frame
@@ -131,7 +134,7 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
     async def __anext__(self) -> pd.DataFrame:
         while not (self._done or self._closed):
             if self._part is None:
-                await self.bridge.wait(self._read_part())
+                await self.bridge.wait(scrub_by(self.scrubber, self._read_part))
             frame = self._take_part()
             if frame is not None:
                 return frame
