@@ -28,7 +28,7 @@ def stalls(frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns ``started_at`` (datetime64[ns, UTC]), ``duration_ns`` (int64), ``storage``, ``op``
-        (of the operation that ended it), the oldest first.
+        (category, of the operation that ended it), the oldest first.
 
     Raises:
         QueryError: The frame lacks a column.
@@ -59,8 +59,8 @@ def stalls(frame: pd.DataFrame) -> pd.DataFrame:
         {
             "started_at": pd.DatetimeIndex(since[found].view("M8[ns]")).tz_localize("UTC"),
             "duration_ns": lasted,
-            "storage": ended_by["storage"].to_numpy(),
-            "op": ended_by["op"].to_numpy(),
+            "storage": ended_by["storage"].array,
+            "op": ended_by["op"].array,
         }
     )
     stalled: pd.DataFrame = result[lasted >= FACTOR * median].reset_index(drop=True)
