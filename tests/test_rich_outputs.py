@@ -82,6 +82,7 @@ from graphflow_nb.notebook.graphs import GraphView
 from graphflow_nb.notebook.html import Html, LiveHtml, ScrolledHtml
 from graphflow_nb.notebook.kernelwatch import KernelWatch, View
 from graphflow_nb.notebook.live import LiveLatency, Picture
+from graphflow_nb.notebook.module import ModuleWidget
 from graphflow_nb.notebook.observing import Observation
 from graphflow_nb.notebook.opschart import OperationsChart
 from graphflow_nb.notebook.overview import Overview
@@ -652,6 +653,7 @@ MAKERS: dict[type, Callable[[str], Any]] = {
     View: lambda text: [View([Html(text)])],
     Picture: lambda text: [Picture(tooltip=text)],
     KernelWatch: lambda text: [KernelWatch(text)],
+    ModuleWidget: lambda text: [ModuleWidget(tooltip=text)],
     Bar: make_bar,
 }
 #: Those that are made quickly.

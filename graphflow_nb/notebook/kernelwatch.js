@@ -104,4 +104,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize, render };

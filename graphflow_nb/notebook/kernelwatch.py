@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-import anywidget
 import ipywidgets as widgets
 import traitlets
 
+from .module import ModuleWidget, read_module
 from .saved import VIEW_CLASS, show_saved
 
 __all__ = ["KernelWatch", "View"]
@@ -21,7 +21,7 @@ _RUN_AGAIN: Final = (
 )
 
 
-class KernelWatch(anywidget.AnyWidget):
+class KernelWatch(ModuleWidget):
     """A bar that appears in a view whose kernel was restarted, has ended, or does not answer.
 
     Once the kernel is gone, nothing in the view can be pressed or changed; all of it can be read
@@ -32,7 +32,7 @@ class KernelWatch(anywidget.AnyWidget):
             if it is empty.
     """
 
-    _esm = _FOLDER.joinpath("kernelwatch.js").read_text()
+    _esm = read_module(_FOLDER, "kernelwatch.js")
     _css = _FOLDER.joinpath("kernelwatch.css").read_text()
 
     what_to_do = traitlets.Unicode().tag(sync=True)

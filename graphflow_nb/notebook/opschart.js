@@ -368,4 +368,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize, render };

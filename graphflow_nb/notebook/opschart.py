@@ -10,7 +10,6 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, Final
 
-import anywidget
 import numpy as np
 import traitlets
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from ..figures.text import short_name
 from ..monitoring import Records
 from ..monitoring.operation import FAILED
 from ..printable import describe_count
+from .module import ModuleWidget, read_module
 
 __all__ = ["MAX_DOTS", "OperationsChart", "Part", "choose_dots"]
 
@@ -58,7 +58,7 @@ def choose_dots(nanos: NDArray[np.int64], failed: NDArray[np.bool_]) -> NDArray[
     return np.flatnonzero(chosen)
 
 
-class OperationsChart(anywidget.AnyWidget):
+class OperationsChart(ModuleWidget):
     """A chart of operations: dots or a heat map, with a tooltip, zoom, and the keyboard.
 
     Args:
@@ -69,7 +69,7 @@ class OperationsChart(anywidget.AnyWidget):
         chart: What is drawn: the range, the series, the dots, the cells and the note; one message.
     """
 
-    _esm = _FOLDER.joinpath("opschart.js").read_text()
+    _esm = read_module(_FOLDER, "opschart.js")
     _css = _FOLDER.joinpath("opschart.css").read_text()
 
     chart = traitlets.Dict().tag(sync=True)

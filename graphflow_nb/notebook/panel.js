@@ -102,4 +102,4 @@ function render({ model, el }) {
   return () => model.off("change:page", draw);
 }
 
-export default { render };
+export default { initialize, render };

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, Literal
 
-import anywidget
 import traitlets
 from markupsafe import Markup
 
@@ -23,6 +22,7 @@ from ..model.masks import mask_in_use
 from ..printable import printable, printable_lines
 from .html import Html
 from .kernelwatch import View
+from .module import ModuleWidget, read_module
 
 __all__ = ["Action", "Panel", "show_panel"]
 
@@ -51,7 +51,7 @@ class Action:
     style: Literal["", "primary", "danger"] = ""
 
 
-class ActionBar(anywidget.AnyWidget):
+class ActionBar(ModuleWidget):
     """Rows of buttons, each with a place for a notice beside them; made by ``Panel``.
 
     It is not made of ``ipywidgets.Button``, since that loses the keyboard's focus when it is
@@ -63,7 +63,7 @@ class ActionBar(anywidget.AnyWidget):
             the page that was shown, so that a click on a page of before is known.
     """
 
-    _esm = _FOLDER.joinpath("panel.js").read_text()
+    _esm = read_module(_FOLDER, "panel.js")
     _css = CARD_CSS + _FOLDER.joinpath("panel.css").read_text()
 
     label = traitlets.Unicode().tag(sync=True)

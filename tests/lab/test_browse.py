@@ -554,6 +554,34 @@ def test_server_lost_and_back(person, tmp_path):
         assert stored(url, "claim-0118").status_message == "typed before the fall"
 
 
+# What anywidget does when a module has not loaded after two seconds, at once.
+_LATE = """(() => {
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    AbortSignal.timeout = ms => {
+        if (ms !== 2000) return timeout(ms);
+        window.late = (window.late ?? 0) + 1;
+        const over = new AbortController();
+        queueMicrotask(() => over.abort());
+        return over.signal;
+    };
+})()"""
+
+
+@only_complete
+def test_widgets_whose_modules_load_late_show_what_the_kernel_sends(person, store):
+    page = person.page
+    page.add_init_script(_LATE)
+    person.run(cells(store, writable=True))
+    person.expect(person.rows()).to_have_count(50)
+    assert page.evaluate("late") >= 3
+    person.open("claim-0118")
+    change(store, "claim-0118", status_message="by someone else")
+    person.click("Refresh")
+    person.expect(person.row("claim-0118")).to_contain_text("by someone else")
+    # The tree, whose values come later than itself.
+    page.get_by_role("treeitem").locator("visible=true").first.wait_for()
+
+
 @only_complete
 def test_browsers_at_once(chromium, store, each_jupyter):
     """Two on one workbench and one on the notebook's own loop, which follows what happens.

@@ -30,8 +30,9 @@ FOREIGN = re.compile(
 LAB = re.compile(r"(?<!var\(-)(?<!-)\b(?:jp|lm)-[A-Za-z]")
 #: What an output would need a browser for, or JupyterLab.
 ELSEWHERE = re.compile(r"(?i)<script|text/javascript|jupyterapp|\.jp-\w+|//cdn")
-#: An attribute that keeps JupyterLab from taking keys, and the theme; others leave them out.
-HARMLESS = ("data-lm-suppress-shortcuts", "data-jp-theme-light")
+#: An attribute that keeps JupyterLab from taking keys, the theme, and what is called only where
+#: it is; others leave them out.
+HARMLESS = ("data-lm-suppress-shortcuts", "data-jp-theme-light", "widget_manager?.get_model?.(")
 #: Packages with widgets or displays for front ends.
 FRONT_ENDS = {"ipywidgets", "anywidget", "traitlets", "IPython"}
 LIBRARIES = {"graphflow_nb", "markupsafe", "msgspec", "numpy", "pandas", "pyarrow"}

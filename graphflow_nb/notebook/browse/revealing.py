@@ -7,20 +7,20 @@ from copy import copy
 from importlib.resources import files
 from typing import Any
 
-import anywidget
 import traitlets
 from markupsafe import Markup, escape
 
 from ...model import Session
 from ...model.masks import NO_MASK
 from ...secret_keys import MASK
+from ..module import ModuleWidget, read_module
 
 __all__ = ["RevealingHtml", "reveal"]
 
 _FOLDER = files(__package__)
 
 
-class RevealingHtml(anywidget.AnyWidget):
+class RevealingHtml(ModuleWidget):
     """Scrolled HTML with ``•••`` for secrets, and a button that shows it with them.
 
     Example:
@@ -36,7 +36,7 @@ class RevealingHtml(anywidget.AnyWidget):
         secrets: Whether there is something to be shown on demand.
     """
 
-    _esm = _FOLDER.joinpath("revealing.js").read_text()
+    _esm = read_module(_FOLDER, "revealing.js")
 
     value = traitlets.Unicode().tag(sync=True)
     secrets = traitlets.Bool().tag(sync=True)

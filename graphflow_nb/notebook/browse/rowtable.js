@@ -538,4 +538,4 @@ function describe(view) {
   }
 }
 
-export default { render };
+export default { initialize, render };

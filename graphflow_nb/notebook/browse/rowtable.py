@@ -11,10 +11,10 @@ from collections.abc import Callable, Hashable, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-import anywidget
 import traitlets
 
 from ...cards import CARD_CSS
+from ..module import ModuleWidget, read_module
 
 __all__ = ["RowTable"]
 
@@ -25,7 +25,7 @@ _FOLDER: Final = files(__package__)
 MAX_HANDLES: Final = 20_000
 
 
-class RowTable(anywidget.AnyWidget):
+class RowTable(ModuleWidget):
     """Rows of text; nothing in them is ever taken for markup.
 
     Each row is identified by a key and carries a *handle*, a number that stays with its key and
@@ -50,7 +50,7 @@ class RowTable(anywidget.AnyWidget):
         widths: The widths that a person gave to columns, in pixels by name.
     """
 
-    _esm = _FOLDER.joinpath("rowtable.js").read_text()
+    _esm = read_module(_FOLDER, "rowtable.js")
     _css = CARD_CSS + _FOLDER.joinpath("browse.css").read_text()
 
     label = traitlets.Unicode().tag(sync=True)

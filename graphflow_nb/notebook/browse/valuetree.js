@@ -390,4 +390,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize, render };

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any, Final, Literal, NamedTuple
 
-import anywidget
 import traitlets
 from msgspec import Raw
 
@@ -20,6 +19,7 @@ from ...changes.patch import parse_pointer
 from ...errors import GraphflowError, PatchError
 from ...model import OddMessage, exactjson
 from ...model.masks import DEFAULT_MASK, Mask, contains_mask
+from ..module import ModuleWidget, read_module
 
 __all__ = ["Asked", "ValueTree", "mark_of"]
 
@@ -56,7 +56,7 @@ def mark_of(raw: Raw) -> str:
     return hashlib.blake2b(bytes(raw), digest_size=8, key=_KEY).hexdigest()
 
 
-class ValueTree(anywidget.AnyWidget):
+class ValueTree(ModuleWidget):
     """Values and messages as lines; nothing in them is ever taken for markup.
 
     A click on a value, Enter or F2 opens it in place; Enter keeps what was typed and Escape leaves
@@ -74,7 +74,7 @@ class ValueTree(anywidget.AnyWidget):
         typing: The path of the value that is being typed, as a person types it; empty for none.
     """
 
-    _esm = _FOLDER.joinpath("valuetree.js").read_text()
+    _esm = read_module(_FOLDER, "valuetree.js")
     _css = CARD_CSS + _FOLDER.joinpath("valuetree.css").read_text()
 
     page = traitlets.Dict().tag(sync=True)
