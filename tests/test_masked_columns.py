@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.cards.lines import context_lines
 from graphflow_nb.frames import paths_beside
 from graphflow_nb.model.masks import NO_MASK, Mask
 
@@ -78,6 +80,14 @@ def test_a_column_hides_what_is_named_beside_it(wb: g.Workbench) -> None:
             shown = shown_in(wb.sessions(ids=[f"{number}"], context=[path], reveal=True))
             assert SECRET in shown or "Zqseven" in shown, path
     everything = [path for _, paths in SECRETS for path in paths]
+    for number, (_, paths) in enumerate(SECRETS):
+        for path in paths:  # one value is no tree: the error says what it is
+            with suppress(g.QueryError):
+                context_lines(wb.get(f"{number}"), below=path)
+                continue
+            with pytest.raises(g.QueryError) as error:
+                context_lines(wb.get(f"{number}"), below=path)
+            assert SECRET not in str(error.value)
     frame = wb.sessions(context=everything)
     assert SECRET not in shown_in(frame)
     assert len(frame.columns) == len(wb.sessions().columns) + len(set(everything))

@@ -168,3 +168,28 @@ def test_what_belongs_to_no_store_hides_what_any_store_hides() -> None:
 def replaced(session: g.Session) -> g.Session:
     session.context = g.Context(DATA)
     return session
+
+
+def test_what_is_passed_to_redact_knows_what_is_hidden() -> None:
+    wb, other, seen = g.open("memory:", mask=["case number"]), g.open("memory:"), []
+    wb.create("a", "t", context=DATA)
+
+    def redact(session: g.Session) -> g.Session:
+        seen.append(repr(session.context) + outputs_of(session))
+        return g.mask_secrets(session)
+
+    wb.copy_to(other, redact=redact)
+    assert SECRET not in seen[0]
+    assert SECRET not in other.get("a").to_json()
+    assert SECRET in wb.get("a").to_json()
+
+
+def test_a_query_is_shown_without_what_is_looked_for() -> None:
+    query = g.Query(
+        context={"password": SECRET, "x.api.key": SECRET, "a": {"token": SECRET}, "n": 12},
+        compare=[("PIN code", "<", SECRET), ("n", ">", 13)],
+        text=f"password={SECRET}",
+    )
+    assert SECRET not in repr(query)
+    assert "12" in repr(query)
+    assert "13" in repr(query)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 from weakref import WeakSet
 
@@ -95,6 +95,14 @@ class Connected:
         if self.mask is not DEFAULT_MASK:
             session.mask = self.mask
         return session
+
+    def hiding(
+        self, redact: Callable[[Session], Session | None] | None
+    ) -> Callable[[Session], Session | None] | None:
+        """Return a function for ``redact=`` whose sessions know what of them is hidden."""
+        if redact is None or self.mask is DEFAULT_MASK:
+            return redact
+        return lambda session: redact(self.hide_secrets(session))
 
     def note_shown(self, session: Session, way: Way | None = "read") -> None:
         """Remember the state of a session that is shown, or was saved.

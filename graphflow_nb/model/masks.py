@@ -102,6 +102,10 @@ class Mask:
     def __reduce__(self) -> tuple[Any, ...]:
         return (Mask, (dict(self._chosen) if self._on else False,))  # as errors need to be copied
 
+    def __or__(self, other: Mask) -> Mask:
+        """Return the mask that hides what this one or the other hides."""
+        return _Joined(self, other)
+
     @property
     def is_on(self) -> bool:
         """Whether anything is hidden."""
@@ -467,6 +471,18 @@ DEFAULT_MASK: Final = Mask()
 NO_MASK: Final = Mask(False)
 
 
+class _Joined(Mask):
+    """What one of several masks hides."""
+
+    def __init__(self, *masks: Mask) -> None:
+        super().__init__()
+        self._masks = masks
+        self._kind = self._find_kind
+
+    def _find_kind(self, key: str) -> str | None:
+        return next((kind for mask in self._masks if (kind := mask.kind(key))), None)
+
+
 class _AnyMask(Mask):
     """What looks secret, and beside it what the mask of any store in use was told to hide."""
 
@@ -483,8 +499,7 @@ class _AnyMask(Mask):
     def _find_kind(self, key: str) -> str | None:
         with self._lock:
             others = tuple(self._others)
-        found = DEFAULT_MASK.kind(key)
-        return found or next((kind for mask in others if (kind := mask.kind(key))), None)
+        return next((kind for mask in (DEFAULT_MASK, *others) if (kind := mask.kind(key))), None)
 
 
 _any_mask: Final = _AnyMask()

@@ -20,8 +20,9 @@ def mask_secrets(session: Session, also: Collection[str] = ()) -> Session:
 
     For ``redact=`` of ``wb.copy_to`` and ``wb.to_parquet``. Of objects and lists under such a key
     every text and number is replaced. In other texts, those of the chat and the status among them,
-    tokens with a known form, passwords in URLs and what follows ``password=`` are replaced. All
-    else is kept to the letter, ids and the names of graphs and tasks too.
+    tokens with a known form, passwords in URLs and what follows ``password=`` are replaced, and so
+    is what ``mask=`` adds in the workbench that copies. All else is kept to the letter, ids and the
+    names of graphs and tasks too.
 
     Example:
         >>> import graphflow_nb
@@ -38,6 +39,8 @@ def mask_secrets(session: Session, also: Collection[str] = ()) -> Session:
         ContextError: The context is not a JSON object.
     """
     mask = Mask(also) if also else DEFAULT_MASK
+    if (own := session.mask) is not DEFAULT_MASK and own.is_on:
+        mask = mask | own
     text = session.context_json()
     raw = Raw(text.encode() if isinstance(text, str) else text)
     exactjson.split_object(raw, "context")

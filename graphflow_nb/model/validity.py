@@ -16,7 +16,7 @@ import math
 import re
 from calendar import isleap
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import msgspec
@@ -57,7 +57,7 @@ class Problem:
 
     path: Path
     reason: str
-    text: bytes = b""
+    text: bytes = field(default=b"", repr=False)
     respelled: bool = False
 
     def __str__(self) -> str:

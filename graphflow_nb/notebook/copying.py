@@ -114,6 +114,7 @@ class CopyTo(CalledAsMethod):
         filters: dict[str, Any],
     ) -> tuple[Bridge, Coroutine[Any, Any, CopyReport]]:
         check_callables(redact=redact, progress=progress, stop=stop)
+        redact = self._client.hiding(redact)
         query = Query.from_filters(filters)
         if isinstance(other, StoreUrl):
             check_may_write(other, writable)

@@ -26,6 +26,7 @@ from ..monitoring.loading import import_pyarrow
 from ..printable import describe_count, printable
 from ..storage import Cursor, Query, problems_of
 from ..storage.checks import check_callables
+from ..storage.copying import Redact, redacted
 from ..storage.pagesize import PageSize
 from ..storage.protocols import SupportsQuery, require
 from ..storage.rows import table_of
@@ -47,6 +48,7 @@ class ExportReport:
         path: The file.
         rows: The number of sessions in it.
         bytes: Its size.
+        left_out: The number of sessions for which ``redact`` returned None.
         missing: The ids that were asked for and are not in the store; 100 at most.
         odd: What is wrong with rows that are not sessions, by id; 100 at most. Of JSON lines they
             are left out.
@@ -56,6 +58,7 @@ class ExportReport:
     path: Path
     rows: int = 0
     bytes: int = 0
+    left_out: int = 0
     missing: list[str] = field(default_factory=list)
     odd: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -63,6 +66,8 @@ class ExportReport:
     def __str__(self) -> str:
         where = f"{describe_count(self.rows, 'session')} in {printable(str(self.path))}"
         parts = [f"{where}, {describe_count(self.bytes, 'byte')}"]
+        if self.left_out:
+            parts.append(f"{self.left_out:,} left out by redact")
         if self.missing:
             parts.append(f"not in the store: {', '.join(map(repr, self.missing))}")
         parts += [f"{id!r}: {printable(problem)}" for id, problem in self.odd.items()]
@@ -181,10 +186,11 @@ def export_sessions(
     ids: Sequence[str] | None,
     filters: Mapping[str, Any],
     progress: Callable[[int, int | None], None] | None,
+    redact: Redact | None = None,
 ) -> Coroutine[Any, Any, ExportReport]:
     """Return the export to be awaited; see ``wb.export``."""
     target = as_path(path)
-    check_callables(progress=progress)
+    check_callables(redact=redact, progress=progress)
     make = EXPORT_FORMS.get(target.suffix.lower())
     if make is None:
         raise QueryError(
@@ -193,7 +199,7 @@ def export_sessions(
         )
     wanted = None if ids is None else list(dict.fromkeys(ids))
     query = Query.from_filters({**filters, "ids": wanted}, order="id")
-    return _export(client, target, make, query, wanted, progress)
+    return _export(client, target, make, query, wanted, progress, client.hiding(redact))
 
 
 async def _export(
@@ -203,6 +209,7 @@ async def _export(
     query: Query,
     wanted: Sequence[str] | None,
     progress: Callable[[int, int | None], None] | None,
+    redact: Redact | None,
 ) -> ExportReport:
     report = ExportReport(path)
     found: set[str] = set()
@@ -211,7 +218,9 @@ async def _export(
         writer = make(file, report.odd)
         try:
             async for sessions in _read_pages(client, query, report.odd):
-                report.rows += writer.write(sessions)
+                kept = sessions if redact is None else _redact(sessions, redact)
+                report.rows += writer.write(kept)
+                report.left_out += len(sessions) - len(kept)
                 if wanted is not None:
                     found.update(session.id for session in sessions)
                 if progress is not None:
@@ -225,6 +234,11 @@ async def _export(
     missing = (id for id in wanted or () if id not in found and id not in report.odd)
     report.missing = list(islice(missing, _NAMED))
     return report
+
+
+def _redact(sessions: Sequence[Session], redact: Redact) -> list[Session]:
+    changed = (redacted(session, redact) for session in sessions)
+    return [session for session in changed if session is not None]
 
 
 def _check_absent(path: Path) -> None:
@@ -263,6 +277,7 @@ class Exports(Client):
         path: str | os.PathLike[str],
         ids: Sequence[str] | None = None,
         *,
+        redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
         **filters: Any,
     ) -> Coroutine[Any, Any, ExportReport]:
@@ -271,7 +286,8 @@ class Exports(Client):
         The file is complete or not there, only its owner can read it, and one that exists is not
         replaced. JSON lines are graph-flow's own form, with every digit of the context;
         ``Session.from_json(line)`` reads one. In CSV and Parquet the context is a column of JSON
-        text, as it is stored. See ``to_parquet`` for a whole store.
+        text, as it is stored. What is written is the real data, unless ``redact`` changes it. See
+        ``to_parquet`` for a whole store.
 
         Example:
             >>> import graphflow_nb, tempfile
@@ -283,6 +299,7 @@ class Exports(Client):
         Args:
             path: The file to write: its name ends in ``.jsonl``, ``.csv`` or ``.parquet``.
             ids: The ids of the sessions. Default: those that the filters select.
+            redact: As for ``copy_to``, e.g. ``graphflow_nb.mask_secrets``.
             progress: A function that is called with the number of sessions done, and None. Default:
                 a notebook shows a bar.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
@@ -298,4 +315,4 @@ class Exports(Client):
                 the store failed; nothing was written.
         """
         show = show_count("writing …", "sessions") if progress is None else progress
-        return export_sessions(self, path, ids, filters, show)
+        return export_sessions(self, path, ids, filters, show, redact)

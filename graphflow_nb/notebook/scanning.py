@@ -361,7 +361,8 @@ class LargeReads(Client):
         ``_manifest.jsonl`` in the folder says what was written. Each file is complete or not there,
         and only its owner can read it: pandas and Dask read the folder, DuckDB and Polars
         ``folder/*.parquet``, also while more are written. Memory does not grow with the number of
-        sessions. What is written is the real data, unless ``redact`` changes it.
+        sessions. What is written is the real data, unless ``redact`` changes it; the manifest has
+        the filters as they were given.
 
         Example:
             >>> import graphflow_nb, tempfile
@@ -412,7 +413,7 @@ class LargeReads(Client):
             context = dict.fromkeys(_paths(context), "json")
         if context is not None and redact is not None:
             raise QueryError("redact= needs the whole context: leave context= out")
-        held = _hold(self, snapshot)
+        held, redact = _hold(self, snapshot), self.hiding(redact)
         export = ParquetExport(self, folder, context, redact, rows_per_file, filters, held)
         if progress is not None:
             return export.run(progress=progress, stop=stop)

@@ -18,11 +18,13 @@ from typing import Any, Final, Self
 
 from ..errors import ContextError, QueryError
 from ..model import exactjson
+from ..model.masks import mask_in_use
 from ..model.moments import parse_moment
 from ..model.times import EPOCH
+from ..secret_keys import MASK
 from ..secret_texts import scrub
 from .conditions import Condition, make_comparison
-from .paths import ContextPath, is_encodable, path_label, spellings
+from .paths import ContextPath, is_encodable, is_path_hidden, path_label, spellings
 
 __all__ = [
     "DEFAULT_ORDER",
@@ -168,6 +170,22 @@ class Query:
     order: str = DEFAULT_ORDER
     limit: int | None = None
     after: Cursor | None = None
+
+    def __repr__(self) -> str:
+        # What is looked for may be a secret; it is masked as what a store shows is.
+        mask = mask_in_use()
+        shown = {each.name: getattr(self, each.name) for each in fields(self)}
+        shown["context"] = {
+            path: MASK if is_path_hidden(mask, path) else mask.hide_object(value)
+            for path, value in self.context.items()
+        }
+        shown["compare"] = [
+            (path, sign, MASK if is_path_hidden(mask, path) else mask.hide_object(value))
+            for path, sign, value in self.compare
+        ]
+        for name in ("status", "text"):
+            shown[name] = shown[name] and mask.scrub(shown[name])
+        return f"Query({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @classmethod
     def from_filters(

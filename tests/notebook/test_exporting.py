@@ -82,3 +82,19 @@ def test_wrong_arguments(wb: g.Workbench, tmp_path: Path):
         wb.export(tmp_path / "s.xls")
     with pytest.raises(g.QueryError):
         wb.export(tmp_path / "s.csv", graphs="x")
+
+
+@pytest.mark.parametrize("end", ["jsonl", "csv", "parquet"])
+def test_a_file_is_without_secrets_where_that_is_asked(tmp_path: Path, end: str):
+    wb = g.open("memory:", mask=["case number"])
+    data = {"password": "Zq7", "case_number": "Zq7", "n": 1}
+    wb.create("a", "t", context=data, status_message="case_number: Zq7")
+    wb.create("b", "t")
+    real, without = tmp_path / f"real.{end}", tmp_path / f"without.{end}"
+    wb.export(real)
+    assert b"Zq7" in real.read_bytes()
+    report = wb.export(without, redact=lambda s: g.mask_secrets(s) if s.id == "a" else None)
+    assert (report.rows, report.left_out) == (1, 1)
+    assert "1 left out by redact" in str(report)
+    assert b"Zq7" not in without.read_bytes()
+    assert wb.get("a").context["password"] == "Zq7"

@@ -14,6 +14,7 @@ from ...client import Client
 from ...errors import GraphflowError, JournalError, SessionConflict
 from ...journal import Entry, Journal, UndoReport
 from ...model import Session
+from ...model.secrets import mask_secrets
 from ...storage import Query, problems_of
 from ...storage.protocols import SupportsQuery
 from ..exporting import ExportReport, export_sessions
@@ -136,10 +137,18 @@ class Desk(OpenSession):
         else:
             report.changed.append(row.id)
 
-    def export(self, ids: Sequence[str], path: str) -> ExportReport:
-        """Write sessions to a file; see ``wb.export``."""
-        self._calls.append(f"{WORKBENCH}.export({path!r}, {list(ids)!r})")
-        return self._client.bridge.run(export_sessions(self._client, path, ids, {}, None))
+    def export(self, ids: Sequence[str], path: str, *, masked: bool = False) -> ExportReport:
+        """Write sessions to a file; see ``wb.export``.
+
+        Args:
+            ids: The ids of the sessions.
+            path: The file.
+            masked: Whether it is without what looks secret.
+        """
+        redact = ", redact=graphflow_nb.mask_secrets" if masked else ""
+        self._calls.append(f"{WORKBENCH}.export({path!r}, {list(ids)!r}{redact})")
+        chosen = mask_secrets if masked else None
+        return self._client.bridge.run(export_sessions(self._client, path, ids, {}, None, chosen))
 
     def delete(self, shown: Sequence[ShownSession], *, undo: bool = True) -> list[str]:
         """Delete sessions that are still as they were shown; return the ids of those.

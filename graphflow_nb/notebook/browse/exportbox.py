@@ -33,6 +33,12 @@ class Export(Dialog):
         self.path = widgets.Text(
             description="File", tooltip="A file that does not exist; only its owner can read it"
         )
+        self.without = widgets.Checkbox(
+            description="Without secrets",
+            indent=False,
+            tooltip="Write ••• in place of what looks secret; otherwise the file has it",
+            layout={"width": "auto"},
+        )
         self.confirm = widgets.Button(
             description="Export",
             icon="download",
@@ -43,7 +49,7 @@ class Export(Dialog):
         self._ids: list[str] = []
         self.form.observe(self._adapt, "value")
         self.confirm.on_click(lambda _: stage.act(self._confirm, place=self.notice))
-        fields = widgets.HBox([self.form, self.path])
+        fields = widgets.HBox([self.form, self.path, self.without])
         fields.add_class("gfnb-bar")
         buttons = widgets.HBox([self.confirm, self.cancel])
         self.box.children = (self.title, fields, buttons, self.notice)
@@ -78,7 +84,7 @@ class Export(Dialog):
             raise PatchError("name the file first")
         if not path.lower().endswith(end):
             raise PatchError(f"the name of the file must end in {end} for {self.form.value}")
-        report = self._stage.desk.export(self._ids, path)
+        report = self._stage.desk.export(self._ids, path, masked=self.without.value)
         self._stage.close_dialog()
         self._stage.notify("warning" if report.missing or report.odd else "good", f"Wrote {report}")
 
