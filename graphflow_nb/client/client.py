@@ -293,29 +293,14 @@ class Client(Undoing, Upkeep):
             ['claim-0014']
 
         Args:
-            ids: An id, several (a column of a DataFrame too), or a mapping from id to the version
-                that the session must still have, or to the session that was read: one that was
-                saved, or deleted and created again, meanwhile stays. A version is the one that this
-                object showed last under that id (by ``get``, ``sessions``, the browser or a
-                write); of a session that it never showed at that version the number alone is
-                compared.
-            undo: Whether the journal notes it, so that it can be undone.
-            confirm: The number of different ids, or True for any: needed for more than 1,000 in a
-                server's database (``open(ask_above_sessions=…)``).
-            progress: A function that is called after each batch, on the storage's thread, with the
-                number of ids looked at and of all.
-            stop: A function that is asked before each batch, on the storage's thread; True ends the
-                work there.
+            ids, undo, confirm: See ``Workbench.delete``, which also shows a bar.
+            progress, stop: See ``undo_many``, with the number of ids.
 
         Returns:
             The ids that were deleted.
 
         Raises:
-            QueryError: ``ids`` or another argument is something else.
-            ChangeRefused: They are many, and it was not confirmed; or ``confirm`` is another
-                number.
-            JournalError: The journal can't note it; the write was not made.
-            StorageError: The store failed.
+            GraphflowError: As for ``Workbench.delete``.
         """
         check_callables(progress=progress, stop=stop)
         if isinstance(ids, str):

@@ -133,7 +133,7 @@ class JournaledStorage:
             ids: The ids; unknown ones are skipped.
             versions: The version that each session must still have, or the session in the state
                 that it must still have; None for any.
-            progress, stop: See ``Client.delete``.
+            progress, stop: See ``Client.undo_many``, with the number of ids.
 
         Returns:
             The ids that were deleted, in the order given.
@@ -183,7 +183,7 @@ class JournaledStorage:
 
         Args:
             sessions: The sessions as they were read.
-            progress, stop: See ``Client.delete``.
+            progress, stop: See ``Client.undo_many``, with the number of ids.
 
         Returns:
             The ids that were deleted, in the order given.

@@ -100,13 +100,13 @@ class Changes(Client):
             undo: Whether the journal notes it, so that it can be undone.
             confirm: The number of different ids, or True for any: needed for more than 1,000 in a
                 server's database (``open(ask_above_sessions=…)``).
-            progress, stop: See ``undo_many``.
+            progress, stop: See ``undo_many``, with the number of ids.
 
         Returns:
             The ids that were deleted.
 
         Raises:
-            QueryError: ``ids`` is something else.
+            QueryError: ``ids`` or another argument is something else.
             ChangeRefused: They are many, and it was not confirmed; or ``confirm`` is another
                 number.
             JournalError: The journal can't note it; the write was not made.

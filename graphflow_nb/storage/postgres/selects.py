@@ -11,22 +11,26 @@ alone: with whole rows it goes through the disk.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import msgspec
-
 from ...errors import QueryError
-from ...model import exactjson
-from ..conditions import Condition, fold, unfolded
 from ..odd import bytes_of_name
-from ..paths import ContextPath, Spellings, is_encodable, spellings
+from ..paths import ContextPath, is_encodable, spellings
 from ..query import Query
-from .errors import is_jsonb
+from .conditions import (
+    Put,
+    bound_times,
+    contains,
+    hold,
+    is_telling,
+    key_prefix,
+    like_pattern,
+    putting,
+    value_at,
+    write_literal,
+)
 
 __all__ = [
     "AS_BYTES",
@@ -64,13 +68,6 @@ _COUNT_MESSAGES: Final = (
     f"CASE jsonb_typeof({_MESSAGES}) WHEN 'array' THEN jsonb_array_length({_MESSAGES}) ELSE "
     "CASE jsonb_typeof(context) WHEN 'object' THEN 0 ELSE -1 END END"
 )
-#: The most documents of which one must be in the context where a path has a value.
-_MAX_DOCUMENTS: Final = 16
-#: What PostgreSQL may take for the index of an array.
-_INDEX: Final = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-
-#: Adds a value to the arguments of a statement and returns the name of its parameter.
-_Put = Callable[[Any], str]
 
 
 class Statement(NamedTuple):
@@ -185,7 +182,7 @@ class Selects:
         A context that is not an object is NULL.
         """
         arguments: list[Any] = []
-        put = _putting(arguments)
+        put = putting(arguments)
         columns = f"{self._id}, {_CHAT}"
         return Statement(self._rows(columns, query, way, put, also=(_HAS_CHAT,)), arguments)
 
@@ -233,14 +230,14 @@ class Selects:
                 the separator inside, and on servers that lack the functions for packing.
         """
         arguments: list[Any] = []
-        put = _putting(arguments)
+        put = putting(arguments)
         columns = (
             f"{self._id} AS i, graph_id AS g, current_task_id AS t, status_message AS s, "
             f"{self._version} AS v, created_at AS c, updated_at AS u, "
             f"pg_column_size(context) AS b, {_COUNT_MESSAGES} AS m"
         )
         for i, path in enumerate(context):
-            columns += f", {_value_at(spellings(path), put)}::text AS c{i}"
+            columns += f", {value_at(spellings(path), put)}::text AS c{i}"
         rows = Statement(self._rows(columns, query, way, put), arguments)
         if not packed:
             return rows
@@ -298,8 +295,8 @@ class Selects:
         )
         try:
             for path in context:
-                columns += f", {_value_at(spellings(path), _write, whole)}::text"
-            return self._rows(columns, query, DIRECT, _write, source)
+                columns += f", {value_at(spellings(path), write_literal, whole)}::text"
+            return self._rows(columns, query, DIRECT, write_literal, source)
         except ValueError:
             return None
 
@@ -318,14 +315,14 @@ class Selects:
     def _page(self, columns: str, query: Query, way: Way) -> Statement:
         """Return the statement for columns of the rows on a page, in order."""
         arguments: list[Any] = []
-        return Statement(self._rows(columns, query, way, _putting(arguments)), arguments)
+        return Statement(self._rows(columns, query, way, putting(arguments)), arguments)
 
     def _rows(
         self,
         columns: str,
         query: Query,
         way: Way,
-        put: _Put,
+        put: Put,
         source: str = "",
         also: Sequence[str] = (),
     ) -> str:
@@ -341,7 +338,7 @@ class Selects:
         """
         order = self._order(query)
         filters = [*self._filter(query, put), *also]
-        range_terms = [*_bound(query, put, of_order=True)]
+        range_terms = [*bound_times(query, put, of_order=True)]
         if query.limit is None:  # all are derived from, so a sort takes the narrow rows
             terms = [*range_terms, *filters, *self._beyond(query, put)]
             return f"SELECT {columns} FROM {source or self._table}{_where(terms)}{order}"
@@ -387,13 +384,13 @@ class Selects:
         columns = ["id"] if query.order_by == "id" else [query.order_by, "id"]
         return " ORDER BY " + ", ".join(f"{column}{way}" for column in columns)
 
-    def _beyond(self, query: Query, put: _Put) -> Iterator[str]:
+    def _beyond(self, query: Query, put: Put) -> Iterator[str]:
         """Yield the condition for what comes after the previous page."""
         parts = [" AND ".join(part) for part in self._split(query, put) if part]
         if parts:
             yield parts[0] if len(parts) == 1 else f"(({parts[0]}) OR {parts[1]})"
 
-    def _split(self, query: Query, put: _Put) -> Iterator[list[str]]:
+    def _split(self, query: Query, put: Put) -> Iterator[list[str]]:
         """Yield the conditions of the one or two parts of the order after the previous page.
 
         Unknown times come last, or first where the order descends, and no range of an index has
@@ -427,24 +424,24 @@ class Selects:
 
     def _where_all(self, query: Query) -> tuple[str, list[Any]]:
         arguments: list[Any] = []
-        put = _putting(arguments)
-        terms = [*_bound(query, put, of_order=True), *self._filter(query, put)]
+        put = putting(arguments)
+        terms = [*bound_times(query, put, of_order=True), *self._filter(query, put)]
         return _where(terms), arguments
 
-    def _filter(self, query: Query, put: _Put) -> Iterator[str]:
+    def _filter(self, query: Query, put: Put) -> Iterator[str]:
         """Yield the conditions of a query, but for those on the column of its order."""
         if query.graph is not None:
             yield f"graph_id = {put(query.graph)}"
         if query.task is not None:
             yield f"current_task_id = {put(query.task)}"
         if query.status is not None:
-            yield _contains("status_message", query.status, put, ignore_case=query.ignore_case)
+            yield contains("status_message", query.status, put, ignore_case=query.ignore_case)
         if query.text is not None:
             key = query.text
-            if self._uuid and _count_digits(key) >= _TELLING:
-                key = _key_prefix(key)
-            by_id = _contains(self._id, key, put, ignore_case=query.ignore_case)
-            by_status = _contains("status_message", query.text, put, ignore_case=query.ignore_case)
+            if self._uuid and is_telling(key):
+                key = key_prefix(key)
+            by_id = contains(self._id, key, put, ignore_case=query.ignore_case)
+            by_status = contains("status_message", query.text, put, ignore_case=query.ignore_case)
             yield f"({by_id} OR {by_status})"
         if query.ids is not None:
             ids = put([self.key(id) for id in query.ids if self.can_hold(id)])
@@ -454,11 +451,11 @@ class Selects:
                 found = f"({found} OR {UNCHECKED.format(self._id)} = ANY({put(named)}::bytea[]))"
             yield found
         if query.id_prefix is not None:
-            prefix = _key_prefix(query.id_prefix) if self._uuid else query.id_prefix
-            yield f"{self._id} LIKE {put(_like(prefix))}"
-        yield from _bound(query, put, of_order=False)
+            prefix = key_prefix(query.id_prefix) if self._uuid else query.id_prefix
+            yield f"{self._id} LIKE {put(like_pattern(prefix))}"
+        yield from bound_times(query, put, of_order=False)
         for condition in query.conditions():
-            yield from _hold(condition, put)
+            yield from hold(condition, put)
 
 
 def _where(terms: Sequence[str]) -> str:
@@ -472,157 +469,3 @@ def _gates(limit: str) -> Iterator[list[str]]:
     """
     yield []
     yield [f"(SELECT count(*) FROM head) <{limit.removeprefix(' LIMIT')}"]
-
-
-def _putting(arguments: list[Any]) -> _Put:
-    def put(value: Any) -> str:
-        arguments.append(value)
-        return f"${len(arguments)}"
-
-    return put
-
-
-def _write(value: Any) -> str:
-    """Return a value as SQL writes it, whatever the server's settings are.
-
-    Raises:
-        ValueError: The value can't be written.
-    """
-    if isinstance(value, list):
-        quoted = (re.sub(r'(["\\])', r"\\\1", _check_text(text)) for text in value)
-        value = "{" + ",".join(f'"{text}"' for text in quoted) + "}"
-    elif isinstance(value, datetime) and value.tzinfo is not None:
-        value = value.astimezone(UTC).isoformat()
-    text = _check_text(value).replace("\\", "\\\\").replace("'", "''")
-    return f"E'{text}'"
-
-
-def _check_text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value or not is_encodable(value):
-        raise ValueError(f"{value!r} can't be written into a statement")
-    return value
-
-
-def _bound(query: Query, put: _Put, *, of_order: bool) -> Iterator[str]:
-    """Yield the conditions on times: those on the column of the order, or the others."""
-    for name in ("updated", "created"):
-        if (f"{name}_at" == query.order_by) is of_order:
-            if (since := getattr(query, f"{name}_since")) is not None:
-                yield f"{name}_at >= {put(since)}"
-            if (until := getattr(query, f"{name}_until")) is not None:
-                yield f"{name}_at < {put(until)}"
-
-
-def _contains(column: str, text: str, put: _Put, *, ignore_case: bool) -> str:
-    """Return the condition that a column contains a text."""
-    if not ignore_case:
-        # LIKE, because an index on trigrams can serve it.
-        return f"{column} LIKE {put(_like(text, inside=True))}"
-    # Not ILIKE, whose meaning depends on the database's locale.
-    folded = fold(text)
-    upper, lower = map(put, unfolded(folded))
-    return f"translate({column}, {upper}, {lower}) LIKE {put(_like(folded, inside=True))}"
-
-
-def _hold(condition: Condition, put: _Put) -> Iterator[str]:
-    """Yield the terms of a condition on the context."""
-    path, operator, value = condition
-    if value is None:
-        yield f"{_value_at(path, put)} IS {'NULL' if operator == 'missing' else 'NOT NULL'}"
-    elif operator not in ("=", "!="):
-        yield from _compare(condition, value, put)
-    elif not is_jsonb(wanted := value.decode()):
-        # No session here has it.
-        yield "FALSE" if operator == "=" else f"{_value_at(path, put)} IS NOT NULL"
-    elif operator == "!=":
-        yield f"{_value_at(path, put)} <> {put(wanted)}"
-    else:
-        # An index can serve @>, which is true wherever the value is there, and elsewhere too.
-        if documents := _documents(path, wanted):
-            yield f"({' OR '.join(f'context @> {put(text)}::jsonb' for text in documents)})"
-        yield f"{_value_at(path, put)} = {put(wanted)}"
-
-
-def _compare(condition: Condition, value: bytes, put: _Put) -> Iterator[str]:
-    """Yield the terms of a comparison with a number or a text."""
-    path, operator, _ = condition
-    found = _value_at(path, put)
-    if exactjson.kind(value) == "number":
-        yield f"jsonb_typeof({found}) = 'number'"
-        yield f"{found} {operator} {put(value.decode())}"
-        return
-    text, nul, _ = exactjson.decode(value).partition("\0")
-    if nul:
-        # No text here has U+0000, so none is between what comes before it and the whole one.
-        operator = ">" if operator in (">", ">=") else "<="
-    yield f"jsonb_typeof({found}) = 'string'"
-    # By code points, whatever the collation of the database is.
-    yield f"({found} #>> '{{}}') COLLATE pg_catalog.\"C\" {operator} {put(text)}"
-
-
-def _documents(path: Spellings, wanted: str) -> list[str]:
-    """Return documents of which a context contains one if it has a value at a path.
-
-    None are returned where an index could not find them: where the value has nothing inside, or
-    there would be too many.
-    """
-    if not _has_scalar(exactjson.decode_exact(wanted)):
-        return []
-    documents: list[str] = []
-    for keys in path:
-        texts = [wanted]
-        for key in reversed(["data", *keys]):
-            name = msgspec.json.encode(key).decode()
-            inside = [f"[{text}]" for text in texts] if _INDEX.fullmatch(key) else []
-            texts = [f"{{{name}:{text}}}" for text in texts] + inside
-            if len(documents) + len(texts) > _MAX_DOCUMENTS:
-                return []
-        if not any("\0" in key for key in keys):  # JSONB has no such key
-            documents += texts
-    return documents
-
-
-def _has_scalar(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_scalar, value.values()))
-    return any(map(_has_scalar, value)) if isinstance(value, list) else True
-
-
-def _value_at(path: Spellings, put: _Put, context: str = "context") -> str:
-    """Return the SQL of the value at a path."""
-    values = [
-        f"{context} #> {put(['data', *keys])}::text[]"
-        for keys in path
-        if not any("\0" in key for key in keys)  # JSONB has no such key
-    ]
-    return f"coalesce({', '.join(values)})" if values else "NULL::jsonb"
-
-
-def _like(text: str, *, inside: bool = False) -> str:
-    """Return the pattern of LIKE for what begins with a text, or has it inside."""
-    escaped = re.sub(r"([\\%_])", r"\\\1", text)
-    return f"{'%' if inside else ''}{escaped}%"
-
-
-#: So many digits of a text in another spelling are taken for those of a UUID.
-_TELLING: Final = 8
-_UUID_PREFIX: Final = re.compile(r"(?:urn:)?(?:uuid:)?\{?([0-9a-f-]*)\}?", re.IGNORECASE)
-#: Where the groups of a UUID's digits begin; digits past its end stay and match no id.
-_GROUPS: Final = (0, 8, 12, 16, 20, None)
-
-
-def _count_digits(text: str) -> int:
-    """Return how many hexadecimal digits a text has that begins a UUID; 0 for another text."""
-    match = _UUID_PREFIX.fullmatch(text)
-    return len(match[1].replace("-", "")) if match else 0
-
-
-def _key_prefix(prefix: str) -> str:
-    """Return the beginning of a UUID as a table of UUIDs writes it; another text as it is."""
-    match = _UUID_PREFIX.fullmatch(prefix)
-    if match is None:
-        return prefix
-    given = match[1].lower()
-    if "-" in given:
-        return given  # a dash elsewhere is in no id
-    return "-".join(filter(None, (given[a:b] for a, b in pairwise(_GROUPS))))
