@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from graphflow_nb import Cursor, Query, Session
-from graphflow_nb.frames import columns, sessions_frame
+from graphflow_nb.frames import columns, paths_beside, sessions_frame
+from graphflow_nb.model.masks import DEFAULT_MASK
 from graphflow_nb.storage.postgres import streaming
 from graphflow_nb.storage.scans import noting_rows
 from graphflow_nb.storage.texts import Texts
@@ -85,8 +86,9 @@ async def fill(url: str, form: str, count: int) -> None:
 
 def check(run, storage, query: Query, paths: list) -> pd.DataFrame:
     """Return the frame of a query without a limit, which is that of a page with all."""
-    whole = run(storage.table(query, paths))
-    page = run(storage.table(query.following(query.after, 1_000_000), paths))
+    read = [*paths, *paths_beside(paths, DEFAULT_MASK)]
+    whole = run(storage.table(query, read))
+    page = run(storage.table(query.following(query.after, 1_000_000), read))
     assert isinstance(whole.id, Texts)
     assert not isinstance(page.id, Texts)
     found, expected = sessions_frame(whole, paths), sessions_frame(page, paths)
