@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import multiprocessing
 import os
-import pydoc
 import subprocess
 import sys
 import threading
@@ -52,13 +50,6 @@ def test_from_a_script_a_thread_and_a_running_loop(wb, store):
     for thread in threads:
         thread.join()
     assert results == [plain] * 28
-
-
-def test_methods_keep_their_documentation():
-    wb = g.open("demo")
-    assert "Return the session with this id." in wb.get.__doc__
-    assert "SessionNotFound" in g.Workbench.get.__doc__
-    assert str(inspect.signature(wb.get)) == "(id: 'str') -> 'Session'"
 
 
 def test_two_threads_on_a_loop_that_rests(database):
@@ -326,16 +317,6 @@ def test_an_interrupt_before_the_loop_got_the_call(monkeypatch):
     assert bridge.run(work(), on_interrupt=lambda: done.append("end")) == "result"
     assert done == ["work", "end", "work"]
     submit(bridge.loop.stop)
-
-
-def test_help_shows_the_arguments():
-    wb = g.open("demo")
-    for method in (wb.sessions, type(wb).sessions):
-        text = pydoc.plain(pydoc.render_doc(method))
-        assert "graph: 'str | None' = None" in text
-        assert "Return sessions as a DataFrame" in text
-    assert len(type(wb).sessions(wb)) == len(wb.sessions())
-    assert repr(wb.sessions) == "<Workbench.sessions(…), or await sessions.aio(…)>"
 
 
 def test_a_program_that_ends_waits_for_what_it_cancels():

@@ -8,8 +8,8 @@ from copy import copy
 from operator import index
 from typing import Any
 
-from ..bridge import dual
 from ..changes import Patch, apply, pointer
+from ..dual import dual
 from ..errors import (
     ContextError,
     PatchError,

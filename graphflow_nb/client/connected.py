@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Self
 from weakref import WeakSet
 
-from ..bridge import Bridge, dual
+from ..bridge import Bridge
+from ..dual import dual
 from ..journal import Journal, JournaledStorage
 from ..journal.storage import UnnotedStorage
 from ..model import Session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..bridge import dual
+from ..dual import dual
 from ..errors import QueryError
 from ..journal import UndoReport
 from ..model import Session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..bridge import dual
+from ..dual import dual
 from ..storage import Migration
 from ..storage.checks import check_callables
 from ..storage.protocols import SupportsIndex, SupportsMigration, SupportsTrigger, require

@@ -11,8 +11,8 @@ from ..benchmark.run import Run
 from ..benchmark.sessions import remove_sessions
 from ..benchmark.settings import Options
 from ..benchmark.workload import Workload
-from ..bridge import CalledAsMethod
 from ..client import Client
+from ..dual import CalledAsMethod
 from ..errors import BenchmarkError
 from .progress import show_progress
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ..bridge import dual
 from ..client import Client
 from ..client.asking import Confirm
+from ..dual import dual
 from ..model import Session
 from ..storage.protocols import SupportsIndex
 from .copying import CopyTo

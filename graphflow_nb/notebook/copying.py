@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from ..bridge import Bridge, CalledAsMethod, meeting_point
+from ..bridge import Bridge, meeting_point
 from ..client import Client
+from ..dual import CalledAsMethod
 from ..errors import StorageError
 from ..model import Session
 from ..storage import Query, connect

@@ -15,8 +15,8 @@ from typing import IO, Any, Final, Protocol
 
 import msgspec
 
-from ..bridge import dual
 from ..client import Client
+from ..dual import dual
 from ..errors import QueryError, StorageError
 from ..files import as_path, open_privately
 from ..frames.arrow import SessionArrow

@@ -8,10 +8,10 @@ from typing import Final
 
 from markupsafe import Markup
 
-from ..bridge import CalledAsMethod
 from ..cards import card, code, fact_table
 from ..changes import Patch, apply
 from ..client import Client
+from ..dual import CalledAsMethod
 from ..errors import ContextError, GraphflowError, HistoryError, PatchError
 from ..history import HistoryArchive, Version
 from ..model import Session

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..bridge import dual, dual_read
 from ..changes import Patch, diff
+from ..dual import dual, dual_read
 from ..errors import HistoryError, QueryError, SessionNotFound
 from ..frames import versions_frame
 from ..model import Session

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeGuard
 
-from ..bridge import dual
 from ..client import Client
+from ..dual import dual
 from ..errors import QueryError
 from ..history import (
     HistoryArchive,

@@ -9,10 +9,11 @@ from typing import Any, Final, Literal
 
 from markupsafe import Markup
 
-from ..bridge import Bridge, CalledAsMethod, meeting_point
+from ..bridge import Bridge, meeting_point
 from ..cards import card, code, fact_table, patch_html
 from ..changes import Patch, diff
 from ..client import Client
+from ..dual import CalledAsMethod
 from ..errors import GraphError, GraphflowError, QueryError, ReadOnlyError
 from ..model import Session
 from ..monitoring import Operation

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..bridge import dual
 from ..client import Client, HeldSnapshot
+from ..dual import dual
 from ..errors import QueryError
 from ..frames import messages_frame, paths_beside, sessions_frame
 from ..model import Session

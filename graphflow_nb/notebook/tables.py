@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from ..bridge import dual_read
 from ..client import Client
+from ..dual import dual_read
 from ..errors import QueryError, SessionNotFound
 from ..frames import counts_frame, messages_frame, paths_beside, sessions_frame
 from ..model.masks import NO_MASK

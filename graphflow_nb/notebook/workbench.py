@@ -12,9 +12,10 @@ import pandas as pd
 
 from .. import cards
 from ..advice import Findings, advise
-from ..bridge import Bridge, dual_read, show_reads_by
+from ..bridge import Bridge
 from ..client import open_client, wrap_client
 from ..client.asking import MANY_SESSIONS, Asking
+from ..dual import dual_read, show_reads_by
 from ..errors import GraphflowError, QueryError, StorageError
 from ..frames import journal_frame
 from ..journal import Journal

@@ -19,7 +19,7 @@ import ipywidgets as widgets
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.bridge import CalledAsMethod
+from graphflow_nb.dual import CalledAsMethod
 from graphflow_nb.notebook.browse.bulk import ChangeMany
 from graphflow_nb.notebook.browse.creating import Create
 from graphflow_nb.notebook.browse.deleting import Delete

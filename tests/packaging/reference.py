@@ -17,7 +17,7 @@ from typing import Any
 
 import pdoc
 
-from graphflow_nb.bridge import Dual
+from graphflow_nb.dual import Dual
 
 FOLDER = Path(__file__).parents[2] / "build" / "reference"
 #: The packages whose names are public. Each gets a page, its modules get none of their own.
