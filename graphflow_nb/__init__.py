@@ -18,6 +18,8 @@ What most people need is here. The packages below have the rest:
 - ``graphflow_nb.figures``: pictures of that cost
 - ``graphflow_nb.benchmark``: workloads that load a store
 - ``graphflow_nb.workflow``: tasks, graphs, and what runs them as graph-flow does
+- ``graphflow_nb.lessons``: workflows to step through, crash and race, for courses
+- ``graphflow_nb.dask``: the sessions for the machines of a cluster
 """
 
 from ._version import __version__ as __version__

@@ -63,6 +63,12 @@ __all__ = ["Workbench", "open", "wrap"]
 class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
     """One store in a notebook: see its sessions, change them, see what that cost.
 
+    - Look: ``browse`` (all of it by clicking), ``overview``, ``stuck``, ``sessions``, ``messages``,
+      ``get``; ``history`` and ``at`` for what was.
+    - Change: ``create``, ``save``, ``patch``, ``delete``; ``journal``, ``undo`` and ``redo``.
+    - Ask: ``latency`` for what operations cost, ``advise`` for what would help, ``benchmark``.
+    - Take along: ``export``, ``scan``, ``to_parquet``, ``copy_to``.
+
     ``graphflow_nb.open(url)`` and ``graphflow_nb.wrap(storage)`` make one. Every method waits for
     its result, in a cell, a widget callback, a thread or a script. ``await wb.get.aio(id)`` is the
     same call awaited, on the same connections.
