@@ -152,7 +152,7 @@ def take_browser(page: Any) -> None:
     click("Preview the merged session")
     click("Save 1 change")
     wait("Saved")
-    click("Overview")  # the context of this session has a city that not every font can show
+    click("Chat")  # the context of this session has a city that not every font can show
     click("Undo…")
     wait("Undo all 1")
     take(view, "journal")
