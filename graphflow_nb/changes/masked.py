@@ -40,12 +40,16 @@ class MaskedText(NamedTuple):
         path: Where it is, from the session down.
         kept: The values by their masks.
         original: The JSON text without masks.
+        mask: What is hidden.
+        covered: Whether all of it is hidden, wherever it is.
     """
 
     text: str
     path: Path
     kept: Mapping[str, Kept]
     original: Raw
+    mask: Mask
+    covered: bool = False
 
     def restore(self, edited: Raw, path: Path | None = None) -> Raw:
         """Return an edited JSON text with the values back in place of their masks, to the letter.
@@ -55,14 +59,30 @@ class MaskedText(NamedTuple):
             path: Where it is put. Default: where it was.
 
         Raises:
-            PatchError: A mask was changed, copied, or moved to another key.
+            PatchError: A mask was changed, copied, or moved to another key, or what it is shown
+                instead of would no longer be hidden.
         """
         used: set[str] = set()
         where = self.path if path is None else path
         try:
-            return self._restore(edited, where, used)
+            restored = self._restore(edited, where, used)
+            self._check_hidden(restored, where, used)
         except (ContextError, RecursionError):
             return edited  # nested too deep: said by what takes it
+        return restored
+
+    def _check_hidden(self, restored: Raw, path: Path, used: set[str]) -> None:
+        """Raise PatchError if a secret would be shown, since the name beside it was changed."""
+        if not used or self.covered:
+            return
+        hidden = [bytes(kept.raw) for kept in mask_text(restored, self.mask, path).kept.values()]
+        for text in sorted(used):
+            value = bytes(self.kept[text].raw).strip(b'"')
+            if not any(value in other for other in hidden):
+                raise PatchError(
+                    f"{text!r} would be shown: what said that it is a secret is no longer there. "
+                    "Type the value itself, or leave its name as it is"
+                )
 
     def _restore(self, raw: Raw, path: Path, used: set[str]) -> Raw:
         form = exactjson.kind(raw)
@@ -70,8 +90,11 @@ class MaskedText(NamedTuple):
             parts = exactjson.split_object(raw, "")
             new: dict[str, Raw] = {}
             for name, part in parts.items():
-                secret = name in self.kept and self.kept[name].path == path
-                key = exactjson.decode(self._take(name, path, used)) if secret else name
+                key = name
+                if name in self.kept:  # a key that is a secret itself
+                    key = exactjson.decode(self._take(name, path, used))
+                elif MASK in name:
+                    self._check_stored(name, path)
                 new[key] = self._restore(part, (*path, key), used)
             return Raw(exactjson.join(new))
         if form == "array":
@@ -86,13 +109,9 @@ class MaskedText(NamedTuple):
             pieces.append(text[end : match.start()])
             if match[0] in self.kept:
                 pieces.append(str(exactjson.decode(self._take(match[0], path, used))))
-            elif self._has(match[0]):
-                pieces.append(match[0])
             else:
-                raise PatchError(
-                    f"{match[0]!r} at {pointer(path)} is shown instead of a secret that is not "
-                    "there. Type the value itself, or discard the changes"
-                )
+                self._check_stored(match[0], path)
+                pieces.append(match[0])
             end = match.end()
         return Raw(exactjson.encode("".join(pieces) + text[end:])) if end else raw
 
@@ -112,6 +131,15 @@ class MaskedText(NamedTuple):
             )
         used |= masks
         return kept.raw
+
+    def _check_stored(self, text: str, path: Path) -> None:
+        """Raise PatchError for a mask that is not one of the text's, and was not stored as such."""
+        for match in SHOWN.finditer(text):
+            if not self._has(match[0]):
+                raise PatchError(
+                    f"{match[0]!r} at {pointer(path)} is shown instead of a secret that is not "
+                    "there. Type the value itself, or discard the changes"
+                )
 
     def _has(self, text: str) -> bool:
         """Return whether a text that looks like a mask was stored as such."""
@@ -164,4 +192,4 @@ def mask_text(raw: Raw, mask: Mask, path: Path, within: Raw | None = None) -> Ma
     shown = mask.hide(raw, path, show, covered=covered)
     whole = exactjson.kind(shown) == "string"
     text = str(exactjson.decode(shown)) if whole else exactjson.pretty(shown)
-    return MaskedText(text, path, kept, raw)
+    return MaskedText(text, path, kept, raw, mask, covered or mask.covers(path))

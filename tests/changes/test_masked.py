@@ -134,3 +134,46 @@ def test_a_key_that_is_a_secret_stays_where_what_is_under_it_is_edited() -> None
     hidden = json.loads(bytes(DEFAULT_MASK.hide(Raw(text.encode()))))
     first = "••• (text, 24 characters)"
     assert list(hidden["data"]) == [first, first.replace("(", "2 (")]
+
+
+def edit_data(data: object, old: str, new: str) -> str:
+    """Return what is stored of data after its masked text was edited."""
+    raw = Raw(json.dumps(data).encode())
+    masked = mask_text(raw, DEFAULT_MASK, ("context", "data"))
+    assert old in masked.text
+    return bytes(masked.restore(Raw(masked.text.replace(old, new).encode()))).decode()
+
+
+GHP = "ghp_0123456789abcdefghi"
+
+
+@pytest.mark.parametrize(
+    ("data", "old", "new", "said"),
+    [
+        ({"h": {"name": "Cookie", "value": "c1"}}, "Cookie", "Accept", "would be shown"),
+        ({"h": {"name": "Cookie", "value": "c1"}}, '"name"', '"what"', "would be shown"),
+        ({"h": ["api_key", "k1!"]}, "api_key", "amount", "would be shown"),
+        ({"t": "my password=c1"}, "password=", "word ", "would be shown"),
+        ({"a": {GHP: 1}}, '"a"', '"b"', "moved to"),
+        ({"a": {GHP: 1}}, '"••• 1', '"••• 2', "not there"),
+        ({"password": "c1"}, '"password"', '"words"', "moved to"),
+    ],
+)
+def test_no_edit_reveals_a_secret_or_stores_its_mask(
+    data: object, old: str, new: str, said: str
+) -> None:
+    with pytest.raises(g.PatchError, match=said):
+        edit_data(data, old, new)
+
+
+@pytest.mark.parametrize(
+    ("data", "old", "new", "stored"),
+    [
+        ({"h": {"name": "Cookie", "value": "c1"}}, "Cookie", "X-Api-Key", '"value":"c1"'),
+        ({"t": "my password=c1"}, "characters)", "characters)more", "password=c1more"),
+        ({"t": f"use {GHP} now"}, "use", "take", f"take {GHP} now"),
+        ({GHP: 1, "a": 2}, '"a": 2', '"b": 3', f'"{GHP}":1'),
+    ],
+)
+def test_an_edit_beside_a_secret_keeps_it(data: object, old: str, new: str, stored: str) -> None:
+    assert stored in edit_data(data, old, new)
