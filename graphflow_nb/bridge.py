@@ -2,7 +2,7 @@
 
 Three ways to run a coroutine, one for each place where a storage can live:
 
-    InPlace        no loop: the coroutine never suspends (memory), so it runs in microseconds
+    InPlace        no loop: the coroutine never waits (memory), so it runs in microseconds
     LoopThread     the loop of one daemon thread, on which everything that ``open(url)`` makes lives
     ForeignLoop    the loop on which the user connected the storage. If that loop runs the cell, it
                    is re-entered: the only use of nest-asyncio
@@ -64,14 +64,40 @@ class Bridge(Protocol):
 
 
 class InPlace:
-    """The bridge for coroutines that never suspend."""
+    """The bridge for coroutines that never wait.
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """See ``Bridge.run``."""
+    They may let others take a turn, by ``asyncio.sleep(0)``: here they go on at once.
+    """
+
+    def run(
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        on_wait: Callable[[Callable[[], object]], None] | None = None,
+    ) -> T:
+        """See ``Bridge.run``.
+
+        Args:
+            coroutine: The coroutine to run.
+            on_wait: A function that is called where others could take a turn, with the function
+                that cancels the coroutine.
+
+        Raises:
+            BridgeError: Also if ``on_wait`` cancelled it; the cause is a ``CancelledError``.
+        """
+        cancelled = threading.Event() if on_wait is not None else None
         try:
-            coroutine.send(None)
+            while coroutine.send(None) is None:
+                if on_wait is None or cancelled is None:
+                    continue
+                on_wait(cancelled.set)
+                if cancelled.is_set():
+                    coroutine.throw(asyncio.CancelledError())
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
+        except asyncio.CancelledError as error:
+            if cancelled is None or not cancelled.is_set():
+                raise
+            raise BridgeError("the call was cancelled before it was done") from error
         coroutine.close()
         raise BridgeError(
             "the storage has suspends = False, but one of its coroutines suspended: "

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.bridge import ForeignLoop, LoopThread
+from graphflow_nb.bridge import ForeignLoop, InPlace, LoopThread
 
 from .interrupts import interrupted_when
 from .scope import need
@@ -167,12 +167,28 @@ def test_waiting_for_itself_raises_at_once(database):
     wb.close()
 
 
+class Waiting:
+    def __await__(self):
+        yield self
+
+
+def test_what_never_waits_may_let_others_take_a_turn():
+    async def read():
+        await asyncio.sleep(0)
+        return "read"
+
+    assert InPlace().run(read()) == "read"
+    with pytest.raises(g.BridgeError) as error:
+        InPlace().run(read(), lambda cancel: cancel())
+    assert isinstance(error.value.__cause__, asyncio.CancelledError)
+
+
 def test_a_storage_that_lies_about_suspending():
     class Liar:
         suspends = False
 
         async def get(self, id):
-            await asyncio.sleep(0)
+            await Waiting()
 
         save = delete = get
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from ..bridge import Bridge, LoopThread
+from ..bridge import Bridge, InPlace, LoopThread
 from ..errors import BridgeError, ReadStopped
 from ..printable import describe_count
 from ..storage.estimates import Estimate
@@ -36,7 +36,7 @@ def run_shown(bridge: Bridge, name: str, coroutine: Coroutine[Any, Any, T]) -> T
     """
     # Only the thread of the cells has an output that belongs to the call.
     on_cells = threading.current_thread() is threading.main_thread()
-    if not (on_cells and isinstance(bridge, LoopThread) and has_kernel()):
+    if not (on_cells and isinstance(bridge, (LoopThread, InPlace)) and has_kernel()):
         return bridge.run(coroutine)
     reading = _Reading(name)
     try:
@@ -95,8 +95,10 @@ class _Reading:
     @property
     def lost(self) -> str:
         """What is not kept of a read that ends early, as a part of a sentence."""
-        done, _ = self._rows
+        done, about = self._rows
         read = describe_count(done, "session that was read is", "sessions that were read are")
+        if about and about > done:
+            read = f"{done:,} of {Estimate(about, 'about')} sessions that were read are"
         return f", and the {read} not kept" if done else ""
 
     def show(self, cancel: Callable[[], object]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 from uuid import uuid4
 
 from ..errors import SessionConflict
@@ -34,10 +35,13 @@ from .rows import (
     size_of,
     take_page,
 )
+from .scans import current_row_note
 from .table import GroupCount, Table
 from .wrappers.read_only import ReadOnlyStorage
 
 __all__ = ["InMemorySessionStorage"]
+
+_PORTION: Final = 10_000  # rows that are looked at together, which takes some 10 ms
 
 
 class InMemorySessionStorage:
@@ -284,13 +288,13 @@ class InMemorySessionStorage:
 
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order."""
-        return [_build_session(id, row) for id, row in self._page(query)]
+        return [_build_session(id, row) for id, row in await self._page(query)]
 
     async def chats(self, query: Query) -> list[Chat] | None:
         """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
         most = None if query.limit is None else 10 * query.limit
         while True:
-            rows = self._page(replace(query, limit=most))
+            rows = await self._page(replace(query, limit=most))
             try:
                 found = [(id, chat_of(row.context)) for id, row in rows]
             except (ValueError, RecursionError):
@@ -303,7 +307,7 @@ class InMemorySessionStorage:
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column."""
         wider = query.one_more()
-        return build_table(self._page(wider), query, context)
+        return build_table(await self._page(wider), query, context)
 
     async def snapshot(self) -> ReadOnlyStorage:
         """Return a storage of what is stored now; see ``SupportsSnapshot``."""
@@ -317,7 +321,7 @@ class InMemorySessionStorage:
         """Return the number of selected sessions; limit and page are ignored."""
         if not query.filters:
             return len(self._rows)
-        return len(select_rows(self._stored(query), query))
+        return len(await self._select(query))
 
     async def estimate(self) -> int | None:
         """Return how many sessions there are."""
@@ -326,7 +330,7 @@ class InMemorySessionStorage:
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
         groups = GroupCounter()
-        groups.add(select_rows(self._stored(query), query))
+        groups.add(await self._select(query))
         return groups.counts()
 
     async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
@@ -380,11 +384,11 @@ class InMemorySessionStorage:
                 order = self._orders[column] = KeptOrder(by_time.get(column))
             return order
 
-    def _page(self, query: Query) -> list[tuple[str, MemoryRow]]:
+    async def _page(self, query: Query) -> Sequence[tuple[str, MemoryRow]]:
         """Return the rows of a query's page, in order."""
         limit = query.limit
         if query.ids is not None or limit is None or len(self._rows) <= MANY:
-            return find_page(self._stored(query), query)
+            return take_page(await self._select(query), query)
         if query.id_prefix and query.order_by != "id":
             rare = max(MANY, len(self._rows) // 50)
             portion = self._kept_order("id").find(
@@ -408,13 +412,30 @@ class InMemorySessionStorage:
             elif most < len(self._rows) // 32:
                 found = []
             else:  # few sessions meet the conditions: selecting from all is quicker
-                return find_page(self._stored(query), query)
+                return take_page(await self._select(query), query)
+
+    async def _select(self, query: Query) -> Sequence[tuple[str, MemoryRow]]:
+        """Return the rows that a query selects, in no order.
+
+        Many are looked at in portions, between which others take a turn on the event loop.
+        """
+        rows = self._stored(query)
+        if not isinstance(rows, RowsById) or len(rows) <= _PORTION or not query.filters:
+            return select_rows(rows, query)
+        note = current_row_note()
+        found: list[tuple[str, MemoryRow]] = []
+        for start in range(0, len(rows), _PORTION):
+            found += select_rows(rows.part(start, start + _PORTION), query)
+            if note is not None:
+                note(min(start + _PORTION, len(rows)), len(rows))
+            await asyncio.sleep(0)
+        return found
 
     def _stored(self, query: Query) -> Sequence[tuple[str, MemoryRow]]:
         """Return the rows among which are those that a query selects."""
         with self._lock:
             if query.ids is None:
-                return RowsById(self._rows)
+                return RowsById.copy_of(self._rows)
             return [(id, self._rows[id]) for id in set(query.ids) if id in self._rows]
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -134,15 +134,25 @@ T = TypeVar("T", bound=Timed)
 
 
 class RowsById(Sequence[tuple[str, R]]):
-    """The ids and rows of a mapping, without a tuple of each, which takes longer than a page.
+    """Ids and rows, without a tuple of each, which takes longer than a page.
 
     Args:
-        rows: The row of each session by its id.
+        ids: The id of each session.
+        rows: Its row.
     """
 
-    def __init__(self, rows: Mapping[str, R]):
-        self._ids = list(rows)
-        self._rows = list(rows.values())
+    def __init__(self, ids: Sequence[str], rows: Sequence[R]):
+        self._ids = ids
+        self._rows = rows
+
+    @classmethod
+    def copy_of(cls, rows: Mapping[str, R]) -> Self:
+        """Return the rows of a mapping by id, which others may change meanwhile."""
+        return cls(list(rows), list(rows.values()))
+
+    def part(self, start: int, end: int) -> Self:
+        """Return the rows from one place to another."""
+        return type(self)(self._ids[start:end], self._rows[start:end])
 
     def __len__(self) -> int:
         return len(self._ids)

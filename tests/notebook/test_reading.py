@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import IPython
 import pytest
 from ipywidgets import HTML, Button, FloatProgress, Widget
 
 import graphflow_nb as g
 from graphflow_nb.notebook import reading
+from graphflow_nb.storage import memory
 from graphflow_nb.storage.scans import ScanEstimate, current_guard, current_row_note
 
 from ..interrupts import interrupted_when
@@ -117,7 +119,7 @@ def test_what_was_read_is_shown_and_not_kept_after_a_stop(wb, shown):
         part(shown, Button).click()
 
     threading.Thread(target=look).start()
-    with pytest.raises(g.ReadStopped, match="and the 120,000 sessions that were read are not kept"):
+    with pytest.raises(g.ReadStopped, match=r"and the 120,000 of about 1.0 million sessions that"):
         reading.run_shown(wb.bridge, "sessions", read())
     assert read_so_far.is_set()
     assert part(shown, FloatProgress).value == pytest.approx(0.12)
@@ -133,6 +135,27 @@ def test_a_failure_is_shown_and_raised(wb, shown):
     with pytest.raises(g.StorageError, match="no"):
         reading.run_shown(wb.bridge, "summary", fail())
     assert part(shown, HTML).value.endswith("s, failed")
+
+
+@pytest.fixture
+def in_memory() -> g.Workbench:
+    sessions = [g.Session(f"s{n}", "t") for n in range(3_000)]
+    return g.wrap(g.InMemorySessionStorage.from_sessions(sessions))
+
+
+def test_a_search_in_memory_shows_how_far_it_is_and_can_be_stopped(in_memory, shown, monkeypatch):
+    monkeypatch.setattr(reading, "SHOW_SECONDS", 0)
+    monkeypatch.setattr(memory, "_PORTION", 1_000)
+    monkeypatch.setattr(IPython.display, "display", lambda bar: press_now(bar, shown))
+    with pytest.raises(g.ReadStopped, match=r"and the 2,000 of about 3,000 sessions that were"):
+        in_memory.sessions(task="nobody", limit=9)
+    assert part(shown, HTML).value.endswith("s, stopped, 2,000 of about 3,000 sessions read")
+    assert len(in_memory.sessions(task="t", limit=9)) == 9
+
+
+def press_now(bar: Any, shown: list[Widget]) -> None:
+    shown.append(bar.box)
+    part(shown, Button).click()
 
 
 @pytest.fixture

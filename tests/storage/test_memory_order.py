@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import replace
 
 import pytest
 
 from graphflow_nb import InMemorySessionStorage, Query, Session
+from graphflow_nb.bridge import InPlace
 from graphflow_nb.model import stored_session
 from graphflow_nb.storage import memory, memory_order
 from graphflow_nb.storage.rows import find_page
@@ -122,3 +124,24 @@ def test_what_is_written_between_two_pages_is_on_the_next(run):
             await storage.import_many([stored_session("s1999", "g", "t", None, b"{}", 1, 5, 5)])
 
     run(write_between())
+
+
+def test_a_search_lets_others_take_turns(run, monkeypatch):
+    monkeypatch.setattr(memory, "_PORTION", 1_000)
+    sessions = [Session(f"s{n}", "t") for n in range(3_000)]
+    storage = InMemorySessionStorage.from_sessions(sessions)
+
+    async def read_beside(search):
+        searching = asyncio.ensure_future(search)
+        await asyncio.sleep(0)
+        changed = await storage.get("s7")
+        changed.current_task_id = "found"
+        await storage.save(changed)
+        assert not searching.done(), "the others waited for the search"
+        return await searching
+
+    # What is saved meanwhile is not found: a search sees one state.
+    assert run(read_beside(storage.query(Query(task="found")))) == []
+    assert run(read_beside(storage.count(Query(task="t")))) == 2_999
+    searching = storage.counts(Query(task="t"))
+    assert [group.sessions for group in InPlace().run(searching)] == [2_999]
