@@ -83,8 +83,12 @@ GRAPH: Final = _build()
 
 
 def start(wb: Workbench, id: str) -> Session:
-    """Save a new claim at the first task, and return it."""
-    return wb.create(id, "file", graph_id=GRAPH.id)
+    """Save a new claim at the first task, in place of one with the same id, and return it.
+
+    So a cell can be run again. The events of the earlier claim are removed, too.
+    """
+    wb.delete([id, *EventLog(wb, id).list_ids()], undo=False)
+    return wb.create(id, "file", graph_id=GRAPH.id, undo=False)
 
 
 # Predictions

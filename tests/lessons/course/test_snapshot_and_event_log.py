@@ -64,6 +64,14 @@ def test_the_event_log_tells_what_was_at_each_step(wb: Workbench):
     assert costs.loc["bytes of context", "event log"] > costs.loc["bytes of context", "snapshot"]
 
 
+def test_a_claim_that_is_started_again_is_new_and_has_no_events(wb: Workbench):
+    id = "snapshot/claim-8"
+    for _ in range(2):
+        stepper, log = run_steps(wb, id, 0), lesson.EventLog(wb, id)
+        log.append(stepper.step())
+        assert (wb.get(id).context["amount"], len(log.read())) == (900, 1)
+
+
 def test_a_missing_event_makes_the_newest_state_wrong(wb: Workbench):
     """What the teacher's note has a class try."""
     id = "snapshot/claim-4"
