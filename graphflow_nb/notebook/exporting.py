@@ -29,7 +29,7 @@ from ..storage.checks import check_callables
 from ..storage.copying import Redact, redacted
 from ..storage.pagesize import PageSize
 from ..storage.protocols import SupportsQuery, require
-from ..storage.rows import table_of
+from ..storage.scanned import table_of
 from .progress import show_count
 
 __all__ = ["EXPORT_FORMS", "ExportReport", "Exports", "export_sessions"]

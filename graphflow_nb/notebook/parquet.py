@@ -29,7 +29,7 @@ from ..storage.offloop import run_off_loop
 from ..storage.pagesize import PageSize
 from ..storage.paths import ContextPath
 from ..storage.protocols import SupportsCount, SupportsQuery, SupportsTable, require
-from ..storage.rows import table_of
+from ..storage.scanned import table_of
 from ..storage.table import Table
 from .manifest import MANIFEST, append_line, create_manifest, read_manifest
 

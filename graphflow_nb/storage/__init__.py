@@ -83,7 +83,8 @@ from .protocols import (
 )
 from .query import Cursor, Query
 from .redis.storage import RedisSessionStorage
-from .rows import ByScanning, GroupCounter, Row, build_table, filter_rows, take_page
+from .rows import GroupCounter, Row, build_table, filter_rows, take_page
+from .scanned import ByScanning
 from .sqlite.storage import SqliteSessionStorage
 from .stores import StoreKind, example_urls, is_server, label_of, register
 from .table import GroupCount, Table

@@ -7,17 +7,20 @@
 ``check`` needs nothing beyond graphflow_nb; the others need pytest and hypothesis.
 
 A property is a coroutine function whose docstring is the statement that must hold, as the report
-shows it (``basic.py``, ``queries.py``, ``batches.py``, ``attributes.py``, ``extras.py``,
-``races.py``). Each capability and each attribute that a storage may have is in one; a storage
-without it does not fail, and the report says why it is optional. The report, the pytest class and
-this project's own tests run the same list, and for each property the tests have a broken storage
-that fails it.
+shows it (``basic.py``, ``conflicts.py``, ``safety.py``, ``queries.py``, ``batches.py``,
+``attributes.py``, ``extras.py``, ``races.py``). Each capability and each attribute that a storage
+may have is in one; a storage without it does not fail, and the report says why it is optional. The
+report, the pytest class and this project's own tests run the same list, and for each property the
+tests have a broken storage that fails it.
 """
 
 from typing import TYPE_CHECKING, Any
 
 # These add their properties as they are imported, in this order.
-from . import basic, batches, queries
+from . import basic, conflicts, safety
+
+# isort: split
+from . import batches, queries
 
 # isort: split
 from . import attributes, extras, races
@@ -40,9 +43,11 @@ __all__ = [
     "basic",
     "batches",
     "check",
+    "conflicts",
     "extras",
     "queries",
     "races",
+    "safety",
     "state_machine",
 ]
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 import graphflow_nb as g
 from graphflow_nb.testing import state_machine
 
-from ..storage.test_rows import Shelf
+from ..storage.test_scanned import Shelf
 from .kit import Broken
 
 QUICK = settings(

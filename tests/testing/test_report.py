@@ -10,7 +10,7 @@ from graphflow_nb.storage.protocols import CAPABILITIES
 from graphflow_nb.testing import PROPERTIES, Traits, check
 
 from .kit import Broken
-from .test_basic import LastWriteWins
+from .test_conflicts import LastWriteWins
 
 
 def test_nothing_fails_in_memory():
