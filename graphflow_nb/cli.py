@@ -9,10 +9,12 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 from .errors import GraphflowError
 from .files import write_privately
 from .storage import example_urls
+from .storage.url import mask_text
 
 __all__ = ["main"]
 
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: that of JupyterLab, 1 if it is not installed or a copy can't be written, 2
         if there is no such lesson.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="graphflow-nb", description="A Jupyter toolkit for the sessions of graph workflows."
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -60,9 +62,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     lessons.add_argument("--no-open", action="store_true", help="copy it and open nothing")
     known, options = parser.parse_known_args(arguments)
+    if any("://" in option and not option.startswith("-") for option in options):
+        # JupyterLab would print it, with its password, and so would a list of processes.
+        parser.error("a store is named with --url")
     if known.command == "lab":
         return _open_lab(known.url, options)
     return _open_lesson(known.number, known.again, known.no_open, options)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors quote no password of a URL."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(mask_text(message))
 
 
 def _open_lab(url: str | None, options: list[str]) -> int:

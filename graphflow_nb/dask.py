@@ -159,8 +159,8 @@ def _read_part(
     context: dict[ContextPath, str],
 ) -> pd.DataFrame:
     """Return one part; runs on a worker."""
-    arrow = SessionArrow(context)
     with open_client(url, writable=False, **options) as client:
+        arrow = SessionArrow(context, client.mask)
         batches = client.bridge.run(_read(client.storage, part, query, arrow))
     for name, misfit in arrow.misfits.items():
         kind = dict(zip(arrow.schema.names[-len(context) :], context.values(), strict=True))[name]

@@ -177,3 +177,17 @@ def test_a_folder_that_takes_no_copy_is_named(
     assert cli.main(["lessons", "3"]) == 1
     assert "lesson_03_lost_update.ipynb" in capsys.readouterr().err
     assert not called
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["URL"], ["nosuch", "URL"], ["lab", "URL"], ["lessons", "URL"], ["lessons", "1", "URL"]],
+)
+def test_no_error_shows_the_password_of_a_misplaced_url(
+    words: list[str], called: list[list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "postgresql://ann:Zq7pw@db.example/flows"
+    with pytest.raises(SystemExit):
+        cli.main([url if word == "URL" else word for word in words])
+    assert "Zq7pw" not in "".join(capsys.readouterr())
+    assert not called

@@ -109,3 +109,17 @@ def test_nothing_is_read_beside_what_has_no_name() -> None:
     plain = ["customer.tier", "amount", ("a.b", "c"), "documents.0", "values_of.x"]
     assert paths_beside(plain, Mask()) == []
     assert paths_beside(["headers.0.value"], NO_MASK) == []
+
+
+def test_what_a_typed_column_cannot_hold_is_named_without_its_value(tmp_path: Path) -> None:
+    wb = g.open("memory:", mask=["case number"])
+    data = {
+        "h": {"name": "Cookie", "value": SECRET},
+        "case.number": SECRET,
+        "a": {"api.key": SECRET},
+    }
+    wb.create("1", "t", context={**data, "case.number": SECRET})
+    paths = ["h.value", "case.number", ("a", "api.key"), ("h", "value")]
+    report = wb.to_parquet(tmp_path / "p", context=dict.fromkeys(paths, "int64"))
+    assert len(report.misfits) == len(paths)
+    assert SECRET not in str(report) + (tmp_path / "p" / "_manifest.jsonl").read_text()
