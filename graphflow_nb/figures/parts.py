@@ -14,6 +14,7 @@ from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
 from .figure import NARROW, LatencyAxes, host_of, theme_of, width_of
+from .fonts import use_other_fonts
 from .groups import Group, failed_count
 from .text import escape_formulas, short_name
 
@@ -109,6 +110,7 @@ def finish_axes(
         axis.set_tick_params(colors=theme.quiet, labelcolor=theme.ink, labelsize=SMALL)
         axis.label.set(color=theme.ink, fontsize=10)
         axis.get_offset_text().set(color=theme.ink, fontsize=SMALL)
+    use_other_fonts(ax)
     if isinstance(ax, LatencyAxes):
         ax.said = " ".join([f"{title}.", *sentences, *(f"{note}." for note in notes)])
     return ax

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from matplotlib.font_manager import FontProperties, findfont, get_font
-
 from ..printable import describe_count
+from .fonts import can_draw
 
 __all__ = [
     "about_text",
@@ -157,16 +156,15 @@ def count_text(n: int, failed: int = 0) -> str:
 
 
 def short_name(name: object, longest: int = LONGEST) -> str:
-    """Return any name in one short line, with escapes for characters that the font lacks.
+    """Return any name in one short line, with escapes for characters that no font has.
 
     Args:
         name: The name.
         longest: The number of characters that are kept; of more, some in the middle are left out.
     """
-    font = get_font(findfont(FontProperties()))
     text = "".join(
         character
-        if character.isprintable() and font.get_char_index(ord(character))
+        if character.isprintable() and can_draw(character)
         else character.encode("unicode_escape").decode()
         for character in str(name)[: 10 * LONGEST]
     )

@@ -122,8 +122,10 @@ def test_stores_take_turns_and_each_is_on_its_own_loop(database, tmp_path, run):
     assert list(summary.index) == labels
     assert (summary["p50_us_low"] <= summary["p50_us"]).all()
     assert (summary["p50_us"] <= summary["p50_us_high"]).all()
-    # What graph-flow's documentation says of it: memory is quicker by far.
-    assert summary.loc["memory", "p50_us"] * 5 < summary.loc[labels[2], "p50_us"]
+    # What graph-flow's documentation says of it: memory is quicker by far. The quickest requests
+    # are compared, which a busy machine did not interrupt.
+    quickest = found.requests().groupby("storage", observed=True)["service_ns"].min()
+    assert quickest["memory"] * 5 < quickest[labels[2]]
 
 
 class Interrupting(Progress):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 from itertools import pairwise
 from time import perf_counter_ns
 
@@ -101,15 +102,28 @@ def test_what_could_not_be_asked_is_told():
     assert row["p99_us"] > 0.5e6
 
 
-def test_requests_of_a_rate_begin_on_time(run):
-    """The load generator itself is on time while the store is quick, and the machine is free."""
+def measure_lateness() -> float:
+    """Return how late this thread is at set times if it does nothing else, in nanoseconds."""
+    began = perf_counter_ns()
     late = []
-    while len(late) < 20 and (not late or min(late) > 200_000):
+    for meant in range(began, began + 100_000_000, 2_000_000):
+        while (now := perf_counter_ns()) < meant:
+            pass
+        late.append(now - meant)
+    return statistics.quantiles(late)[0]
+
+
+def test_requests_of_a_rate_begin_on_time(run):
+    """The load generator adds no lateness to the machine's own while the store is quick."""
+    added = []
+    while len(added) < 20 and (not added or min(added) > 200_000):
+        machine = measure_lateness()
         found = g.open("memory:").benchmark(
             "C", rate=500, duration=0.5, repeats=1, warmup=0, sessions=10
         )
+        machine = max(machine, measure_lateness())
         requests = found.requests()
         assert len(requests) == 250
         assert all(a < b for a, b in pairwise(requests["meant_at"]))
-        late.append(requests["late_ns"].quantile(0.25))
-    assert min(late) < 200_000
+        added.append(requests["late_ns"].quantile(0.25) - machine)
+    assert min(added) < 200_000
