@@ -196,14 +196,9 @@ def find_rich() -> set[type]:
         if module.name.endswith("__main__"):
             continue
         for _, kind in inspect.getmembers(import_module(module.name), inspect.isclass):
-<<<<<<< Updated upstream
             if kind.__module__ != module.name or inspect.isabstract(kind):
                 continue
             if any(hasattr(kind, name) for name in OUTPUTS):
-=======
-            rich = kind.__module__ == module.name and any(hasattr(kind, name) for name in OUTPUTS)
-            if rich and not inspect.isabstract(kind):
->>>>>>> Stashed changes
                 found.add(kind)
     formatter = DisplayFormatter()
     before = {mime: set(each.type_printers) for mime, each in formatter.formatters.items()}
