@@ -81,6 +81,13 @@ class Statement(NamedTuple):
     values: list[Any]
 
 
+class Key(NamedTuple):
+    """The place of a session in an order; the time is None where it is ordered by id."""
+
+    time: int | None
+    id: str
+
+
 def select(
     columns: str,
     query: Query,
@@ -88,6 +95,7 @@ def select(
     *,
     also: str | None = None,
     sorts: bool = False,
+    last: Key | None = None,
 ) -> Statement:
     """Return the statement that reads columns of the selected sessions, in order.
 
@@ -97,8 +105,15 @@ def select(
         first: The values of the parameters in ``columns``.
         also: One more condition as SQL, without parameters.
         sorts: Whether a page by time sorts all that have its id_prefix, which are few.
+        last: The key beyond which nothing is looked at; None for the end of the order.
     """
     where, values = _where(query, page=True, sorts=sorts)
+    if last is not None:
+        than = ">=" if query.descending else "<="
+        by_id = query.order_by == "id"
+        beyond = f"id {than} ?" if by_id else f"({query.order_by}, id) {than} (?, ?)"
+        where = f"{where} AND {beyond}" if where else f" WHERE {beyond}"
+        values += [last.id] if by_id else [last.time, last.id]
     if also is not None:
         where = f"{where} AND {also}" if where else f" WHERE {also}"
     way = " DESC" if query.descending else ""
@@ -116,7 +131,13 @@ def select(
     return Statement(f"{text} LIMIT ?", [*first, *values])
 
 
-def select_table(query: Query, context: Sequence[ContextPath], *, sorts: bool = False) -> Statement:
+def select_table(
+    query: Query,
+    context: Sequence[ContextPath],
+    *,
+    sorts: bool = False,
+    last: Key | None = None,
+) -> Statement:
     """Return the statement that reads the columns of a ``Table``, context values as JSON text.
 
     The context itself is among them, so that the driver meets a text that is not UTF-8. The number
@@ -129,7 +150,23 @@ def select_table(query: Query, context: Sequence[ContextPath], *, sorts: bool = 
         "CASE json_type(context) WHEN 'object' THEN 0 END) END"
     )
     paths = [_encode_path(spellings(path)) for path in context]
-    return select(columns + f", find_value({_CONTEXT}, ?)" * len(paths), query, paths, sorts=sorts)
+    columns += f", find_value({_CONTEXT}, ?)" * len(paths)
+    return select(columns, query, paths, sorts=sorts, last=last)
+
+
+def find_step(query: Query, rows: int) -> Statement:
+    """Return the statement for the key of one of the next rows in a query's order.
+
+    An index alone answers it. The id comes as bytes, and after it what it is.
+
+    Args:
+        query: The query, whose conditions are ignored.
+        rows: The number of rows up to that one.
+    """
+    every = Query(order=query.order, after=query.after, limit=1)
+    time = "NULL" if query.order_by == "id" else query.order_by
+    text, values = select(f"{time}, CAST(id AS BLOB), typeof(id)", every)
+    return Statement(f"{text} OFFSET ?", [*values, rows - 1])
 
 
 def select_chats(query: Query) -> Statement:

@@ -65,6 +65,7 @@ from .records import (
     write_session,
 )
 from .scans import ask_first, counts_by_index, is_sorted
+from .searching import is_search, search_columns
 from .snapshot import SqliteSnapshot, copy_memory
 from .sql import CONTEXT
 
@@ -457,8 +458,10 @@ class SqliteSessionStorage:
         note = current_row_note()
 
         def read(db: Database) -> list[list[Any]] | None:
-            statement = sql.select_table(wider, context, sorts=has_rare_prefix(db, wider))
-            return read_columns(db, wider, statement, note)
+            sorts = has_rare_prefix(db, wider)
+            if note is not None and not sorts and is_search(wider):
+                return search_columns(db, wider, context, note)
+            return read_columns(db, wider, sql.select_table(wider, context, sorts=sorts), note)
 
         columns = await self._ask(wider, read)
         table = None
