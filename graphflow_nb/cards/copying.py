@@ -17,11 +17,17 @@ def report_html(report: CopyReport) -> Markup:
         ("selected", f"{report.read:,}"),
         ("copied", f"{report.copied:,} ({describe_count(report.bytes, 'byte')} of contexts)"),
         ("already there, same content", f"{report.present:,}"),
-        ("already there, different content, not changed", _render_ids(report.different)),
+        (
+            "already there, different content, not changed",
+            _render_ids(report.different, report.count("different")),
+        ),
         ("left out by redact", f"{report.left_out:,}"),
-        ("already there, same content, different times, not changed", _render_ids(report.outdated)),
-        ("could not be copied", _render_failures(report.failures)),
-        ("mismatch on read-back", _render_ids(report.wrong)),
+        (
+            "already there, same content, different times, not changed",
+            _render_ids(report.outdated, report.count("outdated")),
+        ),
+        ("could not be copied", _render_failures(report.failures, report.count("failures"))),
+        ("mismatch on read-back", _render_ids(report.wrong, report.count("wrong"))),
         ("time", f"{report.seconds:.1f} s"),
         ("versions", "kept" if report.versions_kept else "new, since the target keeps none"),
         ("times", _render_times(report)),
@@ -31,17 +37,18 @@ def report_html(report: CopyReport) -> Markup:
     return card(f"copy: {report.verdict}", fact_table(rows))
 
 
-def _render_ids(ids: tuple[str, ...]) -> Markup:
+def _render_ids(ids: tuple[str, ...], count: int) -> Markup:
     names = Markup(", ").join(Markup("<code>%s</code>") % id for id in ids[:5])
     more = ", …" if len(ids) > 5 else ""
-    return Markup("%s: %s%s") % (f"{len(ids):,}", names, more) if ids else Markup("0")
+    return Markup("%s: %s%s") % (f"{count:,}", names, more) if ids else Markup("0")
 
 
-def _render_failures(failures: tuple[CopyFailure, ...]) -> Markup:
+def _render_failures(failures: tuple[CopyFailure, ...], count: int) -> Markup:
     line = Markup("<br><code>%s</code>: %s")
     lines = Markup("").join(line % (id, why) for id, why in failures[:5])
-    more = Markup("<br>… <code>.failed</code> lists all") if len(failures) > 5 else ""
-    return Markup("%s%s%s") % (f"{len(failures):,}", lines, more)
+    what = "all" if count == len(failures) else f"the first {len(failures):,}"
+    more = Markup("<br>… <code>.failed</code> lists %s") % what if len(failures) > 5 else ""
+    return Markup("%s%s%s") % (f"{count:,}", lines, more)
 
 
 def _render_times(report: CopyReport) -> str:

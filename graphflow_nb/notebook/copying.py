@@ -15,7 +15,7 @@ from ..storage import Query, connect
 from ..storage.attributes import attributes_of
 from ..storage.checks import check_callables
 from ..storage.connect import read_url
-from ..storage.copying import CopyReport, copy
+from ..storage.copying import CopyFailure, CopyReport, copy
 from ..storage.stores import check_may_write
 from ..storage.url import StoreUrl
 from ..storage.wrappers import Wrapper
@@ -38,6 +38,7 @@ class CopyTo(CalledAsMethod):
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
         stop: Callable[[], bool] | None = None,
+        on_failure: Callable[[CopyFailure], None] | None = None,
         strict: bool = False,
         writable: bool = False,
         **filters: Any,
@@ -68,6 +69,9 @@ class CopyTo(CalledAsMethod):
                 (None if unknown). Default: a notebook shows a bar with a Stop button.
             stop: A function that is asked before each batch of 500 sessions; True ends the copy
                 there. Interrupting the kernel (■) ends it too.
+            on_failure: A function that is called on the storage's thread with each session that is
+                not the same in both stores afterwards, as a ``CopyFailure``; the report names the
+                first 1,000 of each kind.
             strict: Whether to stop at the first session that can't be copied.
             writable: Whether to write to a server's database that ``other`` names by its URL.
             filters: The sessions to copy, by the filters of ``wb.sessions``: ``graph``, ``task``,
@@ -85,7 +89,9 @@ class CopyTo(CalledAsMethod):
                 copied.
         """
         other = _read_target(other)
-        bridge, coroutine = self._start(other, redact, progress, stop, strict, writable, filters)
+        bridge, coroutine = self._start(
+            other, redact, progress, stop, on_failure, strict, writable, filters
+        )
         return bridge.run(coroutine)
 
     def aio(
@@ -95,13 +101,16 @@ class CopyTo(CalledAsMethod):
         redact: Callable[[Session], Session | None] | None = None,
         progress: Callable[[int, int | None], None] | None = None,
         stop: Callable[[], bool] | None = None,
+        on_failure: Callable[[CopyFailure], None] | None = None,
         strict: bool = False,
         writable: bool = False,
         **filters: Any,
     ) -> Awaitable[CopyReport]:
         """Return the same copy to be awaited."""
         other = _read_target(other)
-        bridge, coroutine = self._start(other, redact, progress, stop, strict, writable, filters)
+        bridge, coroutine = self._start(
+            other, redact, progress, stop, on_failure, strict, writable, filters
+        )
         return bridge.wait(coroutine)
 
     def _start(
@@ -110,18 +119,20 @@ class CopyTo(CalledAsMethod):
         redact: Any,
         progress: Any,
         stop: Any,
+        on_failure: Any,
         strict: bool,
         writable: bool,
         filters: dict[str, Any],
     ) -> tuple[Bridge, Coroutine[Any, Any, CopyReport]]:
-        check_callables(redact=redact, progress=progress, stop=stop)
+        check_callables(redact=redact, progress=progress, stop=stop, on_failure=on_failure)
         redact = self._client.hiding(redact)
         query = Query.from_filters(filters)
         if isinstance(other, StoreUrl):
             check_may_write(other, writable)
         mine = self._client.bridge
         bridges = [mine] if isinstance(other, StoreUrl) else [mine, other.bridge]
-        copy = partial(self._copy, other, query, redact=redact, strict=strict)
+        options = {"redact": redact, "strict": strict, "on_failure": on_failure}
+        copy = partial(self._copy, other, query, **options)
         if progress is not None:
             return meeting_point(bridges), copy(progress=progress, stop=stop)
         work = show_work(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy as twin_of
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -40,6 +41,8 @@ Redact = Callable[[Session], Session | None]
 Progress = Callable[[int, int | None], None]
 
 _PAGE: Final = 500
+_PAGE_BYTES: Final = 4_000_000  # of contexts, each of which is there in several forms at once
+_KEPT: Final = 1000  # sessions of each kind that a report names
 _REFUSED: Final = 100  # sessions on a page, all refused, after which no other is tried
 _COUNT_SECONDS: Final = 2.0  # that counting what there is to copy may take
 #: Errors of the store as a whole, after which no other session can be copied either.
@@ -51,7 +54,7 @@ class CopyFailure(NamedTuple):
 
     Attributes:
         id: The id of the session.
-        reason: What the target, or ``redact``, said of it.
+        reason: What the target, or ``redact``, said of it, or what is different.
     """
 
     id: str
@@ -86,6 +89,9 @@ class CopyReport:
             copy in the target.
         unexpiring: The number of sessions that expire in the source and not in the target.
         failures: The sessions that could not be copied, with the reasons.
+        more: How many there are beyond the first 1,000 that ``different``, ``outdated``, ``wrong``
+            or ``failures`` names, by the name of that attribute. ``on_failure=`` of a copy is told
+            of all.
         stopped: Whether it was stopped before its end; the same copy again goes on.
     """
 
@@ -104,11 +110,12 @@ class CopyReport:
     untimed: int = 0
     unexpiring: int = 0
     failures: tuple[CopyFailure, ...] = ()
+    more: Mapping[str, int] = field(default_factory=dict)
     stopped: bool = False
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The sessions that could not be copied.
+        """The sessions that could not be copied, at most the first 1,000; ``more`` counts others.
 
         Returns:
             A DataFrame with the columns ``id`` and ``reason`` (str), in the order of the copy.
@@ -121,6 +128,20 @@ class CopyReport:
                 "reason": pd.Series([f.reason for f in self.failures], dtype="str"),
             }
         )
+
+    def count(self, kind: str) -> int:
+        """Return how many sessions there are of a kind, also where not all are named.
+
+        Args:
+            kind: ``"different"``, ``"outdated"``, ``"wrong"`` or ``"failures"``.
+        """
+        named: Mapping[str, Sequence[object]] = {
+            "different": self.different,
+            "outdated": self.outdated,
+            "wrong": self.wrong,
+            "failures": self.failures,
+        }
+        return len(named[kind]) + self.more.get(kind, 0)
 
     @property
     def verified(self) -> bool:
@@ -153,22 +174,23 @@ class CopyReport:
         if self.failures:
             first = self.failures[0]
             parts.append(
-                f"{len(self.failures):,} could not be copied "
-                f"({first.id!r}: {printable(first.reason)}); .failed lists them"
+                f"{self.count('failures'):,} could not be copied "
+                f"({first.id!r}: {printable(first.reason)}); .failed lists "
+                f"{'the first 1,000' if self.more.get('failures') else 'them'}"
             )
         if self.different:
             parts.append(
-                f"{len(self.different):,} are already there with different content and were not "
-                f"changed ({_name_some(self.different)})"
+                f"{self.count('different'):,} are already there with different content and "
+                f"were not changed ({_name_some(self.different)})"
             )
         if self.outdated:
             parts.append(
-                f"{len(self.outdated):,} are already there with the same content but different "
+                f"{self.count('outdated'):,} are already there with the same content but different "
                 f"times and were not changed ({_name_some(self.outdated)})"
             )
         if self.wrong:
             parts.append(
-                f"{len(self.wrong):,} with a mismatch on read-back ({_name_some(self.wrong)})"
+                f"{self.count('wrong'):,} with a mismatch on read-back ({_name_some(self.wrong)})"
             )
         if not (self.times_kept and self.versions_kept):
             lost = "versions" if self.times_kept else "times"
@@ -179,6 +201,10 @@ class CopyReport:
             parts.append(f"{self.untimed:,} had no time and have that of the copy")
         if self.unexpiring:
             parts.append(f"{self.unexpiring:,} expire in the source, but not in the target")
+        if self.more:
+            parts.append(
+                "on_failure= of the same copy again is told of all that are not named here"
+            )
         return "; ".join([*parts, self.verdict])
 
 
@@ -194,6 +220,7 @@ async def copy(
     redact: Redact | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
+    on_failure: Callable[[CopyFailure], None] | None = None,
     strict: bool = False,
 ) -> CopyReport:
     """Copy the sessions that a query selects; the source is only read.
@@ -213,6 +240,7 @@ async def copy(
         progress: Called with the number of sessions done, and of all; None if that is unknown, or
             takes long to count.
         stop: Asked before each batch; True ends the copy there.
+        on_failure: Called with each session that is not the same in both stores afterwards.
         strict: Whether to stop at the first session that can't be copied.
 
     Raises:
@@ -227,10 +255,10 @@ async def copy(
     if isinstance(source, SupportsCount):
         counting = source.count(query)
         total = await answer_briefly(source, counting, _COUNT_SECONDS)
-    tally = _Tally()
+    tally = _Tally(on_failure)
     after: Cursor | None = None
     stopped = False
-    size = PageSize(_PAGE)
+    size = PageSize(_PAGE, rows=1, bytes=_PAGE_BYTES)  # the first may have megabytes
     while not (stopped := stop is not None and stop()):
         found = await find(query.following(after, size.rows))
         page, odd = _split_odd(found)
@@ -267,6 +295,7 @@ async def copy(
         times_kept=keeps and tally.times_kept,
         versions_kept=keeps and tally.versions_kept,
         outdated=tuple(tally.outdated) if keeps else (),
+        more=tally.count_unnamed(() if keeps else ("outdated",)),
         untimed=tally.untimed,
         unexpiring=tally.unexpiring,
         failures=tuple(tally.failures),
@@ -278,6 +307,7 @@ async def copy(
 class _Tally:
     """The counts of a copy so far; see ``CopyReport``."""
 
+    on_failure: Callable[[CopyFailure], None] | None = None
     read: int = 0
     copied: int = 0
     present: int = 0
@@ -292,6 +322,27 @@ class _Tally:
     outdated: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     failures: list[CopyFailure] = field(default_factory=list)
+    more: Counter[str] = field(default_factory=Counter)
+    odd: set[str] = field(default_factory=set)  # what is not a session, and was counted
+
+    def count_unnamed(self, ignored: Collection[str]) -> dict[str, int]:
+        """Return how many sessions of each kind are not named."""
+        return {kind: count for kind, count in self.more.items() if kind not in ignored}
+
+    def _note(self, kind: str, id: str, reason: str) -> None:
+        failure = CopyFailure(id, reason)
+        named: Mapping[str, list[Any]] = {
+            "different": self.different,
+            "outdated": self.outdated,
+            "wrong": self.wrong,
+            "failures": self.failures,
+        }
+        if len(named[kind]) >= _KEPT:
+            self.more[kind] += 1
+        else:
+            named[kind].append(failure if kind == "failures" else id)
+        if self.on_failure is not None:
+            self.on_failure(failure)
 
     def add(self, session: Session, stored: Session | None, *, was_there: bool) -> None:
         """Count a session by what the target contains after the write."""
@@ -303,7 +354,7 @@ class _Tally:
             if was_there:
                 self.present += 1
                 if not timed:
-                    self.outdated.append(session.id)
+                    self._note("outdated", session.id, "it is there with different times")
             else:
                 self.copied += 1
                 self.bytes += len(session.context_json())
@@ -312,9 +363,9 @@ class _Tally:
                 self.untimed += session.updated_at is None and stored.updated_at is not None
                 self.unexpiring += bool(session.expires_in) and not stored.expires_in
         elif was_there:
-            self.different.append(session.id)
+            self._note("different", session.id, "it is there with different content")
         else:
-            self.wrong.append(session.id)
+            self._note("wrong", session.id, "it was not read back as it was written")
 
     def note_odd(self, problems: Mapping[str, str], *, strict: bool) -> None:
         """Count what is stored in the source and is not a session.
@@ -322,9 +373,8 @@ class _Tally:
         Raises:
             StorageError: With ``strict`` for the first one.
         """
-        known = {failure.id for failure in self.failures} if problems else set()
         for id, problem in problems.items():
-            if id in known:  # a page may name what an earlier one has named
+            if id in self.odd:  # a page may name what an earlier one has named
                 continue
             if strict:
                 raise StorageError(
@@ -333,7 +383,8 @@ class _Tally:
                     "this one is reported"
                 )
             self.read += 1
-            self.failures.append(CopyFailure(id, f"it is not a session: {problem}"))
+            self.odd.add(id)
+            self._note("failures", id, f"it is not a session: {problem}")
 
     def fail(
         self, sessions: Sequence[Session], errors: dict[str, GraphflowError], *, strict: bool
@@ -354,11 +405,9 @@ class _Tally:
             ) from error
         if len(errors) == len(sessions) >= _REFUSED and not (self.copied or self.present):
             raise error
-        self.failures += [
-            CopyFailure(session.id, str(errors[session.id]))
-            for session in sessions
-            if session.id in errors
-        ]
+        for session in sessions:
+            if session.id in errors:
+                self._note("failures", session.id, str(errors[session.id]))
 
 
 def _split_odd(found: Sequence[Session]) -> tuple[list[Session], dict[str, str]]:

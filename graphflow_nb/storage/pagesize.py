@@ -28,10 +28,12 @@ class PageSize:
     Attributes:
         most: The number of rows that is never exceeded.
         rows: The number of rows of the next page.
+        bytes: The bytes of values on a page, about.
     """
 
     most: int
     rows: int = 0
+    bytes: int = PAGE_BYTES
 
     def __post_init__(self) -> None:
         self.rows = self.rows or min(_FIRST, self.most)
@@ -46,4 +48,4 @@ class PageSize:
         if rows:
             mean = 1 + bytes // rows
             # Small steps up: values may be larger further on.
-            self.rows = max(1, min(self.most, 4 * self.rows, PAGE_BYTES // mean))
+            self.rows = max(1, min(self.most, 4 * self.rows, self.bytes // mean))

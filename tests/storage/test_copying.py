@@ -172,7 +172,7 @@ def test_three_methods_that_overwrite_lose_nothing(run):
 
 
 def test_a_copy_reads_few_sessions_at_a_time_where_they_are_large(run, monkeypatch):
-    monkeypatch.setattr("graphflow_nb.storage.pagesize.PAGE_BYTES", 100_000)
+    monkeypatch.setattr("graphflow_nb.storage.copying._PAGE_BYTES", 100_000)
     pages = []
 
     class Source(g.InMemorySessionStorage):
@@ -339,3 +339,28 @@ def test_the_content_hash_is_one_for_every_store():
         '{"data":{"a":"1e2","b":[1.10,-0.0,true]},"chat_history":{}}',
     ):
         assert of(other) != one
+
+
+def test_a_report_names_some_of_many_and_a_function_is_told_of_all(run, monkeypatch):
+    monkeypatch.setattr("graphflow_nb.storage.copying._KEPT", 3)
+    source, target = g.InMemorySessionStorage(), g.InMemorySessionStorage()
+    sessions = [Session(f"s{n}", "t", context={"n": n}) for n in range(9)]
+    run(source.save_many([session.copy() for session in sessions]))
+    run(target.save_many([Session(f"s{n}", "other") for n in range(5)]))
+    told = []
+    report = run(copy(source, target, Query(), on_failure=told.append))
+    assert (report.copied, report.count("different"), report.more) == (4, 5, {"different": 2})
+    assert report.different == ("s0", "s1", "s2")
+    assert [failure.id for failure in told] == [f"s{n}" for n in range(5)]
+    assert {failure.reason for failure in told} == {"it is there with different content"}
+    assert not report.verified
+    assert "5 are already there" in str(report)
+    assert "on_failure= of the same copy again" in str(report)
+
+
+def test_pages_of_a_copy_have_few_sessions_where_they_are_large(run):
+    source, target = g.InMemorySessionStorage(), g.InMemorySessionStorage()
+    run(source.save_many([Session(f"s{n}", "t", context={"x": "y" * 3_000_000}) for n in range(4)]))
+    told = []
+    assert run(copy(source, target, Query(), progress=lambda done, _: told.append(done))).verified
+    assert told == [1, 2, 3, 4]
