@@ -70,7 +70,8 @@ class Relation:
     """A table in its catalog; of a partitioned table, the sum of its partitions.
 
     Attributes:
-        kind: ``table``, ``partitioned table``, ``view`` or ``foreign table``.
+        kind: ``table``, ``partitioned table``, ``distributed table`` (of Citus), ``view`` or
+            ``foreign table``.
         rows: The number of rows, estimated from its size.
         heap_bytes: The size without TOAST and indexes.
         toast_bytes: The size of what is stored outside of the rows.

@@ -183,6 +183,20 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
             f"{place}: {reason}; a pooler shares its connections: connect with "
             "statement_cache_size=0"
         )
+    if "not supported on distributed tables" in reason:
+        return StorageError(
+            f"{place}: {reason}: Citus divides this one among servers. Nothing was changed. The "
+            "browser looks every two seconds without a trigger, and HistoryStorage(storage, "
+            "archive=…) keeps a history elsewhere",
+            nothing_written=True,
+        )
+    if isinstance(error, asyncpg.InternalServerError) and "is not distributed" in reason:
+        return StorageError(
+            f"{place}: {reason}: Citus keeps all of this table on each server, where no save can "
+            "be compared with what is stored. Nothing was written. Distribute it by id "
+            "(create_distributed_table), or only read it",
+            nothing_written=True,
+        )
     if "statement pooling" in reason:  # of PgBouncer, which then closes the connection
         return StorageError(
             f"{place}: the pooler is in statement mode, which takes no transactions; nothing was "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from ...errors import StorageError, StorageTimeout, StorageUnavailable
@@ -15,6 +16,7 @@ from ...printable import describe_count
 from ..facts import Backends, Contexts, Index, PostgresFacts, Relation, Usage
 from ..limits import QUICK_ROWS
 from ..query import ORDERS, Query
+from .citus import is_distributed
 from .connections import Connection
 from .plans import plan_of
 from .sql import TableForm
@@ -29,6 +31,7 @@ PAGE_BYTES: Final = 8192
 FIRST_WITH_COMPRESSION: Final = 140_000  # the first version that shows a value's compression
 
 _KINDS = {"r": "table", "p": "partitioned table", "v": "view", "f": "foreign table"}
+_DISTRIBUTED: Final = "distributed table"
 
 # About how many sessions there are, and the columns that lead an index. $1 is the quoted name.
 SLOW_ORDERS = """
@@ -218,8 +221,10 @@ async def collect_facts(table: OpenTable) -> PostgresFacts:
     choices = {row["name"]: row["choices"] for row in settings or ()}
     sources = {row["name"]: row["source"] for row in settings or ()}
     relation = await _read_relation(inquiry, form)
+    if await table.run(lambda connection: is_distributed(connection, form.table), writes=False):
+        relation = None if relation is None else replace(relation, kind=_DISTRIBUTED)
     plans = {}
-    for order in sorted(ORDERS):
+    for order in sorted(ORDERS) if relation is None or relation.kind != _DISTRIBUTED else ():
         page = table.statements.selects.select(Query(order=f"-{order}", limit=None)).text
         rows = await inquiry.ask(
             f"plan of a page by {order}", f"EXPLAIN (FORMAT JSON) {page} LIMIT 51"
@@ -227,7 +232,7 @@ async def collect_facts(table: OpenTable) -> PostgresFacts:
         if rows:
             plans[order] = plan_of(json.loads(rows[0][0]))
     indexes = contexts = usage = None
-    if relation is not None and "table" in relation.kind and relation.kind != "foreign table":
+    if relation is not None and relation.kind in ("table", "partitioned table"):
         rows = await inquiry.ask("indexes", INDEXES, form.table)
         indexes = None if rows is None else tuple(map(_index_of, rows))
         version = int((values or {}).get("server_version_num", 0))
@@ -238,6 +243,8 @@ async def collect_facts(table: OpenTable) -> PostgresFacts:
     else:
         if relation is None:
             why = "it is not known what kind of table this is"
+        elif relation.kind == _DISTRIBUTED:
+            why = f"the rows of {form.table} are in shards on other servers (Citus)"
         else:
             where = f" on {', '.join(relation.behind)}" if relation.behind else ""
             why = f"{form.table} is a {relation.kind}{where}: open the table itself with table="

@@ -16,6 +16,7 @@ import asyncpg
 
 from ..query import Query
 from ..scans import ScanEstimate, ScanGuard, ScanKind
+from .citus import read_shard_bytes
 from .connections import Connection
 from .plans import plan_of
 from .selects import Statement, is_searched, looks_inside
@@ -139,6 +140,10 @@ class Scans:
             with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
                 async with connection.transaction():
                     size = _Size(*await connection.fetchrow(_SIZE, self._table))
+                    if not size.rows_bytes and (
+                        shards := await read_shard_bytes(connection, self._table)
+                    ):
+                        size = size._replace(rows_bytes=shards.rows, outside_bytes=shards.outside)
                     if size.is_unknown:
                         some = f"SELECT 1 FROM {self._table} LIMIT {FEW + 1}"
                         found = await connection.fetchval(f"SELECT count(*) FROM ({some}) AS few")

@@ -23,6 +23,7 @@ from ...errors import BridgeError, StorageError
 from ..limits import SNAPSHOT_PAUSE
 from ..trace import current
 from ..url import raise_without_secrets
+from .citus import ONE_CONNECTION
 from .connections import Connection
 from .errors import LOST, raise_translated
 from .limits import IDLE, MARGIN
@@ -62,7 +63,7 @@ async def open_snapshot(table: OpenTable) -> OpenTable:
     snapshot = _Snapshot(table)
     table.snapshots.add(snapshot)
     try:
-        await snapshot.begin()
+        await snapshot.begin(table.form.table)
     except BaseException as error:
         await snapshot.close()
         if not isinstance(error, Exception):
@@ -95,17 +96,23 @@ class _Snapshot:
         self._pause = SNAPSHOT_PAUSE + MARGIN
         self._since = self.loop.time()  # when it was used last
 
-    async def begin(self) -> None:
-        """Connect, and begin the transaction."""
+    async def begin(self, name: str) -> None:
+        """Connect, and begin the transaction.
+
+        Args:
+            name: The quoted name of the table.
+        """
         link = self._link = await self._table.open_connection()
         self._transaction = await link.begin_snapshot()
-        if IDLE in link.given:
-            return
         # Servers that only speak PostgreSQL's protocol may lack the catalog.
         with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
             async with link.transaction():
-                found = await link.fetchval(_LIMIT_PAUSE, round(1000 * self._pause))
-                self._pause = found / 1000 if found else self._pause
+                if IDLE not in link.given:
+                    found = await link.fetchval(_LIMIT_PAUSE, round(1000 * self._pause))
+                    self._pause = found / 1000 if found else self._pause
+                await link.execute(ONE_CONNECTION)
+        # Each server of a distributed table has a snapshot of its own, from its first row on.
+        await link.execute(f"SELECT FROM {name} LIMIT 1")
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Return the result of ``work(connection)``, which reads what the transaction sees.
