@@ -3,7 +3,7 @@
 
 const GONE = "The kernel was restarted or has ended. ";
 const SILENT = "The kernel does not answer. While it runs a cell, wait; "
-  + "if it was restarted, run the cell of this view again.";
+  + "if it was restarted, run the cells up to this one again.";
 const LOST = "jupyter-widgets-disconnected";
 const PATIENCE = 6000; // milliseconds for an answer
 const PAUSE = 3000; // between two questions

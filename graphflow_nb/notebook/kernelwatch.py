@@ -16,8 +16,8 @@ __all__ = ["KernelWatch", "View"]
 
 _FOLDER: Final = files(__package__)
 _RUN_AGAIN: Final = (
-    "Run this cell again. What is shown here is from before: it can be read and copied, and does "
-    "nothing."
+    "Run the cells up to this one again. What is shown here is from before: it can be read and "
+    "copied, and does nothing."
 )
 
 

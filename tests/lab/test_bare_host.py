@@ -174,7 +174,9 @@ def test_a_kernel_that_is_gone_or_silent_is_said_there_too(host: Host):
     view.watch.receive(questions[0])
     expect(alert).to_be_empty()
     page.evaluate("document.querySelector('#view').classList.add('jupyter-widgets-disconnected')")
-    expect(alert).to_contain_text("The kernel was restarted or has ended. Run this cell again.")
+    expect(alert).to_contain_text(
+        "The kernel was restarted or has ended. Run the cells up to this one again."
+    )
     expect(page.get_by_role("button")).to_be_disabled()
     page.get_by_role("button").click(force=True)
     assert page.evaluate("window.pressed") is None

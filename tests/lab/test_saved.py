@@ -28,7 +28,7 @@ with show_bar("copying …") as bar:
     bar.show_count(10, 10, "sessions")
 print("pid", os.getpid())""",
 ]
-GONE = "The kernel was restarted or has ended. Run this cell again."
+GONE = "The kernel was restarted or has ended. Run the cells up to this one again."
 KEPT = "To use it, run this cell again."
 _SHOWN = """text => [...document.querySelectorAll('.jp-OutputArea-child')]
     .filter(e => e.getBoundingClientRect().height > 0 && e.textContent.includes(text)).length"""
