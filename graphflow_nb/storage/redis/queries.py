@@ -151,9 +151,12 @@ class Queries:
         found: list[Found] = []
         hidden: set[bytes] = set()
         start, count = 0, min(max(limit, 100), _PORTION)
+        note = current_row_note()
         while len(found) < limit and start < len(left):
             found += await self._find_matching(left[start : start + count], query, hidden)
             start += count
+            if note is not None:
+                note(min(start, len(left)), len(left))
             if start - count < _PROBED <= start and len(found) < limit:
                 expected = _expect(limit, start, len(found))
                 await self._ask(query, "search", expected, min(start, len(left)))
@@ -201,6 +204,7 @@ class Queries:
         # Where other conditions leave out sessions, more are read than a page has.
         count = limit if self._index.can_count(query) else max(limit, 100)
         listed: list[Entry] | None = None
+        note = current_row_note()
         while len(found) < limit:
             # Where few of them match, larger portions take fewer round trips.
             count = min(2 * count, _PORTION) if walked else count
@@ -223,15 +227,17 @@ class Queries:
             moved += answer.moved
             found += answer.found
             entries += answer.entries
+            if note is not None:
+                note(read, None)
             if (
                 read - len(portion) < _PROBED <= read
                 and len(found) < limit
                 and await self._expects_all(query, read, len(found))
             ):
                 return None
-        notes = [_hidden_note(hidden), await self._index_note(moved)]
-        note = "; ".join(note for note in notes if note) or None
-        return Page(found[:limit], entries[:limit], note)
+        remarks = [_hidden_note(hidden), await self._index_note(moved)]
+        remark = "; ".join(filter(None, remarks)) or None
+        return Page(found[:limit], entries[:limit], remark)
 
     async def _read_portion(
         self, portion: Sequence[Entry], query: Query, hidden: set[bytes]

@@ -15,6 +15,7 @@ from graphflow_nb.storage.redis.client import RedisClient
 from graphflow_nb.storage.redis.index import RedisIndex
 from graphflow_nb.storage.redis.queries import Queries
 from graphflow_nb.storage.redis.records import Records
+from graphflow_nb.storage.scans import noting_rows
 from graphflow_nb.storage.table import note_of
 
 from .conftest import worker_text
@@ -298,7 +299,14 @@ def test_a_read_of_many_large_values_is_asked_about(redis_server, monkeypatch):
             "search": lambda **k: wb.sessions(text="nobody", limit=9, **k),
             "sort": lambda **k: wb.sessions(order="created_at", limit=9, **k),
         }.items():
-            _check_asked(wb, kind, read)
+            said = _check_asked(wb, kind, read)
+            tried = "Only 100 sessions were looked at" if kind == "search" else "Nothing was read"
+            assert tried in said
+        for order in ("id", "-updated_at"):
+            told: list[tuple[int, int | None]] = []
+            with noting_rows(lambda *read, told=told: told.append(read)):
+                wb.sessions(text="nobody", order=order, limit=9, allow_scan=True)
+            assert (len(told) > 1, told[-1][0] >= 400) == (True, True), told
     with g.open(redis_server.url, ask_above_bytes=100_000) as wb, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the index answered
         wb.summary()
@@ -317,3 +325,4 @@ def _check_asked(wb, kind, read):
         assert refused.value.kind == kind
         assert 350_000 < refused.value.bytes < 500_000
         read(allow_scan=True)
+    return str(refused.value)
