@@ -12,7 +12,11 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.cards.lines import context_lines
 from graphflow_nb.frames import paths_beside
+from graphflow_nb.lessons.events import show_state
+from graphflow_nb.lessons.step import compare_sessions
 from graphflow_nb.model.masks import NO_MASK, Mask
+
+from .test_masking import outputs_of
 
 SECRET, PLAIN = "Zq7", "Pl4"
 
@@ -123,3 +127,15 @@ def test_what_a_typed_column_cannot_hold_is_named_without_its_value(tmp_path: Pa
     report = wb.to_parquet(tmp_path / "p", context=dict.fromkeys(paths, "int64"))
     assert len(report.misfits) == len(paths)
     assert SECRET not in str(report) + (tmp_path / "p" / "_manifest.jsonl").read_text()
+
+
+def test_a_name_at_the_top_of_a_context_hides_what_is_beside_it() -> None:
+    wb = g.open("memory:")
+    wb.install_history()
+    session = wb.create("a", "t", context={"name": "api_key", "value": SECRET})
+    session.context["value"] = f"{SECRET}2"
+    wb.save(session)
+    pairs = compare_sessions(session, wb.get("a"))
+    shown = [outputs_of(session), show_state(session), repr(pairs), outputs_of(wb.diff("a", 1))]
+    assert "•••" in show_state(session)
+    assert SECRET not in "".join(shown)

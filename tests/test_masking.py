@@ -41,6 +41,7 @@ def secret_data(turn: int = 0) -> dict[str, Any]:
         f"ghp_{SECRET}abcdefghijklmnop{n}": {"user": "ann", "turn": turn, "likes": [f"{n}"]}
         for n in range(3)
     }
+    data[f"ghp_{SECRET}abcdefghijklmnop9"] = turn
     data["пароль"] = data["ｐａｓｓｗｏｒｄ"] = data["X-Api-Key"] = f"{SECRET}{turn}"
     return data
 

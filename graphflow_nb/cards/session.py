@@ -84,11 +84,11 @@ def session_text(session: Session) -> str:
     if wrong:
         lines.append(f"  the context can't be read: {wrong}")
     lines.append(f"  context  {size(len(session.context_json()))}")
-    items = list(data.items()) if isinstance(data, dict) else []
+    # As a whole: one key may name what is under another.
+    hidden = session.mask.hide(Raw(exactjson.encode_unchecked(data)), DATA)
+    items = list(exactjson.split_object(hidden, "").items()) if isinstance(data, dict) else []
     for key, value in items[:MAX_ITEMS]:
-        raw = Raw(exactjson.encode_unchecked(value))
-        shown = shown_text(session.mask.hide(raw, (*DATA, key)))
-        lines.append(f"    {key!r}: {_cut(shown, 100)}")
+        lines.append(f"    {key!r}: {_cut(shown_text(value), 100)}")
     if len(items) > MAX_ITEMS:
         lines.append(f"    … {describe_count(len(items) - MAX_ITEMS, 'more key')}")
     lines.append(f"  chat     {describe_count(len(messages), 'message')}")

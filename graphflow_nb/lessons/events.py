@@ -183,9 +183,9 @@ def show_state(session: Session | None, *, version: bool = False) -> str:
     """
     if session is None:
         return ""
-    values = sorted(session.context.items())  # stores order them in different ways
-    shown = ((key, session.mask.hide_object(value, (*DATA, key))) for key, value in values)
-    text = ", ".join(f"{key} {exactjson.show(value)}" for key, value in shown)
+    values = session.mask.hide_object(dict(session.context), DATA)
+    # Stores order them in different ways.
+    text = ", ".join(f"{key} {exactjson.show(value)}" for key, value in sorted(values.items()))
     text = printable(text or "empty")
     if len(text) > MAX_STATE:
         text = f"{text[: MAX_STATE - 1]}…"

@@ -213,12 +213,12 @@ class Form(ShownAsPanel[FormPanel]):
 
     def _collect_data(self) -> Iterator[tuple[str, str]]:
         try:
-            items = list(self.session.context.items())
+            items = list(self.session.mask.hide_object(dict(self.session.context), DATA).items())
         except ContextError as error:
             yield "context", f"can't be read: {error}"
             return
         for key, value in items[:MAX_ITEMS]:
-            text = exactjson.show(self.session.mask.hide_object(value, (*DATA, key)))
+            text = exactjson.show(value)
             more = f" … ({len(text):,} characters)" if len(text) > MAX_TEXT else ""
             yield key, text[:MAX_TEXT] + more
         if len(items) > MAX_ITEMS:

@@ -230,8 +230,11 @@ def _hide(name: str, raw: Raw | None, session: Session | None) -> Raw | None:
     """Return a value as it is shown, with secrets masked."""
     if raw is None or session is None:
         return raw
-    path = (*DATA, name.removeprefix(_IN_DATA)) if name.startswith(_IN_DATA) else (name,)
-    return session.mask.hide(raw, path)
+    if not name.startswith(_IN_DATA):
+        return session.mask.hide(raw, (name,))
+    key = name.removeprefix(_IN_DATA)  # which another one may name
+    covered = session.mask.covers_within(value_at(document(session), DATA), (key,))
+    return session.mask.hide(raw, (*DATA, key), covered=covered)
 
 
 def _decode(raw: Raw | None) -> str | None:
