@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -14,7 +16,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from ...errors import SessionConflict
+from ...errors import SessionConflict, StorageError
 from ...model import Session
 from ...model.times import UNKNOWN_TIME, micros_or_unknown
 from ...printable import printable
@@ -456,14 +458,25 @@ class SqliteSessionStorage:
         """
         wider = query.one_more()
         note = current_row_note()
+        ended = threading.Event()
+
+        def tell(looked_at: int, about: int | None) -> None:
+            if ended.is_set():  # by an interrupt between two statements
+                raise StorageError("the search was stopped", nothing_written=True)
+            if note is not None:
+                note(looked_at, about)
 
         def read(db: Database) -> list[list[Any]] | None:
             sorts = has_rare_prefix(db, wider)
             if note is not None and not sorts and is_search(wider):
-                return search_columns(db, wider, context, note)
+                return search_columns(db, wider, context, tell)
             return read_columns(db, wider, sql.select_table(wider, context, sorts=sorts), note)
 
-        columns = await self._ask(wider, read)
+        try:
+            columns = await self._ask(wider, read)
+        except asyncio.CancelledError:
+            ended.set()
+            raise
         table = None
         if columns is not None:
             table = await run_off_loop(len(columns[0]), lambda: _build_table(columns))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
+import threading
 from contextlib import closing
 from itertools import product
 
@@ -74,3 +76,25 @@ def test_what_ends_in_between_leaves_no_transaction(storage, run):
         run(search(storage, query, stop))
     run(storage.save(Session("new", "none")))
     assert run(search(storage, query, print)).id == ["new"]
+
+
+def test_a_search_that_is_cancelled_between_two_steps_ends(storage, run):
+    told: list[int] = []
+    cancelled = threading.Event()
+
+    async def cancel_after_a_step():
+        loop = asyncio.get_running_loop()
+
+        def note(done: int, about: int | None) -> None:
+            told.append(done)
+            loop.call_soon_threadsafe(searching.cancel)
+            assert cancelled.wait(30)
+
+        searching = asyncio.ensure_future(search(storage, Query(task="none", limit=5), note))
+        with pytest.raises(asyncio.CancelledError):
+            await searching
+        cancelled.set()
+
+    run(cancel_after_a_step())
+    run(storage.close())  # which waits for what its connections do
+    assert told == [7]
