@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import warnings
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -15,6 +11,7 @@ from graphflow_nb.client.asking import MANY_SESSIONS
 from graphflow_nb.storage.postgres import scans as in_postgres
 from graphflow_nb.storage.scans import LARGE_BYTES, ScanEstimate
 
+from .. import asking
 from ..scope import one_in
 from ..storage.postgres.kit import execute, fetch_value
 from ..storage.postgres.test_rights import FOREIGN
@@ -26,22 +23,11 @@ SELECT 's' || n, 'g', 't', 'waiting', jsonb_build_object('data', jsonb_build_obj
 FROM generate_series(1, 600) AS n
 """
 #: The calls that read all of a table that has no index, and why.
-READS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "wb.sessions(limit=None, allow_scan=True)": (
-        "full read",
-        lambda wb, **k: wb.sessions(limit=None, **k),
-    ),
+READS: dict[str, tuple[str, asking.Read]] = {
+    **asking.READS,
     "wb.sessions(text='x', limit=9, allow_scan=True)": (
         "search",
         lambda wb, **k: wb.sessions(text="x", limit=9, **k),
-    ),
-    "wb.sessions(where={'n': 7}, allow_scan=True)": (
-        "search",
-        lambda wb, **k: wb.sessions(where={"n": 7}, **k),
-    ),
-    "wb.sessions(order='created_at', limit=9, allow_scan=True)": (
-        "sort",
-        lambda wb, **k: wb.sessions(order="created_at", limit=9, **k),
     ),
     "wb.stuck(longer_than='1 day', task='t', allow_scan=True)": (
         "sort",
@@ -51,7 +37,6 @@ READS: dict[str, tuple[str, Callable[..., Any]]] = {
         "sort",
         lambda wb, **k: wb.messages(limit=None, **k),
     ),
-    "wb.summary(allow_scan=True)": ("count", lambda wb, **k: wb.summary(**k)),
     "wb.overview(exact=True, allow_scan=True)": (
         "count",
         lambda wb, **k: wb.overview(exact=True, **k),
@@ -73,17 +58,8 @@ def large(databases) -> str:
 @pytest.mark.parametrize("call", READS)
 def test_a_read_of_a_large_table_is_asked_about_once(large, call):
     kind, read = READS[call]
-    with g.open(large, ask_above_bytes=100_000) as wb, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for _ in range(2):
-            with pytest.raises(g.ScanRefused, match=re.escape(call)) as refused:
-                read(wb)
-        assert refused.value.kind == kind
-        assert 100_000 < refused.value.bytes < 2_000_000
-        assert refused.value.seconds > 0
-        assert "about 600 sessions. Nothing was read" in str(refused.value)
-        read(wb, allow_scan=True)
-        read(wb)
+    refused = asking.check_asked_once(large, call, kind, read, above=100_000, most=2_000_000)
+    assert "about 600 sessions. Nothing was read" in str(refused)
 
 
 def test_what_an_index_serves_and_a_small_table_is_not_asked_about(large):

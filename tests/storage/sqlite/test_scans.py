@@ -19,6 +19,8 @@ from graphflow_nb.storage.sqlite import scans, sql
 from graphflow_nb.storage.sqlite.functions import register_functions
 from graphflow_nb.storage.sqlite.odd import Database
 
+from ... import asking
+
 FILL = """
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 600)
 INSERT INTO sessions SELECT printf('s%03d', n), 'g', 't' || (n % 2), 'waiting',
@@ -26,22 +28,11 @@ INSERT INTO sessions SELECT printf('s%03d', n), 'g', 't' || (n % 2), 'waiting',
 FROM numbers
 """
 #: The calls that read much of the file, and why.
-READS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "wb.sessions(limit=None, allow_scan=True)": (
-        "full read",
-        lambda wb, **k: wb.sessions(limit=None, **k),
-    ),
+READS: dict[str, tuple[str, asking.Read]] = {
+    **asking.READS,
     "wb.sessions(text='nobody', limit=9, allow_scan=True)": (
         "search",
         lambda wb, **k: wb.sessions(text="nobody", limit=9, **k),
-    ),
-    "wb.sessions(where={'n': 7}, allow_scan=True)": (
-        "search",
-        lambda wb, **k: wb.sessions(where={"n": 7}, **k),
-    ),
-    "wb.sessions(order='created_at', limit=9, allow_scan=True)": (
-        "sort",
-        lambda wb, **k: wb.sessions(order="created_at", limit=9, **k),
     ),
     "wb.messages(task='none', allow_scan=True)": (
         "search",
@@ -56,7 +47,6 @@ READS: dict[str, tuple[str, Callable[..., Any]]] = {
         "full read",
         lambda wb, **k: wb.overview(exact=True, **k),
     ),
-    "wb.summary(allow_scan=True)": ("count", lambda wb, **k: wb.summary(**k)),
 }
 #: The calls that read little, or as much as a person sees.
 SERVED: dict[str, Callable[[g.Workbench], Any]] = {
@@ -86,26 +76,15 @@ def large(request, tmp_path, monkeypatch) -> str:
 
 
 def test_a_read_of_much_of_a_large_file_is_asked_about_once(large, tmp_path):
+    size = (tmp_path / "s.db").stat().st_size
     for call, (kind, read) in READS.items():
-        _check_asked_once(large, call, kind, read, (tmp_path / "s.db").stat().st_size)
-
-
-def _check_asked_once(url: str, call: str, kind: str, read: Callable[..., Any], size: int) -> None:
-    with g.open(url, ask_above_bytes=50_000) as wb, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for _ in range(2):
-            with pytest.raises(g.ScanRefused, match=re.escape(call)) as refused:
-                read(wb)
-        assert refused.value.kind == kind
-        assert 50_000 < refused.value.bytes <= size
+        refused = asking.check_asked_once(large, call, kind, read, above=50_000, most=size)
         if kind == "full read":
-            assert refused.value.bytes > 0.8 * size
-        assert 0 < refused.value.seconds < 1
+            assert refused.bytes > 0.8 * size
+        assert refused.seconds < 1
         tried = "250" if kind == "search" else "200"
-        assert f"Only {tried} sessions were looked at" in str(refused.value)
-        assert re.search("the file has about (5[5-9].|600) sessions", str(refused.value))
-        read(wb, allow_scan=True)
-        read(wb)
+        assert f"Only {tried} sessions were looked at" in str(refused)
+        assert re.search("the file has about (5[5-9].|600) sessions", str(refused))
 
 
 def test_what_an_index_serves_is_not_asked_about(large):
