@@ -13,6 +13,7 @@ from ...errors import SessionConflict
 from ...model import Session
 from ..checks import check_ids_once
 from ..trace import current
+from .citus import is_distributed
 from .connections import Connection
 from .limits import MARGIN
 from .sql import TRANSACTION, parse_name
@@ -175,6 +176,8 @@ class _Batch:
             len(new) < _COPY_FROM
             or self._sql.notes
             or await has_triggers(self._connection, self._sql.form.table)
+            # Each server gives its rows a version of its own.
+            or await is_distributed(self._connection, self._sql.form.table)
         ):
             copied = _Copied([self._check(session) for session in new], False)
         else:

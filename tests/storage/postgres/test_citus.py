@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import asyncpg
 import pytest
 
 import graphflow_nb as g
@@ -84,6 +85,20 @@ def test_the_size_is_that_of_the_shards(distributed, run):
     storage = run(connect(distributed))
     sizes = run(storage.run(read))
     assert sizes == [(2_000_000_000, 1_000_000_000), None]
+    run(storage.close())
+
+
+def test_a_large_batch_asks_for_the_version_of_each_row(distributed, run, monkeypatch):
+    """Of rows that are copied one version is asked for, and each server gives another one."""
+
+    def copy(*arguments, **named):
+        raise AssertionError("the rows were copied")
+
+    monkeypatch.setattr(asyncpg.Connection, "copy_records_to_table", copy)
+    storage = run(connect(distributed))
+    sessions = [Session(f"s-{n:03}", "t") for n in range(600)]
+    assert run(storage.save_many(sessions)) == []
+    run(storage.save(sessions[599]))
     run(storage.close())
 
 
