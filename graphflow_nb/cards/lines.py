@@ -164,9 +164,9 @@ def _find_below(
     return raw, (*DATA, *keys)
 
 
-def data_lines(raw: Raw, path: Path = DATA, start: int = 0, mask: Mask = DEFAULT_MASK) -> Lines:
-    """Return the items of an object or array, and those in them, as a tree."""
-    return _list_tree(raw, path, start, Hidden(raw, path, mask))
+def data_lines(data: Raw, mask: Mask = DEFAULT_MASK) -> Lines:
+    """Return the items of a context's data, and those in them, as a tree."""
+    return _list_tree(data, DATA, 0, Hidden(data, DATA, mask))
 
 
 def _list_tree(raw: Raw, path: Path, start: int, hidden: Hidden) -> Lines:

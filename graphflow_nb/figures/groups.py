@@ -165,11 +165,11 @@ def rows_note(groups: Sequence[Group]) -> list[str]:
     return [f"the {ROWS} that took the most time; filter the frame to see the others"]
 
 
-def count_groups(frame: pd.DataFrame, by: str | Sequence[str], most: int = ROWS) -> int:
+def count_groups(frame: pd.DataFrame, by: str | Sequence[str]) -> int:
     """Return how many groups ``group_operations`` returns for these arguments."""
     columns = [by] if isinstance(by, str) else list(by)
     check_columns(frame, columns)
-    return min(len(frame[columns].drop_duplicates()), most + 1)
+    return min(len(frame[columns].drop_duplicates()), ROWS + 1)
 
 
 def split_groups(groups: Sequence[Group], fewest: int) -> tuple[list[Group], list[str]]:

@@ -81,7 +81,6 @@ _FALSE: Final = ("0", "false", "off", "no", "disable", "disabled")
 
 _POOLER: Final = "poolers are recognised by themselves"
 _SOCKET: Final = "the system's own settings of the socket apply"
-_CONNECTIONS: Final = "max_connections= of open limits them"
 _TIMEOUT: Final = "timeout= of open limits each statement"
 _OTHERS: Final = "it is for another client"
 #: What is left out, each with the reason.
