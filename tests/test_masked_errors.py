@@ -83,12 +83,12 @@ def calls_of(wb: g.Workbench) -> Iterator[Callable[[], Any]]:
     yield lambda: wb.run(failing(lambda: workflow.TaskResult(next_action=QUOTED)), "a")  # type: ignore[arg-type]
 
 
-def failing(act: Callable[[], Any]) -> workflow.Graph:
+def failing(act: Callable[[], Any], said: str = QUOTED) -> workflow.Graph:
     def step(context: g.Context) -> workflow.TaskResult:
         try:
             return act()  # type: ignore[no-any-return]
         except ZeroDivisionError:
-            raise g.TaskExecutionFailed(f"it has {QUOTED}") from None
+            raise g.TaskExecutionFailed(f"it has {said}") from None
 
     return workflow.GraphBuilder("default").add_task(workflow.task("t")(step)).build()
 
@@ -137,15 +137,20 @@ def test_what_a_mask_adds_is_hidden_in_all_that_a_failure_says(url: str) -> None
 def test_a_mask_that_is_off_hides_nothing_of_what_a_failure_says(url: str) -> None:
     quoted = f"password={SECRET}"
     with g.open(url, writable=True, mask=False) as wb:
+        wb.create("a", "t")
         for call in (
             lambda: wb.get(quoted),
             lambda: wb.sessions(compare=[("password", "~", SECRET)]),
             lambda: wb.patch("a", [{"password": SECRET, "op": quoted, "path": "/a"}]),
+            lambda: wb.run(failing(lambda: 1 / 0, quoted), "a"),
+            lambda: wb.copy_to("memory:", redact=lambda _: quoted),
+            lambda: wb.copy_to("memory:", redact=lambda _: quoted, progress=lambda *_: None),
         ):
             with pytest.raises(g.GraphflowError) as error:
                 call()
             assert SECRET in str(error.value)
             assert SECRET in str(pickle.loads(pickle.dumps(error.value)))
+        wb.delete("a")
     with pytest.raises(g.SessionNotFound) as error:
         g.open("memory:").get(quoted)
     assert SECRET not in str(error.value)

@@ -11,6 +11,7 @@ from ..client import Client
 from ..dual import CalledAsMethod
 from ..errors import StorageError
 from ..model import Session
+from ..secret_texts import scrub_by
 from ..storage import Query, connect
 from ..storage.attributes import attributes_of
 from ..storage.checks import check_callables
@@ -134,9 +135,10 @@ class CopyTo(CalledAsMethod):
         options = {"redact": redact, "strict": strict, "on_failure": on_failure}
         copy = partial(self._copy, other, query, **options)
         if progress is not None:
-            return meeting_point(bridges), copy(progress=progress, stop=stop)
+            work = scrub_by(self._client.scrubber, copy, progress=progress, stop=stop)
+            return meeting_point(bridges), work
         work = show_work(
-            copy,
+            partial(scrub_by, self._client.scrubber, copy),
             stop,
             step="copying …",
             unit="sessions",

@@ -18,6 +18,7 @@ from ..errors import GraphError, GraphflowError, QueryError, ReadOnlyError
 from ..model import Session
 from ..monitoring import Operation
 from ..printable import describe_count, inflect, printable_lines
+from ..secret_texts import scrub_by
 from ..storage.wrappers import Wrapper
 from ..workflow import ExecutionResult, ExecutionStatus, FlowRunner, Graph
 from ..workflow.execution import NO_EDGE
@@ -194,7 +195,8 @@ class RunFlow(CalledAsMethod):
             )
         # Tasks may suspend, so a storage that never does is not driven in place here.
         bridge = meeting_point([self._client.bridge])
-        return bridge, self._run(graph, id, max_steps if until else 1, bool(until))
+        steps = max_steps if until else 1
+        return bridge, scrub_by(self._client.scrubber, self._run, graph, id, steps, bool(until))
 
     async def _run(self, graph: Graph, id: str, limit: int, repeat: bool) -> FlowRun:
         storage = self._client.storage
