@@ -89,6 +89,7 @@ class GraphflowError(Exception):
 
     nothing_written: bool = True
     _scrubber: Scrubber | None = None
+    _done = ""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Return the error, which hides what the store hides whose call is under way."""
@@ -99,11 +100,20 @@ class GraphflowError(Exception):
 
     def __str__(self) -> str:
         with scrubbing_by(self._scrubber):
-            return printable_lines(scrub(self._text()))
+            return printable_lines(scrub(self._text() + self._done))
 
     def __repr__(self) -> str:
         with scrubbing_by(self._scrubber):
             return scrub(super().__repr__())
+
+    def note_done(self, done: str) -> None:
+        """Add what the call had written before it failed, and what to do next.
+
+        Args:
+            done: It, as a sentence without a full stop.
+        """
+        self._done = f". {done}"
+        self.nothing_written = False
 
     def _text(self) -> str:
         """Return what happened, which may have texts of drivers, stores and users in it."""

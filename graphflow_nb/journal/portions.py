@@ -70,7 +70,8 @@ class Portions:
         self._taken = seconds
         if not count:
             return
-        fitting = int(count * _SECONDS / max(seconds, 1e-9))
+        # In memory no writer waits for a portion.
+        fitting = int(count * _SECONDS / max(seconds, 1e-9)) if self._rests else _MAX
         # Twice as many only by steps, since one portion may have been quick by chance.
         most = min(_MAX, _BYTES // (bytes // count + 500), 4 * self.size)
         self.size = max(1, min(most, max(fitting, self.size // 4, _FIRST)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..errors import JournalError, SessionConflict, StorageError
+from ..errors import GraphflowError, JournalError, SessionConflict, StorageError
 from ..model import Session, stored_session
 from ..model.times import micros_or_none
 from ..storage.origin import is_as_read, is_same_state
@@ -147,27 +147,26 @@ class JournaledStorage:
         odd: dict[str, str] = {}
         portions = Portions(self._writes.storage)
         at = 0
-        while at < len(order):
-            if stop is not None and stop():
-                break
-            stored = await self._writes.read(order[at : at + portions.size])
-            at += portions.size
-            found = stored.sessions
-            if wanted is None:
-                odd |= stored.odd
-            else:
-                found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
-            try:
+        try:
+            while at < len(order):
+                if stop is not None and stop():
+                    break
+                stored = await self._writes.read(order[at : at + portions.size])
+                at += portions.size
+                found = stored.sessions
+                if wanted is None:
+                    odd |= stored.odd
+                else:
+                    found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
                 with portions.written(found.values()):
                     deleted += await self._delete_portion(found, again=wanted is None)
-            except JournalError as error:
-                if not deleted:
-                    raise
-                raise JournalError(f"{error}. {_describe_deleted(deleted, order)}") from error
-            if progress is not None:
-                progress(min(at, len(order)), len(order))
-            if at < len(order):
-                await portions.rest()
+                if progress is not None:
+                    progress(min(at, len(order)), len(order))
+                if at < len(order):
+                    await portions.rest()
+        except GraphflowError as error:
+            _note_deleted(error, deleted, order, ", which can be undone")
+            raise
         if odd:
             raise _odd_error(odd, len(deleted))
         return deleted
@@ -331,33 +330,38 @@ class UnnotedStorage:
         deleted: list[str] = []
         portions = Portions(self._storage)
         at = 0
-        while at < len(order):
-            if stop is not None and stop():
-                break
-            portion = order[at : at + portions.size]
-            at += len(portion)
-            stored = await read_sessions(self._reading, portion)
-            found = stored.sessions
-            if wanted is not None:
-                found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
-            with portions.written(found.values()):
-                gone = set(await delete_unchanged(self._storage, list(found.values())))
-            if wanted is None:
-                for session in found.values():
-                    if session.id not in gone:
-                        await self._storage.delete(session.id)
-                        gone.add(session.id)
-                for id in stored.odd:
-                    await self._storage.delete(id)
-            deleted += [
-                id
-                for id in portion
-                if (id in found and found[id].id in gone) or (wanted is None and id in stored.odd)
-            ]
-            if progress is not None:
-                progress(at, len(order))
-            if at < len(order):
-                await portions.rest()
+        try:
+            while at < len(order):
+                if stop is not None and stop():
+                    break
+                portion = order[at : at + portions.size]
+                at += len(portion)
+                stored = await read_sessions(self._reading, portion)
+                found = stored.sessions
+                if wanted is not None:
+                    found = {id: s for id, s in found.items() if _is_expected(s, wanted[id])}
+                with portions.written(found.values()):
+                    gone = set(await delete_unchanged(self._storage, list(found.values())))
+                if wanted is None:
+                    for session in found.values():
+                        if session.id not in gone:
+                            await self._storage.delete(session.id)
+                            gone.add(session.id)
+                    for id in stored.odd:
+                        await self._storage.delete(id)
+                deleted += [
+                    id
+                    for id in portion
+                    if (id in found and found[id].id in gone)
+                    or (wanted is None and id in stored.odd)
+                ]
+                if progress is not None:
+                    progress(at, len(order))
+                if at < len(order):
+                    await portions.rest()
+        except GraphflowError as error:
+            _note_deleted(error, deleted, order)
+            raise
         return deleted
 
     async def delete_unchanged(
@@ -371,17 +375,21 @@ class UnnotedStorage:
         deleted: list[str] = []
         portions = Portions(self._storage)
         at = 0
-        while at < len(sessions):
-            if stop is not None and stop():
-                break
-            portion = sessions[at : at + portions.size]
-            at += len(portion)
-            with portions.written(portion):
-                deleted += await delete_unchanged(self._storage, portion)
-            if progress is not None:
-                progress(at, len(sessions))
-            if at < len(sessions):
-                await portions.rest()
+        try:
+            while at < len(sessions):
+                if stop is not None and stop():
+                    break
+                portion = sessions[at : at + portions.size]
+                at += len(portion)
+                with portions.written(portion):
+                    deleted += await delete_unchanged(self._storage, portion)
+                if progress is not None:
+                    progress(at, len(sessions))
+                if at < len(sessions):
+                    await portions.rest()
+        except GraphflowError as error:
+            _note_deleted(error, deleted, sessions)
+            raise
         return deleted
 
 
@@ -421,8 +429,15 @@ def _contention_error(id: str, outcome: str) -> StorageError:
     )
 
 
-def _describe_deleted(deleted: Sequence[str], ids: Sequence[str]) -> str:
-    return f"{len(deleted):,} of {len(ids):,} sessions were deleted, which can be undone"
+def _note_deleted(
+    error: GraphflowError, deleted: Sequence[str], wanted: Sequence[object], back: str = ""
+) -> None:
+    """Let an error say how many of many sessions were deleted before it, if any were."""
+    if deleted:
+        error.note_done(
+            f"{len(deleted):,} of {len(wanted):,} sessions were deleted before it{back}; the same "
+            "call goes on with the others"
+        )
 
 
 def _odd_error(odd: Mapping[str, str], deleted: int) -> JournalError:

@@ -102,8 +102,17 @@ async def undo_many(
         if stop is not None and stop():
             break
         batch = _take_batch(writes, waiting, portions.size)
-        with portions.measure(len(batch), sum(entry.size for entry in batch)):
-            await _undo_batch(writes, [e for e in batch if not tally.is_left_alone(e.id)], tally)
+        left = [entry for entry in batch if not tally.is_left_alone(entry.id)]
+        try:
+            with portions.measure(len(batch), sum(entry.size for entry in batch)):
+                await _undo_batch(writes, left, tally)
+        except GraphflowError as error:
+            if tally.undone:
+                error.note_done(
+                    f"{tally.undone:,} of {total:,} writes were undone before it; undoing again "
+                    "goes on with the others"
+                )
+            raise
         if progress is not None:
             progress(total - len(waiting), total)
         if waiting:

@@ -259,28 +259,34 @@ async def copy(
     after: Cursor | None = None
     stopped = False
     size = PageSize(_PAGE, rows=1, bytes=_PAGE_BYTES)  # the first may have megabytes
-    while not (stopped := stop is not None and stop()):
-        found = await find(query.following(after, size.rows))
-        page, odd = _split_odd(found)
-        tally.note_odd(odd, strict=strict)
-        if not found:
-            break
-        after = Cursor("id", found[-1].id)
-        size.note(len(found), sum(len(session.context_json()) for session in found))
-        tally.read += len(page)
-        wanted = [s for session in page if (s := redacted(session, redact)) is not None]
-        tally.left_out += len(page) - len(wanted)
-        written = await _store_new(target, wanted)
-        if written.errors:
-            tally.fail(wanted, written.errors, strict=strict)
-        ids = [session.id for session in wanted if session.id not in written.errors]
-        stored = await _read(target, ids)
-        for session in wanted:
-            if session.id not in written.errors:
-                was_there = session.id in written.taken
-                tally.add(session, stored.get(session.id), was_there=was_there)
-        if progress is not None:
-            progress(tally.read, total)
+    try:
+        while not (stopped := stop is not None and stop()):
+            found = await find(query.following(after, size.rows))
+            page, odd = _split_odd(found)
+            tally.note_odd(odd, strict=strict)
+            if not found:
+                break
+            after = Cursor("id", found[-1].id)
+            size.note(len(found), sum(len(session.context_json()) for session in found))
+            tally.read += len(page)
+            wanted = [s for session in page if (s := redacted(session, redact)) is not None]
+            tally.left_out += len(page) - len(wanted)
+            written = await _store_new(target, wanted)
+            if written.errors:
+                tally.fail(wanted, written.errors, strict=strict)
+            ids = [session.id for session in wanted if session.id not in written.errors]
+            stored = await _read(target, ids)
+            for session in wanted:
+                if session.id not in written.errors:
+                    was_there = session.id in written.taken
+                    tally.add(session, stored.get(session.id), was_there=was_there)
+            if progress is not None:
+                progress(tally.read, total)
+    except _OF_THE_STORE as error:
+        if tally.copied:
+            copied = describe_count(tally.copied, "session was", "sessions were")
+            error.note_done(f"{copied} copied before it; the same copy again goes on")
+        raise
     keeps = isinstance(target, SupportsImportMany)
     return CopyReport(
         read=tally.read,

@@ -116,8 +116,12 @@ def test_cancelled_at_any_point_nothing_is_lost(wb, ids):
     assert wb.undo_many().undone == 0
 
 
+class _Suspending:
+    suspends = True
+
+
 def test_a_portion_is_bounded_by_what_the_last_one_took():
-    sizes = Portions(g.InMemorySessionStorage())
+    sizes = Portions(_Suspending())
     for seconds, size in ((0.0, 200), (0.0, 800), (0.0, 1000), (0.1, 250), (1.0, 62)):
         sizes.adapt(sizes.size, 100 * sizes.size, seconds)
         assert sizes.size == size
@@ -128,14 +132,10 @@ def test_a_portion_is_bounded_by_what_the_last_one_took():
 
 
 def test_a_long_way_to_the_server_does_not_make_portions_of_single_sessions():
-    sizes = Portions(g.InMemorySessionStorage())
+    sizes = Portions(_Suspending())
     for _ in range(5):
         sizes.adapt(sizes.size, 100 * sizes.size, 0.2)
     assert sizes.size == 50
-
-
-class _Suspending:
-    suspends = True
 
 
 @pytest.mark.parametrize(
@@ -153,3 +153,37 @@ def test_others_have_as_much_time_as_a_portion_took(monkeypatch, storage, rested
         sizes.adapt(50, 5000, seconds)
         asyncio.run(sizes.rest())
     assert slept == rested
+
+
+class _Refusing(g.InMemorySessionStorage):
+    """A storage that refuses a portion: what a trigger or a lost connection does."""
+
+    refuses = True
+
+    async def delete_unchanged(self, sessions):
+        if self.refuses and any(session.id == "s45" for session in sessions):
+            raise g.StorageError("kept by law", nothing_written=True)
+        return await super().delete_unchanged(sessions)
+
+
+@pytest.mark.parametrize("as_read", [True, False])
+@pytest.mark.parametrize("undo", [True, False])
+def test_an_error_says_what_was_deleted_before_it(monkeypatch, undo, as_read):
+    monkeypatch.setattr(portions, "_FIRST", 10)
+    monkeypatch.setattr(portions, "_MAX", 20)
+    storage = _Refusing()
+    ids = [f"s{n:02}" for n in range(COUNT)]
+    with g.wrap(storage) as wb:
+        wb.bridge.run(storage.import_many([Session(id, "t") for id in ids]))
+        sessions = wb.bridge.run(storage.query(g.Query(order="id")))
+        with pytest.raises(g.StorageError, match="kept by law") as caught:
+            wb.delete_unchanged(sessions, undo=undo) if as_read else wb.delete(ids, undo=undo)
+        assert not caught.value.nothing_written
+        assert "30 of 60 sessions were deleted before it" in str(caught.value)
+        assert ("which can be undone" in str(caught.value)) is undo
+        assert len(content(wb)) == 30
+        with pytest.raises(g.StorageError, match="kept by law") as caught:
+            wb.delete(["s45"], undo=undo)
+        assert caught.value.nothing_written
+        storage.refuses = False
+        assert len(wb.delete(ids, undo=undo)) == 30

@@ -364,3 +364,16 @@ def test_pages_of_a_copy_have_few_sessions_where_they_are_large(run):
     told = []
     assert run(copy(source, target, Query(), progress=lambda done, _: told.append(done))).verified
     assert told == [1, 2, 3, 4]
+
+
+def test_an_error_of_the_store_says_what_was_copied_before_it(run):
+    class Target(g.InMemorySessionStorage):
+        async def import_many(self, sessions):
+            if any(session.id == "s30" for session in sessions):
+                raise g.StorageUnavailable("out of reach")
+            return await super().import_many(sessions)
+
+    source, target = g.InMemorySessionStorage(), Target()
+    run(source.save_many([Session(f"s{n:02}", "t") for n in range(40)]))
+    with pytest.raises(g.StorageUnavailable, match="21 sessions were copied before it"):
+        run(copy(source, target, Query()))
