@@ -198,3 +198,42 @@ def test_a_query_is_shown_without_what_is_looked_for() -> None:
     assert SECRET not in repr(query)
     assert "12" in repr(query)
     assert "13" in repr(query)
+
+
+ODD = [
+    f'{{"data":{{"password":"{SECRET}"}}',
+    f"password: {SECRET}",
+    f'["password", "{SECRET}"]',
+    f'{{"data":"password={SECRET}","chat_history":"token={SECRET}"}}',
+    f'{{"data":{{}},"chat_history":{{"messages":[{{"role":"token={SECRET}","content":"x",'
+    f'"timestamp":"case_number={SECRET}"}}]}}}}',
+]
+
+
+def test_what_is_wrong_with_an_odd_row_is_said_without_its_secrets(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path / 'a.db'}"
+    with g.open(url, create=True) as wb:
+        wb.create("a", "t")
+    with sqlite3.connect(tmp_path / "a.db") as db:
+        for number, context in enumerate(ODD):
+            db.execute(
+                "INSERT INTO sessions SELECT ?, graph_id, current_task_id, ?, ?, version, "
+                "created_at, updated_at FROM sessions WHERE id = 'a'",
+                (f"odd{number}", f"case_number: {SECRET}", context),
+            )
+    with (
+        g.open(url, writable=True, mask=["case number"]) as wb,
+        warnings.catch_warnings(record=True) as warned,
+    ):
+        warnings.simplefilter("always")
+        frames = [wb.sessions(context=["password"]), wb.messages(), *wb.scan(), *wb.scan_messages()]
+        shown = [frame.to_csv() + repr(frame.attrs) for frame in frames]
+        reports: list[Any] = [wb.copy_to("memory:"), wb.export(tmp_path / "a.csv")]
+        reports.append(wb.to_parquet(tmp_path / "p", redact=g.mask_secrets))
+        shown += [outputs_of(report) for report in reports]
+        browser = wb.browse()
+        shown += [outputs_of(browser), *(str(warning.message) for warning in warned)]
+        shown.append((tmp_path / "p" / "_manifest.jsonl").read_text())
+        browser.close()
+    for text in shown:
+        assert SECRET not in text, text[max(0, text.find(SECRET) - 300) :][:600]

@@ -41,6 +41,8 @@ class Connected:
         asking: Asking | None = None,
     ):
         self.mask = mask
+        # What errors hide: the mask, or None for the default one, as what belongs to no store has.
+        self.scrubber = None if mask is DEFAULT_MASK else mask
         self.storage = storage
         self.bridge = bridge
         self.recorder = recorder
@@ -81,11 +83,6 @@ class Connected:
         self._shown.note_table(table, self.attributes.identity)
         await run_off_loop(len(table), lambda: self.observed.note_table(table), self.storage)
         return table
-
-    @property
-    def scrubber(self) -> Mask | None:
-        """The mask, for errors; None for the default one, as what belongs to no store has it."""
-        return None if self.mask is DEFAULT_MASK else self.mask
 
     def hide_secrets(self, session: Session) -> Session:
         """Return a session after its mask was set: that is, what of it is hidden where it is shown.

@@ -21,6 +21,7 @@ from ..model import MessageRole, OddMessage, Session
 from ..model.masks import DEFAULT_MASK, Mask
 from ..model.times import micros_or_unknown
 from ..monitoring import Records
+from ..secret_texts import scrub
 from ..storage.paths import ContextPath, data_path, is_path_hidden, path_label
 from ..storage.table import GroupCount, Table, add_problem, note_of
 from ..storage.texts import Portion, list_texts
@@ -256,7 +257,8 @@ def _read_one_by_one(
         for message in session.copy().context.chat_history:
             if isinstance(message, OddMessage):
                 add_problem(problems, session.id, f"message {len(messages)}: {message.problem}")
-            messages.append(_Message(str(message.role), message.content, ""))
+            # The role of an odd one may be any text.
+            messages.append(_Message(scrub(str(message.role)), message.content, ""))
             times.append(message.timestamp)
     except ContextError as error:
         add_problem(problems, session.id, str(error))

@@ -18,6 +18,7 @@ from typing import Final
 
 from ..errors import ContextError, SessionFormatError
 from ..model import Session, exactjson
+from ..secret_texts import scrub
 from .table import NotedList
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
 NO_VERSION: Final = -1
 
 _MAX_SHOWN: Final = 80
+_MAX_READ: Final = 1_000  # of a value, for secrets in it
 
 
 class Found(NotedList[Session]):
@@ -75,8 +77,9 @@ def problems_of(sessions: object) -> dict[str, str]:
 
 
 def describe(value: object) -> str:
-    """Return a stored value for an error, cut where it is long."""
-    text = repr(value)
+    """Return a stored value for an error, cut where it is long, without secrets."""
+    read = value[:_MAX_READ] if isinstance(value, (str, bytes)) else value
+    text = scrub(repr(read))
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
