@@ -312,8 +312,8 @@ class OpenTable:
             raise_translated(error, self.url)
         except NotConnected as error:
             raise_translated(error.error, self.url, sent=False)
-        except Exception as error:
-            raise_translated(error, self.url, writes=writes)
+        except Exception as error:  # a replica only reads, whatever was to be done
+            raise_translated(error, self.url, writes=writes and not self.standby)
 
     async def run_adapting_on(
         self, connection: Connection, work: Work[T], *, writes: bool = False

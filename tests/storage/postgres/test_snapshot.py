@@ -191,6 +191,14 @@ def test_a_replica_that_must_remove_rows_ends_a_snapshot(primary, standby, run):
         assert "the snapshot has ended" in str(error)
         assert "a replica ends it when rows that it needs are to be removed" in str(error)
         assert await ids_of(storage) == ["s-9"]
+        sleep = "SELECT count(*), pg_catalog.pg_sleep(60) FROM public.sessions"
+        reading = asyncio.create_task(storage.run(lambda connection: connection.fetch(sleep)))
+        asked = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        await until(lambda: fetch_value(standby.url, asked))
+        await writer.delete("s-9")
+        await execute(primary.url, "VACUUM sessions")
+        with pytest.raises(StorageError, match=r"(?s)ended this read.*max_standby_streaming_delay"):
+            await reading
         await storage.close()
         await writer.close()
 
