@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -21,6 +22,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.frames import sessions_frame
+from graphflow_nb.storage.pagesize import PageSize
 
 from ..scope import need, only_complete
 from ..two_sessions import PLACES, open_with_two_sessions
@@ -76,7 +78,8 @@ def test_a_scan_of_messages_has_every_message_once(store, wb):
 
 
 def test_a_scan_reads_less_at_a_time_where_values_are_large(tmp_path, monkeypatch):
-    monkeypatch.setattr("graphflow_nb.storage.pagesize.PAGE_BYTES", 100_000)
+    small = partial(PageSize, bytes=100_000)
+    monkeypatch.setattr("graphflow_nb.notebook.scanning.PageSize", small)
     monkeypatch.setattr("graphflow_nb.notebook.scanning.PAGE_BYTES", 100_000)
     wb = filled(tmp_path / "a.db", 300, large="x" * 10_000)
     sizes = [len(frame) for frame in wb.scan(context=["large"])]
