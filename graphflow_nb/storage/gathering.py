@@ -7,12 +7,13 @@ and joined at the end they would be there twice.
 from __future__ import annotations
 
 from array import array
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .texts import Texts, ends_of_texts
+from .texts import Texts, ends_of_texts, list_texts
 
 try:
     import pyarrow
@@ -35,9 +36,20 @@ class GatheredLists:
         """Add a portion."""
         self._portions.append(texts)
 
-    def finish(self) -> Texts:
-        """Return the column."""
-        return Texts(self._portions)
+    def finish(self, order: NDArray[np.int64] | None = None) -> Texts:
+        """Return the column.
+
+        Args:
+            order: The place of each text; None for the order in which they came.
+        """
+        if order is None:
+            return Texts(self._portions)
+        return Texts([self.take(order)])
+
+    def take(self, places: NDArray[np.int64]) -> list[str | None]:
+        """Return the texts at some places."""
+        texts = list(chain.from_iterable(map(list_texts, self._portions)))
+        return [texts[place] for place in places.tolist()]
 
 
 class GatheredFew(GatheredLists):
@@ -45,10 +57,29 @@ class GatheredFew(GatheredLists):
 
     def add(self, texts: Any) -> None:
         """Add an array of Arrow with a dictionary; its places take a quarter of the memory."""
-        if len(texts.dictionary) <= np.iinfo(np.int8).max:
-            places = texts.indices.cast(pyarrow.int8())
-            texts = pyarrow.DictionaryArray.from_arrays(places, texts.dictionary)
-        super().add(texts)
+        super().add(_narrow(texts))
+
+    def finish(self, order: NDArray[np.int64] | None = None) -> Texts:
+        """Return the column; see ``GatheredLists``."""
+        if order is None or not self._portions:
+            return super().finish()
+        portions = [_with_places(portion, pyarrow.int32()) for portion in self._portions]
+        self._portions.clear()
+        whole = pyarrow.chunked_array(portions).unify_dictionaries().combine_chunks()
+        return Texts([_narrow(_take(whole, order))])
+
+
+def _take(texts: Any, places: NDArray[np.int64]) -> Any:
+    return texts.take(pyarrow.array(places))
+
+
+def _narrow(texts: Any) -> Any:
+    few = len(texts.dictionary) <= np.iinfo(np.int8).max
+    return _with_places(texts, pyarrow.int8()) if few else texts
+
+
+def _with_places(texts: Any, kind: Any) -> Any:
+    return pyarrow.DictionaryArray.from_arrays(texts.indices.cast(kind), texts.dictionary)
 
 
 class GatheredTexts:
@@ -77,8 +108,20 @@ class GatheredTexts:
         wider = ends[1:].astype(self._ends.typecode) + (start - first)
         self._ends.frombytes(wider.data.cast("B"))
 
-    def finish(self) -> Texts:
-        """Return the column."""
+    def finish(self, order: NDArray[np.int64] | None = None) -> Texts:
+        """Return the column; see ``GatheredLists``."""
+        whole = self._whole()
+        if order is not None:
+            whole = _take(whole, order)
+        count = len(whole)
+        return Texts([whole[start : start + _PORTION] for start in range(0, count, _PORTION)])
+
+    def take(self, places: NDArray[np.int64]) -> list[str | None]:
+        """Return the texts at some places."""
+        texts: list[str | None] = _take(self._whole(), places).to_pylist()
+        return texts
+
+    def _whole(self) -> Any:
         count = len(self._ends) - 1
         kind = pyarrow.large_string() if self._ends.typecode == "q" else pyarrow.string()
         known = None
@@ -87,5 +130,4 @@ class GatheredTexts:
             bits[np.concatenate(self._missing)] = False
             known = pyarrow.py_buffer(np.packbits(bits, bitorder="little"))
         buffers = [known, pyarrow.py_buffer(self._ends), pyarrow.py_buffer(self._data)]
-        whole = pyarrow.Array.from_buffers(kind, count, buffers)
-        return Texts([whole[start : start + _PORTION] for start in range(0, count, _PORTION)])
+        return pyarrow.Array.from_buffers(kind, count, buffers)

@@ -10,7 +10,20 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Portion", "Texts", "bytes_of_texts", "ends_of_texts", "first_bytes", "list_texts"]
+try:
+    import pyarrow
+except ImportError:  # an extra
+    pyarrow = None
+
+__all__ = [
+    "Portion",
+    "Texts",
+    "bytes_of_texts",
+    "ends_of_texts",
+    "first_bytes",
+    "list_texts",
+    "release_freed",
+]
 
 #: Texts as one list, or as one array of Arrow, which takes a fifth of the memory.
 Portion = Any
@@ -138,3 +151,12 @@ def ends_of_texts(texts: Any) -> NDArray[Any]:
     large = str(texts.type) == "large_string"
     ends = np.frombuffer(texts.buffers()[1], np.int64 if large else np.int32)
     return ends[texts.offset : texts.offset + len(texts) + 1]
+
+
+def release_freed() -> None:
+    """Give the memory that Arrow has freed back to the system.
+
+    Arrow keeps it for its next arrays, and what becomes an array of numpy would need it again.
+    """
+    if pyarrow is not None:
+        pyarrow.default_memory_pool().release_unused()

@@ -264,7 +264,9 @@ class Selects:
         packing = f"SELECT count(*), {', '.join(values)} FROM ({rows.text}{limit}) AS r"
         return Statement(packing, arguments)
 
-    def copy(self, query: Query, context: Sequence[ContextPath], *, large: bool) -> str | None:
+    def copy(
+        self, query: Query, context: Sequence[ContextPath], *, large: bool, ordered: bool
+    ) -> str | None:
         """Return the statement that sends the columns of all selected sessions, for ``COPY``.
 
         Its columns are version, created_at and updated_at (as the server sends them in binary), the
@@ -276,6 +278,7 @@ class Selects:
             context: The paths into the context whose values are columns too.
             large: Whether most contexts are stored outside of their rows. Then each is read once
                 for all that is derived from it, which would take longer where they are small.
+            ordered: Whether the rows come in the order of the query, or in any.
 
         Returns:
             The statement; None if a value can't be written into one, since ``COPY`` takes no
@@ -295,10 +298,17 @@ class Selects:
         )
         try:
             for path in context:
-                columns += f", {value_at(spellings(path), write_literal, whole)}::text"
-            return self._rows(columns, query, DIRECT, write_literal, source)
+                columns += f", {value_at(spellings(path), write_literal, whole)}"
+            return self._rows(columns, query, DIRECT, write_literal, source, ordered=ordered)
         except ValueError:
             return None
+
+    def rank(self) -> str:
+        """Return the statement for the order of ids; its answer has the place of each, from 1."""
+        return (
+            f"SELECT array_agg(n ORDER BY i) FROM unnest($1::{self._id_array}) "
+            "WITH ORDINALITY AS given (i, n)"
+        )
 
     def explain_order(self, query: Query) -> str:
         """Return the statement for the plan of a page in a query's order, without conditions."""
@@ -325,6 +335,7 @@ class Selects:
         put: Put,
         source: str = "",
         also: Sequence[str] = (),
+        ordered: bool = True,
     ) -> str:
         """Return the SQL for columns of the rows on a page, in order.
 
@@ -335,8 +346,9 @@ class Selects:
             put: Puts a value into the statement.
             source: What is read instead of the table, where the query has no limit.
             also: Further conditions.
+            ordered: Whether the order matters, where the query has no limit.
         """
-        order = self._order(query)
+        order = self._order(query) if ordered else ""
         filters = [*self._filter(query, put), *also]
         range_terms = [*bound_times(query, put, of_order=True)]
         if query.limit is None:  # all are derived from, so a sort takes the narrow rows
@@ -355,8 +367,8 @@ class Selects:
             chosen = f"SELECT * FROM ({walked}) AS walked{_where(filters)}{order}{limit}"
             return f"SELECT {columns} FROM ({chosen}) AS chosen"
         by_id = self._plain and (way.sorts or way.apart)
-        ordered = ", ".join(dict.fromkeys(("id", query.order_by)))
-        rows = f"SELECT {ordered} FROM {self._table}" if by_id else stored
+        compared = ", ".join(dict.fromkeys(("id", query.order_by)))
+        rows = f"SELECT {compared} FROM {self._table}" if by_id else stored
         if way.apart:
             terms = [*range_terms, *filters, *self._beyond(query, put)]
             # An OFFSET lets nothing of the order through to the rows below it.

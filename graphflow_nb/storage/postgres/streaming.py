@@ -21,11 +21,12 @@ from ..paths import ContextPath
 from ..query import Query
 from ..scans import current_row_note
 from ..table import Table, add_problem
-from ..texts import Portion, Texts, bytes_of_texts, list_texts
+from ..texts import Portion, Texts, bytes_of_texts, list_texts, release_freed
 from .columns import unpack_times
 from .connections import Connection
 from .limits import MARGIN, STATEMENT
 from .odd import build_odd_table, read_rows_on
+from .sorting import Unsortable, can_sort, rank_ids, sort_rows
 from .table import OpenTable
 
 try:
@@ -44,6 +45,10 @@ _TEXTS: Final = ("id", "graph_id", "current_task_id", "status_message")
 _FEW: Final = (1, 2)  # where the texts are of which few are distinct
 _SPARE: Final = 1 << 17
 _PORTION: Final = 1 << 19  # bytes of a portion, and the row in which it ends
+#: Fewer bytes at once are not worth the loop's time, and more are waited for, which the system
+#: keeps meanwhile: a server that does not sort sends 8 kB at a time.
+_CHUNK: Final = 1 << 15
+_PAUSE: Final = 0.002
 #: How many times longer than one statement it may be silent, and the whole may take. A server is
 #: silent while it sorts all rows, and until it has found so many that they fill its buffer.
 _SILENT: Final = 20
@@ -102,11 +107,36 @@ async def _stream(
     level = "" if connection.holds_snapshot else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;"
     await connection.execute(f"{level} SET LOCAL bytea_output = hex")
     large = bool(await connection.fetchval(_LARGE, table.form.table))
-    statement = table.statements.selects.copy(query, context, large=large)
-    if statement is None:
-        raise Unstreamed
     if connection.limits.get(STATEMENT) == round(1000 * (table.timeout + MARGIN)):  # our own limit
         await connection.allow(_WHOLE * table.timeout)
+    found: Table | None = None
+    if await can_sort(connection, table, query):
+        # Else the server takes the handing over of rows between its processes for so dear that one
+        # of them computes all columns.
+        await connection.execute("SET LOCAL parallel_tuple_cost = 0.01")
+        found = await _read(connection, table, query, context, large=large, ordered=False)
+    if found is None:
+        found = await _read(connection, table, query, context, large=large, ordered=True)
+    assert found is not None
+    places = await asyncio.to_thread(_find_odd, found)
+    await _mend_odd(connection, table, found, places, context)
+    return found
+
+
+async def _read(
+    connection: Connection,
+    table: OpenTable,
+    query: Query,
+    context: Sequence[ContextPath],
+    *,
+    large: bool,
+    ordered: bool,
+) -> Table | None:
+    """Return all rows in order; None where the server has to order them."""
+    selects = table.statements.selects
+    statement = selects.copy(query, context, large=large, ordered=ordered)
+    if statement is None:
+        raise Unstreamed
     note, about = current_row_note(), None
     if note is not None:
         about = await table.scans.find_rows(connection, statement)
@@ -120,15 +150,25 @@ async def _stream(
                 waiting.reschedule(loop.time() + silent)
                 if await reader.take(data) and note is not None:
                     note(reader.rows, about)
+                if len(data) < _CHUNK:
+                    await asyncio.sleep(_PAUSE)
 
             day = 86_400.0  # the driver's own limit is one on the whole
             await connection.copy_from_query(statement, output=take, format="text", timeout=day)
-            found = await reader.end()
-        places = await asyncio.to_thread(_find_odd, found)
+            await reader.end()
+        if ordered:
+            return await reader.table()
+        try:
+            order = await sort_rows(
+                reader.times(query.order_by),
+                lambda places: rank_ids(connection, table, reader.ids(places)),
+                descending=query.descending,
+            )
+        except Unsortable:
+            return None
+        return await reader.table(order)
     finally:
         reader.stop()
-    await _mend_odd(connection, table, found, places, context)
-    return found
 
 
 class _Reader:
@@ -181,12 +221,29 @@ class _Reader:
         self._size = len(rest)
         return True
 
-    async def end(self) -> Table:
-        """Decode the last portion, and return the rows by column."""
+    async def end(self) -> None:
+        """Decode the last portion."""
         if self._size:
             await self._decode(self._size)
         await self._wait()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._table)
+
+    async def table(self, order: NDArray[np.int64] | None = None) -> Table:
+        """Return the rows by column, after the end.
+
+        Args:
+            order: The place of each row among those that came; None for their order.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._table, order)
+
+    def times(self, column: str) -> NDArray[np.int64]:
+        """Return ``created_at`` or ``updated_at`` of the rows, as they came."""
+        place = _NUMBERS.index(column.removesuffix("_at"))
+        return np.frombuffer(self._numbers[place], np.int64)
+
+    def ids(self, places: NDArray[np.int64]) -> list[str | None]:
+        """Return the ids of the rows at some places."""
+        return self._texts[0].take(places)
 
     def stop(self) -> None:
         """Drop what is not decoded."""
@@ -280,13 +337,17 @@ class _Reader:
                     known.clear()
         return _Portion(numbers, texts)
 
-    def _table(self) -> Table:
-        columns: list[Any] = [texts.finish() for texts in self._texts]
+    def _table(self, order: NDArray[np.int64] | None) -> Table:
+        columns: list[Any] = []
+        while self._texts:  # one of them is in memory twice
+            columns.append(self._texts.pop(0).finish(order))
+            if order is not None:
+                release_freed()
         ids, graphs, tasks, statuses, *values = columns
-        numbers: dict[str, Any] = {
-            name: np.frombuffer(column, np.int64)
-            for name, column in zip(_NUMBERS, self._numbers, strict=True)
-        }
+        numbers: dict[str, Any] = {}
+        for name in _NUMBERS:
+            column = np.frombuffer(self._numbers.pop(0), np.int64)
+            numbers[name] = column if order is None else column[order]
         return Table(
             id=ids,
             graph_id=graphs,

@@ -15,7 +15,7 @@ import pytest
 from graphflow_nb import Cursor, Query, Session
 from graphflow_nb.frames import columns, paths_beside, sessions_frame
 from graphflow_nb.model.masks import DEFAULT_MASK
-from graphflow_nb.storage.postgres import streaming
+from graphflow_nb.storage.postgres import sorting, streaming
 from graphflow_nb.storage.scans import noting_rows
 from graphflow_nb.storage.texts import Texts
 
@@ -134,6 +134,69 @@ def test_a_frame_of_all_is_that_of_a_page(database, run, monkeypatch, form, arro
             query = Query(has=[name], id_prefix="", limit=None)
             check(run, storage, query, [name])
     run(storage.close())
+
+
+@pytest.mark.parametrize("arrow", [True, False])
+def test_rows_that_come_in_any_order_are_sorted_as_the_server_sorts(
+    database, run, monkeypatch, arrow
+):
+    if not arrow:
+        monkeypatch.setattr(streaming, "pyarrow", None)
+    monkeypatch.setattr(streaming, "_PORTION", 9_000)
+    monkeypatch.setattr(sorting, "_SORTABLE", "SELECT $1::text <> $2::text")
+    sort, sorted_here = sorting.sort_rows, []
+
+    async def note(*args, **options):
+        sorted_here.append(False)
+        order = await sort(*args, **options)
+        sorted_here[-1] = True
+        return order
+
+    monkeypatch.setattr(streaming, "sort_rows", note)
+    run(fill(database, "crate-0.5" if arrow else "crate-0.6", 90))
+    storage = run(connect(database))
+    orders = ("-updated_at", "updated_at", "-created_at", "created_at")
+    for order in orders:
+        frame = check(run, storage, Query(order=order, limit=None), PATHS)
+        assert len(frame) == 90
+    assert len(check(run, storage, Query(task="nowhere", limit=None), PATHS)) == 0
+    assert sorted_here == [True] * 5
+    # In PostgreSQL's last years, which a column of int64 does not tell apart.
+    last = "timestamptz '294260-01-01' - interval '1 day' * ascii(right(id::text, 1))"
+    run(execute(database, f"UPDATE sessions SET updated_at = {last} WHERE updated_at IS NULL"))
+    check(run, storage, Query(limit=None), PATHS)
+    assert sorted_here == [True] * 5 + [False]
+    run(storage.close())
+
+
+def test_the_server_sorts_where_many_sessions_have_one_time(database, run, monkeypatch):
+    can_sort, told = sorting.can_sort, []
+
+    async def note(*args):
+        told.append(await can_sort(*args))
+        return told[-1]
+
+    async def read(times: str, also: str = "SELECT 1") -> None:
+        await create_table(database, "crate-0.6")
+        await execute(
+            database,
+            "INSERT INTO sessions (id, graph_id, current_task_id, context, updated_at) "
+            f"SELECT n::text, 'g', 't', '{{}}', {times} FROM generate_series(1, 300) AS n",
+        )
+        await execute(database, also)
+        storage = await connect(database)
+        for order in ("-updated_at", "id"):
+            assert len(await storage.table(Query(order=order, limit=None))) == 300
+        await storage.close()
+        await execute(database, "DROP TABLE sessions")
+
+    monkeypatch.setattr(streaming, "can_sort", note)
+    distinct, analyze = "now() - n * interval '1 second'", "ANALYZE sessions"
+    run(read(distinct, analyze))
+    run(read(distinct))  # nothing is known
+    run(read("now()", analyze))
+    run(read(distinct, f'ALTER TABLE sessions ALTER id TYPE text COLLATE "POSIX"; {analyze}'))
+    assert told == [True, *[False] * 7]
 
 
 def test_contexts_outside_of_their_rows_are_read_once(database, run, monkeypatch):
