@@ -15,10 +15,11 @@ from ..checks import check_ids_once
 from ..trace import current
 from .citus import is_distributed
 from .connections import Connection
+from .inspection import has_triggers
 from .limits import MARGIN
 from .sql import TRANSACTION, parse_name
 from .states import columns_of, write_time
-from .table import OpenTable, Work, has_triggers
+from .table import OpenTable, Work
 
 __all__ = ["import_batch", "restore_batch", "save_batch"]
 

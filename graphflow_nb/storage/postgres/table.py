@@ -6,15 +6,14 @@ the migration, the facts and the watch.
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from functools import partial
+from typing import Self, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -24,7 +23,6 @@ from ...model import Session
 from ..address import Address
 from ..checks import (
     MOST_CONNECTIONS,
-    WRITABLE,
     check_no_extra,
     check_number,
     check_seconds,
@@ -32,38 +30,24 @@ from ..checks import (
     check_texts,
     refuse_write,
 )
-from ..url import StoreUrl, check_postgres_url, server_of
+from ..url import StoreUrl, check_postgres_url
 from . import sql as sql
 from .connections import Connection, Connections, Lending, NotConnected
 from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
 from .history_sql import HistoryForm
+from .inspection import RIGHTS, Found, Inspector, find_missing_rights
 from .link import Link, Opener
 from .pages import Pages
 from .scans import Scans
 from .states import RowStates
 
-__all__ = ["OpenTable", "Work", "has_triggers"]
+__all__ = ["OpenTable", "Work"]
 
 T = TypeVar("T")
 #: A coroutine function that works on a connection.
 Work = Callable[[Connection], Awaitable[T]]
 
 log = logging.getLogger("graphflow_nb")
-
-_RIGHTS: Final = (
-    "Reading takes SELECT on the table, writing also INSERT, UPDATE and DELETE, both USAGE on its "
-    "schema; ask for the right, or open it as another user"
-)
-_ID_TYPES: Final = {"uuid", "text", "character varying"}
-
-
-class _Found(NamedTuple):
-    """The result of an inspection of the table."""
-
-    form: sql.TableForm
-    name: str  # quoted, with a schema if the user named one
-    address: Address
-    identity: str
 
 
 class OpenTable:
@@ -118,10 +102,8 @@ class OpenTable:
         self.limits: Mapping[str, int] = {}
         self.shared = False
         self.snapshots: set[Lending] = set()
-        self._name = name
+        self._inspector = Inspector(name, url, read_only=opened_read_only)
         self._history: HistoryForm | None = None
-        self._lacks_xmin = False  # whatever its catalog says
-        self._inspect_statement = ""
 
     @classmethod
     async def connect(
@@ -168,7 +150,7 @@ class OpenTable:
         self.limits = limits
         self.shared = shared
 
-    def _adopt(self, found: _Found) -> None:
+    def _adopt(self, found: Found) -> None:
         self.address = found.address
         self.identity = found.identity
         self._shown = found.name
@@ -300,7 +282,7 @@ class OpenTable:
             if (lacking := await self._find_missing_rights(error, beside)) is None:
                 raise_translated(error, self.url)
             raise StorageError(
-                f"{self.url}: {self.url.mask(error)}: this user lacks {lacking}. {_RIGHTS}",
+                f"{self.url}: {self.url.mask(error)}: this user lacks {lacking}. {RIGHTS}",
                 nothing_written=True,
             ) from error
         except asyncpg.ReadOnlySQLTransactionError as error:
@@ -387,7 +369,7 @@ class OpenTable:
         except asyncpg.PostgresError:
             self._set_form(form)
             raise
-        self._lacks_xmin = True
+        self._inspector.lacks_xmin = True
         return result
 
     # The form
@@ -400,71 +382,17 @@ class OpenTable:
         """Adapt to the form that the table has now."""
         self._adopt(await self._inspect(connection))
 
-    async def _inspect_first(self, connection: Connection) -> _Found:
-        """Inspect the table when it is opened: find out how the server can be identified too."""
+    async def _inspect_first(self, connection: Connection) -> Found:
+        """Inspect the table when it is opened, and create it if that is wanted."""
 
-        async def inspect(connection: Connection) -> _Found:
-            return await self._inspect(connection, create=True)
+        async def inspect(connection: Connection) -> Found:
+            return await self._inspector.inspect(connection, create=True, standby=self.standby)
 
-        for system in sql.SYSTEMS[:-1]:
-            self._inspect_statement = sql.inspect_statement(system)
-            with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
-                return await self._run_scoped(connection, inspect)
-        self._inspect_statement = sql.inspect_statement(sql.SYSTEMS[-1])
-        return await self._run_scoped(connection, inspect)
+        attempt = partial(self._run_scoped, connection, inspect)
+        return await self._inspector.choose_statement(attempt)
 
-    async def _inspect(self, connection: Connection, *, create: bool = False) -> _Found:
-        parts = sql.parse_name(self._name)
-        if parts is None:
-            raise StorageError(
-                f"{self._name!r} is not the name of a table: write 'table' or 'schema.table', and "
-                "put double quotes around what is not lower case"
-            )
-        # Where the path is fixed, a name without a schema is found by the user's own.
-        schemas = list(connection.schemas) if len(parts) == 1 else []
-        row = await connection.fetchrow(self._inspect_statement, parts, schemas)
-        if row["present"] and row["columns"] is None:
-            # Created after this statement began: its name is visible before its columns are.
-            row = await connection.fetchrow(self._inspect_statement, parts, schemas)
-        if not row["present"]:
-            if self.read_only or not create:
-                hidden = await self._find_hidden_schemas(connection)
-                raise self._missing(row["quoted"], hidden)
-            # Another client may be creating it at this moment.
-            races = (asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError)
-            with suppress(*races, asyncpg.DuplicateTableError):
-                await self._create(connection, row["quoted"])
-            return await self._inspect(connection)
-        form = _form_of(row)
-        if self._lacks_xmin:
-            form = replace(form, xmin=False)
-        # Materialized views and foreign tables have no keys, and can only be read.
-        keyless = row["keyless"] and self.opened_read_only
-        if not (row["unique_id"] or keyless or await self._keeps_ids_unique(connection, form)):
-            raise StorageError(f"{form.table} has no unique index on id, so no save would be safe")
-        server = server_of(self.url)
-        system = row["system"] or ":".join(str(part) for part in server if part is not None)
-        return _Found(
-            form,
-            row["name"],
-            Address("postgresql", *server, row["namespace"] or None, self._name),
-            f"postgresql:{system}/{row['database']}/{row['relation']}",
-        )
-
-    async def _create(self, connection: Connection, table: str) -> None:
-        try:
-            async with connection.transaction():  # or what comes after an error would fail too
-                await connection.execute(sql.create_statement(table))
-        except (asyncpg.InsufficientPrivilegeError, asyncpg.InvalidSchemaNameError) as error:
-            hidden = await self._find_hidden_schemas(connection)
-            if not hidden and isinstance(error, asyncpg.InvalidSchemaNameError):
-                raise
-            lacking = f"USAGE on the schema {hidden}" if hidden else "CREATE on the schema"
-            raise StorageError(
-                f"table {table} does not exist in {self.url}, and this user may not create one "
-                f"({self.url.mask(error)}): it lacks {lacking}. Nothing was created. {_RIGHTS}",
-                nothing_written=True,
-            ) from error
+    async def _inspect(self, connection: Connection) -> Found:
+        return await self._inspector.inspect(connection, standby=self.standby)
 
     async def _find_missing_rights(self, error: Exception, beside: str | None) -> str | None:
         """Return the rights that the user lacks, and on what; None where that is not known.
@@ -475,59 +403,15 @@ class OpenTable:
         """
 
         async def find(connection: Connection) -> str | None:
-            if hidden := await self._find_hidden_schemas(connection):
+            if hidden := await self._inspector.find_hidden_schemas(connection):
                 return f"USAGE on the schema {hidden}"
             history = None if self._history is None else self._history.name
-            for table in filter(None, (self.form.table, beside or history)):
-                if _is_named(table, str(error)):
-                    found = await connection.fetchval(sql.MISSING_RIGHTS, table)
-                    return f"{found} on {table}" if found else None
-            return None
+            tables = list(filter(None, (self.form.table, beside or history)))
+            return await find_missing_rights(connection, tables, str(error))
 
         with suppress(Exception):
             return await self._connections.run(find)
         return None
-
-    async def _find_hidden_schemas(self, connection: Connection) -> str | None:
-        """Return the schemas that may hide the table, since the user may not use them."""
-        *schema, name = sql.parse_name(self._name) or [self._name]
-        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
-            found: str | None = await connection.fetchval(
-                sql.HIDDEN_SCHEMAS, schema[-1] if schema else None, name
-            )
-            return found
-        return None
-
-    async def _keeps_ids_unique(self, connection: Connection, form: sql.TableForm) -> bool:
-        """Return whether no id has a second row, where the catalog does not say."""
-        try:
-            await connection.fetch(sql.Statements(form).explain_unique)
-        except asyncpg.InvalidColumnReferenceError:
-            return False
-        except asyncpg.InsufficientPrivilegeError:
-            return True  # the server does not answer users who may not write
-        except (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.WrongObjectTypeError) as error:
-            if self.opened_read_only:
-                return True  # a view that can only be read
-            raise StorageError(
-                f"{form.table} can only be read ({error}): leave writable=True out",
-                nothing_written=True,
-            ) from error
-        return True
-
-    def _missing(self, table: str, hidden: str | None) -> StorageError:
-        return StorageError(
-            f"table {table} does not exist in {self.url}"
-            + (
-                f", as far as this user sees, who lacks USAGE on the schema {hidden}"
-                if hidden
-                else ""
-            )
-            + (", and a replica can't create one" if self.standby else "")
-            + (", and a read-only workbench creates none" if self.opened_read_only else "")
-            + "; graphflow_nb.open(url, table='schema.table') opens another"
-            + (f", {WRITABLE} creates it" if self.opened_read_only and not self.standby else "")
-        )
 
     # What it takes
 
@@ -593,45 +477,3 @@ class OpenTable:
     def __repr__(self) -> str:
         mode = ", read-only" if self.opened_read_only else ", a replica" if self.standby else ""
         return f"{self.url}: {self.form}{mode}"
-
-
-async def has_triggers(connection: Connection, table: str) -> bool:
-    """Return whether triggers may change or skip rows of a table.
-
-    Args:
-        connection: The connection.
-        table: The quoted name of the table.
-    """
-    # Servers that only speak the protocol may lack the catalog.
-    with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
-        async with connection.transaction():
-            return bool(await connection.fetchval(sql.HAS_TRIGGERS, table))
-    return False
-
-
-def _form_of(row: Any) -> sql.TableForm:
-    """Return the form that the catalog describes.
-
-    Raises:
-        StorageError: It is not a table of sessions.
-    """
-    columns = json.loads(row["columns"] or "{}")
-    wrong = [name for name, types in sql.COLUMNS.items() if columns.get(name) not in types]
-    if columns.get("id") not in _ID_TYPES:
-        wrong.insert(0, "id")
-    if columns.get("version", "bigint") != "bigint":
-        wrong.append("version")
-    if wrong:
-        raise StorageError(
-            f"{row['quoted']} is not a graph-flow sessions table: "
-            + ", ".join(f"{name} is {columns.get(name, 'missing')}" for name in wrong)
-        )
-    return sql.TableForm(
-        row["quoted"], columns["id"] == "uuid", "version" in columns, bool(row["xmin"])
-    )
-
-
-def _is_named(table: str, text: str) -> bool:
-    """Return whether a text of the server names a table, and not another one that begins so."""
-    name = (sql.parse_name(table) or [table])[-1]
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None

@@ -17,9 +17,10 @@ from ...errors import SessionConflict, StorageError
 from ...model import Session
 from ..trace import current
 from .connections import Connection
+from .inspection import has_triggers
 from .sql import TRANSACTION
 from .states import has_content, write_time
-from .table import OpenTable, has_triggers
+from .table import OpenTable
 
 __all__ = ["restore", "save"]
 
