@@ -20,7 +20,9 @@ import asyncpg
 
 import graphflow_nb as g
 
-PATHS = ("n", "amount", "tier", "open", "who")
+#: The paths, with the types that someone would write who knows what each has.
+TYPES = {"n": "bigint", "amount": "float8", "tier": "text", "open": "boolean", "who": "text"}
+PATHS = tuple(TYPES)
 ROUNDS = 3
 FILL = """
 INSERT INTO sessions (id, graph_id, current_task_id, status_message, context, created_at,
@@ -38,6 +40,8 @@ SMALL = "repeat('x', 450)"  # a context of 700 bytes
 LARGE = (
     "(SELECT string_agg(md5((n::bigint * 1000 + k)::text), '') FROM generate_series(1, 300) AS k)"
 )
+#: Who else reads, as plain texts and with the types that our columns have.
+OTHERS = ("ADBC", "ADBC, typed", "connectorx", "connectorx, typed")
 #: What ``wb.sessions()`` shows, as someone would write it who knows the table.
 PLAIN = """
 SELECT id, graph_id, current_task_id, status_message, version, created_at, updated_at,
@@ -68,7 +72,11 @@ def _memory(name: str) -> int:
 def read_once(contestant: str, url: str, columns: int) -> dict[str, float]:
     """Make one call, and return its seconds, its peak of memory and the size of its DataFrame."""
     paths = PATHS[:columns]
-    plain = PLAIN.format(values="".join(f", context #>> '{{data,{p}}}' AS {p}" for p in paths))
+    typed = contestant.endswith("typed")
+    values = (
+        f", (context #>> '{{data,{p}}}')::{TYPES[p] if typed else 'text'} AS {p}" for p in paths
+    )
+    plain = PLAIN.format(values="".join(values))
     read: Any
     if contestant == "ours":
         wb = g.open(url, timeout=300, read_only=True)
@@ -77,7 +85,7 @@ def read_once(contestant: str, url: str, columns: int) -> dict[str, float]:
         def read() -> Any:
             return wb.sessions(context=paths, limit=None, allow_scan=True)
 
-    elif contestant == "ADBC":
+    elif contestant.startswith("ADBC"):
         import adbc_driver_postgresql.dbapi as adbc
 
         connection = adbc.connect(url)
@@ -107,7 +115,7 @@ def read_once(contestant: str, url: str, columns: int) -> dict[str, float]:
 
 def _measure(url: str, case: Case) -> dict[str, dict[str, float]]:
     """Return the medians of each contestant, in alternating rounds."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in ("ours", "ADBC", "connectorx")}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ("ours", *OTHERS)}
     for _ in range(ROUNDS):
         for name, calls in found.items():
             command = [sys.executable, "-m", __spec__.name, name, url, str(case.columns)]
@@ -132,7 +140,7 @@ async def _fill(url: str, case: Case) -> None:
 def frames(server: g.LocalPostgres, *, full: bool) -> None:
     """Print the time and the peak of memory of each contestant, and ours to theirs."""
     print("\nDataFrames of all sessions, newest first; the peak is that of memory")
-    print(f"  {'sessions, contexts, columns':<32}{'':<12}{'s':>8}{'frame MB':>10}{'peak MB':>10}")
+    print(f"  {'sessions, contexts, columns':<32}{'':<18}{'s':>8}{'frame MB':>10}{'peak MB':>10}")
     urls: dict[str, str] = {}
     for case in FULL_CASES if full else CASES:
         name = f"frames_{case.size}_{case.contexts}"
@@ -143,19 +151,21 @@ def frames(server: g.LocalPostgres, *, full: bool) -> None:
         title = f"{case.size:,}, {case.contexts}, {case.columns}"
         for contestant, figures in found.items():
             print(
-                f"  {title:<32}{contestant:<12}{figures['seconds']:>8.2f}"
+                f"  {title:<32}{contestant:<18}{figures['seconds']:>8.2f}"
                 f"{figures['frame'] / 1e6:>10.1f}{figures['peak'] / 1e6:>10.1f}"
                 f"{figures['peak'] / figures['frame']:>7.2f}×",
                 flush=True,
             )
-        ours = found.pop("ours")
-        quickest = min(figures["seconds"] for figures in found.values())
-        least = min(figures["peak"] for figures in found.values())
-        print(
-            f"  {'ours to the best of the others':<44}{ours['seconds'] / quickest:>7.2f}×"
-            f"{'':>10}{ours['peak'] / least:>9.2f}×   (aims ≤ 1.0×; ours ≤ 1.5× its DataFrame)",
-            flush=True,
-        )
+        for kind, names in (("plain", OTHERS[::2]), ("typed", OTHERS[1::2])):
+            quickest = min(found[name]["seconds"] for name in names)
+            least = min(found[name]["peak"] for name in names)
+            print(
+                f"  {f'ours to the best of the others, {kind}':<50}"
+                f"{found['ours']['seconds'] / quickest:>7.2f}×"
+                f"{'':>10}{found['ours']['peak'] / least:>9.2f}×   "
+                "(aims ≤ 1.0×; ours ≤ 1.5× its DataFrame)",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
