@@ -15,6 +15,7 @@ from graphflow_nb.client import HeldSnapshot, snapshots
 from graphflow_nb.storage.wrappers.base import find_innermost
 
 from ..interrupts import interrupted_when
+from ..scope import one_in
 from ..stores import Store
 
 STORES = ["memory", "sqlite", "crate-0.6", "pgbouncer"]
@@ -69,6 +70,7 @@ def wait_for_none(store: Store, wb: g.Workbench) -> None:
     raise AssertionError("a transaction stays open")
 
 
+@one_in(2)
 @each_store
 @pytest.mark.parametrize("read", ["sessions", "messages"])
 def test_a_scan_of_one_snapshot_has_what_stood_at_its_first_page(store, wb, read):
@@ -89,6 +91,7 @@ def test_a_scan_of_one_snapshot_has_what_stood_at_its_first_page(store, wb, read
     assert open_transactions(store, wb) == 0
 
 
+@one_in(4)
 @each_store
 def test_without_a_snapshot_a_scan_sees_what_changed(store, wb):
     scan = wb.scan(context=["n"], batch_size=10)
@@ -97,6 +100,7 @@ def test_without_a_snapshot_a_scan_sees_what_changed(store, wb):
     assert -1 in pd.concat(list(scan))["n"].dropna().tolist()
 
 
+@one_in(2)
 @each_store
 def test_nothing_is_left_of_a_snapshot(store, wb, monkeypatch):
     def begun():
@@ -128,6 +132,7 @@ def test_nothing_is_left_of_a_snapshot(store, wb, monkeypatch):
     assert len(wb.sessions(limit=None)) == 25
 
 
+@one_in(3)
 @pytest.mark.parametrize("store", STORES[1:], indirect=True)
 def test_an_interrupt_ends_the_snapshot(store, wb, monkeypatch):
     """Ctrl-C while a page is read: the transaction is over, and saves go on."""
@@ -147,6 +152,7 @@ def test_an_interrupt_ends_the_snapshot(store, wb, monkeypatch):
     disturb(wb)
 
 
+@one_in(3)
 @pytest.mark.parametrize("store", STORES[1:], indirect=True)
 def test_a_snapshot_that_nobody_reads_ends(store, wb, monkeypatch):
     monkeypatch.setattr(snapshots, "SNAPSHOT_PAUSE", 0.0)
