@@ -417,8 +417,9 @@ def open(
             Names of keys, in any spelling, are hidden too: ``["iban", "customer number"]``, where
             ``iban``, ``email`` and ``phone`` are kinds that are secret by choice;
             ``{"cookie": False}`` shows one; False shows all. Ids and the names of graphs and tasks,
-            by which sessions are found, are shown. What a program reads, such as
-            ``wb.get(id).context["password"]``, copies and Parquet files are never masked.
+            by which sessions are found, are shown. Errors, warnings and log records hide the same.
+            What a program reads, such as ``wb.get(id).context["password"]``, copies, exports and
+            Parquet files are never masked; ``redact=graphflow_nb.mask_secrets`` does that.
         ask_above_bytes: Reads that go through more bytes of a server's database or of a SQLite
             file are asked about once: they raise ``ScanRefused`` with an estimate of size and time,
             until ``allow_scan=True``. Those that read everything by their name (``scan``,
