@@ -40,7 +40,7 @@ class _Rows(NamedTuple):
 
     at: int
     id: Sequence[str]
-    version: NDArray[np.int64]
+    version: NDArray[np.signedinteger]
     created: NDArray[np.int64]
     updated: NDArray[np.int64]
     marks: Sequence[str] | None
@@ -93,7 +93,8 @@ class Shown:
             store: The identity of the store that returned it.
         """
         # A copy: a frame has the versions without one, and a person may write into the frame.
-        columns = table.id, table.version.copy(), table.created, table.updated, table.marks
+        versions = _narrow(table.version)
+        columns = table.id, versions, table.created, table.updated, table.marks
         with self._lock:
             self._tables.append(_Rows(next(self._counter), *columns, store))
             while len(self._tables) > 1 and sum(len(rows.id) for rows in self._tables) > _ROWS:
@@ -140,6 +141,14 @@ class Shown:
             )
             for id, (_, _, version, created, updated, seen) in found.items()
         }
+
+
+def _narrow(versions: NDArray[np.int64]) -> NDArray[np.signedinteger]:
+    """Return a copy in the smallest type that has all: mostly an eighth of the memory."""
+    if not len(versions):
+        return versions
+    furthest = min(int(versions.min()), -int(versions.max()) - 1)
+    return versions.astype(np.min_scalar_type(furthest))
 
 
 def _known(micros: np.int64) -> int | None:

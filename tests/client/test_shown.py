@@ -165,3 +165,16 @@ def test_what_was_shown_holds_no_rows():
     gc.collect()
     assert held() is None
     assert shown.find({"a": 1})["a"].seen == Seen("store", 1, "mark")
+
+
+@pytest.mark.parametrize("version", [0, 127, 128, -129, 2**31, 2**63 - 1, -(2**63)])
+def test_a_version_of_any_size_is_found(memory, run, version):
+    run(memory.save(Session("a", "t")))
+    run(memory.save(Session("b", "t")))
+    table = run(memory.table(Query(order="id")))
+    table.version = np.array([version, 1])
+    shown = Shown()
+    shown.note_table(table, "store")
+    versions = {"a": version, "b": 1}
+    assert {id: each.version for id, each in shown.find(versions).items()} == versions
+    assert shown.find({"a": 2}) == {}
