@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dis
 import inspect
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from types import FunctionType
 from ..printable import printable
 from .questions import join_choices
 
-__all__ = ["describe_failure", "find_missing", "show_answer"]
+__all__ = ["describe_failure", "find_missing", "show_answer", "show_solution"]
 
 
 def find_missing(answer: object, template: object) -> str:
@@ -89,6 +90,23 @@ def show_answer(answer: object) -> str:
         return repr(answer)
     except Exception as error:  # an object of a person, which may do anything
         return f"a {type(answer).__name__} whose repr failed: {type(error).__name__}"
+
+
+def show_solution(answer: object) -> str:
+    """Return an answer as text that runs when it is pasted: functions without their annotations."""
+    if isinstance(answer, tuple) and answer and all(isinstance(a, FunctionType) for a in answer):
+        return "\n\n\n".join(map(show_solution, answer))
+    text = show_answer(answer)
+    if not isinstance(answer, FunctionType) or not text.startswith("def "):
+        return text
+    (made,) = ast.parse(text).body
+    assert isinstance(made, ast.FunctionDef)
+    below = text.splitlines()[made.body[0].lineno - 1 :]
+    made.body, made.returns = [ast.Pass()], None
+    for argument in ast.walk(made.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    return "\n".join([ast.unparse(made).splitlines()[0], *below])
 
 
 def describe_failure(error: BaseException, answer: object) -> str:

@@ -13,7 +13,7 @@ from ..cards import card
 from ..errors import LessonError
 from ..notebook.panel import Action
 from ..printable import printable_lines
-from .answers import describe_failure, find_missing, show_answer
+from .answers import describe_failure, find_missing, show_answer, show_solution
 from .questions import Question, Remark, join_choices, render_notice, render_text
 
 __all__ = ["Attempt", "Exercise", "Outcome", "Solution"]
@@ -78,11 +78,12 @@ class Solution:
     because: str = ""
 
     def __repr__(self) -> str:
-        text = f"solution: {show_answer(self.answer)}"
+        answer = show_solution(self.answer)
+        text = f"solution:\n{answer}" if "\n" in answer else f"solution: {answer}"
         return printable_lines(f"{text}\n{self.because}" if self.because else text)
 
     def _repr_html_(self) -> str:
-        answer = Markup("<pre>%s</pre>") % show_answer(self.answer)
+        answer = Markup("<pre>%s</pre>") % show_solution(self.answer)
         return str(card("solution", answer + render_text(self.because)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphflow_nb.errors import LessonError
-from graphflow_nb.lessons import Exercise, Outcome, Prediction
+from graphflow_nb.lessons import Exercise, Outcome, Prediction, Solution
 from graphflow_nb.lessons.exercise import MAX_ATTEMPTS
 
 
@@ -206,6 +206,15 @@ def test_hint_and_solution_are_shown_only_when_asked_for(three: Exercise):
     assert "there are three" not in repr(three)
     assert repr(three.solution()) == "solution: 3\nthere are three"
     assert three.check(three.solution()).kind == "correct"
+
+
+def test_a_solution_in_code_has_its_own_lines_and_no_names_that_a_notebook_lacks():
+    def double(n: Solution, *more: Solution, by: Solution | None = None) -> Solution:
+        # What is asked for.
+        return n
+
+    assert repr(Solution(double)) == "solution:\ndef double(n, *more, by=None):\n    return n"
+    assert repr(Solution(lambda n: n, "why")).endswith("\nwhy")
 
 
 def test_the_solution_of_a_function_is_its_source(doubling: Exercise):
