@@ -16,6 +16,7 @@ from graphflow_nb.lessons.events import show_state
 from graphflow_nb.lessons.step import compare_sessions
 from graphflow_nb.model.masks import NO_MASK, Mask
 
+from .scope import only_complete
 from .test_masking import outputs_of
 
 SECRET, PLAIN = "Zq7", "Pl4"
@@ -53,7 +54,10 @@ INNOCENT: list[tuple[dict[str, Any], list[Any]]] = [
 ]
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
+OTHERS = [pytest.param(kind, marks=only_complete) for kind in ("sqlite", "postgresql", "redis")]
+
+
+@pytest.fixture(params=["memory", *OTHERS])
 def wb(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     url, options = "memory:", {}
     if request.param == "sqlite":

@@ -18,6 +18,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import workflow
 
+from .scope import only_complete
 from .test_masking import outputs_of
 
 SECRET = "Zq7-0042"
@@ -36,7 +37,10 @@ END IF; RETURN NEW; END $$;
 CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION refuse()"""
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", "redis"])
+OTHERS = [pytest.param(kind, marks=only_complete) for kind in ("sqlite", "redis")]
+
+
+@pytest.fixture(params=["memory", "postgresql", *OTHERS])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a store that refuses the task ``refused``, if its database can."""
     text = QUOTED.replace("'", "''")
