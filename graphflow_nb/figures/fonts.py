@@ -6,10 +6,17 @@ from functools import cache
 from typing import Any, Final
 
 from matplotlib.artist import Artist
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.font_manager import (
+    FontEntry,
+    FontProperties,
+    findfont,
+    fontManager,
+    get_font,
+    weight_dict,
+)
 from matplotlib.text import Text
 
-__all__ = ["can_draw", "use_other_fonts"]
+__all__ = ["find_undrawable", "use_other_fonts"]
 
 MAX_FONTS: Final = 60  # of one machine, which are looked into
 #: Families with many characters, on Linux, Windows and macOS; they are looked into first.
@@ -33,15 +40,23 @@ _FIRST: Final = (
 )
 # Of TeX, with other characters where they should be, and one that draws a box for everything.
 _UNFIT: Final = ("cmb10", "cmex10", "cmmi10", "cmr10", "cmss10", "cmsy10", "cmtt10", "Last Resort")
+# Regular and medium: of a family with others alone matplotlib reports that it has no normal one.
+_WEIGHTS: Final = (400, 500)
 
 
-def can_draw(character: str) -> bool:
-    """Return whether a font of this machine has a character.
+def find_undrawable(text: str) -> set[str]:
+    """Return the characters of a text that are not printable, or in no font of this machine.
 
     Args:
-        character: The character, which is printable.
+        text: The text.
     """
-    return _usual_has(character) or _find_family(character) is not None
+    usual = get_font(findfont(FontProperties()))
+    return {
+        each
+        for each in set(text)
+        if not each.isprintable()
+        or (not usual.get_char_index(ord(each)) and _find_family(each) is None)
+    }
 
 
 def use_other_fonts(artist: Artist) -> None:
@@ -62,10 +77,6 @@ def use_other_fonts(artist: Artist) -> None:
 _found: dict[str, str] = {}  # the family of each character that only another font has
 
 
-def _usual_has(character: str) -> bool:
-    return bool(get_font(findfont(FontProperties())).get_char_index(ord(character)))
-
-
 @cache
 def _find_family(character: str) -> str | None:
     """Return the first family with a character that the usual font lacks."""
@@ -79,7 +90,13 @@ def _find_family(character: str) -> str | None:
 @cache
 def _open_fonts() -> list[tuple[str, Any]]:
     """Return one font of each family, of at most ``MAX_FONTS``."""
-    installed = {entry.name for entry in fontManager.ttflist if not entry.name.startswith(_UNFIT)}
+    installed = {entry.name: entry.fname for entry in fontManager.ttflist if _is_fit(entry)}
     first = [family for family in _FIRST if family in installed]
-    families = [*first, *sorted(installed.difference(first))][:MAX_FONTS]
-    return [(family, get_font(findfont(family))) for family in families]
+    families = [*first, *sorted(installed.keys() - {*first})][:MAX_FONTS]
+    return [(family, get_font(installed[family])) for family in families]
+
+
+def _is_fit(entry: FontEntry) -> bool:
+    weight = entry.weight if isinstance(entry.weight, int) else weight_dict.get(entry.weight, 0)
+    normal = entry.style == "normal" and _WEIGHTS[0] <= weight <= _WEIGHTS[1]
+    return normal and not entry.name.startswith(_UNFIT)

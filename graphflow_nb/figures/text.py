@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..printable import describe_count
-from .fonts import can_draw
+from .fonts import find_undrawable
 
 __all__ = [
     "about_text",
@@ -162,12 +162,9 @@ def short_name(name: object, longest: int = LONGEST) -> str:
         name: The name.
         longest: The number of characters that are kept; of more, some in the middle are left out.
     """
-    text = "".join(
-        character
-        if character.isprintable() and can_draw(character)
-        else character.encode("unicode_escape").decode()
-        for character in str(name)[: 10 * LONGEST]
-    )
+    text = str(name)[: 10 * LONGEST]
+    escapes = {ord(each): each.encode("unicode_escape").decode() for each in find_undrawable(text)}
+    text = text.translate(escapes)
     # Similar names differ least in the middle.
     end = longest // 3
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"

@@ -16,7 +16,7 @@ from graphflow_nb.figures import (
     plot_phases,
     plot_timeline,
 )
-from graphflow_nb.figures.fonts import can_draw
+from graphflow_nb.figures.fonts import find_undrawable
 from graphflow_nb.figures.text import short_name
 
 from .data import measured
@@ -26,9 +26,8 @@ OTHER = "⌖"
 
 
 def test_a_character_is_kept_if_any_font_has_it():
-    assert can_draw("a")
-    assert can_draw(OTHER)
-    assert not can_draw("\U000e0fff"), "not in the font that draws a box for everything"
+    nowhere = "\U000e0fff"  # but for the font that draws a box for everything
+    assert find_undrawable(f"a{OTHER}\n{nowhere}") == {"\n", nowhere}
     assert short_name(f"{OTHER}\n\U000e0fff") == rf"{OTHER}\n\U000e0fff"
 
 

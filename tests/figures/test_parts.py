@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from graphflow_nb.figures import plot_boxes, plot_ecdf, plot_percentiles, plot_timeline
-from graphflow_nb.figures.fonts import can_draw
+from graphflow_nb.figures.fonts import find_undrawable
 from graphflow_nb.figures.parts import spread, thin_out
 
 from .checks import assert_good
@@ -18,7 +18,7 @@ def test_names_are_shown_to_the_letter():
     frame = operations([1, 2, 3, 4], op=["$x^$", "_hidden", "a\nb", "保"])
     ax = plot_ecdf(frame)
     assert_good(ax)
-    kept = "保" if can_draw("保") else r"\u4fdd"
+    kept = r"\u4fdd" if find_undrawable("保") else "保"
     # What matplotlib shows of a text without formula.
     texts = [text.get_text().replace(r"\$", "$") for text in ax.get_legend().get_texts()]
     assert [text.split(", n")[0] for text in texts] == ["$x^$", "_hidden", r"a\nb", kept]
