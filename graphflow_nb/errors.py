@@ -17,6 +17,7 @@
     ├── StorageError         the store failed, is out of reach, or can't hold a value
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
     │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
+    │   ├── StorageFull          a write for which the store has no room left
     │   ├── ReadOnlyError        a write on a store opened for reading
     │   ├── JournalError         the journal can't note a write, or can't be read
     │   ├── HistoryError         a version of a session can't be read
@@ -72,6 +73,7 @@ __all__ = [
     "SessionFormatError",
     "SessionNotFound",
     "StorageError",
+    "StorageFull",
     "StorageTimeout",
     "StorageUnavailable",
     "TaskExecutionFailed",
@@ -265,6 +267,10 @@ class StorageTimeout(StorageError, TimeoutError):
 
 class StorageUnavailable(StorageError):
     """The error for a store out of reach; a write under way may or may not have taken place."""
+
+
+class StorageFull(StorageError):
+    """The error for a store that has no room for a write; others will not fit either."""
 
 
 class ReadOnlyError(StorageError):

@@ -118,4 +118,4 @@ def _check(name: str, value: object) -> int | None:
 
 def _is_server(storage: object) -> bool:
     inner = type(find_innermost(storage))
-    return any(kind.is_server and inner is kind.storage for kind in STORES.values())
+    return any(kind.is_server and issubclass(inner, kind.storage) for kind in STORES.values())

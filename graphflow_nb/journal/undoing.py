@@ -9,7 +9,7 @@ from copy import copy
 from typing import Final, NamedTuple
 
 from ..changes import diff, document, with_document
-from ..errors import ContextError, GraphflowError, SessionConflict
+from ..errors import ContextError, GraphflowError, SessionConflict, StorageFull
 from ..model import Session
 from ..storage.copying import content_hash
 from ..storage.protocols import (
@@ -208,6 +208,8 @@ async def _make(
             if not error.nothing_written:
                 raise
             tally.undone += len(made)
+            if isinstance(error, StorageFull):  # nor has it room for each by itself
+                raise
             steps = [step for step in steps if step.entry.id not in made]
         else:
             tally.undone += len(steps) - len(changed)
@@ -226,6 +228,8 @@ async def _make(
                     if not error.nothing_written:
                         raise
                     noted.settle(entry, made=False)
+                    if isinstance(error, StorageFull):
+                        raise
                     if isinstance(error, SessionConflict):
                         tally.changed[step.entry.id] = None
                     else:

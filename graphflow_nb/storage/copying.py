@@ -20,6 +20,7 @@ from ..errors import (
     ReadOnlyError,
     SessionConflict,
     StorageError,
+    StorageFull,
     StorageTimeout,
     StorageUnavailable,
 )
@@ -46,7 +47,13 @@ _KEPT: Final = 1000  # sessions of each kind that a report names
 _REFUSED: Final = 100  # sessions on a page, all refused, after which no other is tried
 _COUNT_SECONDS: Final = 2.0  # that counting what there is to copy may take
 #: Errors of the store as a whole, after which no other session can be copied either.
-_OF_THE_STORE: Final = (StorageTimeout, StorageUnavailable, ReadOnlyError, CapabilityError)
+_OF_THE_STORE: Final = (
+    StorageTimeout,
+    StorageUnavailable,
+    StorageFull,
+    ReadOnlyError,
+    CapabilityError,
+)
 
 
 class CopyFailure(NamedTuple):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.client.asking import MANY_SESSIONS
+from graphflow_nb.client.asking import MANY_SESSIONS, Asking
 from graphflow_nb.storage.postgres import scans as in_postgres
 from graphflow_nb.storage.scans import LARGE_BYTES, ScanEstimate
 
@@ -193,3 +193,12 @@ def test_the_limits_and_how_an_estimate_reads():
     assert (LARGE_BYTES, MANY_SESSIONS) == (1_000_000_000, 1_000)
     assert str(ScanEstimate("count", 1, 12_000_000, 0.03)) == "reads about 12 MB, some 0.1 s"
     assert str(ScanEstimate("count", 1, 1_800_000_000, 1.44)) == "reads about 1.8 GB, some 1.4 s"
+
+
+def test_a_subclass_of_a_storage_of_a_server_is_asked_about_too():
+    class Mine(g.PostgresSessionStorage):
+        pass
+
+    asking = Asking.about(Mine.__new__(Mine))
+    with pytest.raises(g.ChangeRefused):
+        asking.check_change(MANY_SESSIONS + 1, None, "deleted", "wb.delete(ids")

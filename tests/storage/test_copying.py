@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 
 import pytest
@@ -377,3 +378,43 @@ def test_an_error_of_the_store_says_what_was_copied_before_it(run):
     run(source.save_many([Session(f"s{n:02}", "t") for n in range(40)]))
     with pytest.raises(g.StorageUnavailable, match="21 sessions were copied before it"):
         run(copy(source, target, Query()))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_a_full_target_ends_a_copy_and_an_undo_and_both_go_on_later(kind, run, tmp_path, request):
+    def limit(full: bool) -> None:
+        if kind == "sqlite":
+            soft = 300_000 if full else resource.RLIM_INFINITY
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+        else:
+            with redis.Redis.from_url(url) as client:
+                client.config_set("maxmemory", "1mb" if full else "0")
+
+    url, options = f"sqlite:{tmp_path / 'full.db'}", {"create": True}
+    if kind == "redis":
+        url, options = request.getfixturevalue("redis_server").url, {"writable": True}
+        with redis.Redis.from_url(url) as client:
+            client.flushall()
+    ids = [f"s{n:04}" for n in range(1000)]
+    source = g.InMemorySessionStorage()
+    run(source.save_many([Session(id, "t", context={"text": "x" * 500}) for id in ids]))
+    with g.open(url, **options) as wb:
+
+        def fill_up(done: int, _: int | None) -> None:
+            limit(done > 50)
+
+        try:
+            with g.wrap(source) as mine:
+                for call, again in (
+                    (lambda **k: mine.copy_to(wb, **k), "the same copy again goes on"),
+                    (wb.undo_all, "undoing again goes on"),
+                ):
+                    with pytest.raises(g.StorageFull, match=again) as caught:
+                        call(progress=fill_up)
+                    assert not caught.value.nothing_written
+                    limit(False)
+                    call(progress=lambda *_: None)
+                    assert wb.bridge.run(wb.storage.count(Query())) == len(ids)
+                    wb.delete(ids, progress=lambda *_: None)
+        finally:
+            limit(False)

@@ -7,7 +7,13 @@ from typing import NoReturn
 
 import asyncpg
 
-from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
+from ...errors import (
+    ReadOnlyError,
+    StorageError,
+    StorageFull,
+    StorageTimeout,
+    StorageUnavailable,
+)
 from ...model.exactjson import too_wide
 from ...secret_texts import scrub, scrub_error
 from ..url import StoreUrl, raise_without_secrets
@@ -131,6 +137,13 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
         unknown = "; nothing was sent"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         return ReadOnlyError(f"{place} takes no writes: {reason}")
+    if isinstance(error, asyncpg.DiskFullError):
+        return StorageFull(
+            f"{place} has no room left: {reason}"
+            f"{'; nothing was written' if writes else ''}. Who looks after the server must make "
+            "room; then repeat the call",
+            nothing_written=True,
+        )
     if isinstance(error, asyncpg.LockNotAvailableError):
         return StorageTimeout(
             f"{place}: {reason}, because another transaction holds the lock"

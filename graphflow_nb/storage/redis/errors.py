@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final, NoReturn
 
-from ...errors import ReadOnlyError, StorageError, StorageTimeout, StorageUnavailable
+from ...errors import (
+    ReadOnlyError,
+    StorageError,
+    StorageFull,
+    StorageTimeout,
+    StorageUnavailable,
+)
 from ..url import StoreUrl, raise_without_secrets
 
 __all__ = ["find_refused_command", "is_refused", "raise_translated"]
@@ -82,8 +88,10 @@ def _translate(error: Exception, url: StoreUrl, writes: bool) -> StorageError:
             nothing_written=True,
         )
     if isinstance(error, driver.OutOfMemoryError) or text.startswith("OOM"):
-        return StorageError(
-            f"{place} is full (maxmemory): nothing was written", nothing_written=True
+        return StorageFull(
+            f"{place} is full (maxmemory): nothing was written. Make room or raise its maxmemory, "
+            "then repeat the call",
+            nothing_written=True,
         )
     lost = (OSError, driver.ConnectionError, driver.ClusterError, driver.RedisClusterException)
     if isinstance(error, lost):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from ...errors import ReadOnlyError, StorageError, StorageTimeout
+from ...errors import ReadOnlyError, StorageError, StorageFull, StorageTimeout
 from ...secret_texts import scrub_error
 
 __all__ = ["DRIVER_ERRORS", "translate_error"]
@@ -42,6 +42,13 @@ def translate_error(error: Exception, path: str, *, writes: bool = True) -> Stor
             f"{path} can't be read as it is: a program was ended in the middle of a write, which "
             "must be taken back first. Open it with writable=True, which does that",
             nothing_written=True,
+        )
+    name = getattr(error, "sqlite_errorname", "")
+    if writes and (name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR")):
+        return StorageFull(
+            f"{path} can't be written ({text}): there is no room for it, or the disk fails. Make "
+            "room, then repeat the call",
+            nothing_written=name == "SQLITE_FULL",
         )
     if "readonly" in text:
         return ReadOnlyError(
