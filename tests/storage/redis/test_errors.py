@@ -21,7 +21,7 @@ URL = StoreUrl("redis://me:s3cret@host:6379/0")
         (driver.AuthenticationError("WRONGPASS"), g.StorageError, "refused the user or password"),
         (driver.NoPermissionError("no permissions"), g.StorageError, "ask for this right"),
         (driver.ResponseError("WRONGTYPE …"), g.StorageError, "not a session; nothing was changed"),
-        (driver.OutOfMemoryError("OOM"), g.StorageError, "nothing was written"),
+        (driver.OutOfMemoryError("OOM"), g.StorageFull, "nothing was written"),
         (driver.ConnectionError("closed"), g.StorageUnavailable, "is out of reach"),
         (ConnectionResetError("reset"), g.StorageUnavailable, "is out of reach"),
         (driver.ClusterDownError("down"), g.StorageUnavailable, "is out of reach"),
