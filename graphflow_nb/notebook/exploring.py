@@ -22,6 +22,7 @@ from .html import Html
 from .kernelwatch import View
 from .live import details_html
 from .opschart import OperationsChart
+from .saved import with_static
 
 __all__ = ["LatencyExplorer"]
 
@@ -91,10 +92,7 @@ class LatencyExplorer(View):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/html"] = self.to_html()
-        data["text/plain"] = repr(self)
-        return bundle
+        return with_static(bundle, self.to_html(), repr(self))
 
     def __repr__(self) -> str:
         return f"<LatencyExplorer: {self._draw().said}>"

@@ -29,6 +29,7 @@ from .following import Follower
 from .html import Html
 from .kernelwatch import View
 from .painting import Painter
+from .saved import with_static
 
 __all__ = ["LiveLatency", "Picture", "details_html"]
 
@@ -197,10 +198,7 @@ class LiveLatency(View):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/html"] = self.to_html()
-        data["text/plain"] = repr(self)
-        return bundle
+        return with_static(bundle, self.to_html(), repr(self))
 
     def __repr__(self) -> str:
         return f"<LiveLatency of {self.wb.storage.inner!r}: {self._words}>"

@@ -23,6 +23,7 @@ from ..printable import printable, printable_lines
 from .html import Html
 from .kernelwatch import View
 from .module import ModuleWidget, read_module
+from .saved import with_static
 
 __all__ = ["Action", "Panel", "show_panel"]
 
@@ -248,10 +249,7 @@ class Panel(View):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/html"] = self.to_html()
-        data["text/plain"] = printable(f"<Panel {self._name!r}>")
-        return bundle
+        return with_static(bundle, self.to_html(), printable(f"<Panel {self._name!r}>"))
 
 
 def show_panel(panel: Panel, text: str, html: str = "", **kwargs: Any) -> Any:
@@ -265,12 +263,7 @@ def show_panel(panel: Panel, text: str, html: str = "", **kwargs: Any) -> Any:
         html: The HTML; empty for what the panel shows below its buttons.
         kwargs: What IPython passed to ``_repr_mimebundle_``.
     """
-    bundle = panel._repr_mimebundle_(**kwargs)
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    data["text/plain"] = printable_lines(text)
-    if html:
-        data["text/html"] = str(html)
-    return bundle
+    return with_static(panel._repr_mimebundle_(**kwargs), html, printable_lines(text))
 
 
 def _collect_labels(rows: Sequence[Sequence[Action]]) -> list[list[str]]:

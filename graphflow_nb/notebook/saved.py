@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from ..cards import notice_html, plain_box
 
-__all__ = ["RUN_AGAIN", "VIEW_CLASS", "gone_html", "show_saved", "static_html"]
+__all__ = ["RUN_AGAIN", "VIEW_CLASS", "gone_html", "show_saved", "static_html", "with_static"]
 
 #: The class of an element with a view in it, followed by the id of the view's model.
 VIEW_CLASS: Final = "gfnb-view-"
@@ -60,6 +60,21 @@ def show_saved(thing: Any, what_to_do: str = RUN_AGAIN) -> Any:
     # An empty HTML, since what can't show the widget would show the text, a second time.
     display({_WIDGET: widget, "text/html": ""}, raw=True)  # type: ignore[no-untyped-call]
     return kept
+
+
+def with_static(bundle: Any, html: str, text: str) -> Any:
+    """Return what ``_repr_mimebundle_`` of a widget returned, with its static forms.
+
+    Args:
+        bundle: What it returned.
+        html: The static form; empty for the one that it has.
+        text: The plain text.
+    """
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    data["text/plain"] = text
+    if html:
+        data["text/html"] = html
+    return bundle
 
 
 def static_html(html: str, model_id: str, what_to_do: str = RUN_AGAIN) -> str:

@@ -26,6 +26,7 @@ from ..html import Html, LiveHtml
 from ..kernelwatch import View
 from ..names import find_name
 from ..pictures import THEMES
+from ..saved import with_static
 from .bulk import ChangeMany
 from .columnbar import ColumnBar
 from .columns import columns_of, rows_of
@@ -474,9 +475,6 @@ class Browser(View):
         return static_history(past) + beside
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/html"] = self.to_html()
         page = printable(self.listing.describe_page())
-        data["text/plain"] = f"<Browser of {self.wb.storage.inner!r}: {page}>"
-        return bundle
+        text = f"<Browser of {self.wb.storage.inner!r}: {page}>"
+        return with_static(super()._repr_mimebundle_(**kwargs), self.to_html(), text)
