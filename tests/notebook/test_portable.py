@@ -86,6 +86,12 @@ def test_no_output_has_a_script_and_one_rule_is_for_jupyterlab():
     }
 
 
+@pytest.mark.parametrize("name", [name for name in SHOWN if name.endswith(".js")])
+def test_every_module_may_load_late(name: str):
+    if name != "notebook/module.js":
+        assert "export default { initialize, render };" in source(name), "see module.js"
+
+
 def test_its_widgets_are_of_ipywidgets_and_anywidget():
     roots = {
         root
