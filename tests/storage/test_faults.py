@@ -316,15 +316,19 @@ class Writer:
                 self.ledger.note_answer(id, state)
                 self.held[id] = session
 
-    def create_batch(self) -> tuple[list[Session], str]:
-        """Return new sessions that only one batch will write, and their state."""
+    def create_batch(self, first: int = 0) -> tuple[list[Session], str]:
+        """Return new sessions that only one batch will write, and their state.
+
+        Args:
+            first: The number of sessions in front that are written before it.
+        """
         self.n += 1
         state = f"n{self.n}"
         sessions = [Session(f"{self.name}-new-{self.n}-{i}", "new") for i in range(5)]
         for session in sessions:
             mark(session, state, self.size())
             self.ledger.note_error(session.id, state)
-        self.ledger.batches.append([session.id for session in sessions])
+        self.ledger.batches.append([session.id for session in sessions[first:]])
         return sessions, state
 
     async def save_new(self) -> None:
@@ -334,7 +338,7 @@ class Writer:
             self.ledger.note_answer(session.id, state)
 
     async def copy(self) -> None:
-        sessions, state = self.create_batch()
+        sessions, state = self.create_batch(first=1)  # the first page of a copy has one
         source = g.InMemorySessionStorage.from_sessions(sessions)
         report = await copy(source, self.storage, Query())
         assert report.verified
