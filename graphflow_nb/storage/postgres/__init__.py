@@ -5,7 +5,7 @@ What is not obvious here:
 - Connections are held between operations, because returning one to asyncpg's pool costs a reset
   query. After an error or a cancellation a connection goes back to the pool, which repairs it.
 - ``storage.py`` composes the other modules around one ``OpenTable`` (``table.py``). The table
-  runs statements, and adapts when someone alters it.
+  runs statements, and adapts when someone alters it; ``inspection.py`` finds out its form.
 - ``PostgresSessionStorage.table`` has the server pack whole columns into one row, because rows
   cost more than columns.
 - Ids are ordered by the column's own collation, because only that order has an index. The other
@@ -21,8 +21,9 @@ What is not obvious here:
   means one READ ONLY transaction for each operation.
 - The hosts of a URL are tried one by one, each with a share of the time.
 
-The SQL on sessions is in ``sql.py``, that on the server's catalogs in ``facts.py``, that of the
-trigger in ``watch.py``. Values are always parameters, identifiers are always quoted.
+The SQL on sessions is in ``sql.py``, that of queries in ``selects.py`` and ``conditions.py``, that
+on the server's catalogs in ``facts.py``, that of the trigger in ``watch.py``. Values are always
+parameters, identifiers are always quoted.
 """
 
 from .storage import PostgresSessionStorage
