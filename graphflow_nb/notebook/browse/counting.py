@@ -11,6 +11,7 @@ from typing import Final
 
 from ...errors import QueryError, ScanRefused
 from ...storage import Query, SessionStorage
+from ...storage.attributes import attributes_of
 from ...storage.estimates import (
     Counted,
     Estimate,
@@ -110,7 +111,10 @@ class Counts:
                     self.groups = self._reads.run(sample_groups(storage))
         if self.whole is None and isinstance(storage, SupportsEstimate):
             about = self._reads.run(storage.estimate())
-            news, self.about = news or about != self.about, about
+            if attributes_of(storage).suspends:
+                news, self.about = news or about != self.about, about
+            else:  # memory, which knows it exactly
+                news, self.whole = news or about is not None, about
         if again:
             ended = time.monotonic()
             self._count_again_at = ended + COUNTING_SHARE * (ended - began)

@@ -39,6 +39,8 @@ def test_the_title_names_the_store_and_counts_all_its_sessions(wb: g.Workbench) 
 class Estimating(g.InMemorySessionStorage):
     """A storage that knows about how many sessions it has."""
 
+    suspends = True
+
     async def estimate(self) -> int:
         return 1_234_567
 
@@ -47,6 +49,8 @@ def test_the_title_of_a_list_that_begins_with_filters_has_the_store_s_estimate()
     browser = g.wrap(Estimating()).browse(text="paid")
     settle(browser)
     assert ">In memory, about 1.2 million sessions</h4>" in browser.heading.value
+    settle(browser := g.open("demo").browse(text="paid"))
+    assert ", 120 sessions</h4>" in browser.heading.value
 
 
 def test_the_title_shows_no_secret_and_says_read_only(database: str) -> None:
