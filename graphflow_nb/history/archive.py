@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
@@ -60,7 +60,8 @@ class PruneReport:
         versions: The number of the versions.
         bytes: What their contexts and patches took.
         dry_run: Whether nothing was removed.
-        done: False if ``limit`` was reached before the end, or another transaction held versions.
+        done: False if it was stopped, ``limit`` was reached before the end, or another transaction
+            held versions.
     """
 
     sessions: int
@@ -392,12 +393,27 @@ class HistoryArchive:
             await self.table.compact(id, patches)
         return patches
 
-    async def compact_all(self) -> int:
-        """Replace contexts of all sessions by patches; return how many."""
+    async def compact_all(
+        self,
+        *,
+        progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> int:
+        """Replace contexts of all sessions by patches; return how many.
+
+        Args:
+            progress: A function that is called with the number replaced, and None, after each
+                session.
+            stop: A function that is asked after each session whether to end with it.
+        """
         done = 0
         async for ids in _Portions(self.table):
             for id in ids:
                 done += await self.compact(id)
+                if progress is not None:
+                    progress(done, None)
+                if stop is not None and stop():
+                    return done
         return done
 
     async def prune(
@@ -409,6 +425,8 @@ class HistoryArchive:
         step: int = 50,
         dry_run: bool = False,
         now: datetime | None = None,
+        progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> PruneReport:
         """Remove the versions that a retention does not keep, in short transactions.
 
@@ -423,17 +441,28 @@ class HistoryArchive:
             step: The most versions in one transaction; fewer where they are large.
             dry_run: True removes nothing and reports what would go.
             now: The time from which the age is counted back. Default: now, by this machine's clock.
+            progress: A function that is called with the number of versions, and None, after each
+                step.
+            stop: A function that is asked after each step whether to end with it.
         """
         kept = Retention() if retention is None else retention
         moment = datetime.now(UTC) if now is None else now
         before = None if kept.age is None else micros_of_aware(moment - kept.age)
         sessions = versions = size = 0
         done = True
+
+        def is_stopped() -> bool:
+            if progress is not None:
+                progress(versions, None)
+            return stop is not None and stop()
+
         async for part in _Portions(self.table, ids, _PORTION if dry_run else _PRUNED):
             found = await self.table.find_expired(part, kept.versions, before)
             sessions += found.sessions
-            if dry_run or not found.versions:
+            if dry_run:
                 versions, size = versions + found.versions, size + found.bytes
+                if is_stopped():
+                    return PruneReport(sessions, versions, size, dry_run, done=False)
                 continue
             removed = 0
             rows = min(step, max(1, _STEP_BYTES * found.versions // max(1, found.bytes)))
@@ -445,12 +474,14 @@ class HistoryArchive:
                     return PruneReport(sessions, versions, size, dry_run, done=False)
                 began = time.perf_counter()
                 gone = await self.table.remove_expired(part, kept.versions, before, most)
+                taken = time.perf_counter() - began
                 versions, size = versions + gone.versions, size + gone.bytes
                 removed += gone.versions
                 if not gone.versions:
                     break
-                if self._suspends and removed < found.versions:
-                    taken = time.perf_counter() - began
+                if is_stopped():
+                    return PruneReport(sessions, versions, size, dry_run, done=False)
+                if self._suspends:
                     await asyncio.sleep(min(_REST * taken, _LONGEST_REST))
             done = done and removed >= found.versions
         return PruneReport(sessions, versions, size, dry_run, done=done)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from ..client import Client
 from ..dual import dual
@@ -21,9 +22,11 @@ from ..history import (
 from ..model.moments import parse_duration
 from ..printable import describe_count, inflect
 from ..storage import Migration
+from ..storage.checks import check_callables
 from ..storage.history import TriggeredTable
 from .compacting import Compacting
 from .observing import Observation
+from .stopping import show_work
 
 __all__ = ["HistoryKeeper"]
 
@@ -196,13 +199,15 @@ class HistoryKeeper(Client):
         return replace(done, note=f"{done.note}{lost}")
 
     @dual
-    async def prune_history(
+    def prune_history(
         self,
         *,
         versions: int | None = KEPT,
         age: str | timedelta | None = AGE,
         dry_run: bool = False,
-    ) -> PruneReport:
+        progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Coroutine[Any, Any, PruneReport]:
         """Remove old versions from the history, in short steps that no save waits for.
 
         The newest version of each session stays, and the one that was stored when ``age`` began.
@@ -213,9 +218,13 @@ class HistoryKeeper(Client):
             age: How long a version is kept after the next one replaced it: ``"30 days"``, a
                 timedelta, or None for ever.
             dry_run: True removes nothing, and reports what would go.
+            progress: A function that is called with the number of versions, and None, after each
+                step. Default: a notebook shows a bar with a Stop button.
+            stop: A function that is asked after each step whether to end with it.
 
         Returns:
-            The number of versions that were removed, or would be, and their bytes.
+            The number of versions that were removed, or would be, and their bytes. Its ``done`` is
+            False if there are more.
 
         Raises:
             QueryError: An argument is invalid.
@@ -223,13 +232,28 @@ class HistoryKeeper(Client):
             CapabilityError: The store can keep no history.
             StorageError: There is no history table, or the store failed.
         """
+        check_callables(progress=progress, stop=stop)
         kept = _parse_retention(versions, age)
-        if not dry_run:  # also where there is nothing to remove
-            await self.archive.check_writable()
-        return await self.archive.prune(kept, dry_run=dry_run)
+
+        async def prune(**reporting: Any) -> PruneReport:
+            if not dry_run:  # also where there is nothing to remove
+                await self.archive.check_writable()
+            return await self.archive.prune(kept, dry_run=dry_run, **reporting)
+
+        if progress is not None:
+            return prune(progress=progress, stop=stop)
+        step, done = ("counting …", "counted") if dry_run else ("removing …", "done")
+        again = "the same call " + ("begins again" if dry_run else "continues")
+        return show_work(prune, stop, step=step, unit="versions", done=done, again=again)
 
     @dual
-    async def compact_history(self, *, follow: bool = False) -> int:
+    def compact_history(
+        self,
+        *,
+        follow: bool = False,
+        progress: Callable[[int, int | None], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Coroutine[Any, Any, int]:
         """Replace older contexts in the history by what changed, and return how many.
 
         What a version is does not change by it: each is rebuilt to the letter. A ``HistoryStorage``
@@ -241,6 +265,9 @@ class HistoryKeeper(Client):
             follow: True goes on in the background, in at most 5 % of the time, until the workbench
                 is closed: with what a trigger notes. What the workbench notes itself is compacted
                 as it is written.
+            progress: A function that is called with the number of contexts, and None, after each
+                session. Default: a notebook shows a bar with a Stop button.
+            stop: A function that is asked after each session whether to end with it.
 
         Raises:
             QueryError: ``follow`` is given while the store is observed; nothing was compacted.
@@ -248,12 +275,26 @@ class HistoryKeeper(Client):
             CapabilityError: The store can keep no history.
             StorageError: There is no history table, or the store failed.
         """
+        check_callables(progress=progress, stop=stop)
         table = self._own_table() if follow else self.archive.table
-        await self.archive.check_writable()
-        done = await self.archive.compact_all()
-        if follow and isinstance(table, TriggeredTable) and await table.is_triggered():
-            self._compact_beside(table)
-        return done
+
+        async def compact(**reporting: Any) -> int:
+            await self.archive.check_writable()
+            done = await self.archive.compact_all(**reporting)
+            if follow and isinstance(table, TriggeredTable) and await table.is_triggered():
+                self._compact_beside(table)
+            return done
+
+        if progress is not None:
+            return compact(progress=progress, stop=stop)
+        return show_work(
+            compact,
+            stop,
+            step="reading …",
+            unit="contexts",
+            done="replaced",
+            again="the same call continues",
+        )
 
     def _compact_beside(self, table: TriggeredTable) -> None:
         """Compact what triggers note in the background, if it is not done already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import IPython
@@ -136,3 +137,47 @@ def test_what_is_refused_is_said_all_the_same(wb, shown):
     wb.bridge.run(wb.storage.inner.upsert(g.Session("s7", "by a worker")))
     assert wb.undo_all() == ["s7"]
     assert len(shown) == 1
+
+
+@pytest.fixture
+def noted(tmp_path) -> Iterator[g.Workbench]:
+    """A workbench with 8 versions of each of 30 sessions."""
+    with g.open(f"sqlite:{tmp_path}/s.db", create=True) as wb:
+        wb.install_history(versions=None, age=None)
+        for id in range(30):
+            session = wb.create(f"s{id}", "g", undo=False)
+            for n in range(7):
+                session.context["n"] = n
+                wb.save(session)
+        yield wb
+
+
+def test_pruning_stops_after_a_step_and_goes_on(noted, pressed, shown):
+    report = noted.prune_history(versions=1, age=None)
+    assert not report.done
+    assert 0 < report.versions < 200
+    assert part(shown, HTML).value == (
+        f"stopped at {report.versions} versions: the same call continues"
+    )
+    said: list[int] = []
+    rest = noted.prune_history(
+        versions=1, age=None, progress=lambda done, total: said.append(done), stop=lambda: False
+    )
+    assert rest.done
+    assert report.versions + rest.versions == 30 * 7
+    assert said == sorted(said)
+    assert said[-1] == rest.versions
+    assert len(noted.history("s3")) == 1
+
+
+def test_a_count_of_what_pruning_would_remove_and_compacting_stop_too(noted, pressed, shown):
+    report = noted.prune_history(versions=1, age=None, dry_run=True, stop=lambda: True)
+    assert not report.done
+    assert report.dry_run
+    shown.clear()
+    done = noted.compact_history()
+    assert part(shown, HTML).value == f"stopped at {done} contexts: the same call continues"
+    with pytest.raises(g.QueryError, match="progress"):
+        noted.prune_history(progress=3)
+    with pytest.raises(g.QueryError, match="stop"):
+        noted.compact_history(stop=True)
