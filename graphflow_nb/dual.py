@@ -8,7 +8,7 @@ from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from .bridge import Bridge
-from .secret_texts import Scrubber, current_scrubber, scrub_by
+from .secret_texts import Scrubber, current_scrubber, scrubbing_by
 
 __all__ = ["CalledAsMethod", "Dual", "dual", "dual_read", "show_reads_by"]
 
@@ -111,22 +111,28 @@ class _Bound(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         bridge: Bridge = self._owner.bridge
-        called = self._call(*args, **kwargs)
-        if self._reads:
-            result: T = _run_read(bridge, self.__name__, called)
-            return result
-        return bridge.run(called)
+        # The loop runs the coroutine in the context of this thread, to which a bar belongs.
+        with scrubbing_by(self._owner.scrubber):
+            called = self.__wrapped__(*args, **kwargs)
+            if self._reads:
+                result: T = _run_read(bridge, self.__name__, called)
+                return result
+            return bridge.run(called)
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Return the same call to be awaited, on the same connections."""
         bridge: Bridge = self._owner.bridge
-        return bridge.wait(self._call(*args, **kwargs))
-
-    def _call(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         scrubber: Scrubber | None = self._owner.scrubber
         if scrubber is current_scrubber():
-            return self.__wrapped__(*args, **kwargs)
-        return scrub_by(scrubber, self.__wrapped__, *args, **kwargs)
+            return bridge.wait(self.__wrapped__(*args, **kwargs))
+        with scrubbing_by(scrubber):
+            called = bridge.wait(self.__wrapped__(*args, **kwargs))
+        return _await_scrubbed(scrubber, called)
+
+
+async def _await_scrubbed(scrubber: Scrubber | None, called: Awaitable[T]) -> T:
+    with scrubbing_by(scrubber):
+        return await called
 
 
 class Dual(Generic[S, P, T]):

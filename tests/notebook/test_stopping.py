@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import IPython
 import IPython.display
@@ -20,7 +22,12 @@ def shown(monkeypatch) -> list[Widget]:
     displayed: list[Widget] = []
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
-    monkeypatch.setattr(IPython.display, "display", lambda bar: displayed.append(bar.box))
+
+    def display(bar: Any) -> None:
+        assert threading.current_thread() is threading.main_thread()  # whose cell waits for it
+        displayed.append(bar.box)
+
+    monkeypatch.setattr(IPython.display, "display", display)
     return displayed
 
 
@@ -141,8 +148,8 @@ def test_what_is_refused_is_said_all_the_same(wb, shown):
 
 @pytest.fixture
 def noted(tmp_path) -> Iterator[g.Workbench]:
-    """A workbench with 8 versions of each of 30 sessions."""
-    with g.open(f"sqlite:{tmp_path}/s.db", create=True) as wb:
+    """A workbench with 8 versions of each of 30 sessions, and a mask of its own."""
+    with g.open(f"sqlite:{tmp_path}/s.db", create=True, mask=["dossier"]) as wb:
         wb.install_history(versions=None, age=None)
         for id in range(30):
             session = wb.create(f"s{id}", "g", undo=False)
