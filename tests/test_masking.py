@@ -113,10 +113,10 @@ def outputs_of(thing: Any) -> str:
     """Return all that a notebook shows and saves of an object."""
     bundle = rich.bundle(thing)
     bundle.pop("image/png", None)  # has any three letters by chance, as pictures in pages have
-    shown = [PICTURE.sub("", str(value)) for value in bundle.values()]
+    shown = [str(value) for value in bundle.values()]
     if isinstance(thing, rich.ipywidgets.Widget):
         shown += [repr(part.get_state()) for part in rich.widgets_of(thing)]
-    return "\n".join(map(str, shown)) + repr(thing) + str(thing)
+    return PICTURE.sub("", "\n".join(shown) + repr(thing) + str(thing))
 
 
 @only_complete

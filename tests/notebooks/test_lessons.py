@@ -30,6 +30,9 @@ def find_kinds(path: Path) -> list[str]:
     return [kind for kind in KINDS if f'"{kind}"' in first]
 
 
+#: A table of kills has all stores, on whichever its lesson runs: on its own there are as many as in
+#: the notebook.
+FEWER = {"kills=5": "kills=1"}
 RUNS = [pytest.param(p, kind, id=f"{p.stem}-{kind}") for p in LESSONS for kind in find_kinds(p)]
 
 
@@ -38,7 +41,8 @@ RUNS = [pytest.param(p, kind, id=f"{p.stem}-{kind}") for p in LESSONS for kind i
 def test_it_runs_on_each_kind_of_store_that_it_names(path: Path, kind: str):
     from notebooks.execute import execute  # which takes a second to import
 
-    execute(path, kind)
+    lines = [line.strip() for cell in read_cells(path) for line in cell["source"]]
+    execute(path, kind, {} if f'KIND = "{kind}"' in lines else FEWER)
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
