@@ -23,6 +23,8 @@ import pytest
 import graphflow_nb
 from graphflow_nb.storage import stores
 
+from .scope import one_in
+
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PUBLIC = [
     "",
@@ -102,6 +104,7 @@ def public() -> Iterator[tuple[str, object]]:
         yield f"Workbench.{name}", inspect.getattr_static(graphflow_nb.Workbench, name)
 
 
+@one_in(2)
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)
 def test_an_example_runs_as_it_is_written(
     example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -100,6 +100,7 @@ from graphflow_nb.workflow import FanOutTask, Graph, GraphBuilder, TaskResult
 
 from .hostile import ACTIVE, TEXTS
 from .notebook.browse.kit import send, settle
+from .scope import one_in
 
 #: What breaks out of texts, attributes and elements, all in one, for what takes longer to make. The
 #: letter in front keeps its place in an order; names are cut in figures, so the start is one, too.
@@ -666,6 +667,7 @@ def outputs(kind: type, text: str) -> list[dict[str, str]]:
     return [bundle(thing) for thing in MAKERS[kind](text)]
 
 
+@one_in(2)
 @pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
 def test_no_element_comes_from_the_data(kind: type):
     for text in [ALL, *ACTIVE.values()] if kind in QUICK else [ALL]:
@@ -687,6 +689,7 @@ def test_no_element_comes_from_the_data_of_a_page_with_figures():
     assert shape(pages[0]) == shape(pages[1])
 
 
+@one_in(2)
 @pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
 def test_no_text_drives_a_terminal_or_turns_round(kind: type):
     for shown in outputs(kind, MISLEADING):

@@ -14,6 +14,7 @@ from graphflow_nb.benchmark.campaign import Campaign
 from graphflow_nb.benchmark.progress import Progress
 from graphflow_nb.benchmark.sessions import GRAPH, OwnSessions
 
+from ..scope import only_complete
 from ..servers.postgres import kill
 from .kit import count_stored
 
@@ -58,6 +59,7 @@ def check_run(run: g.Run, wb: g.Workbench, shown: At) -> None:
     assert count_stored(wb) == 0
 
 
+@only_complete
 @pytest.mark.parametrize("rate", [None, 500.0], ids=["closed loop", "open loop"])
 def test_a_restarted_postgresql_is_waited_for(databases, rate):
     server = databases.server
@@ -112,6 +114,7 @@ def advised(text: str) -> str:
     return found.group()
 
 
+@only_complete
 @pytest.mark.parametrize(
     ("error", "tries"),
     [

@@ -9,7 +9,7 @@ import pytest
 from graphflow_nb.errors import QueryError
 from graphflow_nb.figures import difference, duration_text, plot_difference
 
-from ..scope import COMPLETE, one_in
+from ..scope import COMPLETE, one_in, only_complete
 from .checks import assert_good
 from .data import CASES, operations
 
@@ -58,6 +58,7 @@ def covered(make, trials: int, tail: int, truth: float) -> float:
     return hits / trials
 
 
+@only_complete
 @one_in(2)
 @pytest.mark.parametrize("tail", [2, 10])
 def test_the_interval_covers_the_truth_at_about_its_rate(tail):
@@ -67,6 +68,7 @@ def test_the_interval_covers_the_truth_at_about_its_rate(tail):
     assert 0.90 <= covered(independent, TRIALS, tail, 1.5) <= 0.99
 
 
+@only_complete
 def test_the_interval_knows_that_neighbours_in_time_are_alike():
     def in_moods(random, factor):
         mood = np.repeat(random.lognormal(0, 1, 50), 40)

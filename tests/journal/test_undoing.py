@@ -432,6 +432,7 @@ def delete_and_undo(wb: g.Workbench, count: int) -> None:
     assert wb.summary()["sessions"].sum() == count
 
 
+@only_complete
 @pytest.mark.parametrize("count", [10_000 if COMPLETE else 2_000])
 def test_memory_is_bounded_and_all_deletes_are_undone(tmp_path: Path, count: int):
     wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True, journal=tmp_path / "journal")

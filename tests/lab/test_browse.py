@@ -24,6 +24,7 @@ from .person import PICTURES, Person, cells, change, do_as_peer, fill, stored
 pytestmark = pytest.mark.timeout(240)
 
 
+@only_complete
 def test_a_newcomer_saves_an_edit_in_six_interactions(person, store, tmp_path):
     """Only what is written on the screen is followed."""
     write_notebook(person.server.folder / "first.ipynb", cells(store, writable=True))

@@ -14,6 +14,8 @@ import graphflow_nb as g
 from graphflow_nb.lessons import LessonStore, lesson_store
 from graphflow_nb.private_server import LocalPostgres
 
+from ..scope import only_complete
+
 
 @pytest.fixture(scope="module", params=["redis", "postgres"])
 def server_store(request: pytest.FixtureRequest) -> Iterator[LessonStore]:
@@ -22,6 +24,7 @@ def server_store(request: pytest.FixtureRequest) -> Iterator[LessonStore]:
         yield store
 
 
+@only_complete
 def test_a_killed_server_comes_back_at_the_same_url_with_what_it_had(server_store):
     url, wb = server_store.url, server_store.open()
     kept = wb.create("kept", "intake")

@@ -17,9 +17,12 @@ from graphflow_nb import Latency, MonitoredStorage, Recorder
 from graphflow_nb.monitoring.columns import PORTION
 from graphflow_nb.monitoring.operation import kind_of
 
+from ..scope import only_complete
+
 GET = kind_of("get", "X")
 
 
+@only_complete
 def test_an_operation_takes_at_most_64_bytes():
     count = 12 * PORTION + 1  # the block is nearly empty
     tracemalloc.start()

@@ -17,7 +17,7 @@ from graphflow_nb.notebook.browse import Browser
 from graphflow_nb.notebook.browse.render import MAX_NAME, raw_html
 
 from ..hostile import SAMPLE, Case
-from ..scope import COMPLETE
+from ..scope import COMPLETE, one_in
 
 TAGS = {"b", "br", "code", "details", "div", "em", "h4", "p", "pre", "span", "strong", "style"}
 TAGS |= {"summary", "table", "tbody", "td", "th", "thead", "tr", "wbr"}
@@ -65,6 +65,7 @@ def check(html: str) -> str:
     return "".join(parser.text)
 
 
+@one_in(2)
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.name)
 def test_reader_editor_and_difference(case: Case):
     session = case.session()
@@ -124,6 +125,7 @@ async def save_cases(storage: Any, cases: list[Case]) -> None:
         await storage.save(session.with_context_json(case.context))
 
 
+@one_in(2)
 @pytest.mark.parametrize("kind", ["memory", "postgres"])
 def test_list_and_static_html(kind, request):
     """Every case on one page, and each open under it."""

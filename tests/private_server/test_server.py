@@ -86,6 +86,7 @@ def test_start_stop_and_start(server):
             getattr(private, name)
 
 
+@only_complete
 def test_data_in_a_folder_are_kept(open_folder):
     modes = {p: p.stat().st_mode for p in (open_folder, *open_folder.parents)}
     with g.local_postgres(open_folder) as private:
@@ -183,6 +184,7 @@ def test_it_ends_when_its_guard_is_killed():
         private.stop()
 
 
+@only_complete
 def test_a_forked_child_does_not_keep_it():
     code = """
 import os, time, graphflow_nb as g
@@ -210,6 +212,7 @@ time.sleep(60)
         kernel.stdout.close()
 
 
+@only_complete
 def test_a_kernel_that_is_killed_during_initdb_leaves_nothing():
     with TemporaryDirectory(dir="/tmp", prefix="gf") as parent:
         os.chmod(parent, 0o777)
@@ -258,6 +261,7 @@ def test_the_environment_does_not_decide_how_it_is_reached(monkeypatch):
             other.create("b", "t")
 
 
+@only_complete
 def test_what_ended_processes_left_is_removed():
     with TemporaryDirectory(dir="/tmp", prefix="gf") as parent:
         os.chmod(parent, 0o777)
@@ -332,6 +336,7 @@ def test_the_error_quotes_the_servers_own_complaint():
         g.local_postgres(settings={"no_such_setting": "1"})
 
 
+@only_complete
 def test_it_outlives_its_object():
     url = g.local_postgres().url
     gc.collect()

@@ -14,6 +14,7 @@ import graphflow_nb as g
 from graphflow_nb.testing import Traits, check, races
 from graphflow_nb.testing.kit import NotTested
 
+from ..scope import only_complete
 from .kit import Broken, find_failing, properties_of
 
 
@@ -95,6 +96,7 @@ def test_the_writers_of_one_loop_do_not_find_it():
     assert not find_failing(ComparesWithoutALock, ["of_many_writers_none_is_lost"])
 
 
+@only_complete
 @pytest.mark.parametrize(
     ("kind", "failing"),
     [(LocksThreads, {"two_processes_race"}), (LocksProcesses, set())],

@@ -19,6 +19,7 @@ from graphflow_nb.storage.facts import (
     RedisFacts,
 )
 
+from ...scope import only_complete
 from ..kit import NONE, Case, find_advice, operations
 
 ABOUT = {
@@ -90,6 +91,7 @@ def test_redis_with_the_least_rights(redis_server):
         assert "permissions" in told[subject]
 
 
+@only_complete
 def test_a_redis_cluster(redis_cluster_server):
     for node in redis_cluster_server:
         with redis.Redis(port=node.port) as client:

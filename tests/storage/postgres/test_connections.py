@@ -19,7 +19,7 @@ from graphflow_nb.storage.postgres.columns import unpack_columns
 from graphflow_nb.storage.postgres.table import OpenTable
 from graphflow_nb.storage.url import StoreUrl
 
-from ...scope import one_in
+from ...scope import one_in, only_complete
 from .kit import connect, fetch, fetch_value, until, wait_until
 
 
@@ -120,6 +120,7 @@ def wait_for_more(items: list[Any]) -> None:
     wait_until(lambda: len(items) >= wanted)
 
 
+@only_complete
 @one_in(3)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGQUIT])
 def test_a_server_that_dies_in_the_middle_of_saves(number):

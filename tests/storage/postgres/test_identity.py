@@ -10,6 +10,7 @@ import pytest
 
 from graphflow_nb.storage.postgres import sql
 
+from ...scope import only_complete
 from ...servers.postgres import Postgres, Standby
 from ...stores import create_table
 from .kit import connect, execute, fetch_value, until
@@ -55,6 +56,7 @@ def test_a_private_server_that_was_started_again_has_the_same_tables(run):
     assert found[0][1] == found[1][1]
 
 
+@only_complete
 def test_a_replica_has_the_identity_of_its_primary(primary: Postgres, standby: Standby, run):
     first = run(identity_of(primary.url))
     assert run(until(lambda: identity_of(standby.url))) == first

@@ -68,6 +68,7 @@ def test_a_url_is_enough(pooled, run):
     run(storage.close())
 
 
+@only_complete
 @one_in(3)
 @pytest.mark.parametrize("form", ["documented", "crate-0.5", "crate-0.6"])
 def test_twenty_at_once_on_two_server_connections(database, pooled, run, form):

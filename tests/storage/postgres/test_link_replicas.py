@@ -297,6 +297,7 @@ def test_the_first_host_is_written_to_again_once_it_is_back(primary, standby, ru
     run(storage.close())
 
 
+@only_complete
 def test_a_host_that_is_silent_does_not_use_up_the_time_of_the_next(primary, standby, run):
     with g.open(primary.url, writable=True) as writer:
         writer.create("a", "t")

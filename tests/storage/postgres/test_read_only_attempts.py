@@ -17,7 +17,7 @@ import pytest
 
 from graphflow_nb import StorageError
 
-from ...scope import size
+from ...scope import only_complete, size
 from .kit import connect, execute, fetch, fetch_value
 from .test_read_only import _STEAL, CARRIERS, CHECKSUM, PAYLOADS, _function, _read_everything
 
@@ -104,6 +104,7 @@ def logged(database: str, run: Any) -> Path:
     return Path(folder) / "log"
 
 
+@only_complete
 def test_nothing_is_written_by_any_attempt(database, run, logged):
     name = database.rpartition("/")[2].partition("?")[0]
     role = f"{name}_reader"

@@ -23,6 +23,7 @@ from graphflow_nb.storage.facts import (
     Usage,
 )
 
+from ....scope import only_complete
 from ....storage.postgres.kit import until
 from ....stores import create_table
 from ...kit import NONE, Case, find_advice, operations
@@ -263,6 +264,7 @@ def test_a_view_says_what_is_behind_it(database):
         assert find_advice(wb.advise(), "order by updated_at") is None
 
 
+@only_complete
 def test_on_a_replica(primary, standby):
     asyncio.run(create_table(primary.url, "crate-0.6"))
     fill(primary.url, 60_000)
