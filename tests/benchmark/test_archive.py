@@ -21,7 +21,7 @@ from graphflow_nb.monitoring import Records
 from graphflow_nb.monitoring.loading import KEY
 from graphflow_nb.monitoring.operation import MEASURES
 
-from ..scope import COMPLETE, only_complete
+from ..scope import COMPLETE, need, only_complete
 
 ROWS = 2_000
 PAST = {
@@ -231,8 +231,8 @@ for path in sys.argv[1:]:
 
 
 @only_complete
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read as Linux tells it")
 def test_hostile_files_take_little_memory(tmp_path):
+    need("/proc, from which the peak is read", sys.platform == "linux")
     long = "a" * 20_000_000
     bombs = {
         "rows": make_parquet(rows=3_000_000),

@@ -16,6 +16,8 @@ import graphflow_nb as g
 from graphflow_nb.journal import Journal
 from graphflow_nb.journal.files import NamedLines, PrivateLines
 
+from ..scope import need
+
 
 @contextmanager
 def files_end_at(size: int) -> Iterator[None]:
@@ -213,8 +215,8 @@ with Journal.at(sys.argv[1]) as journal:
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_shares_neither_file_nor_numbers(tmp_path):
+    need("os.fork", hasattr(os, "fork"))
     done = subprocess.run(
         [sys.executable, "-c", FORKED, str(tmp_path / "journal")],
         capture_output=True,

@@ -6,12 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.scope import COMPLETE
+from tests.scope import only_complete
 
 
-@pytest.mark.skipif(not COMPLETE, reason="the reference is built in the complete run")
+@only_complete
 def test_the_reference_is_built_without_a_warning(tmp_path: Path) -> None:
     # In a process of its own, since it shows some methods as what they are not here.
     build = [sys.executable, "-m", "tests.packaging.reference", str(tmp_path)]

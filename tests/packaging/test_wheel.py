@@ -20,10 +20,10 @@ from urllib.request import urlopen
 import pytest
 
 from graphflow_nb.cli import QUICKSTART
-from tests.scope import COMPLETE
+from tests.scope import only_complete
 
 pytestmark = [
-    pytest.mark.skipif(not COMPLETE, reason="packages are installed in the complete run"),
+    only_complete,
     pytest.mark.timeout(600),
 ]
 

@@ -27,7 +27,7 @@ from graphflow_nb.private_server.processes import (
     identify_process,
 )
 
-from ..scope import one_in, only_complete
+from ..scope import need, one_in, only_complete
 from ..servers.postgres import folder_of
 
 
@@ -165,8 +165,8 @@ def test_a_server_that_someone_started_by_hand_is_found(open_folder):
             server.send_signal(signal.SIGINT)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system ends a child")
 def test_it_ends_when_its_guard_is_killed():
+    need("a system that ends a child with its parent", sys.platform == "linux")
     private = g.local_postgres()
     try:
         assert private.pid is not None
@@ -277,8 +277,8 @@ def test_what_ended_processes_left_is_removed():
         assert sorted(Path(parent).iterdir()) == sorted([used, foreign])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="others have no folder that the server can't enter")
 def test_a_private_temporary_folder_of_root(monkeypatch, tmp_path):
+    need("root, whose folders the server can't enter,", os.geteuid() == 0)
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     monkeypatch.setattr(tempfile, "tempdir", str(private))
