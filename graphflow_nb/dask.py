@@ -15,16 +15,11 @@ from .frames.arrow import SessionArrow
 from .monitoring.loading import import_pyarrow
 from .printable import describe_count, inflect
 from .storage import Cursor, Query
+from .storage.capabilities import require
 from .storage.connect import read_url
 from .storage.pagesize import PageSize
 from .storage.paths import ContextPath
-from .storage.protocols import (
-    SupportsCount,
-    SupportsEstimate,
-    SupportsSplit,
-    SupportsTable,
-    require,
-)
+from .storage.protocols import SupportsCount, SupportsEstimate, SupportsSplit, SupportsTable
 from .storage.url import StoreUrl
 
 if TYPE_CHECKING:

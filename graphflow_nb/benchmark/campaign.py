@@ -16,8 +16,9 @@ from ..client import Client
 from ..errors import BenchmarkError, StorageError
 from ..storage import Query, SessionStorage, connect
 from ..storage.attributes import attributes_of
+from ..storage.capabilities import require
 from ..storage.connect import read_url
-from ..storage.protocols import SupportsClose, SupportsCount, SupportsQuery, require
+from ..storage.protocols import SupportsClose, SupportsCount, SupportsQuery
 from ..storage.stores import check_may_write, find_kind, label_of
 from ..storage.url import StoreUrl
 from ..warning import warn

@@ -13,7 +13,8 @@ from uuid import uuid4
 from ..errors import BenchmarkError
 from ..model import Context, Session
 from ..storage import Query, SessionStorage
-from ..storage.protocols import SupportsDeleteMany, SupportsSaveMany, SupportsTable, require
+from ..storage.capabilities import require
+from ..storage.protocols import SupportsDeleteMany, SupportsSaveMany, SupportsTable
 
 __all__ = ["GRAPH", "OwnSessions", "Sessions", "StoredSessions", "remove_sessions"]
 

@@ -23,9 +23,10 @@ from ..model.masks import contains_mask
 from ..model.validity import Problem, describe, find_new_problems
 from ..secret_texts import scrub
 from ..storage import get_or_create
+from ..storage.capabilities import require
 from ..storage.checks import check_callables
 from ..storage.origin import is_same_state
-from ..storage.protocols import SupportsRaw, require
+from ..storage.protocols import SupportsRaw
 from ..warning import warn
 from .asking import Confirm
 from .raw import StoredRow

@@ -15,9 +15,10 @@ from ..model.masks import DEFAULT_MASK, Mask
 from ..monitoring import MonitoredStorage, Recorder
 from ..storage import Query
 from ..storage.attributes import StorageAttributes, attributes_of
+from ..storage.capabilities import require
 from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath
-from ..storage.protocols import SupportsClose, SupportsTable, require
+from ..storage.protocols import SupportsClose, SupportsTable
 from ..storage.table import Table
 from .asking import Asking
 from .observed import Observed, Way

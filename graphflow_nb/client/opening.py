@@ -20,8 +20,8 @@ from ..storage import (
     connect,
     connect_from_env,
 )
+from ..storage.capabilities import missing_capability
 from ..storage.connect import read_url
-from ..storage.protocols import missing_capability
 from ..storage.scans import LARGE_BYTES
 from ..storage.stores import find_kind
 from ..storage.url import StoreUrl

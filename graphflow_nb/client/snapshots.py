@@ -10,8 +10,9 @@ from typing import Any
 
 from ..bridge import running_loop
 from ..errors import GraphflowError, StorageError
+from ..storage.capabilities import require
 from ..storage.limits import SNAPSHOT_PAUSE, SNAPSHOT_SECONDS
-from ..storage.protocols import SessionStorage, SupportsClose, SupportsSnapshot, require
+from ..storage.protocols import SessionStorage, SupportsClose, SupportsSnapshot
 from .client import Client
 
 __all__ = ["HeldSnapshot"]

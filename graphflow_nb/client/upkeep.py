@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from ..dual import dual
 from ..storage import Migration
+from ..storage.capabilities import require
 from ..storage.checks import check_callables
-from ..storage.protocols import SupportsIndex, SupportsMigration, SupportsTrigger, require
+from ..storage.protocols import SupportsIndex, SupportsMigration, SupportsTrigger
 from .connected import Connected
 
 __all__ = ["Upkeep"]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ..errors import GraphflowError, JournalError, SessionConflict, StorageError
 from ..model import Session, stored_session
 from ..model.times import micros_or_none
+from ..storage.capabilities import require
 from ..storage.origin import is_as_read, is_same_state
-from ..storage.protocols import SessionStorage, SupportsUpsert, require
+from ..storage.protocols import SessionStorage, SupportsUpsert
 from .entries import Entry, Op, UndoReport
 from .journal import Journal
 from .noting import NotedWrites, delete_unchanged, read_sessions

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 from ..changes import diff, document, with_document
 from ..errors import ContextError, GraphflowError, SessionConflict, StorageFull
 from ..model import Session
+from ..storage.capabilities import require
 from ..storage.copying import content_hash
 from ..storage.protocols import (
     SessionStorage,
     SupportsRestore,
     SupportsRestoreMany,
     SupportsSaveMany,
-    require,
 )
 from .entries import Entry, UndoReport
 from .journal import Noted

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..model import Session, stored_session
 from ..storage import Query
-from ..storage.protocols import SupportsChats, SupportsQuery, require
+from ..storage.capabilities import require
+from ..storage.protocols import SupportsChats, SupportsQuery
 
 __all__ = ["find_chats"]
 

@@ -25,10 +25,11 @@ from ..model.times import datetime_of
 from ..monitoring.loading import import_pyarrow
 from ..printable import describe_count, printable
 from ..storage import Cursor, Query, problems_of
+from ..storage.capabilities import require
 from ..storage.checks import check_callables
 from ..storage.copying import Redact, redacted
 from ..storage.pagesize import PageSize
-from ..storage.protocols import SupportsQuery, require
+from ..storage.protocols import SupportsQuery
 from ..storage.scanned import table_of
 from .progress import show_count
 

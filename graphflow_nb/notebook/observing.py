@@ -23,9 +23,10 @@ from ..model import Session
 from ..model.times import datetime_of, micros_or_none
 from ..printable import describe_count, printable
 from ..storage import Cursor, Query, connect
+from ..storage.capabilities import require
 from ..storage.history import OBSERVED, TriggeredTable, VersionRow
 from ..storage.memory_history import MemoryHistory
-from ..storage.protocols import SupportsCount, SupportsQuery, SupportsWatch, require
+from ..storage.protocols import SupportsCount, SupportsQuery, SupportsWatch
 from ..storage.wrappers.base import close_if_possible
 from .following import Follower, Watch
 

@@ -23,12 +23,13 @@ from ..model import Session
 from ..monitoring.loading import import_pyarrow
 from ..printable import describe_count, inflect, printable
 from ..storage import Cursor, Query, problems_of
+from ..storage.capabilities import require
 from ..storage.copying import redacted
 from ..storage.estimates import answer_briefly
 from ..storage.offloop import run_off_loop
 from ..storage.pagesize import PageSize
 from ..storage.paths import ContextPath
-from ..storage.protocols import SupportsCount, SupportsQuery, SupportsTable, require
+from ..storage.protocols import SupportsCount, SupportsQuery, SupportsTable
 from ..storage.scanned import table_of
 from ..storage.table import Table
 from .manifest import MANIFEST, append_line, create_manifest, read_manifest

@@ -28,12 +28,13 @@ from ..model.masks import NO_MASK, Mask
 from ..printable import describe_count
 from ..secret_texts import scrub_by
 from ..storage import Cursor, Query, problems_of
+from ..storage.capabilities import require
 from ..storage.checks import check_callables
 from ..storage.estimates import estimate_count
 from ..storage.offloop import run_off_loop
 from ..storage.pagesize import PAGE_BYTES, PageSize
 from ..storage.paths import ContextPath, parse_path
-from ..storage.protocols import SupportsChats, SupportsCount, SupportsTable, require
+from ..storage.protocols import SupportsChats, SupportsCount, SupportsTable
 from ..storage.query import MAX_IDS
 from .chats import find_chats
 from .parquet import ParquetExport, ParquetReport

@@ -18,10 +18,11 @@ from ..model.masks import NO_MASK
 from ..model.moments import Moment, parse_duration, parse_moment
 from ..printable import describe_count
 from ..storage import Cursor, Query, problems_of
+from ..storage.capabilities import require
 from ..storage.estimates import estimate_count
 from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
-from ..storage.protocols import SupportsCount, SupportsCounts, require
+from ..storage.protocols import SupportsCount, SupportsCounts
 from ..storage.query import DEFAULT_ORDER, FILTERS
 from ..storage.table import note_of
 from ..warning import warn

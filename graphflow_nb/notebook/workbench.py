@@ -25,15 +25,13 @@ from ..model.moments import Moment
 from ..monitoring import MonitoredStorage, Recorder
 from ..printable import describe_count
 from ..storage import SessionStorage
+from ..storage.capabilities import require
 from ..storage.connect import read_url
 from ..storage.estimates import Estimate, count_groups_briefly, read_counts
 from ..storage.offloop import MANY_ROWS, run_off_loop
 from ..storage.paths import ContextPath
 from ..storage.postgres.pools import find_resetting_pools
-from ..storage.protocols import (
-    SupportsFacts,
-    require,
-)
+from ..storage.protocols import SupportsFacts
 from ..storage.query import FILTERS
 from ..storage.scans import LARGE_BYTES
 from ..storage.table import note_of

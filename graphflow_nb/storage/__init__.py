@@ -1,9 +1,9 @@
 """Storages of sessions: asynchronous, usable without a notebook.
 
 A storage is anything with the coroutines ``save``, ``get`` and ``delete`` (``SessionStorage``).
-All else is optional. Each capability is a protocol (``SupportsX``, listed with what works without
-it in ``protocols.CAPABILITIES``); the attributes by which a storage describes itself are those of
-``StorageAttributes``.
+All else is optional. Each capability is a protocol (``SupportsX``; ``capabilities.CAPABILITIES``
+lists them with what works without each); the attributes by which a storage describes itself are
+those of ``StorageAttributes``.
 
     capability           methods                                   what they do
     SupportsQuery        query(query)                              filter, order and page sessions
@@ -44,9 +44,11 @@ To write a storage of your own:
 from ..model import mark_saved, stored_session
 from .address import Address
 from .attributes import StorageAttributes, attributes_of
+from .capabilities import require
 from .checks import check_ids_once, check_no_extra, check_text, check_texts
 from .connect import connect, connect_from_env
 from .copying import CopyReport
+from .creating import get_or_create
 from .facts import StoreFacts
 from .memory import InMemorySessionStorage
 from .migration import Migration
@@ -78,8 +80,6 @@ from .protocols import (
     SupportsTrigger,
     SupportsUpsert,
     SupportsWatch,
-    get_or_create,
-    require,
 )
 from .query import Cursor, Query
 from .redis.storage import RedisSessionStorage

@@ -27,10 +27,11 @@ from ..errors import (
 from ..model import Session, exactjson
 from ..model.times import micros_or_unknown
 from ..printable import describe_count, printable
+from .capabilities import require
 from .estimates import answer_briefly
 from .odd import problems_of
 from .pagesize import PageSize
-from .protocols import SupportsCount, SupportsImportMany, SupportsQuery, require
+from .protocols import SupportsCount, SupportsImportMany, SupportsQuery
 from .query import Cursor, Query
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from .attributes import attributes_of
+from .capabilities import require
 from .overview import READ_ROWS, OverviewCounts, count_columns
 from .protocols import (
     SupportsCount,
@@ -18,7 +19,6 @@ from .protocols import (
     SupportsEstimate,
     SupportsOverview,
     SupportsTable,
-    require,
 )
 from .query import Query
 from .scans import unguarded

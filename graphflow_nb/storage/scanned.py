@@ -10,10 +10,11 @@ import numpy as np
 from ..errors import ContextError, SessionFormatError, StorageError
 from ..model import Session
 from ..model.times import UNKNOWN_TIME, micros_or_unknown
+from .capabilities import require
 from .checks import check_texts
 from .odd import NO_VERSION, Found, context_problem
 from .paths import ContextPath
-from .protocols import SessionStorage, require
+from .protocols import SessionStorage
 from .query import Query
 from .rows import GroupCounter, build_table, filter_rows, take_page
 from .table import GroupCount, Table, add_problem

@@ -12,9 +12,9 @@ from ..errors import ReadOnlyError, SessionConflict
 from ..model import Session
 from ..storage.address import Address
 from ..storage.attributes import attributes_of
+from ..storage.capabilities import CAPABILITIES
 from ..storage.memory import InMemorySessionStorage
 from ..storage.protocols import (
-    CAPABILITIES,
     SupportsCount,
     SupportsDeleteMany,
     SupportsDeleteUnchanged,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..errors import SessionConflict
 from ..model import Session
-from ..storage.protocols import get_or_create
+from ..storage.creating import get_or_create
 from .kit import (
     Deviation,
     Kit,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ..errors import ReadOnlyError, StorageError
 from ..storage.attributes import attributes_of
+from ..storage.capabilities import require
 from ..storage.facts import StoreFacts
 from ..storage.migration import Migration
 from ..storage.overview import OverviewCounts
@@ -30,7 +31,6 @@ from ..storage.protocols import (
     SupportsTable,
     SupportsTrigger,
     SupportsWatch,
-    require,
 )
 from ..storage.query import ORDERS, Query
 from .kit import Deviation, Kit, add_property, expect_same

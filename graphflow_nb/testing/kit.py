@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from ..errors import GraphflowError
 from ..model import Session, exactjson
 from ..storage.attributes import ATTRIBUTES, attributes_of
-from ..storage.protocols import CAPABILITIES, SessionStorage, SupportsClose
+from ..storage.capabilities import CAPABILITIES
+from ..storage.protocols import SessionStorage, SupportsClose
 
 __all__ = [
     "PROPERTIES",

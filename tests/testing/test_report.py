@@ -6,7 +6,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.storage.attributes import ATTRIBUTES
-from graphflow_nb.storage.protocols import CAPABILITIES
+from graphflow_nb.storage.capabilities import CAPABILITIES
 from graphflow_nb.testing import PROPERTIES, Traits, check
 
 from .kit import Broken

@@ -12,13 +12,14 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from ...errors import GraphflowError, QueryError
+from ...storage.capabilities import require
 from ...storage.estimates import (
     Estimate,
     answer_briefly,
     count_groups_briefly,
     sample_groups,
 )
-from ...storage.protocols import SupportsTable, require
+from ...storage.protocols import SupportsTable
 from ...storage.query import ORDERS, Query
 from ...storage.table import GroupCount
 from ...storage.url import mask_text

@@ -8,8 +8,9 @@ from typing import Any, Final
 from ...model import Session
 from ..address import Address, address_of
 from ..attributes import ATTRIBUTES
+from ..capabilities import CAPABILITIES, missing_capability
 from ..history import SupportsHistory
-from ..protocols import CAPABILITIES, SupportsClose, SupportsWatch, missing_capability
+from ..protocols import SupportsClose, SupportsWatch
 
 __all__ = [
     "READS",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 import graphflow_nb as g
 from graphflow_nb import storage as public
 from graphflow_nb.storage import SessionStorage, SupportsQuery, SupportsTable, require
-from graphflow_nb.storage.protocols import CAPABILITIES, get_or_create, missing_capability
+from graphflow_nb.storage.capabilities import CAPABILITIES, missing_capability
 
 
 class Bare:
@@ -60,18 +58,6 @@ def test_a_wrapper_names_the_storage_inside():
             require(storage, SupportsQuery)
 
 
-def test_a_session_that_others_create_and_delete_again_and_again():
-    class Restless(Bare):
-        async def get(self, id):
-            return None
-
-        async def save(self, session):
-            raise g.SessionConflict(session, None)
-
-    with pytest.raises(g.StorageError, match="ten times in a row"):
-        asyncio.run(get_or_create(Restless(), "a", "start"))
-
-
 def test_methods_that_isinstance_does_not_see_are_there_too(monkeypatch):
     class PassingOn:
         def __getattr__(self, name):
@@ -79,7 +65,7 @@ def test_methods_that_isinstance_does_not_see_are_there_too(monkeypatch):
 
     # As since Python 3.12, where isinstance does not ask __getattr__.
     monkeypatch.setattr(
-        "graphflow_nb.storage.protocols.isinstance", lambda *_: False, raising=False
+        "graphflow_nb.storage.capabilities.isinstance", lambda *_: False, raising=False
     )
     storage = PassingOn()
     assert require(storage, SupportsQuery) is storage
