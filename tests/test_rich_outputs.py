@@ -91,7 +91,7 @@ from graphflow_nb.notebook.progress import Bar
 from graphflow_nb.notebook.running import FlowRun
 from graphflow_nb.notebook.saved import static_html
 from graphflow_nb.notebook.timelines import Timeline
-from graphflow_nb.storage.copying import CopyReport
+from graphflow_nb.storage.copy_report import CopyReport
 from graphflow_nb.storage.history import Steps
 from graphflow_nb.storage.migration import Migration
 from graphflow_nb.storage.overview import count_columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from ..printable import describe_count
-from ..storage.copying import CopyFailure, CopyReport
+from ..storage.copy_report import CopyFailure, CopyReport
 from .parts import card, fact_table
 
 __all__ = ["report_html"]

@@ -12,7 +12,7 @@ from ..changes import diff, document, with_document
 from ..errors import ContextError, GraphflowError, SessionConflict, StorageFull
 from ..model import Session
 from ..storage.capabilities import require
-from ..storage.copying import content_hash
+from ..storage.content import content_hash
 from ..storage.protocols import (
     SessionStorage,
     SupportsRestore,

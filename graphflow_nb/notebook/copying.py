@@ -16,7 +16,8 @@ from ..storage import Query, connect
 from ..storage.attributes import attributes_of
 from ..storage.checks import check_callables
 from ..storage.connect import read_url
-from ..storage.copying import CopyFailure, CopyReport, copy
+from ..storage.copy_report import CopyFailure, CopyReport
+from ..storage.copying import copy
 from ..storage.stores import check_may_write
 from ..storage.url import StoreUrl
 from ..storage.wrappers import Wrapper

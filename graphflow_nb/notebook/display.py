@@ -12,7 +12,7 @@ from ..changes import Patch
 from ..model import Session
 from ..printable import printable_lines
 from ..storage import Migration
-from ..storage.copying import CopyReport
+from ..storage.copy_report import CopyReport
 
 __all__ = ["register", "register_on"]
 

@@ -47,7 +47,7 @@ from .attributes import StorageAttributes, attributes_of
 from .capabilities import require
 from .checks import check_ids_once, check_no_extra, check_text, check_texts
 from .connect import connect, connect_from_env
-from .copying import CopyReport
+from .copy_report import CopyReport
 from .creating import get_or_create
 from .facts import StoreFacts
 from .memory import InMemorySessionStorage

@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import graphflow_nb as g
 from graphflow_nb.cards import report_html
-from graphflow_nb.storage.copying import CopyFailure
+from graphflow_nb.storage.copy_report import CopyFailure
 
 
 def test_between_workbenches(tmp_path, database):

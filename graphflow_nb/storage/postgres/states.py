@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from ...model import Seen, Session, mark_saved, stored_session
 from ...model.times import datetime_of, describe_time, micros_or_none
-from ..copying import content_hash
+from ..content import content_hash
 from .sql import TableForm
 
 __all__ = ["Expected", "RowStates", "columns_of", "has_content", "write_time"]
