@@ -6,8 +6,8 @@ What is not obvious here:
   query. After an error or a cancellation a connection goes back to the pool, which repairs it.
 - ``storage.py`` composes the other modules around one ``OpenTable`` (``table.py``). The table
   runs statements, and adapts when someone alters it; ``inspection.py`` finds out its form.
-- ``PostgresSessionStorage.table`` has the server pack whole columns into one row, because rows
-  cost more than columns.
+- A table of a page (``queries.py``) is packed by the server, whole columns into one row, because
+  rows cost more than columns. A table of all sessions is streamed by COPY (``streaming.py``).
 - Ids are ordered by the column's own collation, because only that order has an index. The other
   stores order ids by code point.
 - A table without ``version`` is checked in every save in case it got that column meanwhile: a save
@@ -21,8 +21,9 @@ What is not obvious here:
   means one READ ONLY transaction for each operation.
 - The hosts of a URL are tried one by one, each with a share of the time.
 
-The SQL on sessions is in ``sql.py``, that of queries in ``selects.py`` and ``conditions.py``, that
-on the server's catalogs in ``facts.py``, that of the trigger in ``watch.py``. Values are always
+The SQL on sessions is in ``sql.py`` and ``history_sql.py``, that of queries in ``selects.py`` and
+``conditions.py``, that of a table of all sessions in ``streaming.py`` and ``sorting.py``. What one
+module alone asks of the server's catalogs or settings is in that module. Values are always
 parameters, identifiers are always quoted.
 """
 

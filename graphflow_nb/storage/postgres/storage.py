@@ -2,73 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
-from functools import partial
-from operator import itemgetter
-from typing import Any, ClassVar, Final, Self, TypeVar
-
-import asyncpg
+from typing import Any, ClassVar, Self, TypeVar
 
 from ...errors import SessionConflict
 from ...model import Session
-from ...model.times import FINITE
 from ..address import Address
 from ..chats import Chat
 from ..checks import check_text
 from ..facts import PostgresFacts, with_history
 from ..history import measure_history
 from ..migration import Migration
-from ..odd import Found, bytes_of_name, format_error
 from ..overview import OverviewCounts
 from ..paths import ContextPath
 from ..query import Query
-from ..scans import current_guard
-from ..table import GroupCount, Table, cut_page
-from ..trace import current
+from ..table import GroupCount, Table
 from ..url import StoreUrl
 from ..wrappers.read_only import ReadOnlyStorage
 from .batches import import_batch, restore_batch, save_batch
-from .columns import columns_of_rows, holds_odd, unpack_columns
-from .connections import Connection
 from .deletes import delete_by_id, delete_many, delete_unchanged
 from .facts import collect_facts, estimate_sessions, find_slow_orders
 from .history import PostgresHistory
 from .limits import describe_limits
 from .migration import install_trigger, migrate, plan_migration, plan_trigger, remove_trigger
 from .odd import (
-    UNSENT,
-    build_odd_table,
-    count_odd,
     delete_odd,
-    find_odd,
-    find_sessions,
-    is_count,
-    is_session,
     read_raw,
-    read_rows,
 )
-from .overview import read_overview
+from .queries import Queries
 from .ranges import split_table
-from .selects import Statement, Way
+from .reads import get
 from .snapshot import open_snapshot
 from .sql import TableForm
-from .streaming import Unstreamed, stream_table
-from .table import OpenTable, Work
+from .table import OpenTable
 from .watch import watch_table
 from .writes import restore, save
 
 __all__ = ["PostgresSessionStorage"]
 
 T = TypeVar("T")
-#: What servers raise that can't send rows by ``COPY``, or not these rows.
-_UNSENT = (UNSENT, asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError)
-_ODD: Final = object()  # a row that the server can't send
-#: From so many rows on, decoding would hold up what else runs on the loop.
-_MANY_ROWS: Final = 5_000
 
 
 class PostgresSessionStorage:
@@ -105,6 +79,7 @@ class PostgresSessionStorage:
 
     def __init__(self, table: OpenTable):
         self._table = table
+        self._queries = Queries(table)
         self._history = PostgresHistory(table)
 
     @property
@@ -260,32 +235,7 @@ class PostgresSessionStorage:
         Raises:
             SessionFormatError: The row with this id is not a session; ``raw`` returns it.
         """
-        table = self._table
-        table.check_id(id)
-        id = table.normalize_id(id)
-
-        async def read(connection: Connection) -> Any:
-            try:
-                return await connection.fetchrow(table.statements.get, id)
-            except UNSENT:
-                return _ODD
-
-        row = await table.run_adapting(read, writes=False)
-        trace = current()
-        trace.lap("execute")
-        if row is None and bytes_of_name(id) is None:
-            return None
-        if row is None or row is _ODD or not is_session(row):
-            odd = await find_odd(table, id)
-            if odd is None:
-                return None
-            if odd.row is None:
-                raise format_error(odd.id, odd.problem)
-            row = odd.row
-        session = table.states.read(row)
-        trace.size(len(row[4]), 1)
-        trace.lap("decode")
-        return session
+        return await get(self._table, id)
 
     async def raw(self, id: str) -> dict[str, Any] | None:
         """Return what is stored under an id, by column; see ``SupportsRaw``."""
@@ -378,171 +328,26 @@ class PostgresSessionStorage:
 
         Ids are ordered by the column's collation, because only then the primary key serves a page.
         """
-        table = self._table
-
-        async def read(connection: Connection) -> Any:
-            selects = table.statements.selects
-
-            async def fetch(way: Way) -> Any:
-                statement = selects.select(query, way)
-                await self._check_way(connection, statement, query, way)
-                return await connection.fetch(statement.text, *statement.arguments)
-
-            try:
-                return await table.pages.find(connection, selects, query, fetch, len)
-            except UNSENT:
-                return None
-
-        rows = await self._fetch(read)
-        problems: dict[str, str] = {}
-        if rows is None or not all(map(is_session, rows)):
-            rows, problems = await find_sessions(table, query)
-        found = await _decode(len(rows), lambda: [table.states.read(row) for row in rows])
-        sessions = Found(found, problems)
-        current().size(sum(len(row[4]) for row in rows), len(rows))
-        current().lap("decode")
-        return sessions
+        return await self._queries.sessions(query)
 
     async def chats(self, query: Query) -> list[Chat] | None:
         """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
-
-        table = self._table
-
-        async def read(connection: Connection) -> Any:
-            selects = table.statements.selects
-
-            async def fetch(way: Way) -> Any:
-                statement = selects.chats(query, way)
-                await self._check_way(connection, statement, query, way)
-                return await connection.fetch(statement.text, *statement.arguments)
-
-            try:
-                return await table.pages.find(connection, selects, query, fetch, len, searched=True)
-            except _UNSENT:
-                return None
-
-        rows = await self._fetch(read)
-        if rows is None or any(row[1] is None for row in rows):
-            return None
-        chats = await _decode(len(rows), lambda: [Chat(*row) for row in rows])
-        current().size(sum(len(chat.context) for chat in chats), len(chats))
-        current().lap("decode")
-        return chats
+        return await self._queries.chats(query)
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column.
 
         ``context_bytes`` is the size of a context on disk.
         """
-        opened = self._table
-        if query.limit is None and (whole := await self._stream(query, context)) is not None:
-            return whole
-        wider = query.one_more()
-
-        async def read_packed(connection: Connection) -> Any:
-            selects = opened.statements.selects
-
-            async def fetch(way: Way) -> Any:
-                statement = selects.columns(wider, context, way)
-                await self._check_way(connection, statement, wider, way)
-                # Not fetchrow: a server that is asked for one row runs no plan in parallel.
-                [row] = await connection.fetch(statement.text, *statement.arguments)
-                return row
-
-            try:
-                row = await opened.pages.find(connection, selects, wider, fetch, itemgetter(0))
-            except (asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError):
-                opened.packs = False
-                return None
-            except UNSENT:
-                return None
-            return row
-
-        async def read_unpacked(connection: Connection) -> Any:
-            statement = opened.statements.selects.columns(wider, context, packed=False)
-            await self._check_scan(connection, statement, wider)
-            try:
-                return await connection.fetch(statement.text, *statement.arguments)
-            except UNSENT:
-                return None
-
-        paths = len(context)
-        table: Table | None = None
-        row = await self._fetch(read_packed) if opened.packs else None
-        if row is not None:
-            table = await _decode(row[0], lambda: unpack_columns(row, paths))
-        if table is None and (rows := await self._fetch(read_unpacked)) is not None:
-            table = await _decode(len(rows), lambda: columns_of_rows(rows, paths))
-        if table is None or holds_odd(table):
-            odd = await read_rows(opened, wider)
-            table = await _decode(len(odd), lambda: build_odd_table(odd, query, context))
-        else:
-            table = cut_page(table, query)
-        if table.next is not None and table.next.time == FINITE:
-            # The last years of PostgreSQL are not told apart in a column of int64.
-            last = await self.get(table.next.id)
-            if last is not None:
-                time = last.raw_updated if query.order_by == "updated_at" else last.raw_created
-                table.next = replace(table.next, time=time)
-        current().size(int(table.context_bytes.sum()), len(table))
-        current().lap("decode")
-        return table
-
-    async def _stream(self, query: Query, context: Sequence[ContextPath]) -> Table | None:
-        """Return all selected sessions by column; None where the server can't stream them."""
-        opened = self._table
-        if not opened.packs:
-            return None
-
-        async def check(connection: Connection) -> None:
-            # As the rows that are streamed, since COPY itself can't be explained.
-            rows = opened.statements.selects.columns(query, context, packed=False)
-            await self._check_scan(connection, rows, query)
-
-        async def read(connection: Connection) -> Table | None:
-            try:
-                return await stream_table(connection, opened, query, context)
-            except (Unstreamed, *_UNSENT):
-                return None
-
-        if current_guard() is not None:
-            await opened.run_query(check)  # by itself: nothing comes before the snapshot is set
-        table: Table | None = await self._fetch(read)
-        if table is not None:
-            size = await _decode(len(table), partial(_finish, table, query))
-            current().size(size, len(table))
-            current().lap("decode")
-        return table
+        return await self._queries.table(query, context)
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
-        table = self._table
-
-        async def read(connection: Connection) -> Any:
-            statement = table.statements.selects.count(query)
-            await self._check_scan(connection, statement, query, counts=True)
-            # Not fetchval: a server that is asked for one row runs no plan in parallel.
-            [row] = await connection.fetch(statement.text, *statement.arguments)
-            return row[0]
-
-        return int(await self._fetch(read))
+        return await self._queries.count(query)
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
-        table = self._table
-
-        async def read(connection: Connection) -> Any:
-            statement = table.statements.selects.counts(query)
-            await self._check_scan(connection, statement, query, counts=True)
-            try:
-                return await connection.fetch(statement.text, *statement.arguments)
-            except UNSENT:
-                return None
-
-        rows = await self._fetch(read)
-        if rows is None or not all(map(is_count, rows)):
-            return await count_odd(table, query)
-        return [GroupCount(*row) for row in sorted(rows, key=tuple)]
+        return await self._queries.counts(query)
 
     async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
         """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
@@ -550,15 +355,7 @@ class PostgresSessionStorage:
         Of a table of more than 32 MB a part of the pages is read, unless ``exact``. The size of a
         context is that on disk.
         """
-
-        async def check(connection: Connection) -> None:
-            every = Query()
-            counted = self._table.statements.selects.counts(every)
-            await self._check_scan(connection, counted, every, counts=True)
-
-        if exact and current_guard() is not None:
-            await self._table.run_query(check)
-        return await read_overview(self._table, now, exact=exact)
+        return await self._queries.overview(now, exact=exact)
 
     async def split(self, parts: int) -> list[str] | None:
         """Return ids that divide the table into ranges; see ``SupportsSplit``.
@@ -580,35 +377,6 @@ class PostgresSessionStorage:
             StorageError: Two are open, or the server can't be reached.
         """
         return ReadOnlyStorage(PostgresSessionStorage(await open_snapshot(self._table)))
-
-    async def _check_way(
-        self, connection: Connection, statement: Statement, query: Query, way: Way
-    ) -> None:
-        """Ask before a page is looked for in a large table, unless by a walk along an index."""
-        if way.walk and not way.sorts:
-            return
-        if way.walk:  # the contexts of few rows are looked into
-            query = replace(query, context={}, has=(), lacks=(), compare=())
-        await self._check_scan(connection, statement, query, tried=way.tried)
-
-    async def _check_scan(
-        self,
-        connection: Connection,
-        statement: Statement,
-        query: Query,
-        *,
-        counts: bool = False,
-        tried: int = 0,
-    ) -> None:
-        """Ask before a large read, where a person is to be asked."""
-        if (guard := current_guard()) is not None:
-            scans = self._table.scans
-            await scans.check(guard, connection, statement, query, counts=counts, tried=tried)
-
-    async def _fetch(self, read: Work[Any]) -> Any:
-        result = await self._table.run_query(read)
-        current().lap("execute")
-        return result
 
     async def estimate(self) -> int | None:
         """Return about how many sessions there are, as the server's statistics say."""
@@ -684,14 +452,3 @@ class PostgresSessionStorage:
 
     def __repr__(self) -> str:
         return f"<PostgresSessionStorage {self._table}>"
-
-
-def _finish(table: Table, query: Query) -> int:
-    """Name the odd times of a table of all sessions; return the bytes of all contexts."""
-    cut_page(table, query)
-    return int(table.context_bytes.sum())
-
-
-async def _decode(rows: int, work: Callable[[], T]) -> T:
-    """Return ``work()``, which decodes so many rows: many of them on a thread of their own."""
-    return await asyncio.to_thread(work) if rows > _MANY_ROWS else work()

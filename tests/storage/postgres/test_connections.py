@@ -14,8 +14,6 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Query, Session, StorageError
-from graphflow_nb.storage.postgres import storage as postgres_storage
-from graphflow_nb.storage.postgres.columns import unpack_columns
 from graphflow_nb.storage.postgres.table import OpenTable
 from graphflow_nb.storage.url import StoreUrl
 
@@ -80,24 +78,6 @@ def test_queries_leave_a_connection_to_what_is_short(database, run):
         await table.close()
 
     run(hold())
-
-
-def test_many_rows_are_decoded_beside_the_loop(database, run, monkeypatch):
-    threads = []
-
-    def unpack(row: Any, paths: int) -> Any:
-        threads.append(threading.current_thread() is threading.main_thread())
-        return unpack_columns(row, paths)
-
-    monkeypatch.setattr(postgres_storage, "unpack_columns", unpack)
-    monkeypatch.setattr(postgres_storage, "_MANY_ROWS", 2)
-    storage = run(connect(database))
-    run(storage.save_many([Session(f"s{i}", "t") for i in range(3)]))
-    assert len(run(storage.table(Query(limit=5)))) == 3
-    assert len(run(storage.query(Query()))) == 3
-    assert len(run(storage.table(Query(limit=1)))) == 1
-    assert threads == [False, True]
-    run(storage.close())
 
 
 def test_more_callers_than_connections(database, run):
