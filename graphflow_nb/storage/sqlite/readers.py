@@ -73,14 +73,17 @@ class Readers:
             with suppress(StorageError):  # then one that is open has one more job
                 await another.open()
                 opened = True
-        finally:
+        except BaseException:
             with self._lock:
                 self._opening -= 1
-                if opened and self._jobs:
-                    self._jobs[another] = 0
-                    least = another
-                if least in self._jobs:
-                    self._jobs[least] += 1
+            raise
+        with self._lock:
+            self._opening -= 1
+            if opened and self._jobs:
+                self._jobs[another] = 0
+                least = another
+            if least in self._jobs:
+                self._jobs[least] += 1
         if opened and least is not another:  # all were closed meanwhile
             await another.close()
         return least

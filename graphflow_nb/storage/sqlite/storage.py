@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
-from types import NoneType
 from typing import Any, ClassVar, Self, TypeVar
 
-import numpy as np
-
-from ...errors import SessionConflict, StorageError
+from ...errors import SessionConflict
 from ...model import Session
-from ...model.times import UNKNOWN_TIME, micros_or_unknown
+from ...model.times import micros_or_unknown
 from ...printable import printable
 from ..address import Address
 from ..chats import Chat
 from ..checks import check_ids_once, check_seconds, check_text, refuse_write
 from ..facts import SqliteFacts, with_history
 from ..history import measure_history
-from ..limits import QUICK_ROWS
-from ..odd import Found
-from ..offloop import run_off_loop
 from ..overview import OverviewCounts
 from ..paths import ContextPath
 from ..query import Query
-from ..rows import build_table
-from ..scans import current_row_note
-from ..table import GroupCount, Table, cut_page
-from ..texts import Texts
+from ..table import GroupCount, Table
 from ..trace import current
 from ..wrappers.read_only import ReadOnlyStorage
 from . import sql
@@ -45,17 +33,11 @@ from .identity import find_identity
 from .location import MEMORY, url_of
 from .odd import (
     Database,
-    count_groups,
     delete_odd,
     fetch_session,
-    find_sessions,
-    has_rare_prefix,
-    read_chats,
-    read_columns,
-    read_page,
     read_raw,
 )
-from .overview import read_overview
+from .queries import Queries
 from .readers import Readers
 from .records import (
     Saved,
@@ -66,8 +48,6 @@ from .records import (
     read_session,
     write_session,
 )
-from .scans import ask_first, counts_by_index, is_sorted
-from .searching import is_search, search_columns
 from .snapshot import SqliteSnapshot, copy_memory
 from .sql import CONTEXT
 
@@ -120,8 +100,7 @@ class SqliteSessionStorage:
         self.read_only = read_only
         self._timeout = timeout
         self._connection = SqliteConnection(file, timeout, read_only=read_only, create=create)
-        #: For what may take long, so that a get does not wait for it.
-        self._queries: SqliteConnection | Readers = self._connection
+        self._read_by(self._connection)
         #: The file whose WAL, or which for reading only, has a connection for each query.
         self._shared_file: str | None = None
         self._history = SqliteHistory(self._connection, self.place, self._check_writable)
@@ -153,17 +132,23 @@ class SqliteSessionStorage:
         check_seconds("timeout", timeout)
         storage = cls(str(path), timeout, read_only=read_only, create=create)
         await storage._connection.open()
-        if storage.path != MEMORY:  # now that there is a file
-            storage.identity = find_identity(storage.address.namespace or storage.path)
+        if storage.path != MEMORY:
             try:
-                await storage._open_queries()
+                # Now that there is a file.
+                storage.identity = find_identity(storage.address.namespace or storage.path)
+                storage._read_by(await storage._open_readers())
             except BaseException:
                 await storage.close()
                 raise
         return storage
 
-    async def _open_queries(self) -> None:
-        """Open connections for queries where they wait for nobody: to read, or in WAL mode."""
+    def _read_by(self, reading: SqliteConnection | Readers) -> None:
+        """Answer what may take long by these connections, so that a get does not wait for it."""
+        self._reading = reading
+        self._queries = Queries(reading, self.identity)
+
+    async def _open_readers(self) -> SqliteConnection | Readers:
+        """Return connections for queries, where they wait for nobody: to read, or in WAL mode."""
 
         def find_wal(db: Database) -> str | None:
             """Return the path of the file, as the connection itself has it; None without a WAL."""
@@ -174,11 +159,13 @@ class SqliteSessionStorage:
             file: str | None = self.address.namespace
         else:
             file = await self._connection.run(find_wal)
-        if file is not None:
-            make = partial(SqliteConnection, file, self._timeout, create=False, queries=True)
-            readers = Readers(partial(make, read_only=read_only))
-            await readers.open()
-            self._queries, self._shared_file = readers, file
+        if file is None:
+            return self._connection
+        make = partial(SqliteConnection, file, self._timeout, create=False, queries=True)
+        readers = Readers(partial(make, read_only=read_only))
+        await readers.open()
+        self._shared_file = file
+        return readers
 
     @property
     def history_table(self) -> SqliteHistory:
@@ -417,34 +404,13 @@ class SqliteSessionStorage:
 
     # Queries
 
-    async def _ask(
-        self,
-        query: Query,
-        work: Callable[[Database], T],
-        *,
-        counts: bool = False,
-        also: str | None = None,
-    ) -> T:
-        """Return ``work(db)``, once the guard of the caller lets it read so much."""
-        return await self._queries.run(ask_first(work, query, counts=counts, also=also))
-
     async def query(self, query: Query) -> list[Session]:
         """Return the selected sessions, in order; ``problems`` of the list names the odd rows."""
-        rows, problems = await self._ask(query, lambda db: find_sessions(db, query))
-        current().size(sum(len(row[CONTEXT]) for row in rows), len(rows))
-        decoded = await run_off_loop(
-            len(rows), lambda: [read_session(row, self.identity) for row in rows]
-        )
-        found = Found(decoded, problems)
-        current().lap("decode")
-        return found
+        return await self._queries.sessions(query)
 
     async def chats(self, query: Query) -> list[Chat] | None:
         """Return the chats that have messages of the selected sessions; see ``SupportsChats``."""
-        chats = await self._ask(query, lambda db: read_chats(db, query), also=sql.HAS_CHAT)
-        if chats is not None:
-            current().size(sum(len(chat.context) for chat in chats), len(chats))
-        return chats
+        return await self._queries.chats(query)
 
     async def table(self, query: Query, context: Sequence[ContextPath] = ()) -> Table:
         """Return the selected sessions by column.
@@ -456,40 +422,7 @@ class SqliteSessionStorage:
         Returns:
             The table; ``context_bytes`` is the length of the JSON text.
         """
-        wider = query.one_more()
-        note = current_row_note()
-        ended = threading.Event()
-
-        def tell(looked_at: int, about: int | None) -> None:
-            if ended.is_set():  # by an interrupt between two statements
-                raise StorageError("the search was stopped", nothing_written=True)
-            if note is not None:
-                note(looked_at, about)
-
-        def read(db: Database) -> list[list[Any]] | None:
-            sorts = has_rare_prefix(db, wider)
-            if note is not None and not sorts and is_search(wider):
-                return search_columns(db, wider, context, tell)
-            return read_columns(db, wider, sql.select_table(wider, context, sorts=sorts), note)
-
-        try:
-            columns = await self._ask(wider, read)
-        except asyncio.CancelledError:
-            ended.set()
-            raise
-        table = None
-        if columns is not None:
-            table = await run_off_loop(len(columns[0]), lambda: _build_table(columns))
-        if table is None:  # an odd row is on the page
-            odd = await self._queries.run(lambda db: read_page(db, wider))
-            table = build_table([(row.id, row) for row in odd], query, context)
-            shown = odd[: query.limit]
-            table.problems |= {row.id: row.problem for row in shown if row.problem}
-        else:
-            table = cut_page(table, query)
-        current().size(int(table.context_bytes.sum()), len(table))
-        current().lap("decode")
-        return table
+        return await self._queries.table(query, context)
 
     async def snapshot(self) -> ReadOnlyStorage:
         """Return a storage of what is stored now; see ``SupportsSnapshot``.
@@ -511,68 +444,47 @@ class SqliteSessionStorage:
             self.path, self._timeout, read_only=self.read_only, create=False
         )
         snapshot.identity = self.identity
-        snapshot._connection = snapshot._queries = opened
+        snapshot._connection = opened
+        snapshot._read_by(opened)
         return ReadOnlyStorage(snapshot)
 
     async def count(self, query: Query) -> int:
         """Return the number of selected sessions; limit and page are ignored."""
-        statement = sql.count(query)
-
-        def read(db: Database) -> int:
-            return int(db.execute(*statement).fetchone()[0])
-
-        if counts_by_index(query):
-            return await self._queries.run(read)
-        return await self._ask(query, read, counts=True)
+        return await self._queries.count(query)
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
-        return await self._ask(query, lambda db: count_groups(db, query), counts=True)
+        return await self._queries.counts(query)
 
     async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
         """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
 
         Of many sessions those of some thousand places in the table are read, unless ``exact``.
         """
-        if exact:
-            return await self._ask(Query(), lambda db: read_overview(db, now, exact=True))
-        return await self._queries.run(lambda db: read_overview(db, now, exact=False))
+        return await self._queries.overview(now, exact=exact)
 
     async def split(self, parts: int) -> list[str] | None:
         """Return ids that divide the sessions into ranges; see ``SupportsSplit``."""
-        statement = sql.divide(parts)
-        found = await self._queries.run(lambda db: db.execute(*statement).fetchall())
-        texts = (id.decode(errors="replace") for (id,) in found)
-        return [text for text in texts if "\ufffd" not in text]
+        return await self._queries.split(parts)
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help.
 
         It is empty for a small file, where every order is quick.
         """
-
-        def is_slow(db: Database) -> bool:
-            some: int = db.execute(sql.COUNT_TO, (QUICK_ROWS + 1,)).fetchone()[0]
-            return some > QUICK_ROWS and is_sorted(db, "created_at")
-
-        if not await self._queries.run(is_slow):
-            return {}
-        return {
-            "created_at": "no index serves this order, so all sessions are sorted for each page; "
-            "CREATE INDEX sessions_by_creation ON sessions (created_at, id); makes it quick"
-        }
+        return await self._queries.slow_orders()
 
     async def facts(self) -> SqliteFacts:
         """Return what the file reports about itself, for advice; nothing is changed."""
-        facts = await self._queries.run(
+        facts = await self._reading.run(
             lambda db: collect_facts(db, path=self.path, place=self.place, read_only=self.read_only)
         )
         return with_history(facts, await measure_history(self._history))
 
     async def close(self) -> None:
         """Close the file; closing twice is not an error."""
-        if self._queries is not self._connection:
-            await self._queries.close()
+        if self._reading is not self._connection:
+            await self._reading.close()
         await self._connection.close()
 
     def __repr__(self) -> str:
@@ -592,38 +504,6 @@ def _check_not_refused(db: Database, id: str, version: int) -> None:
     row = db.execute(sql.VERSION_OF, (id,)).fetchone()
     if row is not None and row[0] == version:
         check_made(db, id, None)
-
-
-def _build_table(columns: list[Any]) -> Table | None:
-    """Return the table of columns; None if one of the rows is odd."""
-    try:
-        # An array refuses what is not an integer, where numpy would convert it.
-        found = [c if isinstance(c, array) else array("q", c) for c in columns[4:9]]
-        numbers = [np.frombuffer(column, np.int64) for column in found]
-    except (TypeError, OverflowError):
-        return None
-    version, created, updated, size, messages = numbers
-    if len(version) and (version.min() < 0 or UNKNOWN_TIME in (created.min(), updated.min())):
-        return None
-    if not isinstance(columns[0], Texts):  # whose types are known
-        for column in columns[:3]:
-            if set(map(type, column)) - {str}:
-                return None
-        if set(map(type, columns[3])) - {str, NoneType}:
-            return None
-    return Table(
-        id=columns[0],
-        graph_id=columns[1],
-        current_task_id=columns[2],
-        status_message=columns[3],
-        version=version,
-        created=created,
-        updated=updated,
-        context_bytes=size,
-        messages=messages,
-        context=[*columns[9:]],
-        next=None,
-    )
 
 
 def _created_or(session: Session, now: int) -> int:
