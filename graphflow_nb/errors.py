@@ -18,6 +18,7 @@
     │   ├── StorageTimeout       no answer in the time allowed                   (also TimeoutError)
     │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
     │   ├── StorageFull          a write for which the store has no room left
+    │   ├── StorageDenied        a right that the user lacks, for this session and others
     │   ├── ReadOnlyError        a write on a store opened for reading
     │   ├── JournalError         the journal can't note a write, or can't be read
     │   ├── HistoryError         a version of a session can't be read
@@ -72,6 +73,7 @@ __all__ = [
     "SessionConflict",
     "SessionFormatError",
     "SessionNotFound",
+    "StorageDenied",
     "StorageError",
     "StorageFull",
     "StorageTimeout",
@@ -102,7 +104,10 @@ class GraphflowError(Exception):
 
     def __str__(self) -> str:
         with scrubbing_by(self._scrubber):
-            return printable_lines(scrub(self._text() + self._done))
+            text = self._text()
+            if self._done:
+                text += f"{'' if text.endswith(('.', '?', '!')) else '.'} {self._done}"
+            return printable_lines(scrub(text))
 
     def __repr__(self) -> str:
         with scrubbing_by(self._scrubber):
@@ -114,7 +119,7 @@ class GraphflowError(Exception):
         Args:
             done: It, as a sentence without a full stop.
         """
-        self._done = f". {done}"
+        self._done = done
         self.nothing_written = False
 
     def _text(self) -> str:
@@ -271,6 +276,16 @@ class StorageUnavailable(StorageError):
 
 class StorageFull(StorageError):
     """The error for a store that has no room for a write; others will not fit either."""
+
+
+class StorageDenied(StorageError):
+    """The error for a user without the right, or whom the store does not let in.
+
+    Another session is refused too. Where it depends on the session (row-level security, keys of
+    Redis), the error is a ``StorageError``.
+    """
+
+    nothing_written = True
 
 
 class ReadOnlyError(StorageError):

@@ -9,7 +9,7 @@ from copy import copy
 from typing import Final, NamedTuple
 
 from ..changes import diff, document, with_document
-from ..errors import ContextError, GraphflowError, SessionConflict, StorageFull
+from ..errors import ContextError, GraphflowError, SessionConflict, StorageDenied, StorageFull
 from ..model import Session
 from ..storage.capabilities import require
 from ..storage.content import content_hash
@@ -211,6 +211,9 @@ async def _make(
             if isinstance(error, StorageFull):  # nor has it room for each by itself
                 raise
             steps = [step for step in steps if step.entry.id not in made]
+            if isinstance(error, StorageDenied):  # nor has the user the right to each
+                tally.failed |= dict.fromkeys((step.entry.id for step in steps), str(error))
+                return
         else:
             tally.undone += len(steps) - len(changed)
             tally.changed |= dict.fromkeys(changed)

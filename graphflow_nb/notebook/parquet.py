@@ -196,6 +196,14 @@ class ParquetExport:
                     self._note(file)
                     if stop is not None and stop():
                         break
+            except StorageError as error:
+                if report.rows and self._held is None:
+                    written = describe_count(report.rows, "session was", "sessions were")
+                    error.note_done(
+                        f"{written} written to files that are complete; the same call goes on "
+                        "behind them"
+                    )
+                raise
             finally:
                 if self._held is not None:
                     await self._held.close()
@@ -427,10 +435,7 @@ class ParquetExport:
         )
         self._report.left_out += len(found) - len(wanted)
         for id, problem in table.problems.items():
-            raise StorageError(
-                f"redact= returned what can't be stored for {id!r}: {problem}; the files before "
-                "are complete, and the same call continues after them"
-            )
+            raise StorageError(f"redact= returned what can't be stored for {id!r}: {problem}")
         return table, contexts, Cursor("id", found[-1].id) if found else None
 
     def _note_odd(self, problems: Mapping[str, str]) -> None:

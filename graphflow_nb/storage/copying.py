@@ -15,6 +15,7 @@ from ..errors import (
     GraphflowError,
     ReadOnlyError,
     SessionConflict,
+    StorageDenied,
     StorageError,
     StorageFull,
     StorageTimeout,
@@ -46,6 +47,7 @@ _OF_THE_STORE: Final = (
     StorageTimeout,
     StorageUnavailable,
     StorageFull,
+    StorageDenied,
     ReadOnlyError,
     CapabilityError,
 )

@@ -353,6 +353,23 @@ def test_it_goes_on_behind_the_last_complete_file(tmp_path):
     assert len((folder / "_manifest.jsonl").read_bytes().splitlines()) == 2 + len(report.files)
 
 
+def test_a_store_that_fails_is_told_with_what_was_written_before(tmp_path):
+    storage = g.InMemorySessionStorage.from_sessions(g.Session(f"s{n}", "t") for n in range(9))
+
+    class Failing(g.InMemorySessionStorage):
+        async def query(self, query):
+            if query.after is not None and query.after.id >= "s5":
+                raise g.StorageUnavailable("the store is away: is it running?")
+            return await storage.query(query)
+
+    with pytest.raises(g.StorageUnavailable) as caught:
+        g.wrap(Failing()).to_parquet(tmp_path / "out", rows_per_file=3)
+    assert str(caught.value) == (
+        "the store is away: is it running? 6 sessions were written to files that are complete; "
+        "the same call goes on behind them"
+    )
+
+
 def test_it_begins_where_a_call_was_killed_before_its_first_file(tmp_path):
     (tmp_path / ".graphflow_nb-x.tmp").write_bytes(b"half")  # of the manifest
     assert g.open("demo").to_parquet(tmp_path).rows == 120

@@ -9,6 +9,7 @@ import asyncpg
 
 from ...errors import (
     ReadOnlyError,
+    StorageDenied,
     StorageError,
     StorageFull,
     StorageTimeout,
@@ -18,7 +19,16 @@ from ...model.exactjson import too_wide
 from ...secret_texts import scrub, scrub_error
 from ..url import StoreUrl, raise_without_secrets
 
-__all__ = ["LOST", "OUTDATED", "check_jsonb", "is_jsonb", "raise_read_only", "raise_translated"]
+__all__ = [
+    "LOST",
+    "OUTDATED",
+    "check_jsonb",
+    "depends_on_row",
+    "describe_error",
+    "is_jsonb",
+    "raise_read_only",
+    "raise_translated",
+]
 
 #: The table no longer has the form that the statements were made for, or never had it.
 OUTDATED = (
@@ -115,23 +125,55 @@ def _hide_rows(error: Exception) -> None:
         error.detail = _NO_DETAIL
 
 
-def raise_read_only(error: Exception, url: StoreUrl) -> NoReturn:
+def raise_read_only(error: Exception, url: StoreUrl, *, sought: bool = False) -> NoReturn:
     """Raise ReadOnlyError for a write that a replica refused.
 
     Args:
         error: The exception that is being handled.
         url: The URL that was connected to.
+        sought: Whether a primary was looked for among several hosts.
     """
+    what_to_do = (
+        "None of the hosts that answer is a primary now: is another about to take over? The next "
+        "write looks for it again"
+        if sought
+        else "Connect to its primary, or name all hosts in the URL, with "
+        "target_session_attrs=read-write"
+    )
     refused = ReadOnlyError(
-        f"{url} is a replica, which takes no writes: nothing was written. Connect to its "
-        "primary, or name all hosts in the URL, with target_session_attrs=read-write"
+        f"{url} is a replica, which takes no writes: nothing was written. {what_to_do}"
     )
     raise_without_secrets(refused, error, url)
 
 
+def depends_on_row(error: Exception) -> bool:
+    """Return whether a right is lacking for some rows only, by row-level security."""
+    # By the server's function, since it says it in its own language.
+    return getattr(error, "server_source_function", None) == "ExecWithCheckOptions"
+
+
+def describe_error(error: Exception, url: StoreUrl) -> str:
+    """Return what an error says; of a lost connection, what the server or the network said of it.
+
+    The driver's own words are about its state then, or about a method that it can't call any more.
+
+    Args:
+        error: The exception of the driver.
+        url: The URL that was connected to, whose password is left out.
+    """
+    if isinstance(error, (asyncpg.InternalClientError, asyncpg.InterfaceError)):
+        earlier: BaseException | None = error
+        while (earlier := earlier.__context__) is not None:
+            if isinstance(earlier, (OSError, asyncpg.PostgresError)):
+                return url.mask(earlier) or type(earlier).__name__
+        if "cannot switch to state" in str(error) or "cannot call" in str(error):
+            return "the connection was lost"
+    return url.mask(error) or type(error).__name__
+
+
 def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> StorageError:
     place = url
-    reason = url.mask(error) or type(error).__name__
+    reason = describe_error(error, url)
     unknown = "; whether a write took place is not known" if writes else ""
     if not sent:
         unknown = "; nothing was sent"
@@ -174,9 +216,11 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
     if isinstance(
         error, (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
     ):
-        return StorageError(f"{place} refused the user or password: check the URL")
+        return StorageDenied(f"{place} refused the user or password: check the URL")
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return StorageError(
+        # A trigger may raise it too, of some sessions.
+        denied = (getattr(error, "server_source_function", None) or "").startswith("aclcheck_error")
+        return (StorageDenied if denied else StorageError)(
             f"{place}: {reason}; ask for this right or open it with another user",
             nothing_written=True,
         )

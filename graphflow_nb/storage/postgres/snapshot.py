@@ -25,7 +25,7 @@ from ..trace import current
 from ..url import raise_without_secrets
 from .citus import ONE_CONNECTION
 from .connections import Connection
-from .errors import LOST, raise_translated
+from .errors import LOST, describe_error, raise_translated
 from .limits import IDLE, MARGIN
 from .link import Link
 from .table import OpenTable
@@ -191,7 +191,7 @@ def _raise_ended(error: Exception, table: OpenTable, paused: float, most: float)
     else:
         why = "the connection to the server was lost, or was ended there"
     ended = StorageError(
-        f"{url}: the snapshot has ended ({url.mask(error) or type(error).__name__}): {why}. "
+        f"{url}: the snapshot has ended ({describe_error(error, url)}): {why}. "
         "Nothing was read now. Begin again, or go on behind what was read without snapshot=True",
         nothing_written=True,
     )

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import asyncpg
 
-from ...errors import GraphflowError, StorageError
+from ...errors import GraphflowError, StorageDenied, StorageError
 from ...model import Session
 from ..address import Address
 from ..checks import (
@@ -33,7 +33,7 @@ from ..checks import (
 from ..url import StoreUrl, check_postgres_url
 from . import sql as sql
 from .connections import Connection, Connections, Lending, NotConnected
-from .errors import OUTDATED, check_jsonb, raise_read_only, raise_translated
+from .errors import OUTDATED, check_jsonb, depends_on_row, raise_read_only, raise_translated
 from .history_sql import HistoryForm
 from .inspection import RIGHTS, Found, Inspector, find_missing_rights
 from .link import Link, Opener
@@ -279,18 +279,19 @@ class OpenTable:
         except GraphflowError:
             raise
         except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError) as error:
-            if (lacking := await self._find_missing_rights(error, beside)) is None:
+            if depends_on_row(error) or not (
+                lacking := await self._find_missing_rights(error, beside)
+            ):
                 raise_translated(error, self.url)
-            raise StorageError(
-                f"{self.url}: {self.url.mask(error)}: this user lacks {lacking}. {RIGHTS}",
-                nothing_written=True,
+            raise StorageDenied(
+                f"{self.url}: {self.url.mask(error)}: this user lacks {lacking}. {RIGHTS}"
             ) from error
         except asyncpg.ReadOnlySQLTransactionError as error:
             if not self.opened_read_only:
                 # The hosts may have changed places, or the first one is there again.
                 await self._connections.renew()
             if self.standby:
-                raise_read_only(error, self.url)
+                raise_read_only(error, self.url, sought=self._opener.seeks_primary)
             raise_translated(error, self.url)
         except NotConnected as error:
             raise_translated(error.error, self.url, sent=False)

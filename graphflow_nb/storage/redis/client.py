@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
-from ...errors import BridgeError, GraphflowError, StorageError
+from ...errors import BridgeError, GraphflowError, StorageDenied, StorageError
 from ..address import Address
 from ..trace import current
 from ..url import REDIS_SCHEMES, StoreUrl
@@ -342,7 +342,7 @@ class RedisClient:
         except StorageError as error:
             if (command := find_refused_command(error, text)) is None:
                 raise
-            raise StorageError(
+            raise StorageDenied(
                 f"{self.url}: this user may not use {command}, which a write needs; nothing was "
                 "written. Ask for this right, or open it as another user",
                 nothing_written=len(calls) == 1,

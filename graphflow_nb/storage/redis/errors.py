@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from ...errors import (
     ReadOnlyError,
+    StorageDenied,
     StorageError,
     StorageFull,
     StorageTimeout,
@@ -76,9 +77,9 @@ def _translate(error: Exception, url: StoreUrl, writes: bool) -> StorageError:
             f"{place} did not answer in time{unknown}. Try again, or connect with a longer timeout="
         )
     if isinstance(error, driver.AuthenticationError):
-        return StorageError(f"{place} refused the user or password: check the URL")
+        return StorageDenied(f"{place} refused the user or password: check the URL")
     if isinstance(error, driver.NoPermissionError):
-        return StorageError(
+        return (StorageError if " key" in text else StorageDenied)(
             f"{place}: {text}; ask for this right or open it as another user", nothing_written=True
         )
     if "WRONGTYPE" in text:

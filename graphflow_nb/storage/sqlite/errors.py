@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from ...errors import ReadOnlyError, StorageError, StorageFull, StorageTimeout
+from ...errors import ReadOnlyError, StorageDenied, StorageError, StorageFull, StorageTimeout
 from ...secret_texts import scrub_error
 
 __all__ = ["DRIVER_ERRORS", "translate_error"]
@@ -24,10 +24,9 @@ def translate_error(error: Exception, path: str, *, writes: bool = True) -> Stor
     """
     scrub_error(error)
     if isinstance(error, PermissionError):
-        return StorageError(
+        return StorageDenied(
             f"{path} may not be read by you: it takes the right to enter its folder and the right "
-            "to read the file; writing takes the right to write both. Ask its owner",
-            nothing_written=True,
+            "to read the file; writing takes the right to write both. Ask its owner"
         )
     text = str(error)
     if "locked" in text or "busy" in text:

@@ -105,7 +105,7 @@ def test_a_password_in_the_drivers_own_text_is_hidden(raise_ours):
         (TimeoutError(), StorageTimeout, "timeout="),
         (ConnectionResetError(), StorageUnavailable, "is the server running"),
         (asyncpg.InterfaceError("broke"), StorageUnavailable, "out of reach"),
-        (asyncpg.InvalidPasswordError("no"), StorageError, "check the URL"),
+        (asyncpg.InvalidPasswordError("no"), g.StorageDenied, "check the URL"),
         (asyncpg.InsufficientPrivilegeError("no right"), StorageError, "no right; ask for"),
         (asyncpg.UndefinedTableError("gone"), StorageError, "gone"),
         (asyncpg.ReadOnlySQLTransactionError("no"), ReadOnlyError, "takes no writes"),
@@ -129,6 +129,36 @@ def test_a_read_that_a_replica_ended_is_told_so():
         )
     with pytest.raises(StorageError, match=f"db: {text}$"):
         raise_translated(asyncpg.SerializationError(text), StoreUrl("postgresql://u@h/db"))
+
+
+def _during(error: Exception, earlier: Exception) -> Exception:
+    error.__context__ = earlier
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (asyncpg.InternalClientError("cannot switch to state 12; another …"), "was lost"),
+        (asyncpg.InterfaceError("cannot call Transaction.__aexit__(): the …"), "was lost"),
+        (
+            _during(
+                asyncpg.InterfaceError("cannot call Transaction.__aexit__(): the …"),
+                asyncpg.AdminShutdownError("due to administrator command"),
+            ),
+            "due to administrator command",
+        ),
+        (
+            _during(asyncpg.InternalClientError("cannot …"), ConnectionResetError("reset")),
+            "reset",
+        ),
+    ],
+)
+def test_a_lost_connection_is_told_in_the_words_of_the_server_or_the_network(error, says):
+    with pytest.raises(StorageUnavailable) as caught:
+        raise_translated(error, StoreUrl("postgresql://u@h/db"))
+    assert says in str(caught.value)
+    assert "cannot" not in str(caught.value)
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError()])

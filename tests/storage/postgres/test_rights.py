@@ -126,3 +126,58 @@ def test_connect_on_the_database_is_named(database, run, role):
     run(execute(database, f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC'))
     with pytest.raises(g.StorageError, match=r"CONNECT privilege.*ask for this right"):
         g.open(url_of(database, role))
+
+
+def test_a_copy_and_an_undo_try_no_other_session_without_the_right(
+    database, run, role, monkeypatch
+):
+    calls = []
+
+    def counted(name: str) -> None:
+        plain = getattr(g.PostgresSessionStorage, name)
+
+        async def call(self: Any, *arguments: Any) -> Any:
+            calls.append(name)
+            return await plain(self, *arguments)
+
+        monkeypatch.setattr(g.PostgresSessionStorage, name, call)
+
+    for name in ("import_many", "restore_many", "restore"):
+        counted(name)
+    ids = [f"s{n:03}" for n in range(150)]
+    source = g.InMemorySessionStorage.from_sessions(g.Session(id, "t") for id in ids)
+    run(execute(database, f"GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO {role}"))
+    with g.open(url_of(database, role), writable=True) as wb, g.wrap(source) as mine:
+        mine.copy_to(wb)
+        wb.delete(ids)
+        run(execute(database, f"REVOKE INSERT ON sessions FROM {role}"))
+        calls.clear()
+        with pytest.raises(g.StorageDenied, match="lacks INSERT on sessions") as caught:
+            mine.copy_to(wb)
+        assert caught.value.nothing_written
+        assert calls == ["import_many"]
+        calls.clear()
+        report = wb.undo_many()
+        assert (report.undone, sorted(report.failed)) == (0, ids)
+        assert set(calls) == {"restore_many"}
+        run(execute(database, f"GRANT INSERT ON sessions TO {role}"))
+        assert wb.undo_many().undone == len(ids)
+
+
+def test_what_a_policy_refuses_is_no_right_that_is_lacking(database, run, role):
+    run(
+        execute(
+            database,
+            f"GRANT SELECT, INSERT, UPDATE ON sessions TO {role};"
+            "ALTER TABLE sessions ENABLE ROW LEVEL SECURITY;"
+            "CREATE POLICY reads ON sessions FOR SELECT USING (true);"
+            "CREATE POLICY creates ON sessions FOR INSERT WITH CHECK (id <> 'c')",
+        )
+    )
+    source = g.InMemorySessionStorage.from_sessions(g.Session(id, "t") for id in "bcd")
+    with g.open(url_of(database, role), writable=True) as wb, g.wrap(source) as mine:
+        report = mine.copy_to(wb)
+        assert report.copied == 2
+        assert [failure.id for failure in report.failures] == ["c"]
+        assert "row-level security" in report.failures[0].reason
+        assert "lacks" not in report.failures[0].reason

@@ -90,3 +90,16 @@ def test_a_right_that_is_missing_is_named(user, servers, missing, call):
         user(*rights, f"-{missing}")
         with pytest.raises(g.StorageError, match=f"(?i){missing}"):
             call(wb)
+
+
+def test_a_copy_tries_no_other_session_without_the_right(user, servers):
+    source = g.InMemorySessionStorage.from_sessions(g.Session(f"new-{n}", "t") for n in range(9))
+    more = (*CLUSTER, "+ping", "+info", "+evalsha", "+eval")
+    with (
+        g.wrap(source) as mine,
+        g.open(user("~*", "+@read", "+@write", *more), writable=True) as wb,
+    ):
+        user("~*", "+@read", *more)
+        with pytest.raises(g.StorageDenied, match="'set' command") as caught:
+            mine.copy_to(wb)
+        assert "copied before" not in str(caught.value)
