@@ -22,7 +22,7 @@ from graphflow_nb.storage import memory as memory_module
 from graphflow_nb.storage.estimates import read_counts
 from graphflow_nb.storage.overview import AGES, FUTURE, SIZES, UNKNOWN, hour_edges
 from graphflow_nb.storage.postgres import overview as in_postgres
-from graphflow_nb.storage.redis import queries as in_redis
+from graphflow_nb.storage.redis import overview as in_redis
 from graphflow_nb.storage.sqlite import overview as in_sqlite
 
 from ..scope import only_complete

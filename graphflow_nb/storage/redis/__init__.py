@@ -11,8 +11,8 @@ What is not obvious here:
 - Values that are not sessions are never listed, changed or deleted.
 
 ``client.py`` sends commands, ``form.py`` is the stored text, ``records.py`` one text under its key,
-``batches.py`` several, ``index.py`` the sorted sets, ``queries.py`` pages and counts, and
-``storage.py`` joins them.
+``batches.py`` several, ``index.py`` the sorted sets, ``keys.py`` all sessions by their keys,
+``queries.py`` pages and counts, and ``storage.py`` joins them.
 """
 
 from .storage import RedisSessionStorage

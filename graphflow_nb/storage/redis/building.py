@@ -8,7 +8,7 @@ from ..query import Query
 from .batches import PORTION
 from .client import RedisClient
 from .index import Position, RedisIndex
-from .queries import Queries
+from .keys import Keys
 from .records import Records
 
 __all__ = ["build"]
@@ -17,7 +17,7 @@ __all__ = ["build"]
 async def build(
     client: RedisClient,
     records: Records,
-    queries: Queries,
+    keys: Keys,
     index: RedisIndex,
     progress: Callable[[int, int | None], None] | None,
     stop: Callable[[], bool] | None,
@@ -29,7 +29,7 @@ async def build(
     Args:
         client: The client that sends the commands.
         records: The stored sessions.
-        queries: The queries on them.
+        keys: The same by their keys.
         index: The index.
         progress, stop: See there.
     """
@@ -38,7 +38,7 @@ async def build(
     if progress is not None and not records.prefix:
         total = await client.key_count()
     known = 0
-    async for portion in queries.scan(Query(order="id"), bounded=False):
+    async for portion in keys.scan(Query(order="id"), bounded=False):
         if stop is not None and stop():
             return known
         known += len(portion)

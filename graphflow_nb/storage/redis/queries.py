@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 from math import inf
 from typing import Final, NamedTuple
@@ -13,36 +12,29 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import QueryError, StorageError
 from ...model.times import UNKNOWN_TIME
-from ...printable import describe_count, inflect
+from ...printable import describe_count
 from ..limits import QUICK_ROWS
 from ..offloop import run_off_loop
-from ..overview import OverviewCounts, count_columns
-from ..paths import ContextPath, is_encodable
+from ..paths import ContextPath
 from ..query import Query
-from ..rows import GroupCounter, build_table, filter_rows, size_of, take_page
-from ..scans import ScanKind, current_guard, current_row_note
+from ..rows import GroupCounter, build_table, filter_rows, take_page
+from ..scans import current_row_note
 from ..table import GroupCount, NotedCount, NotedList, Table
 from ..trace import current
 from .client import RedisClient
-from .errors import is_refused
 from .form import Stored, digest
-from .index import Entry, RedisIndex, entry_after, is_current, key_pattern, next_cursor
+from .index import Entry, RedisIndex, entry_after, is_current, next_cursor
+from .keys import Keys, hidden_note
 from .odd import OddStored
 from .records import Found, Records
-from .scans import Scans
 from .whole import Gathered, note_problems
 
 __all__ = ["Page", "Queries", "SessionPage"]
 
 
-# Of an overview: the keys that are listed, and the values that are read, at most.
-_LISTED: Final = 1_500_000
-_VALUES: Final = 20_000
 _PORTION: Final = 2_000  # values that are read in one step, at most
 _PROBED: Final = 10_000  # entries of the index, whose hits say how many more would be read
-_SURELY: Final = 1.25  # times as many keys as are allowed, which is no error of a sample
 _LISTED_SECONDS: Final = 60.0  # for which the next pages believe a list of keys
 
 
@@ -111,15 +103,14 @@ class Queries:
         client: The client that sends the commands.
         records: The stored sessions.
         index: The index of the sessions.
-        scan_limit: The largest number of keys that one query reads.
+        keys: The sessions by their keys.
     """
 
-    def __init__(self, client: RedisClient, records: Records, index: RedisIndex, scan_limit: int):
+    def __init__(self, client: RedisClient, records: Records, index: RedisIndex, keys: Keys):
         self._client = client
         self._records = records
         self._index = index
-        self._scan_limit = scan_limit
-        self._scans = Scans(client)
+        self._keys = keys
         self._listed: _Listed | None = None
 
     async def select(self, query: Query) -> Page:
@@ -132,12 +123,12 @@ class Queries:
             return await self._select_by_id(query, query.limit)
         kept: list[Found] = []
         hidden: set[bytes] = set()
-        async for portion in self.scan(query, hidden=hidden):
+        async for portion in self._keys.scan(query, hidden=hidden):
             kept += portion
             if query.limit is not None and len(kept) > 4 * query.limit + 1000:
                 kept = take_page(kept, query)
         page = await run_off_loop(len(kept), lambda: take_page(kept, query))
-        return Page(page, [], _hidden_note(hidden))
+        return Page(page, [], hidden_note(hidden))
 
     async def _select_by_id(self, query: Query, limit: int) -> Page:
         """Return a page in the order of the ids, for which the keys alone say what to read."""
@@ -153,13 +144,13 @@ class Queries:
         start, count = 0, min(max(limit, 100), _PORTION)
         note = current_row_note()
         while len(found) < limit and start < len(left):
-            found += await self._find_matching(left[start : start + count], query, hidden)
+            found += await self._keys.find_matching(left[start : start + count], query, hidden)
             start += count
             if note is not None:
                 note(min(start, len(left)), len(left))
             if start - count < _PROBED <= start and len(found) < limit:
                 expected = _expect(limit, start, len(found))
-                await self._ask(query, "search", expected, min(start, len(left)))
+                await self._keys.ask(query, "search", expected, min(start, len(left)))
             # Where few of them match, larger portions take fewer round trips.
             count = min(2 * count, _PORTION)
         found = found[:limit]
@@ -167,14 +158,14 @@ class Queries:
             # The last two, since a page may be asked for with one session more than it shows.
             ends = tuple(id for id, _ in found[-2:]) if len(found) == limit else ()
             self._listed = self._listed._replace(ends=ends) if ends else None
-        return Page(found, [], _hidden_note(hidden))
+        return Page(found, [], hidden_note(hidden))
 
     async def _list_ids(self, query: Query) -> list[str]:
         """Return the ids of all keys that a query's prefix leaves, in order.
 
         The pages behind a first one follow its list: listing a million keys takes seconds.
         """
-        pattern, known, now = self._pattern(query), self._listed, time.monotonic()
+        pattern, known, now = self._keys.pattern(query), self._listed, time.monotonic()
         self._listed = None
         if (
             known is not None
@@ -185,9 +176,7 @@ class Queries:
         ):
             self._listed = known
             return known.ids
-        portions = self._client.scan(pattern)
-        if await self._may_exceed(query):
-            portions = _each(await self._list_keys(portions, query))
+        portions = await self._keys.list_bounded(query)
         ids = [id async for keys in portions for id in self._records.ids_of(keys)]
         await run_off_loop(len(ids), ids.sort)
         self._listed = _Listed(pattern, ids, (), now)
@@ -221,8 +210,8 @@ class Queries:
                 if listed is None and walked >= _PORTION:  # the prefix is rare
                     listed = await self._index.page_of_prefix(query, after)
             read += len(portion)
-            if read > self._scan_limit:
-                raise await self._too_many_keys(query)
+            if read > self._keys.limit:
+                raise await self._keys.too_many(query)
             answer = await self._read_portion(portion, query, hidden)
             moved += answer.moved
             found += answer.found
@@ -235,7 +224,7 @@ class Queries:
                 and await self._expects_all(query, read, len(found))
             ):
                 return None
-        remarks = [_hidden_note(hidden), await self._index_note(moved)]
+        remarks = [hidden_note(hidden), await self._index_note(moved)]
         remark = "; ".join(filter(None, remarks)) or None
         return Page(found[:limit], entries[:limit], remark)
 
@@ -273,12 +262,12 @@ class Queries:
         """
         total = sum(group.sessions for group in await self._index.groups(query))
         expected = min(total, _expect(query.limit or 0, read, hits))
-        if expected > self._scan_limit:
-            raise await self._too_many_keys(query)
-        await self._ask(query, "search", expected, read)
+        if expected > self._keys.limit:
+            raise await self._keys.too_many(query)
+        await self._keys.ask(query, "search", expected, read)
         # Without its entries, a value takes half of the time.
-        keys = await self._count_keys()
-        return keys is not None and keys <= min(self._scan_limit, 2 * expected)
+        keys = await self._keys.count()
+        return keys is not None and keys <= min(self._keys.limit, 2 * expected)
 
     async def _index_note(self, moved: int = 0) -> str | None:
         # With a prefix, other keys may belong to others.
@@ -330,13 +319,13 @@ class Queries:
     async def _table_of_all(self, query: Query, context: Sequence[ContextPath]) -> Table:
         gathered = Gathered(query, context)
         hidden: set[bytes] = set()
-        async for portion in self.scan(query, hidden=hidden):
+        async for portion in self._keys.scan(query, hidden=hidden):
             await run_off_loop(len(portion), partial(gathered.add, portion))
         table = await run_off_loop(gathered.rows, gathered.finish)
         table.expires = _expiry_times(
             await self._records.expiries(table.id), time.time_ns() // 1000
         )
-        table.note = _hidden_note(hidden)
+        table.note = hidden_note(hidden)
         current().size(int(table.context_bytes.sum()), len(table))
         current().lap("execute")
         return table
@@ -348,9 +337,9 @@ class Queries:
             return NotedCount(total, await self._index_note())
         total = 0
         hidden: set[bytes] = set()
-        async for portion in self.scan(query, hidden=hidden, counts=True):
+        async for portion in self._keys.scan(query, hidden=hidden, counts=True):
             total += len(portion)
-        return NotedCount(total, _hidden_note(hidden)) if hidden else total
+        return NotedCount(total, hidden_note(hidden)) if hidden else total
 
     async def counts(self, query: Query) -> list[GroupCount]:
         """Return the number of selected sessions at each task of each graph."""
@@ -358,165 +347,9 @@ class Queries:
             return NotedList(await self._index.groups(query), await self._index_note())
         groups = GroupCounter()
         hidden: set[bytes] = set()
-        async for portion in self.scan(query, hidden=hidden, counts=True):
+        async for portion in self._keys.scan(query, hidden=hidden, counts=True):
             groups.add(portion)
-        return NotedList(groups.counts(), _hidden_note(hidden)) if hidden else groups.counts()
-
-    async def overview(self, now: datetime, *, exact: bool) -> OverviewCounts:
-        """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
-
-        Of many keys those are read that the server lists first: it lists them by a hash, so that
-        they stand for all. A cluster lists all, and every so many are read.
-        """
-        if exact:
-            await self._ask(Query(), "full read")
-        pattern, notes = self._pattern(Query()), []
-        total = None if exact or self._client.cluster else await self._count_keys()
-        if total is not None and total > _VALUES:
-            sample = await self._client.sample(pattern, wanted=_VALUES, most=_LISTED)
-            chosen, share = list(dict.fromkeys(sample.keys)), min(1.0, sample.looked_at / total)
-        else:
-            keys: list[bytes] = []
-            async for portion in self._client.scan(pattern):
-                keys += portion
-                if not exact and len(keys) >= _LISTED:
-                    notes.append(f"of the {len(keys):,} keys alone that the server lists first")
-                    break
-            chosen = keys if exact else keys[:: max(1, round(len(keys) / _VALUES))]
-            share = len(chosen) / len(keys) if keys else 1.0
-        hidden: set[bytes] = set()
-        rows = []
-        for start in range(0, len(chosen), _PORTION):
-            ids = self._records.ids_of(chosen[start : start + _PORTION])
-            for each in await self._records.find_many(ids, hidden):
-                if each is not None:
-                    row = each[1]
-                    names = row.graph_id, row.current_task_id
-                    rows.append((*names, row.created, row.updated, size_of(row.context)))
-        if note := _hidden_note(hidden):
-            notes.append(note)
-        graphs, tasks, created, updated, sizes = zip(*rows, strict=True) if rows else ((),) * 5
-        return count_columns(
-            *(graphs, tasks, created, updated, sizes, now),
-            share=share,
-            note="; ".join(notes) or None,
-        )
-
-    async def scan(
-        self,
-        query: Query,
-        *,
-        bounded: bool = True,
-        hidden: set[bytes] | None = None,
-        counts: bool = False,
-    ) -> AsyncIterator[list[Found]]:
-        """Yield the sessions that match, portion by portion and in no order.
-
-        Args:
-            query: The query, whose order and limit are ignored.
-            bounded: Whether more keys than ``scan_limit`` raise an error; False reads them all.
-            hidden: Receives the keys that the user may not read; without it they raise an error.
-            counts: Whether the sessions are counted.
-
-        Raises:
-            QueryError: There are more keys than ``scan_limit``.
-            ScanRefused: They are large, and the guard of the caller does not let it read them.
-        """
-        if query.ids is not None:
-            ids = [id for id in dict.fromkeys(query.ids) if is_encodable(id)]
-            yield await self._find_matching(ids, query, hidden)
-            return
-        pattern = self._pattern(query)
-        portions = self._client.scan(pattern)
-        if bounded and await self._may_exceed(query):  # before the first value is read
-            portions = _each(await self._list_keys(portions, query))
-        if bounded:
-            await self._ask(query, _kind(query, counts))
-        read, about, note = 0, None, current_row_note()
-        if note is not None and pattern is None:
-            about = await self._count_keys()
-        async for keys in portions:
-            ids = self._records.ids_of(keys)
-            yield await self._find_matching(ids, query, hidden)
-            read += len(keys)
-            if note is not None:
-                note(read, about)
-
-    def _pattern(self, query: Query) -> str | None:
-        """Return the pattern of the keys that a query's prefix leaves, None for all keys."""
-        return key_pattern(self._records.prefix + (query.id_prefix or ""))
-
-    async def _count_keys(self) -> int | None:
-        """Return the number of keys; None for a user without the right to count."""
-        try:
-            return await self._client.key_count()
-        except StorageError as error:
-            if is_refused(error):
-                return None
-            raise
-
-    async def _may_exceed(self, query: Query) -> bool:
-        """Return whether there may be more keys than ``scan_limit``.
-
-        Raises:
-            QueryError: There are many more, as a sample says.
-        """
-        total = await self._count_keys()
-        if total is None or total <= self._scan_limit:
-            return total is None
-        sizes = await self._scans.measure(self._pattern(query), total)
-        if sizes.keys > _SURELY * self._scan_limit:
-            raise await self._too_many_keys(query)
-        return True
-
-    async def _ask(self, query: Query, kind: ScanKind, keys: float = inf, tried: int = 0) -> None:
-        """Ask the guard of the caller, if there is one, whether so many values may be read."""
-        guard = current_guard()
-        if guard is None or guard.above_bytes is None:
-            return
-        total = await self._count_keys()
-        if total is not None:
-            sizes = await self._scans.measure(self._pattern(query), total)
-            helps = await self._advice(query) if kind in ("search", "sort") else ""
-            guard.check(sizes.estimate(kind, keys, helps, tried))
-
-    async def _list_keys(
-        self, portions: AsyncIterator[list[bytes]], query: Query
-    ) -> list[list[bytes]]:
-        """Return all portions of keys.
-
-        Raises:
-            QueryError: There are more keys than ``scan_limit``.
-        """
-        read, listed = 0, []
-        async for keys in portions:
-            read += len(keys)
-            if read > self._scan_limit:
-                raise await self._too_many_keys(query)
-            listed.append(keys)
-        return listed
-
-    async def _find_matching(
-        self, ids: Sequence[str], query: Query, hidden: set[bytes] | None
-    ) -> list[Found]:
-        found = await self._records.find_many(ids, hidden)
-        return filter_rows([entry for entry in found if entry is not None], query)
-
-    async def _too_many_keys(self, query: Query) -> QueryError:
-        return QueryError(
-            f"this query would have to read more than {self._scan_limit:,} keys, and a part of "
-            f"them would be an incomplete answer: {await self._advice(query)}, id_prefix= or ids= "
-            "narrow the query, and connecting with a higher scan_limit= allows it"
-        )
-
-    async def _advice(self, query: Query) -> str:
-        """Return what an index does for a query, as a clause."""
-        exists = await self._index.refresh()
-        paged = query.limit is not None
-        if not exists and (self._index.can_page(query) if paged else self._index.can_count(query)):
-            return "wb.build_index() makes pages quick"
-        which = "the" if exists else "an"
-        return f"{which} index has only graph=, task= and updated_…= and the order by updated_at"
+        return NotedList(groups.counts(), hidden_note(hidden)) if hidden else groups.counts()
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help."""
@@ -535,32 +368,6 @@ def _expiry_times(left: Sequence[int | None], now: int) -> NDArray[np.int64]:
     return np.array([now + ms * 1000 if ms else UNKNOWN_TIME for ms in left], np.int64)
 
 
-def _hidden_note(hidden: set[bytes]) -> str | None:
-    """Return a remark on the keys that the user may not read, None for none."""
-    if not hidden:
-        return None
-    first = ", ".join(key.decode(errors="replace") for key in sorted(hidden)[:3])
-    more = ", …" if len(hidden) > 3 else ""
-    left_out = describe_count(len(hidden), "key is left out", "keys are left out")
-    return (
-        f"{left_out}, because this user may not read {inflect(len(hidden), 'it', 'them')} "
-        f"({first}{more}); prefix= or the right to GET these keys"
-    )
-
-
-def _kind(query: Query, counts: bool) -> ScanKind:
-    if counts:
-        return "count"
-    if query.limit is None:
-        return "full read"
-    return "search" if query.filters else "sort"
-
-
 def _expect(wanted: int, read: int, hits: int) -> float:
     """Return how many values fill a page, if hits among the others are as rare as those so far."""
     return wanted * read / hits if hits else inf
-
-
-async def _each(portions: list[list[bytes]]) -> AsyncIterator[list[bytes]]:
-    for keys in portions:
-        yield keys

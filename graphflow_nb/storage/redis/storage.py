@@ -38,6 +38,8 @@ from .facts import collect_facts
 from .form import digest, encode
 from .history import RedisHistory
 from .index import RedisIndex
+from .keys import Keys
+from .overview import read_overview
 from .queries import Queries
 from .records import TRIES, New, Records, Write, contention_error
 
@@ -89,7 +91,8 @@ class RedisSessionStorage:
         self._records = Records(client, prefix, ttl)
         self._index = RedisIndex(client, prefix)
         self._batches = Batches(self._records, self._index)
-        self._queries = Queries(client, self._records, self._index, scan_limit)
+        self._keys = Keys(client, self._records, self._index, scan_limit)
+        self._queries = Queries(client, self._records, self._index, self._keys)
         self._history = RedisHistory(client, self._records, self.place, self._check_writable)
 
     @property
@@ -471,7 +474,7 @@ class RedisSessionStorage:
 
         Of many keys the values of some 20,000 are read, unless ``exact``.
         """
-        return await self._queries.overview(now, exact=exact)
+        return await read_overview(self._client, self._records, self._keys, now, exact=exact)
 
     async def slow_orders(self) -> dict[str, str]:
         """Return the orders that no index serves, each with what would help.
@@ -515,7 +518,7 @@ class RedisSessionStorage:
             The number of sessions in the index; of those that were read, if it was stopped.
         """
         self._check_writable()
-        return await build(self._client, self._records, self._queries, self._index, progress, stop)
+        return await build(self._client, self._records, self._keys, self._index, progress, stop)
 
     async def drop_index(self) -> None:
         """Delete the index, if there is one; sessions are not changed."""

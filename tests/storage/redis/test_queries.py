@@ -13,7 +13,6 @@ from graphflow_nb import Query, Session
 from graphflow_nb.client.asking import Asking
 from graphflow_nb.storage.redis.client import RedisClient
 from graphflow_nb.storage.redis.index import RedisIndex
-from graphflow_nb.storage.redis.queries import Queries
 from graphflow_nb.storage.redis.records import Records
 from graphflow_nb.storage.scans import noting_rows
 from graphflow_nb.storage.table import note_of
@@ -260,11 +259,11 @@ def test_many_more_keys_than_allowed_are_not_even_listed(connect, run, monkeypat
     storage = connect(scan_limit=2_000)
     run(storage.save_many([Session(f"s{i:05}", "t") for i in range(7_000)]))
 
-    async def list_keys(*_):
+    def list_keys(*_):
         raise AssertionError("listed")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Queries, "_list_keys", list_keys)
+        patched.setattr(RedisClient, "scan", list_keys)
         _check_refused_at_once(storage, run)
     assert len(run(storage.query(Query(id_prefix="s0001", order="created_at", limit=99)))) == 10
 
