@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .errors import GraphflowError
+from .extras import install_command
 from .files import write_privately
 from .storage import example_urls
 from .storage.url import mask_text
@@ -116,7 +117,7 @@ def _open_lesson(number: int | None, again: bool, no_open: bool, options: list[s
 def _has_jupyterlab() -> bool:
     if find_spec("jupyterlab") is not None:
         return True
-    print("JupyterLab is missing: pip install 'graphflow_nb[lab]'", file=sys.stderr)
+    print(f"JupyterLab is missing: {install_command('lab')}", file=sys.stderr)
     return False
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .client import open_client
 from .errors import QueryError, StorageError
+from .extras import install_command
 from .frames.arrow import SessionArrow
 from .monitoring.loading import import_pyarrow
 from .printable import describe_count, inflect
@@ -93,9 +94,7 @@ def read_sessions(
     try:
         import dask.dataframe
     except ImportError as error:
-        raise StorageError(
-            "a Dask DataFrame needs dask: pip install 'graphflow_nb[dask]'"
-        ) from error
+        raise StorageError(f"a Dask DataFrame needs dask: {install_command('dask')}") from error
     if parts is not None and (type(parts) is not int or not 1 <= parts <= MAX_PARTS):
         raise QueryError(f"parts must be 1 to {MAX_PARTS:,}, not {parts!r}")
     if not isinstance(context, Mapping):

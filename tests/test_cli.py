@@ -67,7 +67,7 @@ def test_a_missing_jupyterlab_is_named_with_its_remedy(
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
     assert cli.main(["lab"]) == 1
     assert not called
-    assert "pip install 'graphflow_nb[lab]'" in capsys.readouterr().err
+    assert "install 'graphflow_nb[lab]'" in capsys.readouterr().err
 
 
 def test_an_installed_package_copies_its_notebook_once(
@@ -151,7 +151,7 @@ def test_without_jupyterlab_a_lesson_can_still_be_copied(
 ) -> None:
     monkeypatch.setattr(cli, "find_spec", lambda name: None)
     assert cli.main(["lessons", "3"]) == 1
-    assert "pip install 'graphflow_nb[lab]'" in capsys.readouterr().err
+    assert "install 'graphflow_nb[lab]'" in capsys.readouterr().err
     assert not list(Path.cwd().iterdir())
     assert cli.main(["lessons", "3", "--no-open"]) == 0
     assert [file.name for file in Path.cwd().iterdir()] == ["lesson_03_lost_update.ipynb"]

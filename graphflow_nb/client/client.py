@@ -24,7 +24,7 @@ from ..model.validity import Problem, describe, find_new_problems
 from ..secret_texts import scrub
 from ..storage import get_or_create
 from ..storage.capabilities import require
-from ..storage.checks import check_callables
+from ..storage.checks import check_callables, check_no_table
 from ..storage.origin import is_same_state
 from ..storage.protocols import SupportsRaw
 from ..warning import warn
@@ -306,6 +306,7 @@ class Client(Undoing, Upkeep):
         check_callables(progress=progress, stop=stop)
         if isinstance(ids, str):
             ids = [ids]
+        check_no_table("ids", ids)
         if not isinstance(ids, Iterable):
             raise QueryError(f"delete takes an id or a list of ids, not {ids!r}")
         versions = list(self._expect(ids).values()) if isinstance(ids, Mapping) else None

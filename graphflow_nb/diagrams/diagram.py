@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from ..errors import GraphError
+from ..extras import install_command
 from .mermaid import render_mermaid
 from .scene import Scene
 from .text import render_text
@@ -39,7 +40,7 @@ class Diagram(Scene):
         if not _can_place_boxes():
             raise GraphError(
                 "networkx, which places the boxes of a picture, is not installed: "
-                "pip install 'graphflow_nb[lab]'"
+                f"{install_command('lab')}"
             )
         from .svg import render_svg  # and with it networkx, only when it is wanted
 

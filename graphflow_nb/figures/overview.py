@@ -181,7 +181,8 @@ def plot_stuck(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName 
     share = _share_of(frame)
     total = int(frame["stuck"].sum())
     of_all = about_text(int(frame["sessions"].sum()), share)
-    title = f"Stuck, n = {about_text(total, share)} of {of_all}"
+    seen = "" if total or share == 1 else " seen"  # others may be in what was not read
+    title = f"Stuck, n = {about_text(total, share)}{seen} of {of_all}"
     if not total:
         return finish_empty(ax, title, _why_none_is_stuck(frame))
     found = frame[frame["stuck"] > 0].sort_values("stuck", ascending=False, kind="stable")
@@ -401,7 +402,8 @@ def _why_none_is_stuck(tasks: pd.DataFrame) -> str:
         return "there is no session"
     if tasks["stuck_after"].isna().all():
         return f"what is usual is known\nof {USUAL_SESSIONS} sessions at a task or more"
-    return f"none was left for {STUCK_FACTOR} times\nwhat is usual at its task"
+    where = "" if _share_of(tasks) == 1 else " in the part that was read"
+    return f"none{where} was left for {STUCK_FACTOR} times\nwhat is usual at its task"
 
 
 def _place_names(frame: pd.DataFrame, places: pd.Index[Any]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StorageError
+from ..extras import install_command
 from ..printable import describe_count
 from .histogram import Histogram
 from .operation import MEASURES, ORIGINS, Kind, Origin, Outcome, kind_of
@@ -208,7 +209,5 @@ def import_pyarrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise StorageError(
-            "Parquet files need pyarrow: pip install 'graphflow_nb[parquet]'"
-        ) from error
+        raise StorageError(f"Parquet files need pyarrow: {install_command('parquet')}") from error
     return pyarrow, pyarrow.parquet

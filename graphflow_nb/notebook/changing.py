@@ -10,6 +10,7 @@ from ..client import Client
 from ..client.asking import Confirm
 from ..dual import dual
 from ..model import Session
+from ..storage.checks import check_no_table
 from ..storage.protocols import SupportsIndex
 from .copying import CopyTo
 from .stopping import MANY, show_work
@@ -112,6 +113,7 @@ class Changes(Client):
             JournalError: The journal can't note it; the write was not made.
             StorageError: The store failed.
         """
+        check_no_table("ids", ids)
         delete = partial(super().delete.__wrapped__, undo=undo, confirm=confirm)
         if isinstance(ids, Iterable) and not isinstance(ids, (str, Mapping)):
             ids = list(ids)

@@ -26,7 +26,7 @@ from ..monitoring.loading import import_pyarrow
 from ..printable import describe_count, printable
 from ..storage import Cursor, Query, problems_of
 from ..storage.capabilities import require
-from ..storage.checks import check_callables
+from ..storage.checks import check_callables, check_no_table
 from ..storage.copying import Redact, redacted
 from ..storage.pagesize import PageSize
 from ..storage.protocols import SupportsQuery
@@ -198,6 +198,7 @@ def export_sessions(
             f"the name of the file must end in {', '.join(EXPORT_FORMS)}, not {target.name!r}: "
             "the end says what is written"
         )
+    check_no_table("ids", ids)
     wanted = None if ids is None else list(dict.fromkeys(ids))
     query = Query.from_filters({**filters, "ids": wanted}, order="id")
     return _export(client, target, make, query, wanted, progress, client.hiding(redact))

@@ -15,6 +15,7 @@ from ..frames import versions_frame
 from ..model import Session
 from ..model.moments import Moment, parse_moment
 from ..printable import describe_count
+from ..storage.checks import check_no_table
 from ..storage.history import OBSERVED
 from .cohorts import CohortComparison
 from .comparing import RunComparison, compare_two
@@ -312,6 +313,7 @@ def _check_limit(limit: object) -> None:
 
 def _read_ids(name: str, ids: Any) -> list[str]:
     """Return ids that are given as one, as several, or as a column."""
+    check_no_table(name, ids)
     found = [ids] if isinstance(ids, str) else list(ids) if isinstance(ids, Iterable) else [ids]
     if not all(isinstance(id, str) for id in found):
         raise QueryError(f"{name} must be ids of sessions, each a text, not {ids!r}")

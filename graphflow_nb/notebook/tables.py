@@ -19,7 +19,7 @@ from ..model.moments import Moment, parse_duration, parse_moment
 from ..printable import describe_count
 from ..storage import Cursor, Query, problems_of
 from ..storage.capabilities import require
-from ..storage.estimates import estimate_count
+from ..storage.estimates import Estimate, estimate_count
 from ..storage.offloop import run_off_loop
 from ..storage.paths import ContextPath, parse_path
 from ..storage.protocols import SupportsCount, SupportsCounts
@@ -218,6 +218,7 @@ class SessionTables(Client):
         given |= {"status": status} | ({} if limit == 1000 else {"limit": limit})
         call = allowing_call(self, "stuck", given)
         read = partial(self.sessions.__wrapped__, status=status, order="updated_at", limit=limit)
+        of = ""
         with self.asking.guard(allow=allow_scan, call=call):
             if longer_than == "usual":
                 waits = await find_waits(
@@ -231,7 +232,10 @@ class SessionTables(Client):
                     empty=await read(ids=[]),
                 )
                 if left_out := describe_left_out(waits):
-                    warn(f"not all was compared with what is usual: {left_out}")
+                    warn(left_out)
+                if status is None:  # which the waits do not know
+                    waiting = sum(wait.waiting for wait in waits.tasks)
+                    of = f" of {Estimate(waiting, 'exactly' if waits.exact else 'about')}"
                 now = datetime.now(UTC)
             else:
                 try:
@@ -254,7 +258,9 @@ class SessionTables(Client):
             frame = frame.head(len(frame) if limit is None else limit).reset_index(drop=True)
             frame.attrs["next"] = None  # several tasks have no common place to go on from
         if limit is not None and more:
-            warn(f"showing the {len(frame):,} longest untouched sessions; limit=None shows all")
+            warn(
+                f"showing the {len(frame):,} longest untouched{of} sessions; limit=None shows all"
+            )
         return frame
 
     @dual_read

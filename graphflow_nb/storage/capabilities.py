@@ -195,7 +195,7 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     ),
     Capability(
         SupportsIndex,
-        "only Redis needs one; the other stores order by themselves",
+        "this is the index of Redis; in other stores wb.advise() names the statements that help",
         "only a store that has no order of its own needs it",
         writes=("build_index", "drop_index"),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from ..errors import QueryError, ReadOnlyError, StorageError
 from ..model import Session
@@ -13,6 +13,7 @@ __all__ = [
     "WRITABLE",
     "check_callables",
     "check_ids_once",
+    "check_no_table",
     "check_no_extra",
     "check_number",
     "check_seconds",
@@ -168,6 +169,29 @@ def check_ids_once(ids: Iterable[str]) -> None:
                 f"the batch has session {id!r} twice; nothing was written", nothing_written=True
             )
         seen.add(id)
+
+
+@runtime_checkable
+class _Array(Protocol):
+    """Something with dimensions: of a DataFrame, iterating gives the names of its columns."""
+
+    @property
+    def ndim(self) -> int: ...
+
+
+def check_no_table(name: str, ids: object) -> None:
+    """Raise QueryError if a whole DataFrame is given in place of its column of ids.
+
+    Args:
+        name: The name of the argument.
+        ids: Its value.
+    """
+    if isinstance(ids, _Array) and ids.ndim > 1:
+        raise QueryError(
+            f"{name} must be ids, not a whole {type(ids).__name__}, of which the names of the "
+            'columns would be taken for ids: pass its column, such as frame["id"]. Nothing was '
+            "looked for or changed"
+        )
 
 
 def check_callables(**given: object) -> None:

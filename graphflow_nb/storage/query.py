@@ -23,6 +23,7 @@ from ..model.moments import parse_moment
 from ..model.times import EPOCH
 from ..secret_keys import MASK
 from ..secret_texts import scrub
+from .checks import check_no_table
 from .conditions import Condition, make_comparison
 from .paths import ContextPath, is_encodable, is_path_hidden, path_label, spellings
 
@@ -231,6 +232,7 @@ class Query:
                 raise QueryError(
                     f"{name} holds U+0000 or a lone surrogate, which no store can find: {value!r}"
                 )
+        check_no_table("ids", self.ids)
         if isinstance(self.ids, Iterable) and not isinstance(self.ids, Sequence):
             # A column of a DataFrame, a set: as a list, which can be compared and read twice.
             object.__setattr__(self, "ids", list(self.ids))

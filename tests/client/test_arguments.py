@@ -14,6 +14,12 @@ import graphflow_nb as g
 WRONG: dict[str, Callable[[Any], object]] = {
     "delete, progress": lambda wb: wb.delete(["a"], progress=5),
     "delete, stop": lambda wb: wb.delete(["a"], stop="no"),
+    # Iterating a DataFrame gives the names of its columns, which would be taken for ids.
+    "delete, a DataFrame": lambda wb: wb.delete(wb.sessions()),
+    "sessions, a DataFrame": lambda wb: wb.sessions(ids=wb.sessions()),
+    "export, a DataFrame": lambda wb: wb.export("a.csv", ids=wb.sessions()),
+    "timeline, a DataFrame": lambda wb: wb.timeline(wb.sessions()),
+    "compare_runs, a DataFrame": lambda wb: wb.compare_runs(wb.sessions(), ["a"]),
     "delete_unchanged, sessions": lambda wb: wb.delete_unchanged(5),
     "delete_unchanged, stop": lambda wb: wb.delete_unchanged([wb.get("a")], stop=5),
     "undo_all, progress": lambda wb: wb.undo_all(progress=5),

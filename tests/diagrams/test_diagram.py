@@ -68,5 +68,5 @@ def test_without_networkx_there_is_no_picture(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr("graphflow_nb.diagrams.diagram.find_spec", find_other)
     assert set(row(2).mimebundle()) == {"text/vnd.mermaid", "text/plain"}
-    with pytest.raises(GraphError, match=r"pip install 'graphflow_nb\[lab\]'"):
+    with pytest.raises(GraphError, match=r"install 'graphflow_nb\[lab\]'"):
         row(2).svg()

@@ -132,8 +132,12 @@ def test_what_is_stuck():
     assert "a: 1 for 24 h or more (usual: 2 h)." in ax.said
     assert plot_stuck(found.tasks).get_title() == "Stuck, n = 1 of 10"
     assert "usual is known of 5 sessions" in plot_stuck(found.tasks[1:]).said
-    none = plot_stuck(frames(*[("g", "a", 1, 9)] * 5).tasks).said
+    tasks = frames(*[("g", "a", 1, 9)] * 5).tasks
+    none = plot_stuck(tasks).said
     assert none == "Stuck, n = 0 of 5. None was left for 10 times what is usual at its task."
+    tasks.attrs["share"] = 0.25
+    said = plot_stuck(tasks).said
+    assert said.startswith("Stuck, n = 0 seen of about 5. None in the part that was read was left")
 
 
 def test_of_a_few_sessions_nothing_is_usual():

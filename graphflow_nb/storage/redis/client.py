@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from ...errors import BridgeError, GraphflowError, StorageDenied, StorageError
+from ...extras import install_command
 from ..address import Address
 from ..trace import current
 from ..url import REDIS_SCHEMES, StoreUrl
@@ -104,7 +105,7 @@ class RedisClient:
             from redis.backoff import NoBackoff
         except ImportError as error:
             raise StorageError(
-                "the driver for Redis is not installed: pip install 'graphflow_nb[redis]'"
+                f"the driver for Redis is not installed: {install_command('redis')}"
             ) from error
         options: dict[str, Any] = {
             "socket_timeout": timeout,

@@ -71,7 +71,7 @@ def test_several_threads_are_all_counted(telemetry, caplog):
 )
 def test_a_missing_library_is_named(library, extra, make, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(g.GraphflowError, match=rf"pip install 'graphflow_nb\[{extra}\]'") as raised:
+    with pytest.raises(g.GraphflowError, match=rf"install 'graphflow_nb\[{extra}\]'") as raised:
         make()
     assert isinstance(raised.value.__cause__, ImportError)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ....printable import describe_count
+from ....printable import inflect
+from ....storage.estimates import Estimate
 from ....storage.facts import Index, PostgresFacts
 from ....storage.limits import QUICK_ROWS
 from ...lines import Advice, Figure, InOrder, Line, Unseen, format_bytes
@@ -54,7 +55,7 @@ def _judge_order(facts: PostgresFacts, seen: Seen, order: str) -> Iterator[Line]
     if rows <= QUICK_ROWS:
         yield InOrder(
             subject,
-            f"about {describe_count(rows, 'session is', 'sessions are')} sorted quickly enough",
+            f"{_describe_rows(rows)} sorted quickly enough",
             evidence,
         )
         return
@@ -65,13 +66,17 @@ def _judge_order(facts: PostgresFacts, seen: Seen, order: str) -> Iterator[Line]
         evidence["HOT share of updates, %"] = round(100 * hot, 1)
     yield Advice(
         subject=subject,
-        finding="No index serves this order: about "
-        f"{describe_count(rows, 'session is', 'sessions are')} sorted for each page.",
+        finding=f"No index serves this order: {_describe_rows(rows)} sorted for each page.",
         evidence=evidence,
         remedy=on_primary(facts, _create_index(facts, f"sessions_by_{order}", f"({order}, id)")),
         cost=_describe_cost(facts, order, rows),
         severity="slow",
     )
+
+
+def _describe_rows(rows: int) -> str:
+    """Return about how many sessions are, as the start of what is done with them."""
+    return f"{Estimate(rows, 'about')} {inflect(rows, 'session is', 'sessions are')}"
 
 
 def _create_index(facts: PostgresFacts, name: str, keys: str) -> str:
@@ -128,8 +133,7 @@ def find_missing_filter_indexes(facts: PostgresFacts, seen: Seen) -> Iterator[Li
             yield InOrder(subject, "an index can serve them", evidence)
         elif table.rows <= QUICK_ROWS:
             told = (
-                f"about {describe_count(table.rows, 'session is', 'sessions are')} "
-                "read quickly enough"
+                f"{_describe_rows(table.rows)} read quickly enough"
             )
             yield InOrder(subject, told, evidence)
         else:
@@ -139,7 +143,7 @@ def find_missing_filter_indexes(facts: PostgresFacts, seen: Seen) -> Iterator[Li
             yield Advice(
                 subject=subject,
                 finding=f"No index serves {' and '.join(f'{each}=' for each in given)}: where few "
-                f"sessions are found, all of about {table.rows:,} are read.",
+                f"sessions are found, all of {Estimate(table.rows, 'about')} are read.",
                 evidence=evidence,
                 remedy=on_primary(facts, create),
                 # 400,000 sessions of 2 kB: 77 MB and 20 MB beside 790 MB.

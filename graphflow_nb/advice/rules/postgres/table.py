@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from ....printable import describe_count
+from ....printable import describe_count, inflect
+from ....storage.estimates import Estimate
 from ....storage.facts import PostgresFacts
 from ...lines import Advice, Figure, InOrder, Line, Unseen, format_bytes
 from ...registry import rule
@@ -221,7 +222,8 @@ def find_missing_version(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
         rows = (
             ""
             if facts.relation is None
-            else f", of about {describe_count(facts.relation.rows, 'session')},"
+            else f", of {Estimate(facts.relation.rows, 'about')} "
+            f"{inflect(facts.relation.rows, 'session')},"
         )
         cost = (
             f"Ids become text, for which the table{rows} is rewritten and locked meanwhile; "
