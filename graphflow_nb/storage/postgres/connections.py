@@ -17,7 +17,7 @@ import asyncpg
 
 from ...errors import BridgeError, StorageError
 from ..trace import current
-from .errors import LOST
+from .errors import LOST, UNPREPARED
 from .link import Link, Opener
 
 __all__ = ["Connection", "Connections", "Lending", "NotConnected"]
@@ -156,6 +156,8 @@ class Connections:
                     if not isinstance(error, asyncio.CancelledError):  # ROLLBACK failed after it
                         raise asyncio.CancelledError from error
                     raise
+                if isinstance(error, UNPREPARED):  # the next call prepares its statements again
+                    held.link.terminate()
                 await self._pool.release(connection)
                 if isinstance(
                     error, (*LOST, asyncpg.InterfaceError)
@@ -173,7 +175,8 @@ class Connections:
             held = self._held.pop()
             connection = held.connection
             if _is_open(connection):
-                if now - held.since < IDLE_SECONDS and not held.link.switched_off:
+                link = held.link
+                if now - held.since < IDLE_SECONDS and not (link.switched_off or link.doubtful):
                     return held
                 connection.terminate()
             await self._pool.release(connection)

@@ -22,6 +22,7 @@ from ..url import StoreUrl, raise_without_secrets
 __all__ = [
     "LOST",
     "OUTDATED",
+    "UNPREPARED",
     "check_jsonb",
     "depends_on_row",
     "describe_error",
@@ -39,6 +40,10 @@ OUTDATED = (
     asyncpg.InvalidCachedStatementError,
     asyncpg.DataError,
 )
+
+#: The server's session lacks the statements that were prepared in it: it is another client's, or
+#: someone has discarded them.
+UNPREPARED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 
 #: The connection was lost, or the server takes none.
 LOST = (
@@ -233,12 +238,12 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
             f"{place}: no host that answers is what target_session_attrs asks for ({reason}). The "
             "workbench connects again by itself: is another host about to take over?"
         )
-    if isinstance(
-        error, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
-    ):
+    if isinstance(error, UNPREPARED):
         return StorageError(
-            f"{place}: {reason}; a pooler shares its connections: connect with "
-            "statement_cache_size=0"
+            f"{place}: {reason.splitlines()[0]}; nothing was read or written. Try again if DISCARD "
+            "ALL or DEALLOCATE was run on the connection; else a pooler shares its connections: "
+            "connect with statement_cache_size=0",
+            nothing_written=True,
         )
     if "not supported on distributed tables" in reason:
         return StorageError(

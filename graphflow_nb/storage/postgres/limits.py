@@ -26,7 +26,7 @@ __all__ = [
     "describe_limits",
     "find_limits",
     "local_limits",
-    "set_limits",
+    "session_limits",
 ]
 
 STATEMENT: Final = "statement_timeout"
@@ -82,10 +82,9 @@ async def _takes(connection: Any, name: str, ms: int) -> bool:
     return True
 
 
-async def set_limits(connection: Any, limits: Mapping[str, int]) -> None:
-    """Set limits for as long as the connection is open."""
-    if limits:
-        await connection.execute("; ".join(f"SET {name} = {ms}" for name, ms in limits.items()))
+def session_limits(limits: Mapping[str, int]) -> str:
+    """Return the statements that set limits for as long as the connection is open."""
+    return "".join(f"SET {name} = {ms}; " for name, ms in limits.items())
 
 
 def local_limits(limits: Mapping[str, int], given: Mapping[str, str]) -> str:

@@ -31,7 +31,7 @@ from asyncpg.transaction import Transaction
 
 from ...errors import StorageError
 from ..url import StoreUrl, hosts, server_of
-from .limits import STATEMENT, find_limits, local_limits, set_limits
+from .limits import STATEMENT, find_limits, local_limits, session_limits
 from .parameters import read_parameters
 from .times import read_times_exactly
 
@@ -144,8 +144,8 @@ class Link(asyncpg.Connection):
         self.limits = await find_limits(self, timeout, given)
         if self.shared:
             self._begin_with = local_limits(self.limits, given)
-        else:
-            await set_limits(self, self.limits)
+        elif wanted := session_limits(self.limits):
+            await self.execute(wanted)
 
     async def allow(self, seconds: float) -> None:
         """Let the statements of the open transaction take so long, if they may not already."""
@@ -189,8 +189,30 @@ class Link(asyncpg.Connection):
         return result
 
     async def run_as_user(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
-        """Return ``work(connection)``, for which names are found as in the user's own sessions."""
-        return await work(connection)
+        """Return ``work(connection)``, for which names are found as in the user's own sessions.
+
+        What it sets for the session, or resets, lasts no longer, and neither does a transaction
+        that it leaves open, in which later writes would be lost.
+        """
+        began_inside = self.is_in_transaction()
+        try:
+            result = await work(connection)
+        except BaseException:
+            # It keeps its settings. It is not closed here, or the server would go on with a
+            # statement that was cancelled.
+            self.doubtful = True
+            raise
+        if self.is_closed():
+            return result
+        if self.is_in_transaction() and not began_inside:
+            self.doubtful = True
+        elif restore := self._after_user():
+            await self.execute(restore)
+        return result
+
+    def _after_user(self) -> str:
+        """Return the statements that set again what a user's statements may have changed."""
+        return "" if self.shared else session_limits(self.limits)
 
     async def is_standby(self) -> bool:
         """Return whether the server is a replica now.
@@ -297,22 +319,20 @@ class ReadOnlyLink(Link):
 
     async def run_as_user(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
         """Return ``work(connection)``, for which names are found as in the user's own sessions."""
-        if self.guarded:
+        async def run_guarded(connection: Any) -> T:
             async with self.transaction(readonly=True):
                 if not self.shared:
                     await self._restore_path(local=True)
                 return await work(connection)
+
+        if self.guarded:
+            return await super().run_as_user(run_guarded, connection)
         await self._restore_path(local=False)
-        try:
-            result = await work(connection)
-        except BaseException:
-            # It keeps the path. It is not closed here, or the server would go on with a statement
-            # that was cancelled.
-            self.doubtful = True
-            raise
-        if not self.is_closed():
-            await self.execute(f"SET {_FIXED_PATH}")
-        return result
+        return await super().run_as_user(work, connection)
+
+    def _after_user(self) -> str:
+        """Return the statements that set again what a user's statements may have changed."""
+        return "" if self.shared else f"SET {_FIXED_PATH}; {super()._after_user()}"
 
     async def _restore_path(self, *, local: bool) -> None:
         await self.execute("SELECT pg_catalog.set_config('search_path', $1, $2)", self._path, local)

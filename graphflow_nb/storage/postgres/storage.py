@@ -199,6 +199,8 @@ class PostgresSessionStorage:
 
         The server ends a statement some two seconds after ``timeout=``, even if the call has a
         longer time; ``SET LOCAL statement_timeout`` in a transaction allows more.
+        What ``work`` sets or resets in the session, and a transaction that it leaves open, end with
+        it.
 
         Args:
             work: A coroutine function that takes an asyncpg connection.

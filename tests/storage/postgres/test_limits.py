@@ -67,6 +67,30 @@ def test_a_limit_that_is_no_time_is_refused_before_anything_is_sent(database, ru
 
 
 @pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("what", ["RESET ALL", "DISCARD ALL", "SET statement_timeout = 0", "BEGIN"])
+def test_what_a_users_statements_leave_in_the_session_ends_with_them(
+    database, run, what, read_only
+):
+    async def work() -> dict[str, str]:
+        await (await connect(database)).upsert(Session("a", "t"))
+        storage = await connect(database, timeout=20, read_only=read_only, max_connections=1)
+        await storage.get("a")
+        await storage.run(lambda connection: connection.execute(what))
+        if what == "DISCARD ALL":
+            with pytest.raises(g.StorageError, match="Try again if DISCARD ALL"):
+                await storage.get("a")
+        if not read_only:
+            await storage.save(Session("b", "t"))
+            assert await fetch_value(database, "SELECT count(*) FROM sessions") == 2
+        assert await storage.get("a") is not None
+        found = await storage.run(_read)
+        await storage.close()
+        return found
+
+    assert run(work()) == OURS
+
+
+@pytest.mark.parametrize("read_only", [False, True])
 def test_behind_a_pooler_each_query_has_them(pooler, database, run, read_only):
     run(run_and_close(database))
     url = f"{pooler.url(database)}?{IDLE}=9s"
