@@ -258,9 +258,7 @@ class SessionTables(Client):
             frame = frame.head(len(frame) if limit is None else limit).reset_index(drop=True)
             frame.attrs["next"] = None  # several tasks have no common place to go on from
         if limit is not None and more:
-            warn(
-                f"showing the {len(frame):,} longest untouched{of} sessions; limit=None shows all"
-            )
+            warn(f"showing the {len(frame):,} longest untouched{of} sessions; limit=None shows all")
         return frame
 
     @dual_read

@@ -227,7 +227,9 @@ def describe_left_out(waits: Waits) -> str:
         parts = [f"what is usual is {waits.note}: a task at which few are stuck may be missing"]
     if few:
         names = ", ".join(few[:MAX_NAMED]) + (" and others" if len(few) > MAX_NAMED else "")
-        parts.append(f"not compared: {names}, with fewer than {USUAL_SESSIONS} sessions of a known time")
+        parts.append(
+            f"not compared: {names}, with fewer than {USUAL_SESSIONS} sessions of a known time"
+        )
     waiting = sum(wait.waiting > 0 for wait in waits.tasks)
     if waiting > MAX_TASKS:
         parts.append(f"only the {MAX_TASKS} tasks at which most are stuck were read")

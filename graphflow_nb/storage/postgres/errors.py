@@ -167,10 +167,11 @@ def describe_error(error: Exception, url: StoreUrl) -> str:
         url: The URL that was connected to, whose password is left out.
     """
     if isinstance(error, (asyncpg.InternalClientError, asyncpg.InterfaceError)):
-        earlier: BaseException | None = error
-        while (earlier := earlier.__context__) is not None:
+        earlier = error.__context__
+        while earlier is not None:
             if isinstance(earlier, (OSError, asyncpg.PostgresError)):
                 return url.mask(earlier) or type(earlier).__name__
+            earlier = earlier.__context__
         if "cannot switch to state" in str(error) or "cannot call" in str(error):
             return "the connection was lost"
     return url.mask(error) or type(error).__name__

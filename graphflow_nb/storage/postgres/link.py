@@ -319,6 +319,7 @@ class ReadOnlyLink(Link):
 
     async def run_as_user(self, work: Callable[[Any], Awaitable[T]], connection: Any) -> T:
         """Return ``work(connection)``, for which names are found as in the user's own sessions."""
+
         async def run_guarded(connection: Any) -> T:
             async with self.transaction(readonly=True):
                 if not self.shared:

@@ -132,9 +132,7 @@ def find_missing_filter_indexes(facts: PostgresFacts, seen: Seen) -> Iterator[Li
         if column in held:
             yield InOrder(subject, "an index can serve them", evidence)
         elif table.rows <= QUICK_ROWS:
-            told = (
-                f"{_describe_rows(table.rows)} read quickly enough"
-            )
+            told = f"{_describe_rows(table.rows)} read quickly enough"
             yield InOrder(subject, told, evidence)
         else:
             create = _create_index(facts, f"sessions_by_{name}", f"USING gin {keys}")
