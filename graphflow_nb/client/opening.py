@@ -22,6 +22,7 @@ from ..storage import (
 )
 from ..storage.capabilities import missing_capability
 from ..storage.connect import read_url
+from ..storage.protocols import SupportsClose
 from ..storage.scans import LARGE_BYTES
 from ..storage.stores import find_kind
 from ..storage.url import StoreUrl
@@ -56,7 +57,7 @@ def open_client(
         options: Options of the storage's ``connect``.
 
     Raises:
-        StorageError: The store can't be opened.
+        StorageError: The store or the journal can't be opened; then neither is.
         QueryError: ``mask`` is invalid.
     """
     hidden = _read_mask(mask)
@@ -77,11 +78,16 @@ def open_client(
     with scrubbing_by(None if hidden is DEFAULT_MASK else hidden):
         storage = LoopThread.shared().run(opening)
     attributes = attributes_of(storage)
-    if read_only and not attributes.read_only:
-        storage = _make_read_only(storage)
     bridge = LoopThread.shared() if attributes.suspends else InPlace()
-    asking = Asking.about(storage, ask_above_bytes, ask_above_sessions)
-    return _make(kind, storage, bridge, journal, hidden, asking)
+    try:
+        if read_only and not attributes.read_only:
+            storage = _make_read_only(storage)
+        asking = Asking.about(storage, ask_above_bytes, ask_above_sessions)
+        return _make(kind, storage, bridge, journal, hidden, asking)
+    except BaseException:
+        if isinstance(storage, SupportsClose):
+            LoopThread.shared().run(storage.close())
+        raise
 
 
 def wrap_client(

@@ -8,10 +8,11 @@ import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import time_ns
-from typing import IO, Any, Final, Protocol
+from typing import IO, Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,10 +29,11 @@ from ..storage import Cursor, Query, problems_of
 from ..storage.capabilities import require
 from ..storage.checks import check_callables, check_no_table
 from ..storage.copying import Redact, redacted
+from ..storage.offloop import run_off_loop
 from ..storage.pagesize import PageSize
 from ..storage.protocols import SupportsQuery
 from ..storage.scanned import table_of
-from .progress import show_count
+from .progress import Bar, show_bar
 
 __all__ = ["EXPORT_FORMS", "ExportReport", "Exports", "export_sessions"]
 
@@ -75,11 +77,27 @@ class ExportReport:
         return "; ".join([*parts, *self.notes])
 
 
+class _Page(NamedTuple):
+    """Sessions as a file has them.
+
+    Attributes:
+        content: What is written.
+        rows: The number of sessions in it.
+    """
+
+    content: Any
+    rows: int
+
+
 class _Writer(Protocol):
     """A kind of file, to which sessions are written page by page."""
 
-    def write(self, sessions: Sequence[Session]) -> int:
-        """Write sessions; return how many were written."""
+    def encode(self, sessions: Sequence[Session]) -> _Page:
+        """Return sessions as they are written; touches no file, so that a thread can do it."""
+        ...
+
+    def write(self, page: _Page) -> None:
+        """Write what ``encode`` returned."""
         ...
 
     def close(self) -> list[str]:
@@ -91,8 +109,8 @@ class _JsonLines:
     def __init__(self, file: IO[bytes], odd: dict[str, str]):
         self._file, self._odd = file, odd
 
-    def write(self, sessions: Sequence[Session]) -> int:
-        written = 0
+    def encode(self, sessions: Sequence[Session]) -> _Page:
+        lines = []
         for session in sessions:
             try:
                 line = session.to_json()
@@ -102,9 +120,11 @@ class _JsonLines:
                 if len(self._odd) < _NAMED:
                     self._odd[session.id] = f"left out, it is not JSON: {error}"
                 continue
-            self._file.write(line.encode() + b"\n")
-            written += 1
-        return written
+            lines.append(line.encode() + b"\n")
+        return _Page(b"".join(lines), len(lines))
+
+    def write(self, page: _Page) -> None:
+        self._file.write(page.content)
 
     def close(self) -> list[str]:
         return ["JSON lines have no times of creation and update"]
@@ -117,12 +137,18 @@ class _Csv:
     )
 
     def __init__(self, file: IO[bytes], odd: dict[str, str]):
-        self._text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="")
-        self._rows = csv.writer(self._text)
-        self._rows.writerow(self._COLUMNS)
+        self._file = file
         self._empty = self._formulas = self._long = 0
+        self.write(self._to_page([self._COLUMNS]))
 
-    def write(self, sessions: Sequence[Session]) -> int:
+    @staticmethod
+    def _to_page(rows: Sequence[Sequence[object]]) -> _Page:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(rows)
+        return _Page(text.getvalue().encode(errors="backslashreplace"), len(rows))
+
+    def encode(self, sessions: Sequence[Session]) -> _Page:
+        rows = []
         for session in sessions:
             context = session.context_json()
             text = context if isinstance(context, str) else context.decode(errors="replace")
@@ -130,15 +156,16 @@ class _Csv:
             names = (session.id, session.graph_id, session.current_task_id, status or "")
             created, updated = datetime_of(session.raw_created), datetime_of(session.raw_updated)
             times = ["" if time is None else time.isoformat() for time in (created, updated)]
-            self._rows.writerow([*names, session.version, *times, text])
+            rows.append([*names, session.version, *times, text])
             self._empty += status == ""
             self._formulas += any(name.startswith(_FORMULA) for name in names)
             self._long += len(text) > _MAX_CELL
-        return len(sessions)
+        return self._to_page(rows)
+
+    def write(self, page: _Page) -> None:
+        self._file.write(page.content)
 
     def close(self) -> list[str]:
-        self._text.flush()
-        self._text.detach()
         notes = ["CSV has no types: the context is a column of JSON text"]
         if self._empty:
             notes.append(f"no status and an empty one are the same in CSV ({self._empty:,} empty)")
@@ -161,11 +188,13 @@ class _Parquet:
         self._arrow = SessionArrow(None)
         self._writer = pq.ParquetWriter(file, self._arrow.schema)
 
-    def write(self, sessions: Sequence[Session]) -> int:
+    def encode(self, sessions: Sequence[Session]) -> _Page:
         table = table_of(sessions, time_ns() // 1000)
         contexts = [session.context_json() for session in sessions]
-        self._writer.write_batch(self._arrow.batch(table, contexts))
-        return len(sessions)
+        return _Page(self._arrow.batch(table, contexts), len(sessions))
+
+    def write(self, page: _Page) -> None:
+        self._writer.write_batch(page.content)
 
     def close(self) -> list[str]:
         self._writer.close()
@@ -220,9 +249,15 @@ async def _export(
         writer = make(file, report.odd)
         try:
             async for sessions in _read_pages(client, query, report.odd):
-                kept = sessions if redact is None else _redact(sessions, redact)
-                report.rows += writer.write(kept)
-                report.left_out += len(sessions) - len(kept)
+                kept, page = await run_off_loop(
+                    len(sessions),
+                    partial(_encode, writer, sessions, redact),
+                    client.storage,
+                    bytes=sum(len(session.context_json()) for session in sessions),
+                )
+                writer.write(page)
+                report.rows += page.rows
+                report.left_out += len(sessions) - kept
                 if wanted is not None:
                     found.update(session.id for session in sessions)
                 if progress is not None:
@@ -238,9 +273,14 @@ async def _export(
     return report
 
 
-def _redact(sessions: Sequence[Session], redact: Redact) -> list[Session]:
-    changed = (redacted(session, redact) for session in sessions)
-    return [session for session in changed if session is not None]
+def _encode(
+    writer: _Writer, sessions: Sequence[Session], redact: Redact | None
+) -> tuple[int, _Page]:
+    """Return how many sessions are kept, and these as they are written."""
+    if redact is not None:
+        changed = (redacted(session, redact) for session in sessions)
+        sessions = [session for session in changed if session is not None]
+    return len(sessions), writer.encode(sessions)
 
 
 def _check_absent(path: Path) -> None:
@@ -302,8 +342,9 @@ class Exports(Client):
             path: The file to write: its name ends in ``.jsonl``, ``.csv`` or ``.parquet``.
             ids: The ids of the sessions. Default: those that the filters select.
             redact: As for ``copy_to``, e.g. ``graphflow_nb.mask_secrets``.
-            progress: A function that is called with the number of sessions done, and None. Default:
-                a notebook shows a bar.
+            progress: A function that is called after each page with the number of sessions
+                written, and of how many ids (None without ``ids``). Default: a notebook shows a
+                bar.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …
 
         Returns:
@@ -316,5 +357,18 @@ class Exports(Client):
             StorageError: The file exists or can't be written, pyarrow is missing for Parquet, or
                 the store failed; nothing was written.
         """
-        show = show_count("writing …", "sessions") if progress is None else progress
-        return export_sessions(self, path, ids, filters, show, redact)
+        bar: Bar | None = None
+
+        def show(done: int, total: int | None) -> None:
+            if bar is not None:
+                bar.show_count(done, total, "sessions")
+
+        chosen = show if progress is None else progress
+        export = export_sessions(self, path, ids, filters, chosen, redact)
+        bar = show_bar("writing …") if progress is None else None  # the arguments are right
+        return export if bar is None else _show_end(bar, export)
+
+
+async def _show_end(bar: Bar, export: Coroutine[Any, Any, ExportReport]) -> ExportReport:
+    with bar:
+        return await export

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -12,7 +13,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,13 +34,14 @@ from ..storage.checks import check_callables
 from ..storage.estimates import estimate_count
 from ..storage.offloop import run_off_loop
 from ..storage.pagesize import PAGE_BYTES, PageSize
-from ..storage.paths import ContextPath, parse_path
+from ..storage.paths import ContextPath
 from ..storage.protocols import SupportsChats, SupportsCount, SupportsTable
 from ..storage.query import MAX_IDS
 from .chats import find_chats
 from .parquet import ParquetExport, ParquetReport
 from .progress import show_count
 from .stopping import show_work
+from .tables import check_context
 
 __all__ = ["LargeReads", "Scan"]
 
@@ -106,6 +108,7 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
         self._show: Callable[[int, int | None], None] | None = None
         self._total: int | None = None  # 0 where it is unknown
         self._part: Part | None = None  # was read, and is not returned yet
+        self._turn = threading.Lock()
         self.rows = 0
 
     @property
@@ -124,22 +127,37 @@ class Scan(Iterator[pd.DataFrame], AsyncIterator[pd.DataFrame]):
             await self._held.close()
 
     def __next__(self) -> pd.DataFrame:
-        while not (self._done or self._closed):
-            if self._part is None:
-                self.bridge.run(scrub_by(self.scrubber, self._read_part))
-            frame = self._take_part()
-            if frame is not None:
-                return frame
+        with self._alone():
+            while not (self._done or self._closed):
+                if self._part is None:
+                    self.bridge.run(scrub_by(self.scrubber, self._read_part))
+                frame = self._take_part()
+                if frame is not None:
+                    return frame
         raise StopIteration
 
     async def __anext__(self) -> pd.DataFrame:
-        while not (self._done or self._closed):
-            if self._part is None:
-                await self.bridge.wait(scrub_by(self.scrubber, self._read_part))
-            frame = self._take_part()
-            if frame is not None:
-                return frame
+        with self._alone():
+            while not (self._done or self._closed):
+                if self._part is None:
+                    await self.bridge.wait(scrub_by(self.scrubber, self._read_part))
+                frame = self._take_part()
+                if frame is not None:
+                    return frame
         raise StopAsyncIteration
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep out others, who would read the same page, and a second snapshot."""
+        if not self._turn.acquire(blocking=False):
+            raise QueryError(
+                "this scan is being read by another task or thread, and each DataFrame follows the "
+                "one before: nothing was read. Wait for that one, or give each its own wb.scan(…)"
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def _read_part(self) -> None:
         if self._show is not None and self._total is None:
@@ -288,7 +306,7 @@ class LargeReads(Client):
             StorageError: The store failed (when one is read); iterating again goes on, without
                 ``snapshot``. The snapshot has ended.
         """
-        context = _paths(context)
+        context = check_context(context)
         _check_size("batch_size", batch_size, MAX_BATCH)
         held = _hold(self, snapshot)
         query = Query.from_filters(filters, order="id", after=after)
@@ -411,7 +429,7 @@ class LargeReads(Client):
         _check_size("rows_per_file", rows_per_file, 10_000_000)
         check_callables(redact=redact, progress=progress, stop=stop)
         if not (context is None or isinstance(context, Mapping)):
-            context = dict.fromkeys(_paths(context), "json")
+            context = dict.fromkeys(check_context(context), "json")
         if context is not None and redact is not None:
             raise QueryError("redact= needs the whole context: leave context= out")
         held, redact = _hold(self, snapshot), self.hiding(redact)
@@ -424,15 +442,6 @@ class LargeReads(Client):
         return show_work(
             export.run, stop, step="writing …", unit="sessions", done="written", again=again
         )
-
-
-def _paths(context: Sequence[ContextPath]) -> Sequence[ContextPath]:
-    context = [context] if isinstance(context, str) else context
-    if not isinstance(context, Sequence):
-        raise QueryError(f"context= must be a list of context paths, not {context!r}")
-    for path in context:
-        parse_path(path)
-    return [path if isinstance(path, str) else tuple(path) for path in context]
 
 
 def _hold(client: Client, snapshot: object) -> HeldSnapshot | None:

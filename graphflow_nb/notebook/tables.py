@@ -400,7 +400,7 @@ def check_context(context: object) -> Sequence[ContextPath]:
         raise QueryError(f"context= takes at most {MAX_COLUMNS} paths, not {len(paths):,}")
     for path in paths:
         parse_path(path)
-    return paths
+    return [path if isinstance(path, str) else tuple(path) for path in paths]
 
 
 def _warn_of_problems(problems: Mapping[str, str]) -> None:

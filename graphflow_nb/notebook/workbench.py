@@ -428,7 +428,7 @@ def open(
             ``table="schema.table"``, ``timeout=30.0`` seconds, ``max_connections=4``, …
 
     Raises:
-        StorageError: The store can't be opened.
+        StorageError: The store or the journal can't be opened.
         QueryError: ``mask`` is invalid.
     """
     url = None if url is None else read_url(url)

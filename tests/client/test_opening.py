@@ -20,6 +20,22 @@ def test_a_servers_database_is_opened_for_reading_only(database):
     wb.close()
 
 
+def test_a_store_is_closed_again_where_its_journal_cannot_be_opened(tmp_path, monkeypatch):
+    path, closed = tmp_path / "s.db", []
+    g.open(f"sqlite:{path}", create=True).close()
+    (tmp_path / "journal").write_text("something else\n")
+    close = g.SqliteSessionStorage.close
+
+    async def noting(storage):
+        await close(storage)
+        closed.append(storage)
+
+    monkeypatch.setattr(g.SqliteSessionStorage, "close", noting)
+    with pytest.raises(g.StorageError, match="journal"):
+        g.open(f"sqlite:{path}", journal=tmp_path / "journal")
+    assert len(closed) == 1
+
+
 def test_selection_by_url(tmp_path, monkeypatch, caplog):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(g.StorageError, match="DATABASE_URL is not set"):

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 import stat
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
+import IPython
+import IPython.display
 import pyarrow.parquet as pq
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.notebook.progress import Bar
+from graphflow_nb.storage import offloop
 
 CONTEXT = """{"data": {"n": 1.10, "big": 9007199254740993,
 "t": "a\\nb, \\"c\\""}, "chat_history": {"messages": [], "max_messages": 9}}"""
@@ -98,3 +104,33 @@ def test_a_file_is_without_secrets_where_that_is_asked(tmp_path: Path, end: str)
     assert "1 left out by redact" in str(report)
     assert b"Zq7" not in without.read_bytes()
     assert wb.get("a").context["password"] == "Zq7"
+
+
+@pytest.mark.parametrize("end", ["jsonl", "csv", "parquet"])
+def test_many_sessions_are_encoded_beside_the_loop(tmp_path: Path, end: str, monkeypatch):
+    monkeypatch.setattr(offloop, "MANY_ROWS", 1)
+    threads = []
+
+    def redact(session: g.Session) -> g.Session:
+        threads.append(threading.current_thread().name)
+        return session
+
+    with g.open(f"sqlite:{tmp_path / 's.db'}", create=True) as wb:
+        for id in "ab":
+            wb.create(id, "t")
+        assert wb.export(tmp_path / f"s.{end}", redact=redact).rows == 2
+    assert len(threads) == 2
+    assert "graphflow_nb-loop" not in threads
+
+
+def test_the_bar_of_an_export_ends_with_it(wb: g.Workbench, tmp_path: Path, monkeypatch):
+    bars: list[Bar] = []
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setattr(IPython.display, "display", bars.append)
+    wb.export(tmp_path / "s.csv")
+    with pytest.raises(g.StorageError, match="exists"):
+        wb.export(tmp_path / "s.csv")
+    with pytest.raises(g.QueryError):
+        wb.export(tmp_path / "s.xls")  # no bar for what was never begun
+    said = [bar._repr_mimebundle_()["text/plain"] for bar in bars]
+    assert said == ["3 sessions: done", "writing …: failed"]

@@ -144,6 +144,22 @@ def test_a_scan_can_be_awaited():
     assert asyncio.run(cell()) == [100, 20]
 
 
+def test_a_scan_is_read_by_one_at_a_time(tmp_path):
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True)
+    for id in "abc":
+        wb.create(id, "t")
+
+    async def read() -> None:
+        scan = wb.scan(batch_size=1, snapshot=True)
+        frame, refused = await asyncio.gather(anext(scan), anext(scan), return_exceptions=True)
+        assert frame["id"].tolist() == ["a"]
+        assert isinstance(refused, g.QueryError)
+        assert [frame["id"].tolist() async for frame in scan] == [["b"], ["c"]]
+
+    asyncio.run(read())
+    wb.close()
+
+
 def test_a_scan_goes_on_after_the_store_failed(monkeypatch):
     storage = g.InMemorySessionStorage.from_sessions(g.Session(id, "t") for id in "abcd")
     failing = iter([False, True, False, False])
@@ -206,6 +222,7 @@ def test_a_notebook_shows_how_far_a_scan_is(monkeypatch):
         ({"batch_size": True}, "batch_size must be"),
         ({"context": 3}, "list of context paths"),
         ({"context": [""]}, "context path"),
+        ({"context": [f"a{n}" for n in range(501)]}, "at most 500 paths, not 501"),
         ({"nonsense": 1}, "unknown filter nonsense"),
         ({"after": {"order": "-updated_at", "id": "a", "time": None}}, "ordered by id"),
     ],
