@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple
 from uuid import UUID
 
-from ..errors import GraphflowError, PatchError, SessionFormatError
+from ..errors import GraphflowError, JournalError, PatchError, SessionFormatError
 from ..model import Session
 from ..storage.attributes import attributes_of
 from ..storage.odd import problems_of
@@ -80,7 +80,16 @@ class NotedWrites:
     async def delete(
         self, op: Op, sessions: Sequence[Session], undoes: Sequence[int] | int | None = None
     ) -> list[str]:
-        """Note and delete the sessions that are still as they were read; return their ids."""
+        """Note and delete the sessions that are still as they were read; return their ids.
+
+        Raises:
+            JournalError: The user could not put them back; none was deleted.
+        """
+        if op == "delete" and (why := attributes_of(self.storage).no_restore):
+            raise JournalError(
+                f"{why}, so that undo could not put a deleted session back: nothing was deleted. "
+                "Ask for the right and open the store again, or delete for good with undo=False"
+            )
         with self.note(op, [(session, None) for session in sessions], undoes) as noted:
             try:
                 deleted = await delete_unchanged(self.storage, sessions)

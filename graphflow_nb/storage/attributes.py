@@ -23,6 +23,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "identity": "left out, place replaces it, and another spelling of the URL is another store",
     "read_only": "left out, the storage takes writes",
     "atomic_batches": "left out, a failure may leave a part of a batch stored",
+    "no_restore": "left out, a session that was deleted can be put back",
     "server_version": "only a server has one",
     "limits": "only a server has them",
     "address": "left out, the class's name replaces it in other tools",
@@ -95,6 +96,11 @@ class StorageAttributes:
         A conflict is not a failure: it concerns one session, and the others are stored.
         """
         return bool(getattr(self._storage, "atomic_batches", False))
+
+    @property
+    def no_restore(self) -> str:
+        """Why what this user deletes could not be put back; empty where it can be."""
+        return str(getattr(self._storage, "no_restore", ""))
 
     @property
     def server_version(self) -> str:

@@ -200,6 +200,18 @@ async def limits_are_a_line_of_text(kit: Kit) -> None:
         raise Deviation(f"limits is {limits!r}, not one line of text")
 
 
+@add_property(
+    _ATTRIBUTES,
+    "leave it empty where the user may save new sessions",
+    attribute="no_restore",
+)
+async def what_is_deleted_can_be_put_back(kit: Kit) -> None:
+    """The attribute no_restore is empty where a new session can be saved."""
+    await kit.save_new()
+    if why := attributes_of(kit.storage).no_restore:
+        raise Deviation(f"no_restore is {why!r}, and yet a new session was saved")
+
+
 # Reading only
 
 

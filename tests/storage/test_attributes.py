@@ -26,7 +26,7 @@ def test_defaults():
     assert attributes.phases is attributes.read_only is attributes.atomic_batches is False
     assert attributes.loop is attributes.place is None
     assert not attributes.names_loop
-    assert attributes.server_version == ""
+    assert attributes.server_version == attributes.no_restore == ""
     assert attributes.address == Address("bare")
 
 

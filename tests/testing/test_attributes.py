@@ -92,6 +92,10 @@ class ListsLimits(Broken):
     limits = ("a statement after 32 s",)
 
 
+class DeletesForGood(Broken):
+    no_restore = "this user lacks INSERT"
+
+
 class TakesWrites(Broken):
     """Opened for reading only it says so, and takes writes."""
 
@@ -165,6 +169,7 @@ MUTANTS = {
     Shouts: {"address_names_the_database"},
     SaysNoVersion: {"server_version_has_a_number"},
     ListsLimits: {"limits_are_a_line_of_text"},
+    DeletesForGood: {"what_is_deleted_can_be_put_back"},
     TakesWrites: {"read_only_refuses_writes"},
     RefusesAll: {"read_only_refuses_writes"},
     ForgetsBatches: {"read_only_refuses_writes"},
@@ -181,6 +186,7 @@ class Honest(WritesOneByOne):
     loop = None
     server_version = "Shelf 2.1"
     limits = "the shelf ends what runs for an hour"
+    no_restore = ""
 
     async def save(self, session):
         await super().save(session)

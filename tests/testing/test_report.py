@@ -22,6 +22,7 @@ def test_nothing_fails_in_memory():
         "loop_is_where_it_was_opened",
         "server_version_has_a_number",
         "limits_are_a_line_of_text",
+        "what_is_deleted_can_be_put_back",
         "a_split_divides_all",
         "slow_orders_are_orders",
         "migrating_loses_nothing",

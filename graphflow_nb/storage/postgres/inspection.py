@@ -35,6 +35,7 @@ class Found(NamedTuple):
     name: str  # quoted, with a schema if the user named one
     address: Address
     identity: str
+    inserts: bool  # whether the user may insert rows
 
 
 class Inspector:
@@ -117,6 +118,7 @@ class Inspector:
             row["name"],
             Address("postgresql", *server, row["namespace"] or None, self._name),
             f"postgresql:{system}/{row['database']}/{row['relation']}",
+            bool(row["inserts"]),
         )
 
     async def _create(self, connection: Connection, table: str) -> None:

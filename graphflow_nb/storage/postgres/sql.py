@@ -62,6 +62,7 @@ SELECT quoted, name, oid IS NOT NULL AS present,
         AND has_column_privilege(c.oid, a.attnum, 'SELECT')) AS xmin,
     EXISTS (SELECT 1 FROM pg_class AS c
         WHERE c.oid = target.oid AND c.relkind IN ('m', 'f')) AS keyless,
+    has_any_column_privilege(oid, 'INSERT') AS inserts,
     concat_ws('|', current_database(), coalesce(($2::text[])[1], current_schema())) AS namespace,
     (SELECT d.oid::text FROM pg_database AS d WHERE d.datname = current_database()) AS database,
     oid::oid::text AS relation, {system} AS system

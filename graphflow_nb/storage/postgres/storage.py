@@ -165,6 +165,11 @@ class PostgresSessionStorage:
         return self._table.identity
 
     @property
+    def no_restore(self) -> str:
+        """Why what is deleted could not be put back; empty where it can be."""
+        return "" if self._table.inserts else f"this user lacks INSERT on {self.form.table}"
+
+    @property
     def loop(self) -> AbstractEventLoop:
         """The event loop that the connections belong to."""
         return self._table.loop

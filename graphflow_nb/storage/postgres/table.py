@@ -72,6 +72,7 @@ class OpenTable:
         identity: The server, the database and the table by what they call themselves, so that no
             other spelling of the URL or restart of the server changes it. A replica has that of
             its primary.
+        inserts: Whether the user may insert rows, as last seen.
         states: What the rows have to do with the sessions that were read from them.
         standby: Whether the server is a replica, as last seen. A write is always left to the
             server to refuse, because a replica can be promoted at any time.
@@ -89,6 +90,7 @@ class OpenTable:
     packs: bool
     address: Address
     identity: str
+    inserts: bool
     states: RowStates
     _opener: Opener
     _connections: Lending
@@ -153,6 +155,7 @@ class OpenTable:
     def _adopt(self, found: Found) -> None:
         self.address = found.address
         self.identity = found.identity
+        self.inserts = found.inserts
         self._shown = found.name
         self._set_form(found.form)
 

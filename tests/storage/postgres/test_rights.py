@@ -97,6 +97,23 @@ def test_writing_takes_four_rights_and_each_is_named(database, run, role, lackin
     wb.close()
 
 
+def test_what_could_not_be_put_back_is_deleted_only_without_undo(database, run, role):
+    run(execute(database, f"GRANT SELECT, UPDATE, DELETE ON sessions TO {role}"))
+    url = url_of(database, role)
+    with g.open(url, writable=True) as wb:
+        for ids in ("a", ["a", "b"], {"a": wb.get("a")}):
+            with pytest.raises(g.JournalError, match="lacks INSERT on sessions.*undo=False"):
+                wb.delete(ids)
+        assert wb.get("a").context["n"] == 1
+        assert not len(wb.journal)
+        assert wb.delete("a", undo=False) == ["a"]
+    run(execute(database, f"GRANT INSERT ({COLUMNS}) ON sessions TO {role}"))
+    with g.open(url, writable=True) as wb:
+        wb.create("a", "t")
+        wb.delete("a")
+        assert wb.undo().id == "a"
+
+
 def test_usage_of_the_schema_is_named(database, run, role):
     run(execute(database, "CREATE SCHEMA away; ALTER TABLE sessions SET SCHEMA away"))
     run(execute(database, f"GRANT ALL ON away.sessions TO {role}"))
