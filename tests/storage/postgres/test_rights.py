@@ -102,7 +102,7 @@ def test_what_could_not_be_put_back_is_deleted_only_without_undo(database, run, 
     url = url_of(database, role)
     with g.open(url, writable=True) as wb:
         for ids in ("a", ["a", "b"], {"a": wb.get("a")}):
-            with pytest.raises(g.JournalError, match="lacks INSERT on sessions.*undo=False"):
+            with pytest.raises(g.JournalError, match=r"lacks INSERT on sessions.*undo=False"):
                 wb.delete(ids)
         assert wb.get("a").context["n"] == 1
         assert not len(wb.journal)
