@@ -86,15 +86,16 @@ class KeptOrder:
         with lock:  # no longer than a copy takes, since writes wait for it
             ids, values = list(rows), list(rows.values())
             self.changed.clear()
-            self._is_made = True
+            self._is_made = False  # until the end, which an interrupt may keep from coming
         if self._column is None:
             ids.sort()
-            self._ids = ids
+            self._ids, self._is_made = ids, True
             return
         times = np.fromiter(map(attrgetter(self._column), values), np.int64, len(values))
         times[times == UNKNOWN_TIME] = _LAST
         order = np.argsort(times, kind="stable")
         self._ids, self._times = [ids[place] for place in order.tolist()], times[order]
+        self._is_made = True
 
     def _bounds(self, query: Query) -> tuple[int, int]:
         """Return the first and the last place of what a query's id_prefix leaves of the ids."""

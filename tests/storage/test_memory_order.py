@@ -145,3 +145,23 @@ def test_a_search_lets_others_take_turns(run, monkeypatch):
     assert run(read_beside(storage.count(Query(task="t")))) == 2_999
     searching = storage.counts(Query(task="t"))
     assert [group.sessions for group in InPlace().run(searching)] == [2_999]
+
+
+@pytest.mark.parametrize("order", ["id", "-updated_at"])
+def test_an_order_whose_making_was_interrupted_is_made_again(order, monkeypatch, run):
+    monkeypatch.setattr(memory, "MANY", 4)
+    monkeypatch.setattr(memory_order, "MANY", 4)
+    storage = InMemorySessionStorage.from_sessions([Session(f"s{n}", "t") for n in range(9)])
+
+    class Interrupting(list):  # as Ctrl-C does, which comes at any point
+        def sort(self, **_: object) -> None:
+            raise KeyboardInterrupt
+
+        def __getitem__(self, _: object) -> object:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(memory_order, "list", Interrupting, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            InPlace().run(storage.table(Query(order=order, limit=3)))
+    assert len(run(storage.table(Query(order=order, limit=3))).id) == 3

@@ -42,7 +42,9 @@ def search_columns(
     limit = query.limit or 0
     found: list[Any] | None = None
     rest, looked_at = query, 0
-    db.execute("BEGIN")  # all steps look at one state of the file
+    begins = not db.in_transaction  # as that of a snapshot, which goes on behind this
+    if begins:
+        db.execute("BEGIN")  # all steps look at one state of the file
     try:
         while True:
             last = _find_step(db, rest)
@@ -58,7 +60,7 @@ def search_columns(
             time = None if last.time is None else time_of(last.time)
             rest = query.following(Cursor(query.order, last.id, time), left)
     finally:
-        if db.in_transaction:
+        if begins and db.in_transaction:
             db.execute("ROLLBACK")
 
 

@@ -98,3 +98,15 @@ def test_a_search_that_is_cancelled_between_two_steps_ends(storage, run):
     run(cancel_after_a_step())
     run(storage.close())  # which waits for what its connections do
     assert told == [7]
+
+
+def test_a_search_in_a_snapshot_leaves_its_transaction_open(storage, run):
+    async def search_twice():
+        snapshot = await storage.snapshot()
+        await storage.delete("s000")
+        for _ in range(2):
+            found = await search(snapshot, Query(order="id", limit=1, text="s00"), lambda *_: None)
+            assert found.id == ["s000"]
+        await snapshot.close()
+
+    run(search_twice())
