@@ -2,6 +2,18 @@
 
 A key is split into words (``dbPassword``, ``db_password`` and ``DB-PASSWORD`` have the same), and
 its last words say what it is: ``access_token`` holds one, ``token_count`` and ``author`` do not.
+
+The rules, for words that mean several things:
+
+- A *key* is a secret behind a word of what it opens or whose it is (``api_key``, ``tls_key``). It
+  is none behind a word of what it finds (``session_key``, ``cache_key``, ``user_key``, ``app_key``),
+  or alone.
+- A *token* is a secret, unless it is a place in a list or a piece of text (``next_page_token``);
+  *tokens* are pieces of text, unless they are said to be others (``access_tokens``).
+- A *code* is a secret if it alone opens something (``recovery_code``, ``security_code``), and not
+  if it names something (``zip_code``, ``authorization_code``, which payments have).
+- What describes a secret is none: ``password_policy``, ``token_count``, ``api_key_id``,
+  ``passwordless``. What is another form of it is one: ``password_hash``, ``private_key_pem``.
 """
 
 from __future__ import annotations
@@ -23,20 +35,25 @@ _PASSWORDS: Final = (
     "password passwd pwd pw passphrase passcode passwort kennwort contraseña senha wachtwoord "
     "lösenord adgangskode salasana heslo hasło şifre пароль 密码 密碼 パスワード"
 )
+_PLURALS: Final = "password passwd passphrase passcode"
 _OF_LOGINS: Final = "user db database smtp admin root ftp login account"
 _OF_KEYS: Final = (
-    "access account api auth client deploy encryption hmac license master private secret shared "
-    "signing ssh storage"
+    "access account api auth client consumer decryption deploy encryption hmac license master "
+    "private secret shared signing ssh ssl storage tls"
 )
+_OF_CODES: Final = "recovery backup otp"
 # What is under a key, by its last words.
 _KINDS: Final[dict[tuple[str, ...], str]] = {
     **{(word,): "password" for word in _PASSWORDS.split()},
+    **{(f"{word}s",): "password" for word in _PLURALS.split()},
+    **{("pass", word): "password" for word in ("word", "words", "phrase", "code")},
     **{(word, "pass"): "password" for word in _OF_LOGINS.split()},
     ("mot", "de", "passe"): "password",
     ("secret",): "secret",
     ("secrets",): "secret",
     ("token",): "token",
     ("jwt",): "token",
+    ("jwts",): "token",
     ("bearer",): "token",
     ("otp",): "token",
     ("totp",): "token",
@@ -53,12 +70,20 @@ _KINDS: Final[dict[tuple[str, ...], str]] = {
     ("cookie",): "cookie",
     ("cookies",): "cookie",
     ("connection", "string"): "credentials",
+    ("connection", "str"): "credentials",
+    ("conn", "str"): "credentials",
+    ("conn", "string"): "credentials",
     ("dsn",): "credentials",
     ("database", "url"): "credentials",
     ("ssn",): "social security number",
     ("social", "security", "number"): "social security number",
     ("social", "security"): "social security number",
     ("pin", "code"): "PIN",
+    ("seed", "phrase"): "password",
+    ("recovery", "phrase"): "password",
+    ("security", "answer"): "password",
+    **{(word, code): "token" for word in _OF_CODES.split() for code in ("code", "codes")},
+    ("security", "code"): "card",
     ("cvv",): "card",
     ("cvc",): "card",
     ("card", "number"): "card",
@@ -76,7 +101,7 @@ _BY_CHOICE: Final[dict[tuple[str, ...], str]] = {
 _LONGEST: Final = 3
 # Words behind a name that do not change what it is: password_hash, token_2, new_password_value.
 _FORMS: Final = (
-    "value text plain plaintext raw hash hashed digest sha md base b hex encoded encrypted old new "
+    "value text plain plaintext raw hash hashed digest sha md base b hex pem encoded encrypted old new "
     "current previous next backup test prod dev env var string str"
 )
 # Tokens that name a place in a list, or a piece of text, and open nothing.

@@ -103,7 +103,7 @@ _PLAIN_WORDS: Final = (
 _PLAIN: Final = frozenset(_PLAIN_WORDS.split())
 # In a query, which has few prose words, more names hold one; in prose these are words.
 _IN_QUERIES: Final = frozenset(("sig", "signature", "pass", "auth"))
-_PROSE: Final = "pass pin auth cookies secrets accesskey nopasswd"
+_PROSE: Final = "pass pin auth cookies secrets passwords accesskey nopasswd"
 _IN_PROSE: Final = frozenset(_PROSE.split())
 # A key or a name in quotes, which may be escaped: JSON inside JSON, Python's repr.
 _KEY: Final = r"(\\{0,16}[\"'])((?:[^\"'\\]|\\+u[0-9a-fA-F]{4}){1,200})\1"
@@ -116,15 +116,18 @@ _BARE: Final = re.compile(r"[^\s,}\])\"'{\[(\\]+")
 _INNOCENT_LIST_ITEM: Final = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
 
 _NAMES: Final = "name key header field variable var param parameter property attribute label k"
-#: Under which keys, in any case, a text names what is under another key of the same object.
-NAME_KEYS: Final = frozenset(_NAMES.split())
+#: Under which keys a text names what is under another key of the same object: in three spellings,
+#: so that a database can look for each of them.
+NAME_KEYS: Final = frozenset(
+    spell(name) for name in _NAMES.split() for spell in (str.lower, str.title, str.upper)
+)
 _VALUES: Final = "value val values content data default text v"
 _VALUE_KEYS: Final = frozenset(_VALUES.split())
 
 
 def is_name_key(key: str) -> bool:
     """Return whether a text under a key names what is under another key of the same object."""
-    return key.lower() in NAME_KEYS
+    return key in NAME_KEYS
 
 
 def may_be_name(text: str) -> bool:

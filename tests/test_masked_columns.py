@@ -33,6 +33,10 @@ SECRETS: list[tuple[dict[str, Any], list[Any]]] = [
     ({"set": {"k": "api_key", "v": {"a": [SECRET]}}}, ["set.v", "set.v.a", "set.v.a.0"]),
     ({"name": "api_key", "value": SECRET}, ["value"]),
     ({"Name": "api_key", "Value": {"a": SECRET}}, ["Value", "Value.a"]),
+    ({"name": "Password", "VALUE": SECRET}, ["VALUE", ("VALUE",)]),
+    ({"Name": "API-KEY", "value": SECRET}, ["value", ("value",)]),
+    ({"KEY": "x_Api_Key", "vAlue": SECRET, "name": "n"}, ["vAlue"]),
+    ({"K": "apiKey", "Content": {"a": [SECRET]}}, ["Content", "Content.a.0"]),
     ({"FIELD": "password", "DATA": [SECRET]}, ["DATA.0", "DATA"]),
     ({"a.b": {"key": "token", "val": SECRET}}, ["a.b.val", ("a.b", "val")]),
     ({"data": {"x": {"value": {"label": "PIN code", "text": SECRET}}}}, ["data.x.value.text"]),
@@ -51,6 +55,7 @@ INNOCENT: list[tuple[dict[str, Any], list[Any]]] = [
     ({"three": ["password", PLAIN, PLAIN], "value": PLAIN}, ["three.1", "three.2", "value"]),
     ({"name": "password", "amount": PLAIN, "items": [PLAIN, PLAIN]}, ["amount", "items.1"]),
     ({"name": "Ann", "text": PLAIN, "data": {"value": PLAIN}}, ["text", "data.value", "data"]),
+    ({"Name": "Ann", "KEY": 3, "value": PLAIN, "nested": {"name": "pin"}}, ["value"]),
 ]
 
 

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 from msgspec import Raw
 
+from ..model import exactjson
 from ..model.masks import Mask
-from ..secret_texts import NAME_KEYS, is_value_key
-from ..storage.paths import ContextPath, spellings
+from ..secret_texts import is_value_key
+from ..storage.paths import TOP_NAMES, ContextPath, spellings
 
 __all__ = ["paths_beside", "rows_named"]
 
@@ -25,7 +26,7 @@ class _Beside(NamedTuple):
 
     Attributes:
         path: The place.
-        rest: The keys from there to the value; empty if the name itself is there.
+        rest: The keys from there to the value; empty if only names are there.
     """
 
     path: tuple[str, ...]
@@ -71,7 +72,9 @@ def rows_named(
             if text is not None and not rows[row]:
                 raw = Raw(text.encode(errors="replace"))
                 rows[row] = (
-                    mask.covers_within(raw, place.rest) if place.rest else mask.is_secret_name(raw)
+                    mask.covers_within(raw, place.rest)
+                    if place.rest
+                    else any(map(mask.is_secret_name, exactjson.split_array(raw, "names")))
                 )
     return rows
 
@@ -80,17 +83,12 @@ def _places(path: ContextPath) -> Iterator[_Beside]:
     for keys in map(tuple, spellings(path)):
         for place, key in enumerate(keys):
             if is_value_key(key) and not place:
-                yield from (_Beside((name,), ()) for name in _names_like(key))
+                yield _Beside(TOP_NAMES, ())
             elif place and (is_value_key(key) or _is_second(key)):
                 # In a list of such lists two plain words are a name and its value, too.
                 start = max(1, place - 1) if _is_second(key) else place
                 yield _Beside(keys[:start], keys[start:])
                 break  # what is further in is looked at from there
-
-
-def _names_like(key: str) -> list[str]:
-    spell = str.upper if key.isupper() else str.title if key[:1].isupper() else str.lower
-    return sorted({name for known in NAME_KEYS for name in (known, spell(known))})
 
 
 def _is_second(key: str) -> bool:

@@ -20,11 +20,13 @@ from msgspec import Raw
 
 from ..errors import QueryError
 from ..model.masks import Mask
+from ..secret_texts import NAME_KEYS
 
 __all__ = [
     "DATA",
     "MESSAGES",
     "POINTER",
+    "TOP_NAMES",
     "ContextPath",
     "chat_of",
     "data_path",
@@ -45,6 +47,9 @@ ContextPath: TypeAlias = str | Sequence[str]
 #: The keys that a path may mean, in the order in which they are tried.
 Spellings: TypeAlias = Sequence[Sequence[str]]
 
+#: In place of a path: a list of what is under ``NAME_KEYS`` at the top of the data. Beside a value
+#: there, each may say that it is a secret. No key that a person types begins so.
+TOP_NAMES: Final = ("\0names",)
 #: The parts of a text up to which each key with dots in it is tried: 16 spellings.
 _MAX_PARTS: Final = 6
 #: The places of the context's data, and of its chat, from the session down.
@@ -202,6 +207,8 @@ def find_value(context: str | bytes, spellings: Spellings) -> Raw | None:
     try:
         data = _parts.decode(context).data
         for keys in spellings:
+            if keys[0] == TOP_NAMES[0]:
+                return _list_names(data)
             found = data.get(keys[0])
             for key in keys[1:]:
                 if found is None:
@@ -212,6 +219,11 @@ def find_value(context: str | bytes, spellings: Spellings) -> Raw | None:
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         pass
     return None
+
+
+def _list_names(data: dict[str, Raw]) -> Raw | None:
+    names = [bytes(value) for key, value in data.items() if key in NAME_KEYS]
+    return Raw(b"[%s]" % b",".join(names)) if names else None
 
 
 def resolve_path(context: str | bytes, path: ContextPath) -> tuple[str, ...]:

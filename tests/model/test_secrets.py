@@ -20,6 +20,8 @@ secret_key signing_key encryption_key ssh_key client_secret refresh_token access
 authorization auth_header credential credentials cookie ssn social_security_number cvv cvc
 card_number credit_card connection_string dsn database_url pin_code db_pass api_keys access_tokens
 totp wallet_passphrase bearer_tokens jwt_token root_pass smtp_password
+passwords pass_word pass_phrase passphrases private_key_pem tls_key conn_str recovery_codes
+seed_phrase security_code jwts
 """
 NAMES = _NAMES.split()
 BEFORE = ["", "user_", "stripe_", "old_", "x_"]
@@ -49,6 +51,14 @@ embeddings vector dimension index documents document_id document_type file filen
 mime_type checksum etag language locale timezone currency_code exchange_rate discount coupon
 voucher invoice invoice_number order_number tracking_number reference reference_number policy
 policy_number claim claim_number incident date start_date end_date deadline priority severity
+authorship authorized_by authorization_status authorization_code auth_provider authn keystone keynote
+keypad passwordless passwordless_login password_strength password_hint secrets_count passes pins
+session_key cache_key routing_key user_key customer_key object_key row_key issue_key translation_key
+business_key api_key_id access_key_id key_name key_points hotkey turnkey passkey_count pinterest
+tokenization_method token_price secret_arn secret_version credential_type credentials_expired
+ssn_provided ssn_last4 bearer_type bearing jwt_algorithm otp_sent otp_attempts cvv_result cvc_check
+dsn_name verification_code zip_code error_code recovery recovery_plan backup backup_count
+security_question security_level seed_url seed_value phrase phrases connected word_count codes
 """
 INNOCENT = _INNOCENT.split()
 
@@ -63,6 +73,8 @@ def test_two_hundred_secrets_are_known_however_their_keys_are_spelled():
     assert len(set(SECRETS)) >= 200
     tried = [s for key in SECRETS for s in (*spellings(key), f"{key}_2", f"{key}Value")]
     assert [key for key in tried if secret_kind(key) is None] == []
+    mixed = "Password apiKey API-KEY x_Api_Key PassWord passWord XAPIKEY ApiKEY x-API-key".split()
+    assert [key for key in mixed if secret_kind(key) is None] == []
 
 
 def test_two_hundred_innocent_keys_are_left_alone():

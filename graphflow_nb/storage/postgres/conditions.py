@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from ...model import exactjson
+from ...secret_texts import NAME_KEYS
 from ..conditions import Condition, fold, unfolded
-from ..paths import Spellings, is_encodable
+from ..paths import TOP_NAMES, Spellings, is_encodable
 from ..query import Query
 from .errors import is_jsonb
 
@@ -158,12 +159,24 @@ def _has_scalar(value: Any) -> bool:
 
 def value_at(path: Spellings, put: Put, context: str = "context") -> str:
     """Return the SQL of the value at a path."""
+    if path == (TOP_NAMES,):
+        return _list_names(context)
     values = [
         f"{context} #> {put(['data', *keys])}::text[]"
         for keys in path
         if not any("\0" in key for key in keys)  # JSONB has no such key
     ]
     return f"coalesce({', '.join(values)})" if values else "NULL::jsonb"
+
+
+def _list_names(context: str) -> str:
+    """Return the SQL of what is under the keys that name what is beside them; few rows have one."""
+    keys = [f"'{key}'" for key in sorted(NAME_KEYS)]
+    found = ", ".join(f"{context} #> ARRAY['data', {key}]" for key in keys)
+    return (
+        f"CASE WHEN {context} -> 'data' ?| ARRAY[{', '.join(keys)}] "
+        f"THEN jsonb_build_array({found}) END"
+    )
 
 
 def like_pattern(text: str, *, inside: bool = False) -> str:
