@@ -8,7 +8,8 @@ from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from .bridge import Bridge
-from .secret_texts import Scrubber, current_scrubber, scrubbing_by
+from .secret_texts import Scrubber, scrubbing_by
+from .tracebacks import hide_frames
 
 __all__ = ["CalledAsMethod", "Dual", "dual", "dual_read", "show_reads_by"]
 
@@ -111,28 +112,35 @@ class _Bound(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         bridge: Bridge = self._owner.bridge
-        # The loop runs the coroutine in the context of this thread, to which a bar belongs.
-        with scrubbing_by(self._owner.scrubber):
-            called = self.__wrapped__(*args, **kwargs)
-            if self._reads:
-                result: T = _run_read(bridge, self.__name__, called)
-                return result
-            return bridge.run(called)
+        scrubber: Scrubber | None = self._owner.scrubber
+        try:
+            # The loop runs the coroutine in the context of this thread, to which a bar belongs.
+            with scrubbing_by(scrubber):
+                called = self.__wrapped__(*args, **kwargs)
+                if self._reads:
+                    result: T = _run_read(bridge, self.__name__, called)
+                    return result
+                return bridge.run(called)
+        except Exception as error:
+            hide_frames(error, scrubber)
+            raise
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Return the same call to be awaited, on the same connections."""
         bridge: Bridge = self._owner.bridge
         scrubber: Scrubber | None = self._owner.scrubber
-        if scrubber is current_scrubber():
-            return bridge.wait(self.__wrapped__(*args, **kwargs))
         with scrubbing_by(scrubber):
             called = bridge.wait(self.__wrapped__(*args, **kwargs))
         return _await_scrubbed(scrubber, called)
 
 
 async def _await_scrubbed(scrubber: Scrubber | None, called: Awaitable[T]) -> T:
-    with scrubbing_by(scrubber):
-        return await called
+    try:
+        with scrubbing_by(scrubber):
+            return await called
+    except Exception as error:
+        hide_frames(error, scrubber)
+        raise
 
 
 class Dual(Generic[S, P, T]):

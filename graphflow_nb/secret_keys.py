@@ -5,9 +5,8 @@ its last words say what it is: ``access_token`` holds one, ``token_count`` and `
 
 The rules, for words that mean several things:
 
-- A *key* is a secret behind a word of what it opens or whose it is (``api_key``, ``tls_key``). It
-  is none behind a word of what it finds (``session_key``, ``cache_key``, ``user_key``, ``app_key``),
-  or alone.
+- A *key* is a secret behind a word of what it opens (``api_key``, ``tls_key``). It is none behind
+  a word of what it finds (``session_key``, ``cache_key``, ``user_key``, ``app_key``), or alone.
 - A *token* is a secret, unless it is a place in a list or a piece of text (``next_page_token``);
   *tokens* are pieces of text, unless they are said to be others (``access_tokens``).
 - A *code* is a secret if it alone opens something (``recovery_code``, ``security_code``), and not
@@ -101,8 +100,8 @@ _BY_CHOICE: Final[dict[tuple[str, ...], str]] = {
 _LONGEST: Final = 3
 # Words behind a name that do not change what it is: password_hash, token_2, new_password_value.
 _FORMS: Final = (
-    "value text plain plaintext raw hash hashed digest sha md base b hex pem encoded encrypted old new "
-    "current previous next backup test prod dev env var string str"
+    "value text plain plaintext raw hash hashed digest sha md base b hex pem encoded encrypted old "
+    "new current previous next backup test prod dev env var string str"
 )
 # Tokens that name a place in a list, or a piece of text, and open nothing.
 _INNOCENT: Final = (

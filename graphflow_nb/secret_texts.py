@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from .secret_keys import MASK, URL_MASK, secret_kind
 
@@ -31,15 +31,11 @@ __all__ = [
     "may_be_name",
     "replace_spans",
     "scrub",
-    "scrub_by",
     "scrub_error",
     "scrub_outside_by",
     "scrubbing_by",
     "show_sign",
 ]
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 #: Returns what kind of secret is under a key; None for none.
 Kind: TypeAlias = Callable[[str], str | None]
@@ -187,12 +183,18 @@ def replace_spans(text: str, spans: Sequence[Span], show: Callable[[str], str]) 
 class Scrubber(Protocol):
     """What hides secrets in texts, such as the mask of a store."""
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is hidden."""
+
     def scrub(self, text: str) -> str:
         """Return a text without the secrets that are quoted in it."""
 
 
 class _ByLooks:
     """What hides what looks like a secret."""
+
+    is_on = True
 
     def scrub(self, text: str) -> str:
         return replace_spans(text, find_secrets(text, secret_kind), show_sign)
@@ -225,17 +227,6 @@ def scrubbing_by(scrubber: Scrubber | None) -> Iterator[None]:
         yield
     finally:
         _scrubber.reset(token)
-
-
-async def scrub_by(
-    scrubber: Scrubber | None,
-    method: Callable[P, Coroutine[Any, Any, T]],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> T:
-    """Return the result of a coroutine method that runs inside of ``scrubbing_by``."""
-    with scrubbing_by(scrubber):
-        return await method(*args, **kwargs)
 
 
 def scrub(text: str) -> str:

@@ -26,6 +26,7 @@ from ..storage.protocols import SupportsClose
 from ..storage.scans import LARGE_BYTES
 from ..storage.stores import find_kind
 from ..storage.url import StoreUrl
+from ..tracebacks import hide_frames
 from .asking import MANY_SESSIONS, Asking
 from .client import Client
 
@@ -75,8 +76,13 @@ def open_client(
     # A URL, wherever it comes from, has no fallback: changes in a store other than the one that
     # the user meant would be lost with it.
     opening = connect(chosen, **options) if chosen.reveal() else connect_from_env(**options)
-    with scrubbing_by(None if hidden is DEFAULT_MASK else hidden):
-        storage = LoopThread.shared().run(opening)
+    scrubber = None if hidden is DEFAULT_MASK else hidden
+    try:
+        with scrubbing_by(scrubber):
+            storage = LoopThread.shared().run(opening)
+    except Exception as error:
+        hide_frames(error, scrubber)
+        raise
     attributes = attributes_of(storage)
     bridge = LoopThread.shared() if attributes.suspends else InPlace()
     try:

@@ -11,7 +11,6 @@ from ..client import Client
 from ..dual import CalledAsMethod
 from ..errors import StorageError
 from ..model import Session
-from ..secret_texts import scrub_by
 from ..storage import Query, connect
 from ..storage.attributes import attributes_of
 from ..storage.checks import check_callables
@@ -21,6 +20,7 @@ from ..storage.copying import copy
 from ..storage.stores import check_may_write
 from ..storage.url import StoreUrl
 from ..storage.wrappers import Wrapper
+from ..tracebacks import scrub_by
 from .stopping import show_work
 
 __all__ = ["CopyTo"]

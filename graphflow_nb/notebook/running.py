@@ -18,8 +18,8 @@ from ..errors import GraphError, GraphflowError, QueryError, ReadOnlyError
 from ..model import Session
 from ..monitoring import Operation
 from ..printable import describe_count, inflect, printable_lines
-from ..secret_texts import scrub_by
 from ..storage.wrappers import Wrapper
+from ..tracebacks import scrub_by
 from ..workflow import ExecutionResult, ExecutionStatus, FlowRunner, Graph
 from ..workflow.execution import NO_EDGE
 

@@ -27,7 +27,6 @@ from ..frames import messages_frame, paths_beside, sessions_frame
 from ..model import Session
 from ..model.masks import NO_MASK, Mask
 from ..printable import describe_count
-from ..secret_texts import scrub_by
 from ..storage import Cursor, Query, problems_of
 from ..storage.capabilities import require
 from ..storage.checks import check_callables
@@ -37,6 +36,7 @@ from ..storage.pagesize import PAGE_BYTES, PageSize
 from ..storage.paths import ContextPath
 from ..storage.protocols import SupportsChats, SupportsCount, SupportsTable
 from ..storage.query import MAX_IDS
+from ..tracebacks import scrub_by
 from .chats import find_chats
 from .parquet import ParquetExport, ParquetReport
 from .progress import show_count
