@@ -328,7 +328,10 @@ class LoopThread:
             ending.result(END_SECONDS + 0.5)
 
     async def _end_calls(self) -> None:
-        running = [task for task in _calls if task is not None and task.get_loop() is self.loop]
+        # A copy, since other threads' loops begin and end calls meanwhile.
+        running = [
+            task for task in list(_calls) if task is not None and task.get_loop() is self.loop
+        ]
         for task in running:
             if not task.cancelling():  # twice, it would not wait for the store
                 task.cancel()

@@ -19,7 +19,7 @@ from .storage import Cursor, Query
 from .storage.capabilities import require
 from .storage.connect import read_url
 from .storage.pagesize import PageSize
-from .storage.paths import ContextPath
+from .storage.paths import ContextPath, check_columns
 from .storage.protocols import SupportsCount, SupportsEstimate, SupportsSplit, SupportsTable
 from .storage.url import StoreUrl
 
@@ -97,10 +97,10 @@ def read_sessions(
         raise StorageError(f"a Dask DataFrame needs dask: {install_command('dask')}") from error
     if parts is not None and (type(parts) is not int or not 1 <= parts <= MAX_PARTS):
         raise QueryError(f"parts must be 1 to {MAX_PARTS:,}, not {parts!r}")
-    if not isinstance(context, Mapping):
-        if isinstance(context, str) or not isinstance(context, Sequence):
-            raise QueryError(f"context= must be a list of context paths, not {context!r}")
-        context = dict.fromkeys(context, "json")
+    if isinstance(context, Mapping):
+        check_columns(list(context))
+    else:
+        context = dict.fromkeys(check_columns(context), "json")
     query = Query.from_filters(filters, order="id")
     arrow = SessionArrow(context)
     how: dict[str, Any] = {

@@ -120,7 +120,7 @@ def test_a_value_that_does_not_fit_is_an_error(tmp_path):
         ({"parts": 0}, "parts must be 1 to 10,000"),
         ({"parts": True}, "parts must be"),
         ({"context": {"a": "text"}}, "is json, string"),
-        ({"context": "a"}, "list of context paths"),
+        ({"context": 3}, "list of context paths"),
         ({"nonsense": 1}, "unknown filter"),
     ],
 )

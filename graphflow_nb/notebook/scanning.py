@@ -33,7 +33,7 @@ from ..storage.checks import check_callables
 from ..storage.estimates import estimate_count
 from ..storage.offloop import run_off_loop
 from ..storage.pagesize import PAGE_BYTES, PageSize
-from ..storage.paths import ContextPath
+from ..storage.paths import ContextPath, check_columns
 from ..storage.protocols import SupportsChats, SupportsCount, SupportsTable
 from ..storage.query import MAX_IDS
 from ..tracebacks import scrub_by
@@ -41,7 +41,6 @@ from .chats import find_chats
 from .parquet import ParquetExport, ParquetReport
 from .progress import show_count
 from .stopping import show_work
-from .tables import check_context
 
 __all__ = ["LargeReads", "Scan"]
 
@@ -306,7 +305,7 @@ class LargeReads(Client):
             StorageError: The store failed (when one is read); iterating again goes on, without
                 ``snapshot``. The snapshot has ended.
         """
-        context = check_context(context)
+        context = check_columns(context)
         _check_size("batch_size", batch_size, MAX_BATCH)
         held = _hold(self, snapshot)
         query = Query.from_filters(filters, order="id", after=after)
@@ -428,8 +427,10 @@ class LargeReads(Client):
         """
         _check_size("rows_per_file", rows_per_file, 10_000_000)
         check_callables(redact=redact, progress=progress, stop=stop)
-        if not (context is None or isinstance(context, Mapping)):
-            context = dict.fromkeys(check_context(context), "json")
+        if isinstance(context, Mapping):
+            check_columns(list(context))
+        elif context is not None:
+            context = dict.fromkeys(check_columns(context), "json")
         if context is not None and redact is not None:
             raise QueryError("redact= needs the whole context: leave context= out")
         held, redact = _hold(self, snapshot), self.hiding(redact)

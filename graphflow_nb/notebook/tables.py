@@ -21,7 +21,7 @@ from ..storage import Cursor, Query, problems_of
 from ..storage.capabilities import require
 from ..storage.estimates import Estimate, estimate_count
 from ..storage.offloop import run_off_loop
-from ..storage.paths import ContextPath, parse_path
+from ..storage.paths import ContextPath, check_columns
 from ..storage.protocols import SupportsCount, SupportsCounts
 from ..storage.query import DEFAULT_ORDER, FILTERS
 from ..storage.table import note_of
@@ -30,11 +30,10 @@ from .calls import allowing_call
 from .chats import find_chats
 from .waiting import describe_left_out, find_waits, join_waits
 
-__all__ = ["SessionTables", "check_context"]
+__all__ = ["SessionTables"]
 
 DEFAULT_LIMIT: Final = 10_000
 MAX_CHATS: Final = 100_000  # of one DataFrame, unless a limit is given
-MAX_COLUMNS: Final = 500  # of a context: a database has a bound, and each path may mean 16 places
 
 
 class SessionTables(Client):
@@ -141,7 +140,7 @@ class SessionTables(Client):
         """
         arguments = locals()
         filters = {name: arguments[name] for name in FILTERS}
-        context = check_context(context)
+        context = check_columns(context)
         query = Query.from_filters(filters, order=order, limit=limit, after=after)
         given: dict[str, object] = filters | {"context": context, "after": after, "reveal": reveal}
         given |= {} if order == DEFAULT_ORDER else {"order": order}
@@ -385,22 +384,6 @@ class SessionTables(Client):
         if not self._warned_of_note:
             self._warned_of_note = True
             warn(note)
-
-
-def check_context(context: object) -> Sequence[ContextPath]:
-    """Return the context paths that are to be columns.
-
-    Raises:
-        QueryError: They are not a list of paths, or too many.
-    """
-    paths = [context] if isinstance(context, str) else context
-    if not isinstance(paths, Sequence):
-        raise QueryError(f"context= must be a list of context paths, not {context!r}")
-    if len(paths) > MAX_COLUMNS:
-        raise QueryError(f"context= takes at most {MAX_COLUMNS} paths, not {len(paths):,}")
-    for path in paths:
-        parse_path(path)
-    return [path if isinstance(path, str) else tuple(path) for path in paths]
 
 
 def _warn_of_problems(problems: Mapping[str, str]) -> None:

@@ -29,7 +29,7 @@ from ..storage.capabilities import require
 from ..storage.connect import read_url
 from ..storage.estimates import Estimate, count_groups_briefly, read_counts
 from ..storage.offloop import MANY_ROWS, run_off_loop
-from ..storage.paths import ContextPath
+from ..storage.paths import ContextPath, check_columns
 from ..storage.postgres.pools import find_resetting_pools
 from ..storage.protocols import SupportsFacts
 from ..storage.query import FILTERS
@@ -49,7 +49,7 @@ from .latency import Latency
 from .reading import run_shown
 from .running import RunFlow
 from .scanning import LargeReads
-from .tables import SessionTables, check_context
+from .tables import SessionTables
 
 if TYPE_CHECKING:
     from .browse import Browser
@@ -228,7 +228,7 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
 
         if type(page_size) is not int or not 1 <= page_size <= 1000:
             raise QueryError(f"page_size must be 1 to 1000 sessions, not {page_size!r}")
-        context = check_context(context)
+        context = check_columns(context)
         return Browser(
             self, filters, order=order, page_size=page_size, session=session, context=context
         )

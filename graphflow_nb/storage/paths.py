@@ -29,6 +29,7 @@ __all__ = [
     "TOP_NAMES",
     "ContextPath",
     "chat_of",
+    "check_columns",
     "data_path",
     "Spellings",
     "find_value",
@@ -50,6 +51,8 @@ Spellings: TypeAlias = Sequence[Sequence[str]]
 #: In place of a path: a list of what is under ``NAME_KEYS`` at the top of the data. Beside a value
 #: there, each may say that it is a secret. No key that a person types begins so.
 TOP_NAMES: Final = ("\0names",)
+#: The columns of context values: a database has a bound, and each path may mean 16 places.
+_MAX_COLUMNS: Final = 500
 #: The parts of a text up to which each key with dots in it is tried: 16 spellings.
 _MAX_PARTS: Final = 6
 #: The places of the context's data, and of its chat, from the session down.
@@ -74,6 +77,29 @@ def parse_path(path: ContextPath) -> tuple[str, ...]:
     if not keys or not all(isinstance(key, str) and is_encodable(key) for key in keys) or not path:
         raise QueryError(f"a context path is 'key', 'key.key' or a tuple of keys, not {path!r}")
     return keys
+
+
+def check_columns(context: object) -> list[ContextPath]:
+    """Return the context paths that are to be columns.
+
+    Example:
+        >>> check_columns("customer.tier"), check_columns([["a.b", "c"]])
+        (['customer.tier'], [('a.b', 'c')])
+
+    Args:
+        context: A list of paths, or the text of one.
+
+    Raises:
+        QueryError: They are not a list of paths, or too many.
+    """
+    paths = [context] if isinstance(context, str) else context
+    if not isinstance(paths, Sequence):
+        raise QueryError(f"context= must be a list of context paths, not {context!r}")
+    if len(paths) > _MAX_COLUMNS:
+        raise QueryError(f"context= takes at most {_MAX_COLUMNS} paths, not {len(paths):,}")
+    for path in paths:
+        parse_path(path)
+    return [path if isinstance(path, str) else tuple(path) for path in paths]
 
 
 def spellings(path: ContextPath) -> Spellings:

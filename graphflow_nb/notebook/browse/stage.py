@@ -261,10 +261,15 @@ class Stage:
                 if wanted is None:
                     self._counting = False
                     return
-            # The rows were shown without it; the next click shows what is wrong with the store.
-            with suppress(GraphflowError):
-                self.listing.count(again=wanted == "all")
-            self.render()
+            try:
+                # The rows were shown without it; the next click shows what is wrong with the store.
+                with suppress(GraphflowError):
+                    self.listing.count(again=wanted == "all")
+                self.render()
+            except BaseException:  # or nothing would be counted any more
+                with self._lock:
+                    self._counting = False
+                raise
 
     @property
     def counting_exactly(self) -> bool:
@@ -279,17 +284,21 @@ class Stage:
                 return
             finish = self.listing.counts.begin_exact()
             self._counting_exactly = True
-            threading.Thread(
-                target=self._count_exactly, args=(finish,), name="graphflow_nb-count", daemon=True
-            ).start()
+            place = self.place
 
-    def _count_exactly(self, finish: Callable[[], None]) -> None:
-        try:
-            finish()
-        except Exception as error:
-            self.notice = _error_html(error, self.desk.mask)
-        self._counting_exactly = False
-        self.render()
+            def end() -> None:
+                try:
+                    finish()
+                finally:
+                    self._counting_exactly = False
+
+            threading.Thread(
+                target=self.finish,
+                args=(end,),
+                kwargs={"place": place},
+                name="graphflow_nb-count",
+                daemon=True,
+            ).start()
 
     def finish(self, action: Callable[[], None], *, place: Place) -> None:
         """Do what ends something behind the view, and show the result; nothing else is announced.
