@@ -107,7 +107,7 @@ class OverviewBox(Dialog):
             f"more than {MAX_ENTRIES} rows the first are shown; wb.overview() has all, and draws "
             "growth and sizes.",
         )
-        tasks, graphs = overview.tasks, overview.graphs
+        tasks, graphs, share = overview.tasks, overview.graphs, overview.counts.share
         late = tasks[tasks["stuck"] > 0].sort_values("stuck", ascending=False, kind="stable")
         _fill(
             self.stuck,
@@ -117,7 +117,8 @@ class OverviewBox(Dialog):
                 *(row.graph_id, row.current_task_id, row.stuck),
                 *(_time(row.stuck_after), _time(row.usual_age)),
             ],
-            "No session is stuck.",
+            "No session is stuck." if share == 1 else "None is stuck in the part that was read.",
+            share,
         )
         _fill(
             self.tasks,
@@ -125,6 +126,7 @@ class OverviewBox(Dialog):
             lambda row: _Place(row.graph_id, row.current_task_id),
             lambda row: [row.graph_id, row.current_task_id, row.sessions, row.stuck],
             "This store has no sessions yet.",
+            share,
         )
         _fill(
             self.graphs,
@@ -132,6 +134,7 @@ class OverviewBox(Dialog):
             lambda row: _Place(row.graph_id),
             lambda row: [row.graph_id, row.saved_last_hour, row.saved_last_day, row.sessions],
             "None was saved in the last 24 hours.",
+            share,
         )
 
     def _list(self, place: _Place) -> None:
@@ -156,8 +159,18 @@ def _fill(
     place: Callable[[Any], _Place],
     cells: Callable[[Any], list[Any]],
     empty: str,
+    share: float,
 ) -> None:
-    """Show the first rows of a frame; a number has a bar, as long as its share of the largest."""
+    """Show the first rows of a frame; a number has a bar, as long as its share of the largest.
+
+    Args:
+        table: The table.
+        frame: The frame.
+        place: What a click on a row lists.
+        cells: The values of a row.
+        empty: What is shown where there is no row.
+        share: The part of the store that was counted.
+    """
     rows = list(frame.head(MAX_ENTRIES).itertuples(index=False))
     found = [cells(row) for row in rows]
     most = [
@@ -165,15 +178,18 @@ def _fill(
     ]
     table.show(
         [place(row) for row in rows],
-        [[_cell(*each) for each in zip(row, most, strict=True)] for row in found],
+        [[_cell(*each, share) for each in zip(row, most, strict=True)] for row in found],
         empty=empty,
     )
 
 
-def _cell(value: Any, most: int | None) -> Any:
+def _cell(value: Any, most: int | None, share: float) -> Any:
     if most is None:
         return cell_of_text(value)
-    return [f"{value:,}", f"{value:,}", value / most if most else 0]
+    from ...figures.text import about_text  # with matplotlib: only when it is wanted
+
+    text = about_text(value, share)
+    return [text, text, value / most if most else 0]
 
 
 def _time(time: timedelta | None) -> str:

@@ -50,6 +50,7 @@ class Waiting(Dialog):
             description="Longer than",
             options=[GIVEN, USUAL],
             tooltip="What a wait is compared with",
+            layout=widgets.Layout(width="auto"),
         )
         self.time = widgets.Text(
             description="Time",

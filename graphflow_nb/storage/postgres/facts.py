@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from ...errors import StorageError, StorageTimeout, StorageUnavailable
-from ...printable import describe_count
+from ...printable import inflect
+from ..estimates import Estimate
 from ..facts import Backends, Contexts, Index, PostgresFacts, Relation, Usage
 from ..limits import QUICK_ROWS
 from ..query import ORDERS, Query
@@ -199,8 +200,8 @@ async def find_slow_orders(table: OpenTable) -> dict[str, str]:
     if about <= QUICK_ROWS:
         return {}
     return {
-        order: "no index serves this order, so about "
-        f"{describe_count(about, 'session is', 'sessions are')} sorted for each page; "
+        order: f"no index serves this order, so {Estimate(about, 'about')} "
+        f"{inflect(about, 'session is', 'sessions are')} sorted for each page; "
         f"CREATE INDEX CONCURRENTLY ON {table.form.table} ({order}, id); makes it quick"
         for order in ("updated_at", "created_at")
         if order not in indexed

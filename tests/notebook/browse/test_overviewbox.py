@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
 from html import unescape
 from typing import Any
 
+import pytest
+
 import graphflow_nb as g
+from graphflow_nb.notebook.browse import overviewbox
 from graphflow_nb.notebook.browse.overviewbox import OverviewBox
+from graphflow_nb.storage.estimates import read_counts
+from graphflow_nb.storage.overview import PlaceCount
 
 from .kit import Plain, find_button, said, send, settle
 
@@ -41,6 +49,28 @@ def test_a_click_on_a_bar_lists_its_sessions(wb: g.Workbench):
     send(box.graphs, "open", 0)
     settle(browser)
     assert browser.listing.filters == {"graph": box.graphs.page["rows"][0][0]}
+    browser.close()
+
+
+def test_numbers_of_a_part_are_said_to_be_about(
+    wb: g.Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read_part(storage: Any, now: datetime) -> Any:
+        counts = await read_counts(storage, now)
+        places: Counter[tuple[str, str]] = Counter()
+        for place in counts.places:
+            places[place[:2]] += place.sessions
+        young = [PlaceCount(*place, 0, sessions) for place, sessions in places.items()]
+        return replace(counts, share=0.01, places=young)
+
+    monkeypatch.setattr(overviewbox, "read_counts", read_part)
+    browser: Any = wb.browse()
+    box = open_box(browser)
+    assert [row[2] for row in box.tasks.page["rows"][:2]] == [
+        ["about 5,700", "about 5,700", 1.0],
+        ["about 2,800", "about 2,800", 28 / 57],
+    ]
+    assert box.stuck.page["empty"] == "None is stuck in the part that was read."
     browser.close()
 
 

@@ -33,7 +33,7 @@ def test_orders_without_an_index_are_slow_in_a_large_table(database, run):
     run(fetch(database, "UPDATE pg_class SET reltuples = 1e6 WHERE relname = 'sessions'"))
     slow = run(storage.slow_orders())
     assert set(slow) == {"updated_at", "created_at"}
-    assert "about 1,000,000 sessions" in slow["updated_at"]
+    assert "about 1.0 million sessions" in slow["updated_at"]
     statement = slow["updated_at"].partition("; ")[2].partition(";")[0]
     run(fetch(database, statement))
     run(fetch(database, "UPDATE pg_class SET reltuples = 1e6 WHERE relname = 'sessions'"))
