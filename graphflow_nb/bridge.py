@@ -327,6 +327,17 @@ class LoopThread:
         with suppress(TimeoutError, concurrent.futures.CancelledError):
             ending.result(END_SECONDS + 0.5)
 
+    def end_at_exit(self) -> None:
+        """End calls as ``end_calls`` does, whose files would stay if Ctrl-C is pressed again."""
+        before = None
+        with suppress(ValueError):  # another thread than the main one
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self.end_calls()
+        finally:
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+
     async def _end_calls(self) -> None:
         # A copy, since other threads' loops begin and end calls meanwhile.
         running = [
@@ -347,19 +358,22 @@ class LoopThread:
         with cls._lock:
             if cls._shared is None or cls._shared.pid != os.getpid():
                 cls._shared = cls()
-                atexit.register(cls._shared.end_calls)
-                cls._handle_sigterm()
+                atexit.register(cls._shared.end_at_exit)
+                cls._handle_ends()
             return cls._shared
 
     @classmethod
-    def _handle_sigterm(cls) -> None:
-        """Cancel what runs before SIGTERM ends the process, if nobody else handles that signal.
+    def _handle_ends(cls) -> None:
+        """Cancel what runs before a signal ends the process, if nobody else handles that signal.
 
         Otherwise a server would go on with a statement until its limit.
         """
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, cls._end)
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no terminal that hangs up
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, cls._end)
 
     @classmethod
     def _end(cls, number: int, _: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -354,3 +355,34 @@ def test_a_program_that_ends_waits_for_what_it_cancels():
     assert all(call.cancelled() for call in calls)
     thread.end_calls()  # nothing runs any more
     thread.loop.call_soon_threadsafe(thread.loop.stop)
+
+
+#: Is ended by a signal in the middle of a call, which takes its time to end.
+_ENDED = """
+import asyncio, os, signal
+from graphflow_nb.bridge import LoopThread
+
+async def work():
+    try:
+        os.kill(os.getpid(), signal.{first})
+        await asyncio.Event().wait()
+    finally:
+        if signal.{first} == signal.SIGINT:
+            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C again, while the program waits for this
+        await asyncio.sleep(0.1)
+        print("told", flush=True)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+LoopThread.shared().submit(work())
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("first", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_program_that_a_signal_ends_waits_for_what_it_cancels(first):
+    """A terminal that is closed sends SIGHUP, and a person presses Ctrl-C more than once."""
+    words = [sys.executable, "-c", _ENDED.format(first=first)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "told\n", done.stderr
+    assert done.returncode == -getattr(signal, first)

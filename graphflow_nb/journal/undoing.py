@@ -9,7 +9,15 @@ from copy import copy
 from typing import Final, NamedTuple
 
 from ..changes import diff, document, with_document
-from ..errors import ContextError, GraphflowError, SessionConflict, StorageDenied, StorageFull
+from ..errors import (
+    ContextError,
+    GraphflowError,
+    ReadOnlyError,
+    SessionConflict,
+    StorageDenied,
+    StorageFull,
+    StorageUnavailable,
+)
 from ..model import Session
 from ..storage.capabilities import require
 from ..storage.content import content_hash
@@ -26,6 +34,8 @@ from .portions import Portions
 
 __all__ = ["is_same", "undo", "undo_many"]
 
+#: Errors of a store that takes no write now, each by itself neither.
+_TAKES_NONE: Final = (StorageFull, StorageUnavailable, ReadOnlyError)
 _BATCH_BYTES: Final = 4_000_000  # of writes that are undone together
 
 
@@ -208,7 +218,7 @@ async def _make(
             if not error.nothing_written:
                 raise
             tally.undone += len(made)
-            if isinstance(error, StorageFull):  # nor has it room for each by itself
+            if isinstance(error, _TAKES_NONE):
                 raise
             steps = [step for step in steps if step.entry.id not in made]
             if isinstance(error, StorageDenied):  # nor has the user the right to each
@@ -231,7 +241,7 @@ async def _make(
                     if not error.nothing_written:
                         raise
                     noted.settle(entry, made=False)
-                    if isinstance(error, StorageFull):
+                    if isinstance(error, _TAKES_NONE):
                         raise
                     if isinstance(error, SessionConflict):
                         tally.changed[step.entry.id] = None

@@ -68,6 +68,10 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         if self.known == "exactly":
             return f"{self.sessions:,}"
+        if (
+            self.known == "more than" and not self.sessions
+        ):  # nothing was seen, and there may be none
+            return "an unknown number of"
         if self.known == "about" and self.sessions >= 1_000_000:
             return f"about {self.sessions / 1e6:,.1f} million"
         digits = self.sessions

@@ -40,9 +40,9 @@ WHERE datname = current_database() AND application_name LIKE 'kind-%' AND state 
         # The server looks every two seconds whether the process is there.
         ([signal.SIGKILL], CHECK_SECONDS + 3),
         # These cancel it before they go.
-        ([signal.SIGINT, signal.SIGTERM], TIMEOUT / 2),
+        ([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], TIMEOUT / 2),
     ],
-    ids=["killed", "interrupted and terminated"],
+    ids=["killed", "interrupted, terminated and hung up"],
 )
 def test_what_is_ended_in_20_kinds_of_calls_leaves_nothing_running(
     signals: Sequence[int], seconds: float, database, run

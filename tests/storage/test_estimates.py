@@ -53,6 +53,7 @@ def brief(monkeypatch):
         (Estimate(412_345, "about"), "about 410,000"),
         (Estimate(12_345_678, "about"), "about 12.3 million"),
         (Estimate(10_000, "more than"), "more than 10,000"),
+        (Estimate(0, "more than"), "an unknown number of"),
     ],
 )
 def test_how_a_number_is_known_is_said(estimate, text):

@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
-from ...errors import BridgeError, GraphflowError, StorageDenied, StorageError
+from ...errors import BridgeError, GraphflowError, ReadOnlyError, StorageDenied, StorageError
 from ...extras import install_command
 from ..address import Address
 from ..trace import current
@@ -216,7 +216,7 @@ class RedisClient:
             except GraphflowError:
                 raise
             except Exception as error:
-                raise_translated(error, self.url, writes=writes)
+                self._raise(error, writes=writes)
             if task.cancelling() > cancelled:
                 # Python 3.11's asyncio.wait_for, by which the driver sends, drops a cancellation
                 # that comes as it ends. What was interrupted would go on, and write.
@@ -328,8 +328,16 @@ class RedisClient:
     def _check_answers(self, answers: list[Any]) -> list[Any]:
         for answer in answers:
             if isinstance(answer, Exception):
-                raise_translated(answer, self.url)
+                self._raise(answer)
         return answers
+
+    def _raise(self, error: Exception, *, writes: bool = True) -> NoReturn:
+        """Raise an exception of the driver as one of ours, and note what it says of the server."""
+        try:
+            raise_translated(error, self.url, writes=writes)
+        except ReadOnlyError:
+            self.replica = not self.cluster  # was a primary, and has been demoted
+            raise
 
     async def scripts(self, text: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return the answers to several calls of a Lua script, sent at once.

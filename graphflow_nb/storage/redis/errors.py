@@ -44,6 +44,8 @@ def is_refused(error: StorageError, what: str = "") -> bool:
     return isinstance(cause, NoPermissionError) and what in str(cause)
 
 
+#: How the server begins what it says while it can't take a command, whatever session it is about.
+_NOT_NOW: Final = ("BUSY ", "MISCONF ", "NOREPLICAS ")
 _LINE: Final = re.compile(r"can't run this command.*user_script:(\d+)", re.DOTALL)
 _CALL: Final = re.compile(r"redis\.p?call\(\s*['\"](\w+)")
 
@@ -71,7 +73,10 @@ def _translate(error: Exception, url: StoreUrl, writes: bool) -> StorageError:
     text = url.mask(error) or type(error).__name__
     unknown = "; whether a write took place is not known" if writes else ""
     if isinstance(error, driver.ReadOnlyError):
-        return ReadOnlyError(f"{place} is a replica and takes no writes: open its primary")
+        return ReadOnlyError(
+            f"{place} is a replica and takes no writes, so this one was not made. Open its primary, "
+            "or try again when it is promoted"
+        )
     if isinstance(error, (TimeoutError, driver.TimeoutError)):
         return StorageTimeout(
             f"{place} did not answer in time{unknown}. Try again, or connect with a longer timeout="
@@ -92,6 +97,13 @@ def _translate(error: Exception, url: StoreUrl, writes: bool) -> StorageError:
         return StorageFull(
             f"{place} is full (maxmemory): nothing was written. Make room or raise its maxmemory, "
             "then repeat the call",
+            nothing_written=True,
+        )
+    waits = (driver.BusyLoadingError, driver.MasterDownError, driver.TryAgainError)
+    if isinstance(error, waits) or text.startswith(_NOT_NOW):
+        return StorageUnavailable(
+            f"{place} refuses it for now ({text}){'; nothing was written' if writes else ''}. Try "
+            "again later; if it lasts, ask who looks after the server",
             nothing_written=True,
         )
     lost = (OSError, driver.ConnectionError, driver.ClusterError, driver.RedisClusterException)

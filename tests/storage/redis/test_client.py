@@ -86,6 +86,65 @@ def test_a_replica_is_recognised(program, run):
         run(writer.close())
 
 
+def test_a_primary_that_is_demoted_takes_no_writes_until_it_is_promoted(program, monkeypatch):
+    calls = []
+    plain = g.RedisSessionStorage.restore
+
+    async def restore(self, session):
+        calls.append(session.id)
+        await plain(self, session)
+
+    monkeypatch.setattr(g.RedisSessionStorage, "restore", restore)
+    with (
+        RedisServer(program) as server,
+        redis.Redis(port=server.port) as client,
+        g.open(server.url, writable=True) as wb,
+    ):
+        for n in range(5):
+            wb.create(f"s{n}", "t", undo=False)
+        wb.delete(["s3", "s4"])
+        client.replicaof("127.0.0.1", "1")
+        session = wb.get("s0")
+        for write in (lambda: wb.save(session), wb.undo_all, lambda: wb.delete(["s0", "s1"])):
+            with pytest.raises(g.ReadOnlyError, match="so this one was not made"):
+                write()
+            assert wb.bridge.run(wb.storage.get("s0")).version == 1
+        assert calls == []
+        assert "read-only" in repr(wb)
+        client.replicaof("NO", "ONE")
+        wb.save(session)
+        assert wb.undo_all() == []
+        assert "read-only" not in repr(wb)
+
+
+def test_what_the_server_refuses_for_now_ends_a_copy_and_an_undo(program, monkeypatch):
+    calls = []
+    plain = g.RedisSessionStorage.import_many
+
+    async def import_many(self, sessions):
+        calls.append(len(sessions))
+        return await plain(self, sessions)
+
+    monkeypatch.setattr(g.RedisSessionStorage, "import_many", import_many)
+    source = g.InMemorySessionStorage.from_sessions(g.Session(f"s{n}", "t") for n in range(9))
+    with (
+        RedisServer(program) as server,
+        redis.Redis(port=server.port) as client,
+        g.open(server.url, writable=True) as wb,
+        g.wrap(source) as mine,
+    ):
+        wb.create("a", "t")
+        wb.create("b", "t")
+        client.config_set("min-replicas-to-write", 1)
+        for write in (lambda: mine.copy_to(wb), wb.undo_all):
+            with pytest.raises(g.StorageUnavailable, match=r"NOREPLICAS.*nothing was written"):
+                write()
+        assert calls == [1]
+        client.config_set("min-replicas-to-write", 0)
+        assert mine.copy_to(wb).copied == 9
+        assert wb.undo_all() == []
+
+
 @only_complete
 def test_a_cluster_that_loses_a_primary_goes_on_with_its_replica(program, run):
     with redis_servers.cluster(program, replicas=True) as servers:
