@@ -74,8 +74,8 @@ def _translate(error: Exception, url: StoreUrl, writes: bool) -> StorageError:
     unknown = "; whether a write took place is not known" if writes else ""
     if isinstance(error, driver.ReadOnlyError):
         return ReadOnlyError(
-            f"{place} is a replica and takes no writes, so this one was not made. Open its primary, "
-            "or try again when it is promoted"
+            f"{place} is a replica and takes no writes, so this one was not made. Open its "
+            "primary, or try again when it is promoted"
         )
     if isinstance(error, (TimeoutError, driver.TimeoutError)):
         return StorageTimeout(
