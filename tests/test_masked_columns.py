@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,22 @@ def test_a_name_at_the_top_of_a_context_hides_what_is_beside_it() -> None:
     shown = [outputs_of(session), show_state(session), repr(pairs), outputs_of(wb.diff("a", 1))]
     assert "•••" in show_state(session)
     assert SECRET not in "".join(shown)
+
+
+def test_a_manifest_shows_no_secret_that_was_looked_for(tmp_path: Path) -> None:
+    wb = g.open("memory:")
+    for number in range(3):
+        wb.create(f"{number}", "t", context={"password": f"{SECRET}{number}", "n": number})
+    for name, filters in (
+        ("where", {"where": {"password": f"{SECRET}0"}}),
+        ("compare", {"compare": [("password", "<", f"{SECRET}1"), ("n", "<", 9)]}),
+        ("text", {"text": f"password={SECRET}"}),
+    ):
+        folder = tmp_path / name
+        wb.to_parquet(folder, redact=g.mask_secrets, **filters)
+        text = (folder / "_manifest.jsonl").read_text()
+        assert SECRET not in text
+        assert wb.to_parquet(folder, redact=g.mask_secrets, **filters).complete
+        others = json.loads(json.dumps(filters).replace(SECRET, "another"))
+        with pytest.raises(g.QueryError, match="other arguments"):
+            wb.to_parquet(folder, redact=g.mask_secrets, **others)

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext,
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from hashlib import sha256
+from hashlib import scrypt, sha256
 from itertools import islice
 from pathlib import Path
 from time import time_ns
@@ -45,6 +45,7 @@ _FORM: Final = 1
 _NAMED: Final = 1_000  # odd sessions
 _PAGE: Final = 10_000  # rows of a read
 _CHANGED_SECONDS: Final = 5.0  # that counting what changed meanwhile may take
+_VALUES: Final = ("compare", "status", "text")  # filters whose values may be secrets, beside where
 _TIMES: Final = ("updated_since", "updated_until", "created_since", "created_until")
 
 
@@ -170,9 +171,11 @@ class ParquetExport:
         self._noted: dict[str, dict[str, Any]] = {}  # misfits that the manifest has
         self._named = 0  # odd sessions that it names
         paths = None if context is None else [[path, kind] for path, kind in context.items()]
-        self._arguments = _plain(
-            {"filters": filters, "context": paths, "redacted": redact is not None}
-        )
+        self._arguments = {
+            "filters": _plain(filters),
+            "context": _plain(paths),
+            "redacted": redact is not None,
+        }
 
     async def run(
         self,
@@ -233,14 +236,13 @@ class ParquetExport:
                     nothing_written=True,
                 )
             self._remove(left)
-            report.began = datetime.now(UTC)
             self._begin()
             return
         try:
             header, *lines = read_manifest(path)
             if header["form"] != _FORM:
                 raise ValueError(f"its form is {header['form']!r}")
-            store, arguments = header["store"], header["arguments"]
+            _ = header["store"], header["arguments"]
             report.began = datetime.fromisoformat(header["began"])
             times: dict[str, Any] = {
                 name: datetime.fromisoformat(time) for name, time in header["times"].items()
@@ -253,7 +255,7 @@ class ParquetExport:
                 "name another folder",
                 nothing_written=True,
             ) from error
-        self._check(store, arguments, report.files, present)
+        self._check(header, present)
         if self._held is not None and report.files and not report.complete:
             raise QueryError(
                 f"{report.folder} was begun by an earlier call, and its moment can't be read any "
@@ -271,17 +273,18 @@ class ParquetExport:
             with suppress(OSError):
                 os.unlink(self._report.folder / name)
 
-    def _check(
-        self, store: object, arguments: object, files: list[ParquetFile], present: set[str]
-    ) -> None:
-        folder = self._report.folder
-        if store != self._store:
+    def _check(self, header: Mapping[str, Any], present: set[str]) -> None:
+        folder, files, arguments = self._report.folder, self._report.files, header["arguments"]
+        if header["store"] != self._store:
             raise StorageError(
                 f"{folder} has the sessions of another store: name another folder. Nothing was "
                 "written",
                 nothing_written=True,
             )
-        if arguments != self._arguments:
+        if arguments != self._arguments and not (
+            arguments == self._shown_arguments
+            and header.get("digest") == self._digest(header["began"])
+        ):
             raise QueryError(
                 f"{folder} was begun with other arguments, {json.dumps(arguments)}: repeat them, "
                 "or name another folder. Nothing was written"
@@ -306,16 +309,36 @@ class ParquetExport:
     def _store(self) -> str:
         return sha256(self._client.attributes.identity.encode()).hexdigest()
 
+    @property
+    def _shown_arguments(self) -> dict[str, Any]:
+        """The arguments without secrets that are looked for: others get the folder, too."""
+        shown = self._query.hide_values(self._client.mask)
+        hidden = {
+            name: _plain(shown[field])
+            for name, field in (("where", "context"), *((name, name) for name in _VALUES))
+            if shown[field] != getattr(self._query, field)
+        }
+        return self._arguments | {"filters": self._arguments["filters"] | hidden}
+
+    def _digest(self, began: str) -> str:
+        """Return what two calls that look for different secrets have different; slow to guess."""
+        text = json.dumps(self._arguments, sort_keys=True).encode()
+        return scrypt(text, salt=began.encode(), n=2**14, r=8, p=1).hex()
+
     def _begin(self) -> None:
         """Create the manifest."""
         times = {name: getattr(self._query, name) for name in _TIMES}
+        began, shown = datetime.now(UTC), self._shown_arguments
+        self._report.began = began
         header = {
             "form": _FORM,
             "store": self._store,
-            "arguments": self._arguments,
+            "arguments": shown,
             "times": {name: time.isoformat() for name, time in times.items() if time is not None},
-            "began": None if self._report.began is None else self._report.began.isoformat(),
+            "began": began.isoformat(),
         }
+        if shown != self._arguments:
+            header["digest"] = self._digest(began.isoformat())
         create_manifest(self._report.folder / MANIFEST, header)
 
     def _note(self, file: ParquetFile | None) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 from ..errors import ContextError, QueryError
 from ..model import exactjson
-from ..model.masks import mask_in_use
+from ..model.masks import Mask, mask_in_use
 from ..model.moments import parse_moment
 from ..model.times import EPOCH
 from ..secret_keys import MASK
@@ -173,20 +173,28 @@ class Query:
     after: Cursor | None = None
 
     def __repr__(self) -> str:
-        # What is looked for may be a secret; it is masked as what a store shows is.
-        mask = mask_in_use()
         shown = {each.name: getattr(self, each.name) for each in fields(self)}
-        shown["context"] = {
-            path: MASK if is_path_hidden(mask, path) else mask.hide_object(value)
-            for path, value in self.context.items()
-        }
-        shown["compare"] = [
-            (path, sign, MASK if is_path_hidden(mask, path) else mask.hide_object(value))
-            for path, sign, value in self.compare
-        ]
-        for name in ("status", "text"):
-            shown[name] = shown[name] and mask.scrub(shown[name])
+        shown |= self.hide_values(mask_in_use())
         return f"Query({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def hide_values(self, mask: Mask) -> dict[str, Any]:
+        """Return what is looked for, by field, without secrets: it is masked as what is found.
+
+        Args:
+            mask: What is hidden.
+        """
+        return {
+            "context": {
+                path: MASK if is_path_hidden(mask, path) else mask.hide_object(value)
+                for path, value in self.context.items()
+            },
+            "compare": [
+                (path, sign, MASK if is_path_hidden(mask, path) else mask.hide_object(value))
+                for path, sign, value in self.compare
+            ],
+            "status": self.status and mask.scrub(self.status),
+            "text": self.text and mask.scrub(self.text),
+        }
 
     @classmethod
     def from_filters(
