@@ -29,6 +29,7 @@ def main() -> None:
     first command.
     """
     plan = json.loads(sys.argv[1])
+    os.umask(0o077)
     if plan["initialise"]:
         before = os.path.getsize(plan["log"]) if os.path.exists(plan["log"]) else 0
         process = _start(plan, plan["initialise"], signal.SIGTERM)

@@ -156,6 +156,8 @@ class LocalPostgres:
             "unix_socket_directories": str(folders.runtime),
             "unix_socket_permissions": "0700",
             "max_connections": "50",
+            # An error's detail in the log would quote rows: whoever made it was told.
+            "log_min_messages": "log",
             # fsync guards against the loss of the machine, which ends temporary data anyway.
             # The end of the server alone loses nothing either way.
             "fsync": "off" if self._folder is None else "on",

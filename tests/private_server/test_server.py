@@ -336,6 +336,23 @@ def test_the_error_quotes_the_servers_own_complaint():
         g.local_postgres(settings={"no_such_setting": "1"})
 
 
+def test_its_log_is_private_and_quotes_no_rows():
+    server = g.local_postgres()
+    log = Path(folder_of(server.url)) / "log"
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
+    with g.open(server.url, writable=True) as wb:
+        run = wb.storage.inner.run
+        check = "ADD CHECK ((context->'data'->>'n')::int < 2)"
+        wb.bridge.run(run(lambda c: c.execute(f"ALTER TABLE sessions {check}")))
+        with pytest.raises(g.StorageError, match="violates"):
+            wb.create("a", "t", context={"password": "Zq7-0042", "n": 3})
+        with pytest.raises(g.StorageError, match="invalid input"):
+            wb.bridge.run(run(lambda c: c.fetch("SELECT 'Zq7-0042'::int")))
+    assert "Zq7-0042" not in log.read_text()
+    server.stop()
+
+
 @only_complete
 def test_it_outlives_its_object():
     url = g.local_postgres().url
