@@ -71,6 +71,9 @@ class Follower:
         """End soon; nothing is waited for, since this may be called under the view's lock."""
         self._stopped.set()
         self._wake.set()
+        self._end_watch()
+
+    def _end_watch(self) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
 
@@ -84,8 +87,15 @@ class Follower:
         self._wake.set()
 
     def _follow(self) -> None:
-        if self._watch is not None:
-            self._watcher = self._watch(lambda _: self._wake.set(), self._set_watching)
+        try:
+            if self._watch is not None:
+                self._watcher = self._watch(lambda _: self._wake.set(), self._set_watching)
+            self._poll_until_stopped()
+        finally:
+            # Also where it was stopped before there was one, or stopped by itself.
+            self._end_watch()
+
+    def _poll_until_stopped(self) -> None:
         began, pause = time.monotonic(), self._interval
         failure: _Failure | None = None
         while not self._stopped.is_set():

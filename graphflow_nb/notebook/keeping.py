@@ -303,6 +303,8 @@ class HistoryKeeper(Client):
 
     def _end_background_work(self) -> None:
         super()._end_background_work()
+        if self._observation is not None:
+            self._observation.end()
         if self._compacting is not None:
             self._compacting.stop()
             self._compacting = None

@@ -88,9 +88,9 @@ class Observation:
         self.noted = 0
         self.cut = False
         self.state = "observing"
-        self.archive = self._open(into)
-        self._upkeep = Upkeep(self.archive, retention)
         self._edge = self._find_newest()
+        self.archive = self._open(into)  # last, since nothing closes it if another step fails
+        self._upkeep = Upkeep(self.archive, retention)
         self._follower = Follower(self._look_quietly, self._report, self._watch())
         self._follower.start()
 
@@ -210,10 +210,14 @@ class Observation:
         context = text if isinstance(text, str) else text.decode(errors="surrogateescape")
         return _row(session, context, time_ns() // 1000, deleted=True)
 
-    def stop(self) -> None:
-        """Observe no longer; what was seen stays in ``archive``."""
+    def end(self) -> None:
+        """Observe no longer, as when the client is closed; nothing is waited for."""
         self._follower.stop()
         self.state = "stopped"
+
+    def stop(self) -> None:
+        """Observe no longer; what was seen stays in ``archive``."""
+        self.end()
         self._client.bridge.run(self._upkeep.settle())
 
     def _look_quietly(self) -> None:
@@ -245,18 +249,21 @@ class Observation:
 async def _open_archive(url: str) -> HistoryArchive:
     """Return a history for what is seen, in a file that is for that alone."""
     storage = await connect(url, create=True)
-    archive = history_of(storage)
-    table = archive.table
-    triggered = isinstance(table, TriggeredTable) and await table.is_triggered()
-    if triggered or await require(storage, SupportsCount).count(Query()):
+    try:
+        archive = history_of(storage)
+        table = archive.table
+        triggered = isinstance(table, TriggeredTable) and await table.is_triggered()
+        if triggered or await require(storage, SupportsCount).count(Query()):
+            raise QueryError(
+                f"into={url!r} is a store of its own: it has "
+                f"{'triggers that keep its history' if triggered else 'sessions'}, and what is "
+                "seen elsewhere would be taken for theirs. Nothing was written; name a file that "
+                "does not exist yet"
+            )
+        await archive.create()
+    except BaseException:
         await close_if_possible(storage)
-        raise QueryError(
-            f"into={url!r} is a store of its own: it has "
-            f"{'triggers that keep its history' if triggered else 'sessions'}, and what is seen "
-            "elsewhere would be taken for theirs. Nothing was written; name a file that does not "
-            "exist yet"
-        )
-    await archive.create()
+        raise
     return archive
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import CancelledError, Future
 
 import pytest
 
@@ -53,3 +54,27 @@ def test_an_error_is_called_what_it_is(error, said, after, monkeypatch):
     (first, second) = reports
     assert first == (said, True)
     assert second[0].startswith(f"{after}following, every ")
+
+
+def test_a_watch_ends_with_its_follower_whenever_that_is_stopped():
+    """Stopped before there is a watch, or by itself: else its connection would be held for ever."""
+    watch: Future[None]
+    reported = threading.Event()
+
+    def watching(*_: object) -> Future[None]:
+        if follower_stops_early:
+            follower.stop()
+        return watch
+
+    for follower_stops_early in (True, False):
+        watch = Future()
+        follower = Follower(
+            lambda: None,
+            lambda *_: reported.set(),
+            watching,
+            limit=None if follower_stops_early else -1.0,
+        )
+        follower.start()
+        with pytest.raises(CancelledError):
+            watch.result(20)
+        assert not follower.running

@@ -9,6 +9,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb import Session
+from graphflow_nb.history import HistoryArchive
 
 from ..stores import create_table
 from .browse.kit import Plain, wait_until
@@ -127,6 +128,38 @@ def test_a_deletion_that_the_store_reports_is_noted(database: str, run):
         assert wb.history("a")["deleted"].tolist() == [True, False]
     wb.close()
     run(storage.close())
+
+
+def test_it_ends_with_the_workbench(tmp_path: Path):
+    wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True)
+    before = set(threading.enumerate())
+    observation = wb.observe()
+    (follower,) = {t for t in threading.enumerate() if t.name == "graphflow_nb-live"} - before
+    wb.close()
+    assert observation.state == "stopped"
+    follower.join(20)
+    assert not follower.is_alive()
+
+
+def test_a_file_for_what_is_seen_is_closed_where_it_can_not_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    closed: list[object] = []
+    close = g.SqliteSessionStorage.close
+
+    async def noting(storage: g.SqliteSessionStorage) -> None:
+        await close(storage)
+        closed.append(storage.path)
+
+    async def refuse(_: object) -> None:
+        raise g.StorageError("no table can be made")
+
+    monkeypatch.setattr(g.SqliteSessionStorage, "close", noting)
+    monkeypatch.setattr(HistoryArchive, "create", refuse)
+    with g.open(f"sqlite:{tmp_path / 's.db'}", create=True) as wb:
+        with pytest.raises(g.StorageError, match="no table"):
+            wb.observe(f"sqlite:{tmp_path / 'seen.db'}")
+        assert closed == [str(tmp_path / "seen.db")]
 
 
 def test_a_storage_that_can_not_find_by_time_is_told():
