@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
+from ..errors import ScanRefused
 from .attributes import attributes_of
 from .capabilities import require
 from .overview import READ_ROWS, OverviewCounts, count_columns
@@ -21,7 +22,7 @@ from .protocols import (
     SupportsTable,
 )
 from .query import Query
-from .scans import unguarded
+from .scans import ScanGuard, unguarded
 from .table import GroupCount, NotedCount, note_of
 
 __all__ = [
@@ -42,6 +43,8 @@ T = TypeVar("T")
 CHEAP: Final = 100_000
 #: Up to so many sessions a store counts by task in some 100 ms.
 CHEAP_BY_TASK: Final = 300_000
+#: So many bytes of a file are counted by task in some 150 ms.
+CHEAP_BYTES: Final = 250_000_000
 #: Seconds that counting may take where nobody asked for it.
 COUNT_SECONDS: Final = 0.2
 #: Sessions of a part of a store by which those of the whole are estimated; fewer are chance.
@@ -80,13 +83,17 @@ class Estimate(NamedTuple):
         return f"{self.known} {digits:,}"
 
 
-async def estimate_count(storage: Any, query: Query, *, seen: int = 0) -> Estimate:
+async def estimate_count(
+    storage: Any, query: Query, *, seen: int = 0, asked: bool = False
+) -> Estimate:
     """Return how many sessions a query selects, without a long read of the store.
 
     Args:
         storage: A storage that counts.
         query: The selection; limit and page are ignored.
         seen: How many were seen, where there are more.
+        asked: Whether the guard of the caller is asked, so that nothing is tried which it knows to
+            take long.
 
     Raises:
         CapabilityError: The storage has no method ``count``.
@@ -100,9 +107,9 @@ async def estimate_count(storage: Any, query: Query, *, seen: int = 0) -> Estima
         if about is not None and about > CHEAP:
             return Estimate(about, "about")
     try:
-        async with _briefly(storage):
+        async with _at_most(storage, COUNT_SECONDS) if asked else _briefly(storage):
             return Estimate(await counting.count(query))
-    except TimeoutError:
+    except (TimeoutError, ScanRefused):
         return Estimate(seen, "more than")
 
 
@@ -121,10 +128,14 @@ async def count_groups_briefly(storage: Any) -> Sequence[GroupCount] | Estimate:
         about = await storage.estimate()
         if about is not None and about > CHEAP_BY_TASK:
             return Estimate(about, "about")
+    # What a file would take is known before it is read; a server's estimate was asked above.
+    small = ScanGuard(CHEAP_BYTES, set(), allow=False, call=str)
+    told = isinstance(storage, SupportsEstimate)
     try:
         async with _briefly(storage):
-            return await counting.counts(Query())
-    except TimeoutError:
+            with unguarded() if told else small.watch():
+                return await counting.counts(Query())
+    except (TimeoutError, ScanRefused):
         return await estimate_count(storage, Query())
 
 

@@ -92,6 +92,24 @@ def test_the_card_of_a_large_store_says_about_how_many_and_counts_once(brief, ab
         check_card(wb, shown)
 
 
+def test_what_a_file_would_take_to_count_by_task_is_known_before_it_is_read(tmp_path, monkeypatch):
+    done = []
+
+    class Noting:
+        def on_operation(self, operation):
+            done.append((operation.op, operation.outcome))
+
+    with g.open(f"sqlite:{tmp_path}/sessions.db", create=True) as wb:
+        for number in range(3):
+            wb.create(f"claim-{number}", "t", context={"text": "x" * 10_000})
+        wb.storage.add_hook(Noting())
+        assert "'t': 3" in repr(wb)
+        assert done == [("counts", "ok")]
+        monkeypatch.setattr(estimates, "CHEAP_BYTES", 1_000)
+        assert "3 sessions; wb.summary()" in repr(wb)
+        assert done[1:] == [("counts", "error"), ("count", "ok")]
+
+
 def check_card(wb, shown):
     assert "about 1.2 million sessions; wb.summary() counts them" in shown["text/plain"]
     assert "about 1.2 million" in shown["text/html"]

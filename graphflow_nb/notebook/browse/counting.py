@@ -127,7 +127,8 @@ class Counts:
         try:
             return self._reads.run_asked(counting, by_itself=True)
         except ScanRefused:
-            total = self._reads.run(estimate_count(storage, query, seen=seen))
+            estimating = estimate_count(storage, query, seen=seen, asked=True)
+            total = self._reads.run_asked(estimating, by_itself=True)
             return Counted(None, total.sessions if total.known == "exactly" else total)
         except QueryError:  # the store would have to read more than it allows
             return Counted(None, Estimate(seen, "more than"))

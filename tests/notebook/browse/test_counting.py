@@ -137,3 +137,24 @@ def test_what_is_estimated_is_said_until_it_is_counted():
     settle(browser)
     assert browser.bar.task.options[1][0] == "t0 (200)", "what was counted is not estimated again"
     browser.close()
+
+
+def test_a_count_that_is_known_to_take_long_is_not_tried(tmp_path):
+    done = []
+
+    class Noting:
+        def on_operation(self, operation):
+            if operation.op in ("count", "counts"):
+                done.append((operation.op, operation.outcome))
+
+    url = f"sqlite:{tmp_path}/sessions.db"
+    with g.open(url, create=True) as wb:
+        for number in range(60):
+            wb.create(f"claim-{number}", "t", context={"text": "x" * 10_000})
+    with g.open(url, ask_above_bytes=10_000) as wb:
+        wb.storage.add_hook(Noting())
+        browser = wb.browse(task="t")
+        settle(browser)
+        assert browser.pager.shown.value == "showing 1 to 50 of more than 50"
+        browser.close()
+    assert done == [("counts", "error"), ("count", "error")]
