@@ -398,7 +398,8 @@ class RedisClient:
             cursor: int | None = None
             while cursor != 0:
                 cursor, keys = await self._scan(cursor or 0, options)
-                fresh = [key for key in keys if key not in seen]
+                # A server that resizes its table lists some twice, also in one step.
+                fresh = [key for key in dict.fromkeys(keys) if key not in seen]
                 seen.update(fresh)
                 if fresh:
                     yield fresh

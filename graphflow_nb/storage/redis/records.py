@@ -218,6 +218,8 @@ class Records:
         """Return the id of the session with each of these keys, as ``id_of`` does."""
         size = len(self.prefix.encode())
         try:  # nearly always
+            if not size:
+                return [*map(bytes.decode, keys)]  # a third quicker
             return [key[size:].decode() for key in keys]
         except UnicodeDecodeError:
             return [self.id_of(key) for key in keys]

@@ -325,3 +325,19 @@ def _check_asked(wb, kind, read):
         assert 350_000 < refused.value.bytes < 500_000
         read(allow_scan=True)
     return str(refused.value)
+
+
+def test_a_key_that_a_scan_lists_twice_is_one_session(connect, run, monkeypatch):
+    storage = connect()
+    run(storage.save(Session("a", "t")))
+    run(storage.save(Session("b", "t")))
+    scan = RedisClient._scan
+
+    async def list_twice(self, cursor, options):
+        following, keys = await scan(self, cursor, options)
+        return following, [*keys, *keys]
+
+    monkeypatch.setattr(RedisClient, "_scan", list_twice)
+    for order in ("id", "created_at"):
+        assert [session.id for session in run(storage.query(Query(order=order)))] == ["a", "b"]
+    assert run(storage.count(Query())) == 2
