@@ -137,9 +137,9 @@ class Connections:
                 "this PostgreSQL storage belongs to another event loop, the one it was connected "
                 "on: use graphflow_nb.open(url), whose workbench can be called from anywhere"
             )
-        if self._closed:
-            raise StorageError("the storage is closed: connect again", nothing_written=True)
+        self._check_open()
         async with self._free:
+            self._check_open()  # again: it may have been closed during the wait
             held = await self._take(loop.time())
             connection = held.connection
             generation = self._generation
@@ -170,6 +170,10 @@ class Connections:
                 self._held.append(_Held(connection, held.link, loop.time()))
             return result
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError("the storage is closed: connect again", nothing_written=True)
+
     async def _take(self, now: float) -> _Held:
         while self._held:
             held = self._held.pop()
@@ -188,6 +192,7 @@ class Connections:
                 await self._pool.release(fresh)
                 fresh = await self._pool.acquire(timeout=self._timeout)
         except Exception as error:
+            self._check_open()
             raise NotConnected(error) from error
         return _Held(fresh, fresh.link, now)
 

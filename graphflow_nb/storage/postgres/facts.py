@@ -185,7 +185,9 @@ async def estimate_sessions(table: OpenTable) -> int | None:
         about = (await table.run(read, writes=False))[0]
     except StorageUnavailable:
         raise
-    except StorageError:  # servers that only speak the protocol may lack the catalog
+    except StorageError as error:  # servers that only speak the protocol may lack the catalog
+        if error.__cause__ is None:  # ours alone, as that of a closed storage
+            raise
         return None
     return int(about) if about else None
 

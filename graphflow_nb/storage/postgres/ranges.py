@@ -54,7 +54,9 @@ async def split_table(table: OpenTable, parts: int) -> list[str] | None:
         return await _split(table, parts)
     except (StorageUnavailable, StorageTimeout):
         raise
-    except StorageError:  # servers that only speak the protocol may lack the catalog
+    except StorageError as error:  # servers that only speak the protocol may lack the catalog
+        if error.__cause__ is None:  # ours alone, as that of a closed storage
+            raise
         return None
 
 

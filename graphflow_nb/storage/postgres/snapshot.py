@@ -19,7 +19,7 @@ from typing import Final, NoReturn, TypeVar
 import asyncpg
 from asyncpg.transaction import Transaction
 
-from ...errors import BridgeError, StorageError
+from ...errors import BridgeError, GraphflowError, StorageError
 from ..limits import SNAPSHOT_PAUSE
 from ..trace import current
 from ..url import raise_without_secrets
@@ -52,8 +52,9 @@ async def open_snapshot(table: OpenTable) -> OpenTable:
         table: The open table.
 
     Raises:
-        StorageError: There are too many already, or no connection can be made.
+        StorageError: The table is closed, there are too many already, or no connection can be made.
     """
+    _check_open(table)
     if len(table.snapshots) >= MOST_SNAPSHOTS:
         raise StorageError(
             f"{table.url}: {MOST_SNAPSHOTS} snapshots are open, each with a connection of its own: "
@@ -64,14 +65,21 @@ async def open_snapshot(table: OpenTable) -> OpenTable:
     table.snapshots.add(snapshot)
     try:
         await snapshot.begin(table.form.table)
+        _check_open(table)  # again: nobody would close what was begun meanwhile
     except BaseException as error:
         await snapshot.close()
-        if not isinstance(error, Exception):
+        if isinstance(error, GraphflowError) or not isinstance(error, Exception):
             raise
+        _check_open(table)
         raise_translated(error, table.url, sent=False, writes=False)
     pinned = copy(table)
     pinned.pin_to(snapshot)
     return pinned
+
+
+def _check_open(table: OpenTable) -> None:
+    if table.is_closed:
+        raise StorageError("the storage is closed: connect again", nothing_written=True)
 
 
 class _Snapshot:

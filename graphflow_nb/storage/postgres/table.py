@@ -80,6 +80,7 @@ class OpenTable:
         limits: After how many milliseconds that server ends what runs, by the setting's name.
         shared: Whether a pooler shares its connections.
         snapshots: Those that are open, see ``snapshot.py``.
+        is_closed: Whether it was closed.
         url, opened_read_only, timeout: As given.
     """
 
@@ -104,6 +105,7 @@ class OpenTable:
         self.limits: Mapping[str, int] = {}
         self.shared = False
         self.snapshots: set[Lending] = set()
+        self.is_closed = False
         self._inspector = Inspector(name, url, read_only=opened_read_only)
         self._history: HistoryForm | None = None
 
@@ -210,6 +212,7 @@ class OpenTable:
 
     async def close(self) -> None:
         """Close the connections, and those of snapshots; closing twice is not an error."""
+        self.is_closed = True
         for snapshot in [*self.snapshots]:
             await snapshot.close()
         await self._connections.close()

@@ -202,11 +202,11 @@ class RedisClient:
                 "this Redis storage belongs to another event loop, the one it was connected on: "
                 "use graphflow_nb.open(url), whose workbench can be called from anywhere"
             )
-        if self._closed:
-            raise StorageError("the storage is closed: connect again", nothing_written=True)
+        self._check_open()
         task = asyncio.current_task()
         assert task is not None
         async with self._free:
+            self._check_open()  # again: it may have been closed during the wait
             current().lap("wait")
             cancelled = task.cancelling()
             try:
@@ -222,6 +222,10 @@ class RedisClient:
                 # that comes as it ends. What was interrupted would go on, and write.
                 raise asyncio.CancelledError
             return result
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError("the storage is closed: connect again", nothing_written=True)
 
     async def command(self, *words: Any) -> Any:
         """Return the answer to one command."""
@@ -494,9 +498,19 @@ class RedisClient:
         return await self.run(ask, writes=words[0] not in _READS)
 
     async def close(self) -> None:
-        """Close the connections; closing twice is not an error."""
-        if not self._closed:
-            self._closed = True
+        """Close the connections, when the exchanges in progress have ended, or their time has.
+
+        Closing twice is not an error.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout):
+                    for _ in range(self.size):
+                        await self._free.acquire()
+        finally:
             await self._redis.aclose()
 
 

@@ -97,8 +97,8 @@ class SqliteConnection:
             with self._running_lock:
                 self._running = job
             try:
-                if self._file is None:
-                    raise StorageError("the storage is closed: connect again", nothing_written=True)
+                self.check_open()
+                assert self._file is not None
                 return self._file.run(work)
             finally:
                 with self._running_lock:
@@ -121,6 +121,11 @@ class SqliteConnection:
         trace.lap("wait", began)
         trace.lap("execute")
         return result
+
+    def check_open(self) -> None:
+        """Raise StorageError if it is closed."""
+        if self._file is None:
+            raise StorageError("the storage is closed: connect again", nothing_written=True)
 
     async def close(self) -> None:
         """Close the file and end the thread; closing twice is not an error."""

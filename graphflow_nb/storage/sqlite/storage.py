@@ -9,8 +9,9 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
+from weakref import WeakSet
 
-from ...errors import SessionConflict
+from ...errors import SessionConflict, StorageError
 from ...model import Session
 from ...model.times import micros_or_unknown
 from ...printable import printable
@@ -103,6 +104,7 @@ class SqliteSessionStorage:
         self._read_by(self._connection)
         #: The file whose WAL, or which for reading only, has a connection for each query.
         self._shared_file: str | None = None
+        self._snapshots = WeakSet[SqliteConnection]()
         self._history = SqliteHistory(self._connection, self.place, self._check_writable)
 
     @classmethod
@@ -434,12 +436,19 @@ class SqliteSessionStorage:
             StorageError: The file is not in WAL mode, or can't be opened.
         """
         opened: SqliteConnection
+        self._connection.check_open()
         if self.path == MEMORY:
             opened = await copy_memory(self._connection, self._timeout)
         else:
             file = self._shared_file or self.address.namespace or self.path
             opened = SqliteSnapshot(file, self._timeout, read_only=self.read_only)
             await opened.open()
+        try:
+            self._connection.check_open()  # again: nobody would close what was opened meanwhile
+        except StorageError:
+            await opened.close()
+            raise
+        self._snapshots.add(opened)
         snapshot = SqliteSessionStorage(
             self.path, self._timeout, read_only=self.read_only, create=False
         )
@@ -482,7 +491,9 @@ class SqliteSessionStorage:
         return with_history(facts, await measure_history(self._history))
 
     async def close(self) -> None:
-        """Close the file; closing twice is not an error."""
+        """Close the file, and the snapshots of it; closing twice is not an error."""
+        for snapshot in list(self._snapshots):
+            await snapshot.close()
         if self._reading is not self._connection:
             await self._reading.close()
         await self._connection.close()

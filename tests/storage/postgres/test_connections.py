@@ -80,6 +80,29 @@ def test_queries_leave_a_connection_to_what_is_short(database, run):
     run(hold())
 
 
+def test_a_call_that_waits_while_the_storage_is_closed_is_told_so(database, run):
+    async def wait():
+        storage = await connect(database, max_connections=1)
+        began, release = asyncio.Event(), asyncio.Event()
+
+        async def hold(_: Any) -> None:
+            began.set()
+            await release.wait()
+
+        holding = asyncio.create_task(storage.run(hold))
+        await began.wait()
+        waiting = asyncio.create_task(storage.get("a"))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(storage.close())
+        await asyncio.sleep(0)
+        release.set()
+        with pytest.raises(StorageError, match="closed: connect again"):
+            await waiting
+        await asyncio.gather(holding, closing)
+
+    run(wait())
+
+
 def test_more_callers_than_connections(database, run):
     storage = run(connect(database, max_connections=2))
 

@@ -30,6 +30,33 @@ async def ids_of(storage, **filters: object) -> list[str]:
     return list((await storage.table(Query.from_filters(filters, order="id"))).id)
 
 
+def test_a_closed_storage_takes_no_snapshot_and_leaves_none_open(database, run):
+    async def main():
+        storage = await opened(database)
+        began, release = asyncio.Event(), asyncio.Event()
+        begin = snapshots._Snapshot.begin  # noqa: SLF001 - to close the storage meanwhile
+
+        async def slowly(self, name: str) -> None:
+            await begin(self, name)
+            began.set()
+            await release.wait()
+
+        taking = asyncio.create_task(storage.snapshot())
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(snapshots._Snapshot, "begin", slowly)  # noqa: SLF001
+            await began.wait()
+            await storage.close()
+            release.set()
+            with pytest.raises(StorageError, match="closed"):
+                await taking
+        for call in (storage.snapshot(), storage.split(3), storage.estimate()):
+            with pytest.raises(StorageError, match="closed"):
+                await call
+        assert await fetch_value(database, COUNT) == 0
+
+    run(main())
+
+
 def test_others_do_not_wait_for_a_snapshot(database, run):
     """With one connection a get, a save and a page go on; a third snapshot is refused at once."""
 

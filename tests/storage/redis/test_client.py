@@ -35,6 +35,32 @@ def test_a_restarted_server_needs_no_new_connection(program, run):
         run(storage.close())
 
 
+def test_what_is_in_progress_ends_before_the_storage_is_closed(program, run):
+    async def main(url: str) -> None:
+        client = await RedisClient.connect(StoreUrl(url), 1, 20)
+        began, release = asyncio.Event(), asyncio.Event()
+
+        async def hold(redis):
+            began.set()
+            await release.wait()
+            return await redis.ping()
+
+        holding = asyncio.create_task(client.run(hold))
+        await began.wait()
+        waiting = asyncio.create_task(client.get(b"a"))
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(client.close())
+        await asyncio.sleep(0)
+        release.set()
+        assert await holding
+        with pytest.raises(StorageError, match="closed: connect again"):
+            await waiting
+        await closing
+
+    with RedisServer(program) as server:
+        run(main(server.url))
+
+
 def test_a_password_is_never_shown(program, run):
     with RedisServer(program, "--requirepass", "s3cret/x") as server:
         good = f"redis://:s3cret%2Fx@127.0.0.1:{server.port}/0"

@@ -44,6 +44,19 @@ def test_writers_go_on_and_the_wal_is_free_afterwards(path, run):
     run(main())
 
 
+def test_a_closed_storage_takes_no_snapshot_and_leaves_none_open(path, run):
+    async def main():
+        storage = await SqliteSessionStorage.connect(path)
+        snapshot = await storage.snapshot()
+        await storage.close()
+        for call in (storage.snapshot(), ids_of(snapshot)):
+            with pytest.raises(StorageError, match="closed"):
+                await call
+        await snapshot.close()
+
+    run(main())
+
+
 def test_a_file_without_a_wal_is_refused(path, run):
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
