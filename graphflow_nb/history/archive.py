@@ -79,6 +79,8 @@ class PruneReport:
         more = "" if self.done else "; there are more"
         return f"{text} ({describe_count(self.bytes, 'byte')}){more}"
 
+    __repr__ = __str__  # what a cell shows that ends with the call
+
 
 def history_of(storage: object) -> HistoryArchive:
     """Return the archive beside a storage's sessions, whether its table was created or not.

@@ -76,6 +76,8 @@ class ExportReport:
         parts += [f"{id!r}: {printable(problem)}" for id, problem in self.odd.items()]
         return "; ".join([*parts, *self.notes])
 
+    __repr__ = __str__  # what a cell shows that ends with the call
+
 
 class _Page(NamedTuple):
     """Sessions as a file has them.

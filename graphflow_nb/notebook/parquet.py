@@ -143,6 +143,8 @@ class ParquetReport:
             )
         return "; ".join([*parts, "complete" if self.complete else "NOT complete"])
 
+    __repr__ = __str__  # what a cell shows that ends with the call
+
 
 class ParquetExport:
     """One call of ``wb.to_parquet``; see there for the arguments."""

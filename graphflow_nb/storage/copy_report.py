@@ -175,6 +175,8 @@ class CopyReport:
             )
         return "; ".join([*parts, self.verdict])
 
+    __repr__ = __str__  # what a cell shows that ends with the call
+
 
 def _name_some(ids: Sequence[str]) -> str:
     return ", ".join(repr(id) for id in ids[:3]) + (", …" if len(ids) > 3 else "")

@@ -38,3 +38,5 @@ class Migration:
             comment.insert(0, f"-- nothing to run: {printable(self.table)} has what is wanted")
             return "\n".join(comment)
         return "\n".join([*comment, "BEGIN;", *(f"{s};" for s in self.statements), "COMMIT;"])
+
+    __repr__ = __str__  # what a cell shows that ends with the call

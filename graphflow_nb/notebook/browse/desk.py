@@ -145,8 +145,10 @@ class Desk(OpenSession):
             path: The file.
             masked: Whether it is without what looks secret.
         """
-        redact = ", redact=graphflow_nb.mask_secrets" if masked else ""
-        self._calls.append(f"{WORKBENCH}.export({path!r}, {list(ids)!r}{redact})")
+        call = f"{WORKBENCH}.export({path!r}, {list(ids)!r}"
+        if masked:
+            call = f"import graphflow_nb; {call}, redact=graphflow_nb.mask_secrets"
+        self._calls.append(f"{call})")
         chosen = mask_secrets if masked else None
         return self._client.bridge.run(export_sessions(self._client, path, ids, {}, None, chosen))
 

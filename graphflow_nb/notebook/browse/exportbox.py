@@ -86,7 +86,9 @@ class Export(Dialog):
             raise PatchError(f"the name of the file must end in {end} for {self.form.value}")
         report = self._stage.desk.export(self._ids, path, masked=self.without.value)
         self._stage.close_dialog()
-        self._stage.notify("warning" if report.missing or report.odd else "good", f"Wrote {report}")
+        hidden = "; what looks secret is written as •••" if self.without.value else ""
+        said = f"Wrote {report}{hidden}"
+        self._stage.notify("warning" if report.missing or report.odd else "good", said)
 
 
 def _propose(end: str) -> str:

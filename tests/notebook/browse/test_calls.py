@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.notebook.browse.exportbox import Export
 
 from .kit import find_button, save_theirs, send, settle
 
@@ -23,7 +25,13 @@ def user_ns(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("named", ["store", "view"])
-def test_each_call_runs_as_pasted(wb: g.Workbench, user_ns: dict[str, Any], named: str):
+def test_each_call_runs_as_pasted(
+    wb: g.Workbench,
+    user_ns: dict[str, Any],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
     browser = wb.browse(session="claim-0014")
     user_ns[named] = wb if named == "store" else browser
     settle(browser)
@@ -34,6 +42,12 @@ def test_each_call_runs_as_pasted(wb: g.Workbench, user_ns: dict[str, Any], name
     save_theirs(wb, "claim-0014", status_message="theirs")
     send(browser.table, "select", [0, 1])
     browser.compare.click()
+    monkeypatch.chdir(tmp_path)
+    browser.export.click()
+    export: Any = next(dialog for dialog in browser.dialogs if isinstance(dialog, Export))
+    export.without.value = True
+    export.confirm.click()
+    (tmp_path / export.path.value).unlink()  # an export replaces no file
     browser.open_session(listing.ids()[0])
     find_button(browser, "Create…").click()
     dialog: Any = browser.dialogs[0]
