@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, settings
+from ipywidgets import Widget
 
 from .scope import COMPLETE
 from .servers.fixtures import (
@@ -99,7 +101,7 @@ def pytest_collection() -> Iterator[None]:
     result = yield
     gc.collect()
     gc.freeze()
-    gc.set_threshold(700, 10, 100)
+    gc.set_threshold(10_000, 10, 100)
     gc.enable()
     return result
 
@@ -240,6 +242,19 @@ def _is_store_in_turn(item: pytest.Item) -> bool:
 
 def _store_of(item: pytest.Item) -> Any:
     return item.callspec.params.get("store") if hasattr(item, "callspec") else None
+
+
+@pytest.fixture(autouse=True)
+def no_widget_is_left() -> Iterator[None]:
+    """Close the widgets of each test, which ipywidgets else keeps until the worker ends.
+
+    With them it keeps views and workbenches, hundreds in the end, and each look of the garbage
+    collector, each ``%%latency`` and each list of all widgets takes longer and longer.
+    """
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a view may have changes that are not saved
+        Widget.close_all()
 
 
 @pytest.fixture

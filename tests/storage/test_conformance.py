@@ -56,13 +56,14 @@ class TestStores(StorageSuite):
 @pytest.mark.timeout(1200)
 def test_state_machine(store: Store) -> None:
     steps = round(STEPS * store.about.campaign)
+    length = min(max(steps, 100), 200)
     machine = state_machine(store.open, traits_of(store))
     run_state_machine_as_test(
         machine,
         settings=settings(
-            # A run may end before it is that long, so there are more than twice as many.
-            max_examples=steps // 100 + 5,
-            stateful_step_count=200,
+            # A run may end before it is that long: two thirds of the steps are taken.
+            max_examples=2 * steps // length + 1,
+            stateful_step_count=length,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
