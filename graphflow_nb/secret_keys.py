@@ -23,7 +23,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["MASK", "URL_MASK", "key_words", "secret_kind", "stems_of"]
+__all__ = ["LAST_WORDS", "MASK", "URL_MASK", "key_words", "secret_kind", "stems_of"]
 
 #: What is written in place of a secret.
 MASK: Final = "•••"
@@ -88,6 +88,8 @@ _KINDS: Final[dict[tuple[str, ...], str]] = {
     ("card", "number"): "card",
     ("credit", "card"): "card",
 }
+#: Words that end the name of a secret only behind others: the key of ``api_key``.
+LAST_WORDS: Final = frozenset(words[-1] for words in _KINDS if len(words) > 1)
 # Words that mean a secret only where they are the whole key: a boarding pass, a pin on a map.
 _ALONE: Final = {"pass": "password", "pin": "PIN", "auth": "authorization"}
 #: Kinds that are masked only if they are asked for: many workflows are about them.

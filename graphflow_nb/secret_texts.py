@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from .secret_keys import MASK, URL_MASK, secret_kind
+from .secret_keys import LAST_WORDS, MASK, URL_MASK, secret_kind
 
 __all__ = [
     "MAY_HIDE",
@@ -65,7 +65,8 @@ _KNOWN: Final = re.compile(
 )
 #: What occurs in each text in which something is a secret, for a quick search in many.
 MAY_HIDE: Final = (
-    r"[=:@\[(]|PRIVATE KEY|earer |asic |eyJ|AKIA|ASIA|AIza|ya29|GOCSPX-|sk-"
+    r"[=:：@\[(]| (?:is|was) |--[A-Za-z]|</|PRIVATE KEY|earer |asic |eyJ|AKIA|ASIA|AIza|ya29"
+    r"|GOCSPX-|sk-"
     r"|(?:gsk|hf|nvapi|pplx|xai|r8|tvly)[-_]|[rsp]k_|whsec_|gh[pousr]_|github_pat_|glpat-|gldt-"
     r"|glrt-|glcbt-|xox|xapp-|SG\.|key-|npm_|pypi-|dckr_pat_|do[por]_v1_|hv[sb]\.|shp|lin_api_"
     r"|AGE-SECRET-KEY-"
@@ -80,16 +81,29 @@ _PEM_BLOCK: Final = re.compile(
 _URL_PASSWORD: Final = re.compile(
     r"://[^\s/:@?#\"'<>]{0,200}:(?!\d{1,5}[/?#])([^\s\"'<>]{1,200}?)@(?=[\w.\[\]:%-]{0,300}(?:[/?#\s\"'<>,;)\\]|$))"
 )
+# Of Go's MySQL driver: ann:pw@tcp(db:3306)/x.
+_GO_PASSWORD: Final = re.compile(r"(?<![^\s\"'=])[\w.-]{1,80}:([^\s@\"'/]{1,200})@(?:tcp|unix)\(")
 _AUTHORIZATION: Final = re.compile(
     r"\b(?:bearer|basic)\s+(?=[\w.~+/-]*(?:\d|=))([\w.~+/-]{8,}=*)", re.IGNORECASE
 )
 # A name and what follows it: in a query, a shell, a line of settings, a header.
-_NAME: Final = re.compile(r"[\w.-]*\w\Z")
+_NAME: Final = re.compile(r"(?<![\w.-])[\w.-]+\Z")
+_PHRASE: Final = re.compile(r"(?<![\w.-])(?:[\w.-]+ ){1,2}[\w.-]+\Z")  # social security number
+# What follows a name: a colon also in the width of Chinese, and a sentence.
+_SIGNS: Final = ("=", ":", "：", " is ", " was ")
+_EMPHASIS: Final = "*`"  # **Password**: …, **Password:** …
+# How Rust shows what is inside: Some("…"), String("…"), Array [String("…")].
+_WRAPPERS: Final = re.compile(r"[*`]{0,3}[ \t]*(?:[A-Z]\w{0,30}(?:\(|[ ](?=[\[{])))*")
 _IN_QUOTES: Final = re.compile(r"[ \t]*(\\*[\"'])(.*?)(?:\1|\Z)", re.DOTALL)
 _AFTER_EQUALS: Final = re.compile(r"()\s?([^\s&;,\"'<>]+)")
 _AFTER_COLON: Final = re.compile(
-    r"()[ \t]*(?:(?:Bearer|Basic|Token|Digest|ApiKey|Bot)[ ]+)?([^\s,;\"'<>]+)", re.IGNORECASE
+    r"()[ \t]*(?:(?:Bearer|Basic|Token|Digest|ApiKey|Bot)[ ]+)?"
+    r"(\d{2,4}(?:[ -]\d{2,4}){2,}|[^\s,;\"'<>]+)",
+    re.IGNORECASE,
 )
+_AFTER_IS: Final = re.compile(r"()[*`\"']{0,3}(?=\S*\d)([^\s,;\"'`<>]{3,}[^\s,;\"'`<>.!?)*])")
+_OPTION: Final = re.compile(r"(?<![\w-])--([A-Za-z][\w-]{0,80})[ ]+(\"[^\"]*\"|'[^']*'|[^\s-]\S*)")
+_ELEMENT: Final = re.compile(r"<((?:[\w-]{1,80}:)?[\w.-]{1,80})(?:\s[^<>]{0,200})?>([^<>]+)</")
 _COOKIES: Final = re.compile(r"()[ \t]*([^\s;\"'<>]+(?:;[ ]*[^\s;\"'<>]+)*)")
 #: In a text, words that are under a name without being its secret.
 _PLAIN_WORDS: Final = (
@@ -155,7 +169,8 @@ def find_secrets(text: str, kind: Kind) -> list[Span]:
         text: The text.
         kind: Returns what kind of secret is under a key.
     """
-    found = sorted((*_find_known(text), *_find_named(text, kind), *_find_quoted(text, kind)))
+    finders = (_find_named, _find_options, _find_quoted)
+    found = sorted((*_find_known(text), *(s for find in finders for s in find(text, kind))))
     merged: list[Span] = []
     for span in found:
         if merged and span.start < merged[-1].end:
@@ -263,43 +278,71 @@ def _find_known(text: str) -> Iterator[Span]:
         yield from (Span(*match.span()) for match in _PEM_BLOCK.finditer(text))
     if "://" in text and "@" in text:
         yield from (Span(*match.span(1)) for match in _URL_PASSWORD.finditer(text))
+    if "@tcp(" in text or "@unix(" in text:
+        yield from (Span(*match.span(1)) for match in _GO_PASSWORD.finditer(text))
     if "earer " in text or "asic " in text:
         yield from (Span(*match.span(1)) for match in _AUTHORIZATION.finditer(text))
 
 
 def _find_named(text: str, kind: Kind) -> Iterator[Span]:
-    ends = {"=": 0, ":": 0}  # of the last secret behind each: it has no more of them
-    for name, sign in _names_in(text, kind):
-        if sign < ends[text[sign]]:
+    ends = dict.fromkeys(_SIGNS, 0)  # of the last secret behind each: it has no more of them
+    for name, sign, at in _names_in(text, kind):
+        if at < ends[sign]:
             continue
-        bare = _AFTER_EQUALS if text[sign] == "=" else _AFTER_COLON
+        bare = _BARE_AFTER.get(sign, _AFTER_COLON)
         if bare is _AFTER_COLON and kind(name) == "cookie":
             bare = _COOKIES
-        match = _IN_QUOTES.match(text, sign + 1) or bare.match(text, sign + 1)
+        start, match = at + len(sign), None
+        if bare is not _AFTER_IS:
+            start = _skip_wrappers(text, start)
+            match = _IN_QUOTES.match(text, start)
+        match = match or bare.match(text, start)
         if match is None or match[2].lower().rstrip(".") in _PLAIN:
             continue
-        if match[2].startswith(text[sign]):  # a comparison, a name in C++
+        if match[2].startswith(sign):  # a comparison, a name in C++
             continue
         if name in ("PWD", "OLDPWD") and match[2].startswith("/"):  # a shell's folder
             continue
         # Behind a colon may be prose: "token: see below".
         prose = bare is _AFTER_COLON and not match[1] and match[2].isalpha()
         if not (prose and text[match.end() : match.end() + 1] == " "):
-            ends[text[sign]] = match.end(2)
+            ends[sign] = match.end(2)
             yield Span(*match.span(2))
 
 
-def _names_in(text: str, kind: Kind) -> Iterator[tuple[str, int]]:
-    """Yield each name of a secret that is not in quotes, and the place of the sign behind it."""
-    for sign in "=:":
+_BARE_AFTER: Final = {"=": _AFTER_EQUALS, " is ": _AFTER_IS, " was ": _AFTER_IS}
+
+
+def _skip_wrappers(text: str, start: int) -> int:
+    wrappers = _WRAPPERS.match(text, start)
+    return start if wrappers is None else wrappers.end()
+
+
+def _find_options(text: str, kind: Kind) -> Iterator[Span]:
+    """Find what follows ``--password`` in a command, and what is in ``<password>``."""
+    for pattern in (_OPTION, _ELEMENT):
+        for match in pattern.finditer(text):
+            if kind(match[1]) is not None and match[2].lower() not in _PLAIN:
+                yield Span(*match.span(2))
+
+
+def _names_in(text: str, kind: Kind) -> Iterator[tuple[str, str, int]]:
+    """Yield each name of a secret that is not in quotes, and the sign behind it with its place."""
+    for sign in _SIGNS:
         at = text.find(sign)
         while at >= 0:
-            before = text[at - 1 : at]
+            end = at
+            while 0 < end > at - 3 and text[end - 1] in _EMPHASIS:
+                end -= 1
+            before = text[end - 1 : end]
             if before.isalnum() or (before == " " and sign == "="):
-                end = at - (before == " ")
-                match = _NAME.search(text, max(0, end - 80), end)
+                end -= before == " "
+                match = None
+                # Most sentences tell no secret.
+                if len(sign) == 1 or _AFTER_IS.match(text, at + len(sign)) is not None:
+                    match = _NAME.search(text[max(0, end - 80) : end])
                 if match is not None and _holds_secret(match, sign, kind):
-                    yield match[0], at
+                    yield match[0], sign, at
             at = text.find(sign, at + 1)
 
 
@@ -308,7 +351,13 @@ def _holds_secret(match: re.Match[str], sign: str, kind: Kind) -> bool:
     in_query = sign == "=" and match.string[match.start() - 1 : match.start()] in ("?", "&")
     if in_query and (name in _IN_QUERIES or name.endswith("-signature")):
         return True
-    return name not in _IN_PROSE and kind(match[0]) is not None
+    # In a sentence what has a digit follows a name in the singular.
+    if (name not in _IN_PROSE or len(sign) > 1) and kind(match[0]) is not None:
+        return True
+    if name not in LAST_WORDS:
+        return False
+    phrase = _PHRASE.search(match.string)
+    return phrase is not None and kind(phrase[0]) is not None
 
 
 def _find_quoted(text: str, kind: Kind) -> Iterator[Span]:
@@ -343,6 +392,7 @@ def _read_key(text: str) -> str:
 
 def _find_value(text: str, start: int, quote: str, *, alone: bool = False) -> Iterator[Span]:
     """Yield the place of the value that begins somewhere: without its quotes, or all of a list."""
+    start = _skip_wrappers(text, start)
     if text[start : start + 1] in ("{", "[", "("):
         yield Span(start, _find_close(text, start, quote))
         return
@@ -379,6 +429,7 @@ _BEFORE_NAME: Final = re.compile(
 )
 _BLANK: Final = "\\ \n\t\r"
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_UNICODE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 #: A sign or an ASCII letter that is written as an escape: nothing in the text is looked for.
 _ODD_ESCAPE: Final = re.compile(r"\\(?:/|u00[2-7])")
 
@@ -411,16 +462,28 @@ def find_marks(text: str, kind: Kind, *, escaped: bool = True) -> tuple[str, ...
     for name in names:
         if may_be_name(name) and kind(_read_key(name.rstrip("\\"))) is not None:
             marks += _find_before(text, f'"{name}"')
-    flat = _ESCAPE.sub(" ", text) if escaped else text
+    flat = _ESCAPE.sub(" ", _UNICODE.sub(_read_escape, text)) if escaped else text
     marks += (flat[start:end] for start, end in _find_known(flat) if " " not in flat[start:end])
     if _PEM in flat:
         marks.append(_PEM)
-    marks += (name for name, _ in _names_in(flat.replace('":', '"'), kind))
+    marks += (name for name, *_ in _names_in(flat.replace('":', '"'), kind))
+    for pattern in (_OPTION, _ELEMENT):
+        marks += (m[1] for m in pattern.finditer(flat) if kind(m[1]) is not None)
     if "'" in text:
         marks += (
             m[2] for m in _QUOTED_KEY.finditer(flat) if m[1] == "'" and kind(m[2]) is not None
         )
+        marks += (
+            m[4] for m in _QUOTED_PAIR.finditer(flat) if m[3] == "'" and kind(m[4]) is not None
+        )
+    if escaped and not all(mark in text for mark in marks):
+        return ("",)  # a name that is written with escapes
     return tuple(dict.fromkeys(marks))
+
+
+def _read_escape(escape: re.Match[str]) -> str:
+    letter = chr(int(escape[1], 16))
+    return letter if letter.isalnum() or letter in _SIGNS else " "
 
 
 def _find_before(text: str, name: str) -> Iterator[str]:

@@ -82,6 +82,20 @@ TEXTS = [
     json.dumps({"headers": [{"name": "Authorization", "value": SECRET}, ["X-Api-Key", SECRET]]}),
     repr({"user": "it's", "token": SECRET, "list": ("password", f"{SECRET}!")}),
     f'cut: {{"user": "ann", "credentials": {{"a": ["{SECRET}", "{SECRET}',
+    f"('authorization', 'Bearer {SECRET}')",
+    f'Config {{ password: Some("{SECRET}"), user: "ann" }}',
+    f'Object {{"tokens": Number(3), "apiKey": String("{SECRET}")}}',
+    f'Object {{"passwords": Array [String("{SECRET}"), String("{SECRET}2")]}}',
+    f"**Password**: {SECRET}",
+    f"- **API key:** `{SECRET}`",
+    f"my API key: {SECRET}",
+    f"my password is {SECRET}-42",
+    f"密码：{SECRET}",
+    f"пароль: {SECRET}",
+    f"tool --password {SECRET} --user ann",
+    f"tool --api-key '{SECRET} b' run",
+    f'<user name="ann"><wsse:Password Type="x">{SECRET}</wsse:Password></user>',
+    f"ann:{SECRET}@tcp(db.example:3306)/x",
 ]
 #: Names beside their values, as headers, forms and settings have them.
 PAIRS: dict[str, Any] = {

@@ -29,6 +29,9 @@ monkey: 1|secretary=ann|cookie_policy=all|session_id=abc123|signature: ann|next_
 <a href="x.html" accesskey="n">|PWD=/home/ann|ann ALL=(root) NOPASSWD: /bin/ls
 node::credentials::Has|open('/etc/passwd', 'r')|if secret == other|["password", "email"]
 {"required": ["username", "password"]}|{"name": "token_count", "value": 12}
+the token is expired|the password is 8 characters long|the key is 2026-01-01|a token was found
+--token-count 3|--password-policy strict|<token_count>12</token_count>|<b>password</b>|<p>1</p>
+the primary key: 7|see the key: 3|**author**: ann|Some(3)|tokens: Some("a")|page number: 12
 eyJ is how a JSON object begins|xoxo|the secret is out|password|tokens: a, b|ghp and hf_ and npm
 """.replace("\n", "|")
     .strip("|")
@@ -92,3 +95,8 @@ def test_a_text_of_many_beginnings_is_read_once() -> None:
     # Each beginning alone would be looked into up to the end, which takes a minute.
     for beginning in ('["password", ', '"password": {', "password='x ", "://a:b", "\\"):
         assert SECRET not in DEFAULT_MASK.scrub(f"{beginning * 5_000} password={SECRET}")
+
+
+def test_all_of_a_card_number_is_hidden() -> None:
+    for text in ("card number: 4111 1111 1111 1111", "Credit card: 4111-1111-1111-1111"):
+        assert "1111" not in DEFAULT_MASK.hide_in(text)
