@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -214,6 +214,46 @@ def select_odd(query: Query, *, nullable: bool, limit: int | None) -> Statement:
         where = f"{where} AND ({beyond})" if where else f" WHERE {beyond}"
     text = f"SELECT {key}, {ROW} FROM sessions{where} ORDER BY {order}"
     return Statement(text, values) if limit is None else Statement(f"{text} LIMIT {limit}", values)
+
+
+def select_odd_by_time(query: Query, *, sorts: bool) -> list[Statement]:
+    """Return statements that read the rows in the order of ``select_odd``, one after the other.
+
+    The index of times serves them: one reads the rows whose times are numbers, one the others, so
+    that who reads a page can stop. No time is NULL or a fraction, and no id is NULL.
+
+    Args:
+        query: The selection.
+        sorts: As for ``select``.
+    """
+    time, way = query.order_by, " DESC" if query.descending else ""
+    where, values = _where(replace(query, after=None), page=True, sorts=sorts)
+    where = f"{where} AND" if where else " WHERE"
+    beyond_number, beyond_other = Statement("", []), Statement("", [])
+    moment, than = _cursor_time(query), "<" if query.descending else ">"
+    if query.after is not None:
+        last = find_key(query.after.id)
+        if moment is None:
+            beyond_other = Statement(f" AND id {than} {last.text}", last.values)
+        else:
+            text = f" AND ({time}, id) {than} (?, {last.text})"
+            beyond_number = Statement(text, [moment, *last.values])
+    columns = f"SELECT id, {ROW} FROM sessions{where}"
+    numbers = Statement(
+        f"{columns} {time} < ''{beyond_number.text} ORDER BY {time}{way}, id{way}",
+        [*values, *beyond_number.values],
+    )
+    others = Statement(  # few, which are sorted: the index of ids would be walked to its end
+        f"{columns} {time} >= ''{beyond_other.text} ORDER BY +id{way}",
+        [*values, *beyond_other.values],
+    )
+    if query.descending:
+        return [others, numbers] if query.after is None or moment is None else [numbers]
+    return [others] if query.after is not None and moment is None else [numbers, others]
+
+
+#: Whether a time of the last save is a fraction, which ``select_odd`` orders as a whole number.
+HAS_FRACTION: Final = "SELECT EXISTS (SELECT 1 FROM sessions WHERE typeof(updated_at) = 'real')"
 
 
 def divide(parts: int) -> Statement:

@@ -331,7 +331,7 @@ def test_a_key_that_a_scan_lists_twice_is_one_session(connect, run, monkeypatch)
     storage = connect()
     run(storage.save(Session("a", "t")))
     run(storage.save(Session("b", "t")))
-    scan = RedisClient._scan
+    scan = RedisClient._scan  # noqa: SLF001
 
     async def list_twice(self, cursor, options):
         following, keys = await scan(self, cursor, options)

@@ -11,7 +11,10 @@ import pandas as pd
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.model.times import datetime_of
 from graphflow_nb.storage import problems_of
+from graphflow_nb.storage.sqlite import odd as odd_rows
+from graphflow_nb.storage.sqlite import sql
 
 TIME = 1_700_000_000_000_000
 
@@ -178,3 +181,41 @@ def test_a_copy_goes_on_past_odd_rows_and_names_them(odd):
             assert not report.verified
             with pytest.raises(g.StorageError, match="not a session"):
                 wb.copy_to(g.open("memory:"), strict=True)
+
+
+#: Rows with ids, times and versions of any kind but NULL.
+_MIXED = """
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 60)
+INSERT INTO sessions SELECT
+    CASE n % 9 WHEN 1 THEN CAST('blob' || n AS BLOB) WHEN 2 THEN n ELSE 's' || n END,
+    'claims', 'intake', NULL, '{"data":{},"chat_history":{"messages":[]}}',
+    CASE WHEN n % 4 = 0 THEN 'odd' ELSE 1 END, 5,
+    CASE n % 7 WHEN 1 THEN 'text' || n WHEN 2 THEN CAST('blob' || n AS BLOB) ELSE n / 5 - 4 END
+FROM numbers
+"""
+
+
+@pytest.mark.parametrize("order", ["updated_at", "-updated_at"])
+@pytest.mark.parametrize("change", ["", "UPDATE sessions SET updated_at = 1.5 WHERE id = 's30'"])
+def test_the_index_of_times_orders_odd_rows_as_sorting_all_of_them_does(tmp_path, order, change):
+    with closing(sqlite3.connect(":memory:", factory=odd_rows.Database)) as db:
+        db.execute(LOOSE)
+        db.execute("CREATE INDEX sessions_by_update ON sessions (updated_at, id)")
+        db.execute(_MIXED)
+        db.execute(change)
+        statement = sql.select_odd(g.Query(order=order), nullable=False, limit=None)
+        wanted = [row.id for row in odd_rows.read_page(db, g.Query(order=order, limit=None))]
+        assert len(wanted) == len(db.execute(*statement).fetchall()) == 60
+        for limit in (1, 7, 60):
+            ids, after = [], None
+            while len(ids) < 60:
+                query = g.Query(order=order, limit=limit, after=after)
+                rows = odd_rows.read_page(db, query)
+                ids += [row.id for row in rows]
+                after = g.Cursor(order, ids[-1], datetime_of(rows[-1].updated))
+            assert ids == wanted
+        for statement in sql.select_odd_by_time(g.Query(order=order, limit=7), sorts=False):
+            explained = db.execute(f"EXPLAIN QUERY PLAN {statement.text}", statement.values)
+            plan = str(explained.fetchall())
+            assert "USING INDEX sessions_by_update" in plan
+            assert ("TEMP B-TREE" in plan) == (">= ''" in statement.text)
