@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 from pathlib import Path
@@ -18,3 +19,41 @@ def test_public_names_are_documented_and_typed():
     assert json.dumps(g.__version__)
     assert UNKNOWN_TIME < 0
     assert logging.getLogger("graphflow_nb").level == logging.NOTSET
+
+
+def _find_exports(tree: ast.Module) -> set[str] | None:
+    """Return the names in ``__all__`` of a module; None without one."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return {name.value for name in node.value.elts}
+    return None
+
+
+def test_what_modules_share_is_public_and_documented():
+    root = Path(g.__file__).parent
+    trees = {path: ast.parse(path.read_text()) for path in root.rglob("*.py")}
+    exports = {path: _find_exports(tree) for path, tree in trees.items()}
+    wrong = []
+    for path, tree in trees.items():
+        kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        defined = {node.name: node for node in tree.body if isinstance(node, kinds)}
+        wrong += [
+            f"{path.relative_to(root)}: {name} has no docstring"
+            for name in defined.keys() & (exports[path] or set())
+            if not ast.get_docstring(defined[name])
+        ]
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not node.level or node.module is None:
+                continue
+            folder = path.parents[node.level - 1]
+            module = folder.joinpath(*node.module.split("."))
+            source = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+            shared = exports[source]
+            wrong += [
+                f"{path.relative_to(root)} imports {name.name} of {source.relative_to(root)}"
+                for name in node.names
+                if shared is not None
+                and name.name not in shared
+                and not (source.name == "__init__.py" and (module / f"{name.name}.py").exists())
+            ]
+    assert wrong == []

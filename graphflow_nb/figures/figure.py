@@ -18,6 +18,7 @@ from ..errors import QueryError
 from .theme import THEMES, Theme, ThemeName, theme_named
 
 __all__ = [
+    "LARGE_DPI",
     "NARROW",
     "LatencyAxes",
     "LatencyFigure",

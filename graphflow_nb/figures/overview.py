@@ -33,6 +33,7 @@ from .text import about_text, bytes_text, compact_text, long_text, share_text, s
 from .theme import HATCHES, Theme, ThemeName
 
 __all__ = [
+    "growth_text",
     "overview_board",
     "plot_ages",
     "plot_context_sizes",

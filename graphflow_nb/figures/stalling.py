@@ -8,7 +8,7 @@ import pandas as pd
 from .checks import check_columns
 from .frame import started_ns
 
-__all__ = ["stalls"]
+__all__ = ["SHORTEST", "stalls"]
 
 SHORTEST = 10_000_000  # ns: any machine stalls for less now and then
 FACTOR = 20  # times the median

@@ -35,7 +35,7 @@ from .stalling import SHORTEST, stalls
 from .text import nanos_text, number_text, short_name
 from .theme import ThemeName
 
-__all__ = ["plot_heatmap", "plot_timeline"]
+__all__ = ["COLUMNS", "plot_heatmap", "plot_timeline"]
 
 LINES_FROM = 1000  # operations of a group; of fewer each is a dot
 SLOWEST = 1000  # of a group, drawn at most beside its line; failed ones that are all crossed

@@ -26,6 +26,7 @@ from .sessions import category_column
 
 __all__ = [
     "HOURS",
+    "Ages",
     "OverviewFrames",
     "Usual",
     "find_usual",

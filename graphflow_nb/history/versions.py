@@ -65,6 +65,7 @@ class Version:
 
 
 def version_of(row: VersionRow) -> Version:
+    """Return the version that a row of a history table is."""
     return Version(
         id=row.id,
         number=row.number,
@@ -117,6 +118,11 @@ def sessions_of(rows: Sequence[VersionRow], last: int) -> Iterator[Session]:
 
 
 def micros_of_aware(moment: datetime) -> int:
+    """Return a moment in µs since 1970 UTC.
+
+    Raises:
+        HistoryError: It has no time zone.
+    """
     if moment.tzinfo is None:
         raise HistoryError(
             f"{moment} has no time zone, so it is not one moment: pass an aware datetime, e.g. "

@@ -22,7 +22,7 @@ from ..storage.query import MAX_IDS, Query
 from .entries import Entry, Op
 from .journal import Journal, Noted
 
-__all__ = ["NotedWrites", "Pair"]
+__all__ = ["NotedWrites", "Pair", "delete_unchanged", "read_sessions"]
 
 #: A session before and after a write; None where it does not exist.
 Pair = tuple[Session | None, Session | None]

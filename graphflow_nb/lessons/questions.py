@@ -55,14 +55,17 @@ class Remark:
 
 
 def join_choices(choices: Sequence[str]) -> str:
+    """Return choices as a list in a sentence."""
     return ", ".join(map(repr, choices))
 
 
 def render_text(text: str) -> Markup:
+    """Return a text as a paragraph of HTML; empty for none."""
     return Markup('<p class="gfnb-prose">%s</p>') % text if text else Markup("")
 
 
 def render_notice(kind: Literal["good", "warning", "info"], text: str) -> Markup:
+    """Return what came of an answer as HTML, in the colour of its kind."""
     return Markup('<div class="gfnb-notice gfnb-%s">%s</div>') % (kind, text)
 
 

@@ -32,7 +32,7 @@ from .stores import LessonStore, StoreName, lesson_store
 from .turns import WriterFunction, run_in_turns
 from .writers import open_desk
 
-__all__ = ["Race"]
+__all__ = ["Race", "Remedy"]
 
 #: What a writer does after a save that was refused.
 Remedy = Literal["stop", "retry", "merge"]

@@ -23,7 +23,7 @@ from ..tracebacks import scrub_by
 from ..workflow import ExecutionResult, ExecutionStatus, FlowRunner, Graph
 from ..workflow.execution import NO_EDGE
 
-__all__ = ["Collector", "FlowRun", "RunFlow"]
+__all__ = ["MAX_STEPS", "Collector", "FlowRun", "RunFlow"]
 
 MAX_STEPS: Final = 1000
 MAX_CHANGES: Final = 20  # of a text

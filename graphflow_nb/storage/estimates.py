@@ -62,7 +62,8 @@ class Estimate(NamedTuple):
 
     Attributes:
         sessions: The number.
-        known: ``about`` for the store's own estimate, ``more than`` for what was seen.
+        known: ``exactly`` for what was counted, ``about`` for the store's own estimate, ``more
+            than`` for what was seen.
     """
 
     sessions: int

@@ -92,6 +92,7 @@ class PolledPage(NamedTuple):
 
 
 def problems_of_page(frame: pd.DataFrame) -> dict[str, str]:
+    """Return what is wrong with each odd row of a page, by id."""
     problems: dict[str, str] = frame.attrs.get("problems", {})
     return problems
 

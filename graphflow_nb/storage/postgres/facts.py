@@ -23,7 +23,7 @@ from .plans import plan_of
 from .sql import TableForm
 from .table import OpenTable
 
-__all__ = ["collect_facts", "estimate_sessions", "find_slow_orders"]
+__all__ = ["PAGE_BYTES", "collect_facts", "estimate_sessions", "find_slow_orders"]
 
 SECONDS: Final = 5.0  # the time limit of one question
 ALL_SECONDS: Final = 15.0

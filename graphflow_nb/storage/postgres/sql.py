@@ -23,6 +23,7 @@ __all__ = [
     "TRANSACTION",
     "Statements",
     "TableForm",
+    "create_statement",
     "parse_name",
 ]
 

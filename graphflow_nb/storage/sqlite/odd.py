@@ -36,6 +36,7 @@ __all__ = [
     "find_sessions",
     "has_rare_prefix",
     "is_session",
+    "read_chats",
     "read_columns",
     "read_page",
     "read_raw",

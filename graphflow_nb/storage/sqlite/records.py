@@ -20,6 +20,7 @@ from .sql import CREATED, VERSION
 __all__ = [
     "Fields",
     "Saved",
+    "check_made",
     "delete_as_read",
     "fields_of",
     "insert_restored",
