@@ -78,8 +78,8 @@ class HistoryKeeper(Client):
 
         Raises:
             CapabilityError: The storage can't find sessions by time.
-            QueryError: ``into`` is given for sessions in memory, or has sessions or triggers of its
-                own; or another argument is invalid.
+            QueryError: ``into`` is given for sessions in memory, is not the URL of a SQLite file,
+                or has sessions or triggers of its own; or another argument is invalid.
             StorageError: A store failed.
         """
         kept = _parse_retention(versions, age)

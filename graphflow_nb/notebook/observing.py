@@ -27,6 +27,8 @@ from ..storage.capabilities import require
 from ..storage.history import OBSERVED, TriggeredTable, VersionRow
 from ..storage.memory_history import MemoryHistory
 from ..storage.protocols import SupportsCount, SupportsQuery, SupportsWatch
+from ..storage.stores import find_kind
+from ..storage.url import StoreUrl
 from ..storage.wrappers.base import close_if_possible
 from .following import Follower, Watch
 
@@ -67,8 +69,8 @@ class Observation:
 
     Raises:
         CapabilityError: The storage can't find sessions by time.
-        QueryError: ``into`` is given for sessions in memory, or has sessions or triggers of its
-            own.
+        QueryError: ``into`` is given for sessions in memory, is not the URL of a SQLite file, or
+            has sessions or triggers of its own.
         StorageError: A store failed.
     """
 
@@ -102,7 +104,14 @@ class Observation:
                 "sessions in memory are gone with the kernel, and what was seen of them is, too: "
                 "leave into= out"
             )
-        return self._client.bridge.run(_open_archive(os.fspath(into)))
+        url = StoreUrl(os.fspath(into))
+        kind = find_kind(url)
+        if kind is None or "create" not in kind.options:
+            raise QueryError(
+                f"into= must be the URL of a SQLite file, such as 'sqlite:seen.db', not "
+                f"{str(url)!r}: nothing was opened or observed"
+            )
+        return self._client.bridge.run(_open_archive(url))
 
     def _find_newest(self) -> datetime | None:
         storage = require(self._client.storage.background, SupportsQuery)
@@ -246,7 +255,7 @@ class Observation:
         return str(card("observing", Markup("<p>%s</p>") % repr(self)))
 
 
-async def _open_archive(url: str) -> HistoryArchive:
+async def _open_archive(url: StoreUrl) -> HistoryArchive:
     """Return a history for what is seen, in a file that is for that alone."""
     storage = await connect(url, create=True)
     try:
@@ -255,7 +264,7 @@ async def _open_archive(url: str) -> HistoryArchive:
         triggered = isinstance(table, TriggeredTable) and await table.is_triggered()
         if triggered or await require(storage, SupportsCount).count(Query()):
             raise QueryError(
-                f"into={url!r} is a store of its own: it has "
+                f"into={str(url)!r} is a store of its own: it has "
                 f"{'triggers that keep its history' if triggered else 'sessions'}, and what is "
                 "seen elsewhere would be taken for theirs. Nothing was written; name a file that "
                 "does not exist yet"

@@ -130,6 +130,14 @@ def test_a_deletion_that_the_store_reports_is_noted(database: str, run):
     run(storage.close())
 
 
+@pytest.mark.parametrize("into", ["postgresql://u:s3cret@host/db", "memory:", "seen.db"])
+def test_only_a_file_keeps_what_is_seen(tmp_path: Path, into: str):
+    with g.open(f"sqlite:{tmp_path / 's.db'}", create=True) as wb:
+        with pytest.raises(g.QueryError, match="into= must be the URL of a SQLite file") as refused:
+            wb.observe(into)
+        assert "s3cret" not in str(refused.value)
+
+
 def test_it_ends_with_the_workbench(tmp_path: Path):
     wb = g.open(f"sqlite:{tmp_path / 's.db'}", create=True)
     before = set(threading.enumerate())
