@@ -168,7 +168,10 @@ class Patch(Sequence[Change]):
 def _parse_step(step: Any) -> Change:
     if not isinstance(step, Mapping):
         shown = scrub(repr(step))
-        raise PatchError(f"a change is a mapping with op, path and value, not {shown}")
+        raise PatchError(
+            f"a change is a mapping with op, path and value, not {shown}: a patch is a list of "
+            'such, as [{"op": "replace", "path": "/status_message", "value": "ok"}]'
+        )
     try:
         plain = {
             name: exactjson.decode(text) if isinstance(text := step[name], Raw) else text

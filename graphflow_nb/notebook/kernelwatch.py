@@ -84,6 +84,10 @@ class View(widgets.VBox):  # type: ignore[misc]
         self.children = tuple(children)
         self.add_class("gfnb-view").add_class(VIEW_CLASS + self.model_id)
 
+    def __repr__(self) -> str:
+        # That of ipywidgets names each widget in it: pages of them in a terminal.
+        return f"<{type(self).__name__}, shown in a notebook; to_html() returns what it shows>"
+
     def close(self) -> None:
         """Remove the view with all widgets in it, in the page too.
 

@@ -195,7 +195,7 @@ CAPABILITIES: Final[tuple[Capability, ...]] = (
     ),
     Capability(
         SupportsIndex,
-        "this is the index of Redis; in other stores wb.advise() names the statements that help",
+        "only Redis has this index; in other stores wb.advise() names the statements that help",
         "only a store that has no order of its own needs it",
         writes=("build_index", "drop_index"),
     ),

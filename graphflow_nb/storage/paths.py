@@ -11,7 +11,7 @@ such key first (``spellings``). A tuple is exact: ``("fanout.a.response",)`` is 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -94,7 +94,8 @@ def check_columns(context: object) -> list[ContextPath]:
     """
     paths = [context] if isinstance(context, str) else context
     if not isinstance(paths, Sequence):
-        raise QueryError(f"context= must be a list of context paths, not {context!r}")
+        typed = "; types are given to to_parquet and dask" if isinstance(context, Mapping) else ""
+        raise QueryError(f"context= must be a list of context paths, not {context!r}{typed}")
     if len(paths) > _MAX_COLUMNS:
         raise QueryError(f"context= takes at most {_MAX_COLUMNS} paths, not {len(paths):,}")
     for path in paths:

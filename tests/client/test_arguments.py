@@ -53,3 +53,14 @@ def test_it_is_named_and_nothing_changes(
         assert wb.raw("a") == before
         assert len(wb.journal) == noted
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_meant_is_shown():
+    """What a person is likely to try first is answered with how it is written."""
+    with g.open("demo") as wb:
+        with pytest.raises(g.PatchError, match=r'a list of such, as \[\{"op": "replace"'):
+            wb.patch("claim-0014", {"status_message": "x"})  # type: ignore[arg-type]
+        with pytest.raises(g.QueryError, match="types are given to to_parquet and dask"):
+            wb.sessions(context={"amount": "int64"})  # type: ignore[arg-type]
+        with pytest.raises(g.CapabilityError, match=r"wb\.advise\(\) names the statements"):
+            wb.build_index()

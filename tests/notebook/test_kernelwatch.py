@@ -59,3 +59,13 @@ def test_a_view_that_is_closed_twice_and_one_that_was_never_displayed():
     bar = Bar(None)
     bar.view.close()
     assert known() == before
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_is_short_in_a_terminal(name):
+    wb = g.open("demo")
+    view = VIEWS[name](wb)
+    assert len(repr(view)) < 500
+    assert "VBox" not in repr(view)
+    view.close()
+    assert len(repr(view)) < 500
