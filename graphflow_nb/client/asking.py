@@ -11,7 +11,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-from ..errors import ChangeRefused, StorageError
+from ..arguments import is_whole
+from ..errors import ChangeRefused, QueryError, StorageError
 from ..printable import describe_count
 from ..storage.scans import LARGE_BYTES, ScanGuard, current_guard
 from ..storage.stores import STORES
@@ -88,10 +89,18 @@ class Asking:
         Raises:
             ChangeRefused: They are many, and it was not confirmed; or they are not as many as
                 was confirmed.
+            QueryError: What was confirmed is no number.
         """
         if confirm is True:
             return
-        if confirm not in (None, False) and confirm != count:
+        if confirm is False:
+            confirm = None
+        if not (confirm is None or is_whole(confirm)):
+            raise QueryError(
+                f"confirm= must be the number of sessions, or True, not {confirm!r}: nothing was "
+                "changed"
+            )
+        if confirm not in (None, count):
             raise ChangeRefused(
                 f"confirm={confirm!r} was given, but "
                 f"{describe_count(count, 'session')} would be {what}: nothing "

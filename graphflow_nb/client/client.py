@@ -8,6 +8,7 @@ from copy import copy
 from operator import index
 from typing import Any
 
+from ..arguments import is_whole
 from ..changes import Patch, apply, pointer
 from ..dual import dual
 from ..errors import (
@@ -15,6 +16,7 @@ from ..errors import (
     PatchError,
     QueryError,
     SessionConflict,
+    SessionFormatError,
     SessionNotFound,
     StorageError,
 )
@@ -393,6 +395,11 @@ def _check_session(session: Session) -> Session:
     if not isinstance(session, Session):
         shown = scrub(repr(session))
         raise StorageError(f"what is saved must be a Session, not {shown}")
+    if not is_whole(session.version):
+        raise SessionFormatError(
+            f"the version of session {session.id!r} must be an integer >= 0, not "
+            f"{session.version!r}: nothing was written"
+        )
     problems = session.find_new_problems()
     unreadable = [problem for problem in problems if not problem.respelled]
     if unreadable:

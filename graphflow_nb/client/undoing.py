@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from ..arguments import is_whole
 from ..dual import dual
 from ..errors import QueryError
 from ..journal import UndoReport
@@ -180,6 +181,11 @@ class Undoing(Connected):
             self.journaled.journal.check_undamaged()
         found = {entry.number: entry.id for entry in self.journaled.undoable()}
         numbers = list(found if entries is None else entries)
-        sessions = {found[each] for each in numbers if isinstance(each, int) and each in found}
+        odd = [number for number in numbers if not is_whole(number, 1)]
+        if odd:
+            raise QueryError(
+                f"entries must be the numbers in wb.journal, not {odd[0]!r}: nothing was undone"
+            )
+        sessions = {found[each] for each in numbers if each in found}
         self.asking.check_change(len(sessions), confirm, "changed by undoing", call)
         return numbers

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
-from ..errors import CapabilityError
+from ..arguments import is_whole
+from ..errors import CapabilityError, HistoryError
 from ..model import Session
 from ..printable import describe_count
 from ..storage.attributes import attributes_of
@@ -170,7 +171,11 @@ class HistoryArchive:
             id: The session's id.
             limit: The most versions; None for all.
             before: Only versions with lower numbers, for the next page.
+
+        Raises:
+            HistoryError: One of them is no whole number.
         """
+        _check_whole(limit=limit, before=before)
         last = None if before is None else before - 1
         rows = await self.table.read(id, last=last, limit=limit, content=False)
         return [version_of(row) for row in rows]
@@ -274,6 +279,7 @@ class HistoryArchive:
             since, until: Only versions from this time on, and before that one; aware.
             limit: The most versions; ``more`` of the steps says whether there are others.
         """
+        _check_whole(limit=limit)
         return await self.table.steps(
             ids,
             since=None if since is None else micros_of_aware(since),
@@ -288,10 +294,12 @@ class HistoryArchive:
     async def _number_of(self, id: str, when: int | datetime) -> int | None:
         if isinstance(when, datetime):
             return await self.table.number_at(id, micros_of_aware(when))
+        _check_whole(when=when)
         return when
 
     async def _read_with_base(self, id: str, first: int, last: int) -> list[VersionRow]:
         """Return versions, and those after them that their patches build on, newest first."""
+        _check_whole(first=first, last=last)
         rows = await self.table.read(id, first=first, last=last)
         while rows and rows[0].context is None:
             newest = rows[0].number
@@ -447,6 +455,7 @@ class HistoryArchive:
                 step.
             stop: A function that is asked after each step whether to end with it.
         """
+        _check_whole(limit=limit, step=step)
         kept = Retention() if retention is None else retention
         moment = datetime.now(UTC) if now is None else now
         before = None if kept.age is None else micros_of_aware(moment - kept.age)
@@ -528,3 +537,10 @@ def _paced(items: Iterator[T], pause: float) -> Iterator[T]:
     for item in items:
         yield item
         time.sleep(pause)
+
+
+def _check_whole(**given: object) -> None:
+    """Raise HistoryError if an argument is neither a whole number nor None."""
+    for name, value in given.items():
+        if value is not None and not is_whole(value):
+            raise HistoryError(f"{name} must be an integer >= 0, not {value!r}: nothing was read")

@@ -12,6 +12,7 @@ from typing import Any, Final, Self, overload
 
 from msgspec import Raw
 
+from ..arguments import is_whole
 from ..errors import ContextError
 from ..printable import describe_count
 from . import exactjson
@@ -121,8 +122,14 @@ class ChatHistory(Sequence[Message]):
         self.changed = True
 
     def last_messages(self, n: int) -> list[Message]:
-        """Return the newest ``n`` messages, oldest first; all of them if there are fewer."""
-        return self[max(0, len(self._messages) - max(0, n)) :]
+        """Return the newest ``n`` messages, oldest first; all of them if there are fewer.
+
+        Raises:
+            ContextError: It is not an integer >= 0.
+        """
+        if not is_whole(n):
+            raise ContextError(f"the number of messages must be an integer >= 0, not {n!r}")
+        return self[max(0, len(self._messages) - n) :]
 
     def __len__(self) -> int:
         return len(self._messages)

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from ..arguments import is_whole
 from ..errors import StorageError
 from ..printable import describe_count
 from .columns import PORTION, Block, Chunk
@@ -155,7 +156,12 @@ class Recorder:
         Args:
             newest: The number of operations to return, the newest, and nothing of older ones;
                 None for all that are kept, and the counts of those beyond the bound.
+
+        Raises:
+            StorageError: It is not an integer >= 0.
         """
+        if newest is not None and not is_whole(newest):
+            raise StorageError(f"newest has to be an integer >= 0 or None, not {newest!r}")
         chunks, past, _ = self._snapshot()
         if newest is not None:
             return Records.from_chunks(_take_newest(chunks, newest), {})

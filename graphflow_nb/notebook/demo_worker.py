@@ -7,8 +7,9 @@ import threading
 import time
 from collections import deque
 from datetime import timedelta
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
+from ..arguments import is_number
 from ..client import Client
 from ..errors import (
     QueryError,
@@ -93,7 +94,12 @@ class DemoWorker:
 
         Args:
             timeout: The number of seconds at most.
+
+        Raises:
+            QueryError: It is no such number.
         """
+        if not (is_number(timeout) and timeout <= threading.TIMEOUT_MAX):
+            raise QueryError(f"timeout must be a number of seconds, not {timeout!r}")
         self._thread.join(timeout)
         return not self.running
 
@@ -219,7 +225,7 @@ def demo_worker(
         raise QueryError(f"demo_worker takes a workbench, as open('demo') returns it, not {wb!r}")
     if type(seed) is not int or seed < 0:
         raise QueryError(f"seed must be an integer >= 0, not {seed!r}")
-    if not (_is_number(rate) and 0 < rate <= MAX_RATE):
+    if not (is_number(rate) and 0 < rate <= MAX_RATE):
         raise QueryError(f"rate must be a number > 0 and at most {MAX_RATE:,.0f}, not {rate!r}")
     if type(steps) is not int or not 1 <= steps <= MAX_STEPS:
         raise QueryError(f"steps must be an integer from 1 to {MAX_STEPS:,}, not {steps!r}")
@@ -235,10 +241,6 @@ def demo_worker(
             'started: use graphflow_nb.open("demo"), or anywhere=True if it may write there'
         )
     return DemoWorker(wb, seed, rate, steps, seconds)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_final(session: Session) -> bool:

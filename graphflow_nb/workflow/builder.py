@@ -113,7 +113,7 @@ class GraphBuilder:
             GraphError: It is negative, or no time at all.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        if not (isinstance(seconds, int | float) and seconds >= 0):
+        if isinstance(seconds, bool) or not (isinstance(seconds, int | float) and seconds >= 0):
             raise GraphError(f"a task's timeout must be 0 seconds or more, not {timeout!r}")
         self._task_timeout = seconds
         return self

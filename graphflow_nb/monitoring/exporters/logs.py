@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from ...arguments import is_number, is_whole
+from ...errors import StorageError
 from ..operation import Operation
 
 __all__ = ["LoggingHook"]
@@ -25,6 +27,9 @@ class LoggingHook:
         slow_ms: The milliseconds from which an operation is slow; None for never.
         background: Whether to log also what this package does by itself.
 
+    Raises:
+        StorageError: ``level`` or ``slow_ms`` is no such number.
+
     Example:
         >>> import logging, sys
         >>> import graphflow_nb as g
@@ -44,6 +49,10 @@ class LoggingHook:
         *,
         background: bool = False,
     ):
+        if not is_whole(level):
+            raise StorageError(f"level has to be an integer, such as logging.INFO, not {level!r}")
+        if slow_ms is not None and not is_number(slow_ms):
+            raise StorageError(f"slow_ms has to be a number >= 0 or None, not {slow_ms!r}")
         self._logger = logging.getLogger("graphflow_nb.operations") if logger is None else logger
         self._level = level
         self._warning = max(level, logging.WARNING)

@@ -8,6 +8,7 @@ import random
 from itertools import count
 from typing import Any, ClassVar, Final
 
+from ...arguments import is_number
 from ...errors import GraphflowError, StorageError, StorageTimeout, StorageUnavailable
 from .base import READS, Wrapper
 
@@ -57,9 +58,10 @@ class RetryingStorage(Wrapper):
         super().__init__(storage)
         if type(attempts) is not int or attempts < 1:
             raise StorageError(f"attempts= must be an integer >= 1, not {attempts!r}")
-        if not 0 <= first_delay <= max_delay:
+        if not (is_number(first_delay) and is_number(max_delay, first_delay)):
             raise StorageError(
-                "first_delay= and max_delay= must be seconds, with 0 <= first_delay <= max_delay"
+                "first_delay= and max_delay= must be seconds, with 0 <= first_delay <= max_delay, "
+                f"not {first_delay!r} and {max_delay!r}"
             )
         self.retries = 0
         self._attempts = attempts
