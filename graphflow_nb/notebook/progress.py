@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ..benchmark.progress import Progress
 from ..cards import card
+from ..errors import ChangeRefused
 from ..printable import printable
 from .saved import gone_html, show_saved, static_html
 
@@ -113,7 +114,7 @@ class Bar(Progress):
         with suppress(AttributeError):
             delattr(self._button.comm, "_reply_subshell_id")
         parts = [self._bar, self._text] if stop is None else [self._bar, self._button, self._text]
-        self.box = HBox(parts)
+        self.box = HBox(parts, layout={"flex_flow": "row wrap"})  # below it, where it is narrow
         self.view = View([self.box], what_to_do=_ENDED)
         self.view.spare = [self._button]
 
@@ -175,6 +176,9 @@ class Bar(Progress):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if isinstance(error, ChangeRefused):  # nothing was begun
+            self.remove()
+            return
         said, ended = self._said, "failed" if error is not None else "done"
         self.finish(ended)
         self._end(f"{said}: {ended}")

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ..bridge import Bridge, InPlace, LoopThread
 from ..errors import BridgeError, ReadStopped
@@ -15,30 +15,58 @@ from ..storage.estimates import Estimate
 from ..storage.scans import ScanEstimate, noting_rows, noting_scans
 from .progress import Bar, has_kernel, show_bar
 
-__all__ = ["SHOW_SECONDS", "run_shown"]
+__all__ = ["SHOW_SECONDS", "STOP_TIP", "Place", "run_shown"]
 
 T = TypeVar("T")
 
 #: Reads that take longer are shown: what is shorter would only flicker.
 SHOW_SECONDS: Final = 1.0
+#: What the button says when pointed at.
+STOP_TIP: Final = "Stop reading, in the store too"
 
 
-def run_shown(bridge: Bridge, name: str, coroutine: Coroutine[Any, Any, T]) -> T:
+class Place(Protocol):
+    """Where a read is shown that takes long."""
+
+    def show(self, stop: Callable[[], None]) -> Bar | None:
+        """Show a bar, whose button calls ``stop``; return None where there is no place for it."""
+
+    def end(self, bar: Bar, said: str) -> None:
+        """Show how the read ended; nothing is said of what ended well."""
+
+
+class _Cell:
+    """The output of the cell that reads."""
+
+    def show(self, stop: Callable[[], None]) -> Bar | None:
+        return show_bar("", stop, STOP_TIP)
+
+    def end(self, bar: Bar, said: str) -> None:
+        if said:
+            bar.finish(said)
+        else:
+            bar.remove()
+
+
+def run_shown(
+    bridge: Bridge, name: str, coroutine: Coroutine[Any, Any, T], place: Place | None = None
+) -> T:
     """Return the result of a read, which is shown in a notebook while one waits for it.
 
     Args:
         bridge: The bridge that runs it.
         name: The name of the method that reads.
         coroutine: The read.
+        place: Where it is shown. Default: in the output of the cell, on whose thread this must be.
 
     Raises:
         ReadStopped: Its button was pressed.
     """
-    # Only the thread of the cells has an output that belongs to the call.
-    on_cells = threading.current_thread() is threading.main_thread()
-    if not (on_cells and isinstance(bridge, (LoopThread, InPlace)) and has_kernel()):
+    if place is None and threading.current_thread() is threading.main_thread() and has_kernel():
+        place = _Cell()
+    if place is None or not isinstance(bridge, (LoopThread, InPlace)):
         return bridge.run(coroutine)
-    reading = _Reading(name)
+    reading = _Reading(name, place)
     try:
         with noting_scans(reading.note), noting_rows(reading.note_rows):
             result = bridge.run(coroutine, on_wait=reading.show)
@@ -67,10 +95,12 @@ class _Reading:
 
     Args:
         name: The name of the method that reads.
+        place: Where it is shown.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, place: Place):
         self._name = name
+        self._place = place
         self._began = time.monotonic()
         self._bar: Bar | None = None
         self._pressed = threading.Event()
@@ -111,7 +141,7 @@ class _Reading:
             return
         self._shown = int(seconds)
         if self._bar is None:
-            self._bar = show_bar("", self._pressed.set, "Stop reading, in the store too")
+            self._bar = self._place.show(self._pressed.set)
         if self._bar is not None:
             self._bar.show_step(self._say("stopping" if self.stopped else ""))
             done, about = self._rows
@@ -122,10 +152,8 @@ class _Reading:
 
     def end(self, how: str) -> None:
         """Show how it ended, if it was shown; nothing stays of what ended well."""
-        if self._bar is not None and how == "done":
-            self._bar.remove()
-        elif self._bar is not None:
-            self._bar.finish(self._say(how))
+        if self._bar is not None:
+            self._place.end(self._bar, "" if how == "done" else self._say(how))
 
     def _say(self, how: str) -> str:
         parts = [f"{self._name}: {self.seconds:,.0f} s", how, str(self._scan or "")]

@@ -48,3 +48,32 @@ def test_the_button_ends_a_read_that_takes_long(chromium, each_jupyter, store, t
     finally:
         page.close()
         each_jupyter.end_kernels()
+
+
+#: One session, which no first page has, takes a minute to be searched.
+SEARCHED = """
+CREATE FUNCTION slowly(said text, id text) RETURNS text LANGUAGE plpgsql STABLE COST 10000 AS $$
+BEGIN IF id = '{oldest}' THEN PERFORM pg_sleep(60); END IF; RETURN said; END $$;
+CREATE VIEW searched AS SELECT id, graph_id, current_task_id,
+    slowly(status_message, id) AS status_message, context, version, created_at, updated_at
+    FROM sessions
+"""
+
+
+@only_complete
+def test_a_search_in_the_browser_is_stopped(person, store, tmp_path):
+    oldest = run_apart(fetch_value(store, "SELECT id FROM sessions ORDER BY updated_at LIMIT 1"))
+    run_apart(execute(store, SEARCHED.format(oldest=oldest)))
+    cells = [
+        f"import graphflow_nb as g\nwb = g.open({store!r}, table='searched')",
+        "browser = wb.browse(page_size=25)\nbrowser",
+    ]
+    person.run(cells)
+    rows = person.rows().count()
+    person.type("Find", "nowhere")
+    person.sees(re.compile(r"browse: [2-9] s"))
+    person.picture("searching", tmp_path)
+    person.click("Stop")
+    person.sees("Reading was stopped, in the store too")
+    person.expect(person.rows()).to_have_count(rows)
+    assert run_apart(fetch_value(store, RUNNING)) == 0

@@ -9,6 +9,7 @@ import IPython.display
 import pytest
 from ipywidgets import HTML, Button, FloatProgress, Widget
 
+from graphflow_nb import ChangeRefused
 from graphflow_nb.notebook.progress import show_count, show_progress
 
 
@@ -42,6 +43,12 @@ def test_a_failure_is_shown(shown):
     with pytest.raises(ZeroDivisionError), show_progress(lambda: None):
         raise ZeroDivisionError
     assert part(shown, HTML).value == "failed"
+
+
+def test_work_that_is_refused_before_it_begins_leaves_no_bar(shown):
+    with pytest.raises(ChangeRefused), show_progress(lambda: None) as bar:
+        raise ChangeRefused("2,999 sessions would be deleted", count=2999)
+    assert bar.view.comm is None
 
 
 def test_the_button_stops_once(shown):

@@ -7,7 +7,9 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ...client import Client
+from ...errors import ReadStopped
 from ...storage.scans import unguarded
+from ..reading import Place, run_shown
 
 __all__ = ["BackgroundReads"]
 
@@ -22,11 +24,13 @@ class BackgroundReads:
 
     Attributes:
         storage: The storage from which to read.
+        place: Where reads are shown that a person waits for; None for the output of the cell.
     """
 
     def __init__(self, client: Client):
         self._client = client
         self.storage = client.storage.background
+        self.place: Place | None = None
 
     def run(self, work: Coroutine[Any, Any, Found]) -> Found:
         """Return what a read found that is never large.
@@ -48,6 +52,27 @@ class BackgroundReads:
             StorageError: The store failed.
         """
         return self._client.bridge.run(self._ask_first(work, by_itself=by_itself))
+
+    def run_shown(self, work: Coroutine[Any, Any, Found]) -> Found:
+        """Return what a read found that a person waits for, as ``run_asked`` does.
+
+        It is shown if it takes long, and can be stopped.
+
+        Raises:
+            ReadStopped: It was stopped, or interrupted.
+            ScanRefused: It would go through a large table, and was not allowed.
+            StorageError: The store failed.
+        """
+        asked = self._ask_first(work, by_itself=False)
+        try:
+            return run_shown(self._client.bridge, "browse", asked, self.place)
+        except (ReadStopped, KeyboardInterrupt):  # else the view would say "Working …" for ever
+            if self.place is None:
+                raise
+            raise ReadStopped(
+                "Reading was stopped, in the store too: nothing was changed, and the page is as it "
+                "was. A filter that an index serves reads less: wb.advise() names one"
+            ) from None
 
     def submit(self, work: Coroutine[Any, Any, Found]) -> Future[Found]:
         """Start a read that a person asked for, however long it takes; the future can cancel it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pandas as pd
 
 from ...client import Client
-from ...errors import CapabilityError, ContextError, QueryError, ScanRefused
+from ...errors import CapabilityError, ContextError, QueryError, ReadStopped, ScanRefused
 from ...frames import paths_beside
 from ...model import Session
 from ...model.masks import Mask
@@ -176,6 +177,7 @@ class Listing:
 
         Raises:
             QueryError: A filter is invalid.
+            ReadStopped: A person stopped it; the page is as it was.
             StorageError: The store failed.
         """
         with self._lock:
@@ -190,7 +192,7 @@ class Listing:
             query = self._page_query(filters)
         # Not by wb.sessions, whose warnings have no place in a view: the note is shown.
         try:
-            table = self.reads.run_asked(self._client.table(query, self._paths(context)))
+            table = self.reads.run_shown(self._client.table(query, self._paths(context)))
         except CapabilityError as error:  # a session can still be opened
             self._call, self.unlistable = "", str(error)
             return
@@ -211,6 +213,19 @@ class Listing:
         self.selected = [id for id in self.selected if id in found]
         self.dropped += before - len(self.selected)
         self.changed &= found
+
+    @contextmanager
+    def _back_if_stopped(self) -> Iterator[None]:
+        """Choose again what is shown, if its successor is stopped while it is read."""
+        before = self.chosen, self._cursors, self.order, self.context, self.page_size
+        total, estimate, call = self.counts.total, self.counts.estimate, self._call
+        try:
+            yield
+        except ReadStopped:
+            with self._lock:
+                self.chosen, self._cursors, self.order, self.context, self.page_size = before
+                self.counts.total, self.counts.estimate, self._call = total, estimate, call
+            raise
 
     def _page_query(self, filters: Mapping[str, Any]) -> Query:
         after = self._cursors[-1]
@@ -235,8 +250,9 @@ class Listing:
         total, estimate = self.counts.total, self.counts.estimate
         chosen = Chosen.of({**before.filters, **changes}, window or before.window)
         try:
-            self._choose(chosen)
-            self.load()
+            with self._back_if_stopped():
+                self._choose(chosen)
+                self.load()
         except (QueryError, ContextError):
             with self._lock:
                 self.chosen, self._cursors = before, cursors
@@ -258,18 +274,20 @@ class Listing:
         context: Sequence[ContextPath],
     ) -> None:
         """Show the first page of these filters, in this order, with these context paths."""
-        with self._lock:
-            self.counts.forget_total()
-            self.order, self.context = order, tuple(context)
-            self._choose(Chosen.of(filters, window))
-        self.load()
+        with self._back_if_stopped():
+            with self._lock:
+                self.counts.forget_total()
+                self.order, self.context = order, tuple(context)
+                self._choose(Chosen.of(filters, window))
+            self.load()
 
     def clear(self) -> None:
         """Remove all filters and go to the first page."""
-        with self._lock:
-            self.counts.forget_total()
-            self._choose(Chosen({}))
-        self.load()
+        with self._back_if_stopped():
+            with self._lock:
+                self.counts.forget_total()
+                self._choose(Chosen({}))
+            self.load()
 
     def sort(self, column: str) -> None:
         """Order by a column and go to the first page; the same column again reverses the order.
@@ -282,29 +300,32 @@ class Listing:
         else:
             order = column if column == "id" else f"-{column}"
         before = self.order, self._cursors
-        with self._lock:
-            self.order = order
-            self._go_to_first()
         try:
-            self.load()
+            with self._back_if_stopped():
+                with self._lock:
+                    self.order = order
+                    self._go_to_first()
+                self.load()
         except ScanRefused:  # asked again, it sorts in the same direction
             self.order, self._cursors = before
             raise
 
     def resize(self, page_size: int) -> None:
         """Show this many sessions on a page, from the first page on."""
-        with self._lock:
-            self.page_size = page_size
-            self._go_to_first()
-        self.load()
+        with self._back_if_stopped():
+            with self._lock:
+                self.page_size = page_size
+                self._go_to_first()
+            self.load()
 
     def show_context(self, paths: Sequence[ContextPath]) -> None:
         """Show these context paths as columns, on this page and the next ones."""
         before = self.context
         try:
-            with self._lock:
-                self.context = tuple(paths)
-            self.load()
+            with self._back_if_stopped():
+                with self._lock:
+                    self.context = tuple(paths)
+                self.load()
         except (QueryError, ContextError):
             self.context = before
             raise

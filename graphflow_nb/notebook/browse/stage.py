@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 from markupsafe import Markup
 
 from ...cards import NoticeKind, notice_html
-from ...errors import GraphflowError, PatchError, ScanRefused
+from ...errors import GraphflowError, PatchError, ReadStopped, ScanRefused
 from ...model.masks import Mask
 from .desk import Desk
 from .listing import Listing
@@ -127,6 +127,8 @@ class Stage:
                 self._turn_to(self.top)  # where the button is that allows it
                 self.notice = notice_html("warning", str(error))
                 self._refused = _Refused(error.kind, action)
+            except ReadStopped as error:
+                self.notice = notice_html("info", str(error))
             except Exception as error:
                 self.notice = _error_html(error, self.desk.mask)
             self.render()

@@ -41,6 +41,7 @@ from .overviewbox import OverviewBox
 from .pager import Pager
 from .past import Past
 from .reader import Comparison, Reader
+from .readingbar import ReadingBar
 from .render import static_table
 from .rowtable import RowTable
 from .saved_views import ViewBar
@@ -164,6 +165,7 @@ class Browser(View):
 
     def _build(self) -> None:
         stage = self.stage
+        self.reading = ReadingBar()
         self.heading = Html()
         self.follow = widgets.ToggleButton(
             description="Follow changes",
@@ -198,12 +200,12 @@ class Browser(View):
         self.dialogs: list[Dialog] = [overview, export, waiting]
         self.remove: widgets.Button | None = None
         self.change: widgets.Button | None = None
-        bars: list[widgets.Widget] = []
+        bars: list[widgets.Widget] = [self.reading.bar.view]
         if not stage.read_only:
             create, delete, undo = Create(stage), Delete(stage), Undo(stage)
             change = ChangeMany(stage)
             self.dialogs = [create, delete, undo, change, overview, export, waiting]
-            bars = [undo.bar.view, change.bar.view]
+            bars += [undo.bar.view, change.bar.view]
             self.reader.copy.on_click(lambda _: stage.act(create.open_copy))
             self.change = self._button(
                 "Change…", "pencil", "Change task or status of the selected sessions", change.open
@@ -243,6 +245,7 @@ class Browser(View):
             self.views.box,
             self.following,
             self.notice,
+            self.reading.bar.box,
             self.anyway,
             *(dialog.box for dialog in self.dialogs),
             self.hint,
@@ -268,6 +271,7 @@ class Browser(View):
                     self._open_or_show_raw(session)
 
         self.stage.act(start)
+        self.listing.reads.place = self.reading  # the view is shown from now on
         self.stage.count_later()
 
     # Showing
