@@ -129,7 +129,13 @@ def test_what_is_no_object_is_an_error():
 
 plain = st.text(string.ascii_lowercase, max_size=8)
 contexts = st.recursive(
-    st.one_of(plain, st.integers(), st.booleans(), st.none(), st.floats(allow_nan=False)),
+    st.one_of(
+        plain,
+        st.integers(),
+        st.booleans(),
+        st.none(),
+        st.floats(allow_nan=False, allow_infinity=False),
+    ),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["a", "b", "token", "user_password", "n"]), inner)

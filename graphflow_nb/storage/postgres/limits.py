@@ -22,6 +22,7 @@ __all__ = [
     "IDLE",
     "LIMITS",
     "MARGIN",
+    "MOST_SNAPSHOTS",
     "STATEMENT",
     "describe_limits",
     "find_limits",
@@ -42,6 +43,8 @@ LIMITS: Final[Mapping[str, str]] = {
 }
 #: Seconds by which the server's limit is later than our own, which says more.
 MARGIN: Final = 2.0
+#: The most snapshots of one storage at the same time, each with a connection.
+MOST_SNAPSHOTS: Final = 2
 #: Seconds after which the server looks whether this program is still there.
 CHECK_SECONDS: Final = 2.0
 
@@ -104,7 +107,7 @@ def describe_limits(limits: Mapping[str, int], connections: int, name: str) -> s
 
     Args:
         limits: The limits, in milliseconds.
-        connections: The most connections that are held.
+        connections: The most connections that are held for all calls.
         name: The name under which the server lists them.
     """
     told = [
@@ -113,4 +116,7 @@ def describe_limits(limits: Mapping[str, int], connections: int, name: str) -> s
         if limits.get(name)
     ]
     ends = f"the server ends {', '.join(told)}; " if told else ""
-    return f"{ends}it lists at most {connections:,} of our connections, as {name}"
+    return (
+        f"{ends}it lists at most {connections:,} of our connections, as {name}, and beside them one "
+        f"for each snapshot ({MOST_SNAPSHOTS} at most) and for each watch"
+    )

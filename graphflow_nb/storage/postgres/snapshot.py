@@ -26,15 +26,13 @@ from ..url import raise_without_secrets
 from .citus import ONE_CONNECTION
 from .connections import Connection
 from .errors import LOST, describe_error, raise_translated
-from .limits import IDLE, MARGIN
+from .limits import IDLE, MARGIN, MOST_SNAPSHOTS
 from .link import Link
 from .table import OpenTable
 
-__all__ = ["MOST_SNAPSHOTS", "open_snapshot"]
+__all__ = ["open_snapshot"]
 
 T = TypeVar("T")
-#: Those of one storage at the same time, each with a connection.
-MOST_SNAPSHOTS: Final = 2
 #: Seconds for the server to end the transaction before the connection is cut.
 _END_SECONDS: Final = 2.0
 #: A stricter limit of the role, of the database or in the URL stays; $1 is ours.

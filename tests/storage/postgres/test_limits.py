@@ -36,7 +36,8 @@ def test_a_connection_has_limits_near_the_timeout(database, run, read_only):
     assert storage.limits == (
         "the server ends a statement after 22 s, a wait for a lock after 20 s, "
         "an idle transaction after 22 s, what a killed program left after 2 s; "
-        "it lists at most 4 of our connections, as graphflow_nb"
+        "it lists at most 4 of our connections, as graphflow_nb, and beside them one for each "
+        "snapshot (2 at most) and for each watch"
     )
     run(storage.close())
 
@@ -206,7 +207,10 @@ def test_who_ended_a_statement_in_the_server_is_told(database, run):
 
 
 def test_limits_that_are_off_are_not_told():
-    held = "it lists at most 4 of our connections, as me"
+    held = (
+        "it lists at most 4 of our connections, as me, and beside them one for each snapshot "
+        "(2 at most) and for each watch"
+    )
     told = describe_limits({STATEMENT: 0, LOCK: 1500}, 4, "me")
     assert told == f"the server ends a wait for a lock after 1.5 s; {held}"
     assert describe_limits({STATEMENT: 0}, 4, "me") == describe_limits({}, 4, "me") == held
