@@ -18,6 +18,8 @@ from .saved import gone_html, show_saved, static_html
 
 __all__ = ["Bar", "has_kernel", "show_bar", "show_count", "show_progress"]
 
+#: The text is below the bar where it is narrow.
+_LAYOUT: Final = {"flex_flow": "row wrap", "align_items": "center"}
 _ENDED: Final = "This work ended with it."
 
 
@@ -114,7 +116,7 @@ class Bar(Progress):
         with suppress(AttributeError):
             delattr(self._button.comm, "_reply_subshell_id")
         parts = [self._bar, self._text] if stop is None else [self._bar, self._button, self._text]
-        self.box = HBox(parts, layout={"flex_flow": "row wrap"})  # below it, where it is narrow
+        self.box = HBox(parts, layout=_LAYOUT)
         self.view = View([self.box], what_to_do=_ENDED)
         self.view.spare = [self._button]
 

@@ -71,7 +71,7 @@ def test_a_search_in_the_browser_is_stopped(person, store, tmp_path):
     person.run(cells)
     rows = person.rows().count()
     person.type("Find", "nowhere")
-    person.sees(re.compile(r"browse: [2-9] s"))
+    person.sees(re.compile(r"reading: [2-9] s"))
     person.picture("searching", tmp_path)
     person.click("Stop")
     person.sees("Reading was stopped, in the store too")

@@ -65,7 +65,9 @@ class BackgroundReads:
         """
         asked = self._ask_first(work, by_itself=False)
         try:
-            return run_shown(self._client.bridge, "browse", asked, self.place)
+            return run_shown(
+                self._client.bridge, "reading" if self.place else "browse", asked, self.place
+            )
         except (ReadStopped, KeyboardInterrupt):  # else the view would say "Working …" for ever
             if self.place is None:
                 raise

@@ -71,7 +71,7 @@ def test_a_search_of_a_person_shows_its_time_and_is_stopped(browser: Browser, st
         assert browser.listing.filters == {}
         assert browser.listing.call == "wb.sessions(order='id', limit=50)"
     assert storage.ended == ["in the store"] * 2
-    assert all(text.startswith("browse: ") for text in shown)
+    assert all(text.startswith("reading: ") for text in shown)
 
 
 def test_an_interrupt_stops_it_too(browser: Browser, storage: Slow):
