@@ -10,6 +10,7 @@ from markupsafe import Markup
 from ...cards import notice_html, plain_box
 from ...errors import GraphflowError, JournalError, PatchError, StorageError
 from ...printable import describe_count
+from ...storage.attributes import attributes_of
 from ..html import Html
 from .dialogs import Dialog, name_ids
 from .render import named_sessions_html
@@ -45,7 +46,7 @@ class Delete(Dialog):
             lambda _: stage.act(lambda: self._confirm(undo=False), place=self.notice)
         )
         self.number.observe(self._refresh, "value")
-        self._can_undo = True  # False once the journal could not note it
+        self._no_undo = ""  # why it can't be undone
         self._shown: list[ShownSession] = []
         self._changed: set[str] = set()  # ids of those that changed since a person looked
         self._asked = False  # whether it says that unsaved changes are dropped
@@ -66,7 +67,7 @@ class Delete(Dialog):
         self._shown = listing.shown_sessions(listing.selected)
         self._changed = listing.changed.intersection(listing.selected)
         self.number.value = ""
-        self._can_undo = True
+        self._no_undo = attributes_of(listing.reads.storage).no_restore
 
     def render(self) -> None:
         """Show which sessions are to be deleted, and allow it once their number was typed."""
@@ -83,10 +84,10 @@ class Delete(Dialog):
         ask = Markup("")
         if count != 1:
             ask += Markup("Type <b>%s</b> to confirm. ") % count
-        if self._can_undo:
-            ask += "Undo… can undo it."
+        if self._no_undo:
+            ask += Markup("<b>It can't be undone</b>: %s.") % self._no_undo
         else:
-            ask += Markup("<b>It can't be undone</b>: the journal can't note it, as it says below.")
+            ask += "Undo… can undo it."
         body = Markup("<h4>Delete %s?</h4>%s%s<p>%s</p>") % (
             describe_count(count, "session"),
             named_sessions_html(self._shown, self._changed),
@@ -98,7 +99,7 @@ class Delete(Dialog):
         self.confirm.description = f"Delete {describe_count(count, 'session')}"
         self.confirm.disabled = count != 1 and self.number.value.strip() != str(count)
         self.anyway.disabled = self.confirm.disabled
-        self.anyway.layout.display = "none" if self._can_undo else ""
+        self.anyway.layout.display = "" if self._no_undo else "none"
 
     def _draft_among(self) -> str:
         """Return the id of the session to be deleted that has unsaved changes; empty for none."""
@@ -116,7 +117,7 @@ class Delete(Dialog):
         try:
             deleted = set(desk.delete(self._shown, undo=undo))
         except JournalError:
-            self._can_undo = False
+            self._no_undo = self._no_undo or "the journal can't note it, as it says below"
             raise
         except StorageError:
             with suppress(GraphflowError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
+from graphflow_nb.notebook.browse.deleting import Delete
 
 from .kit import execute, find_button, said, send, settle, undo_all
 
@@ -80,3 +82,23 @@ def test_a_refused_undo_does_not_blame_others(browser):
     assert REFUSED in said(browser)
     assert "others" not in said(browser)
     assert len(browser.wb.journal) == 2
+
+
+def test_a_delete_that_could_not_be_undone_says_so_before(monkeypatch):
+    why = "this user lacks INSERT on sessions"
+    monkeypatch.setattr(g.InMemorySessionStorage, "no_restore", why, raising=False)
+    with g.open("demo") as wb:
+        browser = wb.browse(graph="claims")
+        settle(browser)
+        id = browser.listing.ids()[0]
+        send(browser.table, "select", [0])
+        find_button(browser, "Delete…").click()
+        dialog = next(each for each in browser.dialogs if isinstance(each, Delete))
+        assert f"<b>It can't be undone</b>: {why}." in unescape(dialog.text.value)
+        dialog.confirm.click()
+        assert f"{why}, so that undo could not" in said(browser)
+        assert wb.get(id).id == id
+        dialog.anyway.click()
+        with pytest.raises(g.SessionNotFound):
+            wb.get(id)
+        browser.close()
