@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
+from graphflow_nb.model import masks
 from graphflow_nb.model.masks import DEFAULT_MASK
 from graphflow_nb.secret_keys import secret_kind
 from graphflow_nb.secret_texts import MAY_HIDE, find_secrets
@@ -89,6 +90,28 @@ def test_parts_do_not_overlap_and_what_is_around_them_stays() -> None:
         assert all(end <= span.start < span.end for end, span in zip(ends, spans, strict=False))
     text = "see https://ann:x@host/y?token=z&page=2 (from ann)"
     assert DEFAULT_MASK.scrub(text) == "see https://ann:•••@host/y?token=•••&page=2 (from ann)"
+
+
+def test_no_search_goes_through_all_of_many_texts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one runs, no other thread does."""
+    searched: list[int] = []
+    find = masks.find_marks
+
+    def noting(text: str, *given: Any, **named: Any) -> tuple[str, ...]:
+        searched.append(len(text))
+        return find(text, *given, **named)
+
+    monkeypatch.setattr(masks, "_AT_ONCE", 1_000)
+    monkeypatch.setattr(masks, "find_marks", noting)
+    texts = [f"{n} {'x' * 90}" for n in range(100)]
+    texts[57] = f"password: {SECRET}"
+    shown = DEFAULT_MASK.hide_each([*texts, None])
+    assert [n for n, text in enumerate(shown) if text != [*texts, None][n]] == [57]
+    assert SECRET not in str(shown)
+    values = [json.dumps({"password": SECRET} if n == 57 else n) for n in range(999)]
+    assert DEFAULT_MASK.may_hide_any([*values, None])
+    assert not DEFAULT_MASK.may_hide_any([*values[:57], None])
+    assert max(searched) < 1_200
 
 
 def test_a_text_of_many_beginnings_is_read_once() -> None:

@@ -134,7 +134,7 @@ def _hide(
             yield portion
             continue
         texts = list_texts(portion)
-        if not (covered or any(rows) or mask.may_hide("".join(filter(None, texts)))):
+        if not (covered or any(rows) or mask.may_hide_any(texts)):
             yield portion
             continue
         shown = (

@@ -7,7 +7,7 @@ store (``Client.mask``), and what belongs to no store ``DEFAULT_MASK``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
 from threading import Lock
@@ -59,6 +59,9 @@ SHOWN: Final = re.compile(
     rf"{MASK}(?: \d+)? \((?:text, [\d,]+ characters?|number|JSON that can't be read)\)"
 )
 _SHORTEST_KEY: Final = 12  # of keys that are looked into for secrets
+#: Characters of many texts that are searched at once: until a search of Python's expressions has
+#: ended, no other thread runs, nor the loop on which others wait.
+_AT_ONCE: Final = 1 << 20
 #: Returns the text that is shown for a value, from the value, its path, in which indexes are empty,
 #: and the parts of the text that are secret; None where all of it is.
 Show: TypeAlias = Callable[[Raw, tuple[str, ...], Sequence[Span] | None], str]
@@ -201,6 +204,10 @@ class Mask:
         Quick, for what is mostly innocent.
         """
         return self._on and bool(find_marks(text, self._kind))
+
+    def may_hide_any(self, texts: Sequence[str | None]) -> bool:
+        """Return whether something may be hidden in one of many JSON texts."""
+        return any(self.may_hide("".join(filter(None, some))) for some in _cut(texts))
 
     def _find_marks(self, raw: Raw) -> tuple[bytes, ...]:
         text = bytes(raw).decode(errors="surrogateescape")
@@ -365,13 +372,14 @@ class Mask:
         """Return texts as ``hide_in`` does: quick for many, most of which are innocent."""
         if not self._on:
             return list(texts)
-        marks = find_marks("\n".join(filter(None, texts)), self._kind, escaped=False)
-        if not marks:
-            return list(texts)
-        return [
-            self.hide_in(text) if text and any(map(text.__contains__, marks)) else text
-            for text in texts
-        ]
+        shown: list[str | None] = []
+        for some in _cut(texts):
+            marks = find_marks("\n".join(filter(None, some)), self._kind, escaped=False)
+            shown += (
+                self.hide_in(text) if text and any(map(text.__contains__, marks)) else text
+                for text in some
+            )
+        return shown
 
     def hide_text(self, text: str) -> str:
         """Return a stored text with secrets replaced: JSON as by ``hide``, any other by ``scrub``.
@@ -395,6 +403,17 @@ class Mask:
             text: A text that may have pieces of JSON, or of Python's form of it, in it.
         """
         return replace_spans(text, self.find(text), show_sign)
+
+
+def _cut(texts: Sequence[str | None]) -> Iterator[Sequence[str | None]]:
+    """Yield texts in portions that are searched at once."""
+    start = size = 0
+    for end, text in enumerate(texts):
+        size += len(text or "")
+        if size >= _AT_ONCE:
+            yield texts[start : end + 1]
+            start, size = end + 1, 0
+    yield texts[start:]
 
 
 def _are_lists(items: Sequence[Raw]) -> bool:
