@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.history import sweep as sweeping
 from graphflow_nb.notebook import compacting, following
 
 FOLLOWER = "graphflow_nb-live"
@@ -18,7 +19,9 @@ FOLLOWER = "graphflow_nb-live"
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compacting, "INTERVAL", 0.02)
-    monkeypatch.setattr(following, "SHARE", 1)  # of the time: a busy machine makes a look long
+    # A busy machine makes a look long, and lets one begin in the middle of the saves.
+    monkeypatch.setattr(following, "SHARE", 1)
+    monkeypatch.setattr(sweeping, "_ENDED", 0.0)
 
 
 def _wait_until_small(wb: g.Workbench) -> None:
