@@ -75,7 +75,7 @@ class CohortComparison:
 
     def _describe_failures(self) -> Iterator[str]:
         for name, (sessions, failed) in zip(self.names, self.failures, strict=True):
-            share = f"{failed / sessions:.1%}" if sessions else "none"
+            share = f"{100 * failed / sessions:.1f} %" if sessions else "none"
             yield f"{name}: {failed:,} of {sessions:,} with {self._failed!r} in status ({share})"
 
     def _repr_html_(self) -> str:

@@ -322,7 +322,7 @@ def details_html(operation: Operation) -> Markup:
     parts = _phases(operation)
     parts["other"] = operation.duration_ns - sum(parts.values())
     shares = ", ".join(
-        f"{name} {_time_text(nanos)} ({nanos / max(operation.duration_ns, 1):.0%})"
+        f"{name} {_time_text(nanos)} ({100 * nanos / max(operation.duration_ns, 1):.0f} %)"
         for name, nanos in parts.items()
         if nanos > 0
     )

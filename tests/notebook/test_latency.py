@@ -323,7 +323,7 @@ def test_the_live_view_lists_the_slowest_and_opens_their_sessions(live):
     wb.create("none-4", "intake")
     send(live.table, "open", 0)
     assert live.browser.session.id == "none-4"
-    assert re.search(r"wait 200 ns \(0%\), execute 500 ns \(1%\)", live.details.value)
+    assert re.search(r"wait 200 ns \(0 %\), execute 500 ns \(1 %\)", live.details.value)
     assert "1,234 bytes" in live.details.value
     # Without a kernel the static form stands for it.
     bundle = live._repr_mimebundle_()

@@ -69,7 +69,7 @@ def find_waits(operations: Operations, seen: Seen) -> Iterator[Line]:
         subject=subject,
         finding=f"Up to {most} operations were under way at once, on "
         f"{describe_count(held, 'connection') if held else 'too few connections'}: "
-        f"{share:.0%} of their time was waiting for one.",
+        f"{100 * share:.0f} % of their time was waiting for one.",
         evidence=evidence,
         remedy=remedy,
         cost=cost,

@@ -95,7 +95,7 @@ def find_free_space(facts: SqliteFacts, seen: Seen) -> Iterator[Line]:
         return
     yield Advice(
         subject=subject,
-        finding=f"{facts.free_bytes / facts.bytes:.0%} of the file is free space.",
+        finding=f"{100 * facts.free_bytes / facts.bytes:.0f} % of the file is free space.",
         evidence=evidence,
         remedy="VACUUM;",
         cost="Rewrites the file, for which as much space again is needed; writes are blocked "

@@ -167,7 +167,7 @@ def _describe_cost(facts: PostgresFacts, order: str, rows: int) -> str:
         )
         if facts.usage is not None and facts.usage.updates:
             hot = facts.usage.hot_updates / facts.usage.updates
-            text += f", where {hot:.0%} of {facts.usage.updates:,} updates needed none"
+            text += f", where {100 * hot:.0f} % of {facts.usage.updates:,} updates needed none"
         text += "."
     return text
 

@@ -53,7 +53,9 @@ def find_large_contexts(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
         "rows": format_bytes(table.heap_bytes),
     }
     if share < LARGE_SHARE:
-        yield InOrder(subject, f"{1 - share:.0%} are stored inside of their rows", evidence)
+        yield InOrder(
+            subject, f"{100 * (1 - share):.0f} % are stored inside of their rows", evidence
+        )
         return
     evidence["mean of those outside"] = format_bytes(sample.outside_bytes / sample.outside)
     evidence |= {f"outside, compression {name}": n for name, n in sample.methods.items()}
@@ -70,7 +72,7 @@ def find_large_contexts(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
     method = table.compression or default
     evidence["compression"] = method
     if method == "lz4":
-        text = f"{share:.0%} are stored outside of their rows, and lz4 is in use"
+        text = f"{100 * share:.0f} % are stored outside of their rows, and lz4 is in use"
         yield InOrder(subject, text, evidence)
         return
     shrunk = sample.methods.get("pglz", 0) >= sample.outside / 2
@@ -90,9 +92,9 @@ def find_large_contexts(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
         )
     yield Advice(
         subject=subject,
-        finding=f"{share:.0%} of the contexts are too large for their rows. Each save writes such "
-        "a context again as a whole and leaves the old one to vacuum; each read fetches it from "
-        "the TOAST table.",
+        finding=f"{100 * share:.0f} % of the contexts are too large for their rows. Each save writes "
+        "such a context again as a whole and leaves the old one to vacuum; each read fetches it "
+        "from the TOAST table.",
         evidence=evidence,
         remedy=remedy,
         cost=cost,
@@ -128,7 +130,9 @@ def find_dead_rows(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
             return
         finding = "Autovacuum is off for this table: nothing removes the rows that saves replace."
     else:
-        finding = f"{share:.0%} of the rows are dead, and pages and scans read them in vain."
+        finding = (
+            f"{100 * share:.0f} % of the rows are dead, and pages and scans read them in vain."
+        )
         if not on:
             finding += " Autovacuum is off for this table."
         elif usage.dead > table.vacuum_due:
@@ -167,15 +171,18 @@ def find_cold_updates(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
     following = [i.name for i in facts.indexes if not CHANGED.isdisjoint(i.columns)]
     if following:
         names = ", ".join(following)
-        text = f"{share:.0%} are HOT, since {names} contains a column that each save changes"
+        text = (
+            f"{100 * share:.0f} % are HOT, since {names} contains a column that each save changes"
+        )
         yield InOrder(subject, text, evidence)
     elif share >= HOT_SHARE:
-        yield InOrder(subject, f"{share:.0%} are HOT", evidence)
+        yield InOrder(subject, f"{100 * share:.0f} % are HOT", evidence)
     else:
         yield Advice(
             subject=subject,
             finding="No index contains a column that a save changes, and yet only "
-            f"{share:.0%} of the updates are HOT: their pages are too full for the new row.",
+            f"{100 * share:.0f} % of the updates are HOT: their pages are too full for the new "
+            "row.",
             evidence=evidence,
             remedy=on_primary(facts, alter_table(facts, "SET (fillfactor = 80)")),
             cost="A quarter more pages, as new ones are filled; existing pages stay as they are.",

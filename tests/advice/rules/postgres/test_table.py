@@ -83,7 +83,7 @@ def test_dead_rows():
     table = Relation(kind="table", rows=60_000, vacuum_due=12_000)
     said = find_advice(advise(facts(usage=usage, relation=table), NONE), "dead rows")
     assert said is not None
-    assert "40% of the rows are dead" in said.finding
+    assert "40 % of the rows are dead" in said.finding
     assert "Autovacuum is behind" in said.finding
     assert "scale_factor" in said.remedy
     held = Backends(connected=1, hidden=0, oldest_seconds=7200.0, oldest="pid 7 idle <b>")
