@@ -117,6 +117,6 @@ def describe_limits(limits: Mapping[str, int], connections: int, name: str) -> s
     ]
     ends = f"the server ends {', '.join(told)}; " if told else ""
     return (
-        f"{ends}it lists at most {connections:,} of our connections, as {name}, and beside them one "
-        f"for each snapshot ({MOST_SNAPSHOTS} at most) and for each watch"
+        f"{ends}it lists at most {connections:,} of our connections, as {name}, and beside them "
+        f"one for each snapshot ({MOST_SNAPSHOTS} at most) and for each watch"
     )

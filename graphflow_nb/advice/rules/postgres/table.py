@@ -92,9 +92,9 @@ def find_large_contexts(facts: PostgresFacts, seen: Seen) -> Iterator[Line]:
         )
     yield Advice(
         subject=subject,
-        finding=f"{100 * share:.0f} % of the contexts are too large for their rows. Each save writes "
-        "such a context again as a whole and leaves the old one to vacuum; each read fetches it "
-        "from the TOAST table.",
+        finding=f"{100 * share:.0f} % of the contexts are too large for their rows. Each save "
+        "writes such a context again as a whole and leaves the old one to vacuum; each read "
+        "fetches it from the TOAST table.",
         evidence=evidence,
         remedy=remedy,
         cost=cost,
