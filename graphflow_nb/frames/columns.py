@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -18,7 +17,14 @@ from ..model import exactjson
 from ..model.masks import Mask
 from ..model.times import FIRST, LAST, UNKNOWN_TIME
 from ..secret_texts import MAY_HIDE
-from ..storage.texts import Portion, Texts, bytes_of_texts, first_bytes, list_texts
+from ..storage.texts import (
+    Portion,
+    Texts,
+    buffer_of_texts,
+    bytes_of_texts,
+    first_bytes,
+    list_texts,
+)
 
 try:
     import pyarrow
@@ -42,26 +48,34 @@ TEXT = pd.Series(["x"]).astype("str").dtype  # "str" in pandas 3, object before
 #: Whether pandas takes texts as Arrow has them.
 _TAKES_ARROW: Final = pyarrow is not None and getattr(TEXT, "storage", None) == "pyarrow"
 # What occurs in each JSON text in which a part of a text, or a part of a list, may be a secret.
-_MAY_HIDE: Final = rf"^[\[{{]|\\|{MAY_HIDE}"
+_MAY_HIDE: Final = rf"(?m)^[\[{{]|\\|{MAY_HIDE}"
 _PORTION: Final = 50_000  # values of a column that is decoded at once
 _EXACT: Final = 2**53  # the greatest integer up to which floats have all
 _NO_VALUES: Final = frozenset[type]()
+#: The types whose values several cells may share; lists and objects can be changed in one of them.
+_SHARED: Final = frozenset[type]((str, bool, int, float))
 
 
 def text_column(values: Sequence[str | None] | NDArray[np.object_]) -> Any:
     """Return texts as a column."""
     make: Any = pd.array  # its stubs know no dtype that is not a literal
     if isinstance(values, Texts) and _TAKES_ARROW:
-        arrays = [_as_arrow(portion) for portion in values.portions]
+        arrays = [array for portion in values.portions for array in _as_arrow(portion)]
         return make(pyarrow.chunked_array(arrays, pyarrow.large_string()), dtype=TEXT)
     return make(object_array(values), dtype=TEXT)
 
 
-def _as_arrow(portion: Portion) -> Any:
-    if isinstance(portion, list):
-        return pyarrow.array(portion, pyarrow.large_string())
+def _as_arrow(portion: Portion) -> Iterator[Any]:
+    """Yield a portion of texts as arrays that pandas holds."""
     large = pyarrow.large_string()
-    return portion if portion.type == large else portion.cast(large)
+    if isinstance(portion, list):
+        yield pyarrow.array(portion, large)
+    elif isinstance(portion, pyarrow.DictionaryArray):
+        distinct = portion.dictionary.cast(large)
+        for start in range(0, len(portion), _PORTION):  # what is taken grows while it is
+            yield distinct.take(portion.indices[start : start + _PORTION])
+    else:
+        yield portion if portion.type == large else portion.cast(large)
 
 
 def object_array(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
@@ -120,7 +134,7 @@ def time_column(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
     if len(micros) and (micros.min() < FIRST or micros.max() > LAST):
         known = (micros >= FIRST) & (micros <= LAST)
         micros = np.where(known, micros, UNKNOWN_TIME)
-    return pd.DatetimeIndex(micros.view("M8[us]"), copy=False).tz_localize("UTC")
+    return pd.DatetimeIndex(micros, dtype="datetime64[us, UTC]", copy=False)
 
 
 # Values of contexts
@@ -129,24 +143,35 @@ def time_column(micros: NDArray[np.int64]) -> pd.DatetimeIndex:
 def may_hide(portion: Portion) -> bool:
     """Return whether one of the JSON texts of a portion has what all secrets in them have."""
     if pyarrow is not None and isinstance(portion, pyarrow.Array):
-        starts = first_bytes(portion)
-        if not _NESTED.isdisjoint(starts):
-            return True
-        return b'"' in starts and _matches(portion, _MAY_HIDE)
+        texts = _distinct(portion)
+        if texts.type == pyarrow.int64():
+            return False
+        starts = first_bytes(texts)
+        return not _NESTED.isdisjoint(starts) or (b'"' in starts and _matches(texts, _MAY_HIDE))
     return _matches(portion, _MAY_HIDE)
 
 
+def _distinct(portion: Any) -> Any:
+    """Return an array of Arrow that has each of the texts of a portion."""
+    return portion.dictionary if isinstance(portion, pyarrow.DictionaryArray) else portion
+
+
 def _matches(portion: Portion, pattern: str) -> bool:
-    if pyarrow is not None:
-        # In a twentieth of the time that Python's expressions take for a long text.
-        with suppress(UnicodeError):  # a lone surrogate
-            texts = portion
-            if not isinstance(texts, pyarrow.Array):
-                texts = pyarrow.array(portion, pyarrow.large_string())
-            found = pyarrow.compute.match_substring_regex(texts, pattern)
-            return bool(pyarrow.compute.any(found).as_py())
-    search = re.compile(pattern).search
-    return any(text is not None and search(text) is not None for text in portion)
+    """Return whether a pattern is found in a portion of texts.
+
+    It may be found over two of them. They are searched as one text, which takes a tenth of the
+    time that it takes text by text.
+    """
+    if pyarrow is None:
+        return re.search(pattern, "\n".join(filter(None, portion))) is not None
+    if isinstance(portion, pyarrow.Array):
+        data = buffer_of_texts(_distinct(portion))
+    else:
+        joined = "\n".join(filter(None, portion))
+        data = pyarrow.py_buffer(joined.encode(errors="surrogatepass"))
+    ends = pyarrow.py_buffer(np.array([0, data.size], np.int64))
+    whole = pyarrow.Array.from_buffers(pyarrow.large_binary(), 1, [None, ends, data])
+    return bool(pyarrow.compute.match_substring_regex(whole, pattern)[0].as_py())
 
 
 def hide_texts(values: Sequence[str | None], mask: Mask) -> Sequence[str | None]:
@@ -276,9 +301,35 @@ def _as_objects(portion: _Values) -> NDArray[np.object_]:
 
 
 def _read_values(portion: Portion) -> _Values:
-    if pyarrow is not None and isinstance(portion, pyarrow.Array):
-        return _read_arrow(portion) or _read_list(list_texts(portion))
-    return _read_list(portion)
+    if pyarrow is None or not isinstance(portion, pyarrow.Array):
+        return _read_list(portion)
+    if isinstance(portion, pyarrow.DictionaryArray):
+        return _read_few(portion) or _read_list(list_texts(portion))
+    return _read_arrow(portion) or _read_list(list_texts(portion))
+
+
+def _read_few(portion: Any) -> _Values | None:
+    """Return the values of texts with a dictionary; None where each needs a value of its own."""
+    values, missing, kinds, exact, source = _read_values(portion.dictionary)
+    if not kinds <= _SHARED:
+        return None
+    absent = None
+    if portion.indices.null_count:
+        absent = portion.indices.is_null().to_numpy(zero_copy_only=False)
+    places = portion.indices.fill_null(0).to_numpy()
+    if not kinds:
+        values, missing = np.empty(len(portion), object), np.ones(len(portion), bool)
+    else:
+        missing = None if missing is None else missing.take(places)
+        if not isinstance(values, np.ndarray):  # of Arrow, and missing where there is no place
+            values = pyarrow.DictionaryArray.from_arrays(portion.indices, values)
+        else:
+            values = values.take(places)
+            if values.dtype == object and absent is not None:
+                values[absent] = None
+    if absent is not None:
+        missing = absent if missing is None else missing | absent
+    return _Values(values, missing, kinds, exact, None if source is None else portion)
 
 
 def _decode(texts: Sequence[str | None]) -> list[Any]:
@@ -317,10 +368,12 @@ def _read_list(texts: Sequence[str | None]) -> _Values:
 def _read_arrow(texts: Any) -> _Values | None:
     """Return the values of an array of JSON texts; None where they have several types."""
     compute = pyarrow.compute
-    present = texts.drop_null()
-    if not len(present):
+    if texts.null_count == len(texts):
         absent = np.ones(len(texts), bool) if len(texts) else None
         return _Values(np.empty(len(texts), object), absent, _NO_VALUES)
+    if texts.type == pyarrow.int64():
+        missing = texts.is_null().to_numpy(zero_copy_only=False) if texts.null_count else None
+        return _integers(texts, missing)
     firsts = set(first_bytes(texts))
     if ord("n") in firsts:  # null
         texts = compute.if_else(compute.equal(texts, "null"), None, texts)
@@ -358,18 +411,25 @@ def _read_numbers(texts: Any, missing: NDArray[np.bool_] | None) -> _Values | No
             integers = compute.if_else(fractions, None, texts)
         if b"-0" in data and compute.any(compute.equal(integers, "-0")).as_py():
             return None
-        whole = integers.cast(pyarrow.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-        exact = not len(whole) or bool(whole.min() >= -_EXACT and whole.max() <= _EXACT)
+        found = _integers(integers.cast(pyarrow.int64()), missing)
         if not some:
-            return _Values(whole, missing, frozenset({int}), exact)
+            return found
         numbers = texts.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
     except pyarrow.ArrowInvalid:  # an integer beyond int64
         return None
-    if not exact or np.isinf(numbers).any():
+    if not found.exact or np.isinf(numbers).any():
         return None
     if integers.null_count == len(texts):
         return _Values(numbers, missing, frozenset({float}))
     return _Values(numbers, missing, frozenset({int, float}), source=texts)
+
+
+def _integers(numbers: Any, missing: NDArray[np.bool_] | None) -> _Values:
+    """Return the values of an array of Arrow of int64."""
+    known = numbers.fill_null(0) if numbers.null_count else numbers
+    values = known.to_numpy(zero_copy_only=False)
+    exact = not len(values) or bool(values.min() >= -_EXACT and values.max() <= _EXACT)
+    return _Values(values, missing, frozenset({int}), exact)
 
 
 def _decode_or_text(text: str) -> Any:

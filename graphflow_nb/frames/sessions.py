@@ -24,7 +24,7 @@ from ..monitoring import Records
 from ..secret_texts import scrub
 from ..storage.paths import ContextPath, data_path, is_path_hidden, path_label
 from ..storage.table import GroupCount, Table, add_problem, note_of
-from ..storage.texts import Portion, list_texts
+from ..storage.texts import Portion, Texts, list_texts, release_freed
 from .beside import paths_beside, rows_named
 from .columns import (
     TEXT,
@@ -90,12 +90,12 @@ def sessions_frame(
     """
     texts, others = table.context[: len(context)], table.context[len(context) :]
     beside = dict(zip(paths_beside(context, mask), others, strict=True))
-    values = [  # first: each is in memory as texts too for a while
-        value_column(
-            _hide(portions_of(column, consume=consume), path, mask, rows_named(path, beside, mask))
-        )
-        for column, path in zip(texts, context, strict=True)
-    ]
+    values = []  # first: each is in memory as texts too for a while
+    for column, path in zip(texts, context, strict=True):
+        portions = portions_of(column, consume=consume)
+        values.append(value_column(_hide(portions, path, mask, rows_named(path, beside, mask))))
+        if isinstance(column, Texts):  # all sessions of a store
+            release_freed()
     columns: dict[str, Any] = {
         "id": text_column(table.id),
         "graph_id": category_column(table.graph_id),

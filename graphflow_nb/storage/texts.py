@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ except ImportError:  # an extra
 __all__ = [
     "Portion",
     "Texts",
+    "as_texts",
+    "buffer_of_texts",
     "bytes_of_texts",
     "ends_of_texts",
     "first_bytes",
@@ -25,7 +29,8 @@ __all__ = [
     "release_freed",
 ]
 
-#: Texts as one list, or as one array of Arrow, which takes a fifth of the memory.
+#: Texts as one list, or as one array of Arrow, which takes a fifth of the memory: of texts, with a
+#: dictionary of those that are distinct, or of integers where all are integers as JSON writes them.
 Portion = Any
 
 
@@ -87,7 +92,8 @@ class Texts(Sequence[str | None]):
         number = bisect_right(self._ends, at)
         portion = self.portions[number]
         text = portion[at - self._ends[number] + len(portion)]
-        return text if text is None or isinstance(text, str) else text.as_py()
+        value = text if text is None or isinstance(text, str) else text.as_py()
+        return None if value is None else str(value)
 
     def _slice(self, start: int, stop: int) -> list[str | None]:
         found: list[str | None] = []
@@ -106,8 +112,19 @@ def list_texts(portion: Portion) -> list[str | None]:
     """
     if isinstance(portion, (list, tuple)):
         return list(portion)
-    texts: list[str | None] = portion.to_pylist()
+    texts: list[str | None] = as_texts(portion).to_pylist()
     return texts
+
+
+def as_texts(portion: Any) -> Any:
+    """Return a portion that is an array of Arrow as an array of texts.
+
+    Args:
+        portion: The portion.
+    """
+    if isinstance(portion, pyarrow.DictionaryArray):
+        return portion.dictionary_decode()
+    return portion.cast(pyarrow.string()) if portion.type == pyarrow.int64() else portion
 
 
 def bytes_of_texts(texts: Any) -> bytes:
@@ -119,11 +136,20 @@ def bytes_of_texts(texts: Any) -> bytes:
     Args:
         texts: The array, of texts of either size.
     """
-    ends = ends_of_texts(texts)
+    return bytes(buffer_of_texts(texts))
+
+
+def buffer_of_texts(texts: Any) -> Any:
+    """Return what ``bytes_of_texts`` returns without a copy, as a buffer of Arrow.
+
+    Args:
+        texts: The array, of texts of either size.
+    """
     data = texts.buffers()[2]
     if not len(texts) or data is None:
-        return b""
-    return bytes(memoryview(data)[int(ends[0]) : int(ends[-1])])
+        return pyarrow.py_buffer(b"")
+    ends = ends_of_texts(texts)
+    return data.slice(int(ends[0]), int(ends[-1] - ends[0]))
 
 
 def first_bytes(texts: Any) -> bytes:
@@ -154,9 +180,21 @@ def ends_of_texts(texts: Any) -> NDArray[Any]:
 
 
 def release_freed() -> None:
-    """Give the memory that Arrow has freed back to the system.
+    """Give the memory that Arrow and the C library have freed back to the system.
 
-    Arrow keeps it for its next arrays, and what becomes an array of numpy would need it again.
+    Each keeps it for its own next arrays, and what the other one makes would need it again.
     """
     if pyarrow is not None:
         pyarrow.default_memory_pool().release_unused()
+    if _trim is not None:
+        _trim(0)
+
+
+def _find_trim() -> Any:
+    """Return the function by which the C library gives back what it keeps; None for none."""
+    with suppress(AttributeError, OSError, TypeError):  # of GNU's alone
+        return ctypes.CDLL(None).malloc_trim
+    return None
+
+
+_trim: Final = _find_trim()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from array import array
 from binascii import unhexlify
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gathering import GatheredFew, GatheredLists, GatheredTexts
+from ..gathering import (
+    GatheredFew,
+    GatheredLists,
+    GatheredNumbers,
+    GatheredTexts,
+    GatheredValues,
+)
 from ..paths import ContextPath
 from ..query import Query
 from ..scans import current_row_note
@@ -42,7 +47,6 @@ __all__ = ["Unstreamed", "stream_table"]
 _NUMBERS: Final = ("version", "created", "updated", "context_bytes", "messages")
 _TIMES: Final = ("created", "updated")
 _TEXTS: Final = ("id", "graph_id", "current_task_id", "status_message")
-_FEW: Final = (1, 2)  # where the texts are of which few are distinct
 _SPARE: Final = 1 << 17
 _PORTION: Final = 1 << 19  # bytes of a portion, and the row in which it ends
 #: Fewer bytes at once are not worth the loop's time, and more are waited for, which the system
@@ -191,13 +195,16 @@ class _Reader:
         self._decoding: asyncio.Future[None] | None = None
         # One thread for all portions: each thread keeps memory of its own that it has freed.
         self._thread = ThreadPoolExecutor(1, "graphflow_nb-decode")
-        self._numbers = [array("q") for _ in _NUMBERS]
-        self._texts: list[GatheredLists | GatheredTexts] = [GatheredLists() for _ in range(count)]
+        self._numbers = [GatheredNumbers() for _ in _NUMBERS]
+        self._texts: list[Any] = [GatheredLists() for _ in range(count)]
         if pyarrow is not None:
-            # The first as pandas has texts, so that a DataFrame shares them.
+            # The first end as pandas has texts, so that a DataFrame shares them.
             self._texts = [
-                GatheredFew() if place in _FEW else GatheredTexts(large=place < len(_TEXTS))
-                for place in range(count)
+                GatheredTexts(large=True),
+                GatheredFew(),
+                GatheredFew(),
+                GatheredValues(large=True, json=False),
+                *(GatheredValues() for _ in range(count - len(_TEXTS))),
             ]
         self._known: dict[str | None, str | None] = {}
 
@@ -239,11 +246,12 @@ class _Reader:
     def times(self, column: str) -> NDArray[np.int64]:
         """Return ``created_at`` or ``updated_at`` of the rows, as they came."""
         place = _NUMBERS.index(column.removesuffix("_at"))
-        return np.frombuffer(self._numbers[place], np.int64)
+        return self._numbers[place].view().astype(np.int64, copy=False)
 
     def ids(self, places: NDArray[np.int64]) -> list[str | None]:
         """Return the ids of the rows at some places."""
-        return self._texts[0].take(places)
+        found: list[str | None] = self._texts[0].take(places)
+        return found
 
     def stop(self) -> None:
         """Drop what is not decoded."""
@@ -270,41 +278,38 @@ class _Reader:
         work = self._read if pyarrow is None else self._read_arrow
         portion = work(buffer, size)
         for column, numbers in zip(self._numbers, portion.numbers, strict=True):
-            column.frombytes(numbers.data.cast("B"))
+            column.add(numbers)
         for texts, some in zip(self._texts, portion.texts, strict=True):
             texts.add(some)
 
     def _read_arrow(self, buffer: bytearray, size: int) -> _Portion:
-        names = [*_NUMBERS, *_TEXTS]
-        names += [str(number) for number in range(self._count - len(_TEXTS))]
-        kinds = dict.fromkeys(names, pyarrow.string())
-        kinds |= dict.fromkeys(_NUMBERS, pyarrow.int64())
-        kinds |= dict.fromkeys(_TIMES, pyarrow.binary())
-        few = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-        kinds |= dict.fromkeys([_TEXTS[place] for place in _FEW], few)
-        rows = pyarrow.csv.read_csv(
-            pyarrow.BufferReader(memoryview(buffer)[:size]),
-            pyarrow.csv.ReadOptions(use_threads=False, block_size=size + 1, column_names=names),
-            pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False),
-            pyarrow.csv.ConvertOptions(
-                column_types=kinds,
-                null_values=["\\N"],
-                strings_can_be_null=True,
-                check_utf8=False,  # the server has checked it
-            ),
-        )
+        kinds: dict[str, Any] = dict.fromkeys(_NUMBERS, pyarrow.int64())
+        kinds |= dict.fromkeys(_TIMES, pyarrow.binary(len(_NULL)))
+        values = [str(place) for place in range(self._count - len(_TEXTS))]
+        names = [*_TEXTS, *values]
+        kinds |= zip(names, (column.form for column in self._texts), strict=True)
+        rows = memoryview(buffer)[:size]
+        try:
+            columns = _read_rows(rows, kinds)
+        except pyarrow.ArrowInvalid:  # a value that is not an integer
+            others = {name: pyarrow.string() for name in values if kinds[name] == pyarrow.int64()}
+            if not others:
+                raise
+            columns = _read_rows(rows, kinds | others)
         numbers: list[NDArray[np.int64]] = []
         texts: list[Portion] = []
-        for name, column in zip(names, (c.combine_chunks() for c in rows.columns), strict=True):
+        for name, column in columns.items():
             if name in _TIMES:
                 found = column.fill_null(_NULL.encode()) if column.null_count else column
-                numbers.append(_read_times(found.buffers()[2], len(found)))
+                numbers.append(_read_times(found.buffers()[1], len(found)))
             elif name in _NUMBERS:
                 found = column.fill_null(-1) if column.null_count else column
                 numbers.append(found.to_numpy(zero_copy_only=False))
             elif isinstance(column, pyarrow.DictionaryArray):
-                names = _unescape(column.dictionary, json=False)
-                texts.append(pyarrow.DictionaryArray.from_arrays(column.indices, names))
+                distinct = _unescape(column.dictionary, json=name not in _TEXTS)
+                texts.append(pyarrow.DictionaryArray.from_arrays(column.indices, distinct))
+            elif column.type == pyarrow.int64():
+                texts.append(column)
             else:
                 texts.append(_unescape(column, json=name not in _TEXTS))
         return _Portion(numbers, texts)
@@ -346,8 +351,7 @@ class _Reader:
         ids, graphs, tasks, statuses, *values = columns
         numbers: dict[str, Any] = {}
         for name in _NUMBERS:
-            column = np.frombuffer(self._numbers.pop(0), np.int64)
-            numbers[name] = column if order is None else column[order]
+            numbers[name] = self._numbers.pop(0).finish(order).astype(np.int64, copy=False)
         return Table(
             id=ids,
             graph_id=graphs,
@@ -357,6 +361,38 @@ class _Reader:
             next=None,
             **numbers,
         )
+
+
+def _read_rows(rows: memoryview, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of rows as arrays of Arrow.
+
+    Args:
+        rows: What the server sends of them.
+        kinds: The name and the type of each column.
+
+    Raises:
+        ArrowInvalid: A value is of another type.
+    """
+    found = pyarrow.csv.read_csv(
+        pyarrow.BufferReader(rows),
+        pyarrow.csv.ReadOptions(
+            use_threads=False, block_size=len(rows) + 1, column_names=list(kinds)
+        ),
+        pyarrow.csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False),
+        pyarrow.csv.ConvertOptions(
+            column_types=kinds,
+            null_values=["\\N"],
+            strings_can_be_null=True,
+            check_utf8=False,  # the server has checked it
+        ),
+        # Arrow's own keeps what is freed between portions.
+        pyarrow.system_memory_pool(),
+    )
+    # The columns of one block have one chunk each, which joined would be copied.
+    return {
+        name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        for name, column in zip(kinds, found.columns, strict=True)
+    }
 
 
 def _read_times(digits: Any, count: int) -> NDArray[np.int64]:

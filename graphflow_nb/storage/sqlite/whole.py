@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from types import NoneType
 from typing import Any, Final
 
-from ..gathering import GatheredFew, GatheredTexts
+from ..gathering import GatheredFew, GatheredTexts, GatheredValues
 
 try:
     import pyarrow
@@ -54,7 +54,12 @@ def gather_columns(parts: Iterable[Sequence[Sequence[Any]]], count: int) -> list
 def _new_column(place: int) -> Any:
     if place in NUMBERS:
         return array("q")
-    return GatheredFew() if place in _FEW else GatheredTexts(large=place < _TEXTS)
+    if not place:
+        return GatheredTexts(large=True)
+    if place in _FEW:
+        return GatheredFew()
+    status = place < _TEXTS
+    return GatheredValues(large=status, json=not status)
 
 
 def _add(columns: Sequence[Any], rows: Sequence[list[Any]]) -> None:
@@ -71,6 +76,5 @@ def _add(columns: Sequence[Any], rows: Sequence[list[Any]]) -> None:
         elif set(map(type, values)) - ({str} if place in _NEVER_NULL else {str, NoneType}):
             raise TypeError(f"column {place} has a value that is not a text")
         else:
-            texts = pyarrow.array(values, pyarrow.string())
-            column.add(texts.dictionary_encode() if place in _FEW else texts)
+            column.add(pyarrow.array(values, pyarrow.string()))
         values.clear()

@@ -15,6 +15,7 @@ import pytest
 from graphflow_nb import Cursor, Query, Session
 from graphflow_nb.frames import columns, paths_beside, sessions_frame
 from graphflow_nb.model.masks import DEFAULT_MASK
+from graphflow_nb.storage import gathering
 from graphflow_nb.storage.postgres import sorting, streaming
 from graphflow_nb.storage.scans import noting_rows
 from graphflow_nb.storage.texts import Texts
@@ -50,7 +51,14 @@ VALUES: dict[str, list[object]] = {
     "several": [1, "1", True, None, [1], {"a": "b"}, 1.5],
     "dotted": [{"a.b": 1}, {"a": {"b": "nested"}}, {"a": 3}],
 }
-PATHS = [*VALUES, "dotted.a.b", ("dotted", "a.b"), "list.0", 'it\'s \\ "quoted"', "nowhere"]
+#: What other portions have than the first ones.
+LATE: dict[str, object] = {
+    "late text": "a",
+    "late null": None,
+    "late fraction": 0.5,
+    "late big": 2**63,
+}
+PATHS = [*VALUES, *LATE, "dotted.a.b", ("dotted", "a.b"), "list.0", 'it\'s \\ "quoted"', "nowhere"]
 
 
 async def fill(url: str, form: str, count: int) -> None:
@@ -68,6 +76,7 @@ async def fill(url: str, form: str, count: int) -> None:
     for n in range(count):
         data = {name: some.choice(values) for name, values in VALUES.items() if some.random() < 0.8}
         data['it\'s \\ "quoted"'] = n
+        data |= {name: n if n < 2 * count // 3 else value for name, value in LATE.items()}
         context = json.dumps({"data": data, "chat_history": {"messages": [1] * (n % 3)}})
         await connection.execute(
             f"INSERT INTO {table} (id, graph_id, current_task_id, status_message, context, "
@@ -120,6 +129,7 @@ def test_a_frame_of_all_is_that_of_a_page(database, run, monkeypatch, form, arro
         monkeypatch.setattr(streaming, "pyarrow", None)
     monkeypatch.setattr(streaming, "_PORTION", 9_000)
     monkeypatch.setattr(streaming, "_ODD", 3)
+    monkeypatch.setattr(gathering, "_FEW", 3)
     run(fill(database, form, 90))
     storage = run(connect(database, read_only=form == "no-xmin"))
     for order in ("-updated_at", "created_at", "id"):
@@ -143,6 +153,7 @@ def test_rows_that_come_in_any_order_are_sorted_as_the_server_sorts(
     if not arrow:
         monkeypatch.setattr(streaming, "pyarrow", None)
     monkeypatch.setattr(streaming, "_PORTION", 9_000)
+    monkeypatch.setattr(gathering, "_FEW", 3)
     monkeypatch.setattr(sorting, "_SORTABLE", "SELECT $1::text <> $2::text")
     sort, sorted_here = sorting.sort_rows, []
 

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from graphflow_nb import Query, connect
+from graphflow_nb.storage import gathering
 from graphflow_nb.storage.sqlite import odd, whole
 
 from ..postgres.test_streaming import PATHS, TEXTS, VALUES, check
@@ -42,6 +43,7 @@ def path(tmp_path, run) -> str:
 def test_a_frame_of_all_is_that_of_a_page(path, run, monkeypatch):
     monkeypatch.setattr(odd, "_PORTION", 3)
     monkeypatch.setattr(whole, "_PORTION", 9)
+    monkeypatch.setattr(gathering, "_FEW", 3)
     storage = run(connect(f"sqlite:{path}"))
     for order in ("-updated_at", "created_at", "id"):
         assert len(check(run, storage, Query(order=order, limit=None), PATHS)) == 60
