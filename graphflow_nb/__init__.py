@@ -186,3 +186,12 @@ __all__ = [
     "unload_ipython_extension",
     "wrap",
 ]
+
+_PACKAGES = (
+    "benchmark changes dask figures history journal lessons monitoring storage testing workflow"
+)
+
+
+def __dir__() -> list[str]:
+    """Return the public names and packages, for Tab completion."""
+    return sorted((*__all__, *_PACKAGES.split(), "__version__"))

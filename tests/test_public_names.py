@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import re
 from pathlib import Path
 
 import graphflow_nb as g
+from graphflow_nb import Workbench
 from graphflow_nb.model.times import UNKNOWN_TIME
 
 
@@ -57,3 +59,16 @@ def test_what_modules_share_is_public_and_documented():
                 and not (source.name == "__init__.py" and (module / f"{name.name}.py").exists())
             ]
     assert wrong == []
+
+
+def test_tab_completion_offers_what_is_public():
+    packages = re.findall(r"^- ``graphflow_nb\.(\w+)``", g.__doc__, re.MULTILINE)
+    assert dir(g) == sorted([*g.__all__, *packages, "__version__"])
+    assert all(callable(getattr(g, name)) for name in g.__all__)
+    wb = g.open("memory:")
+    offered = {name for name in dir(wb) if not name.startswith("_")}
+    assert {"get", "sessions", "browse", "latency", "storage", "journal", "undo"} <= offered
+    inside = {"asking", "bridge", "filters", "hiding", "note_shown", "observed", "orders", "table"}
+    assert not offered & inside
+    assert offered <= {*dir(Workbench), *vars(wb)}
+    assert not offered & {"scrubber", "hide_secrets"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Final, Self
 from weakref import WeakSet
 
 from ..bridge import Bridge
@@ -26,6 +26,13 @@ from .shown import Shown
 
 __all__ = ["Connected", "clients"]
 
+#: What views ask a client for; a person has other names for it.
+_OF_VIEWS: Final = frozenset(
+    (
+        *("asking", "bridge", "filters", "hide_secrets", "hiding", "note_shown", "observed"),
+        *("orders", "scrubber", "table"),
+    )
+)
 _known: WeakSet[Connected] = WeakSet()
 
 
@@ -59,6 +66,10 @@ class Connected:
         self.observed = Observed()
         self._shown = Shown()
         _known.add(self)
+
+    def __dir__(self) -> list[str]:
+        """Return the names that Tab completion offers: without those that views ask for."""
+        return sorted(set(super().__dir__()) - _OF_VIEWS)
 
     @property
     def attributes(self) -> StorageAttributes:

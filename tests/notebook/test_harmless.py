@@ -184,7 +184,7 @@ def _calls(wb: g.Workbench, chance: random.Random) -> Iterator[tuple[str, Callab
         "wb.storage.history_table": wb.storage.history_table,
     }
     for name, owner in owners.items():
-        for method in dir(owner):
+        for method in sorted({*dir(type(owner)), *dir(owner)}):  # those of views too
             if method.startswith("_") or method == "close":
                 continue
             if method in LEFT_OUT and owner is not wb:
