@@ -90,6 +90,10 @@ class Changes(Client):
             >>> wb = graphflow_nb.open("demo")
             >>> wb.delete(["claim-0014", "no such id"])
             ['claim-0014']
+            >>> old = wb.stuck("1 day", task="payout")
+            >>> gone = wb.delete(dict(zip(old["id"], old["version"])))  # if not saved since
+            >>> len(gone) == len(old)
+            True
 
         Args:
             ids: An id, several (a column of a DataFrame too), or a mapping from id to the version
