@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,8 +19,8 @@ from typing import Self
 from ..errors import LocalServerError
 from ..extras import install_command
 from .folders import make_runtime_folder
-from .guarding import Guard, keep_until_stopped, let_go, watch_forks
-from .processes import ServerUser, identify_process, kill_with_children
+from .guarding import PrivateServer
+from .processes import ServerUser, identify_process
 from .programs import server_environment
 
 __all__ = ["LocalRedis", "find_redis"]
@@ -51,7 +50,7 @@ def find_redis() -> Path:
     )
 
 
-class LocalRedis:
+class LocalRedis(PrivateServer):
     """A private Redis or Valkey server, whose data are removed at the end.
 
     It ends when this Python process ends, however that ends, as ``LocalPostgres`` does.
@@ -67,11 +66,8 @@ class LocalRedis:
     """
 
     def __init__(self, settings: Mapping[str, str] | None = None):
+        super().__init__()
         self._settings = dict(settings or {})
-        self._lock = threading.RLock()
-        self._runtime: Path | None = None
-        self._guard: Guard | None = None
-        watch_forks(self)
 
     def start(self) -> Self:
         """Start the server, also after it was killed; do nothing if it runs.
@@ -115,7 +111,7 @@ class LocalRedis:
         with suppress(FileNotFoundError):
             _socket_of(runtime).unlink()  # a killed server leaves it
         before = log.stat().st_size if log.exists() else 0
-        self._guard = Guard(
+        self._start_guard(
             {
                 "initialise": None,
                 "unfinished": [],
@@ -129,7 +125,6 @@ class LocalRedis:
                 "owner": identify_process(os.getpid()),
             }
         )
-        keep_until_stopped(self)
         if not self._wait_until_ready(_socket_of(runtime)):
             complaint = log.read_bytes()[before:].decode(errors="replace").strip()
             names = ", ".join(self._settings)
@@ -154,40 +149,6 @@ class LocalRedis:
             time.sleep(0.005)
         return False
 
-    def _end_guard(self, *, keep: bool) -> None:
-        if self._guard is not None:
-            self._guard.end(keep=keep)
-            let_go(self)
-        self._guard = None
-
-    def kill(self) -> None:
-        """Kill the server with SIGKILL, as a crash would; ``start`` starts it on the same data.
-
-        What it wrote to its files before is kept, since the system did not crash. After ``start``
-        the URL is the same. Do nothing if the server does not run.
-        """
-        with self._lock:
-            if self.pid is not None and self.running:
-                kill_with_children(self.pid)
-
-    def stop(self) -> None:
-        """Stop the server and remove its data; do nothing if it is stopped."""
-        with self._lock:
-            self._end_guard(keep=False)
-            if self._runtime is not None:
-                shutil.rmtree(self._runtime, ignore_errors=True)
-            self._runtime = None
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is there."""
-        return self._guard is not None and self._guard.is_running
-
-    @property
-    def pid(self) -> int | None:
-        """The number of the server's process, None while it is stopped."""
-        return None if self._guard is None else self._guard.pid
-
     @property
     def url(self) -> str:
         """The URL to connect to.
@@ -198,20 +159,6 @@ class LocalRedis:
         if self._runtime is None:
             raise LocalServerError(_STOPPED)
         return f"unix://{_socket_of(self._runtime)}"
-
-    def forget_after_fork(self) -> None:
-        """Leave the server to the parent; called in a child that was forked."""
-        if self._guard is not None:
-            self._guard.forget()
-        self._lock = threading.RLock()
-        self._runtime, self._guard = None, None
-        let_go(self)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         return f"<LocalRedis: {self.url}>" if self.running else "<LocalRedis, stopped>"

@@ -9,25 +9,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 from ..errors import LocalPostgresError
 from .folders import DATA, check_folder, make_runtime_folder
-from .guarding import GUARD, Guard, keep_until_stopped, let_go, watch_forks
+from .guarding import GUARD, PrivateServer
 from .processes import (
     ServerUser,
     find_command_line,
     find_parent,
     find_server_process,
     identify_process,
-    kill_with_children,
     replace_stale_pid,
 )
 from .programs import find_binaries, server_environment, server_version
@@ -55,7 +53,7 @@ class _Folders:
     binaries: Path
 
 
-class LocalPostgres:
+class LocalPostgres(PrivateServer):
     """A private PostgreSQL server; ``local_postgres()`` creates and starts one.
 
     It ends when this Python process ends, however that ends: a guard process sees to it, and on
@@ -90,14 +88,12 @@ class LocalPostgres:
         *,
         binaries: str | Path | None = None,
     ):
+        super().__init__()
         # The same folder by one name, however it was spelled.
         self._folder = None if folder is None else Path(folder).expanduser().resolve()
         self._settings = dict(settings or {})
         self._wanted = None if binaries is None else Path(binaries)
-        self._lock = threading.RLock()
         self._folders: _Folders | None = None
-        self._guard: Guard | None = None
-        watch_forks(self)
 
     def start(self) -> Self:
         """Start the server, also after it was killed; do nothing if it runs.
@@ -130,7 +126,7 @@ class LocalPostgres:
                 for folder in made:  # a failed start leaves nothing, and keeps what was there
                     shutil.rmtree(folder, ignore_errors=True)
                 raise
-            self._folders = folders
+            self._folders, self._runtime = folders, folders.runtime
         return self
 
     def _prepare(self, user: ServerUser) -> _Folders:
@@ -182,7 +178,8 @@ class LocalPostgres:
         while True:
             replace_stale_pid(folders.data)
             before = log.stat().st_size if log.exists() else 0
-            self._start_guard(plan)
+            if (error := self._start_guard(plan).error) is not None:
+                raise LocalPostgresError(f"initdb failed: {error or 'it gave no reason'}")
             if self._wait_until_ready(folders.data, deadline):
                 return
             self._end_guard(keep=True)
@@ -212,12 +209,6 @@ class LocalPostgres:
         command += ["-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
         return command if self._folder is not None else [*command, "--no-sync"]
 
-    def _start_guard(self, plan: Mapping[str, Any]) -> None:
-        self._guard = Guard(plan)
-        keep_until_stopped(self)
-        if (error := self._guard.error) is not None:
-            raise LocalPostgresError(f"initdb failed: {error or 'it gave no reason'}")
-
     def _wait_until_ready(self, data: Path, deadline: float) -> bool:
         """Return True once the server takes connections, False if it ended or time is over."""
         while time.monotonic() < deadline:
@@ -232,49 +223,14 @@ class LocalPostgres:
             time.sleep(0.01)
         return False
 
-    def _end_guard(self, *, keep: bool) -> None:
-        """End the guard and with it the server.
-
-        Args:
-            keep: Whether to keep the temporary folders.
-        """
-        if self._guard is not None:
-            self._guard.end(keep=keep)
-            let_go(self)
-        self._guard = None
-
-    def kill(self) -> None:
-        """Kill the server with all its processes, as a crash would; ``start`` recovers it.
-
-        Each gets a SIGKILL: the postmaster, every connection's backend, and those in the background
-        that write the log and the data. Nothing more is written, and connections break at once.
-        What the server handed to the system before is kept, since the system did not crash. After
-        ``start`` the URL is the same. Do nothing if the server does not run.
-        """
-        with self._lock:
-            if self.pid is not None and self.running:
-                kill_with_children(self.pid)
-
     def stop(self) -> None:
         """Stop the server and remove temporary data; do nothing if it is stopped.
 
         Data in a folder are kept.
         """
         with self._lock:
-            self._end_guard(keep=False)
-            if self._folders is not None:
-                shutil.rmtree(self._folders.runtime, ignore_errors=True)
+            super().stop()
             self._folders = None
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is there."""
-        return self._guard is not None and self._guard.is_running
-
-    @property
-    def pid(self) -> int | None:
-        """The number of the server's process, None while it is stopped."""
-        return None if self._guard is None else self._guard.pid
 
     @property
     def url(self) -> str:
@@ -351,17 +307,8 @@ class LocalPostgres:
 
     def forget_after_fork(self) -> None:
         """Leave the server to the parent; called in a child that was forked."""
-        if self._guard is not None:
-            self._guard.forget()
-        self._lock = threading.RLock()
-        self._folders, self._guard = None, None
-        let_go(self)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        super().forget_after_fork()
+        self._folders = None
 
     def __repr__(self) -> str:
         if not self.running:

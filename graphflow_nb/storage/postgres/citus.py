@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-import asyncpg
+from .errors import NOT_SPOKEN
 
 __all__ = ["ONE_CONNECTION", "ShardBytes", "is_distributed", "read_shard_bytes"]
 
@@ -43,8 +43,7 @@ async def is_distributed(connection: Any, table: str) -> bool:
         connection: The connection.
         table: The quoted name of the table.
     """
-    # Servers that only speak PostgreSQL's protocol may lack the catalog.
-    with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+    with suppress(*NOT_SPOKEN):
         async with connection.transaction():
             if await connection.fetchval(_HAS_CITUS):
                 return bool(await connection.fetchval(_IS_DISTRIBUTED, table))

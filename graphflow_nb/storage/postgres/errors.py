@@ -21,6 +21,7 @@ from ..url import StoreUrl, raise_without_secrets
 
 __all__ = [
     "LOST",
+    "NOT_SPOKEN",
     "OUTDATED",
     "UNPREPARED",
     "check_jsonb",
@@ -44,6 +45,10 @@ OUTDATED = (
 #: The server's session lacks the statements that were prepared in it: it is another client's, or
 #: someone has discarded them.
 UNPREPARED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+
+#: What is raised by servers that only speak PostgreSQL's protocol, where they lack a catalog, a
+#: function or a form of a statement.
+NOT_SPOKEN = (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError)
 
 #: The connection was lost, or the server takes none.
 LOST = (

@@ -17,6 +17,7 @@ from ..checks import WRITABLE
 from ..url import StoreUrl, server_of
 from . import sql as sql
 from .connections import Connection
+from .errors import NOT_SPOKEN
 
 __all__ = ["RIGHTS", "Found", "Inspector", "find_missing_rights", "has_triggers"]
 
@@ -65,7 +66,7 @@ class Inspector:
         """
         for system in sql.SYSTEMS[:-1]:
             self._statement = sql.inspect_statement(system)
-            with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+            with suppress(*NOT_SPOKEN):
                 return await attempt()
         self._statement = sql.inspect_statement(sql.SYSTEMS[-1])
         return await attempt()
@@ -139,7 +140,7 @@ class Inspector:
     async def find_hidden_schemas(self, connection: Connection) -> str | None:
         """Return the schemas that may hide the table, since the user may not use them."""
         *schema, name = sql.parse_name(self._name) or [self._name]
-        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+        with suppress(*NOT_SPOKEN):
             found: str | None = await connection.fetchval(
                 sql.HIDDEN_SCHEMAS, schema[-1] if schema else None, name
             )
@@ -202,8 +203,7 @@ async def has_triggers(connection: Connection, table: str) -> bool:
         connection: The connection.
         table: The quoted name of the table.
     """
-    # Servers that only speak the protocol may lack the catalog.
-    with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+    with suppress(*NOT_SPOKEN):
         async with connection.transaction():
             return bool(await connection.fetchval(sql.HAS_TRIGGERS, table))
     return False

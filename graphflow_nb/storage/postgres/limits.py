@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from .errors import NOT_SPOKEN
+
 __all__ = [
     "CHECK_SECONDS",
     "IDLE",
@@ -64,7 +66,7 @@ async def find_limits(connection: Any, timeout: float, given: Mapping[str, str])
     wanted[_CHECK] = CHECK_SECONDS
     found = {}
     # Servers that only speak PostgreSQL's protocol may lack the catalog, or a limit.
-    with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError, ValueError):
+    with suppress(*NOT_SPOKEN, ValueError):
         for name, setting in await connection.fetch(_READ):
             has, ours = int(setting), min(max(1, round(1000 * wanted[name])), 2**31 - 1)
             found[name] = has if name in given or 0 < has < ours else ours

@@ -17,10 +17,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple, TypeVar
 
-import asyncpg
-
 from ..query import Query
 from .connections import Connection
+from .errors import NOT_SPOKEN
 from .plans import plan_of
 from .selects import DIRECT, SORTED, Selects, Statement, Way, is_searched, looks_inside
 
@@ -130,7 +129,7 @@ async def judge_order(connection: Connection, explain: str) -> Effort:
         explain: The statement that asks for the plan.
     """
     # Servers that only speak PostgreSQL's protocol may explain in another form.
-    with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+    with suppress(*NOT_SPOKEN):
         async with connection.transaction():
             plan = plan_of(json.loads(await connection.fetchval(explain)))
             if plan.rows > WALKED:

@@ -12,12 +12,11 @@ import time
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-import asyncpg
-
 from ..query import Query
 from ..scans import ScanEstimate, ScanGuard, ScanKind
 from .citus import read_shard_bytes
 from .connections import Connection
+from .errors import NOT_SPOKEN
 from .plans import plan_of
 from .selects import Statement, is_searched, looks_inside
 
@@ -136,8 +135,7 @@ class Scans:
         now = time.monotonic()
         if now - self._looked_at > KNOWN_SECONDS:
             self._size = None
-            # Servers that only speak PostgreSQL's protocol may lack the catalog.
-            with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+            with suppress(*NOT_SPOKEN):
                 async with connection.transaction():
                     size = _Size(*await connection.fetchrow(_SIZE, self._table))
                     if not size.rows_bytes and (
@@ -159,7 +157,7 @@ class Scans:
             connection: The connection, in a transaction.
             statement: The statement, without parameters.
         """
-        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+        with suppress(*NOT_SPOKEN):
             async with connection.transaction():
                 explained = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}")
                 return plan_of(json.loads(explained)).rows
@@ -174,7 +172,7 @@ class Scans:
         if known is not None and now - known[1] <= KNOWN_SECONDS:
             return known[0]
         explain = f"EXPLAIN (FORMAT JSON) {statement.text}"
-        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+        with suppress(*NOT_SPOKEN):
             async with connection.transaction():
                 plan = plan_of(json.loads(await connection.fetchval(explain, *statement.arguments)))
             # What another server reads for a foreign table counts as if it read all, too.

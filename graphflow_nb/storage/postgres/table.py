@@ -33,7 +33,14 @@ from ..checks import (
 from ..url import StoreUrl, check_postgres_url
 from . import sql as sql
 from .connections import Connection, Connections, Lending, NotConnected
-from .errors import OUTDATED, check_jsonb, depends_on_row, raise_read_only, raise_translated
+from .errors import (
+    NOT_SPOKEN,
+    OUTDATED,
+    check_jsonb,
+    depends_on_row,
+    raise_read_only,
+    raise_translated,
+)
 from .history_sql import HistoryForm
 from .inspection import RIGHTS, Found, Inspector, find_missing_rights
 from .link import Link, Opener
@@ -330,8 +337,7 @@ class OpenTable:
 
     async def _has_rules(self, connection: Connection) -> bool:
         """Return whether rules replace writes to the table."""
-        # Servers that only speak the protocol may lack the catalog.
-        with suppress(asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+        with suppress(*NOT_SPOKEN):
             return bool(await connection.fetchval(sql.HAS_RULES, self.form.table))
         return False
 
