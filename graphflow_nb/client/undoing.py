@@ -92,23 +92,7 @@ class Undoing(Connected):
         stop: Callable[[], bool] | None = None,
         confirm: Confirm = None,
     ) -> list[str]:
-        """Undo all writes of the journal, newest first for each session.
-
-        Interrupting the kernel (■) stops it; called again, it goes on with what is left.
-
-        Args:
-            progress, stop, confirm: See ``undo_many``.
-
-        Returns:
-            The ids of sessions that were not undone: others changed them since, or the store
-            refused what was there before, of which a warning gives the reason.
-
-        Raises:
-            QueryError: An argument is something else.
-            ChangeRefused: They are many, and it was not confirmed.
-            JournalError: Lines of the journal can't be read.
-            StorageError: The store failed; what was undone until then stays undone.
-        """
+        """Undo all writes of the journal; see ``Workbench.undo_all``, which shows its progress."""
         check_callables(progress=progress, stop=stop)
         numbers = self._pick_confirmed(None, confirm, "wb.undo_all(")
         report = await self.journaled.undo_many(numbers, progress=progress, stop=stop)

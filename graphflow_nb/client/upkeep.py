@@ -56,25 +56,7 @@ class Upkeep(Connected):
         progress: Callable[[int, int | None], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> int:
-        """Build an index for quick pages in Redis, or update it; no session is changed.
-
-        What this package writes afterwards is kept in it. Workers don't know it: what they save
-        keeps its place, and what they create is not shown until the index is built again. One that
-        was interrupted or stopped before it was whole is not used: build it again.
-
-        Args:
-            progress: A function that is called after each batch, on the storage's thread, with the
-                number of sessions read, and of how many (None if unknown).
-            stop: A function that is asked before each batch, on the storage's thread; True ends the
-                work there.
-
-        Returns:
-            The number of sessions in the index; of those that were read, if it was stopped.
-
-        Raises:
-            CapabilityError: The storage has no method ``build_index``.
-            StorageError: The store failed.
-        """
+        """Build or update Redis' index; see ``Workbench.build_index``, which shows its progress."""
         check_callables(progress=progress, stop=stop)
         build = require(self.storage, SupportsIndex).build_index
         return await build(progress=progress, stop=stop)

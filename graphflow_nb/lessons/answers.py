@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import dis
 import inspect
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from textwrap import dedent
 from traceback import walk_tb
 from types import FunctionType
@@ -13,7 +15,14 @@ from types import FunctionType
 from ..printable import printable
 from .questions import join_choices
 
-__all__ = ["describe_failure", "find_missing", "show_answer", "show_solution"]
+__all__ = [
+    "describe_failure",
+    "find_missing",
+    "find_names",
+    "show_answer",
+    "show_short",
+    "show_solution",
+]
 
 
 def find_missing(answer: object, template: object) -> str:
@@ -92,10 +101,38 @@ def show_answer(answer: object) -> str:
         return f"a {type(answer).__name__} whose repr failed: {type(error).__name__}"
 
 
-def show_solution(answer: object) -> str:
-    """Return an answer as text that runs when it is pasted: functions without their annotations."""
+def show_short(answer: object) -> str:
+    """Return an answer as it is named in a sentence."""
+    if isinstance(answer, FunctionType):
+        return f"the function {answer.__name__}"
+    text = repr(answer) if isinstance(answer, str) else show_answer(answer)
+    return printable(text if len(text) <= 100 else f"{text[:100]}…")
+
+
+def find_names(question: str, solution: object) -> tuple[str, ...]:
+    """Return how a question names the functions that are its answer; empty if they are none.
+
+    Example:
+        >>> find_names("Write double(number), which returns twice its number.", abs)
+        ('double',)
+    """
+    functions = solution if isinstance(solution, tuple) else (solution,)
+    if not all(map(callable, functions)):
+        return ()
+    names = tuple(re.findall(r"\b([a-z_]\w*)\(", question)[: len(functions)])
+    return names if len(names) == len(functions) else ()
+
+
+def show_solution(answer: object, names: Sequence[str] = ()) -> str:
+    """Return an answer as text that runs when it is pasted: functions without their annotations.
+
+    Args:
+        answer: The answer.
+        names: How the functions are called in the text.
+    """
     if isinstance(answer, tuple) and answer and all(isinstance(a, FunctionType) for a in answer):
-        return "\n\n\n".join(map(show_solution, answer))
+        each = zip_longest(answer, names[: len(answer)])
+        return "\n\n\n".join(show_solution(a, [name] if name else []) for a, name in each)
     text = show_answer(answer)
     if not isinstance(answer, FunctionType) or not text.startswith("def "):
         return text
@@ -103,6 +140,7 @@ def show_solution(answer: object) -> str:
     assert isinstance(made, ast.FunctionDef)
     below = text.splitlines()[made.body[0].lineno - 1 :]
     made.body, made.returns = [ast.Pass()], None
+    made.name = names[0] if names else made.name
     for argument in ast.walk(made.args):
         if isinstance(argument, ast.arg):
             argument.annotation = None

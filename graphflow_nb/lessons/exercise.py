@@ -13,7 +13,14 @@ from ..cards import card
 from ..errors import LessonError
 from ..notebook.panel import Action
 from ..printable import printable_lines
-from .answers import describe_failure, find_missing, show_answer, show_solution
+from .answers import (
+    describe_failure,
+    find_missing,
+    find_names,
+    show_answer,
+    show_short,
+    show_solution,
+)
 from .questions import Question, Remark, join_choices, render_notice, render_text
 
 __all__ = ["Attempt", "Exercise", "Outcome", "Solution"]
@@ -72,18 +79,20 @@ class Solution:
     Attributes:
         answer: The answer.
         because: Why it is correct.
+        names: How the question names the functions that are the answer; empty for other answers.
     """
 
     answer: Any
     because: str = ""
+    names: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        answer = show_solution(self.answer)
+        answer = show_solution(self.answer, self.names)
         text = f"solution:\n{answer}" if "\n" in answer else f"solution: {answer}"
         return printable_lines(f"{text}\n{self.because}" if self.because else text)
 
     def _repr_html_(self) -> str:
-        answer = Markup("<pre>%s</pre>") % show_solution(self.answer)
+        answer = Markup("<pre>%s</pre>") % show_solution(self.answer, self.names)
         return str(card("solution", answer + render_text(self.because)))
 
 
@@ -164,7 +173,8 @@ class Exercise(Question):
         self.attempted = 0
         self._check, self._template = check, template
         self._hint = Remark("hint", hint or "this exercise has none")
-        self._solution = Solution(solution, because)
+        self._names = find_names(question, solution)
+        self._solution = Solution(solution, because, self._names)
         self._hinted = self._solved = False  # whether a person asked for it
 
     def check(self, answer: Any = ...) -> Outcome:
@@ -178,6 +188,8 @@ class Exercise(Question):
         """
         answer = answer.answer if isinstance(answer, Solution) else answer
         missing = find_missing(answer, self._template)
+        if missing and answer is None and self._names:
+            missing += f"; {self._ask_for_functions()}"
         outcome = Outcome("not attempted", missing) if missing else self._judge(answer)
         if outcome.kind != "not attempted":
             self.attempts.append(Attempt(show_answer(answer)[:MAX_ANSWER], outcome))
@@ -205,6 +217,10 @@ class Exercise(Question):
     def _judge(self, answer: Any) -> Outcome:
         if self.choices and not self._is_choice(answer):
             return Outcome("incorrect", f"it is none of the choices: {join_choices(self.choices)}")
+        given = answer if isinstance(answer, (tuple, list)) else [answer]
+        if self._names and not (len(given) == len(self._names) and all(map(callable, given))):
+            passed = f"what was passed is {show_short(answer)}"
+            return Outcome("incorrect", f"{self._ask_for_functions()}; {passed}")
         try:
             reason = self._check(answer)
         except AssertionError as error:
@@ -220,9 +236,20 @@ class Exercise(Question):
             )
         return Outcome("incorrect", reason)
 
+    def _ask_for_functions(self) -> str:
+        """Return what is to be passed, for who passed what a function returned."""
+        names = ", ".join(self._names)
+        if len(self._names) > 1:
+            return f"pass the functions themselves: check(({names}))"
+        return f"pass the function itself: check({names}), not check({names}(…))"
+
     def _make_actions(self) -> list[list[Action]]:
         chosen = self.attempts[-1].answer if self.attempts else None
-        rows = self._offer_choices(self.check, lambda choice: show_answer(choice) == chosen)
+        rows = self._offer_choices(
+            self.check,
+            lambda choice: show_answer(choice) == chosen,
+            lambda outcome: str(outcome.kind),
+        )
         hint = Action("Show a hint", f"{self.name}.hint()", self.hint)
         solution = Action("Show the solution", f"{self.name}.solution()", self.solution)
         return [*rows, [hint, solution]]

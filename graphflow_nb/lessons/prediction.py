@@ -130,7 +130,10 @@ class Prediction(Question):
 
     def _make_actions(self) -> list[list[Action]]:
         return self._offer_choices(
-            self.choose, lambda choice: choice == self.choice, enabled=self.comparison is None
+            self.choose,
+            lambda choice: choice == self.choice,
+            lambda _: "your choice is kept",
+            enabled=self.comparison is None,
         )
 
     def _draw(self) -> Markup:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from markupsafe import Markup
 
@@ -69,8 +69,10 @@ def render_notice(kind: Literal["good", "warning", "info"], text: str) -> Markup
     return Markup('<div class="gfnb-notice gfnb-%s">%s</div>') % (kind, text)
 
 
-def _call_and_describe(choose: Callable[[str], object], choice: str) -> str:
-    return repr(choose(choice))
+def _call_and_describe(
+    choose: Callable[[str], Any], choice: str, describe: Callable[[Any], str]
+) -> str:
+    return describe(choose(choice))
 
 
 class Question(ShownAsPanel[Panel]):
@@ -117,14 +119,17 @@ class Question(ShownAsPanel[Panel]):
         self,
         choose: Callable[[str], object],
         is_chosen: Callable[[str], bool],
+        describe: Callable[[Any], str],
         *,
         enabled: bool = True,
     ) -> list[list[Action]]:
         """Return a button for each choice.
 
         Args:
-            choose: The method that takes a choice; what it returns is said beside the button.
+            choose: The method that takes a choice.
             is_chosen: Whether a choice is the one that was chosen last.
+            describe: Returns what is said beside the button of what the method returned; in few
+                words, since the question shows it below.
             enabled: Whether the buttons can be pressed now.
         """
         return [
@@ -132,7 +137,7 @@ class Question(ShownAsPanel[Panel]):
                 Action(
                     choice,
                     f"{self.name}.{choose.__name__}({choice!r})",
-                    partial(_call_and_describe, choose, choice),
+                    partial(_call_and_describe, choose, choice, describe),
                     enabled,
                     "primary" if is_chosen(choice) else "",
                 )

@@ -150,10 +150,39 @@ def test_a_function_that_ends_the_program_is_incorrect(doubling: Exercise):
     assert "your leave failed in its line 2 with SystemExit: 3" in doubling.check(leave).reason
 
 
-def test_an_answer_of_the_wrong_kind_is_incorrect_and_no_traceback(doubling: Exercise):
-    outcome = doubling.check(8)
+def test_an_answer_of_the_wrong_kind_is_incorrect_and_no_traceback() -> None:
+    outcome = Exercise("Which is it?", check_doubling).check(8)
     assert outcome.kind == "incorrect"
     assert outcome.reason.startswith("the answer could not be checked: TypeError: 'int' object")
+
+
+def test_who_passes_what_a_function_returns_is_told_to_pass_the_function() -> None:
+    def _solve(number: int) -> int:
+        return 2 * number
+
+    def check(answer: Any) -> str | None:
+        return None if answer(4) == 8 else "wrong"
+
+    exercise = Exercise("Write double(number), which doubles it.", check, solution=_solve)
+    asked = "pass the function itself: check(double), not check(double(…))"
+    assert exercise.check(8) == Outcome("incorrect", f"{asked}; what was passed is 8")
+    assert exercise.check("a").reason.endswith("what was passed is 'a'")
+    assert exercise.check(None) == Outcome("not attempted", f"the answer is still None; {asked}")
+    assert exercise.check(lambda number: number + number).kind == "correct"
+    # The solution has the name that the question uses.
+    assert "def double(number):" in repr(exercise.solution())
+    assert "_solve" not in repr(exercise) + exercise.solution()._repr_html_()
+
+
+def test_what_a_click_says_is_not_said_twice() -> None:
+    prediction: Any = Prediction("How often?", ["once", "twice"])
+    prediction.panel.click("once")
+    assert prediction.panel.said == "your choice is kept"
+    assert prediction.panel.view.value.count("you predict: once") == 1
+    exercise: Any = Exercise("Which?", lambda answer: f"not {answer}", choices=["a", "b"])
+    exercise.panel.click("a")
+    assert exercise.panel.said == "incorrect"
+    assert exercise.panel.view.value.count("incorrect: not a") == 1
 
 
 def test_what_a_check_asserts_is_the_reason():

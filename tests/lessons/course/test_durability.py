@@ -28,7 +28,7 @@ def test_the_solution_is_correct_and_nothing_is_not_attempted(name):
         ("power", "PostgreSQL, synchronous_commit=off", "a kill takes that"),
         ("count_lost", lambda acknowledged, stored: acknowledged - stored, "returned -1"),
         ("count_lost", lambda acknowledged, stored: stored < acknowledged, "returned False"),
-        ("count_lost", 20, "a function of two numbers"),
+        ("count_lost", 20, "check(count_lost), not check(count_lost(…)); what was passed is 20"),
         ("confidence", 50, "ends at 7.13%"),
         ("confidence", 1000, "fewer are, too"),
         ("confidence", "many", "an integer"),

@@ -44,6 +44,7 @@ def test_untouched_it_is_not_attempted_and_its_solution_is_correct(
     outcome = exercise.check(exercise.solution())
     assert (outcome.kind, outcome.reason) == ("correct", "")
     assert exercise.hint().text
+    assert "def _" not in repr(exercise.solution())
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def untouched(order): ...
     ("answer", "reason"),
     [
         ((encode, decode), None),
-        (encode, "answer with both functions"),
+        (encode, "check((encode, decode)); what was passed is the function encode"),
         ((keep, keep), "can't be stored: ContextError: context['value']['price'] is of type"),
         ((write_float, read_float), "From the store, price is Decimal('1.1'), but it was"),
         ((write_number, decode), "After Rust worker"),
