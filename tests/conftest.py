@@ -11,6 +11,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -92,18 +94,35 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Let the garbage collector leave alone what was imported and collected, and look less often.
 
     Each look at all objects takes half a second then, which was a tenth of the time of all tests.
     """
     gc.disable()
+    _import_share(session.config)
     result = yield
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 100)
     gc.enable()
     return result
+
+
+def _import_share(config: pytest.Config) -> None:
+    """Import those tests first that no other worker imports first.
+
+    In a new clone all else compile the same modules at the same time, for some seconds each.
+    """
+    worker: dict[str, Any] = getattr(config, "workerinput", {})
+    if not worker:
+        return
+    files = sorted(file for folder in _folders(config) for file in folder.rglob("test_*.py"))
+    number, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+    for file in files[number::count]:
+        if INTEROP not in file.parents or not _leaves_out_interop(config):
+            with suppress(Exception, pytest.skip.Exception):  # which the collection meets again
+                import_module(".".join(file.relative_to(HERE.parent).with_suffix("").parts))
 
 
 @pytest.hookimpl(optionalhook=True)

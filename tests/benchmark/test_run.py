@@ -11,6 +11,8 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb import Recorder, Run
 
+from ..scope import one_in
+
 
 def test_a_run_is_kept_and_read_again(measured, tmp_path: Path):
     measured.save(tmp_path / "run")
@@ -38,6 +40,7 @@ def test_files_that_are_no_runs(tmp_path: Path, measured):
         Run.load(path)
 
 
+@one_in(2)
 @pytest.mark.parametrize("rate", [None, 5_000.0], ids=["closed loop", "open loop"])
 def test_requests_beyond_the_bound_are_counted_and_it_is_said(monkeypatch, tmp_path, rate):
     monkeypatch.setattr("graphflow_nb.benchmark.load.Recorder", lambda: Recorder(limit=150))

@@ -12,7 +12,7 @@ from graphflow_nb.model import exactjson, stored_session
 
 from ..scope import size
 
-RUNS = size(2000, 100)
+RUNS = size(2000, 60)
 CHAT = {"messages": [], "max_messages": 1000}
 
 scalars = st.one_of(

@@ -12,6 +12,8 @@ import pytest
 from graphflow_nb import figures
 from graphflow_nb.notebook import figures as old
 
+from ..scope import only_complete
+
 
 def test_the_old_path_leads_to_the_figures_with_a_warning():
     with pytest.warns(DeprecationWarning, match="import plot_ecdf from there") as caught:
@@ -41,6 +43,7 @@ def test_what_the_figures_lack_is_lacking_there_too():
         importlib.reload(old)
 
 
+@only_complete  # that the package loads none is tested in every run
 def test_the_old_path_loads_no_matplotlib():
     code = "import sys, graphflow_nb.notebook.figures\nassert 'matplotlib' not in sys.modules\n"
     subprocess.run([sys.executable, "-c", code], check=True)

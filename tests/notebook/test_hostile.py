@@ -65,7 +65,7 @@ def check(html: str) -> str:
     return "".join(parser.text)
 
 
-@one_in(2)
+@one_in(4)
 @pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.name)
 def test_reader_editor_and_difference(case: Case):
     session = case.session()

@@ -336,6 +336,7 @@ def test_who_writes_finds_the_primary_wherever_it_is_named(primary, standby, run
         assert reader.get("a").version == 2
 
 
+@only_complete
 def test_the_primary_is_looked_for_again_after_a_failover(primary, standby, run):
     storage = run(connect(hosts_of(primary, standby), timeout=5))
     session = Session("a", "t")
