@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -29,7 +29,7 @@ from ..storage import Cursor, Query, problems_of
 from ..storage.capabilities import require
 from ..storage.checks import check_callables, check_no_table
 from ..storage.copying import Redact, redacted
-from ..storage.offloop import run_off_loop
+from ..storage.offloop import finish_off_loop, run_off_loop
 from ..storage.pagesize import PageSize
 from ..storage.protocols import SupportsQuery
 from ..storage.scanned import table_of
@@ -85,10 +85,12 @@ class _Page(NamedTuple):
     Attributes:
         content: What is written.
         rows: The number of sessions in it.
+        bytes: Its size.
     """
 
     content: Any
     rows: int
+    bytes: int
 
 
 class _Writer(Protocol):
@@ -123,7 +125,8 @@ class _JsonLines:
                     self._odd[session.id] = f"left out, it is not JSON: {error}"
                 continue
             lines.append(line.encode() + b"\n")
-        return _Page(b"".join(lines), len(lines))
+        content = b"".join(lines)
+        return _Page(content, len(lines), len(content))
 
     def write(self, page: _Page) -> None:
         self._file.write(page.content)
@@ -147,7 +150,8 @@ class _Csv:
     def _to_page(rows: Sequence[Sequence[object]]) -> _Page:
         text = io.StringIO(newline="")
         csv.writer(text).writerows(rows)
-        return _Page(text.getvalue().encode(errors="backslashreplace"), len(rows))
+        content = text.getvalue().encode(errors="backslashreplace")
+        return _Page(content, len(rows), len(content))
 
     def encode(self, sessions: Sequence[Session]) -> _Page:
         rows = []
@@ -193,7 +197,8 @@ class _Parquet:
     def encode(self, sessions: Sequence[Session]) -> _Page:
         table = table_of(sessions, time_ns() // 1000)
         contexts = [session.context_json() for session in sessions]
-        return _Page(self._arrow.batch(table, contexts), len(sessions))
+        batch = self._arrow.batch(table, contexts)
+        return _Page(batch, len(sessions), batch.nbytes)
 
     def write(self, page: _Page) -> None:
         self._writer.write_batch(page.content)
@@ -247,7 +252,8 @@ async def _export(
     report = ExportReport(path)
     found: set[str] = set()
     _check_absent(path)
-    with open_privately(path, replace=False) as file:
+    with ExitStack() as opened:
+        file = opened.enter_context(open_privately(path, replace=False))
         writer = make(file, report.odd)
         try:
             async for sessions in _read_pages(client, query, report.odd):
@@ -257,7 +263,8 @@ async def _export(
                     client.storage,
                     bytes=sum(len(session.context_json()) for session in sessions),
                 )
-                writer.write(page)
+                write = partial(writer.write, page)
+                await finish_off_loop(0, write, client.storage, bytes=page.bytes)
                 report.rows += page.rows
                 report.left_out += len(sessions) - kept
                 if wanted is not None:
@@ -270,6 +277,8 @@ async def _export(
                 writer.close()  # while there is a file to close
             raise
         report.bytes = file.tell()
+        # Until the disk has all of it.
+        await finish_off_loop(0, opened.pop_all().close, client.storage, bytes=report.bytes)
     missing = (id for id in wanted or () if id not in found and id not in report.odd)
     report.missing = list(islice(missing, _NAMED))
     return report

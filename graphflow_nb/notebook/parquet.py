@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
@@ -26,7 +32,7 @@ from ..storage import Cursor, Query, problems_of
 from ..storage.capabilities import require
 from ..storage.copying import redacted
 from ..storage.estimates import answer_briefly
-from ..storage.offloop import run_off_loop
+from ..storage.offloop import finish_off_loop, run_off_loop
 from ..storage.pagesize import PageSize
 from ..storage.paths import ContextPath
 from ..storage.protocols import SupportsCount, SupportsQuery, SupportsTable
@@ -402,15 +408,20 @@ class ParquetExport:
             return None
         name, rows, first, last = _name(len(report.files)), 0, ends[0], ends[1]
         path = report.folder / name
-        with open_privately(path) as file, pq.ParquetWriter(file, self._arrow.schema) as writer:
+        with ExitStack() as opened:
+            file = opened.enter_context(open_privately(path))
+            writer = opened.enter_context(pq.ParquetWriter(file, self._arrow.schema))
             while batch is not None:
-                writer.write_batch(batch)
+                write, size = partial(writer.write_batch, batch), batch.nbytes
+                await finish_off_loop(batch.num_rows, write, self._client.storage, bytes=size)
                 rows, last = rows + batch.num_rows, ends[1]
                 if progress is not None:
                     progress(report.rows + rows, None)
                 if rows >= self._rows_per_file or (stop is not None and stop()):
                     break
                 batch, ends = await self._read(self._rows_per_file - rows)
+            # Until the disk has all of it.
+            await finish_off_loop(rows, opened.pop_all().close, self._client.storage)
         return ParquetFile(name, rows, path.stat().st_size, first, last)
 
     async def _read(self, most: int | None = None) -> tuple[Any, tuple[str, str]]:

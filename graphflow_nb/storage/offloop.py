@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from .attributes import attributes_of
 
-__all__ = ["MANY_ROWS", "run_off_loop"]
+__all__ = ["MANY_ROWS", "finish_off_loop", "run_off_loop"]
 
 T = TypeVar("T")
 
@@ -34,8 +34,35 @@ async def run_off_loop(
             Default: one that does.
         bytes: The size of the values that it looks into.
     """
-    if rows + bytes // _ROW_BYTES <= MANY_ROWS or (
-        storage is not None and not attributes_of(storage).suspends
-    ):
+    return await asyncio.to_thread(work) if _is_long(rows, storage, bytes) else work()
+
+
+async def finish_off_loop(
+    rows: int, work: Callable[[], T], storage: Any = None, *, bytes: int = 0
+) -> T:
+    """Return ``work()`` as ``run_off_loop`` does, for what uses an open file.
+
+    A cancellation waits for its end: what follows that, closes the file.
+
+    Args:
+        rows, work, storage, bytes: As for ``run_off_loop``.
+    """
+    if not _is_long(rows, storage, bytes):
         return work()
-    return await asyncio.to_thread(work)
+    working = asyncio.create_task(asyncio.to_thread(work))
+    cancelled: asyncio.CancelledError | None = None
+    while not working.done():
+        try:
+            await asyncio.wait([working])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        working.exception()  # what it was is of no use any more
+        raise cancelled
+    return working.result()
+
+
+def _is_long(rows: int, storage: Any, bytes: int) -> bool:
+    if rows + bytes // _ROW_BYTES <= MANY_ROWS:
+        return False
+    return storage is None or attributes_of(storage).suspends

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.files import open_privately
+from graphflow_nb.notebook import exporting
 from graphflow_nb.notebook.progress import Bar
 from graphflow_nb.storage import offloop
 
@@ -107,19 +111,26 @@ def test_a_file_is_without_secrets_where_that_is_asked(tmp_path: Path, end: str)
 
 
 @pytest.mark.parametrize("end", ["jsonl", "csv", "parquet"])
-def test_many_sessions_are_encoded_beside_the_loop(tmp_path: Path, end: str, monkeypatch):
-    monkeypatch.setattr(offloop, "MANY_ROWS", 1)
+def test_many_sessions_are_written_beside_the_loop(tmp_path: Path, end: str, monkeypatch):
+    monkeypatch.setattr(offloop, "MANY_ROWS", -1)
     threads = []
 
     def redact(session: g.Session) -> g.Session:
         threads.append(threading.current_thread().name)
         return session
 
+    @contextmanager
+    def noting(*given: object, **named: object) -> Iterator[object]:
+        with open_privately(*given, **named) as file:
+            yield file
+            threads.append(threading.current_thread().name)
+
+    monkeypatch.setattr(exporting, "open_privately", noting)
     with g.open(f"sqlite:{tmp_path / 's.db'}", create=True) as wb:
         for id in "ab":
             wb.create(id, "t")
         assert wb.export(tmp_path / f"s.{end}", redact=redact).rows == 2
-    assert len(threads) == 2
+    assert len(threads) == 3
     assert "graphflow_nb-loop" not in threads
 
 

@@ -10,7 +10,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,11 +24,15 @@ import pyarrow.parquet as pq
 import pytest
 
 import graphflow_nb as g
+from graphflow_nb.files import open_privately
 from graphflow_nb.frames import sessions_frame
+from graphflow_nb.notebook import parquet
+from graphflow_nb.storage import offloop
 from graphflow_nb.storage.pagesize import PageSize
 
 from ..scope import need, only_complete
 from ..two_sessions import PLACES, open_with_two_sessions
+from .browse.kit import wait_until
 
 
 @pytest.fixture
@@ -576,6 +583,44 @@ def test_a_wrong_argument_writes_nothing(tmp_path, arguments, problem):
     with pytest.raises(g.QueryError, match=problem):
         g.open("demo").to_parquet(tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_files_are_written_beside_the_loop_and_none_is_left_half_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(offloop, "MANY_ROWS", -1)
+    threads, begun, release = [], threading.Event(), threading.Event()
+
+    @contextmanager
+    def noting(*given: object) -> Iterator[object]:
+        with open_privately(*given) as file:
+            yield file
+            begun.set()
+            release.wait(20)
+            threads.append(threading.current_thread().name)
+
+    monkeypatch.setattr(parquet, "open_privately", noting)
+
+    async def cancel(wb: g.Workbench) -> None:
+        task = asyncio.create_task(wb.to_parquet.aio(tmp_path / "p"))
+        await asyncio.to_thread(begun.wait, 20)
+        task.cancel()
+        await asyncio.sleep(0)
+        release.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with g.open(f"sqlite:{tmp_path / 's.db'}", create=True) as wb:
+        for id in "abc":
+            wb.create(id, "t")
+        asyncio.run(cancel(wb))
+
+        def write_again() -> bool:
+            with suppress(g.StorageError):  # the first call lets go of the folder at its end
+                return wb.to_parquet(tmp_path / "p").rows == 3
+            return False
+
+        wait_until(write_again)
+    assert len(threads) == 2
+    assert "graphflow_nb-loop" not in threads
 
 
 def test_two_calls_do_not_write_to_one_folder(tmp_path):
