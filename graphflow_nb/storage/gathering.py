@@ -41,9 +41,10 @@ __all__ = [
 _PORTION: Final = 50_000  # texts in a portion of a column
 _FIRST: Final = 1 << 24  # bytes that a column reserves at first; what is not needed stays free
 _KINDS: Final = tuple(np.dtype(f"i{size}") for size in (1, 2, 4, 8))
-#: Texts are few if a portion has so many distinct ones at most, or so many rows for each.
+#: Texts are few if there are so many distinct ones at most, or so many rows for each of these.
 _FEW: Final = 250
-_ROWS_EACH: Final = 4
+_ROWS_EACH: Final = 3
+_MOST: Final = 10_000  # distinct ones, each of which is an object of Python while rows come
 
 
 class _Memory:
@@ -149,6 +150,14 @@ class GatheredFew:
         self._numbers = GatheredNumbers()
         self._known: dict[bytes, int] = {}
         self._last: tuple[Any, NDArray[np.int64]] | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether few texts are distinct until now."""
+        distinct = len(self._known)
+        if distinct > _MOST:
+            return False
+        return distinct <= max(_FEW, len(self._numbers) // _ROWS_EACH)
 
     @property
     def form(self) -> Any:
@@ -345,7 +354,9 @@ class GatheredValues:
             except _Misfit:
                 self._change()
             else:
-                return
+                break
+        if isinstance(self._column, GatheredFew) and not self._column.fits:
+            self._change()
 
     def finish(self, order: NDArray[np.int64] | None = None) -> Texts:
         """Return the column; see ``GatheredLists``."""
@@ -353,13 +364,7 @@ class GatheredValues:
         return found
 
     def _add(self, column: Any, texts: Any) -> None:
-        if isinstance(column, GatheredFew):
-            texts = texts.dictionary_encode()
-            if len(texts.dictionary) > max(_FEW, len(texts) // _ROWS_EACH):
-                raise _Misfit
-        elif isinstance(column, GatheredTexts):
-            texts = as_texts(texts)
-        column.add(texts)
+        column.add(as_texts(texts) if isinstance(column, GatheredTexts) else texts)
 
     def _change(self) -> None:
         """Hold the column in the next form that can hold what there is of it."""

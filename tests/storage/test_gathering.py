@@ -117,6 +117,12 @@ def test_values_are_held_in_the_form_that_they_need():
     assert form(["true"] * 9, list(unique)) == texts
     assert form(list(unique), ["1.5"]) == form(list(unique), ["-0"]) == texts
     assert form(list(unique), ["null"]) == form(names) == texts
+    # A last portion may be short, and has no row twice.
+    assert form([f"{n}.5" for n in range(1_000)] * 4, [f"{n}.5" for n in range(300)]) == few
+    assert (
+        form(*([f"{n}.5" for n in range(k, k + 4_000)] * 4 for k in range(0, 12_000, 3_000)))
+        == texts
+    )
 
 
 def plain(value: object) -> str:
