@@ -170,3 +170,16 @@ def test_a_cluster_of_two_processes_gives_the_answer_of_one(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [2, expected["n"].sum().to_dict()]
+
+
+def test_nothing_that_dask_shows_has_a_secret_that_was_looked_for(tmp_path):
+    url = f"sqlite:{tmp_path / 'a.db'}"
+    with g.open(url, create=True) as wb:
+        wb.create("a", "t", context={"password": "Zq7-0042", "n": "Zq7-0042"})
+    frame = read_sessions(url, context={"password": "int64"}, where={"password": "Zq7-0042"})
+    shown = [repr(frame), frame._repr_html_(), repr(frame.dask), frame.expr.tree_repr()]
+    shown += [repr(dict(frame.__dask_graph__())), str(frame.expr)]
+    with pytest.raises(g.StorageError) as error:
+        frame.compute()
+    assert "1 value of 'password'" in str(error.value)
+    assert "Zq7-0042" not in "".join(shown) + str(error.value) + repr(error.value)

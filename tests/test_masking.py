@@ -123,6 +123,11 @@ def make_session(text: str, id: str = "", **values: Any) -> g.Session:
     return session
 
 
+def states_of_all_widgets() -> str:
+    """Return what a notebook saves of the state of each widget that there is, shown or not."""
+    return PICTURE.sub("", repr(rich.ipywidgets.Widget.get_manager_state()))
+
+
 def outputs_of(thing: Any) -> str:
     """Return all that a notebook shows and saves of an object."""
     bundle = rich.bundle(thing)
@@ -231,6 +236,7 @@ def change_and_undo(browser: Any, wb: g.Workbench) -> None:
     browser.dialogs[2].sure.click()
     settle(browser)
     check("undone", browser)
+    assert SECRET not in states_of_all_widgets()
 
 
 @only_complete

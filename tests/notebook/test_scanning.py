@@ -668,6 +668,14 @@ def test_duckdb_and_polars_read_it(tmp_path):
     assert (schema["customer"], schema["version"]) == (polars.String, polars.Int64)
     assert str(pd.read_parquet(tmp_path / "out")["updated_at"].dtype) == "datetime64[us, UTC]"
 
+    wb.create("s", "intake", context={"password": "Zq7-0042", "login": {"apiKey": "Zq7-0042"}})
+    wb.to_parquet(tmp_path / "redacted", redact=g.mask_secrets)
+    files = str(tmp_path / "redacted/*.parquet")
+    shown = duckdb.sql(f"SELECT * FROM '{files}'").df().to_csv()
+    shown += polars.read_parquet(files).write_csv()
+    assert shown.count("•••") == 4
+    assert "Zq7-0042" not in shown
+
 
 def test_files_of_one_snapshot_have_what_stood_at_the_first(tmp_path):
     wb = filled(tmp_path / "a.db", 30)
