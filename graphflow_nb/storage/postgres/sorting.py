@@ -104,7 +104,7 @@ def _sort_times(times: NDArray[np.int64], *, descending: bool) -> _Sorted | None
     if (keys[1:] > keys[:-1]).all():
         return None
     order = np.argsort(keys)
-    keys = keys[order]
+    keys = keys.take(order)
     same = keys[1:] == keys[:-1]
     tied = np.zeros(len(keys), bool)
     tied[1:] = same
