@@ -89,7 +89,7 @@ class Failing(g.InMemorySessionStorage):
 
 
 def test_failures_are_counted_as_failures():
-    wb = g.wrap(Failing(100, for_ever=False))
+    wb = g.wrap(Failing(10, for_ever=False))
     run = wb.benchmark("C", **QUICK)
     failed = run.requests().query("outcome == 'error'")
     assert set(failed["error"]) == {"StorageUnavailable"}
@@ -98,7 +98,7 @@ def test_failures_are_counted_as_failures():
 
 
 def test_a_store_that_fails_for_good_ends_the_run_and_is_cleaned_up():
-    wb = g.wrap(Failing(100, for_ever=True))
+    wb = g.wrap(Failing(10, for_ever=True))
     with pytest.raises(g.StorageUnavailable, match="gone"):
         wb.benchmark("C", **QUICK)
     assert count_stored(wb) == 0

@@ -171,7 +171,7 @@ def test_every_kind_of_figure_keeps_the_rule(kind: FigureKind, rule: Rule):
     rule(kind)
 
 
-@one_in(8)
+@one_in(10)
 @pytest.mark.parametrize(
     ("case", "theme"),
     [*((case, "light") for case in CASES), ("many", "dark"), ("nothing", "dark")],
