@@ -373,6 +373,7 @@ async def work():
         print("told", flush=True)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has ignored
 LoopThread.shared().submit(work())
 while True:
     signal.pause()

@@ -20,8 +20,8 @@ class ShownAsPanel(ABC, Generic[PanelT]):
 
     @property
     def panel(self) -> PanelT:
-        """The panel of buttons as which it shows itself, always the same one."""
-        if self._panel is None:
+        """The panel of buttons as which it shows itself, the same one until it is closed."""
+        if self._panel is None or self._panel.comm is None:
             self._panel = self._make_panel()
         return self._panel
 

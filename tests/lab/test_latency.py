@@ -125,7 +125,7 @@ def test_the_live_view_under_load_without_growing(person, store, tmp_path):
             break
     person.sees("session claim-0118")
     person.sees("in all")
-    person.sees(re.compile(r"execute [\d.]+ m?s \(\d+%\)"))
+    person.sees(re.compile(r"execute [\d.]+ m?s \(\d+ %\)"))
     person.picture("live-session", tmp_path)
 
     page.wait_for_timeout(1_000 * SETTLING)

@@ -185,6 +185,16 @@ def test_what_a_click_says_is_not_said_twice() -> None:
     assert exercise.panel.view.value.count("incorrect: not a") == 1
 
 
+def test_a_closed_panel_is_made_anew() -> None:
+    """`Widget.close_all()` in a notebook closes those of a lesson's module too."""
+    prediction: Any = Prediction("How often?", ["once", "twice"])
+    prediction.panel.click("once")
+    prediction.panel.close()
+    assert "you predict: once" in prediction._repr_mimebundle_()["text/plain"]
+    prediction.panel.click("twice")
+    assert "you predict: twice" in prediction.panel.view.value
+
+
 def test_what_a_check_asserts_is_the_reason():
     def check(answer: int) -> None:  # by raise, since pytest rewrites assert
         raise AssertionError(*["it has to be positive"][answer:])

@@ -49,6 +49,7 @@ CALLS: Final[dict[str, Callable[[g.Workbench], Any]]] = {
 def main(url: str, timeout: float) -> None:
     """Fork a process for each kind of call; see above."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has ignored
     wait, go = os.pipe()
     for number, kind in enumerate(CALLS):
         if os.fork() == 0:
