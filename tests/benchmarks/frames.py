@@ -119,7 +119,7 @@ def _measure(url: str, case: Case) -> dict[str, dict[str, float]]:
     for _ in range(ROUNDS):
         for name, calls in found.items():
             command = [sys.executable, "-m", __spec__.name, name, url, str(case.columns)]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True)
+            answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             calls.append(json.loads(answer.stdout))
             assert calls[-1]["rows"] == case.size
     return {
