@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 
 from graphflow_nb.frames import columns
@@ -17,8 +18,6 @@ from graphflow_nb.storage.gathering import (
     GatheredValues,
 )
 from graphflow_nb.storage.texts import Texts, list_texts
-
-pyarrow = pytest.importorskip("pyarrow")
 
 #: What a column has portions of: of one kind, or of several.
 KINDS: dict[str, list[str | None]] = {
