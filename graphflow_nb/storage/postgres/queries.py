@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -33,8 +33,8 @@ from .table import OpenTable, Work
 
 __all__ = ["Queries"]
 
-#: What servers raise that can't send rows by ``COPY``, or not these rows.
-_UNSENT = (UNSENT, asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError)
+#: What servers raise that can't send rows in the forms of ``COPY`` and of chats, or not these rows.
+_UNCOPIED = (UNSENT, asyncpg.UndefinedFunctionError, asyncpg.FeatureNotSupportedError)
 
 
 class Queries:
@@ -55,15 +55,8 @@ class Queries:
         table = self._table
 
         async def read(connection: Connection) -> Any:
-            selects = table.statements.selects
-
-            async def fetch(way: Way) -> Any:
-                statement = selects.select(query, way)
-                await self._check_way(connection, statement, query, way)
-                return await connection.fetch(statement.text, *statement.arguments)
-
             try:
-                return await table.pages.find(connection, selects, query, fetch, len)
+                return await self._find(connection, query, table.statements.selects.select)
             except UNSENT:
                 return None
 
@@ -82,16 +75,10 @@ class Queries:
         table = self._table
 
         async def read(connection: Connection) -> Any:
-            selects = table.statements.selects
-
-            async def fetch(way: Way) -> Any:
-                statement = selects.chats(query, way)
-                await self._check_way(connection, statement, query, way)
-                return await connection.fetch(statement.text, *statement.arguments)
-
+            chats = table.statements.selects.chats
             try:
-                return await table.pages.find(connection, selects, query, fetch, len, searched=True)
-            except _UNSENT:
+                return await self._find(connection, query, chats, searched=True)
+            except _UNCOPIED:
                 return None
 
         rows = await self._fetch(read)
@@ -175,7 +162,7 @@ class Queries:
         async def read(connection: Connection) -> Table | None:
             try:
                 return await stream_table(connection, opened, query, context)
-            except (Unstreamed, *_UNSENT):
+            except (Unstreamed, *_UNCOPIED):
                 return None
 
         if current_guard() is not None:
@@ -242,6 +229,26 @@ class Queries:
         if way.walk:  # the contexts of few rows are looked into
             query = replace(query, context={}, has=(), lacks=(), compare=())
         await self._check_scan(connection, statement, query, tried=way.tried)
+
+    async def _find(
+        self,
+        connection: Connection,
+        query: Query,
+        select: Callable[[Query, Way], Statement],
+        *,
+        searched: bool = False,
+    ) -> Any:
+        """Return the rows of a page, found in the way that probably takes least."""
+
+        async def fetch(way: Way) -> Any:
+            statement = select(query, way)
+            await self._check_way(connection, statement, query, way)
+            return await connection.fetch(statement.text, *statement.arguments)
+
+        selects = self._table.statements.selects
+        return await self._table.pages.find(
+            connection, selects, query, fetch, len, searched=searched
+        )
 
     async def _check_scan(
         self,
