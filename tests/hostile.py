@@ -245,5 +245,46 @@ def _sample() -> list[Case]:
 
 
 SAMPLE = CASES if COMPLETE else _sample()
-#: What is shown in a browser, which takes long.
-SHOWN = CASES if COMPLETE else SAMPLE[::2]
+
+
+def _everywhere(kind: str, texts: dict[str, str], *, with_id: bool) -> Case:
+    """Return one session with a text in each of ``PLACES``."""
+    value, key, nested = (json.dumps(texts[place]) for place in ("value", "key", "nested"))
+    said = texts["chat"]
+    return Case(
+        f"{kind}-everywhere",
+        texts["id"] if with_id else f"{kind}-everywhere",
+        texts["graph"],
+        texts["task"],
+        texts["status"],
+        data(
+            f'{{"v": {value}, {key}: 1, "o": {{{key}: [], "l": [{nested}, [{nested}]]}}}}',
+            chat(message(said), message(said, "Assistant"), message(said, "System")),
+        ),
+    )
+
+
+def _shown() -> list[Case]:
+    apart = {f"{kind}-in-{place}" for kind in ACTIVE for place in PLACES}
+    apart |= {case.name for kind, text in TEXTS.items() for case in odd(kind, text)}
+    marks = {place: f"window.__pwned='KIND-in-{place}'" for place in PLACES}
+    return [
+        *(
+            _everywhere(
+                kind,
+                {p: text.replace("JS", m.replace("KIND", kind)) for p, m in marks.items()},
+                with_id=True,
+            )
+            for kind, text in ACTIVE.items()
+        ),
+        *(
+            _everywhere(kind, dict.fromkeys(PLACES, text), with_id=0 < len(text) < 3_000)
+            for kind, text in TEXTS.items()
+        ),
+        *(case for case in CASES if case.name not in apart),
+    ]
+
+
+#: What is shown in a browser, where each session takes long: one for each payload and text, which
+#: has it in every place, and the others.
+SHOWN = _shown()
