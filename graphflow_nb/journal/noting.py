@@ -83,12 +83,13 @@ class NotedWrites:
         """Note and delete the sessions that are still as they were read; return their ids.
 
         Raises:
-            JournalError: The user could not put them back; none was deleted.
+            JournalError: They could not be put back as they were; none was deleted.
         """
         if op == "delete" and (why := attributes_of(self.storage).no_restore):
             raise JournalError(
-                f"{why}, so that undo could not put a deleted session back: nothing was deleted. "
-                "Ask for the right and open the store again, or delete for good with undo=False"
+                f"{why}, so that undo could not put a deleted session back as it was: nothing was "
+                "deleted. Delete for good with undo=False, or open the store again once this has "
+                "changed"
             )
         with self.note(op, [(session, None) for session in sessions], undoes) as noted:
             try:

@@ -23,7 +23,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "identity": "left out, place replaces it, and another spelling of the URL is another store",
     "read_only": "left out, the storage takes writes",
     "atomic_batches": "left out, a failure may leave a part of a batch stored",
-    "no_restore": "left out, a session that was deleted can be put back",
+    "no_restore": "left out, a session that was deleted can be put back as it was",
     "server_version": "only a server has one",
     "limits": "only a server has them",
     "address": "left out, the class's name replaces it in other tools",
@@ -99,7 +99,7 @@ class StorageAttributes:
 
     @property
     def no_restore(self) -> str:
-        """Why what this user deletes could not be put back; empty where it can be."""
+        """Why what this user deletes could not be put back as it was; empty where it can be."""
         return str(getattr(self._storage, "no_restore", ""))
 
     @property

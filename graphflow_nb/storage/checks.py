@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, runtime_checkable
 
 from ..errors import QueryError, ReadOnlyError, StorageError
@@ -19,6 +19,7 @@ __all__ = [
     "check_seconds",
     "check_text",
     "check_texts",
+    "describe_not_kept",
     "refuse_write",
 ]
 
@@ -124,6 +125,22 @@ def check_no_extra(session: Session) -> None:
             "first",
             nothing_written=True,
         )
+
+
+def describe_not_kept(table: str, columns: Sequence[str], tied: Sequence[str] = ()) -> str:
+    """Return what of a deleted session the journal does not keep; empty for nothing.
+
+    Args:
+        table: The name of the table.
+        columns: The columns of the table that are not graph-flow's.
+        tied: The tables whose rows the database changes or deletes together with a session.
+    """
+    lost = []
+    if columns:
+        lost.append(f"{table} has columns that the journal does not keep ({', '.join(columns)})")
+    if tied:
+        lost.append(f"the database changes rows of {', '.join(tied)} with each deleted session")
+    return " and ".join(lost)
 
 
 def check_seconds(name: str, value: object) -> None:

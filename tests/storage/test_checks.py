@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 import graphflow_nb as g
@@ -57,3 +59,35 @@ def test_ids_twice_in_a_batch():
     check_ids_once(["a", "b"])
     with pytest.raises(g.StorageError, match="has session 'a' twice; nothing was written"):
         check_ids_once(["a", "b", "a"])
+
+
+def test_what_the_journal_would_not_keep_is_deleted_only_without_undo(tmp_path):
+    path = tmp_path / "sessions.db"
+    with g.open(f"sqlite:{path}", create=True) as wb:
+        wb.create("a", "t")
+        wb.create("b", "t")
+        wb.delete("b")
+        assert wb.undo().id == "b"
+    db = sqlite3.connect(path)
+    # What is computed from the others comes back by itself.
+    db.execute("ALTER TABLE sessions ADD COLUMN short TEXT AS (substr(id, 1, 9))")
+    with g.open(f"sqlite:{path}") as wb:
+        wb.delete("b")
+        assert wb.undo().id == "b"
+    db.execute("ALTER TABLE sessions ADD COLUMN tenant TEXT DEFAULT 'none'")
+    db.execute("UPDATE sessions SET tenant = 'acme'")
+    db.commit()
+    with g.open(f"sqlite:{path}") as wb:
+        for ids in ("a", ["a", "b"], {"a": wb.get("a")}):
+            with pytest.raises(g.JournalError, match=r"does not keep \(tenant\).*undo=False"):
+                wb.delete(ids)
+        session = wb.get("a")
+        session.status_message = "changed"
+        wb.save(session)
+        wb.undo()
+        assert db.execute("SELECT id, tenant FROM sessions ORDER BY id").fetchall() == [
+            ("a", "acme"),
+            ("b", "acme"),
+        ]
+        assert wb.delete("a", undo=False) == ["a"]
+    db.close()

@@ -13,7 +13,7 @@ import asyncpg
 
 from ...errors import StorageError
 from ..address import Address
-from ..checks import WRITABLE
+from ..checks import WRITABLE, describe_not_kept
 from ..url import StoreUrl, server_of
 from . import sql as sql
 from .connections import Connection
@@ -27,6 +27,7 @@ RIGHTS: Final = (
     "schema; ask for the right, or open it as another user"
 )
 _ID_TYPES: Final = {"uuid", "text", "character varying"}
+_OURS: Final = ["id", "version", *sql.COLUMNS]
 
 
 class Found(NamedTuple):
@@ -36,7 +37,7 @@ class Found(NamedTuple):
     name: str  # quoted, with a schema if the user named one
     address: Address
     identity: str
-    inserts: bool  # whether the user may insert rows
+    no_restore: str  # why what is deleted could not be put back as it was; empty where it can be
 
 
 class Inspector:
@@ -92,10 +93,10 @@ class Inspector:
             )
         # Where the path is fixed, a name without a schema is found by the user's own.
         schemas = list(connection.schemas) if len(parts) == 1 else []
-        row = await connection.fetchrow(self._statement, parts, schemas)
+        row = await connection.fetchrow(self._statement, parts, schemas, _OURS)
         if row["present"] and row["columns"] is None:
             # Created after this statement began: its name is visible before its columns are.
-            row = await connection.fetchrow(self._statement, parts, schemas)
+            row = await connection.fetchrow(self._statement, parts, schemas, _OURS)
         if not row["present"]:
             if self._read_only or standby or not create:
                 hidden = await self.find_hidden_schemas(connection)
@@ -119,7 +120,7 @@ class Inspector:
             row["name"],
             Address("postgresql", *server, row["namespace"] or None, self._name),
             f"postgresql:{system}/{row['database']}/{row['relation']}",
-            bool(row["inserts"]),
+            _find_no_restore(row),
         )
 
     async def _create(self, connection: Connection, table: str) -> None:
@@ -229,6 +230,13 @@ def _form_of(row: Any) -> sql.TableForm:
     return sql.TableForm(
         row["quoted"], columns["id"] == "uuid", "version" in columns, bool(row["xmin"])
     )
+
+
+def _find_no_restore(row: Any) -> str:
+    """Return why what is deleted could not be put back as it was; empty where it can be."""
+    if not row["inserts"]:
+        return f"this user lacks INSERT on {row['quoted']}"
+    return describe_not_kept(row["quoted"], row["others"], row["tied"])
 
 
 def _is_named(table: str, text: str) -> bool:

@@ -56,7 +56,7 @@ SELECT quoted, name, oid IS NOT NULL AS present,
     EXISTS (SELECT 1 FROM pg_index AS i
         JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
         WHERE i.indrelid = target.oid AND i.indisunique AND i.indnkeyatts = 1
-        AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
+        AND i.indisvalid AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
     EXISTS (SELECT 1 FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'xmin'
         WHERE c.oid = target.oid AND c.relkind = 'r'
@@ -64,6 +64,12 @@ SELECT quoted, name, oid IS NOT NULL AS present,
     EXISTS (SELECT 1 FROM pg_class AS c
         WHERE c.oid = target.oid AND c.relkind IN ('m', 'f')) AS keyless,
     has_any_column_privilege(oid, 'INSERT') AS inserts,
+    ARRAY(SELECT attname::text FROM pg_attribute
+        WHERE attrelid = target.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+        AND attname::text <> ALL ($3::text[]) ORDER BY attnum) AS others,
+    ARRAY(SELECT DISTINCT conrelid::regclass::text FROM pg_constraint
+        WHERE confrelid = target.oid AND contype = 'f' AND confdeltype IN ('c', 'n', 'd')
+        ORDER BY 1) AS tied,
     concat_ws('|', current_database(), coalesce(($2::text[])[1], current_schema())) AS namespace,
     (SELECT d.oid::text FROM pg_database AS d WHERE d.datname = current_database()) AS database,
     oid::oid::text AS relation, {system} AS system
@@ -74,8 +80,9 @@ FROM target
 def inspect_statement(system: str) -> str:
     """Return the statement that reads the form of a table from the catalog.
 
-    Its parameters are the array of the parts of the table's name, and the array of the schemas in
-    which a single part is looked for; empty for the session's own.
+    Its parameters are the array of the parts of the table's name, the array of the schemas in
+    which a single part is looked for, empty for the session's own, and the array of the columns
+    that graph-flow's tables have.
 
     Args:
         system: What identifies the server, one of ``SYSTEMS``.

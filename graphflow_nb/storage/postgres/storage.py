@@ -166,8 +166,8 @@ class PostgresSessionStorage:
 
     @property
     def no_restore(self) -> str:
-        """Why what is deleted could not be put back; empty where it can be."""
-        return "" if self._table.inserts else f"this user lacks INSERT on {self.form.table}"
+        """Why what is deleted could not be put back as it was; empty where it can be."""
+        return self._table.no_restore
 
     @property
     def loop(self) -> AbstractEventLoop:

@@ -79,7 +79,8 @@ class OpenTable:
         identity: The server, the database and the table by what they call themselves, so that no
             other spelling of the URL or restart of the server changes it. A replica has that of
             its primary.
-        inserts: Whether the user may insert rows, as last seen.
+        no_restore: Why what is deleted could not be put back as it was, as last seen; empty where
+            it can be.
         states: What the rows have to do with the sessions that were read from them.
         standby: Whether the server is a replica, as last seen. A write is always left to the
             server to refuse, because a replica can be promoted at any time.
@@ -98,7 +99,7 @@ class OpenTable:
     packs: bool
     address: Address
     identity: str
-    inserts: bool
+    no_restore: str
     states: RowStates
     _opener: Opener
     _connections: Lending
@@ -164,7 +165,7 @@ class OpenTable:
     def _adopt(self, found: Found) -> None:
         self.address = found.address
         self.identity = found.identity
-        self.inserts = found.inserts
+        self.no_restore = found.no_restore
         self._shown = found.name
         self._set_form(found.form)
 

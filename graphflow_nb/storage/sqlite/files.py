@@ -193,6 +193,7 @@ def _prepare(db: Database, *, is_new: bool) -> Database:
         db.execute("PRAGMA synchronous = FULL")  # a save that returned survives a power cut
         forbids_null = {row[1]: row[3] for row in db.execute("PRAGMA table_info(sessions)")}
         db.loose = not all(forbids_null.get(name) for name in ("id", *sql.TIMES))
+        db.others = [name for name in forbids_null if name not in sql.COLUMNS]
         register_functions(db)
     except BaseException:
         db.close()

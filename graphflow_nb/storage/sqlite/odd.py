@@ -53,10 +53,12 @@ class Database(sqlite3.Connection):
 
     Attributes:
         loose: Whether an id or a time may be NULL.
+        others: The columns of the table that graph-flow does not define.
         journal_mode: The mode of the file's journal, where the connection itself can't tell.
     """
 
     loose = False
+    others: Sequence[str] = ()
     journal_mode: str | None = None
 
 

@@ -17,7 +17,7 @@ from ...model.times import micros_or_unknown
 from ...printable import printable
 from ..address import Address
 from ..chats import Chat
-from ..checks import check_ids_once, check_seconds, check_text, refuse_write
+from ..checks import check_ids_once, check_seconds, check_text, describe_not_kept, refuse_write
 from ..facts import SqliteFacts, with_history
 from ..history import measure_history
 from ..overview import OverviewCounts
@@ -99,6 +99,8 @@ class SqliteSessionStorage:
         self.place = url_of(file)
         self.identity = f"{self.place} {next(_memories)}"
         self.read_only = read_only
+        #: Why what is deleted could not be put back as it was; empty where it can be.
+        self.no_restore = ""
         self._timeout = timeout
         self._connection = SqliteConnection(file, timeout, read_only=read_only, create=create)
         self._read_by(self._connection)
@@ -134,14 +136,16 @@ class SqliteSessionStorage:
         check_seconds("timeout", timeout)
         storage = cls(str(path), timeout, read_only=read_only, create=create)
         await storage._connection.open()
-        if storage.path != MEMORY:
-            try:
+        try:
+            others = await storage._connection.run(lambda db: db.others, writes=False)
+            storage.no_restore = describe_not_kept("sessions", others)
+            if storage.path != MEMORY:
                 # Now that there is a file.
                 storage.identity = find_identity(storage.address.namespace or storage.path)
                 storage._read_by(await storage._open_readers())
-            except BaseException:
-                await storage.close()
-                raise
+        except BaseException:
+            await storage.close()
+            raise
         return storage
 
     def _read_by(self, reading: SqliteConnection | Readers) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import graphflow_nb as g
 
+from ...stores import create_table
 from .kit import execute
 
 #: A foreign table is on this server itself, as the superuser who made it.
@@ -198,3 +199,36 @@ def test_what_a_policy_refuses_is_no_right_that_is_lacking(database, run, role):
         assert [failure.id for failure in report.failures] == ["c"]
         assert "row-level security" in report.failures[0].reason
         assert "lacks" not in report.failures[0].reason
+
+
+NOT_KEPT = {
+    "a column": ("ALTER TABLE sessions ADD tenant TEXT", r"does not keep \(tenant\)"),
+    "computed": ("ALTER TABLE sessions ADD n INT GENERATED ALWAYS AS (length(id)) STORED", ""),
+    "rows that go": (
+        "CREATE TABLE events (session TEXT REFERENCES sessions ON DELETE CASCADE)",
+        "changes rows of events",
+    ),
+    "rows that lose it": (
+        "CREATE TABLE events (session TEXT REFERENCES sessions ON DELETE SET NULL)",
+        "changes rows of events",
+    ),
+    "rows that forbid it": ("CREATE TABLE events (session TEXT REFERENCES sessions)", ""),
+}
+
+
+@pytest.mark.parametrize("case", NOT_KEPT)
+def test_what_the_journal_would_not_keep_is_deleted_only_without_undo(database, run, case):
+    change, said = NOT_KEPT[case]
+    run(create_table(database, "crate-0.6"))
+    run(execute(database, change))
+    with g.open(database, writable=True) as wb:
+        wb.create("a", "t")
+        if not said:
+            wb.delete("a")
+            assert wb.undo().id == "a"
+            return
+        for ids in ("a", {"a": wb.get("a")}):
+            with pytest.raises(g.JournalError, match=f"{said}.*undo=False"):
+                wb.delete(ids)
+        assert not wb.journal[wb.journal.op == "delete"].size
+        assert wb.delete("a", undo=False) == ["a"]

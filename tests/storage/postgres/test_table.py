@@ -118,9 +118,19 @@ def test_a_table_of_something_else_is_refused(database, run):
         run(connect(database))
 
 
-def test_a_table_without_a_key_is_refused(database, run):
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "",
+        "CREATE UNIQUE INDEX i ON sessions (lower(id))",
+        "CREATE UNIQUE INDEX i ON sessions (id) WHERE graph_id = 'claims'",
+        "CREATE UNIQUE INDEX i ON sessions (id); "
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass",
+    ],
+)
+def test_a_table_without_a_key_is_refused(database, run, instead):
     run(create_table(database, "crate-0.6"))
-    run(fetch(database, "ALTER TABLE sessions DROP CONSTRAINT sessions_pkey"))
+    run(execute(database, f"ALTER TABLE sessions DROP CONSTRAINT sessions_pkey; {instead}"))
     with pytest.raises(StorageError, match="unique index"):
         run(connect(database))
 
