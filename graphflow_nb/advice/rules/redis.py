@@ -89,10 +89,14 @@ def find_evictions(facts: RedisFacts, seen: Seen) -> Iterator[Line]:
     if not evicted and (spared or not limit):
         yield InOrder(subject, f"{policy}, and none so far", evidence)
         return
-    finding = f"With {policy} the server deletes sessions when its memory is full"
-    finding += (
-        f": {describe_count(evicted, 'key was evicted', 'keys were evicted')}." if evicted else "."
-    )
+    lost = describe_count(evicted, "key was evicted", "keys were evicted")
+    if spared or not limit:
+        finding = f"{lost} to make room, before the settings were those of now."
+    else:
+        finding = f"With {policy} the server deletes sessions when its memory is full"
+        if facts.indexed and policy.startswith("allkeys-"):
+            finding += ", and parts of the index, whose pages then lack sessions"
+        finding += f": {lost}." if evicted else "."
     yield Advice(
         subject=subject,
         finding=finding,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...errors import StorageError
 from ..query import Query
 from .batches import PORTION
 from .client import RedisClient
+from .errors import is_refused
 from .index import Position, RedisIndex
 from .keys import Keys
 from .records import Records
@@ -32,7 +34,17 @@ async def build(
         keys: The same by their keys.
         index: The index.
         progress, stop: See there.
+
+    Raises:
+        StorageError: The server may delete parts of an index to make room.
     """
+    if evicts := await _find_eviction(client):
+        raise StorageError(
+            f"with maxmemory-policy {evicts} the server deletes any key when its memory is full, "
+            "also parts of an index, whose pages would then lack sessions: no index was built. Set "
+            "the policy to noeviction, or to one that begins with volatile-, then call it again",
+            nothing_written=True,
+        )
     await index.begin()
     total = None
     if progress is not None and not records.prefix:
@@ -59,3 +71,18 @@ async def build(
     if progress is not None:
         progress(known, known)
     return known
+
+
+async def _find_eviction(client: RedisClient) -> str:
+    """Return the policy by which a server deletes keys that never expire; empty for none."""
+    try:
+        nodes = await client.on_primaries("INFO", "memory")
+    except StorageError as error:
+        if is_refused(error):  # a user who may not ask
+            return ""
+        raise
+    for node in nodes:
+        policy = str(node.get("maxmemory_policy", ""))
+        if policy.startswith("allkeys-") and int(node.get("maxmemory", 0)):
+            return policy
+    return ""

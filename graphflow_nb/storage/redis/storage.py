@@ -516,6 +516,9 @@ class RedisSessionStorage:
 
         Returns:
             The number of sessions in the index; of those that were read, if it was stopped.
+
+        Raises:
+            StorageError: The server may delete parts of an index to make room, or the store failed.
         """
         self._check_writable()
         return await build(self._client, self._records, self._keys, self._index, progress, stop)

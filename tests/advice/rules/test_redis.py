@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import redis
 
@@ -122,7 +123,12 @@ def test_redis_by_facts_alone():
     lost = replace(base, about=about | {"evicted_keys": 12, "maxmemory_policy": "noeviction"})
     said = find_advice(advise(lost, NONE), "evictions")
     assert said is not None
-    assert "12 keys were evicted" in said.finding
+    assert "12 keys were evicted to make room, before the settings were" in said.finding
+    full = about | {"evicted_keys": 1, "maxmemory_policy": "allkeys-lfu"}
+    indexed = replace(base, about=full, indexed=datetime.now(UTC))
+    said = find_advice(advise(indexed, NONE), "evictions")
+    assert said is not None
+    assert "index, whose pages then lack sessions: 1 key was evicted." in said.finding
     slow = operations(*(("table", None, 1000 * i, 400) for i in range(3)))
     said = find_advice(advise(base, slow), "index for pages")
     assert said is not None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from graphflow_nb import Query, Session
+import pytest
+
+from graphflow_nb import Query, Session, StorageError
 from graphflow_nb.model import stored_session
 
 
@@ -119,3 +121,19 @@ def test_an_update_that_was_stopped_leaves_the_index_as_old_as_it_was(connect, r
     run(storage.build_index(stop=lambda: True))
     assert run(storage.facts()).indexed == built
     assert len(run(storage.table(Query(limit=20)))) == 9
+
+
+def test_no_index_is_built_where_the_server_may_delete_parts_of_it(connect, raw, run):
+    storage = connect()
+    run(storage.save(Session("a", "t")))
+    try:
+        raw.config_set("maxmemory", "1gb")
+        raw.config_set("maxmemory-policy", "allkeys-lru")
+        with pytest.raises(StorageError, match=r"maxmemory-policy allkeys-lru.*no index was built"):
+            run(storage.build_index())
+        assert [*raw.scan_iter()] == [b"a"]
+        raw.config_set("maxmemory-policy", "volatile-lru")
+        assert run(storage.build_index()) == 1
+    finally:
+        raw.config_set("maxmemory", "0")
+        raw.config_set("maxmemory-policy", "noeviction")
