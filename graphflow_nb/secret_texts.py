@@ -9,26 +9,34 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol
 
 from .secret_keys import LAST_WORDS, MASK, URL_MASK, secret_kind
+from .secret_neighbours import (
+    PLAIN,
+    TELLING_KEYS,
+    Kind,
+    Place,
+    is_innocent_item,
+    is_telling_key,
+    is_value_key,
+    look_into_list,
+    look_into_object,
+    may_be_name,
+    names_secret,
+)
+from .secret_tables import find_cells, find_heads
 
 __all__ = [
     "MAY_HIDE",
-    "NAME_KEYS",
-    "Kind",
     "Scrubber",
     "Span",
     "current_scrubber",
     "find_marks",
     "find_secrets",
-    "is_innocent_item",
-    "is_name_key",
-    "is_value_key",
-    "may_be_name",
     "replace_spans",
     "scrub",
     "scrub_error",
@@ -36,9 +44,6 @@ __all__ = [
     "scrubbing_by",
     "show_sign",
 ]
-
-#: Returns what kind of secret is under a key; None for none.
-Kind: TypeAlias = Callable[[str], str | None]
 
 
 class Span(NamedTuple):
@@ -65,7 +70,8 @@ _KNOWN: Final = re.compile(
 )
 #: What occurs in each text in which something is a secret, for a quick search in many.
 MAY_HIDE: Final = (
-    r"[=:：@\[(]| (?:is|was) |--[A-Za-z]|</|PRIVATE KEY|earer |asic |eyJ|AKIA|ASIA|AIza|ya29"
+    r"[=:：@\[(]|[,;|\t][^\n]*\n"
+    r"| (?:is|was) |--[A-Za-z]|</|PRIVATE KEY|earer |asic |eyJ|AKIA|ASIA|AIza|ya29"
     r"|GOCSPX-|sk-"
     r"|(?:gsk|hf|nvapi|pplx|xai|r8|tvly)[-_]|[rsp]k_|whsec_|gh[pousr]_|github_pat_|glpat-|gldt-"
     r"|glrt-|glcbt-|xox|xapp-|SG\.|key-|npm_|pypi-|dckr_pat_|do[por]_v1_|hv[sb]\.|shp|lin_api_"
@@ -122,37 +128,8 @@ _NAMED_BY: Final = r"(?:(\\{0,16}[\"'])(\w{1,40})\1\s*:\s*|[\[(]\s*)"
 _QUOTED_PAIR: Final = re.compile(
     _NAMED_BY + _KEY.replace(r"\1", r"\3") + r"\s*,\s*(?:\3(\w{1,40})\3\s*:\s*)?"
 )
+_LISTED: Final = re.compile(r"[\[(,]\s*'([^'\\]{2,60})'")
 _BARE: Final = re.compile(r"[^\s,}\])\"'{\[(\\]+")
-_INNOCENT_LIST_ITEM: Final = re.compile(r"[A-Za-z]+(?:[ _-][A-Za-z]+)*")
-
-_NAMES: Final = "name key header field variable var param parameter property attribute label k"
-#: Under which keys a text names what is under another key of the same object: in three spellings,
-#: so that a database can look for each of them.
-NAME_KEYS: Final = frozenset(
-    spell(name) for name in _NAMES.split() for spell in (str.lower, str.title, str.upper)
-)
-_VALUES: Final = "value val values content data default text v"
-_VALUE_KEYS: Final = frozenset(_VALUES.split())
-
-
-def is_name_key(key: str) -> bool:
-    """Return whether a text under a key names what is under another key of the same object."""
-    return key in NAME_KEYS
-
-
-def may_be_name(text: str) -> bool:
-    """Return whether a text may be the name of something: it is short, of at most three words."""
-    return 1 < len(text) <= 60 and text.count(" ") <= 2 and "/" not in text
-
-
-def is_value_key(key: str) -> bool:
-    """Return whether under a key is what another key of the same object names."""
-    return key.lower() in _VALUE_KEYS
-
-
-def is_innocent_item(text: str) -> bool:
-    """Return whether a text looks like a name beside another: ``["password", "email"]``."""
-    return _INNOCENT_LIST_ITEM.fullmatch(text) is not None
 
 
 def find_secrets(text: str, kind: Kind) -> list[Span]:
@@ -169,7 +146,7 @@ def find_secrets(text: str, kind: Kind) -> list[Span]:
         text: The text.
         kind: Returns what kind of secret is under a key.
     """
-    finders = (_find_named, _find_options, _find_quoted)
+    finders = (_find_named, _find_options, _find_quoted, _find_beside, _find_in_tables)
     found = sorted((*_find_known(text), *(s for find in finders for s in find(text, kind))))
     merged: list[Span] = []
     for span in found:
@@ -369,16 +346,136 @@ def _find_quoted(text: str, kind: Kind) -> Iterator[Span]:
                 yield span
     end = 0
     for match in _QUOTED_PAIR.finditer(text):
-        named = match[2] is not None and is_name_key(match[2])
+        named = match[2] is not None and is_telling_key(match[2])
         value = match[5] is not None and is_value_key(match[5])
         key = _read_key(match[4])
         may_be = may_be_name(key) and named == value and (named or match[2] is None)
-        if match.start() >= end and may_be and kind(key) is not None:
+        if match.start() >= end and may_be and names_secret(match[2] or "name", key, kind):
             before = text[max(0, match.start() - 20) : match.start()].rstrip()[-1:]
             alone = not named and before not in ("[", "(", ",")
             for span in _find_value(text, match.end(), match[3], alone=alone):
                 end = span.end
                 yield span
+
+
+def _find_in_tables(text: str, kind: Kind) -> Iterator[Span]:
+    """Find the cells of tables in a text below the name of a secret."""
+    return (Span(*cell) for cell in find_cells(text, kind))
+
+
+# What brackets, commas and texts in quotes say: JSON, or what Python shows of objects.
+_TOKEN: Final = re.compile(
+    r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([{\[(])|([}\])])|(,)|(:)|[^\s{}\[\](),:"']+|["']""",
+    re.DOTALL,
+)
+
+
+class _Node:
+    """A value in a text: its place, and what is in it.
+
+    Attributes:
+        start, end: Where it is.
+        quoted: The text in its quotes; None if it has none.
+        list: The items of a list; None if it is none.
+        object: The values of an object by their keys; None if it is none.
+    """
+
+    __slots__ = ("end", "list", "object", "quoted", "start")
+
+    def __init__(self, start: int, end: int, quoted: str | None = None, opening: str = ""):
+        self.start, self.end, self.quoted = start, end, quoted
+        self.list: list[_Node] | None = [] if opening in ("[", "(") else None
+        self.object: dict[str, _Node] | None = {} if opening == "{" else None
+
+
+class _NodeReader:
+    """How what is beside a value is read in a text."""
+
+    def text(self, value: _Node) -> str | None:
+        return value.quoted if value.quoted is None else _read_key(value.quoted[:400])
+
+    def is_list(self, value: _Node) -> bool:
+        return value.list is not None
+
+    def items(self, value: _Node) -> Sequence[_Node]:
+        return value.list or ()
+
+    def parts(self, value: _Node) -> Mapping[str, _Node] | None:
+        return value.object
+
+
+_NODES: Final = _NodeReader()
+_QUOTED: Final = re.compile(_KEY)
+_OPENING: Final = re.compile(r"[{\[(]")
+_DEEPEST: Final = 100
+
+
+def _read_nodes(text: str) -> Iterator[_Node]:
+    """Yield the outermost objects and lists in a text; one that is cut off has what is left."""
+    start = 0
+    while (opening := _OPENING.search(text, start)) is not None:
+        node, start = _read_node(text, opening.start())
+        yield node
+
+
+def _read_node(text: str, start: int) -> tuple[_Node, int]:
+    """Return the object or list that begins somewhere, and where to go on."""
+    top = _Node(start, len(text), opening=text[start])
+    stack, keys = [top], [""]  # the key that a value of each is under, if there is one
+    last: _Node | None = None
+    for match in _TOKEN.finditer(text, start + 1):
+        quoted, opening, closing, comma, colon = match.groups()
+        if closing:
+            last = stack.pop()
+            last.end = match.end()
+            keys.pop()
+            if not stack:
+                return top, match.end()
+        elif comma:
+            keys[-1], last = "", None
+        elif colon:
+            keys[-1] = "" if last is None or last.quoted is None else _read_key(last.quoted)
+        elif len(stack) == _DEEPEST:
+            break
+        else:
+            last = _Node(*match.span(), quoted and quoted[1:-1], opening or "")
+            inside = stack[-1]
+            if inside.list is not None:
+                inside.list.append(last)
+            elif inside.object is not None and keys[-1]:
+                inside.object[keys[-1]] = last
+            if opening:
+                last.end = len(text)
+                stack.append(last)
+                keys.append("")
+    return top, len(text)
+
+
+def _find_beside(text: str, kind: Kind) -> Iterator[Span]:
+    """Find what a name, or the head of a column, beside it says to be a secret."""
+    if not any(opening in text for opening in "{[("):
+        return
+    if not any(may_be_name(m[2]) and kind(_read_key(m[2])) for m in _QUOTED.finditer(text)):
+        return
+    for node in _read_nodes(text):
+        yield from _look_into(text, node, PLAIN, kind)
+
+
+def _look_into(text: str, node: _Node, place: Place, kind: Kind) -> Iterator[Span]:
+    if place.covered:
+        if node.quoted is not None:
+            yield Span(node.start + 1, node.end - 1)
+        elif node.list or node.object or text[node.start : node.end].lower() not in _PLAIN:
+            yield Span(node.start, node.end)
+        return
+    if node.object is not None:
+        find = look_into_object(node.object, _NODES, kind)
+        for key, part in node.object.items():
+            yield from _look_into(text, part, find(key), kind)
+    elif node.list:
+        places = look_into_list(node.list, place, _NODES, kind)
+        for n, item in enumerate(node.list):
+            yield from _look_into(text, item, places.at(n), kind)
 
 
 def _read_key(text: str) -> str:
@@ -425,21 +522,24 @@ def _find_close(text: str, start: int, quote: str) -> int:
 # What is quick, for JSON texts of a megabyte in which mostly nothing is secret.
 
 _BEFORE_NAME: Final = re.compile(
-    rf"(?:\[|\b(?:{_NAMES.replace(' ', '|')})\\*\"\s*:)\s*\\*\Z", re.IGNORECASE
+    rf"(?:[\[,]|\b(?:{'|'.join(sorted(TELLING_KEYS))})\\*\"\s*:)\s*\\*\Z"
 )
 _BLANK: Final = "\\ \n\t\r"
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _UNICODE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 #: A sign or an ASCII letter that is written as an escape: nothing in the text is looked for.
-_ODD_ESCAPE: Final = re.compile(r"\\(?:/|u00[2-7])")
+_ODD_ESCAPE: Final = re.compile(r"\\(?:/|u00(?:[2-7]|0[9aAdD]))")
 
 
-def find_marks(text: str, kind: Kind, *, escaped: bool = True) -> tuple[str, ...]:
+def find_marks(
+    text: str, kind: Kind, stems: re.Pattern[str] | None = None, *, escaped: bool = True
+) -> tuple[str, ...]:
     """Return texts of which one occurs in each part of a JSON text in which a secret may be.
 
     Args:
         text: The JSON text.
         kind: Returns what kind of secret is under a key.
+        stems: What is found in each such key of ASCII letters, in lower case, for a quick look.
         escaped: Whether it is JSON; False for other texts.
 
     Returns:
@@ -455,11 +555,12 @@ def find_marks(text: str, kind: Kind, *, escaped: bool = True) -> tuple[str, ...
     names = {
         name
         for before, name in zip(pieces, after, strict=False)
-        if before.rstrip(_BLANK)[-1:] == "["
+        if before.rstrip(_BLANK)[-1:] in ("[", ",")
     }
-    if named := {key for key in keys if is_name_key(key.rstrip("\\"))}:
+    names -= keys
+    if named := {key for key in keys if key.rstrip("\\") in TELLING_KEYS}:
         names |= {name for key, name in zip(pieces, pieces[2:], strict=False) if key in named}
-    for name in names:
+    for name in names if stems is None else _with_stems(names, stems):
         if may_be_name(name) and kind(_read_key(name.rstrip("\\"))) is not None:
             marks += _find_before(text, f'"{name}"')
     flat = _ESCAPE.sub(" ", _UNICODE.sub(_read_escape, text)) if escaped else text
@@ -469,7 +570,10 @@ def find_marks(text: str, kind: Kind, *, escaped: bool = True) -> tuple[str, ...
     marks += (name for name, *_ in _names_in(flat.replace('":', '"'), kind))
     for pattern in (_OPTION, _ELEMENT):
         marks += (m[1] for m in pattern.finditer(flat) if kind(m[1]) is not None)
+    if "\\n" in text if escaped else "\n" in text:
+        marks += find_heads(text, kind, escaped=escaped)
     if "'" in text:
+        marks += (m[1] for m in _LISTED.finditer(flat) if kind(m[1]) is not None)
         marks += (
             m[2] for m in _QUOTED_KEY.finditer(flat) if m[1] == "'" and kind(m[2]) is not None
         )
@@ -479,6 +583,14 @@ def find_marks(text: str, kind: Kind, *, escaped: bool = True) -> tuple[str, ...
     if escaped and not all(mark in text for mark in marks):
         return ("",)  # a name that is written with escapes
     return tuple(dict.fromkeys(marks))
+
+
+def _with_stems(names: Collection[str], stems: re.Pattern[str]) -> Collection[str]:
+    """Return the names that may be those of secrets: none of most lists of words."""
+    text = "\n".join(names)
+    if text.isascii() and "\\" not in text and stems.search(text.lower()) is None:
+        return ()
+    return [n for n in names if not n.isascii() or "\\" in n or stems.search(n.lower())]
 
 
 def _read_escape(escape: re.Match[str]) -> str:

@@ -44,6 +44,28 @@ SECRETS: list[tuple[dict[str, Any], list[Any]]] = [
     ({"my.api.key": SECRET, "x": {"db.auth.token": SECRET}}, ["my.api.key", "x.db.auth.token"]),
     ({"passwords": {"a": SECRET}, "password": [SECRET]}, ["password.0", ("password", "0")]),
     ({"case.number": SECRET, "field": "case_number", "value": SECRET}, ["case.number", "value"]),
+    (
+        {"flat": ["Accept", "json", "X-Api-Key", SECRET]},
+        ["flat.3", "flat.-1", "flat", ("flat", "03")],
+    ),
+    (
+        {"type": "password", "value": SECRET, "o": {"kind": "secret", "data": {"a": SECRET}}},
+        ["value", "o.data", "o.data.a"],
+    ),
+    (
+        {"t": {"columns": ["user", "password"], "rows": [["ann", SECRET], ["bob", "Zqseven"]]}},
+        ["t.rows.0.1", "t.rows.1.-1", "t.rows.1", "t.rows", "t", ("t", "rows", "-1", "1")],
+    ),
+    (
+        {"columns": [{"name": "n"}, {"name": "pwd"}], "data": [[1, SECRET]]},
+        ["data.0.1", "data.0", "data"],
+    ),
+    ({"fields": ["n", "pwd"], "rows": [[1, SECRET]]}, ["rows.0.1", "rows.0.-1", "rows.-1", "rows"]),
+    (
+        {"c": [["user", "password", "n"], ["ann", "Zqseven", 1], ["bob", SECRET, 2]]},
+        ["c.1.1", "c.2.-2", "c.1", "c"],
+    ),
+    ({"csv": f"user,password\nann,{SECRET}"}, ["csv"]),
     ({"json": '{"headers": [["Cookie", "Zq7"]], "password": "Zq7"}'}, ["json"]),
 ]
 #: And of values that are none.
@@ -56,6 +78,22 @@ INNOCENT: list[tuple[dict[str, Any], list[Any]]] = [
     ({"three": ["password", PLAIN, PLAIN], "value": PLAIN}, ["three.1", "three.2", "value"]),
     ({"name": "password", "amount": PLAIN, "items": [PLAIN, PLAIN]}, ["amount", "items.1"]),
     ({"name": "Ann", "text": PLAIN, "data": {"value": PLAIN}}, ["text", "data.value", "data"]),
+    (
+        {"type": "token", "value": PLAIN, "o": {"type": "text", "value": PLAIN}},
+        ["value", "o.value"],
+    ),
+    (
+        {
+            "columns": ["user", "tokens", "pwd"],
+            "rows": [[PLAIN, PLAIN, ""]],
+            "other": [[PLAIN] * 3],
+        },
+        ["rows.0.0", "rows.0.1", "rows", "other.0.2"],
+    ),
+    (
+        {"c": [["user", "password"], [PLAIN, ""]], "flat": ["Accept", PLAIN, "Cookie", ""]},
+        ["c.1.0", "flat.1"],
+    ),
     ({"Name": "Ann", "KEY": 3, "value": PLAIN, "nested": {"name": "pin"}}, ["value"]),
 ]
 

@@ -96,6 +96,19 @@ TEXTS = [
     f"tool --api-key '{SECRET} b' run",
     f'<user name="ann"><wsse:Password Type="x">{SECRET}</wsse:Password></user>',
     f"ann:{SECRET}@tcp(db.example:3306)/x",
+    f'{{"headers": ["Accept", "text/html", "X-Api-Key", "{SECRET}", "Cookie", "{SECRET}"]}}',
+    f"['psql', '--user', 'ann', '--password', '{SECRET}', 'db']",
+    f'said {{"type": "password", "value": "{SECRET}"}} and went',
+    f'{{"columns": ["user", "password"], "rows": [["ann", "{SECRET}"], ["bob", "{SECRET}2"]]}}',
+    f"{{'data': [['ann', '{SECRET}', 1]], 'columns': ['user', 'apiKey', 'n'], 'index': [0]}}",
+    f'[["user", "password", "n"], ["ann", "{SECRET}", 1], ["bob", "{SECRET}\\"", 2',
+    f"user,password,n\nann,{SECRET},1\n\nuser;PIN code\n",
+    f'the users:\r\n"user"; "pass word"\r\nann; "{SECRET}; ""x"""\r\nbob; {SECRET}\r\n',
+    f"user\tpassword\nann\t{SECRET}\nbob\t{SECRET}, and more",
+    f"| user | Password |\n|------|:--------:|\n| ann | {SECRET} |\n| bob | {SECRET} 2 |",
+    f"user | API key | n\n--- | --- | ---\nann | {SECRET} | 1",
+    f" user | password \n------+----------\n ann  | {SECRET}\n(1 row)",
+    f"+------+----------+\n| user | password |\n+------+----------+\n| ann | {SECRET} |\n+---+---+",
 ]
 #: Names beside their values, as headers, forms and settings have them.
 PAIRS: dict[str, Any] = {
@@ -104,6 +117,17 @@ PAIRS: dict[str, Any] = {
     "raw_headers": [["Cookie", SECRET], ["Accept", "json"], ["X-Api-Key", "Zq7"]],
     "one": ["password", f"{SECRET}!"],
     "variables": {"a": {"value": SECRET, "variable": "DB_PASSWORD"}},
+    "flat": ["Authorization", f"Bearer {SECRET}", "Accept", "json", "X-Api-Key", "Zq7"],
+    "words": ["Accept", "text/html", "Cookie", SECRET[:2] + "seven"],
+    "command": ["psql", "-U", "ann", "--password", "Zqseven", "db"],
+    "typed": [{"type": "password", "value": SECRET}, {"kind": "Secret", "data": {"a": SECRET}}],
+    "input": {"Type": "PASSWORD", "Value": SECRET},
+    "table": {"columns": ["user", "password"], "rows": [["ann", SECRET], ["bob", [SECRET]]]},
+    "split": {"index": [0], "columns": ["user", "api_key", "n"], "data": [["ann", "Zqseven", 1]]},
+    "objects": {"fields": [{"name": "user"}, {"name": "PIN code"}], "values": [["a", 7771]]},
+    "row": {"names": ["user", "password"], "values": ["ann", SECRET]},
+    "cells": [["user", "password", "n"], ["ann", "Zqseven", 1], ["bob", SECRET, 2]],
+    "two": [["user", "password"], ["ann", SECRET], ["bob", "Zqseven"]],
 }
 
 

@@ -17,7 +17,7 @@ from graphflow_nb.secret_texts import MAY_HIDE, find_secrets
 from .test_masking import PAIRS, SECRET, TEXTS
 
 #: Texts that look a little like secrets.
-INNOCENT = (
+INNOCENT: list[str] = (
     """
 the token count is 12|max_tokens=50 and prompt_tokens: 7|token: see below|Token: expired
 author: ann; authority=none|a keyboard costs 3|see http://localhost:3000/@ann/posts?x=1
@@ -38,6 +38,16 @@ eyJ is how a JSON object begins|xoxo|the secret is out|password|tokens: a, b|ghp
     .strip("|")
     .split("|")
 )
+INNOCENT += [
+    "user,tokens\nann,12",
+    "Dear Ann, your password\nis reset, 2 days ago",
+    "token,password\nuser,email",
+    "| author | tokens |\n|---|---|\n| ann | 12 |",
+    "| what | password |\nno table",
+    "a, b\npassword",
+    "user,password\n",
+    "user,password\n\nann,x1",
+]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -67,15 +77,65 @@ def test_secrets_are_hidden_in_a_text_of_many() -> None:
 
 def test_a_name_beside_its_value_says_what_that_is() -> None:
     shown = json.loads(bytes(DEFAULT_MASK.hide(Raw(json.dumps(PAIRS).encode()))))
-    assert SECRET not in repr(shown)
+    assert not re.search(f"{SECRET}|Zqseven|7771", repr(shown))
     assert shown == DEFAULT_MASK.hide_object(PAIRS)
     assert shown["headers"][0]["name"] == "Authorization"
     assert shown["headers"][1] == {"name": "Accept", "value": "json"}
-    innocent: Any = {
-        "required": ["password", "email"],
-        "field": {"name": "token_count", "value": 2},
+    assert shown["flat"][::2] == ["Authorization", "Accept", "X-Api-Key"]
+    assert shown["flat"][3] == "json"
+    assert shown["command"][:4] == ["psql", "-U", "ann", "--password"]
+    assert [row[0] for row in shown["table"]["rows"]] == ["ann", "bob"]
+    assert shown["split"]["data"][0][::2] == ["ann", 1]
+    assert shown["cells"][0] == ["user", "password", "n"]
+    assert shown["two"][0] == ["user", "password"]
+    assert [row[0] for row in shown["two"]] == ["user", "ann", "bob"]
+
+
+#: Values that look a little like secrets that are named by what is beside them.
+UNNAMED: dict[str, Any] = {
+    "required": ["password", "email"],
+    "field": {"name": "token_count", "value": 2},
+    "listed": ["user", "password", "email", "token"],
+    "names": ["password", "username", "token", "email"],
+    "command": ["tool", "--password", "--user", "ann"],
+    "text": {"type": "text", "value": "x1"},
+    "events": [{"type": "token", "content": "Hel"}, {"type": "pin", "data": {"lat": 1}}],
+    "schema": {"type": "string", "kind": "input", "default": "x1"},
+    "form": {"type": "password", "label": "Login", "required": True},
+    "counts": {"columns": ["author", "token_count"], "rows": [["ann", 12], ["bob", 7]]},
+    "columns": {"columns": ["user", "password"], "notes": [["ann", "x1"]]},
+    "words": [["user", "password", "email"], ["name", "secret", "phone"]],
+    "pairs": [["author", "x1"], ["session_id", "y2"]],
+    "matrix": [[1, 2], [3, 4]],
+    "empty": [[], {}, [[]], [{}]],
+}
+
+
+@pytest.mark.parametrize("name", UNNAMED)
+def test_what_nothing_names_a_secret_is_shown(name: str) -> None:
+    value = {"a": UNNAMED[name]}
+    assert DEFAULT_MASK.hide_object(value) == value
+    raw = Raw(json.dumps(value).encode())
+    assert DEFAULT_MASK.hide(raw) is raw
+    for text in (json.dumps(value), repr(value), json.dumps({"b": json.dumps(value)})):
+        assert DEFAULT_MASK.hide_in(text) == text
+
+
+def test_a_table_in_a_text_keeps_what_is_beside_its_secrets() -> None:
+    tables = {
+        "user,password,n\nann,x1,1\nbob,,2\n\nbye, now": (
+            "user,password,n\nann,•••,1\nbob,,2\n\nbye, now"
+        ),
+        "| a | password |\n|---|---|\n| ann | x1 |\nend": (
+            "| a | password |\n|---|---|\n| ann | ••• |\nend"
+        ),
+        'password,user\n"x\ny, z",ann\nq,"b"': 'password,user\n"•••",ann\n•••,"b"',
+        '{"columns": ["a", "pwd"], "data": [[1, "x1"], [2, 33]]}': (
+            '{"columns": ["a", "pwd"], "data": [[1, "•••"], [2, •••]]}'
+        ),
     }
-    assert DEFAULT_MASK.hide_object(innocent) == innocent
+    for text, shown in tables.items():
+        assert DEFAULT_MASK.scrub(text) == shown
 
 
 def test_a_quick_search_finds_each_text_with_a_secret() -> None:

@@ -158,8 +158,8 @@ def _find_below(
     except PatchError as error:
         raise QueryError(f"nothing is at {path_text(keys)!r} in this context") from error
     if exactjson.kind(raw) not in ("object", "array"):
-        covered = mask.covers_within(data, keys)  # also by the name beside it
-        shown = shown_text(mask.hide(raw, (*DATA, *keys), covered=covered))[:100]
+        place = mask.place_within(data, keys)  # also by the name beside it
+        shown = shown_text(mask.hide(raw, (*DATA, *keys), place=place))[:100]
         raise QueryError(f"at {path_text(keys)!r} is one value, {shown}")
     return raw, (*DATA, *keys)
 

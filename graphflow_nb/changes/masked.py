@@ -12,6 +12,7 @@ from ..errors import ContextError, PatchError
 from ..model import exactjson
 from ..model.masks import SHOWN, Mask, describe_hidden, number_mask, show_kind
 from ..secret_keys import MASK
+from ..secret_neighbours import PLAIN, Place
 from ..secret_texts import Span, replace_spans
 from .patch import Path, pointer
 
@@ -41,7 +42,7 @@ class MaskedText(NamedTuple):
         kept: The values by their masks.
         original: The JSON text without masks.
         mask: What is hidden.
-        covered: Whether all of it is hidden, wherever it is.
+        place: What is known of it by what is around it.
     """
 
     text: str
@@ -49,7 +50,7 @@ class MaskedText(NamedTuple):
     kept: Mapping[str, Kept]
     original: Raw
     mask: Mask
-    covered: bool = False
+    place: Place = PLAIN
 
     def restore(self, edited: Raw, path: Path | None = None) -> Raw:
         """Return an edited JSON text with the values back in place of their masks, to the letter.
@@ -73,9 +74,12 @@ class MaskedText(NamedTuple):
 
     def _check_hidden(self, restored: Raw, path: Path, used: set[str]) -> None:
         """Raise PatchError if a secret would be shown, since the name beside it was changed."""
-        if not used or self.covered:
+        if not used or self.place.covered:
             return
-        hidden = [bytes(kept.raw) for kept in mask_text(restored, self.mask, path).kept.values()]
+        hidden = [
+            bytes(kept.raw)
+            for kept in mask_text(restored, self.mask, path, place=self.place).kept.values()
+        ]
         for text in sorted(used):
             value = bytes(self.kept[text].raw).strip(b'"')
             if not any(value in other for other in hidden):
@@ -146,7 +150,9 @@ class MaskedText(NamedTuple):
         return exactjson.encode(text)[1:-1] in bytes(self.original)
 
 
-def mask_text(raw: Raw, mask: Mask, path: Path, within: Raw | None = None) -> MaskedText:
+def mask_text(
+    raw: Raw, mask: Mask, path: Path, within: Raw | None = None, place: Place = PLAIN
+) -> MaskedText:
     """Return a JSON text as it is edited, with masks in place of secrets.
 
     Example:
@@ -164,6 +170,7 @@ def mask_text(raw: Raw, mask: Mask, path: Path, within: Raw | None = None) -> Ma
         mask: What is hidden of it.
         path: Where it is, from the session down.
         within: The session's JSON text, in which its name may be beside it. Default: not known.
+        place: What is known of it by what is around it, where ``within`` is not passed.
     """
     kept: dict[str, Kept] = {}
     # Where someone stored the sign of a mask, a number is looked for that no text has.
@@ -188,8 +195,11 @@ def mask_text(raw: Raw, mask: Mask, path: Path, within: Raw | None = None) -> Ma
         kept[text] = Kept(at, value)
         return text
 
-    covered = within is not None and mask.covers_within(within, path)
-    shown = mask.hide(raw, path, show, covered=covered)
+    if within is not None:
+        place = mask.place_within(within, path)
+    shown = mask.hide(raw, path, show, place)
     whole = exactjson.kind(shown) == "string"
     text = str(exactjson.decode(shown)) if whole else exactjson.pretty(shown)
-    return MaskedText(text, path, kept, raw, mask, covered or mask.covers(path))
+    if mask.covers(path):
+        place = Place(covered=True)
+    return MaskedText(text, path, kept, raw, mask, place)

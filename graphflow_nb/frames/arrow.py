@@ -16,6 +16,7 @@ from ..model.masks import DEFAULT_MASK, Mask
 from ..model.times import FIRST, LAST, UNKNOWN_TIME
 from ..monitoring.loading import import_pyarrow
 from ..printable import printable
+from ..secret_neighbours import Place
 from ..storage.paths import ContextPath, data_path, is_path_hidden, parse_path
 from ..storage.table import Table
 from .beside import paths_beside
@@ -157,7 +158,8 @@ class SessionArrow:
             path = dict(zip(columns, self.context or (), strict=True))[name]
             # Of the value of a pair its name is not known here.
             covered = is_path_hidden(self.mask, path) or bool(paths_beside([path], self.mask))
-            value = bytes(self.mask.hide(raw, data_path(path), covered=covered)).decode()
+            place = Place(covered=covered)
+            value = bytes(self.mask.hide(raw, data_path(path), place=place)).decode()
             shown = printable(value[:100])
             shown = shown if len(shown) <= 80 else f"{shown[:80]}…"
             self.misfits[name] = Misfit(1, id, shown)

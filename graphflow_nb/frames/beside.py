@@ -1,24 +1,21 @@
 """What is beside the value of a context column and may say that it is a secret.
 
-Of ``{"name": "Authorization", "value": "…"}`` and ``["api_key", "…"]`` a column may have the value
-alone: its name, or what holds both, is read with it, and is in no column.
+Of ``{"name": "Authorization", "value": "…"}``, ``["api_key", "…"]`` and of a table a column may
+have the value alone: what names it, or holds both, is read with it, and is in no column.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Raw
 
-from ..model import exactjson
 from ..model.masks import Mask
-from ..secret_texts import is_value_key
+from ..secret_neighbours import PLAIN, Place, is_rows_key, is_value_key, read_index
 from ..storage.paths import TOP_NAMES, ContextPath, spellings
 
-__all__ = ["paths_beside", "rows_named"]
-
-_INDEXES: Final = frozenset(("1", "-1"))  # of the value in a list of it and its name
+__all__ = ["paths_beside", "places_in_rows"]
 
 
 class _Beside(NamedTuple):
@@ -26,7 +23,7 @@ class _Beside(NamedTuple):
 
     Attributes:
         path: The place.
-        rest: The keys from there to the value; empty if only names are there.
+        rest: The keys from there to the value.
     """
 
     path: tuple[str, ...]
@@ -50,10 +47,10 @@ def paths_beside(context: Sequence[ContextPath], mask: Mask) -> list[tuple[str, 
     return list(dict.fromkeys(place.path for path in context for place in _places(path)))
 
 
-def rows_named(
+def places_in_rows(
     path: ContextPath, beside: dict[tuple[str, ...], Sequence[str | None]], mask: Mask
-) -> list[bool] | None:
-    """Return for each row whether its value has the name of a secret beside it.
+) -> list[Place] | None:
+    """Return for each row what is known of its value by what is beside it.
 
     Args:
         path: The path of the values.
@@ -61,38 +58,32 @@ def rows_named(
         mask: What is hidden.
 
     Returns:
-        A list; None where nothing beside it could be such a name, or nothing is hidden.
+        A list; None where nothing is beside it that says something, or nothing is hidden.
     """
-    rows: list[bool] | None = None
+    rows: list[Place] | None = None
     for place in _places(path) if mask.is_on else ():
         texts = beside[place.path]
         if rows is None:
-            rows = [False] * len(texts)
+            rows = [PLAIN] * len(texts)
         for row, text in enumerate(texts):
-            if text is not None and not rows[row]:
-                raw = Raw(text.encode(errors="replace"))
-                rows[row] = (
-                    mask.covers_within(raw, place.rest)
-                    if place.rest
-                    else any(map(mask.is_secret_name, exactjson.split_array(raw, "names")))
-                )
+            if text is not None and rows[row] == PLAIN:
+                rows[row] = mask.place_within(Raw(text.encode(errors="replace")), place.rest)
     return rows
 
 
 def _places(path: ContextPath) -> Iterator[_Beside]:
     for keys in map(tuple, spellings(path)):
         for place, key in enumerate(keys):
-            if is_value_key(key) and not place:
-                yield _Beside(TOP_NAMES, ())
-            elif place and (is_value_key(key) or _is_second(key)):
-                # In a list of such lists two plain words are a name and its value, too.
-                start = max(1, place - 1) if _is_second(key) else place
-                yield _Beside(keys[:start], keys[start:])
+            is_named = is_value_key(key) or is_rows_key(key)
+            if is_named and not place:
+                yield _Beside(TOP_NAMES, keys)
+            elif place and (is_named or _may_be_named(key)):
+                # In a list of lists the first may have the names, or each a name and its value.
+                inner = not is_named and place > 1 and read_index(keys[place - 1]) is not None
+                yield _Beside(keys[: place - inner], keys[place - inner :])
                 break  # what is further in is looked at from there
 
 
-def _is_second(key: str) -> bool:
-    try:
-        return str(int(key)) in _INDEXES
-    except ValueError:
-        return False
+def _may_be_named(key: str) -> bool:
+    """Return whether a key means an item of a list behind its first, which may be its name."""
+    return read_index(key) not in (None, 0)

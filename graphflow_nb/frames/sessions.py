@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -21,11 +21,12 @@ from ..model import MessageRole, OddMessage, Session
 from ..model.masks import DEFAULT_MASK, Mask
 from ..model.times import micros_or_unknown
 from ..monitoring import Records
+from ..secret_neighbours import PLAIN, Place
 from ..secret_texts import scrub
 from ..storage.paths import ContextPath, data_path, is_path_hidden, path_label
 from ..storage.table import GroupCount, Table, add_problem, note_of
 from ..storage.texts import Portion, Texts, list_texts, release_freed
-from .beside import paths_beside, rows_named
+from .beside import paths_beside, places_in_rows
 from .columns import (
     TEXT,
     category_column,
@@ -93,7 +94,7 @@ def sessions_frame(
     values = []  # first: each is in memory as texts too for a while
     for column, path in zip(texts, context, strict=True):
         portions = portions_of(column, consume=consume)
-        values.append(value_column(_hide(portions, path, mask, rows_named(path, beside, mask))))
+        values.append(value_column(_hide(portions, path, mask, places_in_rows(path, beside, mask))))
         if isinstance(column, Texts):  # all sessions of a store
             release_freed()
     columns: dict[str, Any] = {
@@ -120,21 +121,26 @@ def sessions_frame(
     return frame
 
 
+#: What says of no value that something of it is a secret.
+_USUAL: Final = (PLAIN, Place(among_pairs=True))
+
+
 def _hide(
-    portions: Iterable[Portion], path: ContextPath, mask: Mask, named: Sequence[bool] | None
+    portions: Iterable[Portion], path: ContextPath, mask: Mask, places: Sequence[Place] | None
 ) -> Iterator[Portion]:
     """Yield JSON texts of the values at a path, with what is shown instead of secrets."""
     where, covered = data_path(path), mask.is_on and is_path_hidden(mask, path)
-    in_list = where[-1].lstrip("-").isdecimal()
+    usual = Place(covered=covered, among_pairs=where[-1].lstrip("-").isdecimal())
     start = 0
     for portion in portions:
-        rows = named[start : start + len(portion)] if named else [False] * len(portion)
+        rows = places[start : start + len(portion)] if places else [usual] * len(portion)
         start += len(portion)
-        if not (covered or any(rows) or may_hide(portion)):
+        known = covered or any(row not in _USUAL for row in rows)
+        if not (known or may_hide(portion)):
             yield portion
             continue
         texts = list_texts(portion)
-        if not (covered or any(rows) or mask.may_hide_any(texts)):
+        if not (known or mask.may_hide_any(texts)):
             yield portion
             continue
         shown = (
@@ -143,8 +149,7 @@ def _hide(
             else mask.hide(
                 Raw(text.encode(errors="replace")),
                 where,
-                covered=covered or row,
-                among_pairs=in_list,
+                place=usual if row == PLAIN else row,
             )
             for text, row in zip(texts, rows, strict=True)
         )

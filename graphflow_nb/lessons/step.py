@@ -233,8 +233,8 @@ def _hide(name: str, raw: Raw | None, session: Session | None) -> Raw | None:
     if not name.startswith(_IN_DATA):
         return session.mask.hide(raw, (name,))
     key = name.removeprefix(_IN_DATA)  # which another one may name
-    covered = session.mask.covers_within(value_at(document(session), DATA), (key,))
-    return session.mask.hide(raw, (*DATA, key), covered=covered)
+    place = session.mask.place_within(value_at(document(session), DATA), (key,))
+    return session.mask.hide(raw, (*DATA, key), place=place)
 
 
 def _decode(raw: Raw | None) -> str | None:

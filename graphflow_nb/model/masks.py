@@ -19,16 +19,20 @@ from msgspec import Raw
 from ..errors import ContextError, QueryError
 from ..printable import describe_count
 from ..secret_keys import MASK, key_words, secret_kind, stems_of
-from ..secret_texts import (
+from ..secret_neighbours import (
+    PLAIN,
+    Inside,
     Kind,
+    Place,
+    look_into_list,
+    look_into_object,
+    read_index,
+)
+from ..secret_texts import (
     Span,
     current_scrubber,
     find_marks,
     find_secrets,
-    is_innocent_item,
-    is_name_key,
-    is_value_key,
-    may_be_name,
     replace_spans,
     scrub_outside_by,
     show_sign,
@@ -101,6 +105,7 @@ class Mask:
             return secret_kind(key, also, chosen)
 
         self._kind: Kind = kind
+        self._stems: re.Pattern[str] | None = stems
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Mask, (dict(self._chosen) if self._on else False,))  # as errors need to be copied
@@ -129,48 +134,42 @@ class Mask:
     def _is_secret(self, key: str) -> bool:
         return self._kind(key) is not None
 
-    def covers_within(self, raw: Raw, path: tuple[str, ...]) -> bool:
-        """Return whether what is at a path of a JSON text is masked as a whole.
+    def place_within(self, raw: Raw, path: tuple[str, ...]) -> Place:
+        """Return what is known of the value at a path of a JSON text by what is around it.
 
         Args:
-            raw: The JSON text, in which a name may be beside the value.
+            raw: The JSON text, in which a name, or the head of a column, may be beside the value.
             path: Keys and indexes from its top.
 
         Raises:
             ContextError: The text can't be read.
         """
-        if not self._on:
-            return False
-        pairs = False
-        for key in path:
-            form, among_pairs, pairs = exactjson.kind(raw), pairs, False
-            if form == "object":
-                parts = exactjson.split_object(raw, "context")
-                named = is_value_key(key) and self._names_secret(parts)
-                found = parts.get(key)
-            elif form == "array":
-                items = exactjson.split_array(raw, "context")
-                pairs = _are_lists(items)
-                place = _read_index(key, len(items))
-                named = place == 1 and self._is_pair(items, among_pairs=among_pairs)
-                found = None if place is None else items[place]
+        place, found = PLAIN, raw if self._on else None
+        for key in path if self._on else ():
+            form = None if found is None else exactjson.kind(found)
+            if found is not None and form == "object":
+                parts = exactjson.split_object(found, "context")
+                place, found = look_into_object(parts, _RAW, self._kind)(key), parts.get(key)
+            elif found is not None and form == "array":
+                items = exactjson.split_array(found, "context")
+                index = read_index(key)
+                index = None if index is None else index + len(items) * (index < 0)
+                found = items[index] if index is not None and 0 <= index < len(items) else None
+                place = look_into_list(items, place, _RAW, self._kind).at(index)
             else:
-                return False
-            if named or self._is_secret(key):
-                return True
-            if found is None:
-                return False
-            raw = found
-        return False
+                place, found = place.step(key), None
+            if place.covered or self._is_secret(key):
+                return Place(covered=True)
+            if found is None and place == PLAIN:
+                break
+        return place
 
     def hide(
         self,
         raw: Raw,
         path: tuple[str, ...] = (),
         show: Show | None = None,
-        *,
-        covered: bool = False,
-        among_pairs: bool = False,
+        place: Place = PLAIN,
     ) -> Raw:
         """Return a JSON text with each secret in it replaced by what is shown instead.
 
@@ -178,19 +177,17 @@ class Mask:
             raw: The value.
             path: Where it is; see ``covers``.
             show: Returns what is shown instead of a value. Default: its kind.
-            covered: Whether it is masked as a whole, wherever it is.
-            among_pairs: Whether it is in a list, of which each item may be a name and its value.
+            place: What is known of it by what is around it; see ``place_within``.
         """
         if not self._on:
             return raw
-        covered = covered or self.covers(path)
-        marks = () if covered else self._find_marks(raw)
-        if not covered and not marks:
+        if self.covers(path):
+            place = _COVERED
+        marks = () if place.covered else self._find_marks(raw)
+        if not (marks or place.covered or place.rows or place.columns):
             return raw
         try:
-            return self._hide(
-                raw, path, show or show_kind, marks, covered=covered, among_pairs=among_pairs
-            )
+            return self._hide(raw, path, show or show_kind, marks, place)
         except (ContextError, RecursionError):
             return Raw(exactjson.encode(f"{MASK} (JSON that can't be read)"))
 
@@ -203,7 +200,7 @@ class Mask:
 
         Quick, for what is mostly innocent.
         """
-        return self._on and bool(find_marks(text, self._kind))
+        return self._on and bool(find_marks(text, self._kind, self._stems))
 
     def may_hide_any(self, texts: Sequence[str | None]) -> bool:
         """Return whether something may be hidden in one of many JSON texts."""
@@ -211,7 +208,7 @@ class Mask:
 
     def _find_marks(self, raw: Raw) -> tuple[bytes, ...]:
         text = bytes(raw).decode(errors="surrogateescape")
-        marks = find_marks(text, self._kind)
+        marks = find_marks(text, self._kind, self._stems)
         return tuple(mark.encode(errors="surrogateescape") for mark in marks)
 
     def _hide(
@@ -220,42 +217,28 @@ class Mask:
         path: tuple[str, ...],
         show: Show,
         marks: tuple[bytes, ...],
-        *,
-        covered: bool,
-        among_pairs: bool = False,
+        place: Place = PLAIN,
     ) -> Raw:
-        text = bytes(raw)
-        if not covered and not any(map(text.__contains__, marks)):
+        text, covered = bytes(raw), place.covered
+        known = covered or place.rows or place.columns
+        if not known and not any(map(text.__contains__, marks)):
             return raw
         opening = text[:1]
         if opening == b"{":
             parts = exactjson.split_object(raw, "context")
-            named = self._names_secret(parts)
+            find = look_into_object(parts, _RAW, self._kind)
             new: dict[str, Raw] = {}
             for name, part in parts.items():
+                inside = _COVERED if covered or self._is_secret(name) else find(name)
                 key = self._hide_key(name, path, show, new)
-                new[key] = self._hide(
-                    part,
-                    (*path, name),
-                    show,
-                    marks,
-                    covered=covered or self._is_secret(name) or (named and is_value_key(name)),
-                )
+                new[key] = self._hide(part, (*path, name), show, marks, inside)
             same = all(new.get(name) is part for name, part in parts.items())
             return raw if same else Raw(exactjson.join(new))
         if opening == b"[":
             items = exactjson.split_array(raw, "context")
-            paired = self._is_pair(items, among_pairs=among_pairs)
-            pairs = _are_lists(items)
+            places = _ALL if covered else look_into_list(items, place, _RAW, self._kind)
             changed = [
-                self._hide(
-                    item,
-                    (*path, ""),
-                    show,
-                    marks,
-                    covered=covered or (paired and n == 1),
-                    among_pairs=pairs,
-                )
+                self._hide(item, (*path, ""), show, marks, places.at(n))
                 for n, item in enumerate(items)
             ]
             same = all(one is other for one, other in zip(items, changed, strict=True))
@@ -303,54 +286,41 @@ class Mask:
             return False
         form = exactjson.kind(raw)
         if form == "object":
-            return self._names_secret(exactjson.split_object(raw, ""))
-        return form == "array" and self._is_pair(exactjson.split_array(raw, ""))
-
-    def _names_secret(self, parts: Mapping[str, Raw]) -> bool:
-        return any(
-            is_name_key(key) and self.is_secret_name(part) for key, part in parts.items()
-        ) and any(map(is_value_key, parts))
-
-    def _is_pair(self, items: Sequence[Raw], *, among_pairs: bool = False) -> bool:
-        if len(items) != 2 or not self.is_secret_name(items[0]):
+            parts = exactjson.split_object(raw, "")
+            find = look_into_object(parts, _RAW, self._kind)
+            return any(find(key) != PLAIN for key in parts)
+        if form != "array":
             return False
-        # One list may be of two names; a list of lists of two is not.
-        return among_pairs or not is_innocent_item(bytes(items[1])[1:-1].decode(errors="replace"))
-
-    def is_secret_name(self, raw: Raw) -> bool:
-        """Return whether a JSON text is the name of a secret."""
-        text = bytes(raw)
-        return text[:1] == b'"' and len(text) <= 400 and self._names(exactjson.decode(raw))
-
-    def _names(self, text: object) -> bool:
-        """Return whether a value is the name of a secret."""
-        return isinstance(text, str) and may_be_name(text) and self._is_secret(text)
+        items = exactjson.split_array(raw, "")
+        places = look_into_list(items, PLAIN, _RAW, self._kind)
+        if places.each.among_pairs:
+            return any(
+                look_into_list(exactjson.split_array(item, ""), places.each, _RAW, self._kind).some
+                for item in items
+            )
+        return places != Inside()
 
     def hide_object(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         """Return a Python object as ``hide`` returns a JSON text; objects and lists are copied."""
-        return self._hide_object(value, covered=self.covers(path)) if self._on else value
+        place = _COVERED if self.covers(path) else PLAIN
+        return self._hide_object(value, place) if self._on else value
 
-    def _hide_object(self, value: Any, *, covered: bool, among_pairs: bool = False) -> Any:
+    def _hide_object(self, value: Any, place: Place) -> Any:
         if isinstance(value, dict):
-            named = any(is_name_key(str(key)) and self._names(item) for key, item in value.items())
+            find = look_into_object(value, _OBJECTS, self._kind)
             shown: dict[Any, Any] = {}
             for key, item in value.items():
                 name = str(key)
-                secret = covered or self._is_secret(name) or (named and is_value_key(name))
+                secret = place.covered or self._is_secret(name)
                 key = self._hide_key(name, (), show_kind, shown) if self.hides_key(name) else key
-                shown[key] = self._hide_object(item, covered=secret)
+                shown[key] = self._hide_object(item, _COVERED if secret else find(name))
             return shown
         if isinstance(value, (list, tuple)):
-            paired = len(value) == 2 and self._names(value[0])
-            paired = paired and (among_pairs or not is_innocent_item(str(value[1])))
-            pairs = all(isinstance(item, (list, tuple)) for item in value)
-            return [
-                self._hide_object(item, covered=covered or (paired and n == 1), among_pairs=pairs)
-                for n, item in enumerate(value)
-            ]
+            places = _ALL if place.covered else look_into_list(value, place, _OBJECTS, self._kind)
+            return [self._hide_object(item, places.at(n)) for n, item in enumerate(value)]
         if value is None or isinstance(value, bool) or value == "":
             return value
-        if not covered:
+        if not place.covered:
             return self.hide_in(value) if isinstance(value, str) else value
         return describe_hidden(len(value)) if isinstance(value, str) else f"{MASK} (number)"
 
@@ -374,7 +344,9 @@ class Mask:
             return list(texts)
         shown: list[str | None] = []
         for some in _cut(texts):
-            marks = find_marks("\n".join(filter(None, some)), self._kind, escaped=False)
+            marks = find_marks(
+                "\n".join(filter(None, some)), self._kind, self._stems, escaped=False
+            )
             shown += (
                 self.hide_in(text) if text and any(map(text.__contains__, marks)) else text
                 for text in some
@@ -391,7 +363,7 @@ class Mask:
         raw = Raw(text.encode(errors="surrogateescape"))
         try:
             marks = self._find_marks(raw)
-            shown = self._hide(raw, (), show_kind, marks, covered=False) if marks else raw
+            shown = self._hide(raw, (), show_kind, marks) if marks else raw
         except (ContextError, RecursionError):
             return self.scrub(text)
         return text if shown is raw else bytes(shown).decode()
@@ -416,17 +388,45 @@ def _cut(texts: Sequence[str | None]) -> Iterator[Sequence[str | None]]:
     yield texts[start:]
 
 
-def _are_lists(items: Sequence[Raw]) -> bool:
-    return all(bytes(memoryview(item)[:1]) == b"[" for item in items)
+class _RawReader:
+    """How what is beside a value is read in a JSON text."""
+
+    def text(self, value: Raw) -> str | None:
+        text = bytes(value)
+        return exactjson.decode(value) if text[:1] == b'"' and len(text) <= _MAX_NAME else None
+
+    def is_list(self, value: Raw) -> bool:
+        return bytes(memoryview(value)[:1]) == b"["
+
+    def items(self, value: Raw) -> Sequence[Raw]:
+        return exactjson.split_array(value, "context") if self.is_list(value) else ()
+
+    def parts(self, value: Raw) -> Mapping[str, Raw] | None:
+        is_object = bytes(memoryview(value)[:1]) == b"{"
+        return exactjson.split_object(value, "context") if is_object else None
 
 
-def _read_index(key: str, count: int) -> int | None:
-    """Return the place in a list that a key means, from the front; None if there is none."""
-    try:
-        place = int(key)
-    except ValueError:
-        return None
-    return place % count if -count <= place < count else None
+class _ObjectReader:
+    """How what is beside a value is read in a Python object."""
+
+    def text(self, value: Any) -> str | None:
+        return value if isinstance(value, str) and len(value) <= _MAX_NAME else None
+
+    def is_list(self, value: Any) -> bool:
+        return isinstance(value, (list, tuple))
+
+    def items(self, value: Any) -> Sequence[Any]:
+        return value if isinstance(value, (list, tuple)) else ()
+
+    def parts(self, value: Any) -> Mapping[str, Any] | None:
+        return value if isinstance(value, dict) else None
+
+
+_MAX_NAME: Final = 400  # characters of a text that may be a name
+_RAW: Final = _RawReader()
+_OBJECTS: Final = _ObjectReader()
+_COVERED: Final = Place(covered=True)
+_ALL: Final = Inside(_COVERED)
 
 
 def show_kind(raw: Raw, path: tuple[str, ...], spans: Sequence[Span] | None) -> str:
@@ -496,7 +496,7 @@ class _Joined(Mask):
     def __init__(self, *masks: Mask) -> None:
         super().__init__()
         self._masks = masks
-        self._kind = self._find_kind
+        self._kind, self._stems = self._find_kind, None
 
     def _find_kind(self, key: str) -> str | None:
         return next((kind for mask in self._masks if (kind := mask.kind(key))), None)
@@ -509,7 +509,7 @@ class _AnyMask(Mask):
         super().__init__()
         self._others: WeakSet[Mask] = WeakSet()
         self._lock = Lock()
-        self._kind = self._find_kind
+        self._kind, self._stems = self._find_kind, None
 
     def add(self, mask: Mask) -> None:
         with self._lock:

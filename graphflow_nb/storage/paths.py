@@ -20,7 +20,7 @@ from msgspec import Raw
 
 from ..errors import QueryError
 from ..model.masks import Mask
-from ..secret_texts import NAME_KEYS
+from ..secret_neighbours import TELLING_KEYS
 
 __all__ = [
     "DATA",
@@ -48,8 +48,8 @@ ContextPath: TypeAlias = str | Sequence[str]
 #: The keys that a path may mean, in the order in which they are tried.
 Spellings: TypeAlias = Sequence[Sequence[str]]
 
-#: In place of a path: a list of what is under ``NAME_KEYS`` at the top of the data. Beside a value
-#: there, each may say that it is a secret. No key that a person types begins so.
+#: In place of a path: an object of what is under ``TELLING_KEYS`` at the top of the data. Beside a
+#: value there, each may say that it is a secret. No key that a person types begins so.
 TOP_NAMES: Final = ("\0names",)
 #: The columns of context values: a database has a bound, and each path may mean 16 places.
 _MAX_COLUMNS: Final = 500
@@ -249,8 +249,8 @@ def find_value(context: str | bytes, spellings: Spellings) -> Raw | None:
 
 
 def _list_names(data: dict[str, Raw]) -> Raw | None:
-    names = [bytes(value) for key, value in data.items() if key in NAME_KEYS]
-    return Raw(b"[%s]" % b",".join(names)) if names else None
+    names = {key: value for key, value in data.items() if key in TELLING_KEYS}
+    return Raw(msgspec.json.encode(names)) if names else None
 
 
 def resolve_path(context: str | bytes, path: ContextPath) -> tuple[str, ...]:

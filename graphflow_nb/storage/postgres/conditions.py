@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from ...model import exactjson
-from ...secret_texts import NAME_KEYS
+from ...secret_neighbours import TELLING_KEYS
 from ..conditions import Condition, fold, unfolded
 from ..paths import TOP_NAMES, Spellings, is_encodable
 from ..query import Query
@@ -171,11 +171,14 @@ def value_at(path: Spellings, put: Put, context: str = "context") -> str:
 
 def _list_names(context: str) -> str:
     """Return the SQL of what is under the keys that name what is beside them; few rows have one."""
-    keys = [f"'{key}'" for key in sorted(NAME_KEYS)]
-    found = ", ".join(f"{context} #> ARRAY['data', {key}]" for key in keys)
+    keys = [f"'{key}'" for key in sorted(TELLING_KEYS)]
+    pairs = [f"{key}, {context} #> ARRAY['data', {key}]" for key in keys]
+    # A function takes 100 arguments.
+    objects = (pairs[start : start + 50] for start in range(0, len(pairs), 50))
+    found = " || ".join(f"jsonb_build_object({', '.join(some)})" for some in objects)
     return (
         f"CASE WHEN {context} -> 'data' ?| ARRAY[{', '.join(keys)}] "
-        f"THEN jsonb_build_array({found}) END"
+        f"THEN jsonb_strip_nulls({found}) END"
     )
 
 
