@@ -16,6 +16,7 @@ from .errors import QueryError, StorageError
 __all__ = [
     "TEMPORARY",
     "as_path",
+    "can_name_file",
     "create_privately",
     "open_privately",
     "read_file",
@@ -35,11 +36,21 @@ def as_path(path: object, name: str = "path") -> Path:
         name: What the caller calls it.
 
     Raises:
-        QueryError: It is something else.
+        QueryError: It is something else, or no file can have that name.
     """
     if isinstance(path, (str, os.PathLike)) and isinstance(named := os.fspath(path), str):
+        if not can_name_file(named):
+            raise QueryError(f"{name} {named!r} has a character that no file can have in its name")
         return Path(named)
     raise QueryError(f"{name} must be the path of a file or folder, as text or Path, not {path!r}")
+
+
+def can_name_file(path: str) -> bool:
+    """Return whether the system takes a text as the path of a file."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def write_privately(path: str | os.PathLike[str], content: bytes, *, replace: bool = True) -> None:
@@ -134,9 +145,8 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise StorageError(f"{path} can't be read: it is not a file")
             return file.read()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise StorageError(f"{path} can't be read: {reason}") from error
+    except OSError as error:
+        raise StorageError(f"{path} can't be read: {error.strerror}") from error
 
 
 def sync_folder(folder: Path) -> None:

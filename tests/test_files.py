@@ -126,6 +126,24 @@ def test_what_fails_in_between_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_reading_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", tmp_path, tmp_path / "missing", "a\0b"):
+    for path in (tmp_path / "pipe", tmp_path, tmp_path / "missing"):
         with pytest.raises(g.StorageError, match="can't be read"):
             read_file(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_names_that_no_file_can_have(name, tmp_path):
+    path, wb = str(tmp_path / name), g.open("memory:")
+    for call in (
+        lambda: read_file(path),
+        lambda: write_privately(path, b""),
+        lambda: wb.export(f"{path}.jsonl"),
+        lambda: wb.to_parquet(path),
+        lambda: g.read_recording(path),
+        lambda: g.open("memory:", journal=path),
+    ):
+        with pytest.raises(g.QueryError, match="no file can have in its name"):
+            call()
+    with pytest.raises(g.StorageError, match="needs the path of a file"):
+        g.open(f"sqlite:{path}", create=True)
+    assert os.listdir(tmp_path) == []

@@ -179,8 +179,11 @@ class ParquetExport:
         self._noted: dict[str, dict[str, Any]] = {}  # misfits that the manifest has
         self._named = 0  # odd sessions that it names
         paths = None if context is None else [[path, kind] for path, kind in context.items()]
+        given = dict(filters)
+        if self._query.ids is not None:  # an iterator has none left, and a set has no order
+            given["ids"] = sorted(self._query.ids)
         self._arguments = {
-            "filters": _plain(filters),
+            "filters": _plain(given),
             "context": _plain(paths),
             "redacted": redact is not None,
         }

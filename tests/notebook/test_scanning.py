@@ -539,6 +539,14 @@ def test_two_days_ago_means_the_same_when_it_goes_on(tmp_path):
     wb.close()
 
 
+def test_ids_are_the_argument_whatever_holds_them(tmp_path):
+    wb, ids = g.open("demo"), ["claim-0119", "claim-0113", "claim-0112"]
+    for held in (iter(ids), set(ids), list(reversed(ids))):
+        assert wb.to_parquet(tmp_path / "out", ids=held).rows == 3
+    with pytest.raises(g.QueryError, match="begun with other arguments"):
+        wb.to_parquet(tmp_path / "out", ids=iter([*ids, "claim-0014"]))
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     wb = g.open("demo")
     (tmp_path / "notes.txt").write_text("mine")

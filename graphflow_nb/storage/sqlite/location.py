@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from ...errors import StorageError
+from ...files import can_name_file
 
 __all__ = ["MEMORY", "Location", "read_location", "url_of"]
 
@@ -90,7 +91,7 @@ def read_location(url: str) -> Location:
     path = unquote(rest, errors="surrogateescape")
     if rest.startswith("~"):
         path = os.path.expanduser(path)
-    if not path or "\0" in path:
+    if not path or not can_name_file(path):
         raise StorageError(f"{url!r} needs the path of a file, e.g. sqlite:sessions.db")
     return Location(path, options)
 
