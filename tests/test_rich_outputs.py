@@ -42,7 +42,7 @@ from graphflow_nb.figures.figure import LatencyAxes
 from graphflow_nb.frames import stays_frame
 from graphflow_nb.history import Version
 from graphflow_nb.history.recordings import KINDS, Event
-from graphflow_nb.journal import Journal
+from graphflow_nb.journal import Journal, UndoReport
 from graphflow_nb.lessons import (
     Comparison,
     Crash,
@@ -594,6 +594,11 @@ MAKERS: dict[type, Callable[[str], Any]] = {
         diff(Session("a", "b", context={text: 1, "k": text}), make_session(text))
     ],
     CopyReport: lambda text: [fill(CopyReport, text)],
+    UndoReport: lambda text: [
+        fill(UndoReport, text),
+        UndoReport(0, [], {}),
+        UndoReport(0, [text] * 9, dict.fromkeys((text, f"{text}2"), text)),
+    ],
     Report: lambda text: [
         dataclasses.replace(
             (report := fill(Report, text)),

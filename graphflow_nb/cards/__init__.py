@@ -22,6 +22,7 @@ from .parts import (
 from .patch import patch_html, place_html, value_html
 from .session import overview_html, session_html, session_text
 from .store import StoreCard, store_html, store_text
+from .undoing import undo_html
 
 __all__ = [
     "CARD_CSS",
@@ -50,5 +51,6 @@ __all__ = [
     "size",
     "store_html",
     "store_text",
+    "undo_html",
     "value_html",
 ]

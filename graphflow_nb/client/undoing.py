@@ -91,7 +91,7 @@ class Undoing(Connected):
         progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] | None = None,
         confirm: Confirm = None,
-    ) -> list[str]:
+    ) -> UndoReport:
         """Undo all writes of the journal; see ``Workbench.undo_all``, which shows its progress."""
         check_callables(progress=progress, stop=stop)
         numbers = self._pick_confirmed(None, confirm, "wb.undo_all(")
@@ -100,7 +100,7 @@ class Undoing(Connected):
             id, reason = next(iter(report.failed.items()))
             failed = describe_count(len(report.failed), "session was", "sessions were")
             warn(f"{failed} not undone, the first is {id!r}: {reason}")
-        return [*report.changed, *report.failed]
+        return report
 
     @dual
     async def undo_many(

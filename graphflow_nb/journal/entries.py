@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from ..model import Session
+from ..printable import describe_count, printable
 
 __all__ = ["DamagedLine", "Entry", "Op", "Sides", "State", "UndoReport"]
 
@@ -45,15 +46,17 @@ class DamagedLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UndoReport:
-    """What became of several writes that were to be undone.
+    """What became of several writes that were to be undone, which it says as a text.
 
     Example:
         >>> import graphflow_nb
         >>> wb = graphflow_nb.open("demo")
         >>> wb.delete("claim-0014")
         ['claim-0014']
-        >>> wb.undo_many()
-        UndoReport(undone=1, changed=[], failed={}, remaining=0)
+        >>> print(wb.undo_many())
+        1 write was undone
+        >>> print(wb.undo_many())
+        There was nothing to undo
 
     Attributes:
         undone: The number of writes that were undone.
@@ -72,6 +75,31 @@ class UndoReport:
     def stopped(self) -> bool:
         """Whether it was stopped before its end."""
         return self.remaining > 0
+
+    @property
+    def left(self) -> list[str]:
+        """The ids of the sessions whose writes were not undone, though they were looked at."""
+        return [*self.changed, *self.failed]
+
+    def __str__(self) -> str:
+        parts = []
+        if self.undone or not (self.left or self.remaining):
+            parts.append(
+                f"{describe_count(self.undone, 'write was', 'writes were')} undone"
+                if self.undone
+                else "There was nothing to undo"
+            )
+        if self.changed:
+            sessions = describe_count(len(self.changed), "session was", "sessions were")
+            parts.append(f"{sessions} left alone, since others changed them ({self.changed[0]!r})")
+        if self.failed:
+            id, reason = next(iter(self.failed.items()))
+            sessions = describe_count(len(self.failed), "session was", "sessions were")
+            parts.append(f"{sessions} not undone ({id!r}: {printable(reason)})")
+        if self.remaining:
+            writes = describe_count(self.remaining, "write")
+            parts.append(f"stopped with {writes} to go: the same call goes on")
+        return "; ".join(parts)
 
 
 @dataclass(slots=True)

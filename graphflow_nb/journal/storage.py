@@ -258,17 +258,6 @@ class JournaledStorage:
         """
         return await undo(self._writes, self._writes.pick(number))
 
-    async def undo_all(self) -> tuple[int, list[str]]:
-        """Undo every write, newest first.
-
-        If a session was changed by others since, its earlier writes are not undone either.
-
-        Returns:
-            The number of writes that were undone, and the ids of the sessions that were not undone.
-        """
-        report = await self.undo_many()
-        return report.undone, [*report.changed, *report.failed]
-
     async def undo_many(
         self,
         numbers: Iterable[int] | None = None,

@@ -9,6 +9,7 @@ from typing import Any
 from ..client import Client
 from ..client.asking import Confirm
 from ..dual import dual
+from ..journal import UndoReport
 from ..model import Session
 from ..storage.checks import check_no_table
 from ..storage.protocols import SupportsIndex
@@ -28,7 +29,7 @@ class Changes(Client):
         progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] | None = None,
         confirm: Confirm = None,
-    ) -> Coroutine[Any, Any, list[str]]:
+    ) -> Coroutine[Any, Any, UndoReport]:
         """Undo all writes of the journal, newest first for each session.
 
         In a notebook a bar with a Stop button is shown where there are many, if ``progress`` is not
@@ -39,15 +40,15 @@ class Changes(Client):
             >>> wb = graphflow_nb.open("demo")
             >>> wb.delete("claim-0014")
             ['claim-0014']
-            >>> wb.undo_all()
-            []
+            >>> print(wb.undo_all())
+            1 write was undone
 
         Args:
             progress, stop, confirm: See ``undo_many``.
 
         Returns:
-            The ids of sessions that were not undone: others changed them since, or the store
-            refused what was there before, of which a warning gives the reason.
+            The report: how many were undone, and which sessions were not: others changed them
+            since, or the store refused what was there before, of which a warning gives the reason.
 
         Raises:
             ChangeRefused: They are many, and it was not confirmed.

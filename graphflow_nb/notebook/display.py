@@ -7,8 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..cards import card, patch_html, report_html, session_html, session_text
+from ..cards import card, patch_html, report_html, session_html, session_text, undo_html
 from ..changes import Patch
+from ..journal import UndoReport
 from ..model import Session
 from ..printable import printable_lines
 from ..storage import Migration
@@ -36,6 +37,8 @@ def register_on(formatter: Any) -> None:
     plain.for_type(Session, _print_session)
     html.for_type(CopyReport, report_html)
     plain.for_type(CopyReport, lambda report, printer, _: printer.text(str(report)))
+    html.for_type(UndoReport, undo_html)
+    plain.for_type(UndoReport, lambda report, printer, _: printer.text(str(report)))
     html.for_type(Migration, _render_statements)
     plain.for_type(Migration, lambda plan, printer, _: printer.text(printable_lines(str(plan))))
     html.for_type(Patch, lambda patch: card("changes", patch_html(patch)))

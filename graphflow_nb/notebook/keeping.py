@@ -66,7 +66,7 @@ class HistoryKeeper(Client):
 
         For a store that keeps no history and may not be changed. Until ``stop_observing`` the
         history of this workbench is what was seen: samples, since what happens between two looks
-        is not known.
+        is not known. An earlier observation ends when the new one has begun.
 
         Args:
             into: The URL of a SQLite file that keeps what is seen, created if it does not exist.
@@ -85,9 +85,10 @@ class HistoryKeeper(Client):
         kept = _parse_retention(versions, age)
         if not (into is None or isinstance(into, (str, os.PathLike))):
             raise QueryError(f"into= is the URL of a SQLite file, not {into!r}")
+        observation = Observation(self, into, kept)  # an earlier one goes on if this fails
         self.stop_observing()
-        self._observation = Observation(self, into, kept)
-        return self._observation
+        self._observation = observation
+        return observation
 
     def stop_observing(self) -> None:
         """Observe no longer; ``archive`` is the store's own history again."""

@@ -217,7 +217,7 @@ class SessionTables(Client):
         given |= {"status": status} | ({} if limit == 1000 else {"limit": limit})
         call = allowing_call(self, "stuck", given)
         read = partial(self.sessions.__wrapped__, status=status, order="updated_at", limit=limit)
-        of = ""
+        of, filters = "", dict[str, Any]()
         with self.asking.guard(allow=allow_scan, call=call):
             if longer_than == "usual":
                 waits = await find_waits(
@@ -242,9 +242,9 @@ class SessionTables(Client):
                 except ValueError as error:
                     raise QueryError(f'longer_than: {error}; or "usual"') from error
                 now = datetime.now(UTC)
-                frame = await read(
-                    graph=graph, task=task, updated_until=parse_moment(duration, now)
-                )
+                until = parse_moment(duration, now)
+                filters = {"graph": graph, "task": task, "updated_until": until}
+                frame = await read(**filters)
         untouched = (pd.Timestamp(now) - frame["updated_at"]).astype("timedelta64[us]")
         place = frame.columns.get_loc("updated_at")
         assert isinstance(place, int)
@@ -257,6 +257,9 @@ class SessionTables(Client):
             frame = frame.head(len(frame) if limit is None else limit).reset_index(drop=True)
             frame.attrs["next"] = None  # several tasks have no common place to go on from
         if limit is not None and more:
+            if filters and isinstance(self.storage, SupportsCount):
+                query = Query.from_filters({**filters, "status": status})
+                of = f" of {await estimate_count(self.storage, query, seen=len(frame))}"
             warn(f"showing the {len(frame):,} longest untouched{of} sessions; limit=None shows all")
         return frame
 

@@ -15,6 +15,7 @@ from ..secret_texts import scrub_error
 __all__ = [
     "REDIS_SCHEMES",
     "StoreUrl",
+    "advise_unreached",
     "check_postgres_url",
     "hosts",
     "mask_text",
@@ -113,6 +114,18 @@ def mask_text(text: str) -> str:
     """Return a text that a person typed, with ``***`` for what may be secret in it."""
     hidden = _URL_IN_TEXT.sub(lambda match: str(StoreUrl(match[0])), text)
     return _PARAMETER.sub(rf"\1{URL_MASK}", hidden)
+
+
+def advise_unreached(opened: bool, question: str = "is the server running?") -> str:
+    """Return what to do where a server is out of reach.
+
+    Args:
+        opened: Whether it was connected to before, by what connects again with the next call.
+        question: What to look at.
+    """
+    if opened:
+        return f"The workbench connects again by itself: {question}"
+    return f"Nothing was opened: {question} If the URL is right, open it again later"
 
 
 def raise_without_secrets(error: Exception, cause: BaseException, url: StoreUrl) -> NoReturn:

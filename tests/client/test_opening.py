@@ -132,3 +132,12 @@ def test_wrap_of_what_you_wrote_yourself(tmp_path):
         g.wrap(object())  # type: ignore[arg-type]
     mine = g.MonitoredStorage(Folder(tmp_path))
     g.wrap(mine).get_or_create("c", "t")
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "postgresql://ann@127.0.0.1:1/x"])
+def test_what_was_never_reached_does_not_connect_again(url: str) -> None:
+    with pytest.raises(
+        g.StorageUnavailable, match="Nothing was opened: is the server running"
+    ) as error:
+        g.open(url)
+    assert "by itself" not in str(error.value)

@@ -168,10 +168,10 @@ def test_a_journal_in_memory_that_is_full_is_said_before_the_write(monkeypatch):
     assert len(wb.sessions()) == 100
     assert wb.delete(ids, undo=False) == ids[50:]
     # There is always room to undo, and then for more.
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert wb.sessions(order="id")["id"].tolist() == ids[:50]
     assert wb.delete(ids) == ids[:50]
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
 
 
 FORKED = """

@@ -57,7 +57,7 @@ def test_every_write_can_be_taken_back(wb, store):
     assert str(journal["at"].dtype) == "datetime64[us, UTC]"
     assert str(journal["version_before"].dtype) == "Int64"
     assert journal.index.name == "entry"
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert content(wb) == start
     with pytest.raises(g.PatchError, match="nothing to undo"):
         wb.undo()
@@ -84,7 +84,7 @@ def test_what_others_changed_since_is_left_alone(wb, store, run):
     with pytest.raises(g.SessionConflict) as caught:
         wb.undo(1)
     assert caught.value.stored.status_message == "theirs"
-    assert wb.undo_all() == [a]
+    assert wb.undo_all().left == [a]
     assert set(content(wb)) == {a}
     # Once the other side has gone, there is nothing left to undo.
     wb.bridge.run(inner.delete(a))
@@ -323,7 +323,7 @@ def test_a_storage_of_three_methods_can_be_undone_too():
     wb.patch("a", [{"op": "replace", "path": "/context/data/n", "value": 2}])
     assert wb.delete(["a", "nobody"]) == ["a"]
     assert wb.delete({"a": 1}) == []
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     with pytest.raises(g.SessionNotFound):
         wb.get("a")
 
@@ -368,7 +368,7 @@ def test_two_threads_write_one_journal(tmp_path):
     assert (wb.journal["state"] == "done").all()
     wb.journaled.journal.close()
     again = g.open(f"sqlite:{tmp_path / 's.db'}", journal=Path(tmp_path / "j"))
-    assert again.undo_all() == []
+    assert again.undo_all().left == []
     assert len(again.sessions()) == 0
     again.close()
     wb.close()

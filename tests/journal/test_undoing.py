@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.journal import Journal, portions
+from graphflow_nb.journal import Journal, UndoReport, portions
 
 from ..scope import COMPLETE, only_complete
 from ..storage.postgres.kit import fetch
@@ -106,7 +106,7 @@ def test_stopped_it_goes_on_with_what_is_left(monkeypatch):
     assert (report.undone, report.remaining, report.stopped) == (20, 15, True)
     # The newest are back first.
     assert set(content(wb)) == set(start) - set(ids[:15])
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert content(wb) == start
 
 
@@ -144,7 +144,7 @@ def test_what_the_store_refuses_is_named_and_hinders_no_other():
     report = wb.undo_many()
     assert (report.undone, report.failed) == (19, {"s7": "a rule refused it"})
     with pytest.warns(UserWarning, match="'s7': a rule refused it"):
-        assert wb.undo_all() == ["s7"]
+        assert wb.undo_all().left == ["s7"]
     assert set(wb.journal["state"]) == {"done"}
     storage.refused = None
     assert wb.undo().id == "s7"
@@ -174,7 +174,7 @@ def test_a_batch_that_was_refused_in_its_middle_is_noted_as_it_was_made():
     assert sorted(content(wb)) == sorted(set(ids) - {"s7"})
     assert set(wb.journal["state"]) == {"done"}
     storage.refused = None
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert wb.undo_many().undone == 0
     assert sorted(content(wb)) == sorted(ids)
 
@@ -193,7 +193,7 @@ def test_what_is_not_a_session_is_deleted_only_without_undo(tmp_path):
     with pytest.raises(g.JournalError, match="the other 2 were deleted, which can be undone"):
         wb.delete(["a", "b", "c"])
     with pytest.warns(UserWarning, match="1 session was not undone, the first is 'b'"):
-        assert wb.undo_all() == ["b"]
+        assert wb.undo_all().left == ["b"]
     assert wb.delete(["b", "nobody"], undo=False) == ["b"]
     assert wb.sessions()["id"].tolist() == []
     wb.close()
@@ -233,7 +233,7 @@ def test_interrupted_at_any_point_the_journal_is_consistent(tmp_path):
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-        assert wb.undo_all() == []
+        assert wb.undo_all().left == []
         assert content(wb) == start
         wb.journaled.journal.close()
         with Journal.at(file) as journal:
@@ -251,7 +251,7 @@ def test_what_others_changed_without_counting_is_not_overwritten(tmp_path):
     db.close()
     with pytest.raises(g.SessionConflict):
         wb.undo()
-    assert wb.undo_all() == ["a"]
+    assert wb.undo_all().left == ["a"]
     assert wb.get("a").status_message == "theirs"
     wb.close()
 
@@ -273,7 +273,7 @@ def test_a_file_is_compacted_when_most_of_it_was_undone(tmp_path):
         assert wb.journaled.journal.dropped == 200
         assert "without 200 that were undone" in repr(wb.journaled.journal)
         assert wb.journal.index.tolist() == [201, 202]
-        assert wb.undo_all() == []
+        assert wb.undo_all().left == []
         assert len(wb.sessions()) == 100
         assert wb.get("s5").context["text"] == "x" * 2000
         wb.create("new", "t")
@@ -410,7 +410,7 @@ def test_an_undo_of_many_needs_few_calls_of_the_store():
     for id in ids[:300]:
         wb.create(id, "again")
     before = len(wb.latency.frame(background=True))
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert len(wb.latency.frame(background=True)) - before < 30
 
 
@@ -501,3 +501,30 @@ def test_a_redo_makes_the_write_again_and_is_undone_again(wb, store):
     with pytest.raises(g.SessionConflict):
         wb.redo()
     assert wb.get(id).current_task_id == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (UndoReport(0, [], {}), "There was nothing to undo"),
+        (UndoReport(2, [], {}), "2 writes were undone"),
+        (
+            UndoReport(1, ["a"], {}),
+            "1 write was undone; 1 session was left alone, since others changed them ('a')",
+        ),
+        (UndoReport(0, [], {"a": "no\nroom"}), r"1 session was not undone ('a': no\nroom)"),
+        (
+            UndoReport(5, [], {}, 7),
+            "5 writes were undone; stopped with 7 writes to go: the same call goes on",
+        ),
+    ],
+)
+def test_a_report_says_what_became_of_the_writes(report: UndoReport, said: str) -> None:
+    assert str(report) == said
+
+
+def test_undoing_all_says_what_it_did() -> None:
+    wb = g.open("demo")
+    assert str(wb.undo_all()) == "There was nothing to undo"
+    wb.delete("claim-0014")
+    assert str(wb.undo_all()) == "1 write was undone"

@@ -204,3 +204,20 @@ def test_what_could_not_be_kept_is_looked_for_again(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(observation.archive, "append", keep)
         observation.look()
         assert wb.history("a")["current_task_id"].tolist() == ["one"]
+
+
+def test_an_observation_goes_on_where_the_next_can_not_begin(tmp_path: Path):
+    with g.open(f"sqlite:{tmp_path / 's.db'}", create=True) as wb:
+        first = wb.observe()
+        with pytest.raises(g.QueryError, match="SQLite file"):
+            wb.observe("memory:")
+        assert wb.is_observing
+        assert first.state != "stopped"
+        place = f"sqlite:{tmp_path / 'seen.db'}"
+        second = wb.observe(place)
+        assert first.state == "stopped"
+        third = wb.observe(place)  # the same file goes on
+        wb.create("b", "one")
+        third.look()
+        assert second.state == "stopped"
+        assert len(wb.history("b")) == 1

@@ -49,7 +49,7 @@ def part(shown: list[Widget], kind: type[Widget]) -> Widget:
 
 
 def test_many_are_undone_with_a_bar(wb, shown):
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert len(wb.sessions()) == stopping.MANY + 1
     assert part(shown, FloatProgress).value == 1
     assert part(shown, HTML).value == "done"
@@ -75,11 +75,11 @@ def said(shown: list[Widget]) -> str:
 
 
 def test_the_button_stops_it_and_the_next_call_goes_on(wb, shown, pressed, monkeypatch):
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert len(wb.sessions()) == 0
     assert said(shown) == "stopped at 0 writes: wb.undo_all() continues"
     monkeypatch.undo()
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert len(wb.sessions()) == stopping.MANY + 1
 
 
@@ -131,18 +131,18 @@ def test_the_button_stops_a_copy(stores, shown, pressed, monkeypatch):
 
 def test_nothing_is_shown_for_few_or_with_a_progress_of_ones_own(wb, shown):
     seen = []
-    assert wb.undo_all(progress=lambda done, total: seen.append(total)) == []
+    assert wb.undo_all(progress=lambda done, total: seen.append(total)).left == []
     assert seen[-1] == stopping.MANY + 1
     wb.delete("s1")
-    assert wb.undo_all() == []
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
+    assert wb.undo_all().left == []
     assert shown == []
 
 
 def test_what_is_refused_is_said_all_the_same(wb, shown):
     wb.create("s7", "another")
     wb.bridge.run(wb.storage.inner.upsert(g.Session("s7", "by a worker")))
-    assert wb.undo_all() == ["s7"]
+    assert wb.undo_all().left == ["s7"]
     assert len(shown) == 1
 
 

@@ -35,8 +35,8 @@ def test_it_takes_the_filters_of_sessions(wb: g.Workbench):
 
 
 def test_a_bound_is_said(wb: g.Workbench):
-    with pytest.warns(UserWarning, match="showing the 3 longest untouched sessions"):
-        assert len(wb.stuck("1 min", limit=3)) == 3
+    with pytest.warns(UserWarning, match="showing the 3 longest untouched of 10 sessions"):
+        assert len(wb.stuck("1 min", task="await_documents", status="waiting", limit=3)) == 3
 
 
 def test_what_is_usual_differs_by_task():

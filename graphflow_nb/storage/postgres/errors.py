@@ -17,7 +17,7 @@ from ...errors import (
 )
 from ...model.exactjson import too_wide
 from ...secret_texts import scrub, scrub_error
-from ..url import StoreUrl, raise_without_secrets
+from ..url import StoreUrl, advise_unreached, raise_without_secrets
 
 __all__ = [
     "LOST",
@@ -99,7 +99,12 @@ def is_jsonb(text: str) -> bool:
 
 
 def raise_translated(
-    error: Exception, url: StoreUrl, *, sent: bool = True, writes: bool = True
+    error: Exception,
+    url: StoreUrl,
+    *,
+    sent: bool = True,
+    writes: bool = True,
+    opened: bool = True,
 ) -> NoReturn:
     """Raise an exception of the driver as one of ours; the only place where that happens.
 
@@ -108,9 +113,10 @@ def raise_translated(
         url: The URL that was connected to.
         sent: Whether a statement may have been sent; False where there was no connection.
         writes: Whether it may have been a write; the error of a read says nothing about writes.
+        opened: Whether it was connected to before.
     """
     _hide_rows(error)
-    translated = _translate(error, url, sent, writes)
+    translated = _translate(error, url, sent, writes, opened)
     if not sent:
         translated.nothing_written = True
     raise_without_secrets(translated, error, url)
@@ -182,7 +188,9 @@ def describe_error(error: Exception, url: StoreUrl) -> str:
     return url.mask(error) or type(error).__name__
 
 
-def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> StorageError:
+def _translate(
+    error: Exception, url: StoreUrl, sent: bool, writes: bool, opened: bool
+) -> StorageError:
     place = url
     reason = describe_error(error, url)
     unknown = "; whether a write took place is not known" if writes else ""
@@ -241,8 +249,8 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
         return StorageUnavailable(f"{place}: {reason}; try again later or with max_connections=1")
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return StorageUnavailable(
-            f"{place}: no host that answers is what target_session_attrs asks for ({reason}). The "
-            "workbench connects again by itself: is another host about to take over?"
+            f"{place}: no host that answers is what target_session_attrs asks for ({reason}). "
+            f"{advise_unreached(opened, 'is another host about to take over?')}"
         )
     if isinstance(error, UNPREPARED):
         return StorageError(
@@ -276,8 +284,7 @@ def _translate(error: Exception, url: StoreUrl, sent: bool, writes: bool) -> Sto
     broken = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
     if broken or isinstance(error, LOST):
         return StorageUnavailable(
-            f"{place} is out of reach ({reason}){unknown}. The workbench connects again by "
-            "itself: is the server running?"
+            f"{place} is out of reach ({reason}){unknown}. {advise_unreached(opened)}"
         )
     if isinstance(error, asyncpg.UntranslatableCharacterError):
         what = url.mask(error.detail or reason).rstrip(".")

@@ -114,6 +114,7 @@ class OpenTable:
         self.shared = False
         self.snapshots: set[Lending] = set()
         self.is_closed = False
+        self._opened = False
         self._inspector = Inspector(name, url, read_only=opened_read_only)
         self._history: HistoryForm | None = None
 
@@ -146,12 +147,13 @@ class OpenTable:
         try:
             self._connections = await Connections.open(self._opener, max_connections, timeout)
         except Exception as error:
-            raise_translated(error, url, writes=False)
+            raise_translated(error, url, writes=False, opened=False)
         try:
             self._adopt(await self.lend(self._inspect_first, writes=False))
         except BaseException:
             await self.close()
             raise
+        self._opened = True
         return self
 
     def _see_server(
@@ -308,9 +310,10 @@ class OpenTable:
                 raise_read_only(error, self.url, sought=self._opener.seeks_primary)
             raise_translated(error, self.url)
         except NotConnected as error:
-            raise_translated(error.error, self.url, sent=False)
+            raise_translated(error.error, self.url, sent=False, opened=self._opened)
         except Exception as error:  # a replica only reads, whatever was to be done
-            raise_translated(error, self.url, writes=writes and not self.standby)
+            writes = writes and not self.standby
+            raise_translated(error, self.url, writes=writes, opened=self._opened)
 
     async def run_adapting_on(
         self, connection: Connection, work: Work[T], *, writes: bool = False

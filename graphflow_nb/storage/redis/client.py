@@ -82,7 +82,7 @@ class RedisClient:
         self._redis: Any = redis
         self._free = asyncio.Semaphore(size)
         self._timeout = timeout
-        self._closed = False
+        self._opened = self._closed = False
         self._scripts: dict[str, str] = {}
 
     @classmethod
@@ -151,6 +151,7 @@ class RedisClient:
             await client._redis.aclose()
             raise
         client._describe(about, parse_url(known.reveal()))
+        client._opened = True
         return client
 
     async def _ask_server(self) -> dict[str, Any]:
@@ -338,7 +339,7 @@ class RedisClient:
     def _raise(self, error: Exception, *, writes: bool = True) -> NoReturn:
         """Raise an exception of the driver as one of ours, and note what it says of the server."""
         try:
-            raise_translated(error, self.url, writes=writes)
+            raise_translated(error, self.url, writes=writes, opened=self._opened)
         except ReadOnlyError:
             self.replica = not self.cluster  # was a primary, and has been demoted
             raise

@@ -13,12 +13,14 @@ from ...errors import (
     StorageTimeout,
     StorageUnavailable,
 )
-from ..url import StoreUrl, raise_without_secrets
+from ..url import StoreUrl, advise_unreached, raise_without_secrets
 
 __all__ = ["find_refused_command", "is_refused", "raise_translated"]
 
 
-def raise_translated(error: Exception, url: StoreUrl, *, writes: bool = True) -> NoReturn:
+def raise_translated(
+    error: Exception, url: StoreUrl, *, writes: bool = True, opened: bool = True
+) -> NoReturn:
     """Raise the StorageError for a driver's exception.
 
     Its cause is the exception itself, unless its text would show the password.
@@ -27,8 +29,9 @@ def raise_translated(error: Exception, url: StoreUrl, *, writes: bool = True) ->
         error: The exception that redis-py or asyncio raised.
         url: The URL of the storage, whose password is kept out of every text.
         writes: Whether it may have been a write; the error of a read says nothing about writes.
+        opened: Whether it was connected to before.
     """
-    raise_without_secrets(_translate(error, url, writes), error, url)
+    raise_without_secrets(_translate(error, url, writes, opened), error, url)
 
 
 def is_refused(error: StorageError, what: str = "") -> bool:
@@ -66,7 +69,7 @@ def find_refused_command(error: StorageError, script: str) -> str | None:
     return str(calls[-1]) if calls else "a command of the script"
 
 
-def _translate(error: Exception, url: StoreUrl, writes: bool) -> StorageError:
+def _translate(error: Exception, url: StoreUrl, writes: bool, opened: bool) -> StorageError:
     from redis import exceptions as driver
 
     place = url
@@ -113,8 +116,7 @@ def _translate(error: Exception, url: StoreUrl, writes: bool) -> StorageError:
         if unsent:
             unknown = "; nothing was sent"
         return StorageUnavailable(
-            f"{place} is out of reach ({text}){unknown}. The workbench connects again by itself: "
-            "is the server running?",
+            f"{place} is out of reach ({text}){unknown}. {advise_unreached(opened)}",
             nothing_written=unsent,
         )
     # A server that answers with an error did not carry the command out.

@@ -39,7 +39,7 @@ def test_undo_leaves_alone_what_a_worker_saved_at_our_version(carried):
     save(3)
     with pytest.raises(SessionConflict):
         wb.undo()
-    assert wb.undo_all() == ["a"]
+    assert wb.undo_all().left == ["a"]
     assert wb.get("a").context["n"] == 3
     save(2)
     assert wb.undo().context["n"] == 1  # as we left it, whoever saved it
@@ -101,13 +101,13 @@ def test_a_save_between_the_look_and_the_delete_is_not_lost(between, raw, versio
     # With the states that were read, what was saved meanwhile stays.
     between.work = work
     assert wb.delete({id: wb.get(id) for id in ids}) == ["s0", "s2", "s4"]
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     # Without them the newest text is deleted, and noted.
     for id in ids:
         raw.set(id, worker_text(id, **more))
     between.work = work
     assert sorted(wb.delete(ids)) == ids
-    assert wb.undo_all() == []
+    assert wb.undo_all().left == []
     assert [wb.get(id).context["n"] for id in ids] == [1, 2, 1, 3, 1]
     # One at a time too.
     between.work = lambda: raw.set("s1", worker_text("s1", n=4, **more))
