@@ -223,7 +223,7 @@ def test_no_view_of_a_browser_shows_a_secret(wb: g.Workbench) -> None:
     browser.reader.portion.below.value = "password"
     check("below", browser)
     browser.listing.select(["one", "two"])
-    browser.compare.click()
+    browser.actions.compare.click()
     check("comparison", browser)
     browser.comparison.hide()
     change_and_undo(browser, wb)
@@ -254,10 +254,10 @@ def change_and_undo(browser: Any, wb: g.Workbench) -> None:
     reader.saving.save.click()
     assert wb.get("one").context["password"] == f"{SECRET}new"
     check("saved", browser, *browser.calls)
-    browser.dialogs[2].open()
-    browser.dialogs[2].all.click()
+    browser.actions.undo.get().open()
+    browser.actions.undo.get().all.click()
     check("undo", browser)
-    browser.dialogs[2].sure.click()
+    browser.actions.undo.get().sure.click()
     settle(browser)
     check("undone", browser)
     assert SECRET not in states_of_all_widgets()

@@ -99,7 +99,7 @@ from graphflow_nb.testing.report import Report
 from graphflow_nb.workflow import FanOutTask, Graph, GraphBuilder, TaskResult
 
 from .hostile import ACTIVE, TEXTS
-from .notebook.browse.kit import send, settle
+from .notebook.browse.kit import find_button, send, settle
 from .scope import one_in
 
 #: What breaks out of texts, attributes and elements, all in one, for what takes longer to make. The
@@ -364,12 +364,11 @@ def make_browsers(text: str) -> Iterator[Browser]:
     yield browser
     browser.desk.discard()
     browser.listing.select(["one", text])
-    browser.compare.click()
+    browser.actions.compare.click()
     yield browser
-    assert browser.remove is not None
-    browser.remove.click()
+    find_button(browser, "Delete…").click()
     yield browser
-    browser.dialogs[-1].open()
+    browser.actions.waiting.get().open()
     browser.stage.render()
     yield browser
     browser.stage.act(lambda: fail(g.StorageError(text), ValueError(text)))

@@ -143,7 +143,7 @@ def _browser_looks(wb: g.Workbench, some: str) -> Iterator[tuple[str, Any]]:
     yield "browse(), a poll", lambda: browser.stage.poll_once()
     yield "browse(where=), counted", counted(show(filters={"where": {"n": 77}}))
     yield "browse(task=), counted", counted(show(filters={"task": "task-7"}))
-    waiting = browser.dialogs[-1]
+    waiting = browser.actions.waiting.get()
 
     def wait(than: str) -> Callable[[], Any]:
         def look() -> None:

@@ -20,10 +20,6 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.dual import CalledAsMethod
-from graphflow_nb.notebook.browse.bulk import ChangeMany
-from graphflow_nb.notebook.browse.creating import Create
-from graphflow_nb.notebook.browse.deleting import Delete
-from graphflow_nb.notebook.browse.undobox import Undo
 
 from ..scope import only_complete
 from ..storage.postgres.kit import execute, fetch_value
@@ -267,22 +263,26 @@ def _argument(name: str, session: g.Session, chance: random.Random) -> Any:
 def _clicks(browser: Any, chance: random.Random) -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield a click on each button, shown or not, with SQL in every field before it.
 
-    The dialogs that write are not part of a view on a store opened for reading. Here they are made
-    as if they were.
+    A view on a store opened for reading has no button that opens a dialog that writes. Here all
+    parts are made, as if it had.
     """
-    stage = browser.stage
-    dialogs = [kind(stage) for kind in (Create, Delete, ChangeMany, Undo)]
+    stage, actions, reader = browser.stage, browser.actions, browser.reader
+    writing = [
+        each.get() for each in (actions.create, actions.delete, actions.change, actions.undo)
+    ]
+    reading = [each.get() for each in (actions.overview, actions.export, actions.waiting)]
+    assert all((reader.history, reader.editor, reader.saving, browser.comparison))
 
     def fill_and_click(button: widgets.Button) -> None:
-        for field in _find(browser, dialogs, (widgets.Text, widgets.Textarea, widgets.Combobox)):
+        for field in _find(browser, (widgets.Text, widgets.Textarea, widgets.Combobox)):
             field.value = chance.choice(SQL)
         stage.listing.selected = ["s1", "s2"]
         button.click()
 
-    for number, button in enumerate(_find(browser, dialogs, (widgets.Button,))):
+    for number, button in enumerate(_find(browser, (widgets.Button,))):
         if button.description not in ("Follow changes",):
             yield f"button {number} {button.description}", lambda b=button: fill_and_click(b)
-    for dialog in dialogs:
+    for dialog in (*writing, *reading):
         yield f"open {type(dialog).__name__}", lambda d=dialog: stage.act(d.open)
     values = (SQL[0], [*SQL, "s1"], -1, 0, None)
     for event in ("open", "select", "sort", "turn", "delete", "save"):
@@ -291,8 +291,8 @@ def _clicks(browser: Any, chance: random.Random) -> Iterator[tuple[str, Callable
             yield f"message {event}", lambda m=message: browser.table.receive(m)
 
 
-def _find(browser: Any, dialogs: list[Any], kinds: tuple[type, ...]) -> list[Any]:
-    waiting, found = [browser, *(dialog.box for dialog in dialogs)], []
+def _find(browser: Any, kinds: tuple[type, ...]) -> list[Any]:
+    waiting, found = [browser], []
     while waiting:
         widget = waiting.pop()
         waiting += getattr(widget, "children", ())

@@ -27,8 +27,8 @@ FIELDS: Final[dict[str, Field]] = {"Task": "current_task_id", "Status": "status_
 class ChangeMany(Dialog):
     """One new task or status for all selected sessions, after a preview of each."""
 
-    def __init__(self, stage: Stage):
-        super().__init__(stage, "Change the selected sessions")
+    def __init__(self, stage: Stage, box: widgets.VBox):
+        super().__init__(stage, "Change the selected sessions", box)
         self.field = widgets.Dropdown(
             description="Field", options=list(FIELDS), tooltip="What is changed of each"
         )
@@ -67,6 +67,11 @@ class ChangeMany(Dialog):
             *(self.title, fields, buttons, self.text, self.confirm),
             *(self.bar.box, self.notice),
         )
+
+    @property
+    def spare(self) -> list[widgets.Widget]:
+        """The widgets that it has and does not show."""
+        return [*super().spare, self.bar.view]
 
     def open(self) -> None:
         """Open it for the selected sessions.

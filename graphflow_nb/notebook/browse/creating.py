@@ -13,8 +13,8 @@ __all__ = ["Create"]
 class Create(Dialog):
     """A new session: at a task, as a copy, or from JSON."""
 
-    def __init__(self, stage: Stage):
-        super().__init__(stage, "Create a session")
+    def __init__(self, stage: Stage, box: widgets.VBox):
+        super().__init__(stage, "Create a session", box)
         self._proposed = ""  # the id that was offered
         self.mode = widgets.ToggleButtons(
             options=["At a task", "Copy of the open session", "From JSON"],

@@ -23,8 +23,8 @@ __all__ = ["Delete"]
 class Delete(Dialog):
     """Deleting the selected sessions, after a confirmation."""
 
-    def __init__(self, stage: Stage):
-        super().__init__(stage, "Delete")
+    def __init__(self, stage: Stage, box: widgets.VBox):
+        super().__init__(stage, "Delete", box)
         self.text = Html()
         self.number = widgets.Text(
             description="Number", tooltip="Type the number of sessions to delete"

@@ -23,16 +23,22 @@ class Dialog:
     Args:
         stage: The state that the parts of the browser share.
         title: The heading.
+        box: The box to fill.
     """
 
-    def __init__(self, stage: Stage, title: str):
+    def __init__(self, stage: Stage, title: str, box: widgets.VBox):
         self._stage = stage
         self.title = Html(Markup("<h4>%s</h4>") % title)
         self.cancel = widgets.Button(description="Cancel", tooltip="Close; nothing is changed")
         self.cancel.on_click(lambda _: stage.act(stage.close_dialog))
         self.notice = LiveHtml()
-        self.box = widgets.VBox(layout={"display": "none"})
+        self.box = box
         self.box.add_class("gfnb-dialog")
+
+    @property
+    def spare(self) -> list[widgets.Widget]:
+        """The widgets that it has and does not show."""
+        return [self.title]
 
     @property
     def is_open(self) -> bool:

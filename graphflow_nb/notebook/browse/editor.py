@@ -30,9 +30,10 @@ class Editor:
 
     Args:
         stage: The state that the parts of the browser share.
+        box: The box to fill.
     """
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Stage, box: widgets.VBox):
         self._stage = stage
         self.notice = LiveHtml()
         wide = {"width": "auto"}
@@ -93,7 +94,8 @@ class Editor:
         top = widgets.HBox([self.task, self.status])
         top.add_class("gfnb-bar")
         top.add_class("gfnb-wide")
-        self.box = widgets.VBox([top, self.mode, *self._modes.values(), self.notice])
+        self.box = box
+        self.box.children = (top, self.mode, *self._modes.values(), self.notice)
         self._draft: Any = None
         self._previewed: Any = None
         self._masked: MaskedText | None = None  # the context as it was put there

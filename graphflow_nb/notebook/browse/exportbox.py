@@ -22,8 +22,8 @@ FORMS: Final = {"JSON lines": ".jsonl", "CSV": ".csv", "Parquet": ".parquet"}
 class Export(Dialog):
     """The selected sessions as one file beside the notebook."""
 
-    def __init__(self, stage: Stage):
-        super().__init__(stage, "Export the selected sessions")
+    def __init__(self, stage: Stage, box: widgets.VBox):
+        super().__init__(stage, "Export the selected sessions", box)
         self.form = widgets.Dropdown(
             description="Format",
             options=list(FORMS),

@@ -26,9 +26,10 @@ class HistoryPage:
     Args:
         stage: The state that the parts of the browser share.
         above: The place of notices above the open session, where this page is no longer shown.
+        box: The box to fill.
     """
 
-    def __init__(self, stage: Stage, above: Place):
+    def __init__(self, stage: Stage, above: Place, box: widgets.VBox):
         self._stage = stage
         self._above = above
         self.notice, self.lack = LiveHtml(), LiveHtml()
@@ -65,8 +66,14 @@ class HistoryPage:
         version = [self.facts, buttons, self.fork.box, self.compare.box, self.notice, self.changes]
         context = [self.heading, self.portion.box, self.text]
         self._found = widgets.VBox([bar, *version, *context])
-        self.box = widgets.VBox([self.lack, self._found])
+        self.box = box
+        self.box.children = (self.lack, self._found)
         self._shown: Any = None
+
+    @property
+    def spare(self) -> list[widgets.Widget]:
+        """The widgets that it has and does not show."""
+        return [self.restore, self.fork.button]
 
     def _act(self, action: Any, *, quiet: bool = False) -> None:
         self._stage.act(action, quiet=quiet, place=self.notice)

@@ -59,8 +59,8 @@ class _Place(NamedTuple):
 class OverviewBox(Dialog):
     """The numbers of ``wb.overview()`` with bars; a click on one lists its sessions."""
 
-    def __init__(self, stage: Stage):
-        super().__init__(stage, "Overview")
+    def __init__(self, stage: Stage, box: widgets.VBox):
+        super().__init__(stage, "Overview", box)
         self.about = LiveHtml()
         self.stuck = self._make_table("stuck sessions by task", STUCK_COLUMNS)
         self.tasks = self._make_table("sessions by task", TASK_COLUMNS)

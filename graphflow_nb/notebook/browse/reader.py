@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import ipywidgets as widgets
@@ -10,10 +11,12 @@ from markupsafe import Markup
 from ... import cards
 from ...cards import code, patch_html
 from ...model import Session
+from ..comparing import RunComparison
 from ..html import Html, ScrolledHtml
 from .editor import Editor
 from .history import HistoryPage
 from .inplace import InPlace
+from .later import Later
 from .portions import PortionBar
 from .render import raw_html
 from .revealing import RevealingHtml, reveal
@@ -32,9 +35,11 @@ class Reader:
     Args:
         stage: The state that the parts of the browser share.
         notice: The place of notices about the open session, above it.
+        copy: The function that opens the dialog for a copy of it, within an action.
+        box: The box to fill.
     """
 
-    def __init__(self, stage: Stage, notice: Place):
+    def __init__(self, stage: Stage, notice: Place, copy: Callable[[], None], box: widgets.VBox):
         self._stage = stage
         self._notice = notice
         self.title = Html()
@@ -44,6 +49,7 @@ class Reader:
             tooltip="Create a session with the content of this one",
             layout={"width": "auto"},
         )
+        self.copy.on_click(lambda _: stage.act(copy))
         self.parts = widgets.ToggleButtons(
             options=[part for part in PARTS if part != "Edit" or not stage.read_only],
             tooltips=[
@@ -59,23 +65,52 @@ class Reader:
         self.parts.observe(self._turn, "value")
         self.text = RevealingHtml()
         self.portion = PortionBar(stage)
-        self.history = HistoryPage(stage, notice)
         self.values = InPlace(stage)
-        self.editor = Editor(stage)
-        self.saving = Saving(stage, notice)
+        self._history = Later(lambda box: HistoryPage(stage, notice, box))
+        self._editor = Later(lambda box: Editor(stage, box))
+        self._saving = Later(lambda box: Saving(stage, notice, box))
         parts = [
             self.portion.box,
             self.text,
             self.values.box,
-            self.history.box,
-            self.editor.box,
-            self.saving.box,
+            self._history.box,
+            self._editor.box,
+            self._saving.box,
         ]
         tabs = widgets.HBox([self.parts] if stage.read_only else [self.parts, self.copy])
-        self.box = widgets.VBox([self.title, tabs, *parts])
+        self.box = box
+        self.box.children = (self.title, tabs, *parts)
         self.box.add_class("gfnb-reader")
         self._shown: Any = None
         self._lines_shown: Any = None
+
+    # Parts that are made when they are first shown
+
+    @property
+    def history(self) -> HistoryPage:
+        """The page on the versions of the open session."""
+        return self._history.get()
+
+    @property
+    def editor(self) -> Editor:
+        """The fields of the draft."""
+        return self._editor.get()
+
+    @property
+    def saving(self) -> Saving:
+        """The preview of the draft, and what saves it."""
+        return self._saving.get()
+
+    @property
+    def spare(self) -> list[widgets.Widget]:
+        """The widgets that it has and does not show."""
+        history = self._history.made
+        return [self.copy, *([] if history is None else history.spare)]
+
+    @property
+    def compared(self) -> RunComparison | None:
+        """The comparison of runs that is shown; None if none is."""
+        return None if self._history.made is None else self._history.made.compare.found
 
     def _turn(self, change: Any) -> None:
         if not self._stage.rendering:
@@ -93,9 +128,12 @@ class Reader:
         self.copy.layout.display = "none" if desk.dirty else ""
         self.values.follow_draft()
         self.title.value = self._render_title(session)
-        self.editor.render(visible=part == "Edit")
-        self.saving.render()
-        self.history.render(visible=part == "History")
+        if part == "Edit" or self._editor.made is not None:
+            self.editor.render(visible=part == "Edit")
+        if desk.draft is not None or self._saving.made is not None:
+            self.saving.render()
+        if part == "History" or self._history.made is not None:
+            self.history.render(visible=part == "History")
         in_lines, as_text = part in ("Context", "Chat"), part in ("Overview", "JSON")
         self.text.layout.display = "" if as_text else "none"
         for box in (self.portion.box, self.values.box):
@@ -145,14 +183,16 @@ class Comparison:
 
     Args:
         stage: The state that the parts of the browser share.
+        box: The box to fill.
     """
 
-    def __init__(self, stage: Stage):
+    def __init__(self, stage: Stage, box: widgets.VBox):
         self._stage = stage
         self._text = ScrolledHtml()
         close = widgets.Button(description="Close", tooltip="Close the comparison", icon="times")
         close.on_click(lambda _: stage.act(self.hide))
-        self.box = widgets.VBox([self._text, close], layout={"display": "none"})
+        self.box = box
+        self.box.children = (self._text, close)
         self.box.add_class("gfnb-reader")
 
     def show(self) -> None:

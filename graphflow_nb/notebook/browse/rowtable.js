@@ -483,11 +483,12 @@ function render({ model, el }) {
 
 const usable = (element) => element?.offsetParent && !element.disabled;
 
-// Return what can have the focus, first in the box of this name that is shown.
+// Return what can have the focus, first in the box of this name that is shown. A box is filled when
+// it is first shown, and there is nothing yet while a widget in it is not drawn.
 function find(view, name) {
   const box = [...view.querySelectorAll(`.gfnb-${name}`)].find((box) => box.offsetParent);
-  const all = box?.querySelectorAll("button, input, select, textarea, [tabindex='0']") ?? [];
-  return [...all].find(usable);
+  if (!box || box.querySelector(".lm-Widget:empty:not(.widget-box)")) return undefined;
+  return [...box.querySelectorAll("button, input, select, textarea, [tabindex='0']")].find(usable);
 }
 
 // Preview and Save are under what is changed: when that grows they are brought into view, unless

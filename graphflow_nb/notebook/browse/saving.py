@@ -26,9 +26,10 @@ class Saving:
     Args:
         stage: The state that the parts of the browser share.
         above: The place of notices above the open session, where the draft is no longer shown.
+        box: The box to fill.
     """
 
-    def __init__(self, stage: Stage, above: Place):
+    def __init__(self, stage: Stage, above: Place, box: widgets.VBox):
         self._stage = stage
         self._above = above
         self.notice, self._save_notice = LiveHtml(), LiveHtml()
@@ -62,8 +63,10 @@ class Saving:
         self.conflict.add_class("gfnb-conflict")
         self._confirm.add_class("gfnb-preview")
         self._buttons = widgets.HBox([self.preview, self.discard])
-        self.box = widgets.VBox(
-            [self._buttons, self.notice, self.conflict, self._confirm, self._save_notice]
+        self.box = box
+        self.box.children = (
+            *(self._buttons, self.notice, self.conflict),
+            *(self._confirm, self._save_notice),
         )
         self.box.add_class("gfnb-saving")
         self._merge: Any = None

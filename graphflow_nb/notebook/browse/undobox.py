@@ -29,8 +29,8 @@ __all__ = ["Undo"]
 class Undo(Dialog):
     """The journal: what was written, to be undone."""
 
-    def __init__(self, stage: Stage):
-        super().__init__(stage, "Undo what was written through this workbench")
+    def __init__(self, stage: Stage, box: widgets.VBox):
+        super().__init__(stage, "Undo what was written through this workbench", box)
         self._chosen: list[int] = []  # numbers of entries
         self.table = RowTable(
             "journal",
@@ -97,6 +97,11 @@ class Undo(Dialog):
 
     def _choose(self, numbers: list[int]) -> None:
         self._chosen = numbers
+
+    @property
+    def spare(self) -> list[widgets.Widget]:
+        """The widgets that it has and does not show."""
+        return [*super().spare, self.bar.view]
 
     def open(self) -> None:
         """Open it, with nothing chosen."""

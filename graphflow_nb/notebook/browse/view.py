@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from itertools import islice
@@ -27,17 +27,13 @@ from ..kernelwatch import View
 from ..names import find_name
 from ..pictures import THEMES
 from ..saved import with_static
-from .bulk import ChangeMany
+from .actions import Actions
 from .columnbar import ColumnBar
 from .columns import columns_of, rows_of
-from .creating import Create
-from .deleting import Delete
 from .desk import Desk
-from .dialogs import Dialog
-from .exportbox import Export
 from .filterbar import FilterBar
+from .later import Later
 from .listing import Listing
-from .overviewbox import OverviewBox
 from .pager import Pager
 from .past import Past
 from .reader import Comparison, Reader
@@ -48,9 +44,7 @@ from .saved_views import ViewBar
 from .shown import ShownPage
 from .stage import Stage
 from .typed import hide_filters
-from .undobox import Undo
 from .versions import static_history
-from .waitbox import Waiting
 
 __all__ = ["Browser"]
 
@@ -121,6 +115,24 @@ class Browser(View):
         self._build()
         self._start(session)
 
+    # Parts that are made when they are first shown
+
+    @property
+    def reader(self) -> Reader:
+        """The part that shows the open session."""
+        return self._reader.get()
+
+    @property
+    def comparison(self) -> Comparison:
+        """The part that shows the differences between two sessions."""
+        return self._comparison.get()
+
+    def _find_spare(self) -> list[widgets.Widget]:
+        """Return the widgets that are not shown in it, which are closed with it."""
+        reader = self._reader.made
+        others = [] if reader is None else reader.spare
+        return [*self.actions.spare, *self.reading.spare, *others]
+
     # What a cell can ask for
 
     @property
@@ -159,6 +171,8 @@ class Browser(View):
                 f"the view was closed with changes of session {draft.base.id!r} that are not "
                 "saved: wb.save(browser.desk.draft.session()) saves them"
             )
+        if self.comm is not None:
+            self.spare = self._find_spare()
         super().close()
 
     # Building
@@ -174,54 +188,16 @@ class Browser(View):
             layout={"width": "auto"},
         )
         self.following = Html()
-        self.reload = self._button("Refresh", "refresh", "Read this page again", self._reload)
         self.columns, self.views = ColumnBar(stage), ViewBar(stage, self.wb)
         self.bar, self.pager = FilterBar(stage, self.views.open), Pager(stage, self.columns)
         self.opening = Html()  # what happened to the open session, above it
-        self.reader, self.comparison = Reader(stage, self.opening), Comparison(stage)
-        self.compare = self._button(
-            "Compare",
-            "columns",
-            "Show the differences between two selected sessions",
-            self.comparison.show,
+        self.actions = Actions(
+            stage, self.follow, self._reload, lambda: self._comparison.get().show()
         )
+        self._reader = Later(lambda box: Reader(stage, self.opening, self.actions.copy, box))
+        self._comparison = Later(lambda box: Comparison(stage, box))
         self.follow.observe(self._switch_following, "value")
-        waiting, export, overview = Waiting(stage), Export(stage), OverviewBox(stage)
-        looks = self._button(
-            "Overview…", "bar-chart", "Show where sessions are, and which are stuck", overview.open
-        )
-        waits = self._button(
-            "Waiting…", "hourglass-half", "Show by task which sessions wait long", waiting.open
-        )
-        actions = [self.reload, self.follow, looks, waits, self.compare]
-        self.export = self._button(
-            "Export…", "download", "Write the selected sessions to a file", export.open
-        )
-        self.dialogs: list[Dialog] = [overview, export, waiting]
-        self.remove: widgets.Button | None = None
-        self.change: widgets.Button | None = None
-        bars: list[widgets.Widget] = [self.reading.bar.view]
-        if not stage.read_only:
-            create, delete, undo = Create(stage), Delete(stage), Undo(stage)
-            change = ChangeMany(stage)
-            self.dialogs = [create, delete, undo, change, overview, export, waiting]
-            bars += [undo.bar.view, change.bar.view]
-            self.reader.copy.on_click(lambda _: stage.act(create.open_copy))
-            self.change = self._button(
-                "Change…", "pencil", "Change task or status of the selected sessions", change.open
-            )
-            self.remove = self._button(
-                "Delete…", "trash", "Delete the selected sessions", delete.open
-            )
-            actions += [
-                self._button("Create…", "plus", "Create a session", create.open),
-                self.change,
-                self.remove,
-                self._button("Undo…", "history", "See what was written, and undo it", undo.open),
-            ]
-        row = widgets.HBox([*actions, self.export])
-        row.add_class("gfnb-bar")
-        top = widgets.HBox([self.heading, row])
+        top = widgets.HBox([self.heading, self.actions.row])
         top.add_class("gfnb-top")
         self.anyway = widgets.Button(
             description="Read anyway",
@@ -234,7 +210,7 @@ class Browser(View):
         self.code = Html()
         self.table = RowTable("sessions", [], self._open, self._select, self._sort, self.pager.turn)
         listed = widgets.VBox([self.table, self.pager.box])
-        opened = widgets.VBox([self.opening, self.comparison.box, self.reader.box])
+        opened = widgets.VBox([self.opening, self._comparison.box, self._reader.box])
         listed.add_class("gfnb-listed")
         opened.add_class("gfnb-opened")
         self.split = widgets.Box([listed, opened])
@@ -245,22 +221,13 @@ class Browser(View):
             self.views.box,
             self.following,
             self.notice,
-            self.reading.bar.box,
+            self.reading.box,
             self.anyway,
-            *(dialog.box for dialog in self.dialogs),
+            *self.actions.boxes,
             self.hint,
             self.split,
             self.code,
         )
-        history, titles = self.reader.history, [dialog.title for dialog in self.dialogs]
-        self.spare = [self.reader.copy, history.restore, history.fork.button, *titles, *bars]
-
-    def _button(
-        self, label: str, icon: str, tip: str, action: Callable[[], None]
-    ) -> widgets.Button:
-        button = widgets.Button(description=label, icon=icon, tooltip=tip, layout={"width": "auto"})
-        button.on_click(lambda _: self.stage.act(action))
-        return button
 
     def _start(self, session: str | None) -> None:
         def start() -> None:
@@ -315,19 +282,15 @@ class Browser(View):
             order=listing.order,
             empty=listing.describe_lack(),
         )
-        self.compare.disabled = len(page.selected) != 2
-        for button in (self.remove, self.change, self.export):
-            if button is not None:
-                button.disabled = not page.selected
-        for dialog in self.dialogs:
-            dialog.render()
-        self.reader.render()
+        self.actions.render(len(page.selected))
+        if self.desk.session is not None or self._reader.made is not None:
+            self.reader.render()
         self.code.value = cards.code_html(desk.calls[-1] if desk.calls else listing.call)
 
     @property
     def _reads_beside(self) -> bool:
         """Whether a session or a comparison is open: beside the list where there is room."""
-        return self.desk.session is not None or self.comparison.box.layout.display != "none"
+        return self.desk.session is not None or self._comparison.box.layout.display != "none"
 
     def _name_workbench(self) -> str:
         """Return the workbench as an expression that a cell of this notebook knows."""
@@ -400,7 +363,8 @@ class Browser(View):
             # Last: a row that could not be opened is not selected.
             self.listing.select([id])
             self.listing.mark_seen(id)
-            self.comparison.hide()
+            if self._comparison.made is not None:
+                self._comparison.made.hide()
 
         self.stage.act(open, place=self.opening)
 
@@ -474,7 +438,7 @@ class Browser(View):
         if not past.is_read:
             with suppress(GraphflowError):  # the page says it when it is shown
                 past.load()
-        compared = self.reader.history.compare.found
+        compared = None if self._reader.made is None else self._reader.made.compared
         beside = Markup("") if compared is None else compared.to_card(*THEMES)
         return static_history(past) + beside
 

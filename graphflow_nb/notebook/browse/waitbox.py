@@ -44,8 +44,8 @@ WAIT_COLUMNS: Final[list[dict[str, Any]]] = [
 class Waiting(Dialog):
     """The sessions of each task that nobody has saved for long; a click lists them."""
 
-    def __init__(self, stage: Stage):
-        super().__init__(stage, "Sessions that wait, by task")
+    def __init__(self, stage: Stage, box: widgets.VBox):
+        super().__init__(stage, "Sessions that wait, by task", box)
         self.than = widgets.Dropdown(
             description="Longer than",
             options=[GIVEN, USUAL],

@@ -63,8 +63,8 @@ def settle(browser: Browser) -> None:
 
 def undo_all(browser: Browser) -> None:
     """Ask for the preview of undoing all, and confirm it."""
-    browser.dialogs[2].all.click()
-    browser.dialogs[2].sure.click()
+    browser.actions.undo.get().all.click()
+    browser.actions.undo.get().sure.click()
 
 
 def said(browser: Browser) -> str:

@@ -10,7 +10,6 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
-from graphflow_nb.notebook.browse.exportbox import Export
 
 from .kit import find_button, said, save_theirs, send, settle
 
@@ -28,7 +27,7 @@ def ask(browser: Browser, field: str, value: str, rows: list[int]) -> Any:
     """Ask for the preview of a change of these rows."""
     send(browser.table, "select", rows)
     find_button(browser, "Change…").click()
-    dialog = browser.dialogs[3]
+    dialog = browser.actions.change.get()
     dialog.field.value, dialog.value.value = field, value
     dialog.preview.click()
     return dialog
@@ -56,12 +55,12 @@ def test_each_is_previewed_changed_undone_together_and_redone(browser: Browser):
 
     find_button(browser, "Undo…").click()
     find_button(browser, "Undo last change of 3 sessions…").click()
-    assert "the field status_<wbr>message" in browser.dialogs[2].preview.value
+    assert "the field status_<wbr>message" in browser.actions.undo.get().preview.value
     find_button(browser, "Undo 3 writes").click()
     settle(browser)
     assert [browser.wb.get(id).status_message for id in ids] == before
     find_button(browser, "Redo 3 writes…").click()
-    assert "changed again, 3 sessions" in browser.dialogs[2].preview.value
+    assert "changed again, 3 sessions" in browser.actions.undo.get().preview.value
     find_button(browser, "Redo 3 writes").click()
     settle(browser)
     assert said(browser) == "Redone: 3 writes"
@@ -114,7 +113,7 @@ def test_the_selected_are_exported(browser: Browser, tmp_path: Path, monkeypatch
     (tmp_path / "sessions.jsonl").write_text("precious")
     send(browser.table, "select", [0, 1])
     find_button(browser, "Export…").click()
-    (dialog,) = (found for found in browser.dialogs if isinstance(found, Export))
+    dialog: Any = browser.actions.export.get()
     assert dialog.path.value == "sessions-2.jsonl"
     dialog.form.value = "CSV"
     assert dialog.path.value == "sessions-2.csv"
@@ -135,7 +134,7 @@ def test_a_copy_stays_in_view_and_why_it_would_be_hidden_is_said(wb: g.Workbench
     browser = wb.browse(graph="claims", session="claim-0014", order=order, page_size=25)
     settle(browser)
     find_button(browser, "Copy…").click()
-    assert browser.dialogs[0].id.value == "claim-0014-copy"
+    assert browser.actions.create.get().id.value == "claim-0014-copy"
     find_button(browser, "Preview new session").click()
     find_button(browser, "Create this session").click()
     assert browser.session.id == "claim-0014-copy"
@@ -144,7 +143,7 @@ def test_a_copy_stays_in_view_and_why_it_would_be_hidden_is_said(wb: g.Workbench
     # Where the filters would hide it.
     browser.listing.filter(text="no such text")
     find_button(browser, "Copy…").click()
-    assert browser.dialogs[0].id.value == "claim-0014-copy-copy"
+    assert browser.actions.create.get().id.value == "claim-0014-copy-copy"
     find_button(browser, "Preview new session").click()
     find_button(browser, "Create this session").click()
     assert "The filters would hide it" in said(browser)

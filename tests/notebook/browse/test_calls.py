@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 import graphflow_nb as g
-from graphflow_nb.notebook.browse.exportbox import Export
 
 from .kit import find_button, save_theirs, send, settle
 
@@ -41,16 +40,16 @@ def test_each_call_runs_as_pasted(
         calls.append(listing.call)
     save_theirs(wb, "claim-0014", status_message="theirs")
     send(browser.table, "select", [0, 1])
-    browser.compare.click()
+    browser.actions.compare.click()
     monkeypatch.chdir(tmp_path)
-    browser.export.click()
-    export: Any = next(dialog for dialog in browser.dialogs if isinstance(dialog, Export))
+    find_button(browser, "Export…").click()
+    export: Any = browser.actions.export.get()
     export.without.value = True
     export.confirm.click()
     (tmp_path / export.path.value).unlink()  # an export replaces no file
     browser.open_session(listing.ids()[0])
     find_button(browser, "Create…").click()
-    dialog: Any = browser.dialogs[0]
+    dialog: Any = browser.actions.create.get()
     dialog.mode.value = "Copy of the open session"
     dialog.confirm.click()
     browser.reader.saving.save.click()

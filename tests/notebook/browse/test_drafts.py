@@ -61,7 +61,7 @@ def row_of(browser: Browser, id: str) -> int:
 def create(mode: str) -> Callable[[Browser], None]:
     def act(browser: Browser) -> None:
         find_button(browser, "Create…").click()
-        dialog: Any = browser.dialogs[0]
+        dialog: Any = browser.actions.create.get()
         dialog.mode.value = mode
         dialog.task.value = "intake"
         dialog.json.value = browser.wb.get("claim-0118").to_json()
@@ -72,14 +72,14 @@ def create(mode: str) -> Callable[[Browser], None]:
 
 def undo(browser: Browser) -> None:
     find_button(browser, "Undo…").click()
-    send(browser.dialogs[2].table, "select", [0])
+    send(browser.actions.undo.get().table, "select", [0])
     find_button(browser, "Undo selected").click()
 
 
 def undo_all(browser: Browser) -> None:
     find_button(browser, "Undo…").click()
-    browser.dialogs[2].all.click()
-    browser.dialogs[2].sure.click()
+    browser.actions.undo.get().all.click()
+    browser.actions.undo.get().sure.click()
     settle(browser)
 
 
@@ -128,7 +128,7 @@ def test_a_row_that_is_not_opened_is_not_selected(browser):
 def test_deleting_it_says_that_the_draft_is_dropped(browser):
     send(browser.table, "select", [row_of(browser, ID), row_of(browser, "claim-0118")])
     find_button(browser, "Delete…").click()
-    dialog = browser.dialogs[1]
+    dialog = browser.actions.delete.get()
     assert f"{ID!r} is open and has changes that are not saved" in unescape(dialog.text.value)
     dialog.cancel.click()
     assert is_kept(browser)
@@ -141,7 +141,7 @@ def test_deleting_it_says_that_the_draft_is_dropped(browser):
         said(browser)
     )
     assert is_kept(browser)
-    browser.reload.click()
+    browser.actions.reload.click()
     find_button(browser, "Delete…").click()
     dialog.confirm.click()
     assert "Deleted 1 session" in said(browser)
@@ -153,11 +153,11 @@ def test_a_draft_that_begins_after_the_dialog_was_shown_is_asked_for(browser):
     send(browser.table, "select", [row_of(browser, ID)])
     find_button(browser, "Delete…").click()
     browser.desk.edit().set("status_message", "typed")  # by a cell, which shows nothing
-    browser.dialogs[1].confirm.click()
+    browser.actions.delete.get().confirm.click()
     assert "has changes by now that are not saved; nothing was deleted" in said(browser)
     assert browser.wb.get(ID)
-    assert "not saved" in browser.dialogs[1].text.value
-    browser.dialogs[1].confirm.click()
+    assert "not saved" in browser.actions.delete.get().text.value
+    browser.actions.delete.get().confirm.click()
     assert "Deleted 1 session" in said(browser)
 
 
@@ -175,7 +175,7 @@ def test_what_cells_and_others_do_to_it_keeps_the_draft(browser, act):
     act(browser)
     other = browser.wb.browse()
     settle(other)
-    for show in (browser.stage.poll_once, browser.reload.click, other.reload.click):
+    for show in (browser.stage.poll_once, browser.actions.reload.click, other.actions.reload.click):
         show()
         assert is_kept(browser)
     assert browser.desk.newer is not None
@@ -192,12 +192,12 @@ def test_looking_around_keeps_the_draft(browser):
     bar.graph.value = "support"
     bar.text.value = "nothing has this text"
     bar.clear.click()
-    for button in (pager.next, pager.previous, browser.reload):
+    for button in (pager.next, pager.previous, browser.actions.reload):
         button.click()
     pager.size.value = 25
     send(browser.table, "sort", "id")
     send(browser.table, "select", [0, 1])
-    browser.compare.click()
+    browser.actions.compare.click()
     for name in ("Create…", "Delete…", "Undo…"):
         find_button(browser, name).click()
     for part in ("Overview", "Context", "Chat", "JSON", "Edit"):

@@ -103,11 +103,11 @@ def test_a_click_while_the_page_is_read_means_the_row_that_was_shown(browser, mo
         save_theirs(browser.wb, id, status_message="theirs")
     browser.stage.poll_once()
     # The dialog opened before the new page was shown, and names what was shown then.
-    text = browser.dialogs[1].text.value
+    text = browser.actions.delete.get().text.value
     for id, version in shown.items():
         assert f"<code>{id}</code>, version {version}," in text
-    browser.dialogs[1].number.value = "2"
-    browser.dialogs[1].confirm.click()
+    browser.actions.delete.get().number.value = "2"
+    browser.actions.delete.get().confirm.click()
     assert "left alone, since others changed or deleted them" in said(browser)
     assert all(browser.wb.get(id).status_message == "theirs" for id in shown)
 
@@ -135,7 +135,7 @@ def test_rows_are_shown_while_others_write_and_people_click(browser):
             row = n % len(page.ids)
             page.open(row)
             assert browser.session.id == page.ids[row]
-            browser.reload.click()
+            browser.actions.reload.click()
     finally:
         ended.set()
         thread.join()
@@ -186,7 +186,7 @@ def test_what_is_chosen_in_the_journal_is_what_was_shown(browser):
     for id in ("claim-0014", "claim-0118"):
         wb.patch(id, change)
     find_button(browser, "Undo…").click()
-    table = browser.dialogs[2].table
+    table = browser.actions.undo.get().table
     page = Page(table)
     page.select(1)  # the older one
     wb.delete("claim-0007")  # from a cell: now it is the third

@@ -66,7 +66,7 @@ def test_the_total_is_counted_exactly_on_demand_and_can_be_stopped(
     listing, button = browser.listing, browser.pager.count
     # The server's estimate, where there are more than are counted in any case.
     monkeypatch.setattr("graphflow_nb.storage.estimates.CHEAP", 100)
-    browser.reload.click()
+    browser.actions.reload.click()
     settle(browser)
     assert listing.describe_page() == "showing 1 to 25 of about 600"
     assert (button.layout.display, button.description) == ("", "Count")

@@ -19,7 +19,7 @@ def test_an_open_session_or_a_comparison_is_beside_the_list(wb: g.Workbench) -> 
     browser = wb.browse()
     assert not two(browser), "the list has all of the width while nothing is open"
     send(browser.table, "select", [0, 1])
-    browser.compare.click()
+    browser.actions.compare.click()
     assert two(browser)
     browser.comparison.box.children[1].click()
     assert not two(browser)

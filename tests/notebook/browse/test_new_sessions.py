@@ -17,7 +17,7 @@ MODES = ("Copy of the open session", "From JSON")
 
 def create(browser: Browser, mode: str) -> Any:
     find_button(browser, "Create…").click()
-    dialog: Any = browser.dialogs[0]
+    dialog: Any = browser.actions.create.get()
     dialog.mode.value = mode
     return dialog
 

@@ -137,6 +137,6 @@ def test_what_was_saved_is_said_where_the_session_is_read(browser: Browser):
 def test_what_was_deleted_is_said_where_the_dialog_was(browser: Browser):
     send(browser.table, "select", [0])
     find_button(browser, "Delete…").click()
-    browser.dialogs[1].confirm.click()
+    browser.actions.delete.get().confirm.click()
     assert "Deleted 1 session" in said(browser)
     assert browser.stage.place is browser.notice

@@ -41,7 +41,7 @@ def test_an_odd_row_is_named_shown_as_stored_and_deleted(odd):  # noqa: F811
                 assert browser.session is None
         send(browser.table, "select", [ids.index("a"), ids.index(name)])
         find_button(browser, "Delete…").click()
-        dialog = browser.dialogs[1]
+        dialog = browser.actions.delete.get()
         dialog.number.value = "2"
         dialog.confirm.click()
         if not readable:

@@ -107,7 +107,7 @@ def test_save_an_edit_of_what_others_changed(browser):
 def test_create(browser):
     with operations(browser) as found:
         find_button(browser, "Create…").click()
-        browser.dialogs[0].task.value = "intake"
+        browser.actions.create.get().task.value = "intake"
         find_button(browser, "Preview new session").click()
     assert found == []
     with operations(browser) as found:
@@ -120,10 +120,10 @@ def test_delete(browser, count):
     send(browser.table, "select", list(range(count)))
     with operations(browser) as found:
         find_button(browser, "Delete…").click()
-        browser.dialogs[1].number.value = str(count)
+        browser.actions.delete.get().number.value = str(count)
     assert found == []
     with operations(browser) as found:
-        browser.dialogs[1].confirm.click()
+        browser.actions.delete.get().confirm.click()
     # Read to be compared with what was shown, and again to be noted.
     assert found == [*["query (journal)"] * 2, "delete_unchanged", "table", *COUNTED]
     assert len(browser.wb.journal) == count
@@ -139,7 +139,7 @@ def test_undo_one(browser):
     written(browser, "claim-0014")
     with operations(browser) as found:
         find_button(browser, "Undo…").click()
-        send(browser.dialogs[2].table, "select", [0])
+        send(browser.actions.undo.get().table, "select", [0])
     assert found == []
     with operations(browser) as found:
         find_button(browser, "Undo selected").click()
@@ -152,7 +152,7 @@ def test_undo_several_of_the_open_session_reads_it_once(browser):
         edit(browser, status)
         browser.reader.saving.save.click()
     find_button(browser, "Undo…").click()
-    send(browser.dialogs[2].table, "select", [0, 1, 2])
+    send(browser.actions.undo.get().table, "select", [0, 1, 2])
     with operations(browser) as found:
         find_button(browser, "Undo selected").click()
     assert found == [*(["get (journal)", "save"] * 3), "get", "table", *COUNTED]
@@ -163,7 +163,7 @@ def test_undo_a_creation(browser):
     browser.wb.create("new", "t")
     browser.open_session("new")
     find_button(browser, "Undo…").click()
-    send(browser.dialogs[2].table, "select", [0])
+    send(browser.actions.undo.get().table, "select", [0])
     with operations(browser) as found:
         find_button(browser, "Undo selected").click()
     assert found == ["get (journal)", "delete_unchanged", "table", *COUNTED]
@@ -184,11 +184,11 @@ def test_undo_all(browser):
 def test_refresh_and_compare(browser):
     browser.open_session("claim-0014")
     with operations(browser) as found:
-        browser.reload.click()
+        browser.actions.reload.click()
     assert found == ["table", "get", *COUNTED]
     send(browser.table, "select", [0, 1])
     with operations(browser) as found:
-        browser.compare.click()
+        browser.actions.compare.click()
     assert found == ["get", "get"]
 
 
@@ -201,7 +201,7 @@ def test_a_storage_of_three_methods_reads_no_session_a_third_time():
         browser.reader.saving.save.click()
     assert found == ["get (journal)", "save", "get"]
     find_button(browser, "Undo…").click()
-    send(browser.dialogs[2].table, "select", [0])
+    send(browser.actions.undo.get().table, "select", [0])
     with operations(browser) as found:
         find_button(browser, "Undo selected").click()
     assert found == ["get (journal)", "save", "get"]

@@ -12,7 +12,6 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import overviewbox
-from graphflow_nb.notebook.browse.overviewbox import OverviewBox
 from graphflow_nb.storage.estimates import read_counts
 from graphflow_nb.storage.overview import PlaceCount
 
@@ -21,7 +20,7 @@ from .kit import Plain, find_button, said, send, settle
 
 def open_box(browser: Any) -> Any:
     find_button(browser, "Overview…").click()
-    return next(dialog for dialog in browser.dialogs if isinstance(dialog, OverviewBox))
+    return browser.actions.overview.get()
 
 
 def test_a_click_on_a_bar_lists_its_sessions(wb: g.Workbench):

@@ -55,18 +55,18 @@ def browser(storage: Slow, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]
 
 
 def test_a_search_of_a_person_shows_its_time_and_is_stopped(browser: Browser, storage: Slow):
-    bar, shown = browser.reading.bar, []
+    reading, shown = browser.reading, []
 
     def click() -> None:
-        wait_until(lambda: bar.box.layout.display == "")
-        shown.append(next(c.value for c in bar.box.children if isinstance(c, HTML)))
-        find_button(bar.box, "Stop").click()
+        wait_until(lambda: reading.box.layout.display == "")
+        shown.append(next(c.value for c in reading.bar.box.children if isinstance(c, HTML)))
+        find_button(reading.box, "Stop").click()
 
     for _ in range(2):  # the button works again
         threading.Thread(target=click).start()
         browser.bar.text.value = "nowhere"
         assert "Reading was stopped, in the store too" in said(browser)
-        assert bar.box.layout.display == "none"
+        assert reading.box.layout.display == "none"
         assert browser.listing.ids() == ["s0", "s1", "s2"]
         assert browser.listing.filters == {}
         assert browser.listing.call == "wb.sessions(order='id', limit=50)"

@@ -9,7 +9,6 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
-from graphflow_nb.notebook.browse.deleting import Delete
 
 from .kit import execute, find_button, said, send, settle, undo_all
 
@@ -51,8 +50,8 @@ def test_a_refused_save_is_no_conflict(browser):
 
 def test_a_refused_creation_is_no_conflict(browser):
     find_button(browser, "Create…").click()
-    browser.dialogs[0].task.value = "t"
-    browser.dialogs[0].confirm.click()
+    browser.actions.create.get().task.value = "t"
+    browser.actions.create.get().confirm.click()
     browser.reader.saving.save.click()
     assert REFUSED in said(browser)
     assert browser.desk.new
@@ -62,8 +61,8 @@ def test_a_refused_creation_is_no_conflict(browser):
 def test_a_refused_delete_does_not_blame_others(browser):
     send(browser.table, "select", [0, 1])
     find_button(browser, "Delete…").click()
-    browser.dialogs[1].number.value = "2"
-    browser.dialogs[1].confirm.click()
+    browser.actions.delete.get().number.value = "2"
+    browser.actions.delete.get().confirm.click()
     assert REFUSED in said(browser)
     assert "others" not in said(browser)
     assert browser.listing.ids() == ["a", "b"]
@@ -72,7 +71,7 @@ def test_a_refused_delete_does_not_blame_others(browser):
 
 def test_a_refused_undo_does_not_blame_others(browser):
     find_button(browser, "Undo…").click()
-    dialog = browser.dialogs[2]
+    dialog = browser.actions.undo.get()
     send(dialog.table, "select", [0])
     dialog.confirm.click()
     assert REFUSED in said(browser)
@@ -93,7 +92,7 @@ def test_a_delete_that_could_not_be_undone_says_so_before(monkeypatch):
         id = browser.listing.ids()[0]
         send(browser.table, "select", [0])
         find_button(browser, "Delete…").click()
-        dialog = next(each for each in browser.dialogs if isinstance(each, Delete))
+        dialog = browser.actions.delete.get()
         assert f"<b>It can't be undone</b>: {why}." in unescape(dialog.text.value)
         dialog.confirm.click()
         assert f"{why}, so that undo could not" in said(browser)

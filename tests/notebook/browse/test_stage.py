@@ -15,7 +15,7 @@ def test_the_focus_goes_on_with_what_is_done(monkeypatch):
         settle(browser)
         goals: list[str] = []
         monkeypatch.setattr(browser.table, "lead", goals.append)
-        create, delete, *_ = browser.dialogs
+        create, delete = browser.actions.create.get(), browser.actions.delete.get()
 
         def do(action, goal=None):
             goals.clear()

@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 def bar_of(browser: Browser) -> ipywidgets.FloatProgress:
     (bar,) = (
         child
-        for child in browser.dialogs[2].bar.box.children
+        for child in browser.actions.undo.get().bar.box.children
         if isinstance(child, ipywidgets.FloatProgress)
     )
     return bar
@@ -45,7 +45,7 @@ def bar_of(browser: Browser) -> ipywidgets.FloatProgress:
 
 def test_all_are_undone_with_progress_and_a_stop(browser):
     wb, bar = browser.wb, bar_of(browser)
-    stop = find_button(browser.dialogs[2].bar.box, "Stop")
+    stop = find_button(browser.actions.undo.get().bar.box, "Stop")
     shares: list[float] = []
 
     def watch(change: dict[str, float]) -> None:
@@ -67,7 +67,7 @@ def test_all_are_undone_with_progress_and_a_stop(browser):
     settle(browser)
     assert f"Undone: {left:,} writes" in said(browser)
     assert shares[-1] == 1
-    assert browser.dialogs[2].bar.box.layout.display == "none"
+    assert browser.actions.undo.get().bar.box.layout.display == "none"
     found = wb.bridge.run(wb.storage.inner.query(g.Query(order="id")))
     assert [(s.id, s.context["n"]) for s in found] == [(f"s{n:04}", n) for n in range(MANY)]
     assert browser.session is None, "its creation was undone too"
@@ -121,7 +121,7 @@ def test_a_delete_that_could_not_be_undone_asks_first(tmp_path):
     settle(browser)
     send(browser.table, "select", [0])
     find_button(browser, "Delete…").click()
-    dialog = browser.dialogs[1]
+    dialog = browser.actions.delete.get()
     assert dialog.anyway.layout.display == "none"
     dialog.confirm.click()
     assert "gfnb-error" in browser.stage.place.value
@@ -183,7 +183,7 @@ def test_lines_that_can_not_be_read_are_named_and_all_is_not_undone(tmp_path):
     browser = wb.browse()
     settle(browser)
     find_button(browser, "Undo…").click()
-    dialog = browser.dialogs[2]
+    dialog = browser.actions.undo.get()
     assert f"these lines of the journal can't be read: {len(lines) - 1}." in (
         unescape(dialog.note.value)
     )
@@ -208,7 +208,7 @@ def test_undoing_all_is_previewed(wb):
     browser = wb.browse()
     settle(browser)
     find_button(browser, "Undo…").click()
-    dialog = browser.dialogs[2]
+    dialog = browser.actions.undo.get()
     assert dialog.sure.layout.display == "none"
     find_button(browser, "Undo all 3…").click()
     text = dialog.preview.value

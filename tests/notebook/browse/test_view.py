@@ -57,12 +57,12 @@ def test_an_error_is_always_seen(wb, monkeypatch):
         raise ZeroDivisionError("oh <b>no</b>")
 
     monkeypatch.setattr(browser.listing, "load", broken)
-    browser.reload.click()
+    browser.actions.reload.click()
     assert "unexpected error: ZeroDivisionError" in said(browser)
     assert "oh &lt;b&gt;no" in browser.stage.place.value
     assert "Traceback" in browser.stage.place.value
     monkeypatch.undo()
-    browser.reload.click()
+    browser.actions.reload.click()
     assert said(browser) == ""
     missing = wb.browse(session="nobody")
     assert "no session has the id 'nobody'" in said(missing)
@@ -116,7 +116,7 @@ def test_what_can_not_be_shown_says_so(wb, monkeypatch):
     browser = wb.browse()
     settle(browser)
     monkeypatch.setattr(browser.reader, "render", lambda: 1 / 0)
-    browser.reload.click()
+    browser.actions.reload.click()
     settle(browser)
     assert "this could not be shown: ZeroDivisionError" in said(browser)
 
@@ -174,7 +174,7 @@ def test_a_storage_of_three_methods_says_what_it_lacks_in_the_same_words_everywh
     for shown in (browser.table.page["empty"], repr(wb), unescape(wb._repr_html_())):
         assert remedy in shown
     # No action that reads the page hides it.
-    for button in (browser.reload, browser.pager.next, browser.bar.clear):
+    for button in (browser.actions.reload, browser.pager.next, browser.bar.clear):
         button.click()
         assert sentence in browser.table.page["empty"]
         assert said(browser) == ""
@@ -228,7 +228,9 @@ def test_threads_click_at_once(wb):
             if pick == 0:
                 send(browser.table, "open", (n + k) % 10)
             else:
-                (browser.pager.next, browser.pager.previous, browser.reload)[pick - 1].click()
+                (browser.pager.next, browser.pager.previous, browser.actions.reload)[
+                    pick - 1
+                ].click()
 
     threads = [threading.Thread(target=click, args=(n,)) for n in range(4)]
     for thread in threads:

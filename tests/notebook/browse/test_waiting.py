@@ -64,7 +64,7 @@ def test_stuck_means_the_same_in_the_overview_in_waiting_and_in_the_list(wb: g.W
 def test_a_click_on_a_task_lists_what_waits_longest_untouched_first(wb: g.Workbench):
     browser: Any = wb.browse()
     find_button(browser, "Waiting…").click()
-    box = browser.dialogs[-1]
+    box = browser.actions.waiting.get()
     assert browser.table.selectable
     assert not box.table.selectable, "nothing is done to several tasks"
     assert "2 sessions waiting longer" in unescape(box.about.value)
@@ -89,7 +89,7 @@ def test_a_click_on_a_task_lists_what_waits_longest_untouched_first(wb: g.Workbe
 def test_what_is_no_time_and_a_store_that_cannot_count_are_said(wb: g.Workbench):
     browser: Any = wb.browse()
     find_button(browser, "Waiting…").click()
-    browser.dialogs[-1].time.value = "soon"
+    browser.actions.waiting.get().time.value = "soon"
     assert "Error: " in said(browser)
     plain = g.wrap(Plain()).browse()
     find_button(plain, "Waiting…").click()
@@ -144,7 +144,7 @@ def test_few_that_wait_are_counted_in_the_whole_store(partly: g.Workbench, monke
 def test_what_is_counted_of_a_part_is_said_and_can_be_counted_in_all(partly: g.Workbench):
     browser: Any = partly.browse()
     find_button(browser, "Waiting…").click()
-    box = browser.dialogs[-1]
+    box = browser.actions.waiting.get()
     box.than.value = box.than.options[1]
     assert "about 2 sessions waiting longer" in unescape(box.about.value)
     assert "50 % of the store" in unescape(box.about.value)

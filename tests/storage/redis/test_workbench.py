@@ -187,7 +187,7 @@ def test_in_the_browser(url, raw):
         raw.set("new", worker_text("new"))
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what is shown in a view is not printed beside it
-            browser.reload.click()
+            browser.actions.reload.click()
         assert browser.stage.place.value == ""
         assert "4 other keys" in browser.hint.value
         with pytest.warns(UserWarning, match="build_index"):
@@ -202,7 +202,7 @@ def test_in_the_browser(url, raw):
         # By id the page is read from the sessions themselves, and only the total by the index.
         by_id = wb.browse(order="id")
         by_id.listing.count()
-        by_id.reload.click()
+        by_id.actions.reload.click()
         assert "The total is answered by the index" in by_id.hint.value
         wb.patch("s0", [{"op": "replace", "path": "/status_message", "value": "mended"}], version=1)
         wb.delete(["s1"])
