@@ -17,7 +17,7 @@ import pytest
 import graphflow_nb as g
 from graphflow_nb.journal import Journal, UndoReport, portions
 
-from ..scope import COMPLETE, only_complete
+from ..scope import COMPLETE, only_complete, size
 from ..storage.postgres.kit import fetch
 from ..stores import Store
 
@@ -449,9 +449,9 @@ def test_memory_is_bounded_and_all_deletes_are_undone(tmp_path: Path, count: int
 
 
 @only_complete
-def test_a_hundred_thousand_deletes_are_undone_in_bounded_memory(tmp_path: Path):
+def test_deletes_of_all_of_a_large_store_are_undone_in_bounded_memory(tmp_path: Path):
     """In a process of its own, whose largest size the system knows; tracing takes minutes."""
-    count = 100_000
+    count = size(100_000, 25_000)
     code = f"""
 import resource
 import graphflow_nb as g

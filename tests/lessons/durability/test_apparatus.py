@@ -13,7 +13,9 @@ from graphflow_nb.lessons.durability import SETTINGS, Writer, read_row
 from graphflow_nb.lessons.durability.child import fill, read_number
 from graphflow_nb.private_server.processes import find_command_line
 
-from ...scope import only_complete
+from ...scope import only_complete, size
+
+KILLS = size(50, 10)  # of each setting
 
 #: Which settings lose nothing to a SIGKILL, and which lose all that was saved since the start. Of
 #: the others neither can be promised: PostgreSQL that does not wait for its log, and Redis that
@@ -144,10 +146,10 @@ def test_a_wrong_table_is_refused_before_anything_starts(arguments, said):
 @only_complete
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_fifty_kills_of_each_setting(kind):
-    table = durability_table([kind], kills=50, seed=1)
-    assert (table["kills"] == 50).all()
-    assert (table["acknowledged"] >= 50).all()
+def test_many_kills_of_each_setting(kind):
+    table = durability_table([kind], kills=KILLS, seed=1)
+    assert (table["kills"] == KILLS).all()
+    assert (table["acknowledged"] >= KILLS).all()
     assert (table["torn"] == 0).all()
     for _, row in table.iterrows():
         last = (row["setting"] or kind).rpartition("=")[2]

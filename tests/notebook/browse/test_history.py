@@ -429,23 +429,30 @@ def test_a_store_that_fails_is_told_beside_the_slider_and_what_is_shown_stays(wb
     assert page.slider.value == 2
 
 
-@pytest.mark.parametrize("case", SAMPLE if COMPLETE else SAMPLE[::12], ids=lambda case: case.name)
-def test_hostile_contents_are_shown_as_text(case: Any):
+@pytest.mark.parametrize("part", range(8) if COMPLETE else [0])
+def test_hostile_contents_are_shown_as_text(part: int):
+    cases = SAMPLE[part::8] if COMPLETE else SAMPLE[::12]
     wb = g.open("memory:")
     wb.install_history()
     save = wb.storage.inner.save
-    wb.bridge.run(save(case.session().copy()))
-    stored = wb.bridge.run(wb.storage.inner.get(case.id))
-    stored.status_message = "<script>window.__pwned = 'again'</script>"
-    wb.bridge.run(save(stored))
-    browser = browse_history(wb, case.id)
+    for case in cases:
+        wb.bridge.run(save(case.session().copy()))
+        stored = wb.bridge.run(wb.storage.inner.get(case.id))
+        stored.status_message = "<script>window.__pwned = 'again'</script>"
+        wb.bridge.run(save(stored))
+    browser = browse_history(wb, cases[0].id)
     page = browser.reader.history
-    page.slider.value = 1
-    page.slider.value = 2
-    shown = page.facts.value + page.changes.value + page.text.value + page.lack.value
-    assert "this could not be shown" not in said(browser)
-    assert "<script" not in shown
-    assert "&lt;script&gt;" in page.facts.value
+    for case in cases:
+        browser.open_session(case.id)
+        shown = ""
+        for number in (1, 2):
+            page.slider.value = number
+            parts = page.facts, page.changes, page.text, page.lack
+            shown = "".join(part.value for part in parts)
+            assert "this could not be shown" not in said(browser), case.name
+            assert "<script" not in shown, case.name
+        assert "&lt;script&gt;" in page.facts.value, case.name
+        assert browser.stage.past.look.version.id == case.id
 
 
 def _visible(widget: Any) -> list[Any]:
