@@ -22,6 +22,7 @@ from ..secret_texts import scrub
 from .table import NotedList
 
 __all__ = [
+    "NAME_MARKS",
     "NO_VERSION",
     "Found",
     "bytes_of_name",
@@ -36,6 +37,9 @@ __all__ = [
 #: The version of an odd session in a table where its own can't be read. No session has it, so a
 #: delete at this version deletes nothing.
 NO_VERSION: Final = -1
+
+#: How the name of an id begins that is not UTF-8.
+NAME_MARKS: Final = ("b'", 'b"')
 
 _MAX_SHOWN: Final = 80
 _MAX_READ: Final = 1_000  # of a value, for secrets in it
@@ -103,7 +107,7 @@ def name_of_bytes(data: bytes) -> str:
 
 def bytes_of_name(name: str) -> bytes | None:
     """Return the bytes that ``name_of_bytes`` named; None if the text is not such a name."""
-    if not name.startswith(("b'", 'b"')):
+    if not name.startswith(NAME_MARKS):
         return None
     try:
         data = ast.literal_eval(name)

@@ -28,18 +28,42 @@ _MEMBERS = ("id", "graph_id", "current_task_id", "status_message", "context", "v
 _time_decoder = msgspec.json.Decoder(datetime)
 
 
-class Stored(msgspec.Struct):
-    """A stored session, decoded only as far as a list of sessions needs it."""
+class _Members(msgspec.Struct, gc=False):
+    """The members of a stored session, decoded only as far as a list of sessions needs it."""
 
     id: str
     graph_id: str
     current_task_id: str
     context: Raw
     status_message: str | None = None
-    counted: int = msgspec.field(default=0, name="version")
+    version: int = 0
     created_at: Raw = Raw(b"null")
     updated_at: Raw = Raw(b"null")
-    text: bytes = b""
+
+
+class Stored(msgspec.Struct, gc=False):
+    """A stored session. The garbage collector does not count it: a list has thousands.
+
+    Attributes:
+        id, graph_id, current_task_id, status_message, context: As stored.
+        counted: The count of saves, 0 where nothing counts them.
+        created, updated: The times of creation and of the last save in µs since 1970 UTC, or
+            ``UNKNOWN_TIME``.
+        created_at, updated_at: The members with these times.
+        text: The stored value.
+    """
+
+    id: str
+    graph_id: str
+    current_task_id: str
+    status_message: str | None
+    context: Raw
+    counted: int
+    created: int
+    updated: int
+    created_at: Raw
+    updated_at: Raw
+    text: bytes
 
     @property
     def version(self) -> int:
@@ -47,26 +71,14 @@ class Stored(msgspec.Struct):
         return self.counted or UNCOUNTED + int(digest(self.text)[:14], 16)
 
     @property
-    def created(self) -> int:
-        """The time of creation in µs since 1970 UTC, or ``UNKNOWN_TIME``."""
-        return _decode_time(self.created_at)
-
-    @property
-    def updated(self) -> int:
-        """The time of the last save in µs since 1970 UTC, or ``UNKNOWN_TIME``."""
-        return _decode_time(self.updated_at)
-
-    @property
     def known_created(self) -> int | None:
         """The time of creation in µs since 1970 UTC, None where unknown."""
-        created = self.created
-        return None if created == UNKNOWN_TIME else created
+        return None if self.created == UNKNOWN_TIME else self.created
 
     @property
     def known_updated(self) -> int | None:
         """The time of the last save in µs since 1970 UTC, None where unknown."""
-        updated = self.updated
-        return None if updated == UNKNOWN_TIME else updated
+        return None if self.updated == UNKNOWN_TIME else self.updated
 
     def seen(self, store: str) -> Seen:
         """Return the state for a session to remember.
@@ -102,7 +114,7 @@ class Stored(msgspec.Struct):
         )
 
 
-_decoder = msgspec.json.Decoder(Stored)
+_decoder = msgspec.json.Decoder(_Members)
 
 
 def decode_stored(text: bytes | None, id: str) -> Stored | None:
@@ -117,15 +129,26 @@ def decode_stored(text: bytes | None, id: str) -> Stored | None:
     try:
         if not text.isascii():
             text.decode()  # the decoder does not read the context
-        stored = _decoder.decode(text)
+        found = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    if stored.id != id or not 0 <= stored.counted < UNCOUNTED:
+    if found.id != id or not 0 <= found.version < UNCOUNTED:
         return None
-    if bytes(memoryview(stored.context)[:1]) != b"{":
+    if bytes(memoryview(found.context)[:1]) != b"{":
         return None
-    stored.text = text
-    return stored
+    return Stored(
+        id,
+        found.graph_id,
+        found.current_task_id,
+        found.status_message,
+        found.context,
+        found.version,
+        _decode_time(found.created_at),
+        _decode_time(found.updated_at),
+        found.created_at,
+        found.updated_at,
+        text,
+    )
 
 
 def digest(text: bytes) -> str:

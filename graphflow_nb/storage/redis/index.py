@@ -68,7 +68,7 @@ _BATCH = 200  # sessions put at once, so that no script holds the server up
 _LAST = float("inf")  # the score of a session whose time is unknown: it comes after all others
 
 
-class Entry(msgspec.Struct, frozen=True, order=True):
+class Entry(msgspec.Struct, frozen=True, order=True, gc=False):
     """An entry of a sorted set; entries are ordered by score, then by id.
 
     Attributes:
@@ -445,6 +445,6 @@ def _read_entries(answer: list[Any]) -> list[Entry]:
     if answer and isinstance(answer[0], (list, tuple)):
         answer = [item for pair in answer for item in pair]
     return [
-        Entry(float(score), bytes(id).decode())
+        Entry(float(score), id.decode())
         for id, score in zip(answer[::2], answer[1::2], strict=True)
     ]

@@ -95,6 +95,8 @@ def decode_odd(text: bytes | None, id: str) -> OddStored | None:
 
 def time_problem(stored: Stored) -> str:
     """Return what is wrong with the times of a session, which is readable all the same."""
+    if UNKNOWN_TIME not in (stored.created, stored.updated):  # nearly always
+        return ""
     wrong = []
     for name, time in (("created_at", stored.created), ("updated_at", stored.updated)):
         text = bytes(getattr(stored, name))

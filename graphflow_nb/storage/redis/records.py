@@ -11,7 +11,7 @@ from ...errors import SessionConflict, SessionFormatError, StorageError
 from ...model import Seen, Session, mark_saved
 from ..checks import check_text
 from ..history import WRITTEN
-from ..odd import bytes_of_name, format_error, name_of_bytes
+from ..odd import NAME_MARKS, bytes_of_name, format_error, name_of_bytes
 from ..offloop import run_off_loop
 from ..origin import is_as_read
 from .client import RedisClient
@@ -206,6 +206,13 @@ class Records:
         data = bytes_of_name(id)
         return (self.prefix + id).encode() if data is None else self.prefix.encode() + data
 
+    def _keys(self, ids: Sequence[str]) -> list[bytes]:
+        """Return the key of the session with each of these ids, as ``key`` does."""
+        prefix = self.prefix
+        if any(id.startswith(NAME_MARKS) for id in ids):
+            return [self.key(id) for id in ids]
+        return [(prefix + id).encode() for id in ids]  # a fifth of the time
+
     def id_of(self, key: bytes) -> str:
         """Return the id of the session with this key; its name where the key is not UTF-8."""
         rest = key.removeprefix(self.prefix.encode())
@@ -242,7 +249,7 @@ class Records:
         Raises:
             StorageError: Something else is stored under one of the ids.
         """
-        texts = await self._client.mget([self.key(id) for id in ids])
+        texts = await self._client.mget(self._keys(ids))
         return [
             None if text is None else self._decode(id, text)
             for id, text in zip(ids, texts, strict=True)
@@ -257,7 +264,7 @@ class Records:
             ids: The ids.
             hidden: Receives the keys that the user may not read.
         """
-        texts = await self._client.mget([self.key(id) for id in ids], hidden)
+        texts = await self._client.mget(self._keys(ids), hidden)
 
         def decode() -> list[Found | None]:
             found: list[Found | None] = []
@@ -274,7 +281,7 @@ class Records:
         Raises:
             StorageError: Something else is stored under one of the ids.
         """
-        texts = await self._client.mget([self.key(id) for id in ids])
+        texts = await self._client.mget(self._keys(ids))
         return [
             None if text is None else self._decode_any(id, text)
             for id, text in zip(ids, texts, strict=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from graphflow_nb import Session, SessionConflict
+from graphflow_nb import Query, Session, SessionConflict
 from graphflow_nb.storage.redis.form import UNCOUNTED
 
 from .conftest import worker_text
@@ -93,3 +93,14 @@ def test_a_save_from_json_is_taken_at_its_version(connect, run):
     assert (twin.version, twin.created_at) == (2, session.created_at)
     with pytest.raises(SessionConflict):
         run(storage.save(Session.from_json(session.to_json())))
+
+
+@pytest.mark.parametrize("name", ["text", "counted", "created", "updated", "context_bytes"])
+def test_members_of_a_worker_s_own_are_kept_whatever_their_names(connect, raw, run, name):
+    raw.set("a", worker_text(**{name: "hello there"}))
+    storage = connect()
+    (found,) = run(storage.query(Query()))
+    assert run(storage.table(Query())).problems == {}
+    found.context["n"] = 2
+    run(storage.save(found))
+    assert json.loads(raw.get("a"))[name] == "hello there"
