@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 #: Sessions on which the filters of a page are tried, which takes some 20 ms.
 PROBED: Final = 5_000
+_FEW_PROBED: Final = 500
 _PLACES: Final = 50  # where rows are measured
 _NEIGHBOURS: Final = 4  # at each of them, since rows may alternate
 _ENTRY: Final = 60  # bytes of a row beside its texts, and of its entry in the index of times
@@ -178,7 +179,9 @@ def _count_in_range(db: Database, query: Query, number: int) -> int:
 def _count_until_full(db: Database, query: Query, also: str | None) -> float:
     """Return how many sessions are probably looked at until a page is full; 0 for few."""
     assert query.limit is not None
-    tried, hits = db.execute(*sql.probe(query, PROBED, also=also)).fetchone()
-    if hits >= query.limit or tried < PROBED:
-        return 0
+    hits = 0
+    for most in (_FEW_PROBED, PROBED):  # the first few often fill the page
+        tried, hits = db.execute(*sql.probe(query, most, also=also)).fetchone()
+        if hits >= query.limit or tried < most:
+            return 0
     return float(query.limit * PROBED / hits) if hits else inf
