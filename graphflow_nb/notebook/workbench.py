@@ -136,10 +136,10 @@ class Workbench(SessionTables, HistoryViews, LargeReads, Changes, Exports):
     async def overview(self, *, exact: bool = False, allow_scan: bool = False) -> Overview:
         """Return where sessions are, which are stuck, and whether they grow, as pictures.
 
-        The store counts. Of a large one a part that stands for the whole is read (in PostgreSQL 32
-        MB of a larger table, in Redis the values of 20,000 keys, else 50,000 sessions), so that it
+        The store counts. Of a large one a part that stands for the whole is read (in PostgreSQL 16
+        MB of a larger table, in Redis the values of 10,000 keys, else 25,000 sessions), so that it
         takes no longer the larger it is; the pictures then say *about*, and from what. A storage of
-        your own that can't count reads its 50,000 newest sessions.
+        your own that can't count reads its 25,000 newest sessions.
 
         Example:
             >>> import graphflow_nb

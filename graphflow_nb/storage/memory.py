@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, ClassVar, Final, Self
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ from .facts import StoreFacts
 from .memory_history import MemoryHistory, MemoryRow
 from .memory_order import MANY, KeptOrder
 from .origin import is_as_read
-from .overview import READ_ROWS, OverviewCounts, count_columns
+from .overview import READ_ROWS, OverviewCounts, choose_places, count_columns
 from .paths import ContextPath, chat_of
 from .query import Cursor, Query
 from .rows import (
@@ -336,12 +335,14 @@ class InMemorySessionStorage:
     async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
         """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
 
-        Of many sessions every so many are counted, unless ``exact``.
+        Of many sessions one of each so many is counted, unless ``exact``.
         """
         with self._lock:
             total = len(self._rows)
-            step = 1 if exact else max(1, round(total / READ_ROWS))
-            rows = list(islice(self._rows.values(), 0, None, step))
+            n = 1 if exact else max(1, total // READ_ROWS)
+            rows = list(self._rows.values())
+        if n > 1:
+            rows = [rows[place] for place in choose_places(total, n).tolist()]
         return count_columns(
             [row.graph_id for row in rows],
             [row.current_task_id for row in rows],

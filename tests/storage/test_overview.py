@@ -203,6 +203,22 @@ def test_a_part_of_a_large_table_stands_for_the_whole(database, tmp_path, run, m
         run(storage.close())
 
 
+@pytest.mark.parametrize("period", [8, 20, 25])
+def test_tasks_that_repeat_after_as_many_rows_are_seen_alike(tmp_path, run, monkeypatch, period):
+    monkeypatch.setattr(in_sqlite, "READ_ROWS", 1_000)
+    monkeypatch.setattr(memory_module, "READ_ROWS", 1_000)
+    sessions = [Session(f"s{n:05}", f"t{n % period}") for n in range(8_000)]
+    file = run(g.SqliteSessionStorage.connect(tmp_path / "a.db"))
+    for storage in (file, g.InMemorySessionStorage()):
+        run(storage.import_many(sessions))
+        found = run(storage.overview(datetime.now(UTC)))
+        assert found.share == 1 / 8
+        counts = overview_frames(found).tasks["sessions"]
+        assert len(counts) == period
+        assert counts.tolist() == pytest.approx(period * [8_000 / period], rel=0.5)
+        run(storage.close())
+
+
 def test_a_part_is_found_by_ranges_of_places(database, run):
     run(fill(database))
     part = in_postgres.EVERY.format(last=5, step=2, table="sessions")

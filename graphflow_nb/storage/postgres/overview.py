@@ -36,8 +36,8 @@ from .table import OpenTable
 
 __all__ = ["read_overview"]
 
-#: Bytes of the table that are read at most: some 0.1 s from memory, and 0.5 s from a slow disk.
-READ_BYTES: Final = 32 * 2**20
+#: Bytes of the table that are read at most: some 0.1 s from memory, and 0.3 s from a slow disk.
+READ_BYTES: Final = 16 * 2**20
 
 #: The first version that finds rows by a range of their places.
 FIRST_WITH_RANGES: Final = 140_000

@@ -207,7 +207,7 @@ class Queries:
     async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
         """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
 
-        Of a table of more than 32 MB a part of the pages is read, unless ``exact``. The size of a
+        Of a table of more than 16 MB a part of the pages is read, unless ``exact``. The size of a
         context is that on disk.
         """
 

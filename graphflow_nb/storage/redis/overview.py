@@ -16,7 +16,7 @@ __all__ = ["read_overview"]
 
 # The keys that are listed, and the values that are read, at most.
 _LISTED: Final = 1_500_000
-_VALUES: Final = 20_000
+_VALUES: Final = 10_000
 _PORTION: Final = 2_000  # values that are read in one step, at most
 
 
@@ -45,17 +45,21 @@ async def read_overview(
         chosen = listed if exact else listed[:: max(1, round(len(listed) / _VALUES))]
         share = len(chosen) / len(listed) if listed else 1.0
     hidden: set[bytes] = set()
-    rows = []
+    graphs: list[str] = []
+    tasks: list[str] = []
+    created: list[int] = []
+    updated: list[int] = []
+    sizes: list[int] = []
     for start in range(0, len(chosen), _PORTION):
         ids = records.ids_of(chosen[start : start + _PORTION])
-        for each in await records.find_many(ids, hidden):
-            if each is not None:
-                row = each[1]
-                names = row.graph_id, row.current_task_id
-                rows.append((*names, row.created, row.updated, size_of(row.context)))
+        rows = [each[1] for each in await records.find_many(ids, hidden) if each is not None]
+        graphs += [row.graph_id for row in rows]
+        tasks += [row.current_task_id for row in rows]
+        created += [row.created for row in rows]
+        updated += [row.updated for row in rows]
+        sizes += [size_of(row.context) for row in rows]
     if note := hidden_note(hidden):
         notes.append(note)
-    graphs, tasks, created, updated, sizes = zip(*rows, strict=True) if rows else ((),) * 5
     return count_columns(
         *(graphs, tasks, created, updated, sizes, now),
         share=share,

@@ -472,7 +472,7 @@ class RedisSessionStorage:
     async def overview(self, now: datetime, *, exact: bool = False) -> OverviewCounts:
         """Return counts by task and age, by the hour and by size; see ``SupportsOverview``.
 
-        Of many keys the values of some 20,000 are read, unless ``exact``.
+        Of many keys the values of some 10,000 are read, unless ``exact``.
         """
         return await read_overview(self._client, self._records, self._keys, now, exact=exact)
 
