@@ -20,6 +20,7 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.dual import CalledAsMethod
+from graphflow_nb.storage.history import VersionRow
 
 from ..scope import only_complete
 from ..storage.postgres.kit import execute, fetch_value
@@ -32,7 +33,7 @@ SELECT 's' || n, 'g', 't', 'waiting', jsonb_build_object('data', jsonb_build_obj
     'chat_history', '{"messages": [], "max_messages": 1000}'::jsonb)
 FROM generate_series(1, 60) AS n
 """
-TABLES = ("sessions", "trophy")
+TABLES = ("sessions", "sessions_history", "trophy")
 CHECKSUM = "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {} AS t"
 #: Each names the table that no statement of ours may name.
 SQL = (
@@ -77,7 +78,8 @@ class Log:
 def logged(database: str, run: Any) -> Iterator[str]:
     """A database with some sessions, whose server logs each statement."""
     name = run(fetch_value(database, "SELECT quote_ident(current_database())"))
-    g.open(database, writable=True).close()  # creates the table
+    with g.open(database, writable=True) as wb:  # creates the table
+        wb.install_history()  # and what keeps versions, which could be written to, too
     run(execute(database, f"{SESSIONS}; ALTER DATABASE {name} SET log_statement = 'all'"))
     yield database
     run(execute(database, f"ALTER DATABASE {name} RESET ALL"))
@@ -235,7 +237,11 @@ def _argument(name: str, session: g.Session, chance: random.Random) -> Any:
     other.context[sql] = sql
     kinds: dict[str, Any] = {
         "session": chance.choice([session, other, g.Session(sql, sql)]),
-        "sessions": [session, other, g.Session(sql, sql)],
+        "sessions": [chance.choice([session, other]), g.Session(sql, sql)],
+        "rows": [VersionRow("s1", 0, 1, 1, sql, sql, sql, 1, False, "{}", None, 2, "written", sql)],
+        "patches": {1: ("[]", 2)},
+        "versions": 0,
+        "limit": 9,
         "query": g.Query(text=sql, graph=chance.choice([None, sql]), limit=9),
         "ids": chance.choice([[sql, "s1"], {"s1": 1}, {sql: 0}, "s1"]),
         "id": chance.choice([sql, "s1"]),
