@@ -19,6 +19,7 @@
     │   ├── StorageUnavailable   the store is out of reach; a later try may succeed
     │   ├── StorageFull          a write for which the store has no room left
     │   ├── StorageDenied        a right that the user lacks, for this session and others
+    │   ├── StorageMissing       a table, or a column of it, that the store lacks
     │   ├── ReadOnlyError        a write on a store opened for reading
     │   ├── JournalError         the journal can't note a write, or can't be read
     │   ├── HistoryError         a version of a session can't be read
@@ -42,7 +43,7 @@ it quotes are shown as ``•••``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .printable import printable_lines
 from .secret_texts import Scrubber, current_scrubber, scrub, scrubbing_by
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from .model import Session
 
 __all__ = [
+    "OF_THE_STORE",
     "BenchmarkError",
     "BridgeError",
     "CapabilityError",
@@ -76,6 +78,7 @@ __all__ = [
     "StorageDenied",
     "StorageError",
     "StorageFull",
+    "StorageMissing",
     "StorageTimeout",
     "StorageUnavailable",
     "TaskExecutionFailed",
@@ -288,6 +291,12 @@ class StorageDenied(StorageError):
     nothing_written = True
 
 
+class StorageMissing(StorageError):
+    """The error for a table, or a column of it, that is not there, or not any more."""
+
+    nothing_written = True
+
+
 class ReadOnlyError(StorageError):
     """The error for a write on a store that was opened for reading only."""
 
@@ -332,6 +341,18 @@ class CapabilityError(StorageError, AttributeError):
 
     def _text(self) -> str:
         return f"{self.storage} has no method {self.method!r}, which this needs; {self.remedy}"
+
+
+#: Errors of a store as a whole, after which another session would be refused as well.
+OF_THE_STORE: Final = (
+    StorageTimeout,
+    StorageUnavailable,
+    StorageFull,
+    StorageDenied,
+    StorageMissing,
+    ReadOnlyError,
+    CapabilityError,
+)
 
 
 class ScanRefused(GraphflowError):

@@ -16,6 +16,7 @@ from ..errors import (
     SessionConflict,
     StorageDenied,
     StorageFull,
+    StorageMissing,
     StorageUnavailable,
 )
 from ..model import Session
@@ -35,7 +36,7 @@ from .portions import Portions
 __all__ = ["is_same", "undo", "undo_many"]
 
 #: Errors of a store that takes no write now, each by itself neither.
-_TAKES_NONE: Final = (StorageFull, StorageUnavailable, ReadOnlyError)
+_TAKES_NONE: Final = (StorageFull, StorageMissing, StorageUnavailable, ReadOnlyError)
 _BATCH_BYTES: Final = 4_000_000  # of writes that are undone together
 
 

@@ -9,18 +9,7 @@ from copy import copy as twin_of
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from ..errors import (
-    CapabilityError,
-    ContextError,
-    GraphflowError,
-    ReadOnlyError,
-    SessionConflict,
-    StorageDenied,
-    StorageError,
-    StorageFull,
-    StorageTimeout,
-    StorageUnavailable,
-)
+from ..errors import OF_THE_STORE, ContextError, GraphflowError, SessionConflict, StorageError
 from ..model import Session, exactjson
 from ..model.times import micros_or_unknown
 from ..printable import describe_count
@@ -42,15 +31,6 @@ _PAGE: Final = 500
 _PAGE_BYTES: Final = 4_000_000  # of contexts, each of which is there in several forms at once
 _REFUSED: Final = 100  # sessions on a page, all refused, after which no other is tried
 _COUNT_SECONDS: Final = 2.0  # that counting what there is to copy may take
-#: Errors of the store as a whole, after which no other session can be copied either.
-_OF_THE_STORE: Final = (
-    StorageTimeout,
-    StorageUnavailable,
-    StorageFull,
-    StorageDenied,
-    ReadOnlyError,
-    CapabilityError,
-)
 
 
 async def copy(
@@ -123,7 +103,7 @@ async def copy(
                     tally.add(session, stored.get(session.id), was_there=was_there)
             if progress is not None:
                 progress(tally.read, total)
-    except _OF_THE_STORE as error:
+    except OF_THE_STORE as error:
         if tally.copied:
             copied = describe_count(tally.copied, "session was", "sessions were")
             error.note_done(f"{copied} copied before it; the same copy again goes on")
@@ -335,7 +315,7 @@ async def _store_new(target: Any, sessions: Sequence[Session]) -> _Written:
             await target.save(session.copy())
         except SessionConflict:
             written.taken.add(session.id)
-        except _OF_THE_STORE:
+        except OF_THE_STORE:
             raise
         except GraphflowError as error:
             written.errors[session.id] = error
@@ -348,7 +328,7 @@ async def _import(
     """Import sessions, and in halves where the target refuses them, until those are found."""
     try:
         written.taken.update(await target.import_many(sessions))
-    except _OF_THE_STORE:
+    except OF_THE_STORE:
         raise
     except GraphflowError as error:
         if len(sessions) == 1:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
+import sqlite3
 import threading
 
 import pytest
@@ -14,7 +16,9 @@ from graphflow_nb import Context, Query, Session
 from graphflow_nb.storage.copying import copy
 from graphflow_nb.testing.kit import expect_same_json
 
+from ..scope import one_in
 from ..stores import create_table
+from .postgres.kit import execute
 
 ODD = Context.from_json(
     '{"data":{"big":18446744073709551617,"n":1.10,"e":1e2,"t":"e\\u0301 \\ud83d\\ude42"},"x":[1],'
@@ -402,3 +406,63 @@ def test_a_full_target_ends_a_copy_and_an_undo_and_both_go_on_later(kind, run, t
                     wb.delete(ids, progress=lambda *_: None)
         finally:
             limit(False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["DROP TABLE sessions", "ALTER TABLE sessions DROP COLUMN status_message"],
+    ids=["table", "column"],
+)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("work", ["copy", "undo"])
+@one_in(2)
+def test_work_ends_at_once_where_the_table_is_gone(
+    kind, change, work, tmp_path, databases, monkeypatch
+):
+    path, options = tmp_path / "a.db", {"writable": True}
+    url = databases.create() if kind == "postgresql" else f"sqlite:{path}"
+    storage = g.PostgresSessionStorage if kind == "postgresql" else g.SqliteSessionStorage
+    calls: list[str] = []
+    for name in ("import_many", "restore_many", "restore"):
+        note_calls(storage, name, calls, monkeypatch)
+
+    def lose() -> None:
+        calls.clear()
+        if kind == "postgresql":
+            asyncio.run(execute(url, change))
+        else:
+            with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(change)
+
+    lost: list[int] = []
+
+    def lose_in_the_middle(done: int, _: int | None) -> None:
+        if done > 100 and not lost:
+            lost.append(done)
+            losing = threading.Thread(target=lose)
+            losing.start()
+            losing.join()
+
+    ids = [f"s{n:04}" for n in range(1_500)]
+    source = g.InMemorySessionStorage.from_sessions(Session(id, "t") for id in ids)
+    with g.wrap(source) as mine, g.open(url, **options) as wb:
+        if work == "undo":
+            assert mine.copy_to(wb).verified
+            wb.delete(ids[:200])
+            lose()
+            with pytest.raises(g.StorageMissing, match=r"renamed meanwhile|is missing"):
+                wb.undo_all()
+        else:
+            with pytest.raises(g.StorageMissing, match=r"(renamed meanwhile|is missing).*copied"):
+                mine.copy_to(wb, progress=lose_in_the_middle)
+        assert len(calls) <= 2
+
+
+def note_calls(storage, name, calls, monkeypatch):
+    plain = getattr(storage, name)
+
+    async def call(self, *arguments):
+        calls.append(name)
+        return await plain(self, *arguments)
+
+    monkeypatch.setattr(storage, name, call)

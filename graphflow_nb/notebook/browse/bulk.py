@@ -168,7 +168,8 @@ def _describe(report: ChangeReport, asked: int) -> tuple[NoticeKind, str]:
         id, reason = next(iter(report.refused.items()))
         text += f"; refused: {name_ids(list(report.refused))}. {id!r}: {reason}"
     if report.remaining:
-        text += f"; stopped, left: {describe_count(report.remaining, 'session')}"
+        why = "not tried" if report.ended else "stopped, left"
+        text += f"; {why}: {describe_count(report.remaining, 'session')}"
     if done:
         text += "; Undo… can undo it, together"
     return "good" if done == asked else "warning", text

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from ...changes import Draft
 from ...client import Client
-from ...errors import GraphflowError, JournalError, SessionConflict
+from ...errors import OF_THE_STORE, GraphflowError, JournalError, SessionConflict
 from ...journal import Entry, Journal, UndoReport
 from ...model import Session
 from ...model.secrets import mask_secrets
@@ -36,12 +36,14 @@ class ChangeReport:
         left: Those that others changed or deleted after they were shown.
         refused: Why the store, or the journal, refused a change, by id.
         remaining: The number of those that were not looked at, since it was stopped.
+        ended: Whether the store, and not a person, ended it there, since it takes none.
     """
 
     changed: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     remaining: int = 0
+    ended: bool = False
 
 
 class Desk(OpenSession):
@@ -105,8 +107,12 @@ class Desk(OpenSession):
                 if stop():
                     report.remaining = len(shown) - done
                     break
-                self._change(row, found.get(row.id), name, value, report)
+                goes_on = self._change(row, found.get(row.id), name, value, report)
                 progress(done + 1, len(shown))
+                if not goes_on:
+                    report.ended = True
+                    report.remaining = len(shown) - done - 1
+                    break
             if report.remaining:
                 break
         changed = set(report.changed)
@@ -122,10 +128,11 @@ class Desk(OpenSession):
         name: str,
         value: str | None,
         report: ChangeReport,
-    ) -> None:
+    ) -> bool:
+        """Change one session; return whether the store may take another one."""
         if session is None or not row.is_state_of(session):
             report.left.append(row.id)
-            return
+            return True
         try:
             draft = Draft(session)
             draft.set(name, value)
@@ -134,8 +141,10 @@ class Desk(OpenSession):
             report.left.append(row.id)
         except GraphflowError as error:
             report.refused[row.id] = str(error)
+            return not isinstance(error, OF_THE_STORE)
         else:
             report.changed.append(row.id)
+        return True
 
     def export(self, ids: Sequence[str], path: str, *, masked: bool = False) -> ExportReport:
         """Write sessions to a file; see ``wb.export``.

@@ -12,6 +12,7 @@ from ...errors import (
     StorageDenied,
     StorageError,
     StorageFull,
+    StorageMissing,
     StorageTimeout,
     StorageUnavailable,
 )
@@ -242,6 +243,17 @@ def _translate(
         return (StorageDenied if denied else StorageError)(
             f"{place}: {reason}; ask for this right or open it with another user",
             nothing_written=True,
+        )
+    gone = (
+        asyncpg.UndefinedTableError,
+        asyncpg.UndefinedColumnError,
+        asyncpg.InvalidSchemaNameError,
+    )
+    # What has a context is in a function of theirs, which may run for some sessions only.
+    if isinstance(error, gone) and not getattr(error, "context", None):
+        return StorageMissing(
+            f"{place}: {reason}: was it dropped or renamed meanwhile? Nothing was read or written. "
+            "Open the table under its name of now (table=), or put back what is missing"
         )
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return StorageError(f"{place}: {reason}; check the last part of the URL")

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from ...errors import StorageError
+from ...errors import StorageError, StorageMissing
 from ..address import Address
 from ..checks import WRITABLE, describe_not_kept
 from ..url import StoreUrl, server_of
@@ -214,7 +214,7 @@ def _form_of(row: Any) -> sql.TableForm:
     """Return the form that the catalog describes.
 
     Raises:
-        StorageError: It is not a table of sessions.
+        StorageMissing: It is not a table of sessions.
     """
     columns = json.loads(row["columns"] or "{}")
     wrong = [name for name, types in sql.COLUMNS.items() if columns.get(name) not in types]
@@ -223,7 +223,7 @@ def _form_of(row: Any) -> sql.TableForm:
     if columns.get("version", "bigint") != "bigint":
         wrong.append("version")
     if wrong:
-        raise StorageError(
+        raise StorageMissing(
             f"{row['quoted']} is not a graph-flow sessions table: "
             + ", ".join(f"{name} is {columns.get(name, 'missing')}" for name in wrong)
         )

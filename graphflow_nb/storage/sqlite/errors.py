@@ -5,13 +5,22 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from ...errors import ReadOnlyError, StorageDenied, StorageError, StorageFull, StorageTimeout
+from ...errors import (
+    ReadOnlyError,
+    StorageDenied,
+    StorageError,
+    StorageFull,
+    StorageMissing,
+    StorageTimeout,
+)
 from ...secret_texts import scrub_error
 
 __all__ = ["DRIVER_ERRORS", "translate_error"]
 
 #: What a call to the driver may raise. A worker thread that has ended refuses with RuntimeError.
 DRIVER_ERRORS: Final = (sqlite3.Error, OSError, RuntimeError, OverflowError, TypeError)
+
+_MISSING: Final = ("no such table", "no such column", "table sessions has no column")
 
 
 def translate_error(error: Exception, path: str, *, writes: bool = True) -> StorageError:
@@ -52,6 +61,11 @@ def translate_error(error: Exception, path: str, *, writes: bool = True) -> Stor
     if "readonly" in text:
         return ReadOnlyError(
             f"{path} takes no writes: {text}; check the rights on the file and its folder"
+        )
+    if text.startswith(_MISSING):
+        return StorageMissing(
+            f"{path}: {text}: was it dropped or renamed meanwhile? Nothing was read or written. "
+            "Put back what is missing, or open the file that has it"
         )
     if "unable to open" in text:
         return StorageError(

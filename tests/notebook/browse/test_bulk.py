@@ -148,3 +148,25 @@ def test_a_copy_stays_in_view_and_why_it_would_be_hidden_is_said(wb: g.Workbench
     find_button(browser, "Create this session").click()
     assert "The filters would hide it" in said(browser)
     assert browser.listing.ids() == ["claim-0014-copy-copy"]
+
+
+def test_a_store_that_takes_no_more_is_not_asked_for_each(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    save = browser.wb.save
+
+    def full(session: g.Session) -> None:
+        asked.append(session.id)
+        if len(asked) > 1:
+            raise g.StorageFull("there is no room", nothing_written=True)
+        save(session)
+
+    monkeypatch.setattr(browser.wb, "save", full)
+    ask(browser, "Status", STATUS, [0, 1, 2, 3])
+    find_button(browser, "Change 4 sessions").click()
+    settle(browser)
+    assert len(asked) == 2
+    text = said(browser)
+    assert "Changed 1 of 4 sessions" in text
+    assert "there is no room; not tried: 2 sessions" in text

@@ -107,7 +107,7 @@ def test_a_password_in_the_drivers_own_text_is_hidden(raise_ours):
         (asyncpg.InterfaceError("broke"), StorageUnavailable, "out of reach"),
         (asyncpg.InvalidPasswordError("no"), g.StorageDenied, "check the URL"),
         (asyncpg.InsufficientPrivilegeError("no right"), StorageError, "no right; ask for"),
-        (asyncpg.UndefinedTableError("gone"), StorageError, "gone"),
+        (asyncpg.UndefinedTableError("gone"), g.StorageMissing, "gone: was it dropped"),
         (asyncpg.ReadOnlySQLTransactionError("no"), ReadOnlyError, "takes no writes"),
     ],
 )
