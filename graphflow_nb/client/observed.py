@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 
 from ..model import Session
@@ -26,7 +27,7 @@ Way = Literal["run", "write", "read", "journal", "history"]
 
 MAX_STATES: Final = 20_000  # sessions whose last state is known
 MAX_ROWS: Final = 10_000  # of one table
-_PORTION: Final = 1_000  # rows that are noted at once
+_PORTION: Final = 500  # rows that are noted at once; more would wake the garbage collector
 _PAUSE: Final = 0.0002  # seconds between two portions
 MAX_TRANSITIONS: Final = 2_000
 MAX_TIMES: Final = 1_000  # of one transition, the newest
@@ -34,8 +35,12 @@ MAX_MOVED: Final = 100_000
 MAX_TEXT: Final = 1_000  # characters of an id; what is longer is not observed
 
 
-class _State(NamedTuple):
-    """The last known state of a session; times in µs, None where unknown; ``raw`` as stored."""
+class _State(msgspec.Struct, frozen=True, gc=False):
+    """The last known state of a session; times in µs, None where unknown; ``raw`` as stored.
+
+    Thousands stay at once: were they counted by the garbage collector, which they need not be, it
+    would go through all objects of the process meanwhile.
+    """
 
     graph_id: str
     task: str

@@ -41,6 +41,7 @@ __all__ = [
 _PORTION: Final = 50_000  # texts in a portion of a column
 _FIRST: Final = 1 << 24  # bytes that a column reserves at first; what is not needed stays free
 _KINDS: Final = tuple(np.dtype(f"i{size}") for size in (1, 2, 4, 8))
+_BOUNDS: Final = {kind: (np.iinfo(kind).min, np.iinfo(kind).max) for kind in _KINDS}
 #: Texts are few if there are so many distinct ones at most, or so many rows for each of these.
 _FEW: Final = 250
 _ROWS_EACH: Final = 3
@@ -123,8 +124,8 @@ class GatheredNumbers:
         """Add a portion."""
         if self._kind.itemsize < numbers.itemsize and len(numbers):
             least, most = numbers.min(), numbers.max()
-            kinds = [kind for kind in _KINDS if kind.itemsize >= self._kind.itemsize]
-            kind = next(k for k in kinds if np.iinfo(k).min <= least and most <= np.iinfo(k).max)
+            kinds = _KINDS[_KINDS.index(self._kind) :]
+            kind = next(k for k in kinds if _BOUNDS[k][0] <= least and most <= _BOUNDS[k][1])
             if kind != self._kind:
                 held, self._memory, self._kind = self.view(), _Memory(), kind
                 self._put(held)

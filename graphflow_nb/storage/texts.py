@@ -112,7 +112,13 @@ def list_texts(portion: Portion) -> list[str | None]:
     """
     if isinstance(portion, (list, tuple)):
         return list(portion)
-    texts: list[str | None] = as_texts(portion).to_pylist()
+    texts: list[str | None]
+    if isinstance(portion, pyarrow.DictionaryArray) and len(portion.dictionary) <= len(portion):
+        # Each text is one object, however often it is there.
+        distinct = np.array([*portion.dictionary.to_pylist(), None], object)
+        texts = distinct.take(portion.indices.fill_null(-1).to_numpy()).tolist()
+    else:
+        texts = as_texts(portion).to_pylist()
     return texts
 
 

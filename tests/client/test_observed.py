@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -165,6 +166,14 @@ def test_each_way_of_a_client():
         ("w", "v"),
         ("v", "u"),
     ]
+
+
+def test_the_states_of_a_table_are_nothing_for_the_garbage_collector():
+    table = table_of(*(state("x", 1, n, id=f"session-{n}") for n in range(1_200)))
+    observed = Observed()
+    before = len(gc.get_objects())
+    observed.note_table(table)
+    assert len(gc.get_objects()) - before < 100
 
 
 async def _move(storage: Any, id: str, task: str) -> None:

@@ -196,3 +196,16 @@ def test_integers_in_portions_are_texts():
     assert list(texts) == texts[:] == ["1", None, "-2", "3"]
     assert [texts[0], texts[1], texts[-2]] == ["1", None, "-2"]
     assert list_texts(texts.portions[0]) == ["1", None, "-2"]
+
+
+def test_a_text_of_a_dictionary_is_one_object():
+    few = [f"task-{n}" for n in range(128)]  # as many as a place in one byte can have
+    column = GatheredFew()
+    column.add(pyarrow.array([*few, None, *few]))
+    (portion,) = column.finish().portions
+    assert portion.indices.type == pyarrow.int8()
+    texts = list_texts(portion)
+    assert texts == [*few, None, *few]
+    assert len({id(text) for text in texts}) == 129
+    assert list_texts(portion[200:]) == few[71:]
+    assert list_texts(portion[:0]) == []
