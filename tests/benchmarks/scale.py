@@ -243,6 +243,14 @@ _COUNTS = {
     "Waiting…, usual": "reads a part of a large store",
     "overview()": "reads a part of a large store",
 }
+#: Looks that grow with the store by their nature, by how their names begin, and why.
+_GROW = {
+    "Redis, index": {
+        "Tab: show": "Redis has no order of keys: it looks at all, for 0.2 s at most",
+        "id_prefix=": "Redis has no order of ids: it looks at all of the index",
+        "timeline(graph=)": "Redis has no order of keys: it looks at all for those of histories",
+    }
+}
 
 
 def _judge(store: str, look: str, figures: list[Figure]) -> str:
@@ -260,7 +268,8 @@ def _judge(store: str, look: str, figures: list[Figure]) -> str:
     if last.ms > SLOW_MS:
         said.append(f"**over {SLOW_MS:.0f} ms**")
     if len(figures) > 1 and last.ms > NOTICED_MS and last.ms > GROWTH * figures[-2].ms:
-        said.append("**grows**")
+        reasons = _GROW.get(store, {})
+        said.append(next((reasons[r] for r in reasons if look.startswith(r)), "**grows**"))
     return ", ".join(said)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -37,7 +37,7 @@ _MGET_COUNT = 500  # values in one MGET
 _READS = frozenset(
     {
         *("DBSIZE", "GET", "HGET", "HKEYS", "HMGET", "HSTRLEN", "INFO", "MEMORY", "PTTL", "SCARD"),
-        *("SMEMBERS", "STRLEN", "ZCARD", "ZCOUNT", "ZRANGE"),
+        *("SMEMBERS", "STRLEN", "ZCARD", "ZCOUNT", "ZMSCORE", "ZRANGE"),
     }
 )
 
@@ -441,10 +441,17 @@ class RedisClient:
 
     async def scan_entries(self, key: bytes, pattern: str) -> dict[bytes, float]:
         """Return the entries of a sorted set that match a pattern, with their scores."""
-        found: dict[bytes, float] = {}
+        return await self._scan_inside("zscan", key, pattern)
+
+    async def scan_fields(self, key: bytes, pattern: str) -> list[bytes]:
+        """Return the fields of a hash that match a pattern."""
+        return list(await self._scan_inside("hscan", key, pattern))
+
+    async def _scan_inside(self, method: str, key: bytes, pattern: str) -> dict[bytes, Any]:
+        found: dict[bytes, Any] = {}
         cursor: int | None = None
         while cursor != 0:
-            scan = partial(_zscan, key=key, cursor=cursor or 0, pattern=pattern)
+            scan = methodcaller(method, key, cursor or 0, match=pattern, count=_MATCH_COUNT)
             following, entries = await self.run(scan, writes=False)
             cursor = int(following)
             found.update(entries)
@@ -513,8 +520,3 @@ class RedisClient:
                         await self._free.acquire()
         finally:
             await self._redis.aclose()
-
-
-async def _zscan(redis: Any, key: bytes, cursor: int, pattern: str) -> tuple[int, Any]:
-    answer: tuple[int, Any] = await redis.zscan(key, cursor, match=pattern, count=_MATCH_COUNT)
-    return answer
