@@ -51,6 +51,7 @@ ENTRY = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
 #: The first words of statements that change nothing for others.
 READING = {"SELECT", "WITH", "EXPLAIN", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"}
 READING |= {"SET", "SHOW", "LISTEN", "UNLISTEN", ""}
+INSIDE = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b")
 WRITING = {"INSERT", "UPDATE", "DELETE", "COPY"}
 LEFT_OUT = {"close", "watch", "run", "replace_inner", "use_hooks", "add_hook", "remove_hook"}
 
@@ -68,10 +69,14 @@ class Log:
         return [match[1] for match in found if match]
 
     def first_words(self) -> set[str]:
-        """Return the first word of each statement; of ``COPY (SELECT …)`` that of the query."""
-        texts = (text.replace("COPY (", "") for text in self.statements())
+        """Return the first word of each statement; of ``COPY (SELECT …)`` that of the query.
+
+        A statement that begins with WITH may write in any of its parts: the words of those, too.
+        """
+        texts = [text.replace("COPY (", "") for text in self.statements()]
         parts = (part.split() for text in texts for part in text.split(";"))
-        return {words[0].upper() if words else "" for words in parts}
+        first = {words[0].upper() if words else "" for words in parts}
+        return first.union(*(INSIDE.findall(text) for text in texts if text.startswith("WITH")))
 
 
 @pytest.fixture
@@ -241,6 +246,7 @@ def _argument(name: str, session: g.Session, chance: random.Random) -> Any:
         "rows": [VersionRow("s1", 0, 1, 1, sql, sql, sql, 1, False, "{}", None, 2, "written", sql)],
         "patches": {1: ("[]", 2)},
         "versions": 0,
+        "before": 1,
         "limit": 9,
         "query": g.Query(text=sql, graph=chance.choice([None, sql]), limit=9),
         "ids": chance.choice([[sql, "s1"], {"s1": 1}, {sql: 0}, "s1"]),
