@@ -13,6 +13,7 @@ from graphflow_nb import Query, StorageError
 from graphflow_nb.storage.postgres.link import ReadOnlyLink
 
 from ...scope import COMPLETE, need
+from ...stores import create_table
 from .kit import connect, execute, fetch, fetch_value
 
 #: What a hostile function does when it is run.
@@ -225,3 +226,13 @@ def test_a_trigger_of_the_login_can_not_write_either(attacked, run, payload):
     own = f"{attacked}&event_triggers=off"
     assert run(fetch_value(own, "SELECT count(*) FROM trophy")) == 1
     run(execute(own, "DROP EVENT TRIGGER e"))
+
+
+@pytest.mark.parametrize("wanted", ["any", "read-write", "primary", "prefer-standby"])
+def test_the_session_is_read_only_whatever_kind_of_host_was_asked_for(database, run, wanted):
+    run(create_table(database, "crate-0.6"))
+    url = f"{database}&target_session_attrs={wanted}"
+    storage = run(connect(url, read_only=True))
+    show = "SHOW default_transaction_read_only"
+    assert run(storage.run(lambda connection: connection.fetchval(show))) == "on"
+    run(storage.close())
