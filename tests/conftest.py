@@ -58,9 +58,10 @@ FILES_FOR_ONE = 30
 # These share what takes long to start, a browser or an environment, so one worker runs all of them.
 TOGETHER = ("tests/lab/", "tests/packaging/test_wheel.py")
 # What takes longest begins first, so that no worker is left with it at the end. The program that
-# the tests of interop need is built beside the others.
+# the tests of interop need is built beside the others, and these wait for seconds without working,
+# so they come when it is there and others are left to run beside them.
 FIRST = ("lab", "packaging", "notebooks", "storage/test_lossless.py", "storage/test_faults.py")
-LAST = ("interop",)
+LAST = ("interop", "storage", "test_")
 
 settings.register_profile(
     "default",
@@ -202,12 +203,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not hasattr(config, "workerinput"):
         return
 
-    def rank(item: pytest.Item) -> int:
+    def rank(item: pytest.Item) -> tuple[int, int]:
         path = item.path.relative_to(HERE).as_posix()
-        for number, prefix in enumerate(FIRST):
-            if path.startswith(prefix):
-                return number
-        return len(FIRST) + path.startswith(LAST)
+        first = (number for number, prefix in enumerate(FIRST) if path.startswith(prefix))
+        last = (number for number, prefix in enumerate(LAST, 1) if path.startswith(prefix))
+        return next(first, len(FIRST)), next(last, 0)
 
     items.sort(key=rank)
 

@@ -17,14 +17,14 @@ only_complete = pytest.mark.skipif(not COMPLETE, reason="part of a complete run,
 
 
 def size(full: int, default: int) -> int:
-    """Return how large a campaign is: all of it, a quarter in a complete run, or the default.
+    """Return how large a campaign is: all of it, a tenth in a complete run, or the default.
 
-    A complete run is over in half an hour on two cores; `GRAPHFLOW_NB_TESTS=full` takes as long as
-    it needs.
+    A complete run is over in half an hour on two cores, and every one draws the same cases;
+    `GRAPHFLOW_NB_TESTS=full` takes as long as it needs.
     """
     if FULL:
         return full
-    return max(full // 4, default) if COMPLETE else default
+    return max(full // 10, default) if COMPLETE else default
 
 
 def one_in(count: int) -> pytest.MarkDecorator:

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from ..scope import FULL, only_complete
+from ..scope import only_complete, size
 from ..servers.jupyter import open_in_lab, run_all, write_notebook
 from .person import Person
 
 pytestmark = pytest.mark.timeout(480)
 
-# Five minutes at full size, else one: what grows in that time grows for ever.
-SECONDS = 300 if FULL else 60
+# What grows in half a minute grows for ever; at full size it is five minutes.
+SECONDS = size(300, 30)
 SETTLING = 8
 
 LOAD = """\
