@@ -35,23 +35,27 @@ WHERE datname = current_database() AND application_name LIKE 'kind-%' AND state 
 
 @only_complete
 @pytest.mark.parametrize(
-    ("signals", "seconds"),
+    ("signals", "more", "seconds"),
     [
         # The server looks every two seconds whether the process is there.
-        ([signal.SIGKILL], CHECK_SECONDS + 3),
-        # These cancel it before they go.
-        ([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], TIMEOUT / 2),
+        ([signal.SIGKILL], "", CHECK_SECONDS + 3),
+        # These cancel it before they go, so a server that does not look has nothing left either.
+        (
+            [signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+            "&client_connection_check_interval=0",
+            TIMEOUT / 2,
+        ),
     ],
     ids=["killed", "interrupted, terminated and hung up"],
 )
 def test_what_is_ended_in_20_kinds_of_calls_leaves_nothing_running(
-    signals: Sequence[int], seconds: float, database, run
+    signals: Sequence[int], more: str, seconds: float, database, run
 ):
     role = run(fetch_value(database, "SELECT current_database() || '_slow'"))
     g.open(database, writable=True).close()  # creates the table
     run(execute(database, SLOW.format(role=role)))
     words = [sys.executable, "-m", "tests.notebook.ended"]
-    words += [database.replace("user=postgres", f"user={role}"), str(TIMEOUT)]
+    words += [database.replace("user=postgres", f"user={role}") + more, str(TIMEOUT)]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
