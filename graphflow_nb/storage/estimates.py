@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar
 from ..errors import ScanRefused
 from .attributes import attributes_of
 from .capabilities import require
+from .deadline import ending_within
 from .overview import READ_ROWS, OverviewCounts, count_columns
 from .protocols import (
     SupportsCount,
@@ -101,7 +102,7 @@ async def estimate_count(
         StorageError: The store failed.
     """
     counting = require(storage, SupportsCount)
-    # Memory, which does not suspend, knows it exactly.
+    # Memory, which does not suspend, knows it exactly without a filter.
     is_told = isinstance(storage, SupportsEstimate) and attributes_of(storage).suspends
     if not query.filters and is_told:
         about = await storage.estimate()
@@ -294,9 +295,12 @@ async def _briefly(storage: Any, seconds: float = COUNT_SECONDS) -> AsyncIterato
 
 @asynccontextmanager
 async def _at_most(storage: Any, seconds: float | None) -> AsyncIterator[None]:
-    """Raise TimeoutError after so many seconds, where the storage can be cancelled."""
-    if seconds is None or not attributes_of(storage).suspends:
+    """Raise TimeoutError after so many seconds."""
+    if seconds is None:
         yield
+    elif not attributes_of(storage).suspends:
+        with ending_within(seconds):
+            yield
     else:
         async with asyncio.timeout(seconds):
             yield

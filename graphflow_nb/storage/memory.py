@@ -18,6 +18,7 @@ from ..printable import describe_count
 from .address import Address
 from .chats import Chat
 from .checks import check_ids_once, check_text, check_texts
+from .deadline import check_deadline
 from .facts import StoreFacts
 from .memory_history import MemoryHistory, MemoryRow
 from .memory_order import MANY, KeptOrder
@@ -429,6 +430,7 @@ class InMemorySessionStorage:
             found += select_rows(rows.part(start, start + _PORTION), query)
             if note is not None:
                 note(min(start + _PORTION, len(rows)), len(rows))
+            check_deadline()
             await asyncio.sleep(0)
         return found
 

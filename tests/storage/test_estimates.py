@@ -189,3 +189,23 @@ def test_a_part_of_a_large_store_says_how_many_are_at_each_task(run, monkeypatch
     for query, seconds in ((Query(text="s"), 2), (Query(), None)):
         with pytest.raises(AssertionError, match="counted all"):
             run(count_by_task(storage, query, seconds=seconds))
+
+
+def test_a_count_in_memory_ends_in_time_and_is_reported_as_cancelled(run, monkeypatch):
+    monkeypatch.setattr("graphflow_nb.storage.memory._PORTION", 10)
+    recorder = g.Recorder()
+    memory = g.InMemorySessionStorage.from_sessions(Session(f"s{n}", "t") for n in range(50))
+    storage = g.MonitoredStorage(memory, [recorder])
+    query = Query(text="s")
+    assert run(estimate_count(storage, query)) == Estimate(50)
+    monkeypatch.setattr(estimates, "COUNT_SECONDS", -1.0)
+    assert run(estimate_count(storage, query, seen=7, asked=True)) == Estimate(7, "more than")
+    counted = run(count_by_task(storage, query, seconds=-1.0, seen=7))
+    assert counted == (None, 50, False)
+    assert [operation.outcome for operation in recorder.operations()] == [
+        "ok",
+        "cancelled",
+        "cancelled",
+        "ok",
+    ]
+    assert run(storage.count(query)) == 50
