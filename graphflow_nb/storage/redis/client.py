@@ -29,8 +29,11 @@ __all__ = ["KeySample", "RedisClient"]
 
 T = TypeVar("T")
 
-_SCAN_COUNT = 1_000  # keys that one step of a scan covers
+# Keys that one step of a scan covers: the server does nothing else for some 3 ms meanwhile, and
+# shorter steps take the client longer than the keys themselves.
+_SCAN_COUNT = 4_000
 _MATCH_COUNT = 10_000  # the same where a pattern leaves few of them to be sent
+_SAMPLE_COUNT = 1_000  # the same where a part of the keys is enough
 _SAMPLE_STEPS = 5  # of a scan, by which the rest is estimated
 _MGET_COUNT = 500  # values in one MGET
 #: The commands of this package that only read.
@@ -419,7 +422,7 @@ class RedisClient:
             wanted: The number of keys that are enough; None for what a few steps give.
             most: The number of keys of any kind to be looked at, if fewer match.
         """
-        options: dict[str, Any] = {"count": _SCAN_COUNT, "_type": "string"}
+        options: dict[str, Any] = {"count": _SAMPLE_COUNT, "_type": "string"}
         if pattern is not None:
             options |= {"match": pattern, "count": _MATCH_COUNT}
         node = self._redis.get_primaries()[0] if self.cluster else None
