@@ -6,7 +6,7 @@ Values from a store are escaped. Long ones are cut, and the card says so.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from markupsafe import Markup
 from msgspec import Raw
@@ -46,7 +46,7 @@ def session_html(session: Session) -> Markup:
     """Return the card of a session: facts, context as a collapsible tree, chat as messages."""
     body = overview_html(session)
     content, messages, wrong = read_content(session)
-    extent = f"{_describe_keys(content)}, {size(len(session.context_json()))}"
+    extent = f"{describe_count(len(content), 'key')}, {size(len(session.context_json()))}"
     body += Markup(
         '<details open><summary><b>context</b> <span class="q">%s</span></summary>%s</details>'
         '<details open><summary><b>chat</b> <span class="q">%s</span></summary>%s'
@@ -69,10 +69,6 @@ def overview_html(session: Session) -> Markup:
     return body
 
 
-def _describe_keys(content: Any) -> str:
-    return describe_count(len(content) if isinstance(content, dict) else 0, "key")
-
-
 def session_text(session: Session) -> str:
     """Return the card of a session as plain text."""
     data, messages, wrong = read_content(session)
@@ -86,7 +82,7 @@ def session_text(session: Session) -> str:
     lines.append(f"  context  {size(len(session.context_json()))}")
     # As a whole: one key may name what is under another.
     hidden = session.mask.hide(Raw(exactjson.encode_unchecked(data)), DATA)
-    items = list(exactjson.split_object(hidden, "").items()) if isinstance(data, dict) else []
+    items = list(exactjson.split_object(hidden, "").items())
     for key, value in items[:MAX_ITEMS]:
         lines.append(f"    {key!r}: {_cut(shown_text(value), 100)}")
     if len(items) > MAX_ITEMS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final, NamedTuple
 
 from markupsafe import Markup
@@ -44,9 +43,10 @@ def _sort_counts(counts: Sequence[GroupCount]) -> list[GroupCount]:
     return sorted(counts, key=lambda c: (c.graph_id, -c.sessions, c.current_task_id))
 
 
-def _find_newest(counts: Sequence[GroupCount]) -> datetime | None:
+def _describe_newest(counts: Sequence[GroupCount]) -> str:
+    """Return how long ago the newest session was saved."""
     times = (c.newest for c in counts if c.newest is not None and c.newest.tzinfo is not None)
-    return max(times, default=None)
+    return age(max(times, default=None)) if counts else "none"
 
 
 def _sum_counts(counts: Sequence[GroupCount]) -> tuple[int, int]:
@@ -62,7 +62,7 @@ def store_html(facts: StoreCard) -> Markup:
     if counts is not None:
         total, graphs = _sum_counts(counts)
         rows.append(("sessions", f"{total:,} in {describe_count(graphs, 'graph')}"))
-        rows.append(("newest", age(_find_newest(counts)) if counts else "none"))
+        rows.append(("newest", _describe_newest(counts)))
     if facts.total:
         rows.append(("sessions", f"{facts.total}; {_UNCOUNTED}"))
     if facts.limits:
@@ -98,7 +98,7 @@ def store_text(facts: StoreCard) -> str:
     if counts is not None:
         total, graphs = _sum_counts(counts)
         of = f"{describe_count(total, 'session')} in {describe_count(graphs, 'graph')}"
-        lines.append(f"  {of}, newest {age(_find_newest(counts))}")
+        lines.append(f"  {of}, newest {_describe_newest(counts)}")
         for c in _sort_counts(counts)[:MAX_TASKS]:
             name = f"{c.graph_id!r} {c.current_task_id!r}"
             lines.append(f"    {name}: {c.sessions:,}, oldest update {age(c.oldest)}")

@@ -248,13 +248,15 @@ def plot_growth(frame: pd.DataFrame, *, ax: Axes | None = None, theme: ThemeName
         entries.append(Entry(Line2D([], [], **line), "saved then, and not since"))
     _set_axis(ax.yaxis, most)
     add_legend(ax, entries)
-    peak = frame[unit].iloc[int(frame["created"].to_numpy().argmax())]
-    most_text = (
-        f"Most in one {unit}: {about_text(frame['created'].max(), share)} on "
-        f"{peak:{'%Y-%m-%d' if unit == 'day' else '%Y-%m-%d %H:%M'}}."
-    )
+    texts = []
+    if total:
+        peak = frame[unit].iloc[int(frame["created"].to_numpy().argmax())]
+        texts.append(
+            f"Most in one {unit}: {about_text(frame['created'].max(), share)} on "
+            f"{peak:{'%Y-%m-%d' if unit == 'day' else '%Y-%m-%d %H:%M'}}."
+        )
     notes = [growth_text(frame)] if unit == "day" else [_last_day_text(frame)]
-    return finish_axes(ax, title, most_text, notes=notes)
+    return finish_axes(ax, title, *texts, notes=notes)
 
 
 def growth_text(days: pd.DataFrame) -> str:

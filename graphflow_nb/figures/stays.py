@@ -319,5 +319,7 @@ def _task_texts(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
     for name in names:
         lasted = frame.loc[frame["task"] == name, "duration"].to_numpy("m8[ns]").view(np.int64)
         middle = long_text(float(np.median(lasted)))
-        found.append(f"{short_name(name)}: {len(lasted):,} stays, half of them up to {middle}.")
+        stays = describe_count(len(lasted), "stay")
+        lasting = f"of {middle}" if len(lasted) == 1 else f"half of them up to {middle}"
+        found.append(f"{short_name(name)}: {stays}, {lasting}.")
     return found

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..changes.patch import parse_pointer
 from ..history import Version
+from ..model.exactjson import pointer
 from ..model.masks import DEFAULT_MASK, Mask
 from .sessions import category_column, text_column
 
@@ -16,7 +18,9 @@ __all__ = ["versions_frame"]
 MAX_PATHS = 5  # of one version's changes that are named
 
 
-def _describe_change(version: Version, paths: Sequence[str] | None, before: Version | None) -> str:
+def _describe_change(
+    version: Version, paths: Sequence[str] | None, before: Version | None, mask: Mask
+) -> str:
     """Return what a version changed, in one line; empty where that is not known."""
     if version.deleted:
         return "deleted"
@@ -27,9 +31,9 @@ def _describe_change(version: Version, paths: Sequence[str] | None, before: Vers
     if paths is None:
         return ""
     # Most changes are in data, where a person looks for the key.
-    short = [path.removeprefix("/context/data/") for path in paths]
-    shown = ", ".join(short[:MAX_PATHS]) or "nothing"
-    more = len(short) - MAX_PATHS
+    named = (pointer(mask.hide_path(parse_pointer(path))) for path in paths[:MAX_PATHS])
+    shown = ", ".join(path.removeprefix("/context/data/") for path in named) or "nothing"
+    more = len(paths) - MAX_PATHS
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
@@ -43,11 +47,11 @@ def versions_frame(
     Args:
         versions: The versions, newest first, each with the paths that it changed.
         limit: The most rows. One version more tells what the last of them changed.
-        mask: What is hidden of their status.
+        mask: What is hidden of their status, and of the keys that are named.
     """
     older = [*(version for version, _ in versions[1:]), None]
     changes = [
-        _describe_change(version, paths, before)
+        _describe_change(version, paths, before, mask)
         for (version, paths), before in zip(versions, older, strict=True)
     ]
     shown = [version for version, _ in versions]

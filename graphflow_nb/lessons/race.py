@@ -248,12 +248,13 @@ class Race(ShownAsPanel[Panel]):
         )
 
     def delete(self, writer: str) -> Event:
-        """Let a writer delete the row, whatever it is."""
+        """Let a writer delete the row, whatever it is, or find that there is none."""
         self._hand(writer)
+        found = self._row is not None
         self._desk.benches[writer].delete(self.id)
         self._row = self.look()
-        self._life += 1
-        return self._note(writer, "delete", None)
+        self._life += found
+        return self._note(writer, "delete", None, "done" if found else "nothing")
 
     def create(self, writer: str) -> Event:
         """Let a writer create the session again, as it was at the beginning.

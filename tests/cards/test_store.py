@@ -18,6 +18,12 @@ def test_the_card_shows_the_store():
     assert len(wb.latency) == 6  # three saves and the journal's reads; a look is no operation
 
 
+def test_an_empty_store_has_no_newest_session():
+    wb = g.open("memory:")
+    assert "0 sessions in 0 graphs, newest none" in repr(wb)
+    assert "<th>newest</th><td>none</td>" in wb._repr_html_()
+
+
 def test_a_workbench_out_of_reach_still_has_a_card():
     with g.local_postgres() as server:
         wb = g.open(server.url, writable=True)

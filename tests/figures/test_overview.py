@@ -156,6 +156,9 @@ def test_growth():
     hours = plot_growth(found.hours)
     assert sum(bar.get_height() for bar in hours.patches) == 2
     assert hours.get_title() == "Growth by hour, n = 2 created in 48 hours"
+    assert "Most in one hour: 1 on " in hours.said
+    saved = found.hours.assign(created=0)
+    assert "Most in" not in plot_growth(saved).said
 
 
 def test_hot_graphs_and_sizes():

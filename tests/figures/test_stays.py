@@ -55,6 +55,12 @@ def test_a_stay_ends_with_the_next_save():
     assert frame["start"].dt.tz is not None
 
 
+def test_one_stay_is_not_many():
+    said = plot_stays(some()).said
+    assert "intake: 3 stays, half of them up to 2 h." in said
+    assert "payout: 1 stay, of 2 h." in said
+
+
 def test_transitions_are_counted_with_their_times():
     frame = transitions_frame(some())
     found = frame[["from", "to", "n"]].to_numpy().tolist()

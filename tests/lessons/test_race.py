@@ -124,6 +124,14 @@ def test_a_deleted_row_comes_back_by_every_rule_but_versions(stores):
             assert played.outcome == f"balance {100 if rule == 'versions' else 110}"
 
 
+def test_a_row_is_deleted_once():
+    with Race("memory", rule="last write wins") as race:
+        played = race.play("A.load A.delete B.delete A.save")
+        assert [event.ending for event in played.events[1:3]] == ["done", "nothing"]
+        assert "B deletes the row: there is no row" in repr(played.events[2])
+        assert played.back
+
+
 def test_merge_keeps_both_changes_at_different_places_and_stops_at_the_same_place():
     schedule = "A.load B.load A.save B.save"
     apart = {"A": put("checked_by", "Ada"), "B": put("documents", 2)}
