@@ -113,6 +113,11 @@ class Inspector:
         keyless = row["keyless"] and self._read_only
         if not (row["unique_id"] or keyless or await self._keeps_ids_unique(connection, form)):
             raise StorageError(f"{form.table} has no unique index on id, so no save would be safe")
+        if row["nullable"] and await connection.fetchval(sql.HAS_NULL.format(form.table)):
+            raise StorageError(
+                f"{form.table} has rows whose id is NULL, which no call could name: nothing was "
+                f"read. Give them ids, or delete them: DELETE FROM {form.table} WHERE id IS NULL"
+            )
         server = server_of(self._url)
         system = row["system"] or ":".join(str(part) for part in server if part is not None)
         return Found(

@@ -58,6 +58,9 @@ SELECT quoted, name, oid IS NOT NULL AS present,
         WHERE i.indrelid = target.oid AND i.indisunique AND i.indnkeyatts = 1
         AND i.indisvalid AND i.indpred IS NULL AND a.attname = 'id') AS unique_id,
     EXISTS (SELECT 1 FROM pg_class AS c
+        JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'id' AND NOT a.attnotnull
+        WHERE c.oid = target.oid AND c.relkind IN ('r', 'p')) AS nullable,
+    EXISTS (SELECT 1 FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'xmin'
         WHERE c.oid = target.oid AND c.relkind = 'r'
         AND has_column_privilege(c.oid, a.attnum, 'SELECT')) AS xmin,
@@ -75,6 +78,10 @@ SELECT quoted, name, oid IS NOT NULL AS present,
     oid::oid::text AS relation, {system} AS system
 FROM target
 """
+
+
+#: Whether rows have no id; of a table, by its unique index.
+HAS_NULL: Final = "SELECT EXISTS (SELECT 1 FROM {} WHERE id IS NULL)"
 
 
 def inspect_statement(system: str) -> str:

@@ -135,6 +135,27 @@ def test_a_table_without_a_key_is_refused(database, run, instead):
         run(connect(database))
 
 
+def test_a_table_with_rows_that_have_no_id_is_refused(database, run):
+    run(create_table(database, "crate-0.6"))
+    run(
+        execute(
+            database,
+            "ALTER TABLE sessions DROP CONSTRAINT sessions_pkey, ADD UNIQUE (id), "
+            "ALTER id DROP NOT NULL",
+        )
+    )
+    with g.open(database) as wb:
+        assert not len(wb.sessions())
+    run(
+        execute(
+            database,
+            "INSERT INTO sessions (graph_id, current_task_id, context) VALUES ('g', 't', '{}')",
+        )
+    )
+    with pytest.raises(StorageError, match="has rows whose id is NULL"):
+        g.open(database)
+
+
 @pytest.mark.parametrize("form", ["documented", "crate-0.6"])
 def test_a_view_of_a_table_without_a_key_is_refused(database, run, form):
     run(create_table(database, form, "behind"))
