@@ -232,8 +232,9 @@ def python(patch: Patch, mask: Mask = DEFAULT_MASK) -> str:
 
 
 def _is_hidden(change: Change, mask: Mask) -> bool:
-    if mask.hide_path(change.path) is not change.path:
-        return True
+    for path in (change.path, change.source):
+        if path is not None and mask.hide_path(path) is not path:
+            return True
     return mask.hide_or_none(change.value, change.path) is not change.value
 
 

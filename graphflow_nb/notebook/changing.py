@@ -115,7 +115,9 @@ class Changes(Client):
             QueryError: ``ids`` or another argument is something else.
             ChangeRefused: They are many, and it was not confirmed; or ``confirm`` is another
                 number.
-            JournalError: The journal can't note it; the write was not made.
+            JournalError: The journal can't note it, or undo could not put a session back as it was:
+                the user may not insert, the table has columns that are not graph-flow's, or the
+                database changes other tables with it. Nothing was deleted.
             StorageError: The store failed.
         """
         check_no_table("ids", ids)
