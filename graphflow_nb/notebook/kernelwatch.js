@@ -54,9 +54,10 @@ function render({ model, el }) {
   }
 
   function ask() {
-    if (gone || Date.now() - asked < PAUSE || timer) return;
+    // Work that has ended needs no kernel.
+    if (gone || Date.now() - asked < PAUSE || timer || !model.get("what_to_do")) return;
     asked = Date.now();
-    timer = setTimeout(() => say(SILENT), PATIENCE);
+    timer = setTimeout(() => model.get("what_to_do") && say(SILENT), PATIENCE);
     try {
       model.send({ event: "ping" });
     } catch {
@@ -95,12 +96,18 @@ function render({ model, el }) {
     check();
   }
 
+  function changed() {
+    if (!model.get("what_to_do")) answered();
+  }
+
   model.on("msg:custom", answered);
+  model.on("change:what_to_do", changed);
   start();
   return () => {
     ended.abort();
     clearTimeout(timer);
     model.off("msg:custom", answered);
+    model.off("change:what_to_do", changed);
   };
 }
 

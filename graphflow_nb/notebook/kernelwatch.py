@@ -29,7 +29,7 @@ class KernelWatch(ModuleWidget):
 
     Attributes:
         what_to_do: What the bar says after "The kernel was restarted or has ended"; nothing is said
-            if it is empty.
+            if it is empty, nor is the kernel asked whether it is there.
     """
 
     _esm = read_module(_FOLDER, "kernelwatch.js")

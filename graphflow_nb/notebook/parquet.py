@@ -21,6 +21,7 @@ from pathlib import Path
 from time import time_ns
 from typing import Any, Final
 
+from ..cards import size
 from ..client import Client, HeldSnapshot
 from ..errors import QueryError, StorageError
 from ..files import TEMPORARY, as_path, open_privately
@@ -31,7 +32,7 @@ from ..printable import describe_count, inflect, printable
 from ..storage import Cursor, Query, problems_of
 from ..storage.capabilities import require
 from ..storage.copying import redacted
-from ..storage.estimates import answer_briefly
+from ..storage.estimates import answer_briefly, estimate_count
 from ..storage.offloop import finish_off_loop, run_off_loop
 from ..storage.pagesize import PageSize
 from ..storage.paths import ContextPath
@@ -113,10 +114,11 @@ class ParquetReport:
         return sum(file.rows for file in self.files)
 
     def __str__(self) -> str:
-        size = sum(file.bytes for file in self.files)
+        total = sum(file.bytes for file in self.files)
+        bytes = f"{total / 1e6:,.1f} MB" if total >= 1_000_000 else size(total)
         parts = [
             f"{describe_count(self.rows, 'session')} in "
-            f"{describe_count(len(self.files), 'file')}, {size / 1e6:,.1f} MB"
+            f"{describe_count(len(self.files), 'file')}, {bytes}"
         ]
         if self.resumed:
             parts.append(f"{self.resumed:,} of them written before")
@@ -171,6 +173,7 @@ class ParquetExport:
         self._odd: set[int] = set()  # hashes of all odd ids: there may be many
         self._redact = redact
         self._rows_per_file = rows_per_file
+        self._total = 0  # sessions, as far as known
         self._query = Query.from_filters(filters, order="id")
         self._held = held
         self._after: Cursor | None = None
@@ -197,13 +200,17 @@ class ParquetExport:
         """Write what is missing in the folder, and return the report of all of it.
 
         Args:
-            progress: A function that is called with the number of sessions done, and None.
+            progress: A function that is called with the number of sessions done, and of all, or
+                None if that is unknown.
             stop: A function that is asked after each batch whether to end with it.
         """
         import_pyarrow()
         report = self._report
         with _alone(report.folder):
             self._resume()
+            if progress is not None and isinstance(self._client.storage, SupportsCount):
+                about = await estimate_count(self._client.storage, self._query)
+                self._total = about.sessions
             try:
                 while not report.complete:
                     file = await self._write_file(progress, stop)
@@ -419,7 +426,8 @@ class ParquetExport:
                 await finish_off_loop(batch.num_rows, write, self._client.storage, bytes=size)
                 rows, last = rows + batch.num_rows, ends[1]
                 if progress is not None:
-                    progress(report.rows + rows, None)
+                    done = report.rows + rows
+                    progress(done, self._total if self._total > done else None)
                 if rows >= self._rows_per_file or (stop is not None and stop()):
                     break
                 batch, ends = await self._read(self._rows_per_file - rows)

@@ -110,14 +110,16 @@ class Bar(Progress):
         self._text = Html()
         self._button = Button(description="Stop", icon="stop", tooltip=tooltip)
         self._button.on_click(self._press)
-        # The cell that waits keeps the kernel's main thread busy, and ipykernel 7.4 binds a widget
-        # to the thread that made it. Unbound, a click comes by the front end's own way, which
-        # JupyterLab 4.4 and later have; elsewhere interrupting the kernel does the same.
-        with suppress(AttributeError):
-            delattr(self._button.comm, "_reply_subshell_id")
         parts = [self._bar, self._text] if stop is None else [self._bar, self._button, self._text]
         self.box = HBox(parts, layout=_LAYOUT)
         self.view = View([self.box], what_to_do=_ENDED)
+        # The cell that waits keeps the kernel's main thread busy, and ipykernel 7.4 binds a widget
+        # to the thread that made it. Unbound, a click comes by the front end's own way, which
+        # JupyterLab 4.4 and later have; elsewhere interrupting the kernel does the same. So does
+        # the question whether there is still a kernel, which a pointer over the bar asks.
+        for asked in (self._button, self.view.watch):
+            with suppress(AttributeError):
+                delattr(asked.comm, "_reply_subshell_id")
         self.view.spare = [self._button]
 
     def finish(self, said: str) -> None:
@@ -137,6 +139,7 @@ class Bar(Progress):
     def restart(self, step: str) -> None:
         """Show the beginning of other work."""
         self._ended = False
+        self._bar.layout.display = ""
         self.view.watch.what_to_do = _ENDED
         self._button.disabled = False
         self._bar.value = 0
@@ -160,10 +163,12 @@ class Bar(Progress):
 
         Args:
             done: The number of things that were done.
-            total: The number of all; None if it is unknown.
+            total: The number of all; None if it is unknown, where only the count is shown.
             unit: The things that are counted: ``sessions``.
         """
-        share = min(done / max(total or done, 1), 1.0)
+        # Without a total no length would be right, least of all that of work that is done.
+        self._bar.layout.display = "none" if total is None else ""
+        share = 0.0 if total is None else min(done / max(total, 1), 1.0)
         if total is not None and share < 1 and int(100 * share) == int(100 * self._bar.value):
             return  # a message for each of 100,000 would take longer than the work
         self.show_share(share)

@@ -403,8 +403,8 @@ class LargeReads(Client):
                 ``scan`` says what that costs. What one call has not written, another can't read any
                 more: with ``snapshot=True`` it is refused. Without, it goes on with what is stored
                 by then, and ``report.snapshot`` is False.
-            progress: A function that is called with the number of sessions done, and None. Default:
-                a notebook shows a bar with a Stop button.
+            progress: A function that is called with the number of sessions done, and of all, or
+                None if that is unknown. Default: a notebook shows a bar with a Stop button.
             stop: A function that is asked after each batch whether to end with it: the last file is
                 complete then, if shorter, and the same call continues.
             filters: The filters of ``sessions``: ``graph``, ``task``, ``where``, …

@@ -9,7 +9,7 @@ __all__ = ["check_accessible"]
 
 _AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 #: The notebook around them is JupyterLab's own.
-_OURS = ".gfnb-browser, .gfnb-panel, .gfnb"
+_OURS = ".gfnb-browser, .gfnb-panel, .gfnb, .gfnb-view:has(.widget-hprogress)"
 _CHECK = """async ours => {
     const roots = [...document.querySelectorAll(ours)].filter(root =>
         root.offsetParent && !root.parentElement.closest(ours));

@@ -78,6 +78,9 @@ def test_a_count_is_shown(shown):
     assert bar.value == 1
     show(7, None)
     assert text.value == "7 sessions"
+    assert bar.layout.display == "none", "a full bar would say that it is done"
+    show(8, 9)
+    assert (text.value, bar.layout.display) == ("8 of 9 sessions", "")
 
 
 def test_nothing_is_shown_elsewhere(capsys):

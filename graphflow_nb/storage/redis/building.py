@@ -45,10 +45,10 @@ async def build(
             "the policy to noeviction, or to one that begins with volatile-, then call it again",
             nothing_written=True,
         )
-    await index.begin()
     total = None
     if progress is not None and not records.prefix:
         total = await client.key_count()
+    await index.begin()
     known = 0
     async for portion in keys.scan(Query(order="id"), bounded=False):
         if stop is not None and stop():
@@ -59,7 +59,8 @@ async def build(
             always=True,
         )
         if progress is not None:
-            progress(known, None if total is None else max(total, known + 1))
+            # Until the index is whole the work is not done.
+            progress(known, total if total is not None and total > known else None)
     ids = await index.ids()
     for start in range(0, len(ids), PORTION):
         if stop is not None and stop():
