@@ -10,6 +10,8 @@ from msgspec import Raw
 
 from ..errors import ContextError, PatchError
 from ..model import Session, exactjson
+from ..model.masks import mask_in_use
+from ..printable import printable
 from .comparing import diff
 from .document import MESSAGES, document, with_document
 from .lists import merge_lists, merge_messages
@@ -20,7 +22,7 @@ __all__ = ["Choice", "Clash", "Merge"]
 Choice = Literal["stored", "mine"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Clash:
     """A place that both sides changed differently.
 
@@ -46,6 +48,13 @@ class Clash:
     def pointer(self) -> str:
         """The path as a JSON Pointer."""
         return pointer(self.path)
+
+    def __repr__(self) -> str:
+        mask = mask_in_use()
+        values = (mask.hide_or_none(raw, self.path) for raw in (self.base, self.stored, self.mine))
+        base, stored, mine = (printable(shorten(raw)) for raw in values)
+        place = printable(pointer(mask.hide_path(self.path)))
+        return f"<Clash at {place}: opened {base}, stored {stored}, mine {mine}>"
 
 
 class Merge:

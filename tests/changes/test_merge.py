@@ -56,3 +56,13 @@ def test_arrays_of_other_lengths_are_chosen_as_a_whole():
     base, theirs, mine = (stored({"l": items}) for items in ([1], [1, 2], [1, 3]))
     merge = Merge(base, theirs, mine)
     assert [clash.pointer for clash in merge.clashes] == ["/context/data/l"]
+
+
+def test_a_clash_shows_its_values_and_no_secret():
+    def clash(key, *values):
+        sessions = (g.Session("a", "t", context={key: value}) for value in values)
+        return repr(g.Merge(*sessions).clashes[0])
+
+    assert clash("n", 1, 2, 3) == "<Clash at /context/data/n: opened 1, stored 2, mine 3>"
+    assert "Zq" not in clash("password", "Zq1", "Zq2", "Zq3")
+    assert "Zq" not in clash("ghp_Zq0123456789abcdefghij", 1, 2, 3)
