@@ -17,6 +17,7 @@ from ..model import exactjson
 from ..model.masks import Mask
 from ..model.times import FIRST, LAST, UNKNOWN_TIME
 from ..secret_texts import MAY_HIDE
+from ..storage.arrow import arrow_array, compute, fill_missing
 from ..storage.texts import (
     Portion,
     Texts,
@@ -28,7 +29,6 @@ from ..storage.texts import (
 
 try:
     import pyarrow
-    import pyarrow.compute
 except ImportError:  # an extra
     pyarrow = None
 
@@ -69,13 +69,13 @@ def _as_arrow(portion: Portion) -> Iterator[Any]:
     """Yield a portion of texts as arrays that pandas holds."""
     large = pyarrow.large_string()
     if isinstance(portion, list):
-        yield pyarrow.array(portion, large)
+        yield arrow_array(portion, large)
     elif isinstance(portion, pyarrow.DictionaryArray):
-        distinct = portion.dictionary.cast(large)
+        distinct = compute("cast", portion.dictionary, large)
         for start in range(0, len(portion), _PORTION):  # what is taken grows while it is
-            yield distinct.take(portion.indices[start : start + _PORTION])
+            yield compute("take", distinct, portion.indices[start : start + _PORTION])
     else:
-        yield portion if portion.type == large else portion.cast(large)
+        yield portion if portion.type == large else compute("cast", portion, large)
 
 
 def object_array(values: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.object_]:
@@ -115,7 +115,9 @@ def _number(values: Sequence[str], known: dict[str, int]) -> Iterator[NDArray[np
 
     for portion in values.portions if isinstance(values, Texts) else [values]:
         if pyarrow is not None and isinstance(portion, pyarrow.Array):
-            coded = portion.dictionary_encode()  # one that is coded already stays as it is
+            coded = portion
+            if not isinstance(portion, pyarrow.DictionaryArray):
+                coded = compute("dictionary_encode", portion)
             numbers = [number(text) for text in coded.dictionary.to_pylist()]
             yield np.array(numbers, _narrowest(len(known)))[coded.indices.to_numpy()]
         else:
@@ -171,7 +173,7 @@ def _matches(portion: Portion, pattern: str) -> bool:
         data = pyarrow.py_buffer(joined.encode(errors="surrogatepass"))
     ends = pyarrow.py_buffer(np.array([0, data.size], np.int64))
     whole = pyarrow.Array.from_buffers(pyarrow.large_binary(), 1, [None, ends, data])
-    return bool(pyarrow.compute.match_substring_regex(whole, pattern)[0].as_py())
+    return bool(compute("match_substring_regex", whole, pattern)[0].as_py())
 
 
 def hide_texts(values: Sequence[str | None], mask: Mask) -> Sequence[str | None]:
@@ -313,10 +315,8 @@ def _read_few(portion: Any) -> _Values | None:
     values, missing, kinds, exact, source = _read_values(portion.dictionary)
     if not kinds <= _SHARED:
         return None
-    absent = None
-    if portion.indices.null_count:
-        absent = portion.indices.is_null().to_numpy(zero_copy_only=False)
-    places = portion.indices.fill_null(0).to_numpy()
+    absent = _missing_in(portion.indices)
+    places = fill_missing(portion.indices, 0).to_numpy()
     if not kinds:
         values, missing = np.empty(len(portion), object), np.ones(len(portion), bool)
     else:
@@ -367,29 +367,35 @@ def _read_list(texts: Sequence[str | None]) -> _Values:
 
 def _read_arrow(texts: Any) -> _Values | None:
     """Return the values of an array of JSON texts; None where they have several types."""
-    compute = pyarrow.compute
     if texts.null_count == len(texts):
         absent = np.ones(len(texts), bool) if len(texts) else None
         return _Values(np.empty(len(texts), object), absent, _NO_VALUES)
     if texts.type == pyarrow.int64():
-        missing = texts.is_null().to_numpy(zero_copy_only=False) if texts.null_count else None
-        return _integers(texts, missing)
+        return _integers(texts, _missing_in(texts))
     firsts = set(first_bytes(texts))
     if ord("n") in firsts:  # null
-        texts = compute.if_else(compute.equal(texts, "null"), None, texts)
+        texts = compute("if_else", compute("equal", texts, "null"), None, texts)
         firsts.discard(ord("n"))
-    missing = texts.is_null().to_numpy(zero_copy_only=False) if texts.null_count else None
+    missing = _missing_in(texts)
     if firsts == {ord('"')}:
         if b"\\" in bytes_of_texts(texts):
             return None
-        inside = compute.binary_slice(texts.cast(pyarrow.binary()), 1, -1)
-        return _Values(inside.cast(pyarrow.string()), missing, frozenset({str}))
+        inside = compute("binary_slice", compute("cast", texts, pyarrow.binary()), 1, -1)
+        return _Values(compute("cast", inside, pyarrow.string()), missing, frozenset({str}))
     if firsts and firsts <= _BOOLEAN:
-        values = compute.equal(texts, "true").fill_null(False)
+        values = fill_missing(compute("equal", texts, "true"), False)
         return _Values(values.to_numpy(zero_copy_only=False), missing, frozenset({bool}))
     if firsts and firsts <= _NUMERIC:
         return _read_numbers(texts, missing)
     return None
+
+
+def _missing_in(values: Any) -> NDArray[np.bool_] | None:
+    """Return where an array of Arrow has no value; None for nowhere."""
+    if not values.null_count:
+        return None
+    missing: NDArray[np.bool_] = compute("is_null", values).to_numpy(zero_copy_only=False)
+    return missing
 
 
 _NESTED: Final = frozenset(b"[{")
@@ -399,35 +405,35 @@ _NUMERIC: Final = frozenset(b"-0123456789")
 
 def _read_numbers(texts: Any, missing: NDArray[np.bool_] | None) -> _Values | None:
     """Return the values of numbers as JSON; None where an array of them would not be exact."""
-    compute = pyarrow.compute
     data = bytes_of_texts(texts)
     exponents = b"e" in data or b"E" in data  # which PostgreSQL does not write
     some = exponents or b"." in data
     try:
         integers = texts
         if some:
-            match = compute.match_substring_regex if exponents else compute.match_substring
-            fractions = match(texts, "[.eE]" if exponents else ".").fill_null(False)
-            integers = compute.if_else(fractions, None, texts)
-        if b"-0" in data and compute.any(compute.equal(integers, "-0")).as_py():
+            found, pattern = "match_substring", "."
+            if exponents:
+                found, pattern = "match_substring_regex", "[.eE]"
+            fractions = fill_missing(compute(found, texts, pattern), False)
+            integers = compute("if_else", fractions, None, texts)
+        if b"-0" in data and compute("any", compute("equal", integers, "-0")).as_py():
             return None
-        found = _integers(integers.cast(pyarrow.int64()), missing)
+        numbers = _integers(compute("cast", integers, pyarrow.int64()), missing)
         if not some:
-            return found
-        numbers = texts.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
+            return numbers
+        floats = compute("cast", texts, pyarrow.float64()).to_numpy(zero_copy_only=False)
     except pyarrow.ArrowInvalid:  # an integer beyond int64
         return None
-    if not found.exact or np.isinf(numbers).any():
+    if not numbers.exact or np.isinf(floats).any():
         return None
     if integers.null_count == len(texts):
-        return _Values(numbers, missing, frozenset({float}))
-    return _Values(numbers, missing, frozenset({int, float}), source=texts)
+        return _Values(floats, missing, frozenset({float}))
+    return _Values(floats, missing, frozenset({int, float}), source=texts)
 
 
 def _integers(numbers: Any, missing: NDArray[np.bool_] | None) -> _Values:
     """Return the values of an array of Arrow of int64."""
-    known = numbers.fill_null(0) if numbers.null_count else numbers
-    values = known.to_numpy(zero_copy_only=False)
+    values = fill_missing(numbers, 0).to_numpy(zero_copy_only=False)
     exact = not len(values) or bool(values.min() >= -_EXACT and values.max() <= _EXACT)
     return _Values(values, missing, frozenset({int}), exact)
 

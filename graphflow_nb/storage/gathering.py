@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrow import arrow_array, compute, fill_missing
 from .texts import (
     Texts,
     as_texts,
@@ -167,27 +168,29 @@ class GatheredFew:
 
     def add(self, texts: Any) -> None:
         """Add an array of Arrow, of texts with a dictionary or without."""
-        coded = texts.dictionary_encode()  # one that has a dictionary keeps it
+        coded = texts
+        if not isinstance(texts, pyarrow.DictionaryArray):
+            coded = compute("dictionary_encode", texts)
         if self._last is None or not self._last[0].equals(coded.dictionary):
             known = self._known
             # As bytes: a database may hold what is not UTF-8.
-            distinct = coded.dictionary.cast(pyarrow.binary()).to_pylist()
+            distinct = coded.dictionary.view(pyarrow.binary()).to_pylist()
             numbers = [known.setdefault(text, len(known)) for text in distinct]
             self._last = coded.dictionary, np.array([*numbers, -1], np.int64)
-        places = coded.indices.fill_null(-1) if coded.null_count else coded.indices
-        self._numbers.add(self._last[1].take(places.to_numpy()))
+        places = fill_missing(coded.indices, -1).to_numpy()
+        self._numbers.add(self._last[1].take(places))
 
     def finish(self, order: NDArray[np.int64] | None = None) -> Texts:
         """Return the column, and give it up; see ``GatheredLists``."""
         numbers = self._numbers.finish(order)
         missing = numbers < 0
-        places = pyarrow.array(numbers, mask=missing if missing.any() else None)
-        distinct = pyarrow.array(list(self._known), pyarrow.binary()).view(pyarrow.string())
+        places = arrow_array(numbers, mask=missing if missing.any() else None)
+        distinct = arrow_array(list(self._known), pyarrow.binary()).view(pyarrow.string())
         return Texts([pyarrow.DictionaryArray.from_arrays(places, distinct)] if len(places) else [])
 
 
 def _take(texts: Any, places: NDArray[np.int64]) -> Any:
-    return texts.take(pyarrow.array(places))
+    return compute("take", texts, arrow_array(places))
 
 
 class _Missing:
@@ -199,7 +202,7 @@ class _Missing:
     def add(self, values: Any, start: int) -> None:
         """Note where an array of Arrow, which begins at a place of the column, has none."""
         if values.null_count:
-            missing = np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))
+            missing = np.flatnonzero(compute("is_null", values).to_numpy(zero_copy_only=False))
             self._places.append(missing + start)
 
     def where(self, count: int) -> NDArray[np.bool_] | None:
@@ -245,7 +248,7 @@ class GatheredTexts:
         if order is not None:
             whole = _take(whole, order)
         if self._large:  # of the same bytes
-            whole = whole.cast(pyarrow.large_string())
+            whole = compute("cast", whole, pyarrow.large_string())
         count = len(whole)
         return Texts([whole[start : start + _PORTION] for start in range(0, count, _PORTION)])
 
@@ -288,8 +291,7 @@ class _GatheredIntegers:
         """
         values = _read_integers(texts)
         self._missing.add(values, len(self._values))
-        known = values.fill_null(0) if values.null_count else values
-        self._values.add(known.to_numpy(zero_copy_only=False))
+        self._values.add(fill_missing(values, 0).to_numpy(zero_copy_only=False))
 
     def finish(self, order: NDArray[np.int64] | None = None) -> Texts:
         """Return the column, and give it up; see ``GatheredLists``."""
@@ -297,7 +299,7 @@ class _GatheredIntegers:
         values = self._values.finish(order).astype(np.int64, copy=False)
         if missing is not None and order is not None:
             missing = missing.take(order)
-        return Texts([pyarrow.array(values, mask=missing)] if len(values) else [])
+        return Texts([arrow_array(values, mask=missing)] if len(values) else [])
 
 
 def _read_integers(texts: Any) -> Any:
@@ -309,7 +311,7 @@ def _read_integers(texts: Any) -> Any:
     if texts.type == pyarrow.int64():
         return texts
     if isinstance(texts, pyarrow.DictionaryArray):
-        texts = texts.dictionary_decode()
+        texts = as_texts(texts)
     data = np.frombuffer(bytes_of_texts(texts), np.uint8)
     if bytes(data).translate(None, b"-0123456789"):
         raise _Misfit
@@ -321,7 +323,7 @@ def _read_integers(texts: Any) -> Any:
     if ((data[longer] == ord("0")) | ((data[longer] == ord("-")) & (second == ord("0")))).any():
         raise _Misfit
     try:
-        return texts.cast(pyarrow.int64())
+        return compute("cast", texts, pyarrow.int64())
     except pyarrow.ArrowInvalid:  # beyond int64
         raise _Misfit from None
 

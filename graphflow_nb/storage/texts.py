@@ -12,6 +12,8 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrow import compute, fill_missing
+
 try:
     import pyarrow
 except ImportError:  # an extra
@@ -116,7 +118,7 @@ def list_texts(portion: Portion) -> list[str | None]:
     if isinstance(portion, pyarrow.DictionaryArray) and len(portion.dictionary) <= len(portion):
         # Each text is one object, however often it is there.
         distinct = np.array([*portion.dictionary.to_pylist(), None], object)
-        texts = distinct.take(portion.indices.fill_null(-1).to_numpy()).tolist()
+        texts = distinct.take(fill_missing(portion.indices, -1).to_numpy()).tolist()
     else:
         texts = as_texts(portion).to_pylist()
     return texts
@@ -129,8 +131,10 @@ def as_texts(portion: Any) -> Any:
         portion: The portion.
     """
     if isinstance(portion, pyarrow.DictionaryArray):
-        return portion.dictionary_decode()
-    return portion.cast(pyarrow.string()) if portion.type == pyarrow.int64() else portion
+        return compute("take", portion.dictionary, portion.indices)
+    return (
+        compute("cast", portion, pyarrow.string()) if portion.type == pyarrow.int64() else portion
+    )
 
 
 def bytes_of_texts(texts: Any) -> bytes:

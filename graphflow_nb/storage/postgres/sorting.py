@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -72,6 +74,7 @@ async def sort_rows(
     rank: Callable[[NDArray[np.int64]], Awaitable[NDArray[np.int64]]],
     *,
     descending: bool,
+    thread: Executor | None = None,
 ) -> NDArray[np.int64] | None:
     """Return the places of rows in their order by time and id; None if they are in it.
 
@@ -79,11 +82,13 @@ async def sort_rows(
         times: The times, as a ``Table`` has them.
         rank: Returns the rank of the id at each of some places.
         descending: Whether both descend.
+        thread: Where they are compared; None for a thread of the loop.
 
     Raises:
         Unsortable: Not all times can be told apart.
     """
-    found = await asyncio.to_thread(_sort_times, times, descending=descending)
+    sort = partial(_sort_times, times, descending=descending)
+    found = await asyncio.get_running_loop().run_in_executor(thread, sort)
     if found is None:
         return None
     order, tied, keys = found

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrow import arrow_array, compute, fill_missing
 from ..gathering import (
     GatheredFew,
     GatheredLists,
@@ -36,7 +37,6 @@ from .table import OpenTable
 
 try:
     import pyarrow
-    import pyarrow.compute
     import pyarrow.csv
 except ImportError:  # an extra
     pyarrow = None
@@ -167,6 +167,7 @@ async def _read(
                 reader.times(query.order_by),
                 lambda places: rank_ids(connection, table, reader.ids(places)),
                 descending=query.descending,
+                thread=reader.thread,
             )
         except Unsortable:
             return None
@@ -183,6 +184,7 @@ class _Reader:
 
     Attributes:
         rows: The number of rows that were decoded.
+        thread: The thread on which they are.
     """
 
     def __init__(self, count: int):
@@ -193,8 +195,8 @@ class _Reader:
         self._buffers = [bytearray(_PORTION + _SPARE), bytearray(_PORTION + _SPARE)]
         self._size = 0
         self._decoding: asyncio.Future[None] | None = None
-        # One thread for all portions: each thread keeps memory of its own that it has freed.
-        self._thread = ThreadPoolExecutor(1, "graphflow_nb-decode")
+        # One thread for all work: each thread keeps memory of its own that it has freed.
+        self.thread = ThreadPoolExecutor(1, "graphflow_nb-decode")
         self._numbers = [GatheredNumbers() for _ in _NUMBERS]
         self._texts: list[Any] = [GatheredLists() for _ in range(count)]
         if pyarrow is not None:
@@ -241,7 +243,7 @@ class _Reader:
             order: The place of each row among those that came; None for their order.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._table, order)
+        return await loop.run_in_executor(self.thread, self._table, order)
 
     def times(self, column: str) -> NDArray[np.int64]:
         """Return ``created_at`` or ``updated_at`` of the rows, as they came."""
@@ -257,14 +259,14 @@ class _Reader:
         """Drop what is not decoded."""
         if self._decoding is not None:
             self._decoding.cancel()
-        self._thread.shutdown(wait=False)
+        self.thread.shutdown(wait=False)
 
     async def _decode(self, size: int) -> None:
         """Begin to decode so many bytes of the first buffer, and put the other one in its place."""
         await self._wait()
         self._buffers.reverse()
         loop = asyncio.get_running_loop()
-        self._decoding = loop.run_in_executor(self._thread, self._add, self._buffers[1], size)
+        self._decoding = loop.run_in_executor(self.thread, self._add, self._buffers[1], size)
 
     async def _wait(self) -> None:
         """Wait for the portion that is being decoded: memory holds two at most."""
@@ -300,11 +302,10 @@ class _Reader:
         texts: list[Portion] = []
         for name, column in columns.items():
             if name in _TIMES:
-                found = column.fill_null(_NULL.encode()) if column.null_count else column
+                found = fill_missing(column, _NULL.encode())
                 numbers.append(_read_times(found.buffers()[1], len(found)))
             elif name in _NUMBERS:
-                found = column.fill_null(-1) if column.null_count else column
-                numbers.append(found.to_numpy(zero_copy_only=False))
+                numbers.append(fill_missing(column, -1).to_numpy(zero_copy_only=False))
             elif isinstance(column, pyarrow.DictionaryArray):
                 distinct = _unescape(column.dictionary, json=name not in _TEXTS)
                 texts.append(pyarrow.DictionaryArray.from_arrays(column.indices, distinct))
@@ -385,8 +386,7 @@ def _read_rows(rows: memoryview, kinds: dict[str, Any]) -> dict[str, Any]:
             strings_can_be_null=True,
             check_utf8=False,  # the server has checked it
         ),
-        # Arrow's own keeps what is freed between portions.
-        pyarrow.system_memory_pool(),
+        pyarrow.system_memory_pool(),  # as arrow.py says
     )
     # The columns of one block have one chunk each, which joined would be copied.
     return {
@@ -406,12 +406,11 @@ def _unescape(texts: Any, *, json: bool) -> Any:
     """Return an array of texts as they are stored."""
     if b"\\" not in bytes_of_texts(texts):
         return texts
-    compute = pyarrow.compute
     if json:  # no control character is in JSON as the server writes it
-        return compute.replace_substring(texts, "\\\\", "\\")
-    escaped = compute.match_substring(texts, "\\")
-    plain = [_unescape_text(text) for text in texts.filter(escaped).to_pylist()]
-    return compute.replace_with_mask(texts, escaped, pyarrow.array(plain, texts.type))
+        return compute("replace_substring", texts, "\\\\", "\\")
+    escaped = compute("match_substring", texts, "\\")
+    plain = [_unescape_text(text) for text in compute("filter", texts, escaped).to_pylist()]
+    return compute("replace_with_mask", texts, escaped, arrow_array(plain, texts.type))
 
 
 def _unescape_json(text: str) -> str:
@@ -467,7 +466,7 @@ def _missing(column: Any) -> NDArray[np.bool_]:
         if isinstance(portion, list):
             missing.append([text is None for text in portion])
         elif portion.null_count:
-            missing.append(portion.is_null().to_numpy(zero_copy_only=False))
+            missing.append(compute("is_null", portion).to_numpy(zero_copy_only=False))
         else:
             missing.append(np.zeros(len(portion), bool))
     return np.concatenate([*missing, np.zeros(0, bool)]).astype(bool)

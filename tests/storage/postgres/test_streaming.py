@@ -218,6 +218,27 @@ def test_contexts_outside_of_their_rows_are_read_once(database, run, monkeypatch
     run(storage.close())
 
 
+def test_nothing_of_a_frame_of_all_is_in_memory_that_arrow_keeps(database, run):
+    import pyarrow
+
+    run(create_table(database, "crate-0.6"))
+    data = "jsonb_build_object('n', n, 'amount', n + 0.5, 'who', 'name ' || n, 'tier', n % 3)"
+    run(
+        execute(
+            database,
+            "INSERT INTO sessions (id, graph_id, current_task_id, status_message, context) "
+            "SELECT 'session-' || n, 'g', 't' || n % 9, 'waits ' || n, jsonb_build_object('data', "
+            f"{data}) FROM generate_series(1, 3000) AS n",
+        )
+    )
+    storage, paths = run(connect(database)), ["n", "amount", "who", "tier"]
+    before = pyarrow.total_allocated_bytes()
+    frame = sessions_frame(run(storage.table(Query(limit=None), paths)), paths)
+    assert frame[["id", "status_message", "who"]].memory_usage(deep=True).sum() > 100_000
+    assert pyarrow.total_allocated_bytes() - before < 10_000
+    run(storage.close())
+
+
 @only_complete
 def test_a_frame_of_all_through_a_pooler(pooler, database, run):
     run(fill(database, "crate-0.6", 60))
