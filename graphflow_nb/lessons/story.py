@@ -53,6 +53,7 @@ class Story:
 
     Args:
         places: The columns, from left to right.
+        events: What happened before.
 
     The newest 2,000 events are kept; their numbers go on.
 
