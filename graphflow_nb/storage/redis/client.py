@@ -33,7 +33,8 @@ T = TypeVar("T")
 # shorter steps take the client longer than the keys themselves.
 _SCAN_COUNT = 4_000
 _MATCH_COUNT = 10_000  # the same where a pattern leaves few of them to be sent
-_SAMPLE_COUNT = 1_000  # the same where a part of the keys is enough
+_PORTION = 1_000  # of these are given at once: their values are read together
+_SAMPLE_COUNT = 1_000  # keys that one step covers where a part of the keys is enough
 _SAMPLE_STEPS = 5  # of a scan, by which the rest is estimated
 _MGET_COUNT = 500  # values in one MGET
 #: The commands of this package that only read.
@@ -409,8 +410,8 @@ class RedisClient:
                 # A server that resizes its table lists some twice, also in one step.
                 fresh = [key for key in dict.fromkeys(keys) if key not in seen]
                 seen.update(fresh)
-                if fresh:
-                    yield fresh
+                for start in range(0, len(fresh), _PORTION):
+                    yield fresh[start : start + _PORTION]
 
     async def sample(
         self, pattern: str | None, *, wanted: int | None = None, most: int | None = None
