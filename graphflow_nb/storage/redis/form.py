@@ -37,6 +37,18 @@ class _Members(msgspec.Struct, gc=False):
     context: Raw
     status_message: str | None = None
     version: int = 0
+
+
+class _Dated(_Members, gc=False):
+    """The members with their times, which is quicker than to decode these apart."""
+
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class _Undated(_Members, gc=False):
+    """The members of which one that should be a time is something else."""
+
     created_at: Raw = Raw(b"null")
     updated_at: Raw = Raw(b"null")
 
@@ -49,7 +61,6 @@ class Stored(msgspec.Struct, gc=False):
         counted: The count of saves, 0 where nothing counts them.
         created, updated: The times of creation and of the last save in µs since 1970 UTC, or
             ``UNKNOWN_TIME``.
-        created_at, updated_at: The members with these times.
         text: The stored value.
     """
 
@@ -61,8 +72,6 @@ class Stored(msgspec.Struct, gc=False):
     counted: int
     created: int
     updated: int
-    created_at: Raw
-    updated_at: Raw
     text: bytes
 
     @property
@@ -114,7 +123,8 @@ class Stored(msgspec.Struct, gc=False):
         )
 
 
-_decoder = msgspec.json.Decoder(_Members)
+_decoder = msgspec.json.Decoder(_Dated)
+_undated_decoder = msgspec.json.Decoder(_Undated)
 
 
 def decode_stored(text: bytes | None, id: str) -> Stored | None:
@@ -129,7 +139,7 @@ def decode_stored(text: bytes | None, id: str) -> Stored | None:
     try:
         if not text.isascii():
             text.decode()  # the decoder does not read the context
-        found = _decoder.decode(text)
+        found, created, updated = _decode_members(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     if found.id != id or not 0 <= found.version < UNCOUNTED:
@@ -143,12 +153,20 @@ def decode_stored(text: bytes | None, id: str) -> Stored | None:
         found.status_message,
         found.context,
         found.version,
-        _decode_time(found.created_at),
-        _decode_time(found.updated_at),
-        found.created_at,
-        found.updated_at,
+        created,
+        updated,
         text,
     )
+
+
+def _decode_members(text: bytes) -> tuple[_Members, int, int]:
+    """Return the members of a session, and its times in µs since 1970 UTC or ``UNKNOWN_TIME``."""
+    try:
+        dated = _decoder.decode(text)
+    except msgspec.ValidationError:
+        undated = _undated_decoder.decode(text)
+        return undated, _decode_time(undated.created_at), _decode_time(undated.updated_at)
+    return dated, _known_micros(dated.created_at), _known_micros(dated.updated_at)
 
 
 def digest(text: bytes) -> str:
@@ -217,4 +235,8 @@ def _decode_time(text: Raw) -> int:
         time = _time_decoder.decode(text)
     except msgspec.MsgspecError:
         return UNKNOWN_TIME
-    return UNKNOWN_TIME if time.tzinfo is None else micros_of(time)
+    return _known_micros(time)
+
+
+def _known_micros(time: datetime | None) -> int:
+    return UNKNOWN_TIME if time is None or time.tzinfo is None else micros_of(time)

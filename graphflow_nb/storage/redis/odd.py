@@ -95,13 +95,16 @@ def decode_odd(text: bytes | None, id: str) -> OddStored | None:
 
 def time_problem(stored: Stored) -> str:
     """Return what is wrong with the times of a session, which is readable all the same."""
-    if UNKNOWN_TIME not in (stored.created, stored.updated):  # nearly always
+    times = {"created_at": stored.created, "updated_at": stored.updated}
+    unknown = [name for name, time in times.items() if time == UNKNOWN_TIME]
+    # Nearly always they are known, or a worker has dropped the members.
+    if not any(name.encode() in stored.text for name in unknown):
         return ""
-    wrong = []
-    for name, time in (("created_at", stored.created), ("updated_at", stored.updated)):
-        text = bytes(getattr(stored, name))
+    parts, wrong = exactjson.split_object(stored.text, "the session"), []
+    for name in unknown:
+        text = bytes(parts.get(name, b""))
         # A member that is no text belongs to a worker, with another meaning.
-        if time == UNKNOWN_TIME and text.startswith(b'"'):
+        if text.startswith(b'"'):
             wrong.append(f"{name} is {text.decode(errors='replace')[:80]}, not an RFC 3339 time")
     return "; ".join(wrong)
 
