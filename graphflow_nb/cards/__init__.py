@@ -3,7 +3,7 @@
 Values from a store are always escaped. Nothing here loads anything from a network.
 """
 
-from .content import Portion, chat_portion, context_portion
+from .content import Portion, context_portion
 from .copying import report_html
 from .notice import NoticeKind, code_html, notice_html
 from .parts import (
@@ -33,7 +33,6 @@ __all__ = [
     "breakable",
     "card",
     "Portion",
-    "chat_portion",
     "code",
     "code_html",
     "context_portion",

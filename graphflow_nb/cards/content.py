@@ -18,7 +18,6 @@ from ..storage.paths import ContextPath
 from .lines import (
     MAX_MESSAGES,
     Line,
-    chat_lines,
     context_lines,
     count_items,
     data_lines,
@@ -27,7 +26,6 @@ from .parts import code, moment_text
 
 __all__ = [
     "Portion",
-    "chat_portion",
     "context_portion",
     "read_content",
     "render_chat",
@@ -36,11 +34,11 @@ __all__ = [
 
 
 class Portion(NamedTuple):
-    """A part of what a session holds.
+    """A part of a session's context.
 
     Attributes:
         html: What is shown.
-        first: The number of the first item or message, from 1; 0 for none.
+        first: The number of the first item, from 1; 0 for none.
         last: The number of the last one.
         total: How many there are.
     """
@@ -49,11 +47,6 @@ class Portion(NamedTuple):
     first: int
     last: int
     total: int
-
-    @property
-    def has_next(self) -> bool:
-        """Whether there is a portion after this one."""
-        return self.last < self.total
 
 
 class Content(NamedTuple):
@@ -162,20 +155,6 @@ def render_chat(messages: Sequence[Message], mask: Mask = DEFAULT_MASK) -> Marku
         return Markup("<p>%s</p>") % code(str(error))
     hint = Markup('<div class="l q">%s earlier ones not shown</div>') % f"{cut:,}"
     return (hint if cut else Markup("")) + (Markup("").join(lines) or _NOTHING % "none")
-
-
-def chat_portion(session: Session, *, find: str = "", start: int = 0) -> Portion:
-    """Return a part of a session's chat, newest first; see ``chat_lines``."""
-    found = chat_lines(session, find=find, start=start)
-    if found.problem:
-        return Portion(Markup("<p>%s</p>") % code(found.problem), 0, 0, 0)
-    lines = [
-        _render_message(line.message, session.mask.hide_text(line.message.content))
-        for line in found.lines
-        if line.message is not None
-    ]
-    html = Markup("").join(lines) or _NOTHING % ("nothing found" if find else "none")
-    return Portion(html, found.first, found.last, found.total)
 
 
 def _render_message(message: Message, shown: str) -> Markup:

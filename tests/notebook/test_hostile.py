@@ -76,7 +76,6 @@ def test_reader_editor_and_difference(case: Case):
         cards.overview_html,
         lambda session: cards.context_portion(session).html,
         lambda session: cards.context_portion(session, find="e").html,
-        lambda session: cards.chat_portion(session).html,
         raw_html,
     ):
         check(part(session))

@@ -127,8 +127,8 @@ class HistoryPage:
         title %= look.version.number, size(look.version.bytes)
         self.heading.value = plain_box(title)
         self.text.show(
-            plain_box(self.portion.render(look.session, "Context")),
-            lambda: plain_box(self.portion.read(reveal(look.session), "Context").html),
+            plain_box(self.portion.render(look.session)),
+            lambda: plain_box(self.portion.read(reveal(look.session)).html),
         )
 
     def _render_slider(self, look: Look) -> None:

@@ -80,19 +80,17 @@ class PortionBar:
         """What decides on the portion that is shown."""
         return self._start, self.find.value, self.below.value
 
-    def render(self, session: Session, part: Part) -> Markup:
-        """Show the controls for a part of a session, and return the portion that they select."""
-        self._prepare(session, part)
-        portion = self.read(session, part)
-        self._count(portion, part)
+    def render(self, session: Session) -> Markup:
+        """Show the controls for a session's context, and return the portion that they select."""
+        self._prepare(session, "Context")
+        portion = self.read(session)
+        self._count(portion, "Context")
         return portion.html
 
-    def read(self, session: Session, part: Part) -> Portion:
-        """Return the portion of a part of a session that the controls select."""
+    def read(self, session: Session) -> Portion:
+        """Return the portion of a session's context that the controls select."""
         find = self.find.value.strip()
         try:
-            if part == "Chat":
-                return cards.chat_portion(session, find=find, start=self._start)
             return cards.context_portion(
                 session, below=self._read_below(), find=find, start=self._start
             )
