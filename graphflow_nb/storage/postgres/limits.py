@@ -3,10 +3,15 @@
 A kernel that is killed can't cancel its statement, and the server would only notice when it sends
 the answer. So each connection has limits near the time that a call waits anyway, and since
 PostgreSQL 14 the server looks every two seconds whether the kernel is still there. A limit that the
-role or the database has is kept where it is stricter, one in the URL in any case. Where a pooler
-shares the connection, each transaction sets them for itself, and a get, a save or a delete is one
-too. It takes half as long again so (1.1 ms instead of 0.7); but a save that waits for a lock would
-else be made whenever that is released, however long ago the kernel was killed.
+role or the database has is kept where it is stricter, one in the URL in any case.
+
+Where a pooler shares the connection, each transaction sets them for itself, and a get, a save or a
+delete is one too. It takes half as long again so (1.1 ms instead of 0.7); but a save that waits for
+a lock would else be made whenever that is released, however long ago the kernel was killed.
+
+A trigger or function of the database that runs RESET ALL takes them from its connection, and the
+server does not report it. Calls still end in time; what a killed kernel left ends by the limits of
+the role.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Self
+from uuid import uuid4
 
 from ...errors import SessionConflict, StorageError
 from ...model import Session
@@ -34,6 +35,7 @@ from .batches import Batches, position_of, restored
 from .building import build
 from .client import RedisClient
 from .clock import next_time, next_version
+from .errors import is_refused
 from .facts import collect_facts
 from .form import digest, encode
 from .history import RedisHistory
@@ -58,7 +60,8 @@ class RedisSessionStorage:
 
     Rights of a user, on the keys of the sessions: ``+get +mget +scan`` to read, and ``+@read
     +@write +@scripting`` to write. ``+info``, ``+ping`` and ``+client|setname`` may be missing.
-    Keys that may not be read are left out of listings, with a note.
+    Keys that may not be read are left out of listings, with a note. Who lacks SET, as a SET tells
+    that changes no key, deletes with ``undo=False`` alone, since undo could put nothing back.
 
     Example:
         >>> from graphflow_nb import RedisSessionStorage, Session
@@ -93,6 +96,7 @@ class RedisSessionStorage:
         self._batches = Batches(self._records, self._index)
         self._keys = Keys(client, self._records, self._index, scan_limit)
         self._queries = Queries(client, self._records, self._index, self._keys)
+        self.no_restore = ""
         self._history = RedisHistory(client, self._records, self.place, self._check_writable)
 
     @property
@@ -141,10 +145,26 @@ class RedisSessionStorage:
         storage = cls(client, prefix, ttl, read_only, scan_limit)
         try:
             await storage._index.refresh()
+            if not storage.read_only:
+                storage.no_restore = await storage._find_no_restore()
         except BaseException:
             await client.close()
             raise
         return storage
+
+    async def _find_no_restore(self) -> str:
+        """Return why this user could not put back what he deletes; empty where he can.
+
+        To ask for rights is itself a right, of those who look after a server. Nothing is changed:
+        of a key that does not exist, a SET that takes existing ones alone makes none.
+        """
+        key = f"{self.prefix}graphflow_nb:{uuid4().hex}"
+        try:
+            await self._client.command("SET", key, "", "XX")
+        except StorageError as error:  # keys of other names he may be allowed
+            if is_refused(error) and not is_refused(error, " key"):
+                return "this user lacks the command SET"
+        return ""
 
     @property
     def read_only(self) -> bool:

@@ -92,6 +92,22 @@ def test_a_right_that_is_missing_is_named(user, servers, missing, call):
             call(wb)
 
 
+def test_what_could_not_be_put_back_is_not_deleted(user, servers, raw):
+    more = CLUSTER if len(servers) > 1 else ()
+    keys = set(raw.keys())
+    url = user("~*", "+@read", "+@write", "+@scripting", *more, "-set")
+    with g.open(url, writable=True) as wb:
+        with pytest.raises(g.JournalError, match=r"lacks the command SET.*nothing was deleted"):
+            wb.delete(["open-1", "open-2"])
+        assert wb.get("open-1").id == "open-1"
+        assert wb.delete("open-1", undo=False) == ["open-1"]
+    # Where other keys than those of sessions are closed, nothing is known, and nothing refused.
+    with g.open(user("~open-*", "+@all"), writable=True) as wb:
+        assert wb.delete("open-2") == ["open-2"]
+        assert wb.undo().id == "open-2"
+    assert set(raw.keys()) == keys - {b"open-1", "open-1"}, "asking makes no key"
+
+
 def test_a_copy_tries_no_other_session_without_the_right(user, servers):
     source = g.InMemorySessionStorage.from_sessions(g.Session(f"new-{n}", "t") for n in range(9))
     more = (*CLUSTER, "+ping", "+info", "+evalsha", "+eval")
