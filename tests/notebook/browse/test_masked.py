@@ -9,6 +9,9 @@ import pytest
 
 import graphflow_nb as g
 from graphflow_nb.notebook.browse import Browser
+from graphflow_nb.notebook.browse.render import clash_html
+from graphflow_nb.notebook.browse.typed import sessions_call
+from graphflow_nb.notebook.places import find_places
 
 from ...scope import only_complete
 from .kit import find_button, said
@@ -155,3 +158,15 @@ def test_a_status_is_edited_without_its_secret(wb: g.Workbench) -> None:
     browser.reader.saving.preview.click()
     browser.reader.saving.save.click()
     assert wb.get(ID).status_message == "was at https://ann:Zq73@host"
+
+
+def test_keys_that_are_secrets_and_secrets_inside_a_filter_are_not_named() -> None:
+    key, secret = "ghp_Zq7abcdefghijklmnop12", "Zq7"
+    one, two, three = (g.Session("a", "t", context={key: n, "n": n}) for n in range(3))
+    assert secret not in repr(find_places(one, two))
+    assert "n" in find_places(one, two)
+    for clash in g.Merge(one, two, three).clashes:
+        assert secret not in clash_html(clash)
+    shown = sessions_call({"where": {"settings": {"password": secret, "user": "ann"}}})
+    assert secret not in shown
+    assert "ann" in shown
