@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from .secret_neighbours import Kind, is_innocent_item, may_be_name
 
@@ -26,6 +26,7 @@ _HEAD: Final = re.compile(
 _RULE: Final = re.compile(r"[ \t]*[|+:-][-+|:= \t]*")
 _SEPARATORS: Final = "\t;,"
 _MOST_COLUMNS: Final = 200
+_MOST_OVERLAPS: Final = 10
 
 
 def find_cells(text: str, kind: Kind) -> Iterator[tuple[int, int]]:
@@ -42,34 +43,37 @@ def find_cells(text: str, kind: Kind) -> Iterator[tuple[int, int]]:
         text: The text.
         kind: Returns what kind of secret is under a key.
     """
-    start = 0
+    start = ended = overlaps = 0
     while (end := text.find("\n", start)) >= 0:
         line = text[start:end].rstrip("\r")
-        next_start = end + 1
-        if _HEAD.fullmatch(line) is not None:
-            if "|" in line:
-                yield from _find_between_bars(text, line, next_start, kind)
-            else:
-                yield from _find_separated(text, line, next_start, kind)
-        start = next_start
+        if start >= ended:
+            overlaps = 0
+        # A row may look like a head; all of a long table is not read again for each of its rows.
+        if overlaps < _MOST_OVERLAPS and _HEAD.fullmatch(line) is not None:
+            find = _find_between_bars if "|" in line else _find_separated
+            cells, until = find(text, line, end + 1, kind)
+            yield from cells
+            overlaps += until > end + 1
+            ended = max(ended, until)
+        start = end + 1
 
 
-def _find_between_bars(text: str, line: str, start: int, kind: Kind) -> Iterator[tuple[int, int]]:
-    head = _split_bars(line)
-    columns = _find_columns(head, kind)
+#: The cells that hold secrets of a table, and where in the text it ends.
+_Table: TypeAlias = tuple[list[tuple[int, int]], int]
+
+
+def _find_between_bars(text: str, line: str, start: int, kind: Kind) -> _Table:
+    found: list[tuple[int, int]] = []
+    columns = _find_columns(_split_bars(line), kind)
     if not columns:
-        return
-    rows = _read_bars(text, start)
-    if rows is None or not rows:
-        return
+        return found, start
     edge = line.lstrip().startswith("|")
-    for row_start, row in rows:
+    at = start
+    for at, row in _read_bars(text, start):
         cells = list(_cells_between_bars(row, edge=edge))
-        for column in columns:
-            if column < len(cells):
-                first, last = cells[column]
-                if first < last:
-                    yield row_start + first, row_start + last
+        places = (cells[column] for column in columns if column < len(cells))
+        found += [(at + first, at + last) for first, last in places if first < last]
+    return found, at
 
 
 def _split_bars(line: str) -> list[str]:
@@ -103,14 +107,14 @@ def _read_bars(text: str, start: int) -> list[tuple[int, str]]:
     return rows
 
 
-def _find_separated(text: str, line: str, start: int, kind: Kind) -> Iterator[tuple[int, int]]:
+def _find_separated(text: str, line: str, start: int, kind: Kind) -> _Table:
     separator = next((sign for sign in _SEPARATORS if sign in line), "")
     head = [cell for cell, _, _ in next(_read_rows(line, 0, separator))]
     columns = _find_columns(head, kind)
-    if not columns or len(head) < 2:
-        return
     found: list[tuple[int, int]] = []
-    certain = False
+    if not columns or len(head) < 2:
+        return found, start
+    certain, at = False, start
     for n, row in enumerate(_read_rows(text, start, separator)):
         if len(row) < 2 or (n == 0 and len(row) != len(head)):
             break
@@ -118,8 +122,8 @@ def _find_separated(text: str, line: str, start: int, kind: Kind) -> Iterator[tu
         # With more cells than names one has the separator in it.
         more = range(min(columns), len(row)) if len(row) > len(head) else columns
         found += [row[n][1:] for n in more if n < len(row) and row[n][0]]
-    if certain:  # not words alone, which may be a list of them
-        yield from found
+        at = row[-1][2]
+    return (found if certain else []), at  # words alone may be a list of them
 
 
 def _find_columns(head: Sequence[str], kind: Kind) -> list[int]:
@@ -132,8 +136,11 @@ def _read_rows(text: str, start: int, separator: str) -> Iterator[list[tuple[str
     row = []
     for match in _cell_pattern(separator).finditer(text, start):
         quoted, bare, end = match.groups()
-        cell, place = (quoted, match.span(1)) if quoted is not None else (bare, match.span(2))
-        row.append((cell, *place))
+        if quoted is not None:
+            row.append((quoted, *match.span(1)))
+        else:
+            cell = bare.rstrip()
+            row.append((cell, match.start(2), match.start(2) + len(cell)))
         if end != separator:
             yield row
             row = []
@@ -143,10 +150,8 @@ def _read_rows(text: str, start: int, separator: str) -> Iterator[list[tuple[str
 
 @lru_cache
 def _cell_pattern(separator: str) -> re.Pattern[str]:
-    return re.compile(
-        rf"""[ ]*(?:"((?:[^"]|"")*)"?[^{separator}\r\n]*|([^{separator}\r\n]*?))[ ]*"""
-        rf"""({separator}|\r?\n|\Z)"""
-    )
+    other = rf"[^{separator}\n]*+"
+    return re.compile(rf"""[ ]*+(?:"((?:[^"]|"")*+)"?+{other}|({other}))({separator}|\n|\Z)""")
 
 
 # What is quick, for JSON texts of a megabyte in which mostly nothing is secret.

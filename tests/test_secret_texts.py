@@ -180,6 +180,18 @@ def test_a_text_of_many_beginnings_is_read_once() -> None:
         assert SECRET not in DEFAULT_MASK.scrub(f"{beginning * 5_000} password={SECRET}")
 
 
+def test_a_text_of_many_heads_is_read_a_few_times() -> None:
+    # Each line could be the head of a table of all that follow, which takes minutes.
+    for text in (
+        "password,user\n" * 20_000 + "x1,y2",
+        "| password | user |\n" * 20_000 + "| x1 | y2 |",
+        'password,user\n"' + "x\n" * 20_000,
+        "password,user\nx1" + " " * 50_000 + "y,z\n",
+        "password,user\n" + '"x"\r' * 20_000,
+    ):
+        assert "x1" not in DEFAULT_MASK.scrub(text)
+
+
 def test_all_of_a_card_number_is_hidden() -> None:
     for text in ("card number: 4111 1111 1111 1111", "Credit card: 4111-1111-1111-1111"):
         assert "1111" not in DEFAULT_MASK.hide_in(text)
