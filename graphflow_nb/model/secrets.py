@@ -18,6 +18,8 @@ __all__ = ["mask_secrets"]
 def mask_secrets(session: Session, also: Collection[str] = ()) -> Session:
     """Return a session with ``•••`` in place of each value under a key that looks secret.
 
+    What a name or a type beside it, or the head of its column, says to be a secret is replaced too.
+
     For ``redact=`` of ``wb.copy_to`` and ``wb.to_parquet``. Of objects and lists under such a key
     every text and number is replaced. In other texts, those of the chat and the status among them,
     tokens with a known form, passwords in URLs and what follows ``password=`` are replaced, and so
