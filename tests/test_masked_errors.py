@@ -60,7 +60,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
             wb.bridge.run(run(lambda c: c.execute(write_trigger(text))))
         return url
     if request.param == "redis":
-        return str(request.getfixturevalue("redis_server").url)
+        server = request.getfixturevalue("redis_server")
+        server.empty()
+        return str(server.url)
     return "memory:"
 
 
@@ -105,9 +107,11 @@ def logged() -> Iterator[io.StringIO]:
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
-    yield text
-    logger.removeHandler(handler)
-    logger.setLevel(level)
+    try:
+        yield text
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def said_by(wb: g.Workbench) -> list[str]:

@@ -52,7 +52,7 @@ def looks(wb: g.Workbench) -> Iterator[tuple[Any, int]]:
     yield lambda: wb.sessions(where={"tier": 1}, limit=50), 2
     yield lambda: wb.sessions(where={"n": 77}, limit=50), 3
     yield lambda: wb.sessions(where={"n": 77}, limit=50, order="updated_at"), 3
-    yield lambda: wb.stuck("1 hour", limit=50), 1
+    yield lambda: wb.stuck("1 hour", limit=50), 2  # the second says of how many
 
 
 @only_complete

@@ -124,16 +124,16 @@ def test_what_failed_or_was_cancelled_says_so(database, telemetry, run):
     assert cancelled.attributes["graphflow.outcome"] == "cancelled"
     assert cancelled.attributes["error.type"] == "CancelledError"
     assert failed.attributes["graphflow.outcome"] == "error"
-    assert failed.attributes["error.type"] == "StorageError"
+    assert failed.attributes["error.type"] == "StorageMissing"
     assert failed.attributes["db.response.status_code"] == "42P01"
     assert "db.response.status_code" not in cancelled.attributes
     codes = {
         e: p.attributes.get("db.response.status_code") for (_, e), p in telemetry.points.items()
     }
-    assert codes == {"CancelledError": None, "StorageError": "42P01"}
+    assert codes == {"CancelledError": None, "StorageMissing": "42P01"}
     for span in (cancelled, failed):
         assert span.status.status_code is trace.StatusCode.ERROR
-    assert set(telemetry.points) == {("save", "CancelledError"), ("get", "StorageError")}
+    assert set(telemetry.points) == {("save", "CancelledError"), ("get", "StorageMissing")}
     assert SECRET not in failed.to_json() + cancelled.to_json()
 
 
