@@ -244,12 +244,15 @@ _COUNTS = {
     "overview()": "reads a part of a large store",
 }
 #: Looks that grow with the store by their nature, by how their names begin, and why.
+_OLDER = {"stuck()": "counts what is older, for 0.2 s at most"}
 _GROW = {
+    "PostgreSQL, indexes": _OLDER,
+    "SQLite": _OLDER,
     "Redis, index": {
         "Tab: show": "Redis has no order of keys: it looks at all, for 0.2 s at most",
         "id_prefix=": "Redis has no order of ids: it looks at all of the index",
         "timeline(graph=)": "Redis has no order of keys: it looks at all for those of histories",
-    }
+    },
 }
 
 
