@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from ipywidgets import Widget
 
-from .scope import COMPLETE
+from .scope import COMPLETE, refuse_skip
 from .servers.fixtures import (
     database,
     databases,
@@ -110,6 +110,20 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     return result
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    refuse_skip(report)
+    return report
+
+
 def _import_share(config: pytest.Config) -> None:
     """Import those tests first that no other worker imports first.
 
@@ -122,7 +136,8 @@ def _import_share(config: pytest.Config) -> None:
     number, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
     for file in files[number::count]:
         if INTEROP not in file.parents or not _leaves_out_interop(config):
-            with suppress(Exception, pytest.skip.Exception):  # which the collection meets again
+            # The collection meets again what a module raises; a skip fails a complete run there.
+            with suppress(Exception, pytest.skip.Exception):
                 import_module(".".join(file.relative_to(HERE.parent).with_suffix("").parts))
 
 

@@ -42,3 +42,10 @@ def need(part: str, present: bool) -> None:
     if not present:
         assert not COMPLETE, f"{part} is missing, and a complete run must have it"
         pytest.skip(f"{part} is not on this machine")
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Fail what is skipped in a complete run, which leaves nothing out."""
+    if COMPLETE and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"left out of a complete run: {report.longrepr}"
